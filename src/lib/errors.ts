@@ -1,0 +1,81 @@
+/**
+ * The one error class of Holdfast. An error carries a code and facts; the sentence a person reads, and the hint that
+ * says what to do, stand in `words/` under the same code, and the exit code in `cli/exit-codes.ts`.
+ */
+export const errorCodes = [
+  // usage and configuration
+  "usage",
+  "config-missing",
+  "config-invalid",
+  "config-secret",
+  "crm-unknown",
+  "crm-ambiguous",
+  "crm-not-detected",
+  // storage: a storage only classifies; `transient` in the error says whether trying again may help
+  "storage-not-found",
+  "storage-exists",
+  "storage-full",
+  "storage-denied",
+  "storage-unreachable",
+  "storage-failed",
+  // repository
+  "repository-missing",
+  "repository-exists",
+  "repository-unsupported",
+  "repository-damaged",
+  "repository-locked",
+  "lock-lost",
+  "password-wrong",
+  "password-empty",
+  "snapshot-unknown",
+  "snapshot-ambiguous",
+  "snapshot-none",
+  "moment-invalid",
+  "moment-ambiguous",
+  "moment-too-early",
+  // backup
+  "backup-running",
+  "source-missing",
+  "database-unreadable",
+  "database-unsupported",
+  // restore
+  "nothing-matched",
+  "target-not-empty",
+  "target-unsafe",
+  "target-in-use",
+  "target-full",
+  "purpose-needed",
+  "clone-unsupported",
+  "confirm-needed",
+  "plan-unknown",
+  "plan-outdated",
+  "restore-incomplete",
+  "restore-mismatch",
+  "undo-none",
+  // all
+  "verify-failed",
+  "cancelled",
+  "internal",
+] as const;
+
+export type ErrorCode = (typeof errorCodes)[number];
+
+/** Facts for the sentence in `words/`: never secrets. */
+export type Facts = Readonly<Record<string, string | number | bigint | undefined>>;
+
+export class HoldfastError extends Error {
+  readonly code: ErrorCode;
+  readonly facts: Facts;
+
+  constructor(code: ErrorCode, facts: Facts = {}, cause?: unknown) {
+    const shown = Object.entries(facts).map(([key, value]) => `${key}=${String(value)}`);
+    super([code, ...shown].join(" "), cause === undefined ? undefined : { cause });
+    this.name = "HoldfastError";
+    this.code = code;
+    this.facts = facts;
+  }
+}
+
+export function isHoldfastError(error: unknown, code?: ErrorCode): error is HoldfastError {
+  return error instanceof HoldfastError && (code === undefined || error.code === code);
+}

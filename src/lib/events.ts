@@ -1,0 +1,71 @@
+/**
+ * What the engine tells of its work: one stream of plain values, read by the terminal, by `--json` and later by the
+ * console. No sentences here: `code` names one in `words/`.
+ */
+export type Phase =
+  | "open"
+  | "scan"
+  | "database"
+  | "files"
+  | "upload"
+  | "snapshot"
+  | "plan"
+  | "restore"
+  | "verify"
+  | "swap"
+  | "undo";
+
+export const warningCodes = [
+  "file-unreadable",
+  "file-vanished",
+  "file-changed",
+  "file-missing", // a row's file is not there
+  "file-orphan", // no row owns the file
+  "part-missing", // a folder or configuration file of the CRM is not there
+  "not-covered", // something that this backup cannot hold, by design; the platform says why
+  "metadata-lost", // owner, attribute or time that could not be read or set
+  "password-file-open", // others can read the password file
+  "no-root", // said once: what needs root and was left out
+  "kit-unused",
+  "kit-same-disk",
+  "lock-stale-removed",
+  "newer-with-warnings", // a newer snapshot exists, ended with warnings, and was not taken for `latest`
+  "table-unkeyed",
+  "source-unknown-type", // a thing in a folder that is neither file, folder, link nor device
+] as const;
+export type WarningCode = (typeof warningCodes)[number];
+
+export interface Warning {
+  readonly code: WarningCode;
+  /** Path, table or other subject, ready to show (invalid UTF-8 already replaced). */
+  readonly subject: string;
+  readonly detail?: string;
+}
+
+export type Event =
+  | { readonly type: "phase"; readonly phase: Phase; readonly subject?: string }
+  | {
+      readonly type: "progress";
+      readonly phase: Phase;
+      /** Bytes of source data read or written so far, and expected in all when known. */
+      readonly doneBytes: number;
+      readonly totalBytes?: number;
+      readonly doneItems: number;
+      readonly totalItems?: number;
+      readonly subject?: string;
+    }
+  | { readonly type: "warning"; readonly warning: Warning }
+  /** Something worth a line that is no warning: `code` is a key of `words` under `note`. */
+  | { readonly type: "note"; readonly code: NoteCode; readonly facts: Readonly<Record<string, string | number>> };
+
+export const noteCodes = [
+  "first-backup-is-full",
+  "full-instead-no-parent",
+  "full-instead-schema",
+  "resumed",
+  "waiting-for-lock",
+  "table-folded",
+  "table-method",
+  "stage-kept",
+] as const;
+export type NoteCode = (typeof noteCodes)[number];
