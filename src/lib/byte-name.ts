@@ -6,11 +6,11 @@
 export type ByteName = string & { readonly byteName: unique symbol };
 
 export function byteName(bytes: Uint8Array): ByteName {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).latin1Slice() as ByteName;
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1") as ByteName;
 }
 
 export function nameFromText(text: string): ByteName {
-  return (isAscii(text) ? text : Buffer.from(text, "utf8").latin1Slice()) as ByteName;
+  return (isAscii(text) ? text : Buffer.from(text, "utf8").toString("latin1")) as ByteName;
 }
 
 /** The bytes, for `node:fs`, which takes Buffers as paths. */

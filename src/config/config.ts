@@ -1,0 +1,20 @@
+import type { CrmDescription } from "../crm/platform.ts";
+import type { Limits } from "../lib/limits.ts";
+
+/** `holdfast.yaml`, read, checked and resolved: paths absolute, sizes in bytes, defaults filled in. */
+export interface Config {
+  /** Absolute path of the file; it is stored with each snapshot. */
+  readonly file: string;
+  readonly crms: readonly CrmDescription[];
+  readonly repository: { readonly location: string; readonly password: SecretReference };
+  readonly limits: Limits;
+  readonly language?: "en" | "zh-CN";
+  /** IANA name; absent: the machine's. */
+  readonly timezone?: string;
+}
+
+/** `file:…`, `env:…`, `cmd:…`, `systemd:…`: where a secret is, never the secret. Paths absolute. */
+export interface SecretReference {
+  readonly kind: "file" | "env" | "cmd" | "systemd";
+  readonly target: string;
+}

@@ -1,0 +1,41 @@
+import type { Platform } from "../crm/platform.ts";
+import type { DatabaseEngine } from "../database/database.ts";
+import type { Storage } from "../storage/storage.ts";
+import { HoldfastError } from "../lib/errors.ts";
+
+/**
+ * The use cases, one file each. The engine never prints and has no clock of its own: it is given a `Run`, reports
+ * events, returns a report, and throws a `HoldfastError` when it could not do what was asked.
+ *
+ * `Engine` is what `main.ts` puts together once: the lists of what can be stored on, read from and recognised.
+ */
+export interface Engine {
+  /** `holdfast 0.1.0` */
+  readonly program: string;
+  readonly openStorage: (location: string) => Storage;
+  readonly platforms: readonly Platform[];
+  readonly databases: readonly DatabaseEngine[];
+  /** Plans, undo records and kits' checksums of this user: `$XDG_STATE_HOME/holdfast`. */
+  readonly stateFolder: string;
+  readonly host: { readonly hostname: string; readonly username: string; readonly uid: number; readonly gid: number };
+}
+
+/** Where a repository is and the secret that opens it. */
+export interface RepositoryAccess {
+  readonly location: string;
+  readonly password: string;
+}
+
+export function databaseEngineFor(engine: Engine, url: string): DatabaseEngine {
+  const found = engine.databases.find((candidate) => candidate.accepts(url));
+  if (!found) throw new HoldfastError("database-unsupported", { url: url.replace(/\/\/[^@/]*@/, "//") });
+  return found;
+}
+
+export function platformNamed(engine: Engine, name: string): Platform {
+  const found = engine.platforms.find((candidate) => candidate.name === name);
+  if (!found) {
+    throw new HoldfastError("crm-unknown", { name, known: engine.platforms.map((one) => one.name).join(", ") });
+  }
+  return found;
+}

@@ -1,0 +1,215 @@
+import type { BlobType, Id, Tree } from "../format/tree.ts";
+import type { Snapshot } from "../format/snapshot.ts";
+import type { ByteName } from "../lib/byte-name.ts";
+import type { Limits } from "../lib/limits.ts";
+
+/**
+ * An opened repository: restic's format, version 2, over any storage.
+ *
+ * Wrong order does not compile: what needs the list of snapshots only, works on a `Repository`; reading blobs needs
+ * `index()`, and writing needs `upload()` of what that returns. Snapshots are listed before the index is loaded, so
+ * that every snapshot seen has all its blobs in the index.
+ */
+export interface Repository extends AsyncDisposable {
+  /** The id in the repository's config file, 64 hexadecimal digits. */
+  readonly id: Id;
+  readonly location: string;
+  /** A secret of this repository for one named use, 32 bytes, by HKDF-SHA-256 from the master key. */
+  secret(use: string): Buffer;
+  /** All readable snapshots, oldest first. */
+  snapshots(signal: AbortSignal): Promise<readonly StoredSnapshot[]>;
+  /** Takes restic's lock; a scope: `await using lock = await repository.lock("shared", …)`. */
+  lock(mode: LockMode, options: LockOptions): Promise<Lock>;
+  /** Loads the index: the state of the repository as of now. */
+  index(signal: AbortSignal): Promise<IndexedRepository>;
+}
+
+export interface StoredSnapshot {
+  readonly id: Id;
+  readonly snapshot: Snapshot;
+}
+
+export type LockMode = "shared" | "exclusive";
+
+export interface LockOptions {
+  readonly signal: AbortSignal;
+  readonly now: () => Date;
+  /** How long to wait for somebody else's lock: 0 fails at once with `repository-locked`. */
+  readonly waitMs: number;
+  readonly onWait?: (holder: LockHolder) => void;
+  readonly onStaleRemoved?: (holder: LockHolder) => void;
+}
+
+export interface LockHolder {
+  readonly hostname: string;
+  readonly username: string;
+  readonly pid: number;
+  readonly time: string;
+  readonly exclusive: boolean;
+}
+
+export interface Lock extends AsyncDisposable {
+  /** Aborted with `lock-lost` when the lock could not be kept; nothing may be written after that. */
+  readonly lost: AbortSignal;
+}
+
+/** Reads blobs by their id. Every plaintext is hashed and compared with its id before it is given out. */
+export interface BlobReader {
+  has(type: BlobType, id: Id): boolean;
+  /** Plaintext length in bytes; `undefined` when the index does not know the blob. */
+  size(type: BlobType, id: Id): number | undefined;
+  load(type: BlobType, id: Id, signal: AbortSignal): Promise<Buffer>;
+  loadTree(id: Id, signal: AbortSignal): Promise<Tree>;
+}
+
+export interface IndexedRepository extends BlobReader {
+  readonly repository: Repository;
+  upload(options: UploadOptions): Promise<Upload>;
+  /** Writes the contents of many files, in the order of the packs; see `FileToWrite`. */
+  writeFiles(files: AsyncIterable<FileToWrite> | Iterable<FileToWrite>, options: WriteOptions): Promise<void>;
+  /** Our own walk of everything (`verify`). */
+  verify(options: VerifyOptions): Promise<VerifyReport>;
+}
+
+export interface UploadOptions {
+  readonly signal: AbortSignal;
+  readonly lock: Lock;
+  readonly limits: Limits;
+}
+
+/** Which pack a data blob goes to: `hot` is what is read often (manifests, runs, keys), `bulk` the rest. */
+export type PackStream = "hot" | "bulk";
+
+export interface SavedBlob {
+  readonly id: Id;
+  /** Whether this upload stored it; false when the repository, or this upload, had it already. */
+  readonly added: boolean;
+  /** Bytes in the pack (compressed and sealed) when `added`, else 0. */
+  readonly storedBytes: number;
+}
+
+/** A regular file to be read, chunked, hashed and stored by a worker thread. */
+export interface FileToRead {
+  /** Absolute path. Opened without following a link at its end. */
+  readonly path: ByteName;
+  /** As `lstat` saw it: another inode or type at opening time is `vanished`. */
+  readonly inode: bigint | number;
+  readonly deviceId: bigint | number;
+  readonly size: number;
+}
+
+export type FileReadResult =
+  | {
+      readonly state: "read";
+      readonly content: readonly Id[];
+      /** Bytes read: the sum of the plaintext lengths of `content`. */
+      readonly size: number;
+      /** Size, mtime or ctime moved while it was read: what was read may be torn. */
+      readonly changed: boolean;
+      /** Blobs and bytes that this file added to the repository. */
+      readonly addedBlobs: number;
+      readonly addedBytes: number;
+      readonly storedBytes: number;
+    }
+  | { readonly state: "vanished" }
+  | { readonly state: "unreadable"; readonly reason: string };
+
+export interface UploadStats {
+  readonly dataBlobs: number;
+  readonly treeBlobs: number;
+  /** Plaintext bytes that were new. */
+  readonly addedBytes: number;
+  /** The same, as stored. */
+  readonly storedBytes: number;
+}
+
+/**
+ * Everything that one backup writes. Blobs go to worker threads, which compress, seal and verify them (open again,
+ * decompress, hash, compare) and gather packs; a pack is durable before an index names it, all indexes before the
+ * snapshot is written. Any failure to store ends the upload: there is then no snapshot, and the next run reuses what
+ * an index already names.
+ */
+export interface Upload extends AsyncDisposable, BlobReader {
+  /**
+   * Resolves when the queue has room: await it before each `file` or `blob`, so that memory stays bounded whatever
+   * the size of the source.
+   */
+  ready(): Promise<void>;
+  file(file: FileToRead): Promise<FileReadResult>;
+  /** Stores `bytes` as one blob; at most 8 MiB. The buffer is transferred: the caller must not use it any more. */
+  blob(type: BlobType, bytes: Uint8Array, stream: PackStream): Promise<SavedBlob>;
+  /** Chunks bytes of any length (gear hash) into data blobs. */
+  bytes(bytes: Uint8Array, stream: PackStream): Promise<readonly Id[]>;
+  /** Serialises and stores a tree; its id is known at once, its storing is awaited by `finish`. */
+  tree(tree: Tree): Promise<Id>;
+  stats(): UploadStats;
+  /** Flushes packs, then indexes, then writes the snapshot. */
+  finish(snapshot: Snapshot): Promise<StoredSnapshot>;
+}
+
+/**
+ * One file to be written by `writeFiles`. The caller has made its folder and holds it open; the worker makes a
+ * temporary file there, writes and checks every blob, calls for metadata, and renames it into place: whole or not
+ * there at all.
+ */
+export interface FileToWrite {
+  /** Descriptor of the open folder, kept open by the caller until `done` was called. */
+  readonly folder: number;
+  readonly name: ByteName;
+  readonly content: readonly Id[];
+  readonly size: number;
+  readonly metadata: FileMetadata;
+  /** `undefined`: written. Never called twice. Blobs that are missing or damaged end here, not as an exception. */
+  readonly done: (error: Error | undefined) => void;
+}
+
+/** What is set on a file once its content is there. Failures are told by `onMetadataLost`, not thrown. */
+export interface FileMetadata {
+  /** Permission bits with setuid, setgid and sticky as in `st_mode & 0o7777`. */
+  readonly mode: number;
+  /** `undefined`: leave as created. */
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly atimeNs: bigint;
+  readonly mtimeNs: bigint;
+  readonly extendedAttributes: readonly { readonly name: string; readonly value: Buffer }[];
+}
+
+export interface WriteOptions {
+  readonly signal: AbortSignal;
+  readonly limits: Limits;
+  readonly onBytes?: (bytes: number) => void;
+  readonly onMetadataLost?: (name: ByteName, what: string) => void;
+}
+
+export interface VerifyOptions {
+  readonly signal: AbortSignal;
+  readonly limits: Limits;
+  /** `structure`: everything but the contents of data packs; `data`: reads every byte of every pack as well. */
+  readonly depth: "structure" | "data";
+  /** Only these snapshots' trees are walked; absent: all. */
+  readonly snapshots?: readonly Id[];
+  readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+}
+
+export interface Defect {
+  /** Key in `words/` under `defect`. */
+  readonly code: string;
+  /** Repository file (`data/ab12…`, `snapshots/…`) or path in a snapshot. */
+  readonly subject: string;
+  readonly detail: string;
+  /** Snapshots that this touches, where known. */
+  readonly snapshots: readonly Id[];
+}
+
+export interface VerifyReport {
+  readonly snapshots: number;
+  readonly trees: number;
+  readonly blobs: number;
+  readonly packs: number;
+  readonly readBytes: number;
+  readonly defects: readonly Defect[];
+  /** Harmless: packs or blobs that no snapshot needs (an interrupted backup leaves them). */
+  readonly unusedBlobs: number;
+  readonly unindexedPacks: number;
+}
