@@ -1,4 +1,5 @@
 import type { RowBatch, TableSchema } from "../database/database.ts";
+import type { ByteName } from "../lib/byte-name.ts";
 
 /**
  * A CRM platform: what it is made of, which row owns which file, and what a clone must not do. One file a platform.
@@ -7,25 +8,35 @@ export interface Platform {
   readonly name: string;
   /** Human name: "Tryton". */
   readonly title: string;
-  /** Looks at a folder; configuration is read as data, never executed. `undefined`: not this platform. */
-  detect(folder: string): Promise<DetectedCrm | undefined>;
+  /** Looks at a folder; configuration is read as data, never executed. Surest first; empty: not this platform. */
+  detect(folder: string): Promise<readonly DetectedCrm[]>;
   /** From a CRM's entry in `holdfast.yaml` to its parts. Fails with a clear error when a part cannot be named. */
   parts(description: CrmDescription): Promise<CrmParts>;
-  /** Absent: rows do not own files on this platform, as far as we know. */
-  readonly attachments?: AttachmentRule;
-  /** Absent: a clone cannot be made safe, and `--as clone` is refused. */
-  readonly neutralise?: Neutralise;
+  /** Which rows own which files; `undefined`: rows own no files on this CRM, as far as its description tells. */
+  attachments(parts: CrmParts, description: CrmDescription): AttachmentRule | undefined;
+  /** How a clone is made safe; `undefined`: it cannot be, and `--as clone` is refused. */
+  neutralise(description: CrmDescription): Neutralise | undefined;
+  /**
+   * Rewrites a configuration file that was restored into another folder, so that the CRM finds its parts there (for a
+   * clone after `Neutralise.config`). `undefined`: leave it as it is.
+   */
+  relocate?(name: string, text: string, placed: PlacedParts): string | undefined;
   /** What a person does after a restore: keys of `words` under `afterRestore`. */
   readonly afterRestore: readonly string[];
 }
 
-/** What `init` writes to `holdfast.yaml`. */
+/** What `init` writes to `holdfast.yaml`. Paths absolute. */
 export interface DetectedCrm {
   readonly platform: string;
   readonly name: string;
+  /** URL: `sqlite:/srv/tryton/crm.sqlite`. */
   readonly database: string;
+  /** Written for `custom` only; a known platform finds them again by itself. */
   readonly files: readonly string[];
-  readonly config: readonly string[];
+  /** `crm.configuration`, where the platform reads one. */
+  readonly configuration?: string;
+  /** Written for `custom` only; `folder` is the last part of one of `files`. */
+  readonly attachments: readonly CustomAttachment[];
   readonly version?: string;
 }
 
@@ -67,23 +78,35 @@ export interface CrmParts {
   readonly uncovered: readonly { readonly subject: string; readonly reason: string }[];
 }
 
+/** Where parts lie after a restore into another folder. */
+export interface PlacedParts {
+  readonly databases: readonly { readonly name: string; readonly url: string }[];
+  readonly folders: readonly { readonly name: string; readonly path: string }[];
+}
+
 /** Which rows own which files. Fed with the batches of the named tables as they are captured. */
 export interface AttachmentRule {
-  readonly tables: (parts: CrmParts, description: CrmDescription) => readonly string[];
-  /** Folder name and byte path relative to it, for each row that owns a file. */
-  readonly files: (
-    table: TableSchema,
-    batch: RowBatch,
-    description: CrmDescription,
-  ) => Iterable<{ readonly folder: string; readonly path: string; readonly row: string }>;
-  /** Whether a file in this folder that no row owns is worth naming (not a thumbnail or cache). */
-  readonly ownable: (folder: string, path: string) => boolean;
+  readonly tables: readonly string[];
+  /** Folder name (of `CrmParts.folders`) and path relative to it, for each row that owns a file. */
+  readonly files: (table: TableSchema, batch: RowBatch) => Iterable<OwnedFile>;
+  /** Whether a file in this folder that no row owns is worth naming (not a thumbnail, not another database's). */
+  readonly ownable: (folder: string, path: ByteName) => boolean;
+}
+
+export interface OwnedFile {
+  readonly folder: string;
+  readonly path: ByteName;
+  /** The row, ready to show: `ir_attachment 12`. */
+  readonly row: string;
 }
 
 /** Makes a restored copy harmless before anything can start. Fails closed. */
 export interface Neutralise {
-  /** Statements run on the restored database, in one transaction. */
-  readonly statements: (description: CrmDescription, tables: readonly TableSchema[]) => readonly string[];
+  /**
+   * Statements run on the restored database, in one transaction. Throws `clone-unsupported` when what must be
+   * switched off is not where it is expected.
+   */
+  readonly statements: (tables: readonly TableSchema[]) => readonly string[];
   /** Rewrites a restored configuration file; `undefined` leaves it. */
   readonly config?: (name: string, text: string) => string | undefined;
   /** What was switched off, for the plan: keys of `words` under `neutralised`. */
