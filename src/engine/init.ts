@@ -1,18 +1,25 @@
-import { HoldfastError } from "../lib/errors.ts";
 import type { DetectedCrm } from "../crm/platform.ts";
 import type { Run } from "../lib/run.ts";
+import { createRepository } from "../repository/create.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
 
-/** What the platforms see in a folder, surest first. */
-export async function detectCrm(_engine: Engine, _folder: string): Promise<readonly DetectedCrm[]> {
-  throw new HoldfastError("internal");
+/** What the platforms see in a folder, in the order of `engine.platforms` (surest first). */
+export async function detectCrm(engine: Engine, folder: string): Promise<readonly DetectedCrm[]> {
+  const found = await Promise.all(engine.platforms.map((platform) => platform.detect(folder)));
+  return found.filter((one) => one !== undefined);
 }
 
 /** Makes a new repository; fails with `repository-exists` when there is one. */
 export async function createRepositoryAt(
-  _engine: Engine,
-  _access: RepositoryAccess,
-  _run: Run,
+  engine: Engine,
+  access: RepositoryAccess,
+  run: Run,
 ): Promise<{ readonly id: string }> {
-  throw new HoldfastError("internal");
+  const storage = engine.openStorage(access.location);
+  await using repository = await createRepository(storage, access.password, {
+    signal: run.signal,
+    now: run.now,
+    host: engine.host,
+  });
+  return { id: repository.id };
 }

@@ -1,5 +1,9 @@
+import { createHash } from "node:crypto";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
+import { openFor } from "./access.ts";
+import { crmOf, isBackup } from "./points.ts";
+import { readState, writeState } from "./state.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
 
 export interface KitInput {
@@ -19,11 +23,38 @@ export interface Kit {
 }
 
 /** Opens the repository with this password, so that a kit is never printed for one that does not open. */
-export async function makeKit(_engine: Engine, _input: KitInput, _run: Run): Promise<Kit> {
-  throw new HoldfastError("internal");
+export async function makeKit(engine: Engine, input: KitInput, run: Run): Promise<Kit> {
+  await using repository = await openFor(engine, input.repository, run);
+  const snapshots = await repository.snapshots(run.signal);
+  return {
+    type: "kit",
+    location: repository.location,
+    repositoryId: repository.id,
+    password: input.repository.password,
+    crms: [...new Set(snapshots.filter(isBackup).map(crmOf))].toSorted(),
+    created: run.now().toISOString(),
+    checksum: checksum(repository.location, repository.id, input.repository.password),
+  };
 }
 
-/** Records that a kit with this checksum was used to open the repository (`kit --check`); `doctor` stops warning. */
-export async function markKitUsed(_engine: Engine, _input: KitInput, _checksum: string, _run: Run): Promise<void> {
-  throw new HoldfastError("internal");
+/**
+ * Opens the repository with what a person typed from a printed kit and compares the checksum; from then on `doctor`
+ * knows that the kit works. Fails with `kit-mismatch` when the paper belongs to another repository or password.
+ */
+export async function markKitUsed(engine: Engine, input: KitInput, typed: string, run: Run): Promise<void> {
+  await using repository = await openFor(engine, input.repository, run);
+  const expected = checksum(repository.location, repository.id, input.repository.password);
+  if (typed.replaceAll(/[^0-9a-f]/gi, "").toLowerCase() !== expected) throw new HoldfastError("kit-mismatch", {});
+  await writeState(engine, kitRecord(repository.id), { checksum: expected, used: run.now().toISOString() });
+}
+
+/** Whether a kit of this repository was ever used on this machine. */
+export async function kitWasUsed(engine: Engine, repositoryId: string): Promise<boolean> {
+  return (await readState(engine, kitRecord(repositoryId))) !== undefined;
+}
+
+const kitRecord = (repositoryId: string) => `kits/${repositoryId}.json`;
+
+function checksum(location: string, id: string, password: string): string {
+  return createHash("sha256").update(`${location}\n${id}\n${password}`).digest("hex").slice(0, 16);
 }

@@ -1,8 +1,10 @@
 import type { BackupKind, Outcome } from "../contents/manifest.ts";
-import { HoldfastError } from "../lib/errors.ts";
 import type { Id } from "../format/tree.ts";
 import type { Run } from "../lib/run.ts";
+import type { StoredSnapshot } from "../repository/repository.ts";
+import { openFor } from "./access.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
+import { backupsOf, chooseCrm, crmOf, isBackup, kindOf, outcomeOf } from "./points.ts";
 
 export interface SnapshotRow {
   readonly id: Id;
@@ -30,8 +32,38 @@ export interface SnapshotsInput {
   readonly crm?: string;
 }
 
-export async function listSnapshots(_engine: Engine, _input: SnapshotsInput, _run: Run): Promise<SnapshotsReport> {
-  throw new HoldfastError("internal");
+/** Every snapshot of the repository, oldest first: ours and any that stock restic made. */
+export async function listSnapshots(engine: Engine, input: SnapshotsInput, run: Run): Promise<SnapshotsReport> {
+  await using repository = await openFor(engine, input.repository, run);
+  const all = await repository.snapshots(run.signal);
+  const newestOk = new Map<string, Id>();
+  for (const stored of all) {
+    if (isBackup(stored) && outcomeOf(stored) === "ok") newestOk.set(crmOf(stored), stored.id);
+  }
+  const wanted = input.crm === undefined ? all : backupsOf(all, chooseCrm(all, input.crm));
+  return { type: "snapshots", snapshots: wanted.map((stored) => describe(stored, newestOk)) };
+}
+
+function describe(stored: StoredSnapshot, newestOk: ReadonlyMap<string, Id>): SnapshotRow {
+  const { snapshot, id } = stored;
+  const ours = isBackup(stored);
+  const kind = ours ? kindOf(stored) : undefined;
+  const outcome = ours ? outcomeOf(stored) : undefined;
+  return {
+    id,
+    time: snapshot.time,
+    crm: crmOf(stored),
+    ...(kind && { kind }),
+    ...(outcome && { outcome }),
+    hostname: snapshot.hostname ?? "",
+    paths: snapshot.paths,
+    tags: snapshot.tags ?? [],
+    ...(snapshot.summary && {
+      totalBytes: snapshot.summary.totalBytesProcessed,
+      addedBytes: snapshot.summary.dataAddedPacked,
+    }),
+    latest: ours && newestOk.get(crmOf(stored)) === id,
+  };
 }
 
 /** How a person names a recovery point; see `experience.md` for the words. */

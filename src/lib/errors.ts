@@ -52,6 +52,8 @@ export const errorCodes = [
   "restore-incomplete",
   "restore-mismatch",
   "undo-none",
+  "kit-mismatch",
+  "state-unwritable",
   // all
   "verify-failed",
   "cancelled",

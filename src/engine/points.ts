@@ -1,0 +1,99 @@
+import { HoldfastError } from "../lib/errors.ts";
+import type { StoredSnapshot } from "../repository/repository.ts";
+import type { BackupKind, Outcome } from "../contents/manifest.ts";
+import type { PointName } from "./snapshots.ts";
+
+/**
+ * Which snapshot a person means. What a listing must know of a snapshot stands in its tags, so that listing reads no
+ * trees: `holdfast`, the kind, the outcome. The CRM's name is the one component of its one path.
+ */
+export interface PointChoice {
+  readonly chosen: StoredSnapshot;
+  /** Ended with warnings, newer than the one chosen, and passed over. */
+  readonly passedOver: readonly StoredSnapshot[];
+}
+
+const kinds: readonly string[] = ["full", "incremental", "differential"];
+const outcomes: readonly string[] = ["ok", "warning"];
+
+export function snapshotTags(kind: BackupKind, outcome: Outcome): readonly string[] {
+  return ["holdfast", kind, outcome];
+}
+
+/** Made by Holdfast as a backup of a CRM (not by restic, not one of our own journals or records). */
+export function isBackup(stored: StoredSnapshot): boolean {
+  return stored.snapshot.tags?.includes("holdfast") === true && crmOf(stored) !== "";
+}
+
+export function crmOf(stored: StoredSnapshot): string {
+  const [path, ...others] = stored.snapshot.paths;
+  return path !== undefined && others.length === 0 && /^\/[^/]+$/.test(path) ? path.slice(1) : "";
+}
+
+export function kindOf(stored: StoredSnapshot): BackupKind | undefined {
+  return stored.snapshot.tags?.find((tag): tag is BackupKind => kinds.includes(tag));
+}
+
+export function outcomeOf(stored: StoredSnapshot): Outcome | undefined {
+  return stored.snapshot.tags?.find((tag): tag is Outcome => outcomes.includes(tag));
+}
+
+/** Backups of one CRM, oldest first. */
+export function backupsOf(snapshots: readonly StoredSnapshot[], crm: string): readonly StoredSnapshot[] {
+  return snapshots.filter((stored) => isBackup(stored) && crmOf(stored) === crm);
+}
+
+/** The CRM a command is about: the one named, else the only one there is. */
+export function chooseCrm(snapshots: readonly StoredSnapshot[], named: string | undefined): string {
+  const names = [...new Set(snapshots.filter(isBackup).map(crmOf))].toSorted();
+  if (named !== undefined) {
+    if (names.length > 0 && !names.includes(named)) {
+      throw new HoldfastError("crm-unknown", { name: named, known: names.join(", ") });
+    }
+    return named;
+  }
+  const [only, ...others] = names;
+  if (only === undefined) throw new HoldfastError("snapshot-none", {});
+  if (others.length > 0) throw new HoldfastError("crm-ambiguous", { known: names.join(", ") });
+  return only;
+}
+
+/**
+ * `latest` is the newest *ok* backup of the CRM; a moment means the newest *ok* one at or before it. Newer ones that
+ * ended with warnings are passed over and named; they are taken only by their id.
+ */
+export function choosePoint(
+  snapshots: readonly StoredSnapshot[],
+  crm: string | undefined,
+  point: PointName,
+): PointChoice {
+  if (point.kind === "id") return { chosen: byPrefix(snapshots, point.prefix), passedOver: [] };
+  const name = chooseCrm(snapshots, crm);
+  const all = backupsOf(snapshots, name);
+  const [earliest] = all;
+  if (earliest === undefined) throw new HoldfastError("snapshot-none", { crm: name });
+  const until = point.kind === "moment" ? point.time.getTime() : Number.POSITIVE_INFINITY;
+  const reachable = all.filter((stored) => timeOf(stored) <= until);
+  const chosen = reachable.findLast((stored) => outcomeOf(stored) === "ok");
+  if (chosen === undefined) {
+    const earliestOk = all.find((stored) => outcomeOf(stored) === "ok");
+    if (point.kind === "moment" && reachable.length === 0) {
+      throw new HoldfastError("moment-too-early", { crm: name, earliest: (earliestOk ?? earliest).snapshot.time });
+    }
+    const newest = reachable.at(-1) ?? earliest;
+    throw new HoldfastError("snapshot-none", { crm: name, withWarnings: newest.id.slice(0, 8) });
+  }
+  return { chosen, passedOver: reachable.slice(reachable.indexOf(chosen) + 1) };
+}
+
+export function timeOf(stored: StoredSnapshot): number {
+  return Date.parse(stored.snapshot.time);
+}
+
+function byPrefix(snapshots: readonly StoredSnapshot[], prefix: string): StoredSnapshot {
+  const found = snapshots.filter((stored) => stored.id.startsWith(prefix.toLowerCase()));
+  const [first, second] = found;
+  if (first === undefined) throw new HoldfastError("snapshot-unknown", { id: prefix });
+  if (second !== undefined) throw new HoldfastError("snapshot-ambiguous", { id: prefix, count: found.length });
+  return first;
+}

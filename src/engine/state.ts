@@ -1,0 +1,55 @@
+import { mkdir, open, readFile, readdir, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { HoldfastError } from "../lib/errors.ts";
+import type { Engine } from "./engine.ts";
+
+/**
+ * Small JSON records of this user in the state folder: plans, restores that can be undone, kits that were used.
+ * They may hold paths and names, never secrets; folders are made 0700 all the same. Written whole or not at all.
+ */
+export async function writeState(engine: Engine, name: string, value: unknown): Promise<void> {
+  const file = join(engine.stateFolder, name);
+  const temporary = `${file}.new`;
+  try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    const handle = await open(temporary, "w", 0o600);
+    try {
+      await handle.writeFile(`${JSON.stringify(value, undefined, 1)}\n`);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, file);
+    const folder = await open(dirname(file), "r");
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  } catch (error) {
+    throw new HoldfastError("state-unwritable", { path: file }, error);
+  }
+}
+
+/** `undefined` when there is no such record or it cannot be understood. */
+export async function readState(engine: Engine, name: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(join(engine.stateFolder, name), "utf8")) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Names of the records in one folder, without `.json`. */
+export async function listState(engine: Engine, folder: string): Promise<readonly string[]> {
+  try {
+    const names = await readdir(join(engine.stateFolder, folder));
+    return names.filter((name) => name.endsWith(".json")).map((name) => name.slice(0, -".json".length));
+  } catch {
+    return [];
+  }
+}
+
+export async function removeState(engine: Engine, name: string): Promise<void> {
+  await rm(join(engine.stateFolder, name), { force: true });
+}
