@@ -83,3 +83,8 @@ export interface RestorePlan {
 export async function planRestore(_engine: Engine, _input: RestorePlanInput, _run: Run): Promise<RestorePlan> {
   throw new HoldfastError("internal");
 }
+
+/** A saved plan by its id or a unique beginning of it; fails with `plan-unknown`. Asks nothing of the repository. */
+export async function readPlan(_engine: Engine, _id: string): Promise<RestorePlan> {
+  throw new HoldfastError("internal");
+}

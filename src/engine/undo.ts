@@ -18,6 +18,8 @@ export interface UndoReport {
 export interface UndoableRestore {
   readonly id: string;
   readonly crm: string;
+  /** Location of the repository that it came from: with the CRM's name, what the lock between processes is named by. */
+  readonly location: string;
   readonly time: string;
   readonly paths: readonly string[];
   /** `half-made`: an apply was cut off; `apply` of the same plan resumes it, `undo` drops it. */
