@@ -84,12 +84,18 @@ export interface PlacedParts {
   readonly folders: readonly { readonly name: string; readonly path: string }[];
 }
 
-/** Which rows own which files. Fed with the batches of the named tables as they are captured. */
+/** Which rows own which files. Fed with the batches of the tables that it owns files of, as they are captured. */
 export interface AttachmentRule {
-  readonly tables: readonly string[];
-  /** Folder name (of `CrmParts.folders`) and path relative to it, for each row that owns a file. */
+  readonly ownsFiles: (table: TableSchema) => boolean;
+  /**
+   * Folder name (of `CrmParts.folders`, or one that is missing there because nothing is on disk yet) and path relative
+   * to it, for each row that owns a file.
+   */
   readonly files: (table: TableSchema, batch: RowBatch) => Iterable<OwnedFile>;
-  /** Whether a file in this folder that no row owns is worth naming (not a thumbnail, not another database's). */
+  /**
+   * Whether a file in this folder that no row owns is worth naming (not a thumbnail, not another database's). A file
+   * that appeared after the database's moment is never worth naming: its row may have come later too.
+   */
   readonly ownable: (folder: string, path: ByteName) => boolean;
 }
 
