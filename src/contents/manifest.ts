@@ -1,3 +1,4 @@
+import type { CrmDescription } from "../crm/platform.ts";
 import type { Id } from "../format/tree.ts";
 import type { Warning } from "../lib/events.ts";
 
@@ -40,6 +41,8 @@ export interface FolderManifest {
 export interface Manifest {
   readonly format: 1;
   readonly crm: { readonly name: string; readonly platform: string; readonly version?: string };
+  /** The CRM as its configuration described it, without secrets: a restore needs no `holdfast.yaml`. */
+  readonly description: CrmDescription;
   readonly kind: BackupKind;
   readonly outcome: Outcome;
   readonly startedAt: string;

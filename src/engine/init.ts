@@ -6,7 +6,7 @@ import type { Engine, RepositoryAccess } from "./engine.ts";
 /** What the platforms see in a folder, in the order of `engine.platforms` (surest first). */
 export async function detectCrm(engine: Engine, folder: string): Promise<readonly DetectedCrm[]> {
   const found = await Promise.all(engine.platforms.map((platform) => platform.detect(folder)));
-  return found.filter((one) => one !== undefined);
+  return found.flat();
 }
 
 /** Makes a new repository; fails with `repository-exists` when there is one. */
