@@ -1,0 +1,115 @@
+import { z } from "zod";
+import { parseRate, ratePattern } from "./size.ts";
+
+/**
+ * `holdfast.yaml` as it is written, before anything is resolved. Closed: a key that is not named here is a mistake.
+ * Nothing is transformed here, so that the JSON Schema for editors says the same as what is read. A rule of ours that
+ * zod has no word for puts the code of its sentence (`words`, under `configProblems`) into `params.problem`.
+ */
+const problem = (code: string) => ({ params: { problem: code } });
+
+const name = z
+  .string()
+  .regex(/^[\p{L}\p{N}][\p{L}\p{N}._-]{0,63}$/u, { error: "name" })
+  // Paths of a repository that are not backups of a CRM end so.
+  .refine((text) => !/\.(?:journal|undo|reports|ledger)$/.test(text), problem("name"));
+
+const text = z.string().min(1);
+
+const rate = z
+  .string()
+  .regex(new RegExp(ratePattern), { error: "rate" })
+  .refine((value) => parseRate(value) !== undefined, problem("rate"))
+  .meta({ examples: ["50MB/s"] });
+
+export const secretPattern = /^(file|env|cmd|systemd):(.+)$/s;
+
+const secret = z
+  .string()
+  .refine((value) => secretPattern.test(value), problem("plain-secret"))
+  .meta({
+    pattern: "^(file|env|cmd|systemd):.+",
+    description: "Where the password is, never the password: file:PATH, env:NAME, cmd:COMMAND or systemd:NAME.",
+    examples: ["file:./password.txt", "env:HOLDFAST_PASSWORD", "cmd:pass show holdfast", "systemd:holdfast-password"],
+  });
+
+const attachment = z
+  .strictObject({
+    table: text.meta({ description: "Table whose rows own files." }),
+    column: text.meta({ description: "Column with the file's path relative to the folder." }),
+    folder: text.meta({ description: "Name of one of `files`." }),
+  })
+  .meta({ description: "Which column of which table names which file." });
+
+const crm = z.strictObject({
+  name: name.meta({ description: "Name of this CRM: in snapshots, in reports, and to type before it is replaced." }),
+  platform: text.optional().meta({ description: "`custom` when absent; `tryton` and others are found by `init`." }),
+  configuration: text.optional().meta({ description: "The CRM's own configuration file, such as trytond.conf." }),
+  database: text
+    .refine((url) => !/^[a-z]+:\/\/[^/@]*:[^/@]*@/i.test(url), problem("plain-secret"))
+    .optional()
+    .meta({ description: "The CRM's database.", examples: ["sqlite:./crm.db"] }),
+  files: z
+    .union([z.array(text), z.record(name, text)])
+    .optional()
+    .meta({ description: "Folders to back up: a list of paths, or a map from name to path." }),
+  exclude: z
+    .array(text)
+    .optional()
+    .meta({ description: "Patterns of what is left out, as in .gitignore.", examples: [["cache/", "*.tmp"]] }),
+  attachments: z.array(attachment).optional(),
+  neutralise: z
+    .array(text)
+    .optional()
+    .meta({ description: "SQL statements that make a copy harmless: no mail, no scheduled jobs." }),
+});
+
+const repository = z.strictObject({
+  location: text.meta({ description: "Where backups are kept.", examples: ["./backups"] }),
+  password: secret,
+});
+
+const limits = z.strictObject({
+  read: rate.optional().meta({ description: "Most that is read from the CRM a second." }),
+  write: rate.optional().meta({ description: "Most that is written a second." }),
+  workers: z.int().min(1).max(64).optional().meta({ description: "Worker threads; absent: one a processor." }),
+  priority: z.enum(["low", "normal"]).optional().meta({ description: "`low` (the default): the CRM goes first." }),
+});
+
+export const configSchema = z
+  .strictObject({
+    crm: crm.optional(),
+    crms: z.array(crm).min(1).optional().meta({ description: "In place of `crm`, where there are several." }),
+    repository,
+    limits: limits.optional(),
+    language: z.enum(["en", "zh-CN"]).optional().meta({ description: "Language of messages." }),
+    timezone: z
+      .string()
+      .refine(isTimeZone, problem("timezone"))
+      .optional()
+      .meta({ description: "IANA name; absent: the machine's.", examples: ["Europe/Berlin", "Asia/Shanghai"] }),
+  })
+  .meta({ title: "holdfast.yaml", description: "What Holdfast backs up, and where to." });
+
+export type WrittenConfig = z.infer<typeof configSchema>;
+export type WrittenCrm = z.infer<typeof crm>;
+
+export function isTimeZone(zone: string): boolean {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: zone });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The JSON Schema that `docs/holdfast.schema.json` ships and `config schema` prints. */
+export function configJsonSchema(): Record<string, unknown> {
+  const { $schema, ...rest } = z.toJSONSchema(configSchema, { io: "input" });
+  return {
+    $schema,
+    ...rest,
+    // "One of crm and crms" is checked by `load.ts` with a sentence of its own; editors learn it here.
+    oneOf: [{ required: ["crm"] }, { required: ["crms"] }],
+  };
+}

@@ -1,0 +1,53 @@
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { HoldfastError } from "../lib/errors.ts";
+import type { Config, SecretReference } from "./config.ts";
+import { resolveLocation } from "./location.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface RepositoryFlags {
+  readonly repository?: string;
+  readonly passwordFile?: string;
+}
+
+/**
+ * The configuration to use: `--config FILE`, else `holdfast.yaml` in the working directory, else the user's own
+ * (`$XDG_CONFIG_HOME/holdfast/holdfast.yaml`). `undefined` when there is none; a file that was named need not exist
+ * here: reading it says so.
+ */
+export function findConfig(folder: string, environment: Environment, named: string | undefined): string | undefined {
+  if (named !== undefined) return resolve(folder, named);
+  const home = environment["HOME"];
+  const userFolder = environment["XDG_CONFIG_HOME"] ?? (home ? join(home, ".config") : undefined);
+  const places = [join(folder, "holdfast.yaml")];
+  if (userFolder) places.push(join(userFolder, "holdfast", "holdfast.yaml"));
+  return places.find((place) => existsSync(place));
+}
+
+/**
+ * Which repository, and where its password is: flags before the environment (`HOLDFAST_REPOSITORY`,
+ * `HOLDFAST_PASSWORD_FILE`) before the configuration. Paths of flags and environment are relative to `folder`.
+ */
+export function chooseRepository(
+  folder: string,
+  environment: Environment,
+  flags: RepositoryFlags,
+  config: Config | undefined,
+): { readonly location: string; readonly password: SecretReference } {
+  const named = flags.repository ?? nonEmpty(environment["HOLDFAST_REPOSITORY"]);
+  const location = named === undefined ? config?.repository.location : resolveLocation(named, folder);
+  if (location === undefined) throw new HoldfastError("config-missing", { file: join(folder, "holdfast.yaml") });
+  const file = flags.passwordFile ?? nonEmpty(environment["HOLDFAST_PASSWORD_FILE"]);
+  const password = file === undefined ? config?.repository.password : fileReference(resolve(folder, file));
+  if (password === undefined) throw new HoldfastError("config-secret", { problem: "none" });
+  return { location, password };
+}
+
+function fileReference(target: string): SecretReference {
+  return { kind: "file", target };
+}
+
+function nonEmpty(value: string | undefined): string | undefined {
+  return value === "" ? undefined : value;
+}

@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { availableParallelism } from "node:os";
+import { test } from "node:test";
+import { isHoldfastError } from "../lib/errors.ts";
+import { checkConfig, configFromText, loadConfig } from "./load.ts";
+
+const file = "/srv/acme/holdfast.yaml";
+const least = `crm:
+  name: acme
+  database: sqlite:./crm.db
+  files: [./attachments]
+repository:
+  location: ./backups
+  password: file:./password.txt
+`;
+
+/** The first problem of a text, without what is undefined. */
+function firstProblem(text: string): Record<string, unknown> {
+  const [first] = checkConfig(text, file).problems;
+  assert.ok(first, "a problem was expected");
+  return { ...first };
+}
+
+test("fills in what the least configuration leaves out", () => {
+  assert.deepEqual(configFromText(least, file), {
+    file,
+    crms: [
+      {
+        name: "acme",
+        platform: "custom",
+        database: "sqlite:/srv/acme/crm.db",
+        files: [{ name: "attachments", path: "/srv/acme/attachments" }],
+        excludes: [],
+        attachments: [],
+        neutralise: [],
+      },
+    ],
+    repository: { location: "/srv/acme/backups", password: { kind: "file", target: "/srv/acme/password.txt" } },
+    limits: { workers: availableParallelism(), priority: "low" },
+  });
+});
+
+test("reads everything there is to say", () => {
+  const config = configFromText(
+    `crms:
+  - name: 客户
+    platform: tryton
+    configuration: etc/trytond.conf
+    files: { store: /var/lib/tryton, custom: ./modules }
+    exclude: ["*.pyc"]
+    attachments: [{ table: notes, column: path, folder: store }]
+    neutralise: ["UPDATE ir_cron SET active = 0"]
+  - { name: two, database: "sqlite:/abs/two.db" }
+repository: { location: "s3:bucket/path", password: "cmd:pass show holdfast" }
+limits: { read: 50MB/s, write: 1.5 GiB/s, workers: 3, priority: normal }
+language: zh-CN
+timezone: Asia/Shanghai
+`,
+    file,
+  );
+  assert.deepEqual(config.crms[0]?.files, [
+    { name: "store", path: "/var/lib/tryton" },
+    { name: "custom", path: "/srv/acme/modules" },
+  ]);
+  assert.equal(config.crms[0]?.configuration, "/srv/acme/etc/trytond.conf");
+  assert.equal(config.crms[1]?.database, "sqlite:/abs/two.db");
+  assert.equal(config.repository.location, "s3:bucket/path");
+  assert.deepEqual(config.repository.password, { kind: "cmd", target: "pass show holdfast" });
+  assert.deepEqual(config.limits, {
+    readBytesPerSecond: 50_000_000,
+    writeBytesPerSecond: 1_610_612_736,
+    workers: 3,
+    priority: "normal",
+  });
+  assert.equal(config.timezone, "Asia/Shanghai");
+});
+
+test("says where a misspelt key is and what was meant", () => {
+  const problem = firstProblem(least.replace("repository:", "repositry:"));
+  assert.deepEqual(problem, {
+    problem: "unknown-key",
+    key: "repositry",
+    suggestion: "repository",
+    line: 5,
+    column: 1,
+    path: "repositry",
+  });
+  const inside = firstProblem(least.replace("  location:", "  locaton:"));
+  assert.deepEqual([inside["line"], inside["column"], inside["suggestion"]], [6, 3, "location"]);
+  const listed = firstProblem("crms:\n  - name: a\n    fils: [x]\nrepository: {location: b, password: env:P}\n");
+  assert.deepEqual(
+    [listed["line"], listed["column"], listed["path"], listed["suggestion"]],
+    [3, 5, "crms[0].fils", "files"],
+  );
+});
+
+test("says which value is wrong, and names the nearest", () => {
+  const cases: [string, Record<string, unknown>][] = [
+    [`${least}limits: { priority: lwo }\n`, { problem: "value", suggestion: "low", line: 8, column: 21 }],
+    [`${least}language: zh-cn\n`, { problem: "value", suggestion: "zh-CN", line: 8, column: 11 }],
+    [`${least}timezone: Europe/Berln\n`, { problem: "timezone", suggestion: "Europe/Berlin", line: 8, column: 11 }],
+    [`${least}limits: { read: fast }\n`, { problem: "rate", line: 8, column: 17 }],
+    [`${least}limits: { workers: 0 }\n`, { problem: "too-small", line: 8, column: 20 }],
+    [`${least}limits: { workers: two }\n`, { problem: "type", line: 8, column: 20 }],
+    [least.replace("[./attachments]", "./attachments"), { problem: "type", line: 4, column: 10 }],
+    [least.replace("[./attachments]", "[./a/x, ./b/x]"), { problem: "folder-twice", key: "x", line: 4, column: 18 }],
+    [least.replace("name: acme", "name: ../acme"), { problem: "name", line: 2, column: 9 }],
+    [least.replace("name: acme", "name: acme.journal"), { problem: "name", line: 2 }],
+    [least.replace("  name: acme\n", ""), { problem: "missing", key: "name", line: 1, column: 1 }],
+    [least.replace(/^crm:[^]*(?=repository)/, ""), { problem: "missing", key: "crm", line: 1, column: 1 }],
+    [`${least}crms: [{ name: b }]\n`, { problem: "crm-and-crms", line: 8, column: 1 }],
+    [`${least}crm: {}\n`, { problem: "yaml", line: 8, detail: "duplicate" }],
+    ["crm: [\n", { problem: "yaml" }],
+    ["just text\n", { problem: "type" }],
+    ["", { problem: "type" }],
+    [
+      least.replace("repository:", "  attachments: [{ table: t, column: c, folder: atachments }]\nrepository:"),
+      { problem: "folder-unknown", suggestion: "attachments", line: 5 },
+    ],
+    [
+      "crms: [{ name: a }, { name: a }]\nrepository: { location: b, password: env:P }\n",
+      { problem: "name-twice", key: "a", line: 1, column: 29 },
+    ],
+  ];
+  for (const [text, expected] of cases) {
+    const problem = firstProblem(text);
+    const seen = Object.fromEntries(Object.keys(expected).map((key) => [key, problem[key]]));
+    assert.deepEqual(seen, expected, text);
+  }
+});
+
+test("refuses a plain password and never repeats it", () => {
+  for (const text of [
+    least.replace("file:./password.txt", "hunter2"),
+    least.replace("sqlite:./crm.db", "postgres://crm:hunter2@db/crm"),
+  ]) {
+    assert.equal(firstProblem(text)["problem"], "plain-secret");
+    assert.throws(
+      () => configFromText(text, file),
+      (error) => isHoldfastError(error, "config-invalid") && !JSON.stringify(error).includes("hunter2"),
+    );
+  }
+});
+
+test("counts the problems after the first", () => {
+  assert.throws(
+    () => configFromText(least.replace("name:", "nam:").replace("location:", "locatoin:"), file),
+    (error) => isHoldfastError(error, "config-invalid") && error.facts["more"] === 1 && error.facts["line"] === 1,
+  );
+});
+
+test("a file that is not there is config-missing", async () => {
+  await assert.rejects(loadConfig("/nowhere/holdfast.yaml"), (error) => isHoldfastError(error, "config-missing"));
+});

@@ -1,0 +1,170 @@
+import { readFile } from "node:fs/promises";
+import { basename, dirname, resolve } from "node:path";
+import { LineCounter, parseDocument } from "yaml";
+import type { CrmDescription, FilesDescription } from "../crm/platform.ts";
+import { closest } from "../lib/closest.ts";
+import { HoldfastError } from "../lib/errors.ts";
+import type { Limits } from "../lib/limits.ts";
+import { type WrittenConfig, type WrittenCrm, configSchema } from "./config-schema.ts";
+import type { Config } from "./config.ts";
+import { defaultLimits } from "./default-limits.ts";
+import { resolveLocation } from "./location.ts";
+import { type ConfigProblem, problemAt, problemsOf } from "./problems.ts";
+import { parseSecretReference } from "./secret-reference.ts";
+import { parseRate } from "./size.ts";
+
+/**
+ * `holdfast.yaml`: one file that says what is backed up and where to. It is read in three steps, each with an end of
+ * its own: YAML (`yaml`), shape (`config-schema.ts`, closed), meaning (here: names that are used twice, folders that
+ * nobody named). Every mistake has a line, a column and, where a word is near, what was probably meant
+ * (`problems.ts`). What comes out has absolute paths, bytes and defaults, and never a secret: a password is a
+ * reference (`secrets.ts` follows it).
+ */
+export async function loadConfig(file: string): Promise<Config> {
+  const path = resolve(file);
+  return configFromText(await readConfigText(path), path);
+}
+
+export async function readConfigText(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code;
+    throw new HoldfastError("config-missing", { file, ...(reason === "ENOENT" ? {} : { reason }) }, error);
+  }
+}
+
+/** `file` is where the text was read from: paths in it are relative to its folder. */
+export function configFromText(text: string, file: string): Config {
+  const checked = checkConfig(text, file);
+  const [first] = checked.problems;
+  if (first === undefined && checked.config) return checked.config;
+  const more = checked.problems.length - 1;
+  throw new HoldfastError("config-invalid", { file, ...first, ...(more > 0 ? { more } : {}) });
+}
+
+export interface CheckedConfig {
+  /** Absent when there are problems. */
+  readonly config?: Config;
+  /** In the order of the file. */
+  readonly problems: readonly ConfigProblem[];
+}
+
+export function checkConfig(text: string, file: string): CheckedConfig {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const [broken] = document.errors;
+  if (broken) {
+    const { line, col } = lines.linePos(broken.pos[0]);
+    const detail = broken.code === "DUPLICATE_KEY" ? "duplicate" : broken.message;
+    return { problems: [{ problem: "yaml", line: Math.max(1, line), column: Math.max(1, col), path: "", detail }] };
+  }
+  let written: unknown;
+  try {
+    written = document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    return { problems: [{ problem: "yaml", line: 1, column: 1, path: "", detail: (error as Error).message }] };
+  }
+  const parsed = configSchema.safeParse(written, { reportInput: false });
+  if (!parsed.success) return { problems: problemsOf(parsed.error.issues, document, lines) };
+  const problems = meaningProblems(parsed.data).map(({ path, spot, ...facts }) =>
+    problemAt(document, lines, path, spot, facts),
+  );
+  return problems.length > 0 ? { problems } : { config: resolveConfig(parsed.data, file), problems };
+}
+
+type MeaningProblem = Omit<ConfigProblem, "line" | "column" | "path"> & {
+  readonly path: readonly (string | number)[];
+  readonly spot: "key" | "value";
+};
+
+function meaningProblems(config: WrittenConfig): MeaningProblem[] {
+  if (config.crm && config.crms) return [{ problem: "crm-and-crms", path: ["crms"], spot: "key" }];
+  if (!config.crm && !config.crms) return [{ problem: "missing", key: "crm", path: [], spot: "key" }];
+  const placed = config.crm
+    ? [{ crm: config.crm, path: ["crm"] as (string | number)[] }]
+    : (config.crms ?? []).map((crm, index) => ({ crm, path: ["crms", index] as (string | number)[] }));
+  const names = new Set<string>();
+  return placed.flatMap(({ crm, path }) => {
+    const found = crmProblems(crm, path);
+    if (names.has(crm.name)) {
+      found.push({ problem: "name-twice", key: crm.name, path: [...path, "name"], spot: "value" });
+    }
+    names.add(crm.name);
+    return found;
+  });
+}
+
+function crmProblems(crm: WrittenCrm, path: readonly (string | number)[]): MeaningProblem[] {
+  const found: MeaningProblem[] = [];
+  const folders = new Set<string>();
+  for (const [index, folder] of folderEntries(crm).entries()) {
+    const at = Array.isArray(crm.files) ? index : folder.name;
+    if (folders.has(folder.name)) {
+      found.push({ problem: "folder-twice", key: folder.name, path: [...path, "files", at], spot: "value" });
+    }
+    if (folder.name === "") found.push({ problem: "folder-unnamed", path: [...path, "files", at], spot: "value" });
+    folders.add(folder.name);
+  }
+  for (const [index, { folder }] of (crm.attachments ?? []).entries()) {
+    if (folders.has(folder)) continue;
+    const suggestion = closest(folder, folders);
+    const facts = { problem: "folder-unknown", key: folder, expected: [...folders].join(", ") };
+    const place = { path: [...path, "attachments", index, "folder"], spot: "value" as const };
+    found.push({ ...facts, ...(suggestion === undefined ? {} : { suggestion }), ...place });
+  }
+  return found;
+}
+
+/** A list gives each folder its own last name. */
+function folderEntries(crm: WrittenCrm): FilesDescription[] {
+  if (Array.isArray(crm.files)) return crm.files.map((path) => ({ name: basename(path), path }));
+  return Object.entries(crm.files ?? {}).map(([name, path]) => ({ name, path }));
+}
+
+function resolveConfig(written: WrittenConfig, file: string): Config {
+  const folder = dirname(file);
+  const crms = written.crms ?? (written.crm ? [written.crm] : []);
+  return {
+    file,
+    crms: crms.map((crm) => resolveCrm(crm, folder)),
+    repository: {
+      location: resolveLocation(written.repository.location, folder),
+      password: parseSecretReference(written.repository.password, folder),
+    },
+    limits: resolveLimits(written.limits),
+    ...(written.language === undefined ? {} : { language: written.language }),
+    ...(written.timezone === undefined ? {} : { timezone: written.timezone }),
+  };
+}
+
+function resolveCrm(crm: WrittenCrm, folder: string): CrmDescription {
+  return {
+    name: crm.name,
+    platform: crm.platform ?? "custom",
+    ...(crm.configuration === undefined ? {} : { configuration: resolve(folder, crm.configuration) }),
+    ...(crm.database === undefined ? {} : { database: resolveDatabase(crm.database, folder) }),
+    files: folderEntries(crm).map(({ name, path }) => ({ name, path: resolve(folder, path) })),
+    excludes: crm.exclude ?? [],
+    attachments: crm.attachments ?? [],
+    neutralise: crm.neutralise ?? [],
+  };
+}
+
+/** `sqlite:crm.db` names a file; other databases are no paths. */
+function resolveDatabase(url: string, folder: string): string {
+  const path = /^sqlite:(?!\/\/)(.+)$/s.exec(url)?.[1];
+  return path === undefined ? url : `sqlite:${resolve(folder, path)}`;
+}
+
+function resolveLimits(written: WrittenConfig["limits"]): Limits {
+  const read = written?.read === undefined ? undefined : parseRate(written.read);
+  const write = written?.write === undefined ? undefined : parseRate(written.write);
+  const { workers, priority } = defaultLimits();
+  return {
+    ...(read === undefined ? {} : { readBytesPerSecond: read }),
+    ...(write === undefined ? {} : { writeBytesPerSecond: write }),
+    workers: written?.workers ?? workers,
+    priority: written?.priority ?? priority,
+  };
+}

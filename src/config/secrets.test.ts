@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { isHoldfastError } from "../lib/errors.ts";
+import { parseSecretReference } from "./secret-reference.ts";
+import { readSecret } from "./secrets.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "holdfast-secrets-"));
+after(() => rmSync(folder, { recursive: true }));
+const signal = new AbortController().signal;
+
+async function read(text: string, environment: Record<string, string> = {}) {
+  const open: string[] = [];
+  const options = { signal, environment, onOpenFile: (path: string) => open.push(path) };
+  const bytes = await readSecret(parseSecretReference(text, folder), options);
+  return { text: bytes.toString("utf8"), open };
+}
+
+test("follows each kind of reference", async () => {
+  writeFileSync(join(folder, "password.txt"), "secret\n", { mode: 0o600 });
+  assert.deepEqual(await read("file:password.txt"), { text: "secret\n", open: [] });
+  assert.deepEqual(await read("env:P", { P: "secret" }), { text: "secret", open: [] });
+  assert.deepEqual(await read("cmd:echo secret; echo more"), { text: "secret", open: [] });
+  assert.deepEqual(await read("systemd:password.txt", { CREDENTIALS_DIRECTORY: folder }), {
+    text: "secret\n",
+    open: [],
+  });
+});
+
+test("warns when others can read the file", async () => {
+  const path = join(folder, "open.txt");
+  for (const [mode, warned] of [
+    [0o600, false],
+    [0o640, true],
+    [0o604, true],
+  ] as const) {
+    writeFileSync(path, "secret");
+    chmodSync(path, mode);
+    assert.equal((await read("file:open.txt")).open.length > 0, warned, mode.toString(8));
+  }
+});
+
+test("says what is wrong with a reference, never what is in it", async () => {
+  for (const [text, problem] of [
+    ["file:absent.txt", "file-missing"],
+    ["file:.", "file-denied"],
+    ["env:ABSENT", "env"],
+    ["cmd:echo hunter2; exit 3", "cmd"],
+    ["systemd:absent", "systemd"],
+  ] as const) {
+    await assert.rejects(read(text), (error) => {
+      assert.ok(isHoldfastError(error, "config-secret"), text);
+      assert.equal(error.facts["problem"], problem);
+      return !JSON.stringify(error.facts).includes("hunter2");
+    });
+  }
+  assert.throws(
+    () => parseSecretReference("hunter2", folder),
+    (error) => isHoldfastError(error, "config-secret") && !error.message.includes("hunter2"),
+  );
+});
