@@ -28,6 +28,5 @@ export function joinName(folder: ByteName, name: ByteName): ByteName {
 }
 
 function isAscii(text: string): boolean {
-  // oxlint-disable-next-line no-control-regex -- the whole ASCII range is meant
   return /^[\0-\x7f]*$/.test(text);
 }
