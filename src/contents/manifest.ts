@@ -1,8 +1,9 @@
 import type { CrmDescription } from "../crm/platform.ts";
 import type { Id } from "../format/tree.ts";
-import type { Warning } from "../lib/events.ts";
+import { type Warning, warningCodes } from "../lib/events.ts";
+import { type Check, count, hexId, list, object, oneOf, optional, parseChecked, text } from "./checked.ts";
 
-/** `holdfast.json` in each snapshot: what the snapshot is, in our own terms. Read back as hostile input (zod). */
+/** `holdfast.json` in each snapshot: what the snapshot is, in our own terms. */
 export type BackupKind = "full" | "incremental" | "differential";
 export type Outcome = "ok" | "warning";
 
@@ -12,7 +13,10 @@ export interface TableManifest {
   /** Folder below `databases/<db>/`. */
   readonly folder: string;
   readonly rows: number;
-  /** Tree id of the table's folder in its last full: what a differential starts from. */
+  /**
+   * The table's last full: when it was, and the tree id of its `base/`. The base is what later snapshots hold too, so
+   * this stays good when the full itself is forgotten.
+   */
   readonly lastFull: { readonly snapshotTime: string; readonly tree: Id };
   readonly fingerprint: string;
 }
@@ -58,4 +62,55 @@ export interface Manifest {
   /** Subjects of `file-missing` and `file-orphan` warnings as of this snapshot, known at the last *ok* one or not. */
   readonly known: readonly Warning[];
   readonly program: string;
+}
+
+const warning: Check<Warning> = object({ code: oneOf(warningCodes), subject: text, detail: optional(text) });
+
+const description: Check<CrmDescription> = object({
+  name: text,
+  platform: text,
+  configuration: optional(text),
+  database: optional(text),
+  files: list(object({ name: text, path: text })),
+  excludes: list(text),
+  attachments: list(object({ table: text, column: text, folder: text })),
+  neutralise: list(text),
+});
+
+const table: Check<TableManifest> = object({
+  schema: text,
+  name: text,
+  folder: text,
+  rows: count,
+  lastFull: object({ snapshotTime: text, tree: hexId }),
+  fingerprint: text,
+});
+
+const manifest: Check<Manifest> = object({
+  format: oneOf([1]),
+  crm: object({ name: text, platform: text, version: optional(text) }),
+  description,
+  kind: oneOf(["full", "incremental", "differential"]),
+  outcome: oneOf(["ok", "warning"]),
+  startedAt: text,
+  finishedAt: text,
+  parent: optional(hexId),
+  lastFull: optional(hexId),
+  databases: list(
+    object({ name: text, engine: text, engineVersion: text, location: text, position: text, tables: list(table) }),
+  ),
+  folders: list(object({ name: text, path: text, files: count, bytes: count, lastFullTree: hexId })),
+  config: list(object({ name: text, path: text })),
+  warnings: list(warning),
+  known: list(warning),
+  program: text,
+});
+
+/** Fails with `repository-damaged` unless `json` is a whole manifest. */
+export function parseManifest(json: string): Manifest {
+  return parseChecked(json, manifest, "holdfast.json");
+}
+
+export function serialiseManifest(value: Manifest): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
 }
