@@ -1,0 +1,202 @@
+/**
+ * How restic's format keeps bytes secret and whole: AES-256-CTR, then Poly1305-AES over the ciphertext.
+ *
+ *     sealed = IV (16) ‖ ciphertext ‖ tag (16)
+ *     s      = AES-128-ECB(macK, IV);  tag = Poly1305(macR ‖ s, ciphertext)
+ *
+ * `seal` and `unseal` do one piece with a random IV. `SealRun` and `UnsealRun` do the blobs of one pack, several times
+ * faster; see there why that is as safe.
+ *
+ * `crypto.createMac` is in Node 26 but not yet in its manual or its types: it is called here and nowhere else, and the
+ * vectors of `crypto.test.ts` stand guard over it.
+ */
+import * as crypto from "node:crypto";
+import { HoldfastError } from "../lib/errors.ts";
+
+export interface MasterKey {
+  /** 32 bytes, AES-256. */
+  readonly encrypt: Buffer;
+  /** 16 bytes, AES-128: makes the nonce part of the one-time key. */
+  readonly macK: Buffer;
+  /** 16 bytes, Poly1305's r as stored, unclamped: clamping is part of Poly1305. */
+  readonly macR: Buffer;
+}
+
+/** Bytes that sealing adds: IV and tag. */
+export const sealOverhead = 32;
+
+const ivLength = 16;
+const tagLength = 16;
+const blockLength = 16;
+
+export function seal(key: MasterKey, plaintext: Uint8Array): Buffer {
+  const run = new SealRun(key);
+  const sealed = Buffer.allocUnsafeSlow(plaintext.length + sealOverhead);
+  run.sealInto(sealed, 0, plaintext);
+  return sealed;
+}
+
+/** The plaintext; `repository-damaged` when the tag does not fit, in which case nothing was decrypted. */
+export function unseal(key: MasterKey, sealed: Uint8Array): Buffer {
+  return new UnsealRun(key).unseal(sealed);
+}
+
+/** Bytes rounded up to whole cipher blocks: where the next piece starts in the input of `SealRun.sealAllInto`. */
+export function alignedLength(length: number): number {
+  return (length + blockLength - 1) & ~(blockLength - 1);
+}
+
+/**
+ * Seals many pieces with one running cipher: the first IV is random, each further IV is the counter right after the
+ * last block of the piece before.
+ *
+ * Every IV is written beside its ciphertext, so a reader needs to know nothing of this. CTR asks that no counter block
+ * is used twice under one key: within a run they are used one after the other, and two runs overlap no likelier than
+ * two random IVs with messages as long as the runs do (with 2^40 runs of 2^20 blocks, about 2^-27). Poly1305-AES asks
+ * that nonces differ, not that they are unpredictable; its one-time key is AES of the nonce. Setting up a cipher costs
+ * more than enciphering a small blob; this pays it once a pack.
+ */
+export class SealRun {
+  readonly #cipher: crypto.Cipheriv;
+  readonly #tags: Tagger;
+  readonly #counter: Counter;
+
+  constructor(key: MasterKey) {
+    const iv = randomIv();
+    this.#cipher = crypto.createCipheriv("aes-256-ctr", key.encrypt, iv);
+    this.#tags = new Tagger(key);
+    this.#counter = new Counter(iv);
+  }
+
+  /** Writes `plaintext.length + sealOverhead` bytes to `target` at `offset`. */
+  sealInto(target: Buffer, offset: number, plaintext: Uint8Array): void {
+    const iv = this.#counter.take(plaintext.length);
+    const ciphertext = this.#cipher.update(plaintext);
+    const over = alignedLength(plaintext.length) - plaintext.length;
+    if (over > 0) this.#cipher.update(padding.subarray(0, over));
+    const oneTime = this.#tags.oneTimeParts(iv);
+    target.set(iv, offset);
+    target.set(ciphertext, offset + ivLength);
+    target.set(this.#tags.tag(ciphertext, oneTime, 0), offset + ivLength + plaintext.length);
+  }
+
+  /**
+   * Seals several small pieces at once. They stand in `staged` one after the other, each starting at a multiple of
+   * 16 (`alignedLength`); they are written to `target` without gaps. Returns the bytes written.
+   */
+  sealAllInto(target: Buffer, offset: number, staged: Uint8Array, lengths: readonly number[]): number {
+    const ivs = Buffer.allocUnsafe(lengths.length * ivLength);
+    for (const [index, length] of lengths.entries()) ivs.set(this.#counter.take(length), index * ivLength);
+    const oneTime = this.#tags.oneTimeParts(ivs);
+    const ciphertext = this.#cipher.update(staged);
+    let from = 0;
+    let to = offset;
+    for (const [index, length] of lengths.entries()) {
+      const piece = ciphertext.subarray(from, from + length);
+      ivs.copy(target, to, index * ivLength, (index + 1) * ivLength);
+      piece.copy(target, to + ivLength);
+      target.set(this.#tags.tag(piece, oneTime, index), to + ivLength + length);
+      from += alignedLength(length);
+      to += length + sealOverhead;
+    }
+    return to - offset;
+  }
+}
+
+/** Opens many pieces; where their IVs go on from one to the next (`SealRun`), with one running cipher. */
+export class UnsealRun {
+  readonly #key: MasterKey;
+  readonly #tags: Tagger;
+  #cipher: crypto.Decipheriv | undefined;
+  #expected: Counter | undefined;
+
+  constructor(key: MasterKey) {
+    this.#key = key;
+    this.#tags = new Tagger(key);
+  }
+
+  /** As `unseal`. */
+  unseal(sealed: Uint8Array): Buffer {
+    if (sealed.length < sealOverhead) throw damaged("too short");
+    const iv = sealed.subarray(0, ivLength);
+    const ciphertext = sealed.subarray(ivLength, sealed.length - tagLength);
+    const tag = this.#tags.tag(ciphertext, this.#tags.oneTimeParts(iv), 0);
+    if (!crypto.timingSafeEqual(tag, sealed.subarray(sealed.length - tagLength))) throw damaged("tag");
+    if (this.#cipher === undefined || this.#expected === undefined || !this.#expected.is(iv)) {
+      this.#cipher = crypto.createDecipheriv("aes-256-ctr", this.#key.encrypt, iv);
+      this.#expected = new Counter(iv);
+    }
+    this.#expected.take(ciphertext.length);
+    const plaintext = this.#cipher.update(ciphertext);
+    const over = alignedLength(ciphertext.length) - ciphertext.length;
+    if (over > 0) this.#cipher.update(padding.subarray(0, over));
+    return plaintext;
+  }
+}
+
+const padding = new Uint8Array(blockLength);
+
+/** Poly1305-AES with a running AES for the nonces and one buffer for the one-time keys. */
+class Tagger {
+  readonly #nonces: crypto.Cipheriv;
+  readonly #oneTimeKey = Buffer.alloc(32);
+
+  constructor(key: MasterKey) {
+    this.#nonces = crypto.createCipheriv("aes-128-ecb", key.macK, null).setAutoPadding(false);
+    key.macR.copy(this.#oneTimeKey);
+  }
+
+  /** AES of one or more IVs: the second half of each one-time key. */
+  oneTimeParts(ivs: Uint8Array): Buffer {
+    return this.#nonces.update(ivs);
+  }
+
+  tag(ciphertext: Uint8Array, oneTimeParts: Buffer, index: number): Buffer {
+    oneTimeParts.copy(this.#oneTimeKey, 16, index * 16, (index + 1) * 16);
+    return createMac("poly1305", this.#oneTimeKey).update(ciphertext).final();
+  }
+}
+
+/** A 128-bit big-endian block counter. */
+class Counter {
+  readonly #bytes: Buffer;
+
+  constructor(iv: Uint8Array) {
+    this.#bytes = Buffer.from(iv);
+  }
+
+  is(iv: Uint8Array): boolean {
+    return this.#bytes.equals(iv);
+  }
+
+  /** The counter now, and moves on over the blocks of `length` bytes. */
+  take(length: number): Buffer {
+    const now = Buffer.from(this.#bytes);
+    let carry = alignedLength(length) / blockLength;
+    for (let offset = 12; offset >= 0 && carry > 0; offset -= 4) {
+      const sum = this.#bytes.readUInt32BE(offset) + carry;
+      this.#bytes.writeUInt32BE(sum >>> 0, offset);
+      carry = sum > 0xffff_ffff ? 1 : 0;
+    }
+    return now;
+  }
+}
+
+function randomIv(): Buffer {
+  for (;;) {
+    const iv = crypto.randomBytes(ivLength);
+    // restic refuses an IV of zeros.
+    if (iv.some((byte) => byte !== 0)) return iv;
+  }
+}
+
+function damaged(reason: string): HoldfastError {
+  return new HoldfastError("repository-damaged", { reason });
+}
+
+interface Mac {
+  update(bytes: Uint8Array): Mac;
+  final(): Buffer;
+}
+
+const { createMac } = crypto as unknown as { createMac(algorithm: "poly1305", key: Uint8Array): Mac };
