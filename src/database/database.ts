@@ -111,8 +111,23 @@ export interface DatabaseEngine {
   compareKeys(a: RowKey, b: RowKey): number;
   /** `restore.sql`: loads the folder with the engine's own client alone. */
   restoreScript(schema: DatabaseSchema, tables: readonly StoredTableLayout[]): string;
-  /** File name endings that belong to the database file itself (`""`, `-wal`, `-shm`); empty for servers. */
-  readonly fileSuffixes: readonly string[];
+  /**
+   * Files that make up the database, the one that names it first (SQLite: the file, its `-wal`, its `-shm`), whether
+   * they are there or not; empty for servers.
+   */
+  files(url: string): readonly string[];
+  /** The URL of a database of this engine in a file at this absolute path; servers fail with `database-unsupported`. */
+  urlOfFile(path: string): string;
+  /** Runs statements on an existing database, all in one transaction or none (neutralising a clone). */
+  execute(url: string, statements: readonly string[], signal: AbortSignal): Promise<void>;
+  /** Processes other than this one that hold the database open. */
+  holders(url: string): Promise<readonly DatabaseHolder[]>;
+}
+
+export interface DatabaseHolder {
+  readonly pid: number;
+  /** The program's name, never its arguments: they may hold secrets. */
+  readonly command: string;
 }
 
 /** Where a stored table's rows lie, relative to the folder of `restore.sql`, in the order of applying. */
