@@ -1,0 +1,98 @@
+import { HoldfastError } from "../lib/errors.ts";
+import type { Engine } from "./engine.ts";
+import { listState, readState, removeState, writeState } from "./state.ts";
+import { removeTree, stepBack, stepForward, syncFolders, type SwapStep } from "./swap.ts";
+
+/**
+ * What a restore has done so far, kept in the state folder from before its first write until three newer restores of
+ * the same CRM are done. It is what makes a restore that was cut off safe to go on with, and every restore undoable.
+ *
+ * - `staging`: new things are being built in the staging folders; nothing that was there is touched yet.
+ * - `swapping`: the steps are being done; any prefix of them may be done.
+ * - `done`, `undone`: all steps are done, or taken back; the slots keep what was replaced.
+ * - `undoing`: steps are being taken back.
+ */
+export interface RestoreRecord {
+  readonly version: 1;
+  readonly id: string;
+  readonly plan: string;
+  readonly crm: string;
+  /** The repository that it came from. */
+  readonly location: string;
+  readonly time: string;
+  readonly state: "staging" | "swapping" | "done" | "undoing" | "undone";
+  /** Staging folders (byte paths), which become the folders of what was replaced. */
+  readonly folders: readonly string[];
+  readonly steps: readonly SwapStep[];
+}
+
+const keptRestores = 3;
+const recordName = (id: string) => `restores/${id}.json`;
+
+export async function saveRecord(engine: Engine, record: RestoreRecord): Promise<void> {
+  await writeState(engine, recordName(record.id), record);
+}
+
+/** All records, newest first. */
+export async function loadRecords(engine: Engine): Promise<readonly RestoreRecord[]> {
+  const ids = await listState(engine, "restores");
+  const records = await Promise.all(ids.map((id) => readState(engine, recordName(id))));
+  return records.filter(isRecord).toSorted((a, b) => (a.time < b.time ? 1 : -1));
+}
+
+/** A restore that was cut off and is neither wholly there nor wholly taken back. */
+export function isHalfMade(record: RestoreRecord): boolean {
+  return record.state === "staging" || record.state === "swapping" || record.state === "undoing";
+}
+
+/** Does all steps that are not done, durably. Can be called again after a crash at any moment. */
+export async function swapIn(engine: Engine, record: RestoreRecord): Promise<RestoreRecord> {
+  const swapping = { ...record, state: "swapping" } as const;
+  await saveRecord(engine, swapping);
+  for (const step of record.steps) stepForward(step);
+  syncFolders(record.folders);
+  const done = { ...record, state: "done" } as const;
+  await saveRecord(engine, done);
+  return done;
+}
+
+/** Takes all steps back, last first, durably. Can be called again after a crash at any moment. */
+export async function swapBack(engine: Engine, record: RestoreRecord): Promise<void> {
+  await saveRecord(engine, { ...record, state: "undoing" });
+  for (const step of record.steps.toReversed()) stepBack(step);
+  syncFolders(record.folders);
+  await saveRecord(engine, { ...record, state: "undone" });
+}
+
+/** Removes what a restore was building; only for one that has swapped nothing. */
+export async function dropStaging(engine: Engine, record: RestoreRecord): Promise<void> {
+  if (record.state !== "staging") throw new HoldfastError("internal", { state: record.state });
+  for (const folder of record.folders) removeTree(folder);
+  await removeState(engine, recordName(record.id));
+}
+
+/** Keeps what the last three restores of this CRM replaced, and removes what older ones did. */
+export async function dropOldRestores(engine: Engine, crm: string, location: string): Promise<void> {
+  const mine = (await loadRecords(engine)).filter((record) => record.crm === crm && record.location === location);
+  for (const record of mine.filter((one) => !isHalfMade(one)).slice(keptRestores)) {
+    for (const folder of record.folders) removeTree(folder);
+    await removeState(engine, recordName(record.id));
+  }
+}
+
+/** Folders whose renames a record is about, for messages. */
+export function targetsOf(record: RestoreRecord): readonly string[] {
+  return record.steps.map((step) => step.target);
+}
+
+function isRecord(value: unknown): value is RestoreRecord {
+  if (typeof value !== "object" || value === null) return false;
+  const record = value as Partial<Record<keyof RestoreRecord, unknown>>;
+  return (
+    record.version === 1 &&
+    typeof record.id === "string" &&
+    typeof record.time === "string" &&
+    Array.isArray(record.folders) &&
+    Array.isArray(record.steps)
+  );
+}

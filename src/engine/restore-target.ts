@@ -1,0 +1,44 @@
+import { createHash, type Hash } from "node:crypto";
+import { lstatSync, statfsSync } from "node:fs";
+import { dirname } from "node:path";
+import { type ByteName, nameBytes, nameText } from "../lib/byte-name.ts";
+import { HoldfastError } from "../lib/errors.ts";
+import type { Engine } from "./engine.ts";
+
+/** What is known about the places that a restore goes to, before it goes there. */
+
+/** Refuses when another process holds one of these files open as a database; names the first one. */
+export async function refuseIfHeld(engine: Engine, paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    const file = nameText(path as ByteName);
+    for (const database of engine.databases) {
+      const [holder] = await database.holders(database.urlOfFile(file)).catch(() => []);
+      if (holder) throw new HoldfastError("target-in-use", { path: file, pid: holder.pid, command: holder.command });
+    }
+  }
+}
+
+/** Collects what targets look like, so that `apply` can tell whether anything moved since the plan. */
+export class TargetWitness {
+  readonly #hash: Hash = createHash("sha256");
+
+  see(path: ByteName): void {
+    const status = lstatSync(nameBytes(path), { bigint: true, throwIfNoEntry: false });
+    const seen = status
+      ? [status.dev, status.ino, status.mode, status.isDirectory() ? 0n : status.size, status.mtimeNs, status.ctimeNs]
+      : ["absent"];
+    this.#hash.update(`${path.length}:${path}:${seen.join(":")}\n`);
+  }
+
+  digest(): string {
+    return this.#hash.digest("hex");
+  }
+}
+
+/** Bytes that this user may still write on the file system that holds `path` (or its nearest existing folder). */
+export function freeBytesAt(path: string): number {
+  let at = path;
+  while (lstatSync(at, { throwIfNoEntry: false }) === undefined && at !== "/") at = dirname(at);
+  const { bavail, bsize } = statfsSync(at);
+  return bavail * bsize;
+}

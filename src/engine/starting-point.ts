@@ -1,0 +1,66 @@
+import type { BackupKind, DatabaseManifest, FolderManifest } from "../contents/manifest.ts";
+import { type OpenedSnapshot, openSnapshot, subtreeAt } from "../contents/open-snapshot.ts";
+import type { Id } from "../format/tree.ts";
+import type { BlobReader, StoredSnapshot } from "../repository/repository.ts";
+import { backupsOf, kindOf, outcomeOf } from "./points.ts";
+
+/** What a backup starts from: its kind as it can be had, and what it compares with. */
+export interface StartingPoint {
+  readonly kind: BackupKind;
+  /** The newest backup of this CRM, whatever its kind and outcome. */
+  readonly parent?: OpenedSnapshot;
+  /** Id of the last full that is still there. */
+  readonly lastFull?: Id;
+  /** The newest *ok* backup, or, while there is none, the newest: its warnings are known. */
+  readonly knownFrom?: OpenedSnapshot;
+}
+
+export async function startingPoint(
+  snapshots: readonly StoredSnapshot[],
+  crm: string,
+  wanted: BackupKind | undefined,
+  reader: BlobReader,
+  signal: AbortSignal,
+): Promise<StartingPoint> {
+  const backups = backupsOf(snapshots, crm);
+  const newest = backups.at(-1);
+  if (newest === undefined) return { kind: "full" };
+  const parent = await openSnapshot(reader, newest, signal);
+  const newestOk = backups.findLast((stored) => outcomeOf(stored) === "ok") ?? newest;
+  const lastFull = backups.findLast((stored) => kindOf(stored) === "full")?.id;
+  return {
+    kind: wanted ?? "incremental",
+    parent,
+    ...(lastFull !== undefined && { lastFull }),
+    knownFrom: newestOk === newest ? parent : await openSnapshot(reader, newestOk, signal),
+  };
+}
+
+/** The folder of a root as it was when this kind of backup compares: in the last full, or in the parent. */
+export async function folderToCompare(
+  start: StartingPoint,
+  name: string,
+  reader: BlobReader,
+  signal: AbortSignal,
+): Promise<{ readonly tree: Id; readonly manifest: FolderManifest } | undefined> {
+  const manifest = start.parent?.manifest.folders.find((folder) => folder.name === name);
+  if (start.kind === "full" || !start.parent || !manifest) return undefined;
+  if (start.kind === "differential" && reader.has("tree", manifest.lastFullTree)) {
+    return { tree: manifest.lastFullTree, manifest };
+  }
+  const tree = await subtreeAt(reader, start.parent.tree, ["files", name], signal);
+  return tree === undefined ? undefined : { tree, manifest };
+}
+
+/** A database as the parent holds it. */
+export async function databaseInParent(
+  start: StartingPoint,
+  name: string,
+  reader: BlobReader,
+  signal: AbortSignal,
+): Promise<{ readonly tree: Id; readonly manifest: DatabaseManifest } | undefined> {
+  const manifest = start.parent?.manifest.databases.find((database) => database.name === name);
+  if (!start.parent || !manifest) return undefined;
+  const tree = await subtreeAt(reader, start.parent.tree, ["databases", name], signal);
+  return tree === undefined ? undefined : { tree, manifest };
+}
