@@ -18,6 +18,11 @@ export function nameBytes(name: ByteName): Buffer {
   return Buffer.from(name, "latin1");
 }
 
+/** A path for `node:fs`, which turns strings into UTF-8: as it is where that changes nothing, else the bytes. */
+export function nodePath(path: ByteName): string | Buffer {
+  return isAscii(path) ? path : nameBytes(path);
+}
+
 /** For a person: bytes that are not UTF-8 become U+FFFD. */
 export function nameText(name: ByteName): string {
   return isAscii(name) ? name : Buffer.from(name, "latin1").toString("utf8");

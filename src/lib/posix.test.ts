@@ -16,6 +16,29 @@ after(() => fs.rmSync(folder, { recursive: true, force: true }));
 const place = (name: string): string => path.join(folder, name);
 const bytes = (name: string): Buffer => Buffer.from(place(name));
 
+test("looks at a name inside an open folder as lstat does", () => {
+  fs.writeFileSync(place("looked-at"), "12345");
+  fs.symlinkSync("looked-at", place("looking"));
+  const fd = fs.openSync(folder, "r");
+  for (const name of ["looked-at", "looking", "."]) {
+    const seen = posix.statAt(fd, nameFromText(name));
+    const expected = fs.lstatSync(place(name), { bigint: true });
+    assert.deepEqual(
+      [seen.mode, seen.links, seen.uid, seen.gid, seen.size, seen.inode, seen.deviceId, seen.device].map(BigInt),
+      [expected.mode, expected.nlink, expected.uid, expected.gid, expected.size, expected.ino, expected.dev, 0n],
+    );
+    assert.deepEqual(
+      [seen.atimeNs, seen.mtimeNs, seen.ctimeNs],
+      [expected.atimeNs, expected.mtimeNs, expected.ctimeNs],
+    );
+  }
+  assert.throws(() => posix.statAt(fd, nameFromText("absent")), { code: "ENOENT" });
+  fs.closeSync(fd);
+  const devices = fs.openSync("/dev", "r");
+  assert.equal(posix.statAt(devices, nameFromText("null")).device, fs.statSync("/dev/null").rdev);
+  fs.closeSync(devices);
+});
+
 test("times are set to the nanosecond, also before 1970, and on a link itself", () => {
   fs.writeFileSync(place("times"), "");
   const fd = fs.openSync(place("times"), "r+");

@@ -1,0 +1,259 @@
+import * as fs from "node:fs";
+import { joinName, nameText, nodePath, type ByteName } from "../lib/byte-name.ts";
+import type { WarningCode } from "../lib/events.ts";
+import { readExtendedAttributes, statAt, type NativeStatus } from "../lib/posix.ts";
+import type { Entry, EntryDetails, EntryType, FolderScan, ScanOptions } from "./files.ts";
+import { compilePatterns, type PatternSet } from "./patterns.ts";
+import { readPeople, type People } from "./people.ts";
+
+/**
+ * Longest path that is handed to the system as it is: `PATH_MAX` is 4,096 bytes with the NUL, and a name of 255 bytes
+ * must fit behind it.
+ */
+const longestPath = 3800;
+
+/**
+ * Begins to read a folder tree; `path` is absolute, and a link at its end is followed, since the operator named it.
+ * Fails like `node:fs` when it is not there, is no folder or may not be read.
+ */
+export function scanFolder(path: ByteName, options: ScanOptions): FolderScan {
+  const shared: Shared = {
+    ...options,
+    excluded: compilePatterns(options.excludes),
+    included: compilePatterns(options.includes),
+    people: readPeople(),
+    root: process.geteuid?.() === 0,
+  };
+  const descriptor = fs.openSync(nodePath(path), folderFlags);
+  const status = statAt(descriptor, dot);
+  const scan = new OpenScan(shared, {
+    path,
+    base: path,
+    inside: "" as ByteName,
+    included: shared.included.isEmpty,
+    deviceId: status.deviceId,
+    inode: status.inode,
+    rootDeviceId: status.deviceId,
+  });
+  fs.closeSync(descriptor);
+  return scan;
+}
+
+/** What the root of a scan is like itself. */
+export function rootEntry(path: ByteName): Entry {
+  const descriptor = fs.openSync(nodePath(path), folderFlags);
+  try {
+    return entryOf(dot, statAt(descriptor, dot), readPeople());
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+interface Shared extends ScanOptions {
+  readonly excluded: PatternSet;
+  readonly included: PatternSet;
+  readonly people: People;
+  readonly root: boolean;
+}
+
+interface Place {
+  readonly path: ByteName;
+  /** Path by which the folder is reached: short enough for the system. */
+  readonly base: ByteName;
+  /** Path relative to the root of the scan, empty for the root. */
+  readonly inside: ByteName;
+  readonly included: boolean;
+  readonly deviceId: number;
+  readonly inode: bigint | number;
+  readonly rootDeviceId: number;
+}
+
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, S_IFMT } = fs.constants;
+const folderFlags = O_RDONLY | O_DIRECTORY;
+const dot = "." as ByteName;
+
+const typeOfMode: ReadonlyMap<number, EntryType> = new Map([
+  [fs.constants.S_IFREG, "file"],
+  [fs.constants.S_IFDIR, "dir"],
+  [fs.constants.S_IFLNK, "symlink"],
+  [fs.constants.S_IFBLK, "dev"],
+  [fs.constants.S_IFCHR, "chardev"],
+  [fs.constants.S_IFIFO, "fifo"],
+  [fs.constants.S_IFSOCK, "socket"],
+]);
+
+class OpenScan implements FolderScan {
+  readonly path: ByteName;
+  readonly included: boolean;
+  readable = true;
+  readonly #shared: Shared;
+  readonly #place: Place;
+  #descriptor: number | undefined;
+  /** Held until the end because the path to this folder is too long: paths below start here. */
+  #anchor: number | undefined;
+
+  constructor(shared: Shared, place: Place) {
+    this.#shared = shared;
+    this.#place = place;
+    this.path = place.path;
+    this.included = place.included;
+  }
+
+  *entries(): Generator<Entry, void, undefined> {
+    const names = this.#try(undefined, () =>
+      fs.readdirSync(`/proc/self/fd/${this.#open()}`, { encoding: "latin1" as BufferEncoding }),
+    ) as ByteName[] | undefined;
+    if (!names) {
+      this.readable = false;
+      return;
+    }
+    names.sort();
+    const filtered = !(this.#shared.excluded.isEmpty && this.#shared.included.isEmpty);
+    for (const name of names) {
+      const status = this.#try(name, () => statAt(this.#open(), name));
+      if (!status || (filtered && !this.#wanted(name, status))) continue;
+      const entry = entryOf(name, status, this.#shared.people);
+      if (entry) yield entry;
+    }
+    this.#rest();
+  }
+
+  details(entry: Entry): EntryDetails | undefined {
+    return this.#try(entry.name, () => {
+      const path = this.openablePath(entry.name);
+      const linkTarget =
+        entry.type === "symlink"
+          ? (fs.readlinkSync(nodePath(path), { encoding: "latin1" as BufferEncoding }) as ByteName)
+          : undefined;
+      return { linkTarget, extendedAttributes: readExtendedAttributes(path) };
+    });
+  }
+
+  lookAgain(name: ByteName): Entry | undefined {
+    try {
+      return entryOf(name, statAt(this.#open(), name), this.#shared.people);
+    } catch (error) {
+      if (isGone(error)) return undefined;
+      throw error;
+    } finally {
+      this.#rest();
+    }
+  }
+
+  openablePath(name: ByteName): ByteName {
+    return joinName(this.#base(), name);
+  }
+
+  child(entry: Entry): FolderScan {
+    this.#rest();
+    const shared = this.#shared;
+    const inside = this.#inside(entry.name);
+    return new OpenScan(shared, {
+      path: joinName(this.path, entry.name),
+      base: this.openablePath(entry.name),
+      inside,
+      included: this.included || shared.included.matches(inside, "folder"),
+      deviceId: entry.deviceId,
+      inode: entry.inode,
+      rootDeviceId: this.#place.rootDeviceId,
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#rest();
+    if (this.#anchor !== undefined) fs.closeSync(this.#anchor);
+    this.#anchor = undefined;
+  }
+
+  /** Opens the folder, or goes on with it; refuses when another one has taken its place. */
+  #open(): number {
+    if (this.#descriptor !== undefined) return this.#descriptor;
+    const { inside, base, inode, deviceId, rootDeviceId } = this.#place;
+    if (this.#shared.oneFileSystem === "yes" && deviceId !== rootDeviceId) {
+      throw Object.assign(new Error("another file system"), { code: otherFileSystem });
+    }
+    const flags = inside === "" ? folderFlags : folderFlags | O_NOFOLLOW;
+    const descriptor = this.#anchor ?? fs.openSync(nodePath(base), flags);
+    const now = statAt(descriptor, dot);
+    if (now.inode !== inode || now.deviceId !== deviceId) {
+      fs.closeSync(descriptor);
+      throw Object.assign(new Error("another folder has taken its place"), { code: "ENOENT" });
+    }
+    if (base.length > longestPath) this.#anchor = descriptor;
+    this.#descriptor = descriptor;
+    return descriptor;
+  }
+
+  #rest(): void {
+    if (this.#descriptor !== undefined && this.#descriptor !== this.#anchor) fs.closeSync(this.#descriptor);
+    this.#descriptor = undefined;
+  }
+
+  #base(): ByteName {
+    return this.#anchor === undefined ? this.#place.base : (`/proc/self/fd/${this.#anchor}` as ByteName);
+  }
+
+  #inside(name: ByteName): ByteName {
+    return this.#place.inside === "" ? name : joinName(this.#place.inside, name);
+  }
+
+  #wanted(name: ByteName, status: NativeStatus): boolean {
+    const { excluded, included } = this.#shared;
+    const inside = this.#inside(name);
+    const kind = (status.mode & S_IFMT) === fs.constants.S_IFDIR ? "folder" : "other";
+    if (excluded.matches(inside, kind)) return false;
+    if (this.included || included.matches(inside, kind)) return true;
+    return kind === "folder" && included.mayMatchBelow(inside);
+  }
+
+  /** Runs what reads `name` in this folder, or the folder itself; a failure is told once and gives `undefined`. */
+  #try<T>(name: ByteName | undefined, work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === undefined) throw error;
+      if (code !== otherFileSystem) this.#tell(name, code);
+      return undefined;
+    }
+  }
+
+  #tell(name: ByteName | undefined, reason: string): void {
+    const path = name === undefined ? this.path : joinName(this.path, name);
+    const { onForbidden, onWarning, root } = this.#shared;
+    if (!root && onForbidden && (reason === "EACCES" || reason === "EPERM")) return onForbidden(path);
+    const code: WarningCode = reason === "ENOENT" || reason === "ESTALE" ? "file-vanished" : "file-unreadable";
+    onWarning({ code, subject: nameText(path), detail: reason });
+  }
+}
+
+/** No error of the system: the scan stays on its own file system. */
+const otherFileSystem = "other-file-system";
+
+function entryOf(name: ByteName, status: NativeStatus, people: People): Entry {
+  return {
+    name,
+    type: typeOfMode.get(status.mode & S_IFMT) ?? "socket",
+    permissions: status.mode & 0o7777,
+    uid: status.uid,
+    gid: status.gid,
+    user: people.user(status.uid),
+    group: people.group(status.gid),
+    size: status.size,
+    links: status.links,
+    inode: status.inode,
+    deviceId: status.deviceId,
+    device: status.device,
+    mtimeNs: status.mtimeNs,
+    atimeNs: status.atimeNs,
+    ctimeNs: status.ctimeNs,
+  };
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+}
+
+function isGone(error: unknown): boolean {
+  return codeOf(error) === "ENOENT";
+}
