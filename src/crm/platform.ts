@@ -12,8 +12,6 @@ export interface Platform {
   detect(folder: string): Promise<readonly DetectedCrm[]>;
   /** From a CRM's entry in `holdfast.yaml` to its parts. Fails with a clear error when a part cannot be named. */
   parts(description: CrmDescription): Promise<CrmParts>;
-  /** Which rows own which files; `undefined`: rows own no files on this CRM, as far as its description tells. */
-  attachments(parts: CrmParts, description: CrmDescription): AttachmentRule | undefined;
   /** How a clone is made safe; `undefined`: it cannot be, and `--as clone` is refused. */
   neutralise(description: CrmDescription): Neutralise | undefined;
   /**
@@ -76,6 +74,8 @@ export interface CrmParts {
   /** Tables whose rows are left out (sessions, caches); the tables themselves are restored empty. */
   readonly emptyTables: readonly string[];
   readonly uncovered: readonly { readonly subject: string; readonly reason: string }[];
+  /** Which rows own which files; absent: none do on this CRM, as far as its description tells. */
+  readonly attachments?: AttachmentRule;
 }
 
 /** Where parts lie after a restore into another folder. */
