@@ -11,7 +11,7 @@ export const errorCodes = [
   "crm-unknown",
   "crm-ambiguous",
   "crm-not-detected",
-  // storage: a storage only classifies; `transient` in the error says whether trying again may help
+  // storage: a storage only classifies; `storage-unreachable` alone is what passes by itself and is tried again
   "storage-not-found",
   "storage-exists",
   "storage-full",

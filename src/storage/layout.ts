@@ -1,0 +1,32 @@
+import type { FileKind, StoredFile } from "./storage.ts";
+
+/** Folder of each kind below the repository, as restic lays it out; packs are spread over 256 folders below `data`. */
+export const kindFolders: Readonly<Record<Exclude<FileKind, "config">, string>> = {
+  key: "keys",
+  snapshot: "snapshots",
+  index: "index",
+  lock: "locks",
+  data: "data",
+};
+
+/** `00` … `ff`: the folders below `data`, by the first two digits of a pack's name. */
+export const packFolders: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
+  byte.toString(16).padStart(2, "0"),
+);
+
+/** Whether a listed name is one of ours: 64 lower-case hexadecimal digits. Everything else is left alone. */
+export function isStoredName(name: string): boolean {
+  return /^[0-9a-f]{64}$/.test(name);
+}
+
+/** Folder of a file, relative to the repository: `data/ab`, `keys`, or the empty string for `config`. */
+export function storedFolder(file: StoredFile): string {
+  if (file.kind === "config") return "";
+  const folder = kindFolders[file.kind];
+  return file.kind === "data" ? `${folder}/${file.name.slice(0, 2)}` : folder;
+}
+
+/** Path of a file, relative to the repository, with `/`: also how messages call it. */
+export function storedPath(file: StoredFile): string {
+  return file.kind === "config" ? "config" : `${storedFolder(file)}/${file.name}`;
+}

@@ -1,0 +1,266 @@
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { link, mkdir, open, readdir, rename, stat, statfs, unlink, type FileHandle } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { HoldfastError } from "../lib/errors.ts";
+import { isStoredName, kindFolders, packFolders, storedPath } from "./layout.ts";
+import { hasSystemCode, localError } from "./local-error.ts";
+import type { ByteRange, Storage, StoredFile } from "./storage.ts";
+
+/**
+ * A repository in a folder of this machine (or of a network mount), laid out like restic's.
+ *
+ * A file is written under a temporary name in the folder it will live in, made durable (`fsync`), renamed, and the
+ * folder made durable: after a crash there is the whole file or a leftover whose name no listing shows. Files are
+ * read-only (0400) from the start, folders are 0700.
+ */
+export function localStorage(path: string): Storage {
+  const root = resolve(path);
+  const pathOf = (file: StoredFile): string => join(root, storedPath(file));
+
+  return {
+    location: root,
+    // Two, as restic does: a local disk gains nothing from more, and each may hold one pack in memory.
+    traits: { connections: 2, freeBytes: (signal) => freeBytes(root, signal) },
+
+    async create(signal) {
+      const folders = [...Object.values(kindFolders), ...packFolders.map((folder) => `data/${folder}`)];
+      for (const folder of ["", ...folders]) {
+        signal.throwIfAborted();
+        await mkdir(join(root, folder), { recursive: true, mode: 0o700 }).catch(rethrow(join(root, folder)));
+      }
+      for (const folder of [dirname(root), root, join(root, "data")]) await syncFolder(folder);
+    },
+
+    async save(file, bytes, signal) {
+      signal.throwIfAborted();
+      const target = pathOf(file);
+      try {
+        if (await isThere(file, target, bytes.length)) return;
+        await saveNew(file, target, bytes, signal);
+      } catch (error) {
+        throw localError(error, target);
+      }
+    },
+
+    async load(file, range, signal) {
+      signal.throwIfAborted();
+      const source = pathOf(file);
+      let handle: FileHandle | undefined;
+      try {
+        handle = await open(source, constants.O_RDONLY);
+        return await readExactly(handle, source, range, signal);
+      } catch (error) {
+        throw localError(error, source);
+      } finally {
+        await handle?.close();
+      }
+    },
+
+    async stat(file, signal) {
+      signal.throwIfAborted();
+      return sizeOf(pathOf(file));
+    },
+
+    async *list(kind, signal) {
+      if (kind === "config") {
+        const size = await sizeOf(join(root, "config"));
+        if (size !== undefined) yield { name: "", size };
+        return;
+      }
+      const folder = join(root, kindFolders[kind]);
+      if (kind !== "data") {
+        yield* await listFolder(folder, "", signal);
+        return;
+      }
+      for (const prefix of await namesIn(folder)) {
+        if (/^[0-9a-f]{2}$/.test(prefix)) yield* await listFolder(join(folder, prefix), prefix, signal);
+      }
+    },
+
+    async remove(file, signal) {
+      signal.throwIfAborted();
+      const target = pathOf(file);
+      try {
+        await unlink(target);
+      } catch (error) {
+        if (!hasSystemCode(error, "ENOENT", "ENOTDIR")) throw localError(error, target);
+      }
+    },
+
+    async [Symbol.asyncDispose]() {
+      // Nothing is held open between calls.
+    },
+  };
+}
+
+/** True when the file is stored already; throws where the contract calls it a conflict. */
+async function isThere(file: StoredFile, target: string, length: number): Promise<boolean> {
+  const size = await sizeOf(target);
+  if (size === undefined) return false;
+  if (file.kind === "config" || size !== length) throw new HoldfastError("storage-exists", { path: target });
+  return true;
+}
+
+async function saveNew(file: StoredFile, target: string, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+  const temporary = `${target}-tmp-${randomBytes(6).toString("hex")}`;
+  const handle = await openNew(temporary);
+  try {
+    try {
+      await writeAll(handle, bytes, signal);
+      await syncHandle(handle);
+    } finally {
+      await handle.close();
+    }
+    signal.throwIfAborted();
+    if (file.kind === "config") await linkOrRename(temporary, target);
+    else await rename(temporary, target);
+  } catch (error) {
+    await unlink(temporary).catch(() => undefined);
+    throw error;
+  }
+  await syncFolder(dirname(target));
+}
+
+async function openNew(path: string): Promise<FileHandle> {
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+  try {
+    return await open(path, flags, 0o400);
+  } catch (error) {
+    if (!hasSystemCode(error, "ENOENT")) throw error;
+    // A folder that an older program did not make, or that somebody removed while it was empty.
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await syncFolder(dirname(dirname(path)));
+    return open(path, flags, 0o400);
+  }
+}
+
+async function writeAll(handle: FileHandle, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+  let offset = 0;
+  while (offset < bytes.length) {
+    const { bytesWritten } = await handle.write(bytes, offset, bytes.length - offset, offset);
+    signal.throwIfAborted();
+    offset += bytesWritten;
+  }
+}
+
+/** `config` has a fixed name, so a rename could replace another repository's: a link never replaces. */
+async function linkOrRename(temporary: string, target: string): Promise<void> {
+  try {
+    await link(temporary, target);
+  } catch (error) {
+    // File systems without hard links (FAT, some network mounts).
+    if (!hasSystemCode(error, "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK")) throw error;
+    await rename(temporary, target);
+    return;
+  }
+  await unlink(temporary);
+}
+
+async function readExactly(
+  handle: FileHandle,
+  path: string,
+  range: ByteRange | undefined,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  const { size } = await handle.stat();
+  const offset = range?.offset ?? 0;
+  const length = range?.length ?? size;
+  if (offset < 0 || length < 0 || offset + length > size) throw shortError(path);
+  const bytes = Buffer.allocUnsafeSlow(length);
+  let filled = 0;
+  while (filled < length) {
+    const { bytesRead } = await handle.read(bytes, filled, length - filled, offset + filled);
+    signal.throwIfAborted();
+    if (bytesRead === 0) throw shortError(path);
+    filled += bytesRead;
+  }
+  return bytes;
+}
+
+function shortError(path: string): HoldfastError {
+  return new HoldfastError("storage-failed", { path, reason: "shorter than asked for" });
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    const found = await stat(path);
+    return found.isFile() ? found.size : undefined;
+  } catch (error) {
+    if (hasSystemCode(error, "ENOENT", "ENOTDIR")) return undefined;
+    throw localError(error, path);
+  }
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (hasSystemCode(error, "ENOENT", "ENOTDIR")) return [];
+    throw localError(error, folder);
+  }
+}
+
+async function listFolder(
+  folder: string,
+  prefix: string,
+  signal: AbortSignal,
+): Promise<readonly { readonly name: string; readonly size: number }[]> {
+  signal.throwIfAborted();
+  const names = (await namesIn(folder)).filter((name) => isStoredName(name) && name.startsWith(prefix));
+  const found: { name: string; size: number }[] = [];
+  // The thread pool of Node has four threads: more at once only fills its queue.
+  const step = 64;
+  for (let start = 0; start < names.length; start += step) {
+    signal.throwIfAborted();
+    const batch = names.slice(start, start + step);
+    const sizes = await Promise.all(batch.map((name) => sizeOf(join(folder, name))));
+    for (const [index, name] of batch.entries()) {
+      const size = sizes[index];
+      if (size !== undefined) found.push({ name, size });
+    }
+  }
+  return found;
+}
+
+/** Makes a rename durable. Some file systems cannot do that for folders and say so; there it is left to them. */
+async function syncFolder(folder: string): Promise<void> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+    await handle.sync();
+  } catch (error) {
+    if (!hasSystemCode(error, "EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "ENOENT", "EACCES", "EPERM")) {
+      throw localError(error, folder);
+    }
+  } finally {
+    await handle?.close();
+  }
+}
+
+async function syncHandle(handle: FileHandle): Promise<void> {
+  try {
+    await handle.sync();
+  } catch (error) {
+    if (!hasSystemCode(error, "EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS")) throw error;
+  }
+}
+
+/** Free bytes for this user on the file system of `path`, or of the nearest folder above that exists. */
+async function freeBytes(path: string, signal: AbortSignal): Promise<number> {
+  signal.throwIfAborted();
+  try {
+    const found = await statfs(path);
+    return found.bavail * found.bsize;
+  } catch (error) {
+    const above = dirname(path);
+    if (above !== path && hasSystemCode(error, "ENOENT", "ENOTDIR")) return freeBytes(above, signal);
+    throw localError(error, path);
+  }
+}
+
+function rethrow(path: string): (error: unknown) => never {
+  return (error) => {
+    throw localError(error, path);
+  };
+}

@@ -1,0 +1,87 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { isHoldfastError } from "../lib/errors.ts";
+import type { Storage } from "./storage.ts";
+
+export interface RetryOptions {
+  readonly now: () => Date;
+  /** How long one operation is tried in all. restic's own limit is 15 minutes. */
+  readonly limitMs?: number;
+  /** The first pause; each further one is twice as long, up to one minute. */
+  readonly firstPauseMs?: number;
+  /** 0 ≤ x < 1: pauses are spread by ±50 %, so that many clients do not come back at the same moment. */
+  readonly random?: () => number;
+  readonly pause?: (ms: number, signal: AbortSignal) => Promise<void>;
+  readonly onRetry?: (error: Error, pauseMs: number) => void;
+}
+
+const longestPauseMs = 60_000;
+
+/**
+ * The same storage, which tries again what failed for a passing reason (`storage-unreachable`). Nothing else is tried
+ * again: waiting does not free a disk or grant a right.
+ */
+export function withRetry(storage: Storage, options: RetryOptions): Storage {
+  const again = retrier(options);
+  return {
+    location: storage.location,
+    traits: storage.traits,
+    create: (signal) => again(signal, () => storage.create(signal)),
+
+    save: (file, bytes, signal) =>
+      again(signal, async (attempt) => {
+        try {
+          await storage.save(file, bytes, signal);
+        } catch (error) {
+          // `config` has a fixed name: after a lost answer, what is there may be what we sent.
+          const mayBeOurs = attempt > 1 && file.kind === "config" && isHoldfastError(error, "storage-exists");
+          if (!mayBeOurs || !(await storage.load(file, undefined, signal)).equals(bytes)) throw error;
+        }
+      }),
+
+    load: (file, range, signal) => again(signal, () => storage.load(file, range, signal)),
+    stat: (file, signal) => again(signal, () => storage.stat(file, signal)),
+
+    async *list(kind, signal) {
+      const seen = new Set<string>();
+      let pending = storage.list(kind, signal)[Symbol.asyncIterator]();
+      while (true) {
+        const next = await again(signal, async (attempt) => {
+          if (attempt > 1) pending = storage.list(kind, signal)[Symbol.asyncIterator]();
+          return pending.next();
+        });
+        if (next.done === true) return;
+        if (seen.has(next.value.name)) continue;
+        seen.add(next.value.name);
+        yield next.value;
+      }
+    },
+
+    remove: (file, signal) => again(signal, () => storage.remove(file, signal)),
+    [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose](),
+  };
+}
+
+type Again = <T>(signal: AbortSignal, operation: (attempt: number) => Promise<T>) => Promise<T>;
+
+function retrier(options: RetryOptions): Again {
+  const { now, limitMs = 900_000, firstPauseMs = 500, random = Math.random, pause = defaultPause, onRetry } = options;
+  return async (signal, operation) => {
+    const start = now().getTime();
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await operation(attempt);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!isHoldfastError(error, "storage-unreachable")) throw error;
+        const pauseMs = Math.min(firstPauseMs * 2 ** (attempt - 1), longestPauseMs) * (0.5 + random());
+        if (now().getTime() - start + pauseMs > limitMs) throw error;
+        onRetry?.(error, pauseMs);
+        await pause(pauseMs, signal);
+      }
+    }
+  };
+}
+
+async function defaultPause(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal });
+}

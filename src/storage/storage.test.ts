@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import { storageContract } from "./contract.ts";
+import { localError } from "./local-error.ts";
+import { localStorage } from "./local.ts";
+import { memoryStorage } from "./memory.ts";
+import { withRetry } from "./retry.ts";
+import type { Storage } from "./storage.ts";
+
+const { signal } = new AbortController();
+const top = await mkdtemp(join(tmpdir(), "holdfast-storage-"));
+after(() => rm(top, { recursive: true, force: true }));
+let made = 0;
+const freshPath = (): string => join(top, `repository-${made++}`);
+
+storageContract("local", async () => localStorage(freshPath()));
+storageContract("memory", async () => memoryStorage());
+storageContract("retry over memory", async () => withRetry(memoryStorage(), { now: () => new Date() }));
+storageContract("retry over a storage that fails every second time", async () =>
+  withRetry(flaky(memoryStorage()), { now: () => new Date(), pause: async () => undefined }),
+);
+
+test("local: folders are 0700, files 0400, and a missing folder is made", async () => {
+  const path = freshPath();
+  const storage = localStorage(path);
+  await storage.create(signal);
+  assert.equal((await readdir(join(path, "data"))).length, 256);
+  assert.equal((await stat(path)).mode & 0o777, 0o700);
+  await rm(join(path, "data", "ab"), { recursive: true });
+  const name = `ab${"0".repeat(62)}`;
+  await storage.save({ kind: "data", name }, Buffer.from("x"), signal);
+  const saved = await stat(join(path, "data", "ab", name));
+  assert.equal(saved.mode & 0o777, 0o400);
+});
+
+test("local: leftovers, foreign names, folders and packs in the wrong place are not listed", async () => {
+  const path = freshPath();
+  const storage = localStorage(path);
+  await storage.create(signal);
+  const name = "ab".repeat(32);
+  await writeFile(join(path, "data", "ab", `${name}-tmp-123`), "x");
+  await writeFile(join(path, "data", "cd", name), "x");
+  await writeFile(join(path, "data", "README"), "x");
+  await writeFile(join(path, "index", name.toUpperCase()), "x");
+  await mkdir(join(path, "index", name));
+  for (const kind of ["data", "index"] as const) {
+    for await (const found of storage.list(kind, signal)) assert.fail(`${kind} ${found.name}`);
+  }
+});
+
+test("local: a place that is not there, or is a file, lists as empty and has no config", async () => {
+  const file = freshPath();
+  await writeFile(file, "x");
+  for (const path of [freshPath(), file]) {
+    const storage = localStorage(path);
+    assert.equal(await storage.stat({ kind: "config", name: "" }, signal), undefined);
+    for await (const found of storage.list("key", signal)) assert.fail(found.name);
+    assert.ok(((await storage.traits.freeBytes?.(signal)) ?? 0) > 0);
+  }
+  await assert.rejects(localStorage(join(file, "below")).create(signal), (error) => isHoldfastError(error));
+});
+
+test("local: a failed save leaves no temporary file", async () => {
+  const path = freshPath();
+  const storage = localStorage(path);
+  await storage.create(signal);
+  const controller = new AbortController();
+  const saving = storage.save({ kind: "key", name: "ab".repeat(32) }, Buffer.alloc(1000), controller.signal);
+  controller.abort();
+  await assert.rejects(saving);
+  assert.deepEqual(await readdir(join(path, "keys")), []);
+});
+
+test("local: errors of the file system are classified", async () => {
+  const path = freshPath();
+  await localStorage(path).create(signal);
+  // What a full disk, missing rights, and an unknown failure become.
+  for (const [system, code] of [
+    ["ENOSPC", "storage-full"],
+    ["EACCES", "storage-denied"],
+    ["ESTALE", "storage-unreachable"],
+    ["EIO", "storage-failed"],
+  ] as const) {
+    const error = Object.assign(new Error(system), { code: system, syscall: "write" });
+    assert.ok(isHoldfastError(localError(error, "p"), code));
+  }
+  if (process.getuid?.() !== 0) {
+    await chmod(join(path, "keys"), 0o500);
+    const saving = localStorage(path).save({ kind: "key", name: "ef".repeat(32) }, Buffer.alloc(1), signal);
+    await assert.rejects(saving, (error) => isHoldfastError(error, "storage-denied"));
+    await chmod(join(path, "keys"), 0o700);
+  }
+});
+
+test("retry: pauses double, are spread, and end at the limit; other errors are not tried again", async () => {
+  let clock = 0;
+  const pauses: number[] = [];
+  const failing: Storage = {
+    ...memoryStorage(),
+    stat: () => Promise.reject(new HoldfastError("storage-unreachable")),
+    load: () => Promise.reject(new HoldfastError("storage-full")),
+  };
+  const storage = withRetry(failing, {
+    now: () => new Date(clock),
+    random: () => 0.5,
+    limitMs: 10_000,
+    onRetry: (_error, pauseMs) => pauses.push(pauseMs),
+    pause: async (ms) => {
+      clock += ms;
+    },
+  });
+  await assert.rejects(storage.stat({ kind: "config", name: "" }, signal), (error) =>
+    isHoldfastError(error, "storage-unreachable"),
+  );
+  assert.deepEqual(pauses, [500, 1000, 2000, 4000]);
+  await assert.rejects(storage.load({ kind: "config", name: "" }, undefined, signal), (error) =>
+    isHoldfastError(error, "storage-full"),
+  );
+  assert.equal(pauses.length, 4);
+});
+
+test("retry: a config whose answer was lost is known as ours, another's is not", async () => {
+  const inner = memoryStorage();
+  let calls = 0;
+  const losing: Storage = {
+    ...inner,
+    async save(file, bytes, abort) {
+      calls += 1;
+      await inner.save(file, bytes, abort);
+      if (calls === 1) throw new HoldfastError("storage-unreachable");
+    },
+  };
+  const storage = withRetry(losing, { now: () => new Date(), pause: async () => undefined });
+  const config = { kind: "config", name: "" } as const;
+  await storage.save(config, Buffer.from("ours"), signal);
+  assert.equal(calls, 2);
+  await assert.rejects(storage.save(config, Buffer.from("ours"), signal), (error) =>
+    isHoldfastError(error, "storage-exists"),
+  );
+});
+
+/** Fails in turn before it did something and after (the lost answer); every second listing breaks off. */
+function flaky(inner: Storage): Storage {
+  let count = 0;
+  let listings = 0;
+  const shaky = async <T>(operation: () => Promise<T>): Promise<T> => {
+    count += 1;
+    const turn = count % 3;
+    if (turn === 1) throw new HoldfastError("storage-unreachable");
+    const result = await operation();
+    if (turn === 2) throw new HoldfastError("storage-unreachable");
+    return result;
+  };
+  return {
+    ...inner,
+    create: (abort) => shaky(() => inner.create(abort)),
+    save: (file, bytes, abort) => shaky(() => inner.save(file, bytes, abort)),
+    load: (file, range, abort) => shaky(() => inner.load(file, range, abort)),
+    stat: (file, abort) => shaky(() => inner.stat(file, abort)),
+    remove: (file, abort) => shaky(() => inner.remove(file, abort)),
+    async *list(kind, abort) {
+      listings += 1;
+      let left = listings % 2 === 1 ? listings : Number.POSITIVE_INFINITY;
+      for await (const found of inner.list(kind, abort)) {
+        if (left-- === 0) throw new HoldfastError("storage-unreachable");
+        yield found;
+      }
+    },
+  };
+}
