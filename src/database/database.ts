@@ -87,6 +87,8 @@ export interface DatabaseSource extends AsyncDisposable {
   /** As the operator wrote it, without secrets. */
   readonly location: string;
   inspect(signal: AbortSignal): Promise<DatabaseSchema>;
+  /** Quick and rough, for predictions: from statistics and sizes, without reading the rows. */
+  estimate(signal: AbortSignal): Promise<{ readonly tables: number; readonly rows: number; readonly bytes: number }>;
   snapshot(signal: AbortSignal): Promise<DatabaseSnapshot>;
 }
 

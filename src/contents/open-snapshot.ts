@@ -1,0 +1,61 @@
+import type { Id, Tree, TreeNode } from "../format/tree.ts";
+import { type ByteName, nameFromText } from "../lib/byte-name.ts";
+import { HoldfastError } from "../lib/errors.ts";
+import type { BlobReader, StoredSnapshot } from "../repository/repository.ts";
+import { type Manifest, parseManifest } from "./manifest.ts";
+
+/** A backup opened for reading: what it says of itself, and the folder of its CRM. */
+export interface OpenedSnapshot {
+  readonly stored: StoredSnapshot;
+  readonly manifest: Manifest;
+  /** Tree of `/<crm>`. */
+  readonly tree: Id;
+}
+
+const maximumManifestBytes = 64 << 20;
+
+/** Reads `/<crm>/holdfast.json`; fails with `repository-damaged` when it is missing or makes no sense. */
+export async function openSnapshot(
+  reader: BlobReader,
+  stored: StoredSnapshot,
+  signal: AbortSignal,
+): Promise<OpenedSnapshot> {
+  const crm = stored.snapshot.paths[0]?.slice(1) ?? "";
+  const root = await reader.loadTree(stored.snapshot.tree, signal);
+  const tree = nodeNamed(root, nameFromText(crm))?.subtree;
+  const node = tree && nodeNamed(await reader.loadTree(tree, signal), nameFromText("holdfast.json"));
+  if (tree === undefined || !node) {
+    throw new HoldfastError("repository-damaged", { subject: `snapshots/${stored.id}`, detail: "holdfast.json" });
+  }
+  if (Number(node.size) > maximumManifestBytes) {
+    throw new HoldfastError("repository-damaged", { subject: `snapshots/${stored.id}`, detail: "holdfast.json" });
+  }
+  const text = (await loadContent(reader, node, signal)).toString("utf8");
+  return { stored, manifest: parseManifest(text), tree };
+}
+
+/** A whole small file into memory. */
+export async function loadContent(reader: BlobReader, node: TreeNode, signal: AbortSignal): Promise<Buffer> {
+  const blobs: Buffer[] = [];
+  for (const id of node.content ?? []) blobs.push(await reader.load("data", id, signal));
+  return Buffer.concat(blobs);
+}
+
+export function nodeNamed(tree: Tree, name: ByteName): TreeNode | undefined {
+  return tree.nodes.find((node) => node.name === name);
+}
+
+/** The tree of a folder below another, by its names; `undefined` when it is not there. */
+export async function subtreeAt(
+  reader: BlobReader,
+  tree: Id,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<Id | undefined> {
+  let at: Id | undefined = tree;
+  for (const name of names) {
+    if (at === undefined || !reader.has("tree", at)) return undefined;
+    at = nodeNamed(await reader.loadTree(at, signal), nameFromText(name))?.subtree;
+  }
+  return at;
+}
