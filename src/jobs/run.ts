@@ -1,0 +1,133 @@
+import type { DetectedCrm } from "../crm/platform.ts";
+import type { BackupInput, BackupPrediction, BackupReport } from "../engine/backup.ts";
+import type { BrowseAnswer, BrowseInput } from "../engine/browse.ts";
+import type { DoctorInput, DoctorReport } from "../engine/doctor.ts";
+import type { Engine, RepositoryAccess } from "../engine/engine.ts";
+import type { Kit, KitInput } from "../engine/kit.ts";
+import type { RestoreApplyInput, RestoreReport } from "../engine/restore-apply.ts";
+import type { RestorePlan, RestorePlanInput } from "../engine/restore-plan.ts";
+import type { SnapshotsInput, SnapshotsReport } from "../engine/snapshots.ts";
+import type { UndoInput, UndoReport, UndoableRestore } from "../engine/undo.ts";
+import type { VerifyAnswer, VerifyInput } from "../engine/verify.ts";
+import type { Run } from "../lib/run.ts";
+import { lockCrm } from "./crm-lock.ts";
+
+/**
+ * The one door to every use case. Whoever runs one (today the command line) comes through here, so that what must
+ * hold for every run stands in one place: a backup, a restore in place and an undo hold the lock of their CRM.
+ *
+ * A use case is loaded when it is first asked for: `holdfast --help` loads none of them, and a backup none of what
+ * only a restore needs.
+ */
+export interface Door {
+  backup(input: BackupInput, run: Run): Promise<BackupReport>;
+  predictBackup(input: BackupInput, run: Run): Promise<BackupPrediction>;
+  snapshots(input: SnapshotsInput, run: Run): Promise<SnapshotsReport>;
+  browse<T>(input: BrowseInput, run: Run, use: (answer: BrowseAnswer) => Promise<T>): Promise<T>;
+  planRestore(input: RestorePlanInput, run: Run): Promise<RestorePlan>;
+  readPlan(id: string): Promise<RestorePlan>;
+  applyRestore(input: RestoreApplyInput & Waiting, run: Run): Promise<RestoreReport>;
+  undoRestore(input: UndoInput & Waiting, run: Run): Promise<UndoReport>;
+  undoable(): Promise<readonly UndoableRestore[]>;
+  verify(input: VerifyInput, run: Run): Promise<VerifyAnswer>;
+  kit(input: KitInput, run: Run): Promise<Kit>;
+  useKit(input: KitInput, checksum: string, run: Run): Promise<void>;
+  doctor(input: DoctorInput, run: Run): Promise<DoctorReport>;
+  detectCrm(folder: string): Promise<readonly DetectedCrm[]>;
+  createRepository(access: RepositoryAccess, run: Run): Promise<{ readonly id: string }>;
+}
+
+/** How long to wait for another run of the same CRM. */
+export interface Waiting {
+  readonly waitMs: number;
+}
+
+export interface DoorOptions {
+  /** Called once, when the first use case runs. */
+  readonly loadEngine: () => Promise<Engine>;
+  /** Where lock files of CRMs go, best first; the state folder is tried after them. */
+  readonly lockFolders: readonly string[];
+}
+
+export function openDoor({ loadEngine, lockFolders }: DoorOptions): Door {
+  let loading: Promise<Engine> | undefined;
+  const engine = () => (loading ??= loadEngine());
+
+  async function locked(what: { crm: string; location: string; job: string; waitMs: number }, run: Run) {
+    const folders = [...lockFolders, (await engine()).stateFolder];
+    return lockCrm({ ...what, folders }, run);
+  }
+
+  return {
+    async backup(input, run) {
+      const what = { crm: input.crm.name, location: input.repository.location, job: "backup", waitMs: input.waitMs };
+      await using _lock = await locked(what, run);
+      const { backup } = await import("../engine/backup.ts");
+      return backup(await engine(), input, run);
+    },
+    async predictBackup(input, run) {
+      const { predictBackup } = await import("../engine/backup.ts");
+      return predictBackup(await engine(), input, run);
+    },
+    async snapshots(input, run) {
+      const { listSnapshots } = await import("../engine/snapshots.ts");
+      return listSnapshots(await engine(), input, run);
+    },
+    async browse(input, run, use) {
+      const { browse } = await import("../engine/browse.ts");
+      return browse(await engine(), input, run, use);
+    },
+    async planRestore(input, run) {
+      const { planRestore } = await import("../engine/restore-plan.ts");
+      return planRestore(await engine(), input, run);
+    },
+    async readPlan(id) {
+      const { readPlan } = await import("../engine/restore-plan.ts");
+      return readPlan(await engine(), id);
+    },
+    async applyRestore({ waitMs, ...input }, run) {
+      const { applyRestore } = await import("../engine/restore-apply.ts");
+      const { snapshot, repository, target } = await this.readPlan(input.plan);
+      if (target.kind === "elsewhere") return applyRestore(await engine(), input, run);
+      const what = { crm: snapshot.crm, location: repository.location, job: "restore", waitMs };
+      await using _lock = await locked(what, run);
+      return applyRestore(await engine(), input, run);
+    },
+    async undoRestore({ waitMs, ...input }, run) {
+      const { listUndoable, undoRestore } = await import("../engine/undo.ts");
+      const [found] = (await listUndoable(await engine())).filter((one) => !input.id || one.id.startsWith(input.id));
+      if (!found) return undoRestore(await engine(), input, run);
+      const what = { crm: found.crm, location: found.location, job: "undo", waitMs };
+      await using _lock = await locked(what, run);
+      return undoRestore(await engine(), input, run);
+    },
+    async undoable() {
+      const { listUndoable } = await import("../engine/undo.ts");
+      return listUndoable(await engine());
+    },
+    async verify(input, run) {
+      const { verify } = await import("../engine/verify.ts");
+      return verify(await engine(), input, run);
+    },
+    async kit(input, run) {
+      const { makeKit } = await import("../engine/kit.ts");
+      return makeKit(await engine(), input, run);
+    },
+    async useKit(input, checksum, run) {
+      const { markKitUsed } = await import("../engine/kit.ts");
+      return markKitUsed(await engine(), input, checksum, run);
+    },
+    async doctor(input, run) {
+      const { doctor } = await import("../engine/doctor.ts");
+      return doctor(await engine(), input, run);
+    },
+    async detectCrm(folder) {
+      const { detectCrm } = await import("../engine/init.ts");
+      return detectCrm(await engine(), folder);
+    },
+    async createRepository(access, run) {
+      const { createRepositoryAt } = await import("../engine/init.ts");
+      return createRepositoryAt(await engine(), access, run);
+    },
+  };
+}
