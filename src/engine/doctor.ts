@@ -1,7 +1,16 @@
-import { HoldfastError } from "../lib/errors.ts";
-import type { CrmDescription } from "../crm/platform.ts";
+import { accessSync, constants, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import type { CrmDescription, CrmParts } from "../crm/platform.ts";
+import { predictFolder } from "../contents/folders/predict-folder.ts";
+import { nameFromText, nameText } from "../lib/byte-name.ts";
+import { isHoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
-import type { Engine, RepositoryAccess } from "./engine.ts";
+import type { StoredSnapshot } from "../repository/repository.ts";
+import { openFor } from "./access.ts";
+import { databaseEngineFor, platformNamed, type Engine, type RepositoryAccess } from "./engine.ts";
+import { kitWasUsed } from "./kit.ts";
+import { backupsOf, outcomeOf } from "./points.ts";
+import { listUndoable } from "./undo.ts";
 
 export interface DoctorInput {
   readonly crms: readonly CrmDescription[];
@@ -12,12 +21,43 @@ export interface DoctorInput {
   readonly passwordFile?: string;
 }
 
+export const doctorCodes = [
+  "config-read",
+  "repository-opened",
+  "repository-failed",
+  "password-file-private",
+  "password-file-open",
+  "kit-used",
+  "kit-unused",
+  "repository-same-disk",
+  "password-same-disk",
+  "crm-failed",
+  "crm-recognised",
+  "database-read",
+  "database-failed",
+  "table-unkeyed",
+  "not-covered",
+  "folder-read",
+  "folder-missing",
+  "files-unreadable",
+  "config-file-missing",
+  "config-file-unreadable",
+  "owners-not-restorable",
+  "clone-possible",
+  "clone-impossible",
+  "backup-none",
+  "backup-newest",
+  "backup-newest-warning",
+  "restore-half-made",
+] as const;
+export type DoctorCode = (typeof doctorCodes)[number];
+
 export interface DoctorCheck {
   readonly state: "ok" | "warning" | "failed";
   /** Key of `words` under `doctor`. */
-  readonly code: string;
+  readonly code: DoctorCode;
   readonly facts: Readonly<Record<string, string | number>>;
-  /** Crm that it is about, absent: all. */
+  /** CRM that it is about, absent: all. */
   readonly crm?: string;
 }
 
@@ -26,7 +66,166 @@ export interface DoctorReport {
   readonly checks: readonly DoctorCheck[];
 }
 
+type Tell = (state: DoctorCheck["state"], code: DoctorCode, facts?: DoctorCheck["facts"]) => void;
+
 /** Looks at everything a backup needs and everything that would be missed on the worst day. Changes nothing. */
-export async function doctor(_engine: Engine, _input: DoctorInput, _run: Run): Promise<DoctorReport> {
-  throw new HoldfastError("internal");
+export async function doctor(engine: Engine, input: DoctorInput, run: Run): Promise<DoctorReport> {
+  const checks: DoctorCheck[] = [];
+  const tell: Tell = (state, code, facts = {}) => checks.push({ state, code, facts });
+  if (input.configFile !== undefined) tell("ok", "config-read", { file: input.configFile });
+  if (input.passwordFile !== undefined) checkPasswordFile(input.passwordFile, tell);
+  const snapshots = input.repository ? await checkRepository(engine, input.repository, tell, run) : [];
+  for (const crm of input.crms) {
+    const tellOfCrm: Tell = (state, code, facts = {}) => checks.push({ state, code, facts, crm: crm.name });
+    await checkCrm(engine, crm, input, tellOfCrm, run);
+    checkBackups(backupsOf(snapshots, crm.name), tellOfCrm, run);
+  }
+  for (const record of await listUndoable(engine)) {
+    if (record.state === "half-made") {
+      tell("failed", "restore-half-made", { id: record.id, plan: record.plan, crm: record.crm });
+    }
+  }
+  return { type: "doctor", checks };
+}
+
+function checkPasswordFile(file: string, tell: Tell): void {
+  const status = statSync(file, { throwIfNoEntry: false });
+  if (!status) return;
+  if ((status.mode & 0o077) === 0) tell("ok", "password-file-private", { file });
+  else tell("warning", "password-file-open", { file });
+}
+
+async function checkRepository(
+  engine: Engine,
+  access: RepositoryAccess,
+  tell: Tell,
+  run: Run,
+): Promise<readonly StoredSnapshot[]> {
+  try {
+    await using repository = await openFor(engine, access, run);
+    const snapshots = await repository.snapshots(run.signal);
+    tell("ok", "repository-opened", { location: repository.location, snapshots: snapshots.length });
+    if (await kitWasUsed(engine, repository.id)) tell("ok", "kit-used");
+    else tell("warning", "kit-unused");
+    return snapshots;
+  } catch (error) {
+    if (!isHoldfastError(error)) throw error;
+    tell("failed", "repository-failed", { location: access.location, error: error.code });
+    return [];
+  }
+}
+
+async function checkCrm(
+  engine: Engine,
+  crm: CrmDescription,
+  input: DoctorInput,
+  tell: Tell,
+  run: Run,
+): Promise<void> {
+  let parts: CrmParts;
+  try {
+    const platform = platformNamed(engine, crm.platform);
+    parts = await platform.parts(crm);
+    tell("ok", "crm-recognised", { platform: platform.title, version: parts.version ?? "" });
+    if (platform.neutralise(crm)) tell("ok", "clone-possible");
+    else tell("ok", "clone-impossible");
+  } catch (error) {
+    if (!isHoldfastError(error)) throw error;
+    tell("failed", "crm-failed", { error: error.code, detail: error.message });
+    return;
+  }
+  for (const { url } of parts.databases) await checkDatabase(engine, url, tell, run);
+  for (const folder of parts.folders) await checkFolder(folder, tell, run);
+  for (const file of parts.config) checkConfigFile(file.path, tell);
+  for (const { subject, reason } of parts.uncovered) tell("warning", "not-covered", { subject, reason });
+  checkDisks(engine, parts, input, tell);
+}
+
+async function checkDatabase(engine: Engine, url: string, tell: Tell, run: Run): Promise<void> {
+  try {
+    await using source = await databaseEngineFor(engine, url).connect(url, run.signal);
+    const schema = await source.inspect(run.signal);
+    tell("ok", "database-read", { location: source.location, tables: schema.tables.length });
+    for (const table of schema.tables) {
+      if (table.unkeyedBecause) tell("ok", "table-unkeyed", { table: table.name, because: table.unkeyedBecause });
+    }
+    for (const { subject, reason } of schema.uncovered) tell("warning", "not-covered", { subject, reason });
+  } catch (error) {
+    if (!isHoldfastError(error)) throw error;
+    tell("failed", "database-failed", { url, error: error.code, detail: String(error.facts["detail"] ?? "") });
+  }
+}
+
+async function checkFolder(folder: CrmParts["folders"][number], tell: Tell, run: Run): Promise<void> {
+  if (!statSync(folder.path, { throwIfNoEntry: false })?.isDirectory()) {
+    tell("failed", "folder-missing", { path: folder.path });
+    return;
+  }
+  const unreadable: string[] = [];
+  const foreign = new Set<number>();
+  const uid = process.getuid?.() ?? 0;
+  const seen = await predictFolder({
+    path: nameFromText(folder.path),
+    excludes: folder.excludes,
+    signal: run.signal,
+    onEntry: (path, entry) => {
+      if (uid !== 0 && entry.uid !== uid) foreign.add(entry.uid);
+      if (uid !== 0 && entry.type === "file" && !isReadable(nameText(path))) unreadable.push(nameText(path));
+    },
+    onWarning: (warning) => unreadable.push(warning.subject),
+  });
+  tell("ok", "folder-read", { path: folder.path, files: seen.files, bytes: seen.bytes });
+  const [example] = unreadable;
+  if (example !== undefined) tell("warning", "files-unreadable", { count: unreadable.length, example });
+  if (foreign.size > 0) {
+    tell("warning", "owners-not-restorable", { path: folder.path, owners: [...foreign].toSorted().join(", ") });
+  }
+}
+
+function checkConfigFile(path: string, tell: Tell): void {
+  if (!statSync(path, { throwIfNoEntry: false })) tell("warning", "config-file-missing", { path });
+  else if (!isReadable(path)) tell("warning", "config-file-unreadable", { path });
+}
+
+/** A repository or a password that lies only on the CRM's own disk is lost with it. */
+function checkDisks(engine: Engine, parts: CrmParts, input: DoctorInput, tell: Tell): void {
+  const files = parts.databases.flatMap(({ url }) => databaseEngineFor(engine, url).files(url).slice(0, 1));
+  const disks = new Set([...files, ...parts.folders.map(({ path }) => path)].map(diskOf));
+  const location = input.repository?.location;
+  if (location !== undefined && !/^[a-z0-9]+:/.test(location) && disks.has(diskOf(resolve(location)))) {
+    tell("warning", "repository-same-disk", { location });
+  }
+  if (input.passwordFile !== undefined && disks.has(diskOf(input.passwordFile))) {
+    tell("warning", "password-same-disk", { file: input.passwordFile });
+  }
+}
+
+function checkBackups(backups: readonly StoredSnapshot[], tell: Tell, run: Run): void {
+  const newest = backups.at(-1);
+  if (!newest) {
+    tell("warning", "backup-none");
+    return;
+  }
+  const hours = Math.floor((run.now().getTime() - Date.parse(newest.snapshot.time)) / 3_600_000);
+  const facts = { id: newest.id.slice(0, 8), time: newest.snapshot.time, hours };
+  if (outcomeOf(newest) === "ok") tell("ok", "backup-newest", facts);
+  else tell("warning", "backup-newest-warning", facts);
+}
+
+function diskOf(path: string): number {
+  let at = path;
+  for (;;) {
+    const status = statSync(at, { throwIfNoEntry: false });
+    if (status || at === "/") return status?.dev ?? 0;
+    at = dirname(at);
+  }
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }

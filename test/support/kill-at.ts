@@ -1,0 +1,77 @@
+/**
+ * Preloaded (`node --import`) into a command under test: counts every operation of the main thread that changes the
+ * file system, and kills the process with SIGKILL right before operation number HOLDFAST_TEST_KILL_AT (from 1). With
+ * 0 nothing is killed and the count is written to HOLDFAST_TEST_COUNT_FILE at exit. The product knows nothing of it.
+ */
+import * as fs from "node:fs";
+import { createRequire, syncBuiltinESMExports } from "node:module";
+import { isMainThread } from "node:worker_threads";
+
+const changing = [
+  "rename",
+  "link",
+  "symlink",
+  "unlink",
+  "rm",
+  "rmdir",
+  "mkdir",
+  "truncate",
+  "ftruncate",
+  "fsync",
+  "fdatasync",
+  "write",
+  "writev",
+  "writeFile",
+  "chmod",
+  "fchmod",
+  "chown",
+  "fchown",
+  "lchown",
+  "copyFile",
+];
+/** Calls of the C library that reach around `node:fs`. */
+const native = /\b(renameat2|syncfs|mknod|futimens|utimensat|fsetxattr|lsetxattr)\b/;
+
+type Callable = (...values: unknown[]) => unknown;
+type Patchable = Record<string, unknown>;
+
+if (isMainThread) {
+  const killAt = Number(process.env["HOLDFAST_TEST_KILL_AT"] ?? "0");
+  const countFile = process.env["HOLDFAST_TEST_COUNT_FILE"];
+  const writeCount = fs.writeFileSync;
+  let count = 0;
+  const step = () => {
+    count++;
+    if (count === killAt) process.kill(process.pid, "SIGKILL");
+  };
+  const counted =
+    (call: Callable): Callable =>
+    function (this: unknown, ...values: unknown[]) {
+      step();
+      return call.apply(this, values);
+    };
+  const require = createRequire(import.meta.url);
+  const modules: readonly Patchable[] = [require("node:fs") as Patchable, require("node:fs/promises") as Patchable];
+  for (const target of modules) {
+    for (const name of changing.flatMap((one) => [one, `${one}Sync`])) {
+      const call = target[name];
+      if (typeof call === "function") target[name] = counted(call as Callable);
+    }
+  }
+  syncBuiltinESMExports();
+
+  const koffi = require("koffi") as { load: (name: string) => { func: (declaration: string) => Callable } };
+  const load = koffi.load;
+  koffi.load = (name) => {
+    const library = load(name);
+    const func = library.func.bind(library);
+    library.func = (declaration: string) => {
+      const call = func(declaration);
+      return native.test(declaration) ? counted(call) : call;
+    };
+    return library;
+  };
+  process.on("exit", () => {
+    if (killAt === 0 && countFile !== undefined) writeCount(countFile, String(count));
+  });
+}
