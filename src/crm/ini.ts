@@ -7,6 +7,8 @@ export interface Ini {
   /** The value; `undefined`: no such section or option (nor in `[DEFAULT]`). */
   get(section: string, option: string): string | undefined;
   readonly sections: readonly string[];
+  /** Names of a section's own options, without those of `[DEFAULT]`. */
+  options(section: string): readonly string[];
 }
 
 /** A line that Python would refuse; trytond does not start with such a file either. */
@@ -43,6 +45,7 @@ export function readIni(text: string): Ini {
   const values = new Map(options.map((option) => [key(option.section, option.name), joined(option)]));
   return {
     sections: [...headers.keys()].filter((name) => name !== defaultSection),
+    options: (section) => options.filter((option) => option.section === section).map(({ name }) => name),
     get: (section, option) =>
       headers.has(section)
         ? (values.get(key(section, option.toLowerCase())) ?? values.get(key(defaultSection, option.toLowerCase())))

@@ -11,6 +11,9 @@ export const errorCodes = [
   "crm-unknown",
   "crm-ambiguous",
   "crm-not-detected",
+  "crm-empty",
+  "crm-configuration-unreadable",
+  "crm-database-ambiguous",
   // storage: a storage only classifies; `storage-unreachable` alone is what passes by itself and is tried again
   "storage-not-found",
   "storage-exists",

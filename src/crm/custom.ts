@@ -1,0 +1,57 @@
+import { basename, posix } from "node:path";
+import type { RowBatch, TableSchema } from "../database/database.ts";
+import { HoldfastError } from "../lib/errors.ts";
+import { nameFromText } from "../lib/byte-name.ts";
+import { columnTexts } from "./column-texts.ts";
+import { detectCustom } from "./detect-custom.ts";
+import type { AttachmentRule, CrmDescription, CrmParts, OwnedFile, Platform } from "./platform.ts";
+
+/**
+ * A CRM that no platform knows: everything about it stands in `holdfast.yaml`. Nothing is assumed: without attachment
+ * rules rows own no files, without statements that make a clone harmless there are no clones.
+ */
+export const custom: Platform = {
+  name: "custom",
+  title: "Custom",
+  detect: detectCustom,
+  parts: async (description) => partsOf(description),
+  neutralise: ({ neutralise }) =>
+    neutralise.length === 0 ? undefined : { statements: () => neutralise, summary: ["custom-statements"] },
+  afterRestore: ["start-crm"],
+};
+
+function partsOf(description: CrmDescription): CrmParts {
+  const { database, configuration, files, excludes } = description;
+  if (database === undefined && files.length === 0) throw new HoldfastError("crm-empty", { crm: description.name });
+  return {
+    databases: database === undefined ? [] : [{ name: "main", url: database }],
+    folders: files.map(({ name, path }) => ({ name, path, excludes })),
+    config: configuration === undefined ? [] : [{ name: basename(configuration), path: configuration }],
+    emptyTables: [],
+    uncovered: [],
+    ...(description.attachments.length === 0 ? {} : { attachments: attachmentRule(description) }),
+  };
+}
+
+function attachmentRule({ attachments }: CrmDescription): AttachmentRule {
+  const rulesFor = (table: TableSchema) => attachments.filter((rule) => rule.table === table.name);
+  return {
+    ownsFiles: (table) => rulesFor(table).length > 0,
+    *files(table: TableSchema, batch: RowBatch): Iterable<OwnedFile> {
+      for (const { column, folder } of rulesFor(table)) {
+        for (const { text, row } of columnTexts(table, batch, column)) {
+          const path = relativePath(text);
+          if (path !== undefined) yield { folder, path: nameFromText(path), row };
+        }
+      }
+    },
+    ownable: (folder, path) =>
+      attachments.some((rule) => rule.folder === folder) && !path.split("/").some((part) => part.startsWith(".")),
+  };
+}
+
+/** The column's text as a path below the folder; `undefined` when it names no file there (empty, a web address). */
+function relativePath(text: string): string | undefined {
+  if (text === "" || /^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return undefined;
+  return posix.normalize(text).replace(/^\/+/, "");
+}
