@@ -1,11 +1,19 @@
-import type { BackupKind, Outcome } from "../contents/manifest.ts";
+import type { BackupKind, Manifest, Outcome } from "../contents/manifest.ts";
 import type { CrmDescription } from "../crm/platform.ts";
-import { HoldfastError } from "../lib/errors.ts";
 import type { Warning } from "../lib/events.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Run } from "../lib/run.ts";
 import type { Id } from "../format/tree.ts";
-import type { Engine, RepositoryAccess } from "./engine.ts";
+import type { LockOptions } from "../repository/repository.ts";
+import { openFor } from "./access.ts";
+import { AttachmentLedger } from "./attachments.ts";
+import { captureConfig, captureDatabases, captureFolders, type Capture } from "./backup-parts.ts";
+import { predict } from "./backup-prediction.ts";
+import { splitKnown, sumFiles, sumRows, summarise } from "./backup-sums.ts";
+import { writeSnapshotTree } from "./backup-tree.ts";
+import { platformNamed, type Engine, type RepositoryAccess } from "./engine.ts";
+import { backupsOf, snapshotTags } from "./points.ts";
+import { startingPoint } from "./starting-point.ts";
 
 export interface BackupInput {
   readonly crm: CrmDescription;
@@ -17,6 +25,8 @@ export interface BackupInput {
   readonly limits: Limits;
   /** How long to wait for another backup of this CRM or for somebody's lock; 0: fail at once. */
   readonly waitMs: number;
+  /** `accept`: rows without their file and files without a row are known from now on and make no warning. */
+  readonly inconsistencies: "warn" | "accept";
 }
 
 /** Sizes of one kind of thing: what was looked at, what differed, what the repository grew by. */
@@ -65,11 +75,112 @@ export interface BackupPrediction {
 }
 
 /** Backs up one CRM: database first, files after it, then configuration; one snapshot or none. */
-export async function backup(_engine: Engine, _input: BackupInput, _run: Run): Promise<BackupReport> {
-  throw new HoldfastError("internal");
+export async function backup(engine: Engine, input: BackupInput, run: Run): Promise<BackupReport> {
+  const started = run.now();
+  const platform = platformNamed(engine, input.crm.platform);
+  const parts = await platform.parts(input.crm);
+  await using repository = await openFor(engine, input.repository, run);
+  await using lock = await repository.lock("shared", lockOptions(input, run));
+  const signal = AbortSignal.any([run.signal, lock.lost]);
+  const inner: Run = { ...run, signal };
+  const snapshots = await repository.snapshots(signal);
+  const indexed = await repository.index(signal);
+  const start = await startingPoint(snapshots, input.crm.name, input.kind, indexed, signal);
+  if (!start.parent && input.kind !== "full") {
+    run.report({ type: "note", code: "first-backup-is-full", facts: { crm: input.crm.name } });
+  }
+  const prediction = await predict(engine, { parts, start, backups: backupsOf(snapshots, input.crm.name) }, inner);
+  await using upload = await indexed.upload({ signal, lock, limits: input.limits });
+
+  const warnings: Warning[] = [];
+  const warn = (warning: Warning) => {
+    warnings.push(warning);
+    run.report({ type: "warning", warning });
+  };
+  for (const { subject, reason } of parts.uncovered) warn({ code: "not-covered", subject, detail: reason });
+
+  const ledger = parts.attachments && new AttachmentLedger(parts.attachments, run.now());
+  const capture: Capture = { engine, input, parts, start, indexed, upload, run: inner, started, warn };
+  const databases = await captureDatabases(capture, ledger);
+  const folders = await captureFolders(capture, ledger);
+  const config = await captureConfig(capture);
+
+  const { fresh, known } = splitKnown(ledger?.warnings() ?? [], start.knownFrom?.manifest, input.inconsistencies);
+  for (const warning of fresh) warn(warning);
+  const outcome: Outcome = warnings.length > 0 ? "warning" : "ok";
+  const manifest: Manifest = {
+    format: 1,
+    crm: { name: input.crm.name, platform: input.crm.platform, ...(parts.version && { version: parts.version }) },
+    description: input.crm,
+    kind: start.kind,
+    outcome,
+    startedAt: started.toISOString(),
+    finishedAt: run.now().toISOString(),
+    ...(start.parent && { parent: start.parent.stored.id }),
+    ...(start.lastFull && start.kind !== "full" && { lastFull: start.lastFull }),
+    databases: databases.map((one) => one.manifest),
+    folders: folders.map((one) => one.manifest),
+    config: config.map(({ name, path }) => ({ name, path })),
+    warnings,
+    known,
+    program: engine.program,
+  };
+  run.report({ type: "phase", phase: "snapshot" });
+  const tree = await writeSnapshotTree(upload, input.crm.name, manifest, { databases, folders, config }, started);
+  const rows = sumRows(databases);
+  const files = sumFiles(folders, start.kind);
+  const stored = await upload.finish({
+    time: started.toISOString(),
+    ...(start.parent && { parent: start.parent.stored.id }),
+    tree,
+    paths: [`/${input.crm.name}`],
+    ...engine.host,
+    tags: snapshotTags(start.kind, outcome),
+    programVersion: engine.program,
+    summary: summarise(upload.stats(), folders, rows.readBytes, started, run.now()),
+  });
+  return {
+    type: "backup",
+    crm: input.crm.name,
+    snapshot: stored.id,
+    time: stored.snapshot.time,
+    kind: start.kind,
+    outcome,
+    ...(manifest.parent && { parent: manifest.parent }),
+    ...(manifest.lastFull && { lastFull: manifest.lastFull }),
+    rows,
+    files,
+    sincePreviousBytes: rows.sincePreviousBytes + files.sincePreviousBytes,
+    sinceFullBytes: rows.sinceFullBytes + files.sinceFullBytes,
+    storedBytes: upload.stats().storedBytes,
+    durationMs: run.now().getTime() - started.getTime(),
+    prediction,
+    warnings,
+    known,
+  };
 }
 
 /** What `backup` would do (`--dry-run`): nothing is written anywhere. */
-export async function predictBackup(_engine: Engine, _input: BackupInput, _run: Run): Promise<BackupPrediction> {
-  throw new HoldfastError("internal");
+export async function predictBackup(engine: Engine, input: BackupInput, run: Run): Promise<BackupPrediction> {
+  const parts = await platformNamed(engine, input.crm.platform).parts(input.crm);
+  await using repository = await openFor(engine, input.repository, run);
+  const snapshots = await repository.snapshots(run.signal);
+  const indexed = await repository.index(run.signal);
+  const start = await startingPoint(snapshots, input.crm.name, input.kind, indexed, run.signal);
+  return await predict(engine, { parts, start, backups: backupsOf(snapshots, input.crm.name) }, run);
+}
+
+function lockOptions(input: BackupInput, run: Run): LockOptions {
+  return {
+    signal: run.signal,
+    now: run.now,
+    waitMs: input.waitMs,
+    onWait: ({ hostname, username, pid }) =>
+      run.report({ type: "note", code: "waiting-for-lock", facts: { hostname, username, pid } }),
+    onStaleRemoved: ({ hostname, pid, time }) =>
+      run.report({
+        type: "warning",
+        warning: { code: "lock-stale-removed", subject: `${hostname} ${pid}`, detail: time },
+      }),
+  };
 }

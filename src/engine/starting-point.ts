@@ -1,4 +1,4 @@
-import type { BackupKind, DatabaseManifest, FolderManifest } from "../contents/manifest.ts";
+import type { BackupKind, DatabaseManifest } from "../contents/manifest.ts";
 import { type OpenedSnapshot, openSnapshot, subtreeAt } from "../contents/open-snapshot.ts";
 import type { Id } from "../format/tree.ts";
 import type { BlobReader, StoredSnapshot } from "../repository/repository.ts";
@@ -36,20 +36,32 @@ export async function startingPoint(
   };
 }
 
-/** The folder of a root as it was when this kind of backup compares: in the last full, or in the parent. */
+/** Trees of one folder in earlier backups; each absent where there is none, or it is no longer in the repository. */
+export interface FolderHistory {
+  /** What this kind of backup compares with: in a differential the last full's, else the parent's. */
+  readonly compare?: Id;
+  /** The other of the two, to count by. */
+  readonly also?: Id;
+  /** For the manifest; absent in a full, whose own tree it is. */
+  readonly lastFullTree?: Id;
+}
+
 export async function folderToCompare(
   start: StartingPoint,
   name: string,
   reader: BlobReader,
   signal: AbortSignal,
-): Promise<{ readonly tree: Id; readonly manifest: FolderManifest } | undefined> {
+): Promise<FolderHistory> {
   const manifest = start.parent?.manifest.folders.find((folder) => folder.name === name);
-  if (start.kind === "full" || !start.parent || !manifest) return undefined;
-  if (start.kind === "differential" && reader.has("tree", manifest.lastFullTree)) {
-    return { tree: manifest.lastFullTree, manifest };
-  }
-  const tree = await subtreeAt(reader, start.parent.tree, ["files", name], signal);
-  return tree === undefined ? undefined : { tree, manifest };
+  if (!start.parent || !manifest) return {};
+  const inParent = await subtreeAt(reader, start.parent.tree, ["files", name], signal);
+  const inFull = reader.has("tree", manifest.lastFullTree) ? manifest.lastFullTree : inParent;
+  const [compare, also] = start.kind === "differential" ? [inFull, inParent] : [inParent, inFull];
+  return {
+    ...(compare !== undefined && { compare }),
+    ...(also !== undefined && { also }),
+    ...(start.kind !== "full" && { lastFullTree: manifest.lastFullTree }),
+  };
 }
 
 /** A database as the parent holds it. */

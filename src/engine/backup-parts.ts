@@ -1,0 +1,137 @@
+import { lstatSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { captureDatabase, type DatabaseCapture } from "../contents/databases.ts";
+import { captureFolder, type FolderCapture } from "../contents/folders/capture-folder.ts";
+import { encodeDetails, fieldsOf, nodeOf } from "../contents/folders/folder-node.ts";
+import type { FolderManifest } from "../contents/manifest.ts";
+import type { CrmParts } from "../crm/platform.ts";
+import { rootEntry } from "../files/scan.ts";
+import type { TreeNode } from "../format/tree.ts";
+import { nameFromText } from "../lib/byte-name.ts";
+import { HoldfastError } from "../lib/errors.ts";
+import type { Warning } from "../lib/events.ts";
+import type { Run } from "../lib/run.ts";
+import type { IndexedRepository, Upload } from "../repository/repository.ts";
+import type { AttachmentLedger } from "./attachments.ts";
+import type { BackupInput } from "./backup.ts";
+import { databaseEngineFor, type Engine } from "./engine.ts";
+import { databaseInParent, folderToCompare, type StartingPoint } from "./starting-point.ts";
+
+/** What the parts of one backup share. */
+export interface Capture {
+  readonly engine: Engine;
+  readonly input: BackupInput;
+  readonly parts: CrmParts;
+  readonly start: StartingPoint;
+  readonly indexed: IndexedRepository;
+  readonly upload: Upload;
+  readonly run: Run;
+  readonly started: Date;
+  /** Reports a warning and makes it part of the outcome. */
+  readonly warn: (warning: Warning) => void;
+}
+
+/** Captures every database at one moment each; any failure means no snapshot. */
+export async function captureDatabases(
+  capture: Capture,
+  ledger: AttachmentLedger | undefined,
+): Promise<readonly DatabaseCapture[]> {
+  const { engine, parts, start, indexed, run } = capture;
+  const captured: DatabaseCapture[] = [];
+  for (const { name, url } of parts.databases) {
+    run.report({ type: "phase", phase: "database", subject: name });
+    const database = databaseEngineFor(engine, url);
+    await using source = await database.connect(url, run.signal);
+    await using snapshot = await source.snapshot(run.signal);
+    const parent = await databaseInParent(start, name, indexed, run.signal);
+    const one = await captureDatabase({
+      snapshot,
+      engine: database,
+      name,
+      location: url,
+      ...(parent && { parent }),
+      kind: start.kind,
+      store: capture.upload,
+      reader: indexed,
+      cutKey: indexed.repository.secret("rows"),
+      emptyTables: parts.emptyTables,
+      time: capture.started.toISOString(),
+      onBatch: (table, batch) => {
+        if (ledger && parts.attachments?.ownsFiles(table)) ledger.own(parts.attachments.files(table, batch));
+      },
+      signal: run.signal,
+      report: run.report,
+    });
+    for (const warning of one.warnings) capture.warn(warning);
+    captured.push(one);
+  }
+  return captured;
+}
+
+export interface CapturedFolder extends FolderCapture {
+  readonly manifest: FolderManifest;
+}
+
+/** Captures the folders, after the databases: so every row's file is there, or is reported. */
+export async function captureFolders(
+  capture: Capture,
+  ledger: AttachmentLedger | undefined,
+): Promise<readonly CapturedFolder[]> {
+  const { parts, start, indexed, run } = capture;
+  const captured: CapturedFolder[] = [];
+  for (const { name, path, excludes } of parts.folders) {
+    run.report({ type: "phase", phase: "files", subject: path });
+    if (!lstatSync(path, { throwIfNoEntry: false })) {
+      capture.warn({ code: "part-missing", subject: path });
+      continue;
+    }
+    const { compare, also, lastFullTree } = await folderToCompare(start, name, indexed, run.signal);
+    const one = await captureFolder(
+      {
+        path: nameFromText(path),
+        excludes: [".holdfast-*", ...excludes],
+        kind: start.kind,
+        ...(compare !== undefined && { compareWith: compare }),
+        ...(also !== undefined && { countAgainst: also }),
+        upload: capture.upload,
+        reader: indexed,
+        ...(ledger && { onFile: (file, ctimeNs) => ledger.file(name, file, ctimeNs) }),
+      },
+      { ...run, report: (event) => (event.type === "warning" ? capture.warn(event.warning) : run.report(event)) },
+    );
+    const manifest = { name, path, files: one.files, bytes: one.bytes, lastFullTree: lastFullTree ?? one.tree };
+    captured.push({ ...one, manifest });
+  }
+  return captured;
+}
+
+export interface CapturedConfig {
+  readonly name: string;
+  readonly path: string;
+  readonly node: TreeNode;
+}
+
+/** The CRM's own configuration files and `holdfast.yaml`, small and read whole. */
+export async function captureConfig(capture: Capture): Promise<readonly CapturedConfig[]> {
+  const { input, parts, upload } = capture;
+  const captured: CapturedConfig[] = [];
+  for (const { name, path } of [...parts.config, { name: "holdfast.yaml", path: input.configFile }]) {
+    try {
+      const { entry, details } = rootEntry(nameFromText(path));
+      const bytes = await readFile(path);
+      const size = bytes.length;
+      const content = await upload.bytes(bytes, "hot");
+      const node = nodeOf(entry, fieldsOf(entry), encodeDetails(details));
+      captured.push({ name, path, node: { ...node, name: nameFromText(name), type: "file", size, content } });
+    } catch (error) {
+      if (error instanceof HoldfastError) throw error;
+      const code = error instanceof Error && "code" in error ? String(error.code) : "";
+      if (code === "ENOENT") capture.warn({ code: "part-missing", subject: path });
+      else capture.warn({ code: "file-unreadable", subject: path, detail: code });
+    }
+  }
+  const names = new Set(captured.map(({ name }) => name));
+  if (names.size < captured.length) throw new HoldfastError("internal", { detail: basename(input.configFile) });
+  return captured;
+}
