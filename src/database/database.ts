@@ -29,7 +29,7 @@ export interface TableSchema {
   /** How many of `columns` form the key; 0: the table has no usable key and is captured whole each time. */
   readonly keyLength: number;
   /** Why there is no key, for the report: key of `words`, absent when there is one. */
-  readonly unkeyedBecause?: "no-key" | "nullable-key" | "real-key";
+  readonly unkeyedBecause?: "no-key" | "nullable-key" | "real-key" | "utf16-key";
   readonly foreignKeys: readonly ForeignKey[];
   /** Changes whenever a stored row could mean something else: columns, types, order, collation. */
   readonly fingerprint: string;

@@ -1,0 +1,17 @@
+import type { RowKey } from "./database.ts";
+
+/** The key of a line: its first `keyLength` fields. `start` and `end` bound the line in `bytes`, without LF. */
+export function keyOf(bytes: Buffer, keyLength: number, start = 0, end = bytes.length): RowKey {
+  return bytes.toString("latin1", start, keyEnd(bytes, keyLength, start, end));
+}
+
+/** Where the key of a line ends: at the TAB after its last field, or at the line's end. */
+export function keyEnd(bytes: Uint8Array, keyLength: number, start: number, end: number): number {
+  if (keyLength === 0) return start;
+  let left = keyLength;
+  // Not `indexOf`: in a line without a further TAB it would search on through all the lines behind it.
+  for (let at = start; at < end; at++) {
+    if (bytes[at] === 0x09 && --left === 0) return at;
+  }
+  return end;
+}

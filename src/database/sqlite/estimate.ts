@@ -1,0 +1,42 @@
+import type { DatabaseSync } from "node:sqlite";
+
+import { quoteName } from "./identifier.ts";
+import { tableKind } from "./inspect.ts";
+import { all, number, text } from "./query.ts";
+
+/** Rows by what `ANALYZE` found, else by the highest rowid, which costs one look; bytes by pages in use. */
+export function estimateDatabase(connection: DatabaseSync): { tables: number; rows: number; bytes: number } {
+  const tables = all(
+    connection,
+    "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+  ).map((row) => text(row, "name"));
+  const analyzed = analyzedRows(connection);
+  const rows = tables.map((table) => analyzed.get(table) ?? countRows(connection, table));
+  const pages = number(
+    all(connection, "SELECT page_count - freelist_count AS pages FROM pragma_page_count, pragma_freelist_count")[0],
+    "pages",
+  );
+  const pageBytes = number(all(connection, "PRAGMA main.page_size")[0], "page_size");
+  return { tables: tables.length, rows: rows.reduce((sum, count) => sum + count, 0), bytes: pages * pageBytes };
+}
+
+function analyzedRows(connection: DatabaseSync): ReadonlyMap<string, number> {
+  const has = all(connection, "SELECT 1 FROM main.sqlite_schema WHERE name = 'sqlite_stat1'").length > 0;
+  if (!has) return new Map();
+  const rows = all(connection, "SELECT tbl, max(CAST(stat AS INTEGER)) AS rows FROM main.sqlite_stat1 GROUP BY tbl");
+  return new Map(rows.map((row) => [text(row, "tbl"), number(row, "rows")]));
+}
+
+function countRows(connection: DatabaseSync, table: string): number {
+  const { withoutRowid } = tableKind(connection, table);
+  const expression = withoutRowid ? "count(*)" : "max(rowid)";
+  try {
+    return number(
+      all(connection, `SELECT CAST(${expression} AS REAL) AS rows FROM main.${quoteName(table)}`)[0],
+      "rows",
+    );
+  } catch {
+    // A collation that only the application has: the table is named as not covered elsewhere.
+    return 0;
+  }
+}

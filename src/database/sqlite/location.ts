@@ -1,0 +1,19 @@
+import { isAbsolute } from "node:path";
+
+import { HoldfastError } from "../../lib/errors.ts";
+
+/** What a SQLite database consists of on disk, as endings of the file's name. */
+export const sqliteFileSuffixes: readonly string[] = ["", "-wal", "-shm", "-journal"];
+
+export function isSqliteUrl(url: string): boolean {
+  return url.startsWith("sqlite:");
+}
+
+/** `sqlite:/var/lib/crm.db` or `sqlite:///var/lib/crm.db` → `/var/lib/crm.db`. The path is taken literally. */
+export function sqlitePath(url: string): string {
+  const path = url.slice("sqlite:".length).replace(/^\/+/, "/");
+  if (!isSqliteUrl(url) || !isAbsolute(path) || path === "/" || path.includes("\0")) {
+    throw new HoldfastError("database-unsupported", { location: url });
+  }
+  return path;
+}

@@ -1,0 +1,239 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+
+import type { RowBatch, RowRange, TableReader, TableSchema } from "../database.ts";
+import { keyOf } from "../rows.ts";
+import { decodeBound, type Parameter } from "./bounds.ts";
+import { databaseFailure } from "./failure.ts";
+import { quoteName } from "./identifier.ts";
+import { tableKind } from "./inspect.ts";
+import { all, number, text } from "./query.ts";
+import { leftOutMark, lineBytes, lineExpression, type TextEncoding } from "./row-sql.ts";
+
+const defaultTargetBytes = 1024 * 1024;
+/** Rows asked for first, before their size is known, and at most: a batch is bounded by this × columns × `bigValueBytes`. */
+const firstRows = 256;
+const mostRows = 8192;
+
+/**
+ * Reads a table in batches, each one statement that yields all its lines as one value: SQLite encodes and joins them, and
+ * JavaScript touches no row. Each batch begins after the last key of the one before, so no statement stays open between them.
+ */
+export class SqliteTableReader implements TableReader {
+  readonly table: TableSchema;
+  readonly #connection: DatabaseSync;
+  readonly #encoding: TextEncoding;
+  readonly #statements = new Map<string, StatementSync>();
+
+  constructor(connection: DatabaseSync, table: TableSchema, encoding: TextEncoding) {
+    this.#connection = connection;
+    this.table = table;
+    this.#encoding = encoding;
+  }
+
+  async estimatedRows(): Promise<number> {
+    return number(all(this.#connection, `SELECT count(*) AS rows FROM ${this.#from()}`)[0], "rows");
+  }
+
+  async *read(range: RowRange, signal: AbortSignal, targetBytes = defaultTargetBytes): AsyncGenerator<RowBatch> {
+    const rowid = this.table.keyLength === 0 ? this.#rowidName() : undefined;
+    try {
+      if (this.table.keyLength === 0 && rowid === undefined) yield* this.#stream(signal, targetBytes);
+      else yield* this.#pages(range, rowid, signal, targetBytes);
+    } catch (error) {
+      throw databaseFailure("database-unreadable", { subject: this.table.name }, error);
+    }
+  }
+
+  async *#pages(
+    range: RowRange,
+    rowid: string | undefined,
+    signal: AbortSignal,
+    targetBytes: number,
+  ): AsyncGenerator<RowBatch> {
+    const cursor = rowid === undefined ? new KeyCursor(this.table, range) : new RowidCursor(rowid);
+    let rows = firstRows;
+    for (;;) {
+      signal.throwIfAborted();
+      const page = this.#group(cursor, rows) ?? this.#singles(cursor, rows, targetBytes);
+      if (page.batch.rows > 0) yield page.batch;
+      if (page.batch.rows < rows && !page.more) return;
+      cursor.advance(page.batch.lines, page.last);
+      const fitting = Math.floor((targetBytes * page.batch.rows) / Math.max(1, page.batch.lines.length));
+      rows = Math.max(1, Math.min(fitting, rows * 4, mostRows));
+    }
+  }
+
+  /** The next `rows` rows in one value; undefined when one of them has a value that is better read by itself. */
+  #group(cursor: Cursor, rows: number): Page | undefined {
+    const where = cursor.where();
+    const statement = this.#statement(
+      `group ${where.sql}`,
+      () =>
+        `SELECT CAST(group_concat(line,char(10))||char(10) AS BLOB) AS lines, count(*) AS rows, max(last) AS last FROM (` +
+        `SELECT ${lineExpression(this.#columns(), this.#encoding, "grouped")} AS line, ${cursor.lastExpression} AS last ` +
+        `FROM ${this.#from()} ${where.sql} ${cursor.order} LIMIT ?)`,
+    );
+    const row = statement.get(...where.parameters, BigInt(rows));
+    const value = row?.["lines"];
+    if (!(value instanceof Uint8Array)) return { batch: { lines: Buffer.alloc(0), rows: 0 }, last: null, more: false };
+    const lines = lineBytes(value, this.#encoding);
+    if (lines.includes(leftOutMark)) return undefined;
+    return { batch: { lines, rows: Number(row?.["rows"]) }, last: asRowid(row?.["last"]), more: false };
+  }
+
+  /** Up to `rows` rows one by one, until `targetBytes` are reached. */
+  #singles(cursor: Cursor, rows: number, targetBytes: number): Page {
+    const where = cursor.where();
+    const statement = this.#statement(
+      `single ${where.sql}`,
+      () =>
+        `SELECT CAST(${lineExpression(this.#columns(), this.#encoding, "single")}||char(10) AS BLOB) AS line, ` +
+        `${cursor.lastExpression} AS last FROM ${this.#from()} ${where.sql} ${cursor.order} LIMIT ?`,
+    );
+    const lines: Buffer[] = [];
+    let bytes = 0;
+    let last: bigint | null = null;
+    let more = false;
+    for (const row of statement.iterate(...where.parameters, BigInt(rows))) {
+      const line = this.#line(row["line"]);
+      lines.push(line);
+      last = asRowid(row["last"]);
+      bytes += line.length;
+      if (bytes >= targetBytes) {
+        more = true;
+        break;
+      }
+    }
+    return { batch: { lines: Buffer.concat(lines), rows: lines.length }, last, more };
+  }
+
+  /** For a table that has neither key nor rowid to go on from: one statement from first to last row. */
+  async *#stream(signal: AbortSignal, targetBytes: number): AsyncGenerator<RowBatch> {
+    const line = lineExpression(this.#columns(), this.#encoding, "single");
+    const statement = this.#connection.prepare(`SELECT CAST(${line}||char(10) AS BLOB) AS line FROM ${this.#from()}`);
+    let lines: Buffer[] = [];
+    let bytes = 0;
+    for (const row of statement.iterate()) {
+      const next = this.#line(row["line"]);
+      lines.push(next);
+      bytes += next.length;
+      if (bytes < targetBytes) continue;
+      signal.throwIfAborted();
+      yield { lines: Buffer.concat(lines), rows: lines.length };
+      lines = [];
+      bytes = 0;
+    }
+    if (lines.length > 0) yield { lines: Buffer.concat(lines), rows: lines.length };
+  }
+
+  #line(value: unknown): Buffer {
+    return value instanceof Uint8Array ? lineBytes(value, this.#encoding) : Buffer.alloc(0);
+  }
+
+  #statement(name: string, sql: () => string): StatementSync {
+    const known = this.#statements.get(name);
+    if (known !== undefined) return known;
+    const statement = this.#connection.prepare(sql());
+    statement.setReadBigInts(true);
+    this.#statements.set(name, statement);
+    return statement;
+  }
+
+  #columns(): readonly string[] {
+    return this.table.columns.map((column) => column.name);
+  }
+
+  #from(): string {
+    return `main.${quoteName(this.table.name)}`;
+  }
+
+  /** A name by which SQLite gives the rowid: any of three, unless a column has taken it. */
+  #rowidName(): string | undefined {
+    if (tableKind(this.#connection, this.table.name).withoutRowid) return undefined;
+    const taken = new Set(
+      all(this.#connection, "SELECT name FROM pragma_table_xinfo(?, 'main')", this.table.name).map((row) =>
+        text(row, "name").toLowerCase(),
+      ),
+    );
+    return ["rowid", "_rowid_", "oid"].find((name) => !taken.has(name));
+  }
+}
+
+interface Page {
+  readonly batch: RowBatch;
+  readonly last: bigint | null;
+  /** The page ended for its size, not for want of rows. */
+  readonly more: boolean;
+}
+
+/** Where the next page begins. */
+interface Cursor {
+  /** Yields what `advance` needs besides the lines. */
+  readonly lastExpression: string;
+  readonly order: string;
+  where(): { readonly sql: string; readonly parameters: readonly Parameter[] };
+  advance(lines: Buffer, last: bigint | null): void;
+}
+
+class KeyCursor implements Cursor {
+  readonly lastExpression = "NULL";
+  readonly order: string;
+  readonly #key: string;
+  readonly #keyLength: number;
+  readonly #upTo: RowRange["upTo"];
+  #after: RowRange["after"];
+
+  constructor(table: TableSchema, range: RowRange) {
+    this.#keyLength = table.keyLength;
+    this.#after = range.after;
+    this.#upTo = range.upTo;
+    const columns = table.columns.slice(0, table.keyLength).map((column) => `${quoteName(column.name)} COLLATE BINARY`);
+    this.order = `ORDER BY ${columns.join(",")}`;
+    this.#key = table.keyLength === 1 ? columns.join() : `(${columns.join(",")})`;
+  }
+
+  where(): { readonly sql: string; readonly parameters: readonly Parameter[] } {
+    const conditions: string[] = [];
+    const parameters: Parameter[] = [];
+    const add = (operator: string, key: string | undefined): void => {
+      if (key === undefined) return;
+      const bound = decodeBound(key, this.#keyLength);
+      const value = this.#keyLength === 1 ? bound.placeholders : `(${bound.placeholders})`;
+      conditions.push(`${this.#key} ${operator} ${value}`);
+      parameters.push(...bound.parameters);
+    };
+    add(">", this.#after);
+    add("<=", this.#upTo);
+    return { sql: conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`, parameters };
+  }
+
+  advance(lines: Buffer): void {
+    this.#after = keyOf(lines, this.#keyLength, lines.lastIndexOf(0x0a, -2) + 1, lines.length - 1);
+  }
+}
+
+class RowidCursor implements Cursor {
+  readonly lastExpression: string;
+  readonly order: string;
+  readonly #name: string;
+  #after: bigint | null = null;
+
+  constructor(name: string) {
+    this.#name = name;
+    this.lastExpression = name;
+    this.order = `ORDER BY ${name}`;
+  }
+
+  where(): { readonly sql: string; readonly parameters: readonly Parameter[] } {
+    if (this.#after === null) return { sql: "", parameters: [] };
+    return { sql: `WHERE ${this.#name} > ?`, parameters: [this.#after] };
+  }
+
+  advance(_lines: Buffer, last: bigint | null): void {
+    this.#after = last;
+  }
+}
+
+function asRowid(value: unknown): bigint | null {
+  return typeof value === "bigint" ? value : null;
+}
