@@ -1,0 +1,40 @@
+import { HoldfastError } from "../lib/errors.ts";
+import { goJsonString } from "./go-json.ts";
+import { asBoolean, asString, asUint32, parseJson } from "./json-fields.ts";
+import { isTime } from "./time.ts";
+
+/** What a lock says of its holder. */
+export interface LockFile {
+  /** RFC 3339: when it was made or last renewed. */
+  readonly time: string;
+  readonly exclusive: boolean;
+  readonly hostname: string;
+  readonly username: string;
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export function lockJson(lock: LockFile): string {
+  const { time, exclusive, hostname, username, pid, uid, gid } = lock;
+  let json = `{"time":"${time}","exclusive":${exclusive},"hostname":${goJsonString(hostname)}`;
+  json += `,"username":${goJsonString(username)},"pid":${pid}`;
+  if (uid !== 0) json += `,"uid":${uid}`;
+  if (gid !== 0) json += `,"gid":${gid}`;
+  return `${json}}`;
+}
+
+export function parseLock(bytes: Uint8Array): LockFile {
+  const json = parseJson(bytes, "lock");
+  const time = asString(json["time"], "lock: time");
+  if (!isTime(time)) throw new HoldfastError("repository-damaged", { reason: "lock: time" });
+  return {
+    time,
+    exclusive: asBoolean(json["exclusive"] ?? false, "lock: exclusive"),
+    hostname: asString(json["hostname"] ?? "", "lock: hostname"),
+    username: asString(json["username"] ?? "", "lock: username"),
+    pid: asUint32(json["pid"] ?? 0, "lock: pid"),
+    uid: asUint32(json["uid"] ?? 0, "lock: uid"),
+    gid: asUint32(json["gid"] ?? 0, "lock: gid"),
+  };
+}
