@@ -1,0 +1,40 @@
+import { HoldfastError } from "../../lib/errors.ts";
+import type { DatabaseSchema } from "../database.ts";
+import type { TextEncoding } from "./row-sql.ts";
+
+/** `DatabaseSchema.settings` of a SQLite database, checked: they come from a repository. */
+export interface Settings {
+  readonly encoding: TextEncoding;
+  readonly pageSize: number;
+  readonly autoVacuum: number;
+  readonly userVersion: number;
+  readonly applicationId: number;
+  readonly journalMode: "wal" | "delete";
+  readonly mode?: number;
+  readonly owner?: { readonly uid: number; readonly gid: number };
+}
+
+export function readSettings({ engine, settings }: DatabaseSchema): Settings {
+  if (engine !== "sqlite") throw new HoldfastError("database-unsupported", { location: engine });
+  const integer = (name: string, fallback: number): number => {
+    const value = settings[name] ?? fallback;
+    if (typeof value !== "number" || !Number.isSafeInteger(value)) {
+      throw new HoldfastError("restore-mismatch", { subject: name, reason: "not a whole number" });
+    }
+    return value;
+  };
+  const mode = settings["file_mode"] === undefined ? undefined : integer("file_mode", 0) & 0o777;
+  const owner =
+    settings["file_uid"] === undefined ? undefined : { uid: integer("file_uid", 0), gid: integer("file_gid", 0) };
+  const encoding = settings["encoding"];
+  return {
+    encoding: encoding === "UTF-16le" || encoding === "UTF-16be" ? encoding : "UTF-8",
+    pageSize: integer("page_size", 4096),
+    autoVacuum: integer("auto_vacuum", 0),
+    userVersion: integer("user_version", 0),
+    applicationId: integer("application_id", 0),
+    journalMode: settings["journal_mode"] === "wal" ? "wal" : "delete",
+    ...(mode === undefined ? {} : { mode }),
+    ...(owner === undefined ? {} : { owner }),
+  };
+}

@@ -1,0 +1,40 @@
+/**
+ * SQLite, in this process through `node:sqlite`.
+ *
+ * - `connect.ts` opens; `copy.ts` makes the private copy that a database without WAL needs; `inspect.ts` and `table-key.ts` tell what is
+ *   in it; `snapshot.ts` and `reader.ts` read rows as lines, which SQLite writes by itself (`row-sql.ts`).
+ * - `field.ts`, `real.ts`: what a field of a line means. `compare-keys.ts`, `row-hash.ts`: order and sums of lines.
+ * - `load.ts` and `row-inserter.ts` build a database from lines; `restore-script.ts` writes the SQL that does the same in
+ *   SQLite's own shell.
+ * - `check.ts`, `execute.ts`, `estimate.ts`, `open-by.ts`: smaller questions to a database file.
+ */
+import { HoldfastError } from "../../lib/errors.ts";
+import type { DatabaseEngine } from "../database.ts";
+import { isAbsolute } from "node:path";
+import { checkSqlite } from "./check.ts";
+import { compareKeys } from "./compare-keys.ts";
+import { connectSqlite } from "./connect.ts";
+import { executeSqlite } from "./execute.ts";
+import { loadSqlite } from "./load.ts";
+import { isSqliteUrl, sqliteFileSuffixes, sqlitePath } from "./location.ts";
+import { databaseUsers } from "./open-by.ts";
+import { restoreScript } from "./restore-script.ts";
+import { rowHash } from "./row-hash.ts";
+
+export const sqliteEngine: DatabaseEngine = {
+  name: "sqlite",
+  accepts: isSqliteUrl,
+  connect: connectSqlite,
+  load: loadSqlite,
+  check: checkSqlite,
+  rowHash,
+  compareKeys,
+  restoreScript,
+  files: (url) => sqliteFileSuffixes.map((suffix) => sqlitePath(url) + suffix),
+  urlOfFile(path) {
+    if (!isAbsolute(path)) throw new HoldfastError("database-unsupported", { location: path });
+    return `sqlite:${path}`;
+  },
+  execute: executeSqlite,
+  holders: async (url) => (await databaseUsers(url, new AbortController().signal)).users,
+};
