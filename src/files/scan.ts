@@ -2,7 +2,8 @@ import * as fs from "node:fs";
 import { joinName, nameText, nodePath, type ByteName } from "../lib/byte-name.ts";
 import type { WarningCode } from "../lib/events.ts";
 import { readExtendedAttributes, statAt, type NativeStatus } from "../lib/posix.ts";
-import type { Entry, EntryDetails, EntryType, FolderScan, ScanOptions } from "./files.ts";
+import type { Entry, EntryDetails, FolderScan, ScanOptions } from "./files.ts";
+import { entryOf } from "./entry.ts";
 import { compilePatterns, type PatternSet } from "./patterns.ts";
 import { readPeople, type People } from "./people.ts";
 
@@ -25,7 +26,7 @@ export function scanFolder(path: ByteName, options: ScanOptions): FolderScan {
     root: process.geteuid?.() === 0,
   };
   const descriptor = fs.openSync(nodePath(path), folderFlags);
-  const status = statAt(descriptor, dot);
+  const status = statAt(descriptor, itself);
   const scan = new OpenScan(shared, {
     path,
     base: path,
@@ -39,11 +40,14 @@ export function scanFolder(path: ByteName, options: ScanOptions): FolderScan {
   return scan;
 }
 
-/** What the root of a scan is like itself. */
-export function rootEntry(path: ByteName): Entry {
-  const descriptor = fs.openSync(nodePath(path), folderFlags);
+/** What stands at a path itself, which may be a file or a folder; a link at its end is followed. Its name is `.`. */
+export function rootEntry(path: ByteName): { readonly entry: Entry; readonly details: EntryDetails } {
+  const descriptor = fs.openSync(nodePath(path), O_RDONLY | O_NONBLOCK);
   try {
-    return entryOf(dot, statAt(descriptor, dot), readPeople());
+    return {
+      entry: { ...entryOf(itself, statAt(descriptor, itself), readPeople()), name: "." as ByteName },
+      details: { linkTarget: undefined, extendedAttributes: readExtendedAttributes(descriptor) },
+    };
   } finally {
     fs.closeSync(descriptor);
   }
@@ -68,19 +72,10 @@ interface Place {
   readonly rootDeviceId: number;
 }
 
-const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, S_IFMT } = fs.constants;
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
 const folderFlags = O_RDONLY | O_DIRECTORY;
-const dot = "." as ByteName;
-
-const typeOfMode: ReadonlyMap<number, EntryType> = new Map([
-  [fs.constants.S_IFREG, "file"],
-  [fs.constants.S_IFDIR, "dir"],
-  [fs.constants.S_IFLNK, "symlink"],
-  [fs.constants.S_IFBLK, "dev"],
-  [fs.constants.S_IFCHR, "chardev"],
-  [fs.constants.S_IFIFO, "fifo"],
-  [fs.constants.S_IFSOCK, "socket"],
-]);
+/** The name by which a descriptor itself is looked at. */
+const itself = "" as ByteName;
 
 class OpenScan implements FolderScan {
   readonly path: ByteName;
@@ -174,7 +169,7 @@ class OpenScan implements FolderScan {
     }
     const flags = inside === "" ? folderFlags : folderFlags | O_NOFOLLOW;
     const descriptor = this.#anchor ?? fs.openSync(nodePath(base), flags);
-    const now = statAt(descriptor, dot);
+    const now = statAt(descriptor, itself);
     if (now.inode !== inode || now.deviceId !== deviceId) {
       fs.closeSync(descriptor);
       throw Object.assign(new Error("another folder has taken its place"), { code: "ENOENT" });
@@ -200,7 +195,7 @@ class OpenScan implements FolderScan {
   #wanted(name: ByteName, status: NativeStatus): boolean {
     const { excluded, included } = this.#shared;
     const inside = this.#inside(name);
-    const kind = (status.mode & S_IFMT) === fs.constants.S_IFDIR ? "folder" : "other";
+    const kind = (status.mode & fs.constants.S_IFMT) === fs.constants.S_IFDIR ? "folder" : "other";
     if (excluded.matches(inside, kind)) return false;
     if (this.included || included.matches(inside, kind)) return true;
     return kind === "folder" && included.mayMatchBelow(inside);
@@ -229,26 +224,6 @@ class OpenScan implements FolderScan {
 
 /** No error of the system: the scan stays on its own file system. */
 const otherFileSystem = "other-file-system";
-
-function entryOf(name: ByteName, status: NativeStatus, people: People): Entry {
-  return {
-    name,
-    type: typeOfMode.get(status.mode & S_IFMT) ?? "socket",
-    permissions: status.mode & 0o7777,
-    uid: status.uid,
-    gid: status.gid,
-    user: people.user(status.uid),
-    group: people.group(status.gid),
-    size: status.size,
-    links: status.links,
-    inode: status.inode,
-    deviceId: status.deviceId,
-    device: status.device,
-    mtimeNs: status.mtimeNs,
-    atimeNs: status.atimeNs,
-    ctimeNs: status.ctimeNs,
-  };
-}
 
 function codeOf(error: unknown): string | undefined {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;

@@ -33,6 +33,7 @@ test("looks at a name inside an open folder as lstat does", () => {
     );
   }
   assert.throws(() => posix.statAt(fd, nameFromText("absent")), { code: "ENOENT" });
+  assert.equal(posix.statAt(fd, nameFromText("")).inode, fs.fstatSync(fd).ino);
   fs.closeSync(fd);
   const devices = fs.openSync("/dev", "r");
   assert.equal(posix.statAt(devices, nameFromText("null")).device, fs.statSync("/dev/null").rdev);

@@ -1,0 +1,335 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Entry, FolderScan } from "../../files/files.ts";
+import { rootEntry, scanFolder } from "../../files/scan.ts";
+import type { Id, TreeNode } from "../../format/tree.ts";
+import { nameText, type ByteName } from "../../lib/byte-name.ts";
+import { HoldfastError } from "../../lib/errors.ts";
+import type { Warning } from "../../lib/events.ts";
+import type { Run } from "../../lib/run.ts";
+import type { BlobReader, Upload } from "../../repository/repository.ts";
+import type { BackupKind } from "../manifest.ts";
+import { countFile, noCounts, type CaptureCounts, type FileToCount } from "./capture-counts.ts";
+import { captureFile, type FileCapture } from "./capture-file.ts";
+import {
+  encodeDetails,
+  fieldsOf,
+  hasContent,
+  isSameNode,
+  isUntouched,
+  nodeOf,
+  type EntryFields,
+  type NodeDetails,
+} from "./folder-node.ts";
+import { countFiles, OldFolder } from "./old-folder.ts";
+
+export interface CaptureFolderInput {
+  /** Absolute. */
+  readonly path: ByteName;
+  readonly excludes: readonly string[];
+  /** Empty or absent: everything. */
+  readonly includes?: readonly string[];
+  readonly oneFileSystem?: "yes" | "no";
+  /** `full` opens and reads every file; the other kinds trust what has not changed since `compareWith`. */
+  readonly kind: BackupKind;
+  /** Tree of the same folder in the last backup, or for a differential in the last full. */
+  readonly compareWith?: Id;
+  /** Another tree of it, for `changedBytesAlso` alone. */
+  readonly countAgainst?: Id;
+  readonly upload: Upload;
+  readonly reader: BlobReader;
+  /** Told of each file that was captured; the path is relative to the folder. */
+  readonly onFile?: (path: ByteName, ctimeNs: bigint) => void;
+}
+
+export interface FolderCapture extends CaptureCounts {
+  readonly tree: Id;
+  /** The folder itself, with `tree` as its subtree; its name is to be replaced. */
+  readonly node: TreeNode;
+  /** All of them were reported as events too. */
+  readonly warnings: readonly Warning[];
+  /** What this user had no right to read: one `no-root` warning tells of them all. */
+  readonly forbidden: readonly string[];
+}
+
+/**
+ * Captures a folder into the repository. Files are read by the upload's workers, many at once and across folders,
+ * while this walks on; a folder's tree is stored when the last of its files is. Memory is that of the folders that
+ * are not complete, and of what the upload has in flight.
+ *
+ * What cannot be read is left out with one warning an item. Fails with `source-missing` when the folder itself cannot
+ * be opened, and with whatever the upload fails with.
+ */
+export async function captureFolder(
+  input: CaptureFolderInput,
+  run: Pick<Run, "signal" | "report">,
+): Promise<FolderCapture> {
+  const capture = new Capture(input, run);
+  return await capture.run();
+}
+
+/** A folder on the way: its nodes come in by slot, in the order of names, when their contents are stored. */
+interface Frame {
+  readonly scan: FolderScan;
+  readonly entries: Iterator<Entry, void>;
+  /** Relative to the captured folder, with `/` at its end; empty for that itself. */
+  readonly inside: string;
+  readonly old: OldFolder | undefined;
+  readonly also: OldFolder | undefined;
+  readonly nodes: (TreeNode | undefined)[];
+  /** Where the finished folder goes; absent for the captured folder. */
+  readonly finish: (tree: Id | undefined) => void;
+  /** Items whose contents are not stored yet, and 1 while entries are being read. */
+  pending: number;
+}
+
+class Capture {
+  readonly #input: CaptureFolderInput;
+  readonly #run: Pick<Run, "signal" | "report">;
+  readonly #counts = noCounts();
+  readonly #warnings: Warning[] = [];
+  readonly #forbidden: string[] = [];
+  readonly #open = new Set<Frame>();
+  readonly #done = Promise.withResolvers<Id>();
+  #failed = false;
+  readonly #files: FileCapture;
+
+  constructor(input: CaptureFolderInput, run: Pick<Run, "signal" | "report">) {
+    this.#input = input;
+    this.#run = run;
+    this.#done.promise.catch(() => {}); // awaited at the end; a failure before that must not be an unhandled one
+    this.#files = {
+      upload: input.upload,
+      warn: (warning) => this.#warn(warning),
+      forbid: process.geteuid?.() === 0 ? undefined : (path) => this.#forbid(path),
+      linked: new Map(),
+    };
+  }
+
+  async run(): Promise<FolderCapture> {
+    try {
+      const { entry, scan, details } = this.#openRoot();
+      await this.#walk(scan);
+      const tree = await this.#done.promise;
+      this.#progress();
+      if (this.#forbidden.length > 0) {
+        const [subject = ""] = this.#forbidden;
+        this.#warn({ code: "no-root", subject, detail: String(this.#forbidden.length) });
+      }
+      return {
+        ...this.#counts,
+        tree,
+        node: { ...nodeOf(entry, fieldsOf(entry), encodeDetails(details)), subtree: tree },
+        warnings: this.#warnings,
+        forbidden: this.#forbidden,
+      };
+    } finally {
+      this.#failed = true;
+      for (const { scan } of this.#open) scan[Symbol.dispose]();
+    }
+  }
+
+  #openRoot(): ReturnType<typeof rootEntry> & { readonly scan: FolderScan } {
+    const { path, excludes, includes = [], oneFileSystem = "no" } = this.#input;
+    try {
+      const root = rootEntry(path);
+      const scan = scanFolder(path, {
+        excludes,
+        includes,
+        oneFileSystem,
+        onWarning: (warning) => this.#warn(warning),
+        onForbidden: (forbidden) => this.#forbid(forbidden),
+      });
+      return { ...root, scan };
+    } catch (error) {
+      const reason = error instanceof Error && "code" in error ? String(error.code) : undefined;
+      throw new HoldfastError("source-missing", { path: nameText(path), reason }, error);
+    }
+  }
+
+  async #walk(root: FolderScan): Promise<void> {
+    const { compareWith, countAgainst } = this.#input;
+    const begin = this.#frame(root, "", await this.#load(compareWith), await this.#load(countAgainst), (tree) => {
+      if (tree !== undefined) this.#done.resolve(tree);
+    });
+    const way = [begin];
+    let seen = 0;
+    for (let here = way.at(-1); here; here = way.at(-1)) {
+      const { done, value: entry } = here.entries.next();
+      seen += 1;
+      if (seen % 256 === 0) {
+        this.#progress();
+        await nextTurn(undefined, { signal: this.#run.signal });
+      }
+      if (this.#failed) break; // `done` tells why
+      if (done) {
+        way.pop();
+        await this.#countGone(here);
+        this.#settle(here);
+      } else if (entry.type === "dir") {
+        await this.#input.upload.ready();
+        way.push(await this.#folder(here, entry));
+      } else {
+        await this.#entry(here, entry);
+      }
+    }
+  }
+
+  async #folder(parent: Frame, entry: Entry): Promise<Frame> {
+    const fields = fieldsOf(entry);
+    const known = parent.old?.take(entry.name);
+    const knownAlso = parent.also?.take(entry.name);
+    const slot = reserve(parent);
+    const trusted = this.#trusts(entry, fields, known) ? known : undefined;
+    const details = trusted ?? scannedDetails(parent.scan, entry);
+    const scan = parent.scan.child(entry);
+    const old = known && (await parent.old?.child(known));
+    const also = knownAlso && (await parent.also?.child(knownAlso));
+    if (known && known.type !== "dir") await this.#countRemoved([known]);
+    return this.#frame(scan, `${parent.inside}${entry.name}/`, old, also, (tree) => {
+      if (tree !== undefined && details !== undefined) {
+        const same = trusted?.subtree === tree && isSameNode(entry, fields, trusted);
+        parent.nodes[slot] = same ? trusted : { ...nodeOf(entry, fields, details), subtree: tree };
+        this.#counts.dirs += 1;
+        if (known?.type !== "dir") this.#counts.newDirs += 1;
+        else if (known.subtree === tree) this.#counts.unmodifiedDirs += 1;
+        else this.#counts.changedDirs += 1;
+      }
+      this.#settle(parent);
+    });
+  }
+
+  /** Everything that is no folder. Waits only while the upload's queue is full. */
+  async #entry(frame: Frame, entry: Entry): Promise<void> {
+    const fields = fieldsOf(entry);
+    const known = frame.old?.take(entry.name);
+    const knownAlso = frame.also?.take(entry.name);
+    if (known?.subtree !== undefined) await this.#countRemoved([known]);
+    const trusted = this.#trusts(entry, fields, known) ? known : undefined;
+    if (entry.type !== "file") {
+      const slot = reserve(frame);
+      frame.nodes[slot] = this.#renewed(frame, entry, fields, trusted);
+      this.#settle(frame);
+      if (known?.type === "file") this.#counts.removedFiles += 1;
+    } else if (trusted && hasContent(this.#input.reader, trusted)) {
+      const slot = reserve(frame);
+      const node = this.#renewed(frame, entry, fields, trusted);
+      frame.nodes[slot] = node;
+      if (node) this.#count(frame, entry, { node, known, knownAlso, readBytes: 0, storedBytes: 0, addedBytes: 0 });
+      this.#settle(frame);
+    } else {
+      await this.#input.upload.ready();
+      const slot = reserve(frame);
+      captureFile(this.#files, frame.scan, entry).then(
+        (captured) => {
+          if (this.#failed) return;
+          if (captured) {
+            const { details, content, size } = captured;
+            const now = captured.entry;
+            const node: TreeNode = { ...nodeOf(now, fieldsOf(now), encodeDetails(details)), size, content };
+            frame.nodes[slot] = node;
+            this.#count(frame, now, { ...captured, node, known, knownAlso });
+          }
+          this.#settle(frame);
+        },
+        (error: unknown) => this.#fail(error),
+      );
+    }
+  }
+
+  /** The node of what has not been read: the old one itself where not a field differs. */
+  #renewed(frame: Frame, entry: Entry, fields: EntryFields, trusted: TreeNode | undefined): TreeNode | undefined {
+    if (trusted && isSameNode(entry, fields, trusted)) return trusted;
+    const details = trusted ?? scannedDetails(frame.scan, entry);
+    const content = trusted?.content;
+    return details && { ...nodeOf(entry, fields, details), ...(content && { content }) };
+  }
+
+  #trusts(entry: Entry, fields: EntryFields, known: TreeNode | undefined): boolean {
+    return known !== undefined && this.#input.kind !== "full" && isUntouched(entry, fields, known);
+  }
+
+  #count(frame: Frame, entry: Entry, file: FileToCount): void {
+    countFile(this.#counts, file, this.#input.upload);
+    this.#input.onFile?.(`${frame.inside}${entry.name}` as ByteName, entry.ctimeNs);
+  }
+
+  async #countGone(frame: Frame): Promise<void> {
+    if (frame.old && frame.scan.readable) await this.#countRemoved(frame.old.gone());
+  }
+
+  async #countRemoved(nodes: readonly TreeNode[]): Promise<void> {
+    if (nodes.length === 0) return;
+    this.#counts.removedFiles += await countFiles(this.#input.reader, nodes, this.#run.signal);
+  }
+
+  #frame(
+    scan: FolderScan,
+    inside: string,
+    old: OldFolder | undefined,
+    also: OldFolder | undefined,
+    finish: Frame["finish"],
+  ): Frame {
+    const frame: Frame = { scan, entries: scan.entries(), inside, old, also, nodes: [], finish, pending: 1 };
+    this.#open.add(frame);
+    return frame;
+  }
+
+  /** One item of a folder less is pending; after the last, the tree is stored and the folder above is told. */
+  #settle(frame: Frame): void {
+    frame.pending -= 1;
+    if (frame.pending > 0 || this.#failed) return;
+    this.#store(frame).then(
+      (tree) => {
+        if (this.#failed) return;
+        frame.scan[Symbol.dispose]();
+        this.#open.delete(frame);
+        frame.finish(tree);
+      },
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  /** `undefined`: leave the folder out. */
+  async #store(frame: Frame): Promise<Id | undefined> {
+    const nodes = frame.nodes.filter((node) => node !== undefined);
+    const isRoot = frame.inside === "";
+    if (!isRoot && (!frame.scan.readable || (!frame.scan.included && nodes.length === 0))) return undefined;
+    const { old } = frame;
+    const same = old?.nodes.length === nodes.length && nodes.every((node, index) => node === old.nodes[index]);
+    return same ? old.id : await this.#input.upload.tree({ nodes });
+  }
+
+  async #load(id: Id | undefined): Promise<OldFolder | undefined> {
+    return await OldFolder.load(this.#input.reader, id, this.#run.signal);
+  }
+
+  #warn(warning: Warning): void {
+    this.#warnings.push(warning);
+    this.#run.report({ type: "warning", warning });
+  }
+
+  #forbid(path: ByteName): void {
+    this.#forbidden.push(nameText(path));
+  }
+
+  #progress(): void {
+    const { bytes, files } = this.#counts;
+    this.#run.report({ type: "progress", phase: "files", doneBytes: bytes, doneItems: files });
+  }
+
+  #fail(error: unknown): void {
+    this.#failed = true;
+    this.#done.reject(error);
+  }
+}
+
+/** A place for a node in its folder: taken in the order of names, filled when the contents are stored. */
+function reserve(frame: Frame): number {
+  frame.pending += 1;
+  return frame.nodes.push(undefined) - 1;
+}
+
+function scannedDetails(scan: FolderScan, entry: Entry): NodeDetails | undefined {
+  const details = scan.details(entry);
+  return details && encodeDetails(details);
+}
