@@ -1,0 +1,64 @@
+/**
+ * Runs the tests and ends with one line: `N passed, N failed`.
+ *
+ *     node scripts/test.ts            all
+ *     node scripts/test.ts WORD…      only files whose path holds one of the words
+ *
+ * What stands in `src/` runs side by side. What stands in `test/` starts servers, kills processes and measures times,
+ * so those files run one after another. A test that is skipped, and a run without tests, count as failures.
+ */
+import { globSync } from "node:fs";
+import { join } from "node:path";
+import { run } from "node:test";
+import { spec } from "node:test/reporters";
+import { availableParallelism } from "node:os";
+
+const root = join(import.meta.dirname, "..");
+
+/** A test that waits for ever does not end by itself. The longest file, with Tryton, takes about two minutes. */
+const fileTimeoutMs = 600_000;
+const execArgv = ["--disable-warning=ExperimentalWarning"];
+
+interface Counts {
+  passed: number;
+  failed: number;
+}
+
+async function runFiles(files: readonly string[], concurrency: number, counts: Counts): Promise<void> {
+  const events = run({ files: [...files], concurrency, timeout: fileTimeoutMs, execArgv });
+  events.on("test:pass", ({ name }) => {
+    if (!files.includes(name)) return;
+    console.error(`${name} holds no test.`);
+    counts.passed--;
+    counts.failed++;
+  });
+  events.on("test:summary", (summary) => {
+    if (summary.file !== undefined) return;
+    const { passed, tests } = summary.counts;
+    counts.passed += passed;
+    counts.failed += tests - passed;
+    if (!summary.success && tests === passed) counts.failed++;
+  });
+  const output = events.compose(spec());
+  output.pipe(process.stdout);
+  await new Promise<void>((resolve, reject) => output.once("end", resolve).once("error", reject));
+}
+
+process.chdir(root);
+// Compiled code is shared by the many processes of a run.
+process.env["NODE_COMPILE_CACHE"] ??= join(root, "node_modules/.cache/holdfast");
+
+const words = process.argv.slice(2);
+const find = (pattern: string) =>
+  globSync(pattern)
+    .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
+    .toSorted();
+
+const counts: Counts = { passed: 0, failed: 0 };
+const unit = find("src/**/*.test.ts");
+const whole = find("test/**/*.test.ts");
+if (unit.length > 0) await runFiles(unit, availableParallelism(), counts);
+if (whole.length > 0) await runFiles(whole, 1, counts);
+if (counts.passed + counts.failed === 0) console.error("There is no such test.");
+if (counts.failed > 0 || counts.passed === 0) process.exitCode = 1;
+console.log(`\n${counts.passed} passed, ${counts.failed} failed`);
