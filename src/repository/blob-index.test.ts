@@ -34,7 +34,7 @@ test("it answers as a Map would", () => {
         const { pack, offset, length, uncompressedLength } = place;
         const known = model.get(type + id);
         if (what === "claim") {
-          const entry = index.claim(type, Buffer.from(id, "hex"));
+          const entry = index.claim(type, Buffer.from(id, "hex"), 5);
           assert.equal(entry >= 0, known === undefined);
           if (entry >= 0) model.set(type + id, [undefined]);
         } else if (what === "add") {
@@ -90,7 +90,7 @@ test("threads that claim the same blobs at once share them out, each to one", as
       let mine = 0;
       for (let i = 0; i < workerData.count; i++) {
         const id = createHash("sha256").update(String((i * workerData.step) % workerData.count)).digest();
-        if (index.claim("data", id) >= 0) mine++;
+        if (index.claim("data", id, 1) >= 0) mine++;
       }
       parentPort.postMessage(mine);
     });`;

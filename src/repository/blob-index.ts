@@ -1,3 +1,4 @@
+import { sealOverhead } from "../format/crypto.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { BlobType, Id } from "../format/tree.ts";
 
@@ -97,14 +98,20 @@ export class BlobIndex {
     }
   }
 
-  /** The number of a new entry when nobody has or stores this blob: the caller must store it now. Else -1. */
-  claim(type: BlobType, id: Id | Uint8Array): number {
+  /**
+   * The number of a new entry when nobody has or stores this blob of `size` bytes: the caller must store it now.
+   * Else -1.
+   */
+  claim(type: BlobType, id: Id | Uint8Array, size: number): number {
     this.#setKey(id);
     const typeBit = type === "tree" ? treeBit : 0;
     if (this.#search(typeBit, -1) >= 0) return -1;
     this.#lock();
     try {
-      return this.#search(typeBit, -1) >= 0 ? -1 : this.#insert(typeBit);
+      if (this.#search(typeBit, -1) >= 0) return -1;
+      const entry = this.#insert(typeBit);
+      this.#words[entriesStart + entry * entryWords + plainWord] = size;
+      return entry;
     } finally {
       this.#unlock();
     }
@@ -132,6 +139,13 @@ export class BlobIndex {
       length: (words[at + lengthWord] ?? 0) >>> 0,
       uncompressedLength: (words[at + plainWord] ?? 0) >>> 0,
     };
+  }
+
+  /** Plaintext length, also of a blob in flight. */
+  size(entry: number): number {
+    const at = entriesStart + entry * entryWords;
+    const plainLength = (this.#words[at + plainWord] ?? 0) >>> 0;
+    return plainLength > 0 ? plainLength : ((this.#words[at + lengthWord] ?? 0) >>> 0) - sealOverhead;
   }
 
   id(entry: number): Id {

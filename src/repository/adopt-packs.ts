@@ -1,0 +1,64 @@
+import { unseal, sealOverhead, type MasterKey } from "../format/crypto.ts";
+import type { IndexedPack } from "../format/index-file.ts";
+import { decodePackHeader, headerLengthField, likelyHeaderBytes, sealedHeaderLength } from "../format/pack.ts";
+import type { Id } from "../format/tree.ts";
+import { isHoldfastError } from "../lib/errors.ts";
+import type { Storage } from "../storage/storage.ts";
+import type { PackTable } from "./pack-table.ts";
+
+export interface AdoptOptions {
+  readonly storage: Storage;
+  readonly key: MasterKey;
+  /** The packs that an index names. */
+  readonly packs: PackTable;
+  /** The index files that were read. */
+  readonly knownIndexes: ReadonlySet<string>;
+}
+
+/**
+ * Packs that a run stored and did not live to name in an index: the next run names them instead of storing the same
+ * again. Every blob in them was checked before it was stored, and a pack is stored whole or not at all; what is looked
+ * at is the header, and that the lengths in it add up to the pack's size.
+ *
+ * None when anybody else could still be writing, since his packs are not lost but on their way: that is when there is
+ * any lock but the caller's own, or an index file that was not there before. Packs are listed before the locks, so who
+ * comes later has no pack in the list.
+ */
+export async function adoptablePacks(options: AdoptOptions, signal: AbortSignal): Promise<readonly IndexedPack[]> {
+  const { storage, packs, knownIndexes } = options;
+  const unnamed: { name: Id; size: number }[] = [];
+  for await (const file of storage.list("data", signal)) if (!packs.has(file.name)) unnamed.push(file);
+  if (unnamed.length === 0) return [];
+  let locks = 0;
+  for await (const _ of storage.list("lock", signal)) locks++;
+  if (locks > 1) return [];
+  for await (const { name } of storage.list("index", signal)) if (!knownIndexes.has(name)) return [];
+  const adopted: IndexedPack[] = [];
+  for (const { name, size } of unnamed) {
+    const pack = await readPack(options, name, size, signal);
+    if (pack !== undefined) adopted.push(pack);
+  }
+  return adopted;
+}
+
+/** `undefined`: no whole pack of this repository; `verify` will name it, and a prune remove it. */
+async function readPack(
+  { storage, key }: AdoptOptions,
+  name: Id,
+  size: number,
+  signal: AbortSignal,
+): Promise<IndexedPack | undefined> {
+  const load = (length: number): Promise<Buffer> =>
+    storage.load({ kind: "data", name }, { offset: size - length, length }, signal);
+  try {
+    let tail = await load(Math.min(size, likelyHeaderBytes));
+    const needed = sealedHeaderLength(tail, size) + headerLengthField;
+    if (needed > tail.length) tail = await load(needed);
+    const header = unseal(key, tail.subarray(tail.length - needed, tail.length - headerLengthField));
+    const blobs = decodePackHeader(header, size - header.length - sealOverhead - headerLengthField);
+    return blobs.length === 0 ? undefined : { id: name, blobs };
+  } catch (error) {
+    if (isHoldfastError(error, "repository-damaged")) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,89 @@
+import type { Transferable } from "node:worker_threads";
+import type { Id } from "../format/tree.ts";
+import { blobNumbers, type BlobKind, type BlobsAnswer, type UploadRequest } from "./upload-messages.ts";
+
+const batchBlobs = 64;
+const batchBytes = 1 << 20;
+
+export interface StoredBlob {
+  readonly id: Id;
+  readonly size: number;
+  readonly added: boolean;
+  readonly storedBytes: number;
+}
+
+/** Blobs gathered for one request to a worker thread. */
+export class BlobBatch {
+  readonly #kinds: BlobKind[] = [];
+  readonly #blobs: Uint8Array[] = [];
+  readonly #resolve: ((blob: StoredBlob) => void)[] = [];
+  readonly #reject: ((error: unknown) => void)[] = [];
+  #bytes = 0;
+
+  get blobs(): number {
+    return this.#blobs.length;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get isFull(): boolean {
+    return this.#blobs.length >= batchBlobs || this.#bytes >= batchBytes;
+  }
+
+  add(kind: BlobKind, bytes: Uint8Array): Promise<StoredBlob> {
+    this.#kinds.push(kind);
+    this.#blobs.push(bytes);
+    this.#bytes += bytes.length;
+    return new Promise((resolve, reject) => {
+      this.#resolve.push(resolve);
+      this.#reject.push(reject);
+    });
+  }
+
+  request(): { readonly request: UploadRequest; readonly transfer: readonly Transferable[] } {
+    const bytes = transferable(this.#blobs);
+    const lengths = this.#blobs.map((blob) => blob.length);
+    return { request: { type: "blobs", kinds: this.#kinds, lengths, bytes }, transfer: [bytes.buffer as ArrayBuffer] };
+  }
+
+  settle(answer: BlobsAnswer): void {
+    const stored = storedBlobs(answer);
+    for (const [index, resolve] of this.#resolve.entries()) {
+      const blob = stored[index];
+      if (blob !== undefined) resolve(blob);
+    }
+  }
+
+  fail(error: unknown): void {
+    for (const reject of this.#reject) reject(error);
+  }
+}
+
+export function storedBlobs(answer: BlobsAnswer): StoredBlob[] {
+  const ids = Buffer.from(answer.ids.buffer, answer.ids.byteOffset, answer.ids.length);
+  return Array.from({ length: ids.length / 32 }, (_, index) => {
+    const [added = 0, size = 0, storedBytes = 0] = answer.numbers.subarray(index * blobNumbers);
+    return { id: ids.toString("hex", index * 32, (index + 1) * 32), size, added: added === 1, storedBytes };
+  });
+}
+
+/**
+ * The bytes in memory that can be handed to another thread. A buffer that is alone in its memory is taken as it is;
+ * small Buffers share theirs with others, and are copied.
+ */
+export function transferable(pieces: readonly Uint8Array[]): Uint8Array {
+  const [first] = pieces;
+  if (pieces.length === 1 && first !== undefined) {
+    const alone = first.byteLength === first.buffer.byteLength && first.buffer instanceof ArrayBuffer;
+    if (alone && !(Buffer.poolSize === first.buffer.byteLength)) return first;
+  }
+  const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let offset = 0;
+  for (const piece of pieces) {
+    all.set(piece, offset);
+    offset += piece.length;
+  }
+  return all;
+}

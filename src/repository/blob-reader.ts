@@ -1,0 +1,111 @@
+import { hash } from "node:crypto";
+import { sealOverhead, UnsealRun, type MasterKey } from "../format/crypto.ts";
+import { parseTree } from "../format/tree-json.ts";
+import type { BlobType, Id, Tree } from "../format/tree.ts";
+import { ZstdDecoder } from "../format/zstd-context.ts";
+import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import type { Storage } from "../storage/storage.ts";
+import type { BlobIndex, BlobLocation } from "./blob-index.ts";
+import type { PackTable } from "./pack-table.ts";
+import type { BlobReader } from "./repository.ts";
+
+/**
+ * Small blobs are read with what stands after them, since who needs one (a tree, a chunk of rows) mostly needs its
+ * neighbours next: one request instead of many.
+ */
+const windowBytes = 256 << 10;
+/** A blob longer than this is read alone. */
+const smallBlob = 64 << 10;
+const windows = 16;
+
+interface Window {
+  readonly pack: number;
+  readonly start: number;
+  readonly end: number;
+  readonly bytes: Promise<Buffer>;
+}
+
+/** Reads single blobs from the packs of a storage. For many files at once there is `writeFiles`. */
+export class StoredBlobReader implements BlobReader {
+  readonly #storage: Storage;
+  readonly #index: BlobIndex;
+  readonly #packs: PackTable;
+  readonly #opener: UnsealRun;
+  readonly #decoder = new ZstdDecoder();
+  /** The last used last. */
+  #windows: Window[] = [];
+
+  constructor(storage: Storage, key: MasterKey, index: BlobIndex, packs: PackTable) {
+    this.#storage = storage;
+    this.#index = index;
+    this.#packs = packs;
+    this.#opener = new UnsealRun(key);
+  }
+
+  has(type: BlobType, id: Id): boolean {
+    return this.#index.find(type, id) >= 0;
+  }
+
+  size(type: BlobType, id: Id): number | undefined {
+    const entry = this.#index.find(type, id);
+    return entry < 0 ? undefined : this.#index.size(entry);
+  }
+
+  /** Where a blob stands in several packs, each is tried until one is whole. */
+  async load(type: BlobType, id: Id, signal: AbortSignal): Promise<Buffer> {
+    let failure: unknown;
+    for (const entry of this.#index.findAll(type, id)) {
+      const location = this.#index.location(entry);
+      if (location === undefined) continue;
+      try {
+        return this.#open(await this.#sealed(location, signal), location, id);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!isHoldfastError(error)) throw error;
+        failure ??= error;
+      }
+    }
+    throw failure ?? new HoldfastError("repository-damaged", { reason: "blob missing", type, blob: id });
+  }
+
+  async loadTree(id: Id, signal: AbortSignal): Promise<Tree> {
+    return parseTree(await this.load("tree", id, signal));
+  }
+
+  #open(sealed: Buffer, location: BlobLocation, id: Id): Buffer {
+    const body = this.#opener.unseal(sealed);
+    const { uncompressedLength } = location;
+    const plain = uncompressedLength === 0 ? body : this.#decoder.decompress(body, uncompressedLength);
+    if (hash("sha256", plain, "hex") !== id) {
+      throw new HoldfastError("repository-damaged", { reason: "blob hash", blob: id });
+    }
+    return plain;
+  }
+
+  async #sealed(location: BlobLocation, signal: AbortSignal): Promise<Buffer> {
+    const { pack, offset, length } = location;
+    if (length < sealOverhead) throw new HoldfastError("repository-damaged", { reason: "blob length" });
+    if (length > smallBlob) return this.#read(pack, offset, length, signal);
+    const end = offset + length;
+    let window = this.#windows.find((one) => one.pack === pack && one.start <= offset && one.end >= end);
+    if (window === undefined) {
+      const stop = Math.max(end, Math.min(offset + windowBytes, this.#packs.end(pack)));
+      window = { pack, start: offset, end: stop, bytes: this.#read(pack, offset, stop - offset, signal) };
+    } else this.#windows = this.#windows.filter((one) => one !== window);
+    this.#windows = [...this.#windows.slice(1 - windows), window];
+    try {
+      const bytes = await window.bytes;
+      return bytes.subarray(offset - window.start, end - window.start);
+    } catch (error) {
+      this.#windows = this.#windows.filter((one) => one !== window);
+      // The window may have been read for somebody who has gone, or reach beyond a pack that was cut off.
+      return await this.#read(pack, offset, length, signal).catch(() => {
+        throw error;
+      });
+    }
+  }
+
+  #read(pack: number, offset: number, length: number, signal: AbortSignal): Promise<Buffer> {
+    return this.#storage.load({ kind: "data", name: this.#packs.id(pack) }, { offset, length }, signal);
+  }
+}

@@ -1,0 +1,89 @@
+import { indexJson, parseIndex } from "../format/index-file.ts";
+import { openUnpacked, sealUnpacked } from "../format/unpacked.ts";
+import { snapshotJson } from "../format/snapshot-json.ts";
+import type { MasterKey } from "../format/crypto.ts";
+import type { Storage } from "../storage/storage.ts";
+import { adoptablePacks } from "./adopt-packs.ts";
+import { BlobIndex } from "./blob-index.ts";
+import { StoredBlobReader } from "./blob-reader.ts";
+import { PackTable } from "./pack-table.ts";
+import type { IndexedRepository, Repository } from "./repository.ts";
+import { RepositoryUpload } from "./upload.ts";
+
+export interface OpenedRepository {
+  readonly storage: Storage;
+  readonly masterKey: MasterKey;
+  readonly repository: Repository;
+}
+
+/** Reads all index files. The state as of now: what others store later is not seen. */
+export async function loadIndexedRepository(opened: OpenedRepository, signal: AbortSignal): Promise<IndexedRepository> {
+  const { storage, masterKey, repository } = opened;
+  const index = new BlobIndex();
+  const packs = new PackTable();
+  const names: string[] = [];
+  for await (const { name } of storage.list("index", signal)) names.push(name);
+  await Promise.all(
+    Array.from({ length: storage.traits.connections }, async (_, first) => {
+      for (let at = first; at < names.length; at += storage.traits.connections) {
+        const sealed = await storage.load({ kind: "index", name: names[at] ?? "" }, undefined, signal);
+        addIndexFile(openUnpacked(masterKey, sealed), index, packs);
+      }
+    }),
+  );
+  const reader = new StoredBlobReader(storage, masterKey, index, packs);
+
+  return {
+    repository,
+    has: (type, id) => reader.has(type, id),
+    size: (type, id) => reader.size(type, id),
+    load: (type, id, loadSignal) => reader.load(type, id, loadSignal),
+    loadTree: (id, loadSignal) => reader.loadTree(id, loadSignal),
+
+    async upload(options) {
+      const upload = new RepositoryUpload(
+        {
+          storage,
+          key: masterKey,
+          chunkerSecret: repository.secret("chunker"),
+          index,
+          packs,
+          reader,
+          async saveIndex(named, saveSignal) {
+            const { name, bytes } = sealUnpacked(masterKey, indexJson(named));
+            await storage.save({ kind: "index", name }, bytes, saveSignal);
+          },
+          async saveSnapshot(snapshot, saveSignal) {
+            const { name, bytes } = sealUnpacked(masterKey, snapshotJson(snapshot));
+            await storage.save({ kind: "snapshot", name }, bytes, saveSignal);
+            return name;
+          },
+        },
+        options,
+      );
+      const known = new Set(names);
+      upload.adopt(await adoptablePacks({ storage, key: masterKey, packs, knownIndexes: known }, options.signal));
+      return upload;
+    },
+
+    async writeFiles() {
+      throw new Error("soon");
+    },
+
+    async verify() {
+      throw new Error("soon");
+    },
+  };
+}
+
+function addIndexFile(json: Buffer, index: BlobIndex, packs: PackTable): void {
+  for (const { id, blobs } of parseIndex(json)) {
+    // The same pack may stand in two index files.
+    if (packs.has(id)) continue;
+    const number = packs.number(id);
+    for (const blob of blobs) {
+      packs.extend(number, blob.offset + blob.length);
+      index.add(blob.type, blob.id, number, blob.offset, blob.length, blob.uncompressedLength);
+    }
+  }
+}

@@ -1,0 +1,127 @@
+import { decodePackHeader, headerLengthField } from "../format/pack.ts";
+import { sealOverhead } from "../format/crypto.ts";
+import { maxIndexBlobs, type IndexedPack } from "../format/index-file.ts";
+import type { Storage } from "../storage/storage.ts";
+import type { BlobIndex } from "./blob-index.ts";
+import type { PackSlots } from "./pack-slots.ts";
+import type { PackTable } from "./pack-table.ts";
+import type { Throttle } from "./throttle.ts";
+import type { PackNotice } from "./upload-messages.ts";
+
+export interface PackSaverOptions {
+  readonly storage: Storage;
+  readonly index: BlobIndex;
+  readonly packs: PackTable;
+  readonly slots: PackSlots;
+  readonly throttle: Throttle;
+  readonly signal: AbortSignal;
+  /** Stores an index file that names these packs. */
+  readonly saveIndex: (packs: readonly IndexedPack[]) => Promise<void>;
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** An index file is written at least this often: what a crash cannot make a run do again. restic's figure. */
+const indexAgeMs = 10 * 60_000;
+
+/**
+ * Stores packs, and names them in an index file only when the storage has said that they are durable. What an index
+ * file names, an interrupted run need not store again.
+ */
+export class PackSaver {
+  readonly #options: PackSaverOptions;
+  readonly #waiting: { readonly notice: PackNotice; readonly done: (buffer: ArrayBuffer) => void }[] = [];
+  #active = 0;
+  #idle = Promise.withResolvers<void>();
+  #unnamed: IndexedPack[] = [];
+  #unnamedBlobs = 0;
+  #unnamedSince = 0;
+  #indexes: Promise<void> = Promise.resolve();
+
+  constructor(options: PackSaverOptions) {
+    this.#options = options;
+    this.#idle.resolve();
+  }
+
+  /** `done` gets the pack's buffer back. */
+  save(notice: PackNotice, done: (buffer: ArrayBuffer) => void): void {
+    if (this.#active === 0) this.#idle = Promise.withResolvers<void>();
+    this.#waiting.push({ notice, done });
+    this.#next();
+  }
+
+  /** A pack that is stored already and that no index names yet. */
+  adopt(pack: IndexedPack): void {
+    this.#name(pack);
+  }
+
+  /** Resolves when all packs given so far are stored. */
+  get idle(): Promise<void> {
+    return this.#idle.promise;
+  }
+
+  /** Stores what is left, and the index files for it. */
+  async finish(): Promise<void> {
+    await this.idle;
+    this.#saveIndex();
+    await this.#indexes;
+  }
+
+  #next(): void {
+    while (this.#active < this.#options.storage.traits.connections) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      this.#active++;
+      this.#store(next.notice).then(
+        () => {
+          this.#active--;
+          next.done(next.notice.buffer);
+          this.#options.slots.give();
+          this.#next();
+          if (this.#active === 0) this.#idle.resolve();
+        },
+        (error: unknown) => {
+          this.#active--;
+          this.#waiting.length = 0;
+          if (this.#active === 0) this.#idle.resolve();
+          this.#options.onFailure(error);
+        },
+      );
+    }
+  }
+
+  async #store({ name, buffer, length, header }: PackNotice): Promise<void> {
+    const { storage, throttle, signal } = this.#options;
+    await throttle.take(length, signal);
+    await storage.save({ kind: "data", name }, new Uint8Array(buffer, 0, length), signal);
+    this.#name({
+      id: name,
+      blobs: decodePackHeader(header, length - header.length - sealOverhead - headerLengthField),
+    });
+  }
+
+  #name(pack: IndexedPack): void {
+    const { index, packs } = this.#options;
+    const number = packs.number(pack.id);
+    for (const { type, id, offset, length, uncompressedLength } of pack.blobs) {
+      packs.extend(number, offset + length);
+      const entry = index.find(type, id);
+      if (entry < 0 || index.location(entry)) index.add(type, id, number, offset, length, uncompressedLength);
+      else index.setLocation(entry, number, offset, length, uncompressedLength);
+    }
+    if (this.#unnamed.length === 0) this.#unnamedSince = performance.now();
+    this.#unnamed.push(pack);
+    this.#unnamedBlobs += pack.blobs.length;
+    if (this.#unnamedBlobs >= maxIndexBlobs || performance.now() - this.#unnamedSince > indexAgeMs) this.#saveIndex();
+  }
+
+  #saveIndex(): void {
+    if (this.#unnamed.length === 0) return;
+    const packs = this.#unnamed;
+    this.#unnamed = [];
+    this.#unnamedBlobs = 0;
+    const saved = this.#indexes.then(() => this.#options.saveIndex(packs));
+    // Said here as well, since nobody awaits it before the end of the run.
+    saved.catch((error: unknown) => this.#options.onFailure(error));
+    this.#indexes = saved;
+  }
+}

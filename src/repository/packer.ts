@@ -1,0 +1,251 @@
+import { hash } from "node:crypto";
+import { compressBound } from "../format/compress.ts";
+import { alignedLength, sealOverhead, SealRun, UnsealRun, type MasterKey } from "../format/crypto.ts";
+import { headerLengthField, maxHeaderBytes, PackHeader } from "../format/pack.ts";
+import type { BlobType, Id } from "../format/tree.ts";
+import { ZstdDecoder, ZstdEncoder } from "../format/zstd-context.ts";
+import { HoldfastError } from "../lib/errors.ts";
+import type { BlobIndex } from "./blob-index.ts";
+import type { PackStream } from "./repository.ts";
+
+/** A pack is closed when it is at least this long, as restic's, or has so many blobs (rustic's limit). */
+const targetPackBytes = 16 << 20;
+const maxPackBlobs = 10_000;
+/** A pack's buffer: the target, one blob of 8 MiB more, and the header. Only what is written becomes memory. */
+export const packBufferBytes = targetPackBytes + (9 << 20);
+/** Blobs up to this size are sealed together, larger ones alone. */
+const smallBlob = 64 << 10;
+const stageBytes = 256 << 10;
+const stagePieces = 64;
+
+export interface FinishedPack {
+  readonly name: Id;
+  /** The pack is its first `length` bytes. */
+  readonly buffer: ArrayBuffer;
+  readonly length: number;
+  /** Plaintext of the pack's header. */
+  readonly header: Uint8Array;
+}
+
+export interface PackerOptions {
+  readonly key: MasterKey;
+  readonly index: BlobIndex;
+  /** Takes the buffer over. May block. */
+  readonly onPack: (pack: FinishedPack) => void;
+  /** A buffer that came back, if there is one. */
+  readonly reuse: () => ArrayBuffer | undefined;
+}
+
+/** What became of one blob. Ids are bytes: turning them to text is left to who needs it. */
+export interface PackedResult {
+  readonly id: Buffer;
+  /** Plaintext length. */
+  readonly size: number;
+  readonly added: boolean;
+  readonly storedBytes: number;
+}
+
+/**
+ * Takes blobs, gives packs: hash, look whether the blob is known, compress, seal, check, append. One a thread, with
+ * three packs open at most: trees, hot data, bulk data.
+ *
+ * "Check" reads each blob back out of the pack as a reader will (tag, decrypt, decompress, hash, compare with the id)
+ * before the pack can leave: compressors had bugs and memory has errors, and nobody would know before the restore.
+ */
+export class Packer {
+  readonly #options: PackerOptions;
+  readonly #encoder = new ZstdEncoder();
+  readonly #decoder = new ZstdDecoder();
+  readonly #opener: UnsealRun;
+  readonly #open = new Map<string, OpenPack>();
+  #frames = Buffer.alloc(0);
+  #check = Buffer.alloc(smallBlob);
+
+  constructor(options: PackerOptions) {
+    this.#options = options;
+    this.#opener = new UnsealRun(options.key);
+  }
+
+  /** Stores `bytes` unless somebody has. They are not kept: the caller may use their memory again. */
+  add(type: BlobType, stream: PackStream, bytes: Uint8Array): PackedResult {
+    const id = hash("sha256", bytes, "buffer");
+    const added = this.#options.index.claim(type, id, bytes.length) >= 0;
+    return { id, size: bytes.length, added, storedBytes: added ? this.#store(type, stream, id, bytes) : 0 };
+  }
+
+  /** As `add`, for a blob that the caller has claimed. */
+  addClaimed(type: BlobType, stream: PackStream, bytes: Uint8Array): PackedResult {
+    const id = hash("sha256", bytes, "buffer");
+    return { id, size: bytes.length, added: true, storedBytes: this.#store(type, stream, id, bytes) };
+  }
+
+  #store(type: BlobType, stream: PackStream, id: Buffer, bytes: Uint8Array): number {
+    const pack = this.#packFor(type, stream, bytes.length);
+    return bytes.length <= smallBlob ? this.#stage(pack, id, bytes) : this.#append(pack, id, bytes);
+  }
+
+  /** Closes all open packs. */
+  flush(): void {
+    for (const pack of this.#open.values()) {
+      this.#sealStaged(pack);
+      if (pack.header.blobs > 0) this.#close(pack);
+    }
+  }
+
+  #packFor(type: BlobType, stream: PackStream, length: number): OpenPack {
+    const key = type === "tree" ? "tree" : stream;
+    const open = this.#open.get(key);
+    if (open && open.length + open.stagedLength + length + reserveBytes < open.bytes.length) return open;
+    if (open) {
+      this.#sealStaged(open);
+      if (open.header.blobs > 0) this.#close(open);
+    }
+    // Only the tree of a huge folder can be larger than 8 MiB.
+    const needed = Math.max(packBufferBytes, compressBound(length) + reserveBytes);
+    const reused = needed === packBufferBytes ? this.#options.reuse() : undefined;
+    const pack = new OpenPack(type, key, this.#options.key, reused ?? new ArrayBuffer(needed));
+    this.#open.set(key, pack);
+    return pack;
+  }
+
+  #stage(pack: OpenPack, id: Buffer, bytes: Uint8Array): number {
+    const at = pack.stagedLength;
+    let length = this.#encoder.compressInto(pack.staged, at, bytes);
+    const plain = length >= bytes.length && pack.type === "data";
+    if (plain) {
+      pack.staged.set(bytes, at);
+      length = bytes.length;
+    }
+    pack.stagedLength = at + alignedLength(length);
+    pack.stagedLengths.push(length);
+    pack.stagedIds.push(id);
+    pack.stagedPlain.push(plain ? 0 : bytes.length);
+    if (pack.stagedLength >= stageBytes || pack.stagedLengths.length >= stagePieces) this.#sealStaged(pack);
+    return length + sealOverhead;
+  }
+
+  #sealStaged(pack: OpenPack): void {
+    if (pack.stagedLengths.length === 0) return;
+    const staged = pack.staged.subarray(0, pack.stagedLength);
+    let offset = pack.length;
+    pack.length += pack.seal.sealAllInto(pack.bytes, offset, staged, pack.stagedLengths);
+    for (const [index, length] of pack.stagedLengths.entries()) {
+      const id = pack.stagedIds[index];
+      if (id === undefined) break;
+      const plainLength = pack.stagedPlain[index] ?? 0;
+      this.#verify(pack, offset, length + sealOverhead, plainLength, id);
+      pack.header.add(pack.type, length + sealOverhead, plainLength, id);
+      offset += length + sealOverhead;
+    }
+    pack.stagedLength = 0;
+    pack.stagedLengths = [];
+    pack.stagedIds = [];
+    pack.stagedPlain = [];
+    this.#closeIfFull(pack);
+  }
+
+  #append(pack: OpenPack, id: Buffer, bytes: Uint8Array): number {
+    this.#sealStaged(pack);
+    const target =
+      this.#open.get(pack.key) === pack ? pack : this.#packFor(pack.type, keyStream(pack.key), bytes.length);
+    let body = bytes;
+    if (target.type === "tree" || this.#seemsCompressible(bytes)) {
+      const frame = this.#compressed(bytes);
+      if (frame.length < bytes.length || target.type === "tree") body = frame;
+    }
+    const plainLength = body === bytes ? 0 : bytes.length;
+    const length = body.length + sealOverhead;
+    target.seal.sealInto(target.bytes, target.length, body);
+    this.#verify(target, target.length, length, plainLength, id);
+    target.header.add(target.type, length, plainLength, id);
+    target.length += length;
+    this.#closeIfFull(target);
+    return length;
+  }
+
+  #compressed(bytes: Uint8Array): Buffer {
+    const bound = compressBound(bytes.length);
+    if (this.#frames.length < bound) this.#frames = Buffer.allocUnsafeSlow(bound);
+    return this.#frames.subarray(0, this.#encoder.compressInto(this.#frames, 0, bytes));
+  }
+
+  /**
+   * zstd needs 1.4 ms for 1 MiB that it cannot compress, and pictures, archives and PDF files are the bulk of a CRM's
+   * attachments. So three samples of 4 KiB are tried first: what saves less than 3 % there is stored plain.
+   */
+  #seemsCompressible(bytes: Uint8Array): boolean {
+    const sample = 4 << 10;
+    const middle = Math.floor((bytes.length - sample) / 2);
+    const samples = Buffer.concat([
+      bytes.subarray(sample, 2 * sample),
+      bytes.subarray(middle, middle + sample),
+      bytes.subarray(bytes.length - 2 * sample, bytes.length - sample),
+    ]);
+    return this.#compressed(samples).length < samples.length * 0.97;
+  }
+
+  #verify(pack: OpenPack, offset: number, length: number, plainLength: number, id: Buffer): void {
+    const body = this.#opener.unseal(pack.bytes.subarray(offset, offset + length));
+    const plain =
+      plainLength === 0 ? body : this.#decoder.decompress(body, plainLength, this.#checkBuffer(plainLength));
+    if (!hash("sha256", plain, "buffer").equals(id)) {
+      throw new HoldfastError("verify-failed", { reason: "blob before upload", blob: id.toString("hex") });
+    }
+  }
+
+  #checkBuffer(length: number): Buffer {
+    if (this.#check.length < length) this.#check = Buffer.allocUnsafeSlow(length);
+    return this.#check;
+  }
+
+  #closeIfFull(pack: OpenPack): void {
+    if (pack.length >= targetPackBytes || pack.header.blobs >= maxPackBlobs) this.#close(pack);
+  }
+
+  #close(pack: OpenPack): void {
+    this.#open.delete(pack.key);
+    const header = Buffer.from(pack.header.bytes());
+    const sealedLength = header.length + sealOverhead;
+    pack.seal.sealInto(pack.bytes, pack.length, header);
+    const sealed = pack.bytes.subarray(pack.length, pack.length + sealedLength);
+    if (!this.#opener.unseal(sealed).equals(header)) {
+      throw new HoldfastError("verify-failed", { reason: "pack header before upload" });
+    }
+    pack.bytes.writeUInt32LE(sealedLength, pack.length + sealedLength);
+    const length = pack.length + sealedLength + headerLengthField;
+    const name = hash("sha256", pack.bytes.subarray(0, length), "hex");
+    this.#options.onPack({ name, buffer: pack.buffer, length, header });
+  }
+}
+
+/** Room that a pack keeps for what is staged, for the seals and for its header. */
+const reserveBytes = maxHeaderBytes(maxPackBlobs) + stageBytes + smallBlob;
+
+class OpenPack {
+  readonly type: BlobType;
+  readonly key: string;
+  readonly seal: SealRun;
+  readonly header = new PackHeader();
+  readonly buffer: ArrayBuffer;
+  readonly bytes: Buffer;
+  length = 0;
+  /** Small blobs that wait to be sealed together: compressed, each at a multiple of the cipher's block. */
+  readonly staged = Buffer.allocUnsafeSlow(stageBytes + compressBound(smallBlob) + 16);
+  stagedLength = 0;
+  stagedLengths: number[] = [];
+  stagedIds: Buffer[] = [];
+  /** Plaintext lengths, 0 for those stored plain. */
+  stagedPlain: number[] = [];
+
+  constructor(type: BlobType, key: string, masterKey: MasterKey, buffer: ArrayBuffer) {
+    this.type = type;
+    this.key = key;
+    this.seal = new SealRun(masterKey);
+    this.buffer = buffer;
+    this.bytes = Buffer.from(buffer);
+  }
+}
+
+function keyStream(key: string): PackStream {
+  return key === "hot" ? "hot" : "bulk";
+}

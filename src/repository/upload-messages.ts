@@ -1,0 +1,71 @@
+import type { MasterKey } from "../format/crypto.ts";
+import type { BlobType } from "../format/tree.ts";
+import type { ByteName } from "../lib/byte-name.ts";
+import type { SharedBlobIndex } from "./blob-index.ts";
+import type { PackStream } from "./repository.ts";
+
+/**
+ * What an upload and its worker threads say to each other. Messages are cloned, at a cost that counts objects more
+ * than bytes: so files go in batches, and numbers and ids in typed arrays.
+ */
+export interface UploadWorkerSetup {
+  readonly role: "upload";
+  readonly key: MasterKey;
+  readonly gearTable: Int32Array;
+  readonly index: SharedBlobIndex;
+  readonly packSlots: SharedArrayBuffer;
+  readonly throttle: SharedArrayBuffer;
+  readonly readBytesPerSecond: number | undefined;
+}
+
+export type UploadRequest =
+  | {
+      readonly type: "files";
+      readonly paths: readonly ByteName[];
+      /** Inode, device and size of each file. */
+      readonly numbers: Float64Array;
+    }
+  | {
+      readonly type: "blobs";
+      readonly kinds: readonly BlobKind[];
+      readonly lengths: readonly number[];
+      /** The blobs, one after the other. */
+      readonly bytes: Uint8Array;
+    }
+  | { readonly type: "bytes"; readonly stream: PackStream; readonly bytes: Uint8Array }
+  | { readonly type: "flush" };
+
+export interface BlobKind {
+  readonly type: BlobType;
+  readonly stream: PackStream;
+  /** Whether the sender has claimed the blob already. */
+  readonly claim: "claimed" | "unclaimed";
+}
+
+/** `numbers` has `fileNumbers` for each file, `ids` 32 bytes for each blob, `reasons` one text an unreadable file. */
+export interface FilesAnswer {
+  readonly numbers: Float64Array;
+  readonly ids: Uint8Array;
+  readonly reasons: readonly string[];
+}
+
+/** state, changed (0 or 1), blobs, bytes read, blobs added, bytes added, bytes stored. */
+export const fileNumbers = 7;
+export const fileStates = ["read", "vanished", "unreadable"] as const;
+
+/** For `blobs` and `bytes`: added (0 or 1), plaintext length and bytes stored of each blob. */
+export interface BlobsAnswer {
+  readonly numbers: Float64Array;
+  readonly ids: Uint8Array;
+}
+
+export const blobNumbers = 3;
+
+/** A finished pack, told between answers; its buffer goes back through the worker's second port. */
+export interface PackNotice {
+  readonly type: "pack";
+  readonly name: string;
+  readonly buffer: ArrayBuffer;
+  readonly length: number;
+  readonly header: Uint8Array;
+}

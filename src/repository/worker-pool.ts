@@ -1,0 +1,194 @@
+import { MessageChannel, Worker, type MessagePort, type Transferable } from "node:worker_threads";
+import { HoldfastError, type ErrorCode, type Facts } from "../lib/errors.ts";
+
+/** What the threads of a pool are told at their start, besides the `recycle` port that each gets. */
+export type WorkerSetup = object;
+
+export type FromWorker =
+  | { readonly type: "answer"; readonly job: number; readonly answer: unknown }
+  | { readonly type: "notice"; readonly notice: unknown }
+  | { readonly type: "failed"; readonly code: ErrorCode; readonly facts: Facts; readonly detail: string };
+
+export interface ToWorker {
+  readonly job: number;
+  readonly request: unknown;
+}
+
+export interface WorkerPoolOptions {
+  readonly size: number;
+  readonly setup: WorkerSetup;
+  /** Something a worker tells that answers no request. */
+  readonly onNotice?: (notice: unknown, from: PoolWorker) => void;
+  /** The pool is of no more use; all requests have failed with the same error. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+export interface PoolWorker {
+  /** Gives buffers back to the thread, which fetches them when it needs one. */
+  readonly recycle: MessagePort;
+}
+
+interface Job {
+  readonly request: unknown;
+  readonly transfer: readonly Transferable[];
+  readonly weight: number;
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+class Member implements PoolWorker {
+  readonly worker: Worker;
+  readonly recycle: MessagePort;
+  readonly jobs = new Map<number, Job>();
+  load = 0;
+
+  constructor(worker: Worker, recycle: MessagePort) {
+    this.worker = worker;
+    this.recycle = recycle;
+  }
+}
+
+/** Requests given to a thread before it has answered the last: enough that it never waits for the next. */
+const depth = 2;
+
+/**
+ * Worker threads that answer requests. Threads are started when there is work for them: a run that changes nothing
+ * starts none, a small one starts one.
+ */
+export class WorkerPool {
+  readonly #options: WorkerPoolOptions;
+  readonly #members: Member[] = [];
+  readonly #queue: Job[] = [];
+  #lastJob = 0;
+  #failure: unknown;
+  #closing = false;
+
+  constructor(options: WorkerPoolOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a request would be begun at once. */
+  get hasRoom(): boolean {
+    if (this.#queue.length > 0) return false;
+    return this.#members.length < this.#options.size || this.#members.some((member) => member.load < depth);
+  }
+
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  /** `long`: the thread gets nothing else meanwhile. */
+  request<Answer>(
+    request: unknown,
+    transfer: readonly Transferable[] = [],
+    duration: "short" | "long" = "short",
+  ): Promise<Answer> {
+    return new Promise<Answer>((resolve, reject) => {
+      if (this.#failure !== undefined) {
+        reject(this.#failure);
+        return;
+      }
+      const weight = duration === "long" ? depth : 1;
+      this.#queue.push({ request, transfer, weight, resolve: (answer) => resolve(answer as Answer), reject });
+      this.#dispatch();
+    });
+  }
+
+  /** The same request to every thread that was started. */
+  async requestAll(request: unknown): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    await Promise.all(
+      this.#members.map(
+        (member) =>
+          new Promise<void>((resolve, reject) => {
+            this.#send(member, { request, transfer: [], weight: 1, resolve: () => resolve(), reject });
+          }),
+      ),
+    );
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    this.fail(new HoldfastError("cancelled"));
+    await Promise.all(
+      this.#members.map(async ({ worker, recycle }) => {
+        recycle.close();
+        await worker.terminate();
+      }),
+    );
+  }
+
+  #dispatch(): void {
+    for (;;) {
+      const next = this.#queue[0];
+      if (next === undefined) return;
+      const member = this.#freeMember();
+      if (member === undefined) return;
+      this.#queue.shift();
+      this.#send(member, next);
+    }
+  }
+
+  #freeMember(): Member | undefined {
+    let best: Member | undefined;
+    for (const member of this.#members) {
+      if (member.load < depth && (best === undefined || member.load < best.load)) best = member;
+    }
+    if (best === undefined && this.#members.length < this.#options.size) {
+      best = this.#start();
+      this.#members.push(best);
+    }
+    return best;
+  }
+
+  #send(member: Member, job: Job): void {
+    const number = ++this.#lastJob;
+    member.jobs.set(number, job);
+    member.load += job.weight;
+    const message: ToWorker = { job: number, request: job.request };
+    member.worker.postMessage(message, job.transfer);
+  }
+
+  #start(): Member {
+    const { port1, port2 } = new MessageChannel();
+    const file = import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js";
+    const worker = new Worker(new URL(file, import.meta.url), {
+      workerData: { ...this.#options.setup, recycle: port2 },
+      transferList: [port2],
+      resourceLimits: { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 16 },
+    });
+    port1.unref();
+    const member = new Member(worker, port1);
+    worker.on("message", (message: FromWorker) => this.#receive(member, message));
+    worker.on("error", (error) => this.fail(new HoldfastError("internal", { reason: "worker" }, error)));
+    worker.on("exit", (code) => {
+      if (!this.#closing) this.fail(new HoldfastError("internal", { reason: "worker ended", code }));
+    });
+    return member;
+  }
+
+  #receive(member: Member, message: FromWorker): void {
+    if (message.type === "notice") {
+      this.#options.onNotice?.(message.notice, member);
+    } else if (message.type === "failed") {
+      this.fail(new HoldfastError(message.code, message.facts, message.detail));
+    } else {
+      const job = member.jobs.get(message.job);
+      if (job === undefined) return;
+      member.jobs.delete(message.job);
+      member.load -= job.weight;
+      // First the next work, then what the answer means.
+      this.#dispatch();
+      job.resolve(message.answer);
+    }
+  }
+
+  /** Refuses all that is asked for and will be. */
+  fail(error: unknown): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    const jobs = [...this.#queue.splice(0), ...this.#members.flatMap((member) => [...member.jobs.values()])];
+    for (const job of jobs) job.reject(error);
+    if (!this.#closing) this.#options.onFailure(error);
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * The program of a worker thread: takes requests, answers them in order, and tells of what happens in between. What it
+ * works on is chosen by `workerData.role`.
+ */
+import { parentPort, receiveMessageOnPort, workerData, type MessagePort, type Transferable } from "node:worker_threads";
+import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import { uploadWorker } from "./upload-worker.ts";
+import type { UploadWorkerSetup } from "./upload-messages.ts";
+import type { FromWorker, ToWorker } from "./worker-pool.ts";
+
+/** What a role is given to speak with. */
+export interface WorkerDoor {
+  notify(notice: object, transfer: readonly Transferable[]): void;
+  /** A buffer that the other side gave back, if any. */
+  recycled(): ArrayBuffer | undefined;
+}
+
+export interface RoleAnswer {
+  readonly answer: unknown;
+  readonly transfer?: readonly Transferable[];
+}
+
+const port = parentPort;
+if (port === null) throw new HoldfastError("internal", { reason: "worker.ts is the program of worker threads" });
+const setup = workerData as UploadWorkerSetup & { readonly recycle: MessagePort };
+
+const door: WorkerDoor = {
+  notify: (notice, transfer) => post({ type: "notice", notice }, transfer),
+  recycled: () => (receiveMessageOnPort(setup.recycle) as { message: ArrayBuffer } | undefined)?.message,
+};
+const answer = uploadWorker(setup, door);
+let failed = false;
+
+port.on("message", ({ job, request }: ToWorker) => {
+  if (failed) return;
+  try {
+    const result = answer(request);
+    post({ type: "answer", job, answer: result.answer }, result.transfer ?? []);
+  } catch (error) {
+    failed = true;
+    const code = isHoldfastError(error) ? error.code : "internal";
+    const facts = isHoldfastError(error) ? error.facts : { reason: "worker" };
+    post({ type: "failed", code, facts, detail: error instanceof Error ? (error.stack ?? "") : String(error) }, []);
+  }
+});
+
+function post(message: FromWorker, transfer: readonly Transferable[]): void {
+  port?.postMessage(message, [...transfer]);
+}
