@@ -33,7 +33,7 @@ interface SchemaObject extends Rehearsed {
 export function inspectSchema(connection: DatabaseSync, file: FileFacts): DatabaseSchema {
   const encoding = textEncoding(connection);
   const objects = schemaObjects(connection);
-  const failures = rehearse(objects.filter((object) => !object.isVirtual));
+  const { failures, hasCounters } = rehearse(objects.filter((object) => !object.isVirtual));
   const sound = objects.filter((object) => !failures.has(object));
   const uncovered = [...failures].map(([object, reason]) => ({ subject: object.subject, reason }));
 
@@ -54,8 +54,8 @@ export function inspectSchema(connection: DatabaseSync, file: FileFacts): Databa
     engine: "sqlite",
     engineVersion: text(all(connection, "SELECT sqlite_version() AS version")[0], "version"),
     tables,
-    settings: readSettings(connection, encoding, file),
-    sequences: readSequences(connection, sound),
+    settings: { ...readSettings(connection, encoding, file), sqlite_sequence: hasCounters ? 1 : 0 },
+    sequences: hasCounters ? readSequences(connection) : [],
     before: sound.filter((object) => object.type === "table" && !object.isVirtual).map((object) => object.sql),
     after: [
       ...sound.filter((object) => object.type !== "table").map((object) => object.sql),
@@ -165,10 +165,7 @@ function readSettings(connection: DatabaseSync, encoding: TextEncoding, file: Fi
 }
 
 /** AUTOINCREMENT counters. Any statement may write anything into `sqlite_sequence`; what is no integer counts for nothing. */
-function readSequences(connection: DatabaseSync, objects: readonly SchemaObject[]): DatabaseSchema["sequences"] {
-  if (!hasTable(connection, "sqlite_sequence")) return [];
-  // Without such a table left, a restored database has no `sqlite_sequence`.
-  if (!objects.some((object) => object.type === "table" && /\bAUTOINCREMENT\b/i.test(object.sql))) return [];
+function readSequences(connection: DatabaseSync): DatabaseSchema["sequences"] {
   const rows = all(
     connection,
     "SELECT name, CAST(seq AS TEXT) AS value FROM main.sqlite_sequence WHERE typeof(seq) = 'integer' AND typeof(name) = 'text' ORDER BY rowid",

@@ -83,9 +83,11 @@ async function loadTable(connection: DatabaseSync, { table, batches }: TableRows
 }
 
 function finish(connection: DatabaseSync, settings: Settings, schema: DatabaseSchema): void {
-  if (schema.sequences.length > 0) {
+  if (settings.hasCounters) {
+    // Rows that were inserted moved the counters.
     connection.exec("DELETE FROM main.sqlite_sequence");
     const insert = connection.prepare("INSERT INTO main.sqlite_sequence(name,seq) VALUES(?,CAST(? AS INTEGER))");
+    insert.setReadBigInts(true);
     for (const { name, value } of schema.sequences) insert.run(name, value);
   }
   for (const statement of schema.after) runSchemaStatement(connection, statement);

@@ -21,7 +21,7 @@ export function restoreScript(schema: DatabaseSchema, tables: readonly StoredTab
     preparation,
     ...schema.before.map((statement) => `${statement};`),
     ...tables.flatMap(restoreTable),
-    ...sequences(schema),
+    ...(settings.hasCounters ? sequences(schema) : []),
     ...schema.after.map((statement) => `${statement};`),
     "COMMIT;",
     "DETACH staging;",
@@ -136,7 +136,6 @@ function removeGone(table: TableSchema, key: readonly string[]): string {
 }
 
 function sequences(schema: DatabaseSchema): readonly string[] {
-  if (schema.sequences.length === 0) return [];
   const inserts = schema.sequences.map(({ name, value }) => {
     if (!/^-?\d{1,19}$/.test(value)) throw new HoldfastError("restore-mismatch", { subject: name });
     return `INSERT INTO main.sqlite_sequence(name,seq) VALUES(${quoteText(name)},CAST('${value}' AS INTEGER));`;

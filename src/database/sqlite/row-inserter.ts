@@ -115,6 +115,8 @@ export class RowInserter {
     const statement = this.#connection.prepare(
       `INSERT INTO main.${quoteName(this.#table.name)}(${names}) VALUES(${values})`,
     );
+    // `run` answers with the row's id, and fails after the fact when it may not say it as a BigInt.
+    statement.setReadBigInts(true);
     this.#statements.set(casts, statement);
     return statement;
   }

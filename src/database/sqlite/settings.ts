@@ -10,6 +10,8 @@ export interface Settings {
   readonly userVersion: number;
   readonly applicationId: number;
   readonly journalMode: "wal" | "delete";
+  /** There is a `sqlite_sequence`: some table has AUTOINCREMENT. */
+  readonly hasCounters: boolean;
   readonly mode?: number;
   readonly owner?: { readonly uid: number; readonly gid: number };
 }
@@ -34,6 +36,7 @@ export function readSettings({ engine, settings }: DatabaseSchema): Settings {
     userVersion: integer("user_version", 0),
     applicationId: integer("application_id", 0),
     journalMode: settings["journal_mode"] === "wal" ? "wal" : "delete",
+    hasCounters: integer("sqlite_sequence", 0) === 1,
     ...(mode === undefined ? {} : { mode }),
     ...(owner === undefined ? {} : { owner }),
   };

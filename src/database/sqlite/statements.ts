@@ -21,6 +21,8 @@ export function runSchemaStatement(connection: DatabaseSync, statement: string):
   if (prepared.sourceSQL.trim().length !== statement.trim().length) {
     throw new Error(`more than one statement: ${statement.slice(0, 40)}`);
   }
+  // `run` also answers with the id of the last row inserted before, whatever its size.
+  prepared.setReadBigInts(true);
   prepared.run();
 }
 
@@ -29,8 +31,15 @@ export interface Rehearsed {
   readonly subject: string;
 }
 
-/** Tries statements in order on an empty database in memory; returns those that failed, with SQLite's reason. */
-export function rehearse(statements: readonly Rehearsed[]): ReadonlyMap<Rehearsed, string> {
+export interface Rehearsal {
+  /** Statements that failed, with SQLite's reason. */
+  readonly failures: ReadonlyMap<Rehearsed, string>;
+  /** A table with AUTOINCREMENT is among them, so that there is a `sqlite_sequence`. */
+  readonly hasCounters: boolean;
+}
+
+/** Tries statements in order on an empty database in memory. */
+export function rehearse(statements: readonly Rehearsed[]): Rehearsal {
   const failures = new Map<Rehearsed, string>();
   const scratch = new DatabaseSync(":memory:", schemaOptions);
   try {
@@ -41,8 +50,9 @@ export function rehearse(statements: readonly Rehearsed[]): ReadonlyMap<Rehearse
         failures.set(statement, error instanceof Error ? error.message : String(error));
       }
     }
+    const counters = scratch.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'").get();
+    return { failures, hasCounters: counters !== undefined };
   } finally {
     scratch.close();
   }
-  return failures;
 }
