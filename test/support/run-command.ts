@@ -1,0 +1,48 @@
+import { spawn } from "node:child_process";
+import { buffer } from "node:stream/consumers";
+
+export interface CommandOptions {
+  readonly cwd?: string;
+  /** The whole environment of the command; absent: this process's. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** What it reads; absent: nothing, as under cron. */
+  readonly input?: string;
+  /** Default 120 s; then the command is killed. */
+  readonly timeoutMs?: number;
+}
+
+export interface CommandResult {
+  /** Exit code; `null` when a signal ended it. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program to its end. Exit codes are in the result, not thrown. */
+export async function runCommand(
+  program: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<CommandResult> {
+  const { cwd, env = process.env, input = "", timeoutMs = 120_000 } = options;
+  const child = spawn(program, args, { cwd, env, timeout: timeoutMs, killSignal: "SIGKILL" });
+  child.stdin.on("error", () => {}); // it may end without reading
+  child.stdin.end(input);
+  const [stdout, stderr, code] = await Promise.all([
+    buffer(child.stdout),
+    buffer(child.stderr),
+    new Promise<number | null>((resolve, reject) => child.once("error", reject).once("close", resolve)),
+  ]);
+  return { code, stdout: stdout.toString("utf8"), stderr: stderr.toString("utf8") };
+}
+
+/** Runs a program that must succeed; gives what it printed. */
+export async function commandOutput(
+  program: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<string> {
+  const { code, stdout, stderr } = await runCommand(program, args, options);
+  if (code !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${code}:\n${stdout}\n${stderr}`);
+  return stdout;
+}
