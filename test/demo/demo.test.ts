@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { demoCrmIn } from "../../demo/build-crm.ts";
+import { databaseContent, folderContent } from "../../demo/compare.ts";
+import { resticOn } from "../support/restic.ts";
+import { runCommand } from "../support/run-command.ts";
+import { temporaryFolder } from "../support/temp-folder.ts";
+
+const demo = join(import.meta.dirname, "../../demo/demo.ts");
+
+async function tell(folder: string, language: string): Promise<string> {
+  const started = performance.now();
+  const { code, stdout, stderr } = await runCommand(
+    process.execPath,
+    ["--disable-warning=ExperimentalWarning", demo, "--folder", join(folder, "demo"), "--lang", language],
+    { cwd: folder, env: { ...process.env, HOLDFAST_STATE: join(folder, "state") } },
+  );
+  assert.equal(code, 0, stdout + stderr);
+  // It promises 15 s; a machine that runs other tests beside it is given more.
+  assert.ok(performance.now() - started < 30_000, stdout);
+  return stdout;
+}
+
+test("the demonstration's story is true", async () => {
+  using folder = temporaryFolder();
+  const story = await tell(folder.path, "en");
+  assert.equal([...story.matchAll(/✓/g)].length, 3, story);
+  assert.deepEqual(
+    [...story.matchAll(/\$ holdfast (backup \w+|init|restore \w+)/g)].map(([, command]) => command),
+    [
+      "init",
+      "backup full",
+      "backup incremental",
+      "backup differential",
+      ...Array(3).fill(["restore plan", "restore apply"]),
+    ].flat(),
+  );
+  const home = join(folder.path, "demo");
+  const crm = demoCrmIn(join(home, "crm"));
+  assert.ok(databaseContent(crm.database));
+  assert.ok(folderContent(crm.attachments).size > 400);
+  assert.ok(existsSync(join(home, "crm/holdfast.yaml")));
+
+  const restic = resticOn(join(home, "backups"), readFileSync(join(home, "password.txt"), "utf8").trimEnd());
+  const snapshots = await restic.snapshots();
+  assert.equal(snapshots.length, 3);
+  await restic.check();
+  await restic.restore(snapshots.at(-1)?.id ?? "", join(folder.path, "restic"));
+  assert.deepEqual(folderContent(join(folder.path, "restic/crm/files/attachments")), folderContent(crm.attachments));
+
+  const sizes =
+    /full +\(everything\) +([\d.]+) (\w+).*\n.*incremental.*? ([\d.]+) kB.*\n.*differential.*? ([\d.]+) kB/.exec(story);
+  assert.equal(sizes?.[2], "MB", story);
+  assert.ok(Number(sizes?.[3]) < Number(sizes?.[4]), "the differential holds the incremental's changes too");
+});
+
+test("in Chinese, beside an earlier one", async () => {
+  using folder = temporaryFolder();
+  await tell(folder.path, "en");
+  const story = await tell(folder.path, "zh-CN");
+  assert.match(story, /三次事故/);
+  assert.ok(existsSync(join(folder.path, "demo-before/crm/crm.db")));
+  assert.ok(!/[a-z]{4,} [a-z]{4,} [a-z]{4,}/.test(story.replaceAll(/[$#].*/g, "")), story);
+});
