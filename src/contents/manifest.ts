@@ -27,6 +27,8 @@ export interface DatabaseManifest {
   readonly engineVersion: string;
   /** Where it was, as the operator wrote it, without secrets; a restore in place goes there. */
   readonly location: string;
+  /** Permissions (`st_mode & 0o7777`) and owner of the database's file; absent for servers. */
+  readonly file?: { readonly permissions: number; readonly uid: number; readonly gid: number };
   readonly position: string;
   readonly tables: readonly TableManifest[];
 }
@@ -38,6 +40,8 @@ export interface FolderManifest {
   readonly path: string;
   readonly files: number;
   readonly bytes: number;
+  /** Patterns of what the backup left out. */
+  readonly excludes: readonly string[];
   /** Tree id of this folder in the last full. */
   readonly lastFullTree: Id;
 }
@@ -97,9 +101,19 @@ const manifest: Check<Manifest> = object({
   parent: optional(hexId),
   lastFull: optional(hexId),
   databases: list(
-    object({ name: text, engine: text, engineVersion: text, location: text, position: text, tables: list(table) }),
+    object({
+      name: text,
+      engine: text,
+      engineVersion: text,
+      location: text,
+      file: optional(object({ permissions: count, uid: count, gid: count })),
+      position: text,
+      tables: list(table),
+    }),
   ),
-  folders: list(object({ name: text, path: text, files: count, bytes: count, lastFullTree: hexId })),
+  folders: list(
+    object({ name: text, path: text, files: count, bytes: count, excludes: list(text), lastFullTree: hexId }),
+  ),
   config: list(object({ name: text, path: text })),
   warnings: list(warning),
   known: list(warning),

@@ -42,10 +42,7 @@ export async function* mergeRows(
 ): AsyncGenerator<RowBatch> {
   const output = new LineOutput();
   const keyLength = live.table.keyLength;
-  const sides =
-    keyLength > 0
-      ? keyedLines(live, stored, compareKeys, signal)
-      : unkeyedLines(live, stored, signal);
+  const sides = keyLength > 0 ? keyedLines(live, stored, compareKeys, signal) : unkeyedLines(live, stored, signal);
   for await (const { now, then } of sides) {
     const line = choose(now, then, switches, counts);
     if (line && output.add(line)) yield output.take();

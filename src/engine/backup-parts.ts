@@ -1,4 +1,4 @@
-import { lstatSync } from "node:fs";
+import { lstatSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { captureDatabase, type DatabaseCapture } from "../contents/databases.ts";
@@ -64,7 +64,10 @@ export async function captureDatabases(
       report: run.report,
     });
     for (const warning of one.warnings) capture.warn(warning);
-    captured.push(one);
+    const [file] = database.files(url);
+    const status = file === undefined ? undefined : statSync(file);
+    const owner = status && { permissions: status.mode & 0o7777, uid: status.uid, gid: status.gid };
+    captured.push({ ...one, manifest: { ...one.manifest, ...(owner && { file: owner }) } });
   }
   return captured;
 }
@@ -100,7 +103,14 @@ export async function captureFolders(
       },
       { ...run, report: (event) => (event.type === "warning" ? capture.warn(event.warning) : run.report(event)) },
     );
-    const manifest = { name, path, files: one.files, bytes: one.bytes, lastFullTree: lastFullTree ?? one.tree };
+    const manifest = {
+      name,
+      path,
+      files: one.files,
+      bytes: one.bytes,
+      excludes,
+      lastFullTree: lastFullTree ?? one.tree,
+    };
     captured.push({ ...one, manifest });
   }
   return captured;

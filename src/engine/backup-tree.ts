@@ -28,7 +28,10 @@ export async function writeSnapshotTree(
   const size = text.length;
   const nodes = [
     virtualFile(layout.manifest, await upload.bytes(text, "hot"), size, time),
-    await folder(layout.config, parts.config.map(({ node }) => node)),
+    await folder(
+      layout.config,
+      parts.config.map(({ node }) => node),
+    ),
     await folder(
       layout.databases,
       parts.databases.map(({ manifest: { name }, tree }) => virtualFolder(name, tree, time)),

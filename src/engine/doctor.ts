@@ -115,13 +115,7 @@ async function checkRepository(
   }
 }
 
-async function checkCrm(
-  engine: Engine,
-  crm: CrmDescription,
-  input: DoctorInput,
-  tell: Tell,
-  run: Run,
-): Promise<void> {
+async function checkCrm(engine: Engine, crm: CrmDescription, input: DoctorInput, tell: Tell, run: Run): Promise<void> {
   let parts: CrmParts;
   try {
     const platform = platformNamed(engine, crm.platform);

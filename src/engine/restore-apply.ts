@@ -1,8 +1,25 @@
+import { openSnapshot } from "../contents/open-snapshot.ts";
+import { nameFromText, nameText, type ByteName } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Warning } from "../lib/events.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Run } from "../lib/run.ts";
+import { openFor } from "./access.ts";
 import type { Engine } from "./engine.ts";
+import { buildAll, nothingBuilt, type Built } from "./restore-build.ts";
+import { readPlan, type RestorePlan } from "./restore-plan.ts";
+import { prepareRestore, type PrepareInput } from "./restore-prepare.ts";
+import {
+  dropOldRestores,
+  dropStaging,
+  forgetRecord,
+  isHalfMade,
+  loadRecords,
+  swapIn,
+  type RestoreRecord,
+} from "./restore-record.ts";
+import { refuseIfHeld } from "./restore-target.ts";
+import { Staging } from "./staging.ts";
 
 export interface RestoreApplyInput {
   /** Plan id (or a unique beginning of it). */
@@ -30,6 +47,97 @@ export interface RestoreReport {
   readonly durationMs: number;
 }
 
-export async function applyRestore(_engine: Engine, _input: RestoreApplyInput, _run: Run): Promise<RestoreReport> {
-  throw new HoldfastError("internal");
+/**
+ * Does what a plan says. Everything new is built beside its place and proved first; then it is swapped in. A plan that
+ * was cut off while it was swapping is finished; one that was cut off earlier begins again.
+ */
+export async function applyRestore(engine: Engine, input: RestoreApplyInput, run: Run): Promise<RestoreReport> {
+  const started = run.now();
+  const plan = await readPlan(engine, input.plan);
+  const record = (await loadRecords(engine)).find((one) => one.plan === plan.id && isHalfMade(one));
+  if (record && record.state === "undoing") throw new HoldfastError("plan-outdated", { reason: "undo" });
+  if (record && record.state === "swapping") {
+    await refuseIfHeld(
+      engine,
+      record.steps.map(({ target }) => target),
+    );
+    run.report({ type: "note", code: "resumed", facts: { id: record.id } });
+    return await finish(engine, plan, await swapIn(engine, record), nothingBuilt(), started, run);
+  }
+  if (plan.confirm !== undefined && input.confirm !== plan.confirm) {
+    throw new HoldfastError("confirm-needed", { name: plan.confirm });
+  }
+  await using repository = await openFor(engine, { location: plan.repository.location, password: input.password }, run);
+  if (repository.id !== plan.repository.id) throw new HoldfastError("plan-outdated", { path: repository.location });
+  await using lock = await repository.lock("shared", { signal: run.signal, now: run.now, waitMs: 0 });
+  const inner = { ...run, signal: AbortSignal.any([run.signal, lock.lost]) };
+  const snapshots = await repository.snapshots(inner.signal);
+  const stored = snapshots.find(({ id }) => id === plan.snapshot.id);
+  if (!stored) throw new HoldfastError("snapshot-unknown", { id: plan.snapshot.id.slice(0, 8) });
+  const indexed = await repository.index(inner.signal);
+  const opened = await openSnapshot(indexed, stored, inner.signal);
+  if (record) await dropStaging(engine, record);
+  const prepared = await prepareRestore(engine, opened, indexed, prepareInput(plan), inner);
+  if (prepared.summary.seen !== plan.seen) throw new HoldfastError("plan-outdated", {});
+  await refuseIfHeld(
+    engine,
+    prepared.databases.map(({ file }) => nameFromText(file)),
+  );
+  const { neededBytes: needed, freeBytes: free } = prepared.summary;
+  if (needed > free) throw new HoldfastError("target-full", { needed, free });
+
+  const staging = await Staging.begin(engine, plan, started);
+  const built = await buildAll({ engine, plan, prepared, indexed, limits: input.limits, staging, run: inner }).catch(
+    async (error: unknown) => {
+      await staging.drop();
+      throw error;
+    },
+  );
+  run.report({ type: "phase", phase: "swap" });
+  const done = await swapIn(engine, staging.ready());
+  return await finish(engine, plan, done, built, started, run);
+}
+
+async function finish(
+  engine: Engine,
+  plan: RestorePlan,
+  record: RestoreRecord,
+  built: Built,
+  started: Date,
+  run: Run,
+): Promise<RestoreReport> {
+  const undoable = plan.target.kind === "in-place" && record.steps.length > 0;
+  if (undoable) await dropOldRestores(engine, record.crm, record.location);
+  else await forgetRecord(engine, record);
+  const kept = record.steps.filter(({ old }) => old !== undefined).map(({ slot }) => nameText(slot as ByteName));
+  return {
+    type: "restore",
+    plan: plan.id,
+    crm: plan.snapshot.crm,
+    files: built.files,
+    rows: built.rows,
+    bytes: built.bytes,
+    failed: [...conflicts(plan), ...built.failed],
+    kept,
+    ...(undoable && { undo: record.id }),
+    afterRestore: plan.afterRestore,
+    warnings: built.warnings,
+    durationMs: run.now().getTime() - started.getTime(),
+  };
+}
+
+/** What the plan could not do. */
+function conflicts(plan: RestorePlan): RestoreReport["failed"] {
+  return [...plan.parts, ...plan.items]
+    .filter(({ action }) => action === "conflict")
+    .map(({ path, reason }) => ({ path, reason: reason ?? "conflict" }));
+}
+
+function prepareInput(plan: RestorePlan): PrepareInput {
+  return {
+    scope: plan.scope,
+    switches: plan.switches,
+    ...(plan.target.kind === "elsewhere" && { target: plan.target.folder }),
+    ...(plan.purpose && { purpose: plan.purpose }),
+  };
 }

@@ -1,9 +1,16 @@
+import { randomBytes } from "node:crypto";
 import type { Outcome } from "../contents/manifest.ts";
+import type { MergeCounts } from "../contents/merge-rows.ts";
+import { openSnapshot } from "../contents/open-snapshot.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Warning } from "../lib/events.ts";
 import type { Id } from "../format/tree.ts";
 import type { Run } from "../lib/run.ts";
+import { openFor } from "./access.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
+import { choosePoint } from "./points.ts";
+import { prepareRestore } from "./restore-prepare.ts";
+import { listState, readState, writeState } from "./state.ts";
 import type { PointName } from "./snapshots.ts";
 
 /** The three switches, for files and rows alike. */
@@ -65,6 +72,10 @@ export interface RestorePlan {
     readonly rows?: number;
     readonly files?: number;
     readonly bytes: number;
+    /** For `skip` and `conflict`: key of `words` under `planReasons`. */
+    readonly reason?: string;
+    /** Of a database that is merged row by row. */
+    readonly changes?: MergeCounts;
   }[];
   readonly counts: Readonly<Record<PlannedAction, number>>;
   /** The first 1,000 single files, for the preview; counts are of all. */
@@ -80,11 +91,60 @@ export interface RestorePlan {
 }
 
 /** Plans a restore, saves the plan in the state folder, changes nothing else. */
-export async function planRestore(_engine: Engine, _input: RestorePlanInput, _run: Run): Promise<RestorePlan> {
-  throw new HoldfastError("internal");
+export async function planRestore(engine: Engine, input: RestorePlanInput, run: Run): Promise<RestorePlan> {
+  await using repository = await openFor(engine, input.repository, run);
+  await using lock = await repository.lock("shared", { signal: run.signal, now: run.now, waitMs: 0 });
+  const inner = { ...run, signal: AbortSignal.any([run.signal, lock.lost]) };
+  const snapshots = await repository.snapshots(inner.signal);
+  const { chosen, passedOver } = choosePoint(snapshots, input.crm, input.point);
+  const reader = await repository.index(inner.signal);
+  run.report({ type: "phase", phase: "plan", subject: chosen.id.slice(0, 8) });
+  const opened = await openSnapshot(reader, chosen, inner.signal);
+  const warnings: Warning[] = [];
+  for (const newer of passedOver) {
+    const lacking = (await openSnapshot(reader, newer, inner.signal)).manifest.warnings;
+    warnings.push({
+      code: "newer-with-warnings",
+      subject: newer.id.slice(0, 8),
+      detail: lacking
+        .map(({ code, subject }) => `${code} ${subject}`)
+        .slice(0, 3)
+        .join(", "),
+    });
+  }
+  const prepared = await prepareRestore(engine, opened, reader, input, inner);
+  const { replacesLive, ...summary } = prepared.summary;
+  const { crm } = opened.manifest;
+  const plan: RestorePlan = {
+    type: "restore-plan",
+    id: randomBytes(4).toString("hex"),
+    created: run.now().toISOString(),
+    repository: { location: repository.location, id: repository.id },
+    snapshot: { id: chosen.id, time: chosen.snapshot.time, outcome: opened.manifest.outcome, crm: crm.name },
+    scope: input.scope,
+    switches: input.switches,
+    target: input.target === undefined ? { kind: "in-place" } : { kind: "elsewhere", folder: input.target },
+    ...(input.purpose && { purpose: input.purpose }),
+    ...(replacesLive === "yes" && input.scope.kind !== "files" && { confirm: crm.name }),
+    ...summary,
+    warnings,
+  };
+  await writeState(engine, planRecord(plan.id), plan);
+  return plan;
 }
 
 /** A saved plan by its id or a unique beginning of it; fails with `plan-unknown`. Asks nothing of the repository. */
-export async function readPlan(_engine: Engine, _id: string): Promise<RestorePlan> {
-  throw new HoldfastError("internal");
+export async function readPlan(engine: Engine, id: string): Promise<RestorePlan> {
+  const found = (await listState(engine, "plans")).filter((name) => id !== "" && name.startsWith(id));
+  const [only, ...others] = found;
+  const plan = only !== undefined && others.length === 0 ? await readState(engine, planRecord(only)) : undefined;
+  if (!isPlan(plan)) throw new HoldfastError("plan-unknown", { id });
+  return plan;
+}
+
+const planRecord = (id: string) => `plans/${id}.json`;
+
+/** This user's own file, written by `planRestore`: looked at only for being one. */
+function isPlan(value: unknown): value is RestorePlan {
+  return typeof value === "object" && value !== null && "type" in value && value.type === "restore-plan";
 }

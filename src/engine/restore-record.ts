@@ -71,6 +71,12 @@ export async function dropStaging(engine: Engine, record: RestoreRecord): Promis
   await removeState(engine, recordName(record.id));
 }
 
+/** After a restore that replaced nothing: there is nothing to undo, and its empty staging folders go. */
+export async function forgetRecord(engine: Engine, record: RestoreRecord): Promise<void> {
+  for (const folder of record.folders) removeTree(folder);
+  await removeState(engine, recordName(record.id));
+}
+
 /** Keeps what the last three restores of this CRM replaced, and removes what older ones did. */
 export async function dropOldRestores(engine: Engine, crm: string, location: string): Promise<void> {
   const mine = (await loadRecords(engine)).filter((record) => record.crm === crm && record.location === location);
@@ -78,11 +84,6 @@ export async function dropOldRestores(engine: Engine, crm: string, location: str
     for (const folder of record.folders) removeTree(folder);
     await removeState(engine, recordName(record.id));
   }
-}
-
-/** Folders whose renames a record is about, for messages. */
-export function targetsOf(record: RestoreRecord): readonly string[] {
-  return record.steps.map((step) => step.target);
 }
 
 function isRecord(value: unknown): value is RestoreRecord {

@@ -30,6 +30,11 @@ export class TargetWitness {
     this.#hash.update(`${path.length}:${path}:${seen.join(":")}\n`);
   }
 
+  /** What somebody else saw, as a digest. */
+  add(seen: string): void {
+    this.#hash.update(`${seen}\n`);
+  }
+
   digest(): string {
     return this.#hash.digest("hex");
   }

@@ -44,7 +44,10 @@ export async function undoRestore(engine: Engine, input: UndoInput, run: Run): P
     await dropStaging(engine, record);
     return { type: "undo", id: record.id, crm: record.crm, restored: [] };
   }
-  await refuseIfHeld(engine, record.steps.map((step) => step.target));
+  await refuseIfHeld(
+    engine,
+    record.steps.map((step) => step.target),
+  );
   await swapBack(engine, record);
   return { type: "undo", id: record.id, crm: record.crm, restored };
 }

@@ -1,0 +1,164 @@
+import { chmodSync, chownSync, lstatSync, statSync, writeFileSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import { metadataOf } from "../contents/folders/node-metadata.ts";
+import type { WriteFolderInput } from "../contents/folders/plan-folder.ts";
+import { writeFolder } from "../contents/folders/write-folder.ts";
+import { loadContent } from "../contents/open-snapshot.ts";
+import { setMetadata } from "../files/write-entry.ts";
+import type { Id, TreeNode } from "../format/tree.ts";
+import { joinName, nameFromText, nameText } from "../lib/byte-name.ts";
+import { HoldfastError } from "../lib/errors.ts";
+import type { Warning } from "../lib/events.ts";
+import type { Limits } from "../lib/limits.ts";
+import type { Run } from "../lib/run.ts";
+import type { IndexedRepository } from "../repository/repository.ts";
+import { platformNamed, type Engine } from "./engine.ts";
+import { buildDatabase, type DatabaseWork } from "./restore-database.ts";
+import type { RestorePlan } from "./restore-plan.ts";
+import type { ConfigWork, FolderWork, ItemWork, PreparedRestore } from "./restore-prepare.ts";
+import type { Staging } from "./staging.ts";
+import { identity } from "./swap.ts";
+
+/** Everything that a restore builds, each in its slot, before anything is swapped. */
+export interface Build {
+  readonly engine: Engine;
+  readonly plan: RestorePlan;
+  readonly prepared: PreparedRestore;
+  readonly indexed: IndexedRepository;
+  readonly limits: Limits;
+  readonly staging: Staging;
+  readonly run: Run;
+}
+
+export interface Built {
+  files: number;
+  rows: number;
+  bytes: number;
+  readonly failed: { readonly path: string; readonly reason: string }[];
+  readonly warnings: Warning[];
+}
+
+export function nothingBuilt(): Built {
+  return { files: 0, rows: 0, bytes: 0, failed: [], warnings: [] };
+}
+
+export async function buildAll(build: Build): Promise<Built> {
+  const built = nothingBuilt();
+  const { prepared, staging, run, indexed, plan } = build;
+  for (const work of prepared.databases) {
+    const slot = await staging.slot(dirname(work.file), basename(work.file));
+    const url = work.engine.urlOfFile(slot);
+    const { rows } = await buildDatabase(work, url, indexed, plan.switches, run);
+    built.rows += rows;
+    if (prepared.neutralise) {
+      await using source = await work.engine.connect(url, run.signal);
+      const { tables } = await source.inspect(run.signal);
+      await work.engine.execute(url, prepared.neutralise.statements(tables), run.signal);
+    }
+    giveOwner(work, slot, staging.madeAbove(work.file));
+    for (const beside of work.engine.files(work.url).slice(1)) {
+      await staging.moveAway(nameFromText(beside), dirname(work.file));
+    }
+    staging.put(nameFromText(work.file), nameFromText(slot));
+  }
+  for (const work of prepared.folders) await buildFolder(build, work, built);
+  for (const work of prepared.items) await buildItems(build, work, built);
+  for (const work of prepared.config) await buildConfig(build, work, built);
+  return built;
+}
+
+/**
+ * The CRM must be able to write its database: it gets the permissions and owner of the file that it replaces, or that
+ * was backed up; and so do folders that had to be made for it. Owners are root's to give.
+ */
+function giveOwner({ file, owner }: DatabaseWork, slot: string, madeFolders: readonly string[]): void {
+  const live = statSync(file, { throwIfNoEntry: false });
+  const wanted = live ? { permissions: live.mode & 0o7777, uid: live.uid, gid: live.gid } : owner;
+  if (!wanted) return;
+  if (owners() === "set") for (const path of [slot, ...madeFolders]) chownSync(path, wanted.uid, wanted.gid);
+  chmodSync(slot, wanted.permissions);
+}
+
+async function buildFolder(build: Build, { path, node }: FolderWork, built: Built): Promise<void> {
+  const slot = nameFromText(await build.staging.slot(dirname(path), basename(path)));
+  const switches = { createMissing: true, updateChanged: true, removeNewer: false };
+  await write(build, { tree: treeOf(node), target: slot, switches }, path, built);
+  const target = nameFromText(path);
+  setMetadata(slot, "dir", metadataOf(node, owners()), (what) =>
+    built.warnings.push({ code: "metadata-lost", subject: path, detail: what }),
+  );
+  build.staging.put(target, slot);
+}
+
+async function buildItems(build: Build, { root, tree, items }: ItemWork, built: Built): Promise<void> {
+  const { staging } = build;
+  const beside = placeBeside(root);
+  const slot = nameFromText(await staging.slot(beside, basename(root)));
+  const made = items.filter(({ action }) => action === "create" || action === "update");
+  if (made.length > 0) {
+    const switches = { createMissing: true, updateChanged: true, removeNewer: false };
+    await write(build, { tree, target: slot, switches, paths: made.map(({ inside }) => inside) }, root, built);
+  }
+  for (const { action, inside } of items) {
+    const target = joinName(nameFromText(root), inside);
+    if (action === "remove") await staging.moveAway(target, beside);
+    else if (identity(joinName(slot, inside)) !== undefined) staging.put(target, joinName(slot, inside));
+  }
+}
+
+async function write(
+  { indexed, limits, run }: Build,
+  input: Omit<WriteFolderInput, "reader" | "signal">,
+  place: string,
+  built: Built,
+): Promise<void> {
+  const written = await writeFolder(
+    { ...input, reader: indexed, signal: run.signal },
+    { repository: indexed, limits, run },
+  );
+  built.files += written.files;
+  built.bytes += written.bytes;
+  const staged = nameText(input.target);
+  const shown = (path: string) => (path.startsWith(staged) ? place + path.slice(staged.length) : path);
+  built.failed.push(...written.failed.map(({ path, reason }) => ({ path: shown(path), reason })));
+  built.warnings.push(...written.warnings.map((warning) => ({ ...warning, subject: shown(warning.subject) })));
+}
+
+async function buildConfig(build: Build, { name, path, node }: ConfigWork, built: Built): Promise<void> {
+  const { engine, plan, prepared, staging, indexed, run } = build;
+  const content = await loadContent(indexed, node, run.signal);
+  const slot = await staging.slot(dirname(path), basename(path));
+  writeFileSync(slot, adapted(engine, plan, prepared, name, content), { flag: "wx", mode: 0o600 });
+  setMetadata(nameFromText(slot), "file", metadataOf(node, owners()), (what) =>
+    built.warnings.push({ code: "metadata-lost", subject: path, detail: what }),
+  );
+  built.files += 1;
+  built.bytes += content.length;
+  staging.put(nameFromText(path), nameFromText(slot));
+}
+
+/** A configuration file as the restored copy needs it: harmless for a clone, and pointing to where the parts are. */
+function adapted(engine: Engine, plan: RestorePlan, prepared: PreparedRestore, name: string, content: Buffer): Buffer {
+  if (plan.target.kind === "in-place" || plan.scope.kind === "files" || name === "holdfast.yaml") return content;
+  const platform = platformNamed(engine, prepared.platform);
+  const before = content.toString("utf8");
+  const harmless = prepared.neutralise?.config?.(name, before) ?? before;
+  const after = platform.relocate?.(name, harmless, prepared.places) ?? harmless;
+  return after === before ? content : Buffer.from(after);
+}
+
+/** The parent of a folder, or the folder itself where it is a file system of its own. */
+function placeBeside(root: string): string {
+  const parent = dirname(root);
+  const status = lstatSync(root, { throwIfNoEntry: false });
+  return !status || status.dev === lstatSync(parent).dev ? parent : root;
+}
+
+function owners(): "set" | "keep" {
+  return process.geteuid?.() === 0 ? "set" : "keep";
+}
+
+function treeOf(node: TreeNode): Id {
+  if (node.subtree === undefined) throw new HoldfastError("repository-damaged", { subject: nameText(node.name) });
+  return node.subtree;
+}

@@ -1,0 +1,126 @@
+import { mergeRows, noCounts, type MergeCounts, type MergeSwitches } from "../contents/merge-rows.ts";
+import { compareWithRanges, readDatabase, type StoredDatabase } from "../contents/databases.ts";
+import type { DatabaseManifest } from "../contents/manifest.ts";
+import type { DatabaseEngine, DatabaseSnapshot, TableRows } from "../database/database.ts";
+import type { Id } from "../format/tree.ts";
+import { HoldfastError } from "../lib/errors.ts";
+import type { Run } from "../lib/run.ts";
+import type { BlobReader } from "../repository/repository.ts";
+
+/** One database of a snapshot, and how it is to be put back. */
+export interface DatabaseWork {
+  readonly name: string;
+  readonly engine: DatabaseEngine;
+  /** Tree of `databases/<name>` in the snapshot. */
+  readonly tree: Id;
+  /** Where it goes. */
+  readonly url: string;
+  readonly file: string;
+  /** `exact`: the snapshot's rows. `merge`: the live rows, changed as the switches say. */
+  readonly how: "exact" | "merge";
+  /** Of the file that was backed up. */
+  readonly owner: DatabaseManifest["file"];
+}
+
+/** Counts what a merge would do. `undefined` with the reason when the two cannot be merged. */
+export async function countMerge(
+  work: DatabaseWork,
+  reader: BlobReader,
+  switches: MergeSwitches,
+  run: Run,
+): Promise<MergeCounts | "live-unreadable" | "schema-differs"> {
+  const counts = noCounts();
+  const stored = await readDatabase(reader, work.tree, work.engine, run.signal);
+  try {
+    await using source = await work.engine.connect(work.url, run.signal);
+    await using live = await source.snapshot(run.signal);
+    if (!sameTables(stored, live)) return "schema-differs";
+    for await (const { batches } of mergedTables(work, stored, live, switches, counts, run)) {
+      for await (const _ of batches) run.signal.throwIfAborted();
+    }
+    return counts;
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === "database-unreadable") return "live-unreadable";
+    throw error;
+  }
+}
+
+/** Builds the database at `url`, a file that is not there yet, and proves that it is what it should be. */
+export async function buildDatabase(
+  work: DatabaseWork,
+  url: string,
+  reader: BlobReader,
+  switches: MergeSwitches,
+  run: Run,
+): Promise<{ readonly rows: number }> {
+  const stored = await readDatabase(reader, work.tree, work.engine, run.signal);
+  run.report({ type: "phase", phase: "restore", subject: work.file });
+  if (work.how === "exact") {
+    await work.engine.load(url, stored.schema, storedTables(stored, run), run.signal);
+  } else {
+    await using source = await work.engine.connect(work.url, run.signal);
+    await using live = await source.snapshot(run.signal);
+    if (!sameTables(stored, live)) throw new HoldfastError("plan-outdated", { path: work.file });
+    const tables = mergedTables(work, stored, live, switches, noCounts(), run);
+    await work.engine.load(url, live.schema, tables, run.signal);
+  }
+  run.report({ type: "phase", phase: "verify", subject: work.file });
+  await prove(work, url, stored, run);
+  return { rows: stored.tables.reduce((total, table) => total + table.rowCount, 0) };
+}
+
+async function prove(work: DatabaseWork, url: string, stored: StoredDatabase, run: Run): Promise<void> {
+  const problems = [...(await work.engine.check(url, run.signal))];
+  if (work.how === "exact") {
+    await using source = await work.engine.connect(url, run.signal);
+    await using built = await source.snapshot(run.signal);
+    for (const table of stored.tables) {
+      const same = built.schema.tables.find(({ schema, name }) => isNamed(table.table, schema, name));
+      if (!same) problems.push(table.table.name);
+      else problems.push(...(await compareWithRanges(built.reader(same), table, work.engine, run.signal)));
+    }
+  }
+  const [first] = problems;
+  if (first !== undefined) throw new HoldfastError("restore-mismatch", { path: work.file, detail: first });
+}
+
+async function* storedTables(stored: StoredDatabase, run: Run): AsyncGenerator<TableRows> {
+  let doneItems = 0;
+  for (const table of stored.tables) {
+    run.report({ type: "progress", phase: "restore", doneBytes: 0, doneItems, subject: table.table.name });
+    yield { table: table.table, batches: table.rows({}, run.signal) };
+    doneItems += table.rowCount;
+  }
+}
+
+async function* mergedTables(
+  work: DatabaseWork,
+  stored: StoredDatabase,
+  live: DatabaseSnapshot,
+  switches: MergeSwitches,
+  counts: MergeCounts,
+  run: Run,
+): AsyncGenerator<TableRows> {
+  const { compareKeys } = work.engine;
+  for (const table of live.schema.tables) {
+    const then = stored.tables.find(({ table: { schema, name } }) => isNamed(table, schema, name));
+    if (!then) throw new HoldfastError("internal", { table: table.name });
+    yield { table, batches: mergeRows(live.reader(table), then, compareKeys, switches, counts, run.signal) };
+  }
+}
+
+/** Rows can be merged only when both sides have the same tables with the same columns. */
+function sameTables(stored: StoredDatabase, live: DatabaseSnapshot): boolean {
+  return (
+    stored.tables.length === live.schema.tables.length &&
+    live.schema.tables.every((table) =>
+      stored.tables.some(
+        ({ table: then }) => isNamed(then, table.schema, table.name) && then.fingerprint === table.fingerprint,
+      ),
+    )
+  );
+}
+
+function isNamed(table: { readonly schema: string; readonly name: string }, schema: string, name: string): boolean {
+  return table.schema === schema && table.name === name;
+}

@@ -1,0 +1,352 @@
+import { lstatSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { planFolder, type FolderPlanItem } from "../contents/folders/plan-folder.ts";
+import type { FolderManifest, Manifest } from "../contents/manifest.ts";
+import { nodeNamed, type OpenedSnapshot, subtreeAt } from "../contents/open-snapshot.ts";
+import type { Neutralise } from "../crm/platform.ts";
+import type { Id, TreeNode } from "../format/tree.ts";
+import { nameFromText, nameText, type ByteName } from "../lib/byte-name.ts";
+import { HoldfastError } from "../lib/errors.ts";
+import type { Run } from "../lib/run.ts";
+import type { BlobReader } from "../repository/repository.ts";
+import { databaseEngineFor, platformNamed, type Engine } from "./engine.ts";
+import { countMerge, type DatabaseWork } from "./restore-database.ts";
+import { placesFor, type Places } from "./restore-places.ts";
+import type { PlannedAction, PlannedItem, RestorePlan, RestorePlanInput } from "./restore-plan.ts";
+import { freeBytesAt, TargetWitness } from "./restore-target.ts";
+
+/** What a restore would do, worked out from the snapshot and the target as they are now; nothing is written. */
+export interface PreparedRestore {
+  readonly places: Places;
+  /** Name of the CRM's platform. */
+  readonly platform: string;
+  readonly databases: readonly DatabaseWork[];
+  /** Folders that are not there, built whole. */
+  readonly folders: readonly FolderWork[];
+  /** Folders that get single files, links and folders, swapped in one by one. */
+  readonly items: readonly ItemWork[];
+  readonly config: readonly ConfigWork[];
+  readonly neutralise?: Neutralise;
+  readonly summary: Pick<
+    RestorePlan,
+    "parts" | "counts" | "items" | "neededBytes" | "freeBytes" | "neutralised" | "afterRestore" | "seen"
+  > & { readonly replacesLive: "yes" | "no" };
+}
+
+export interface FolderWork {
+  readonly path: string;
+  readonly node: TreeNode;
+}
+
+/** A folder that stays where it is and gets single things. */
+export interface ItemWork {
+  readonly root: string;
+  /** Tree of the folder in the snapshot. */
+  readonly tree: Id;
+  /** To be created, updated or removed; nothing that lies in another of them. */
+  readonly items: readonly FolderPlanItem[];
+}
+
+export interface ConfigWork {
+  readonly name: string;
+  readonly path: string;
+  readonly node: TreeNode;
+}
+
+export type PrepareInput = Pick<RestorePlanInput, "scope" | "target" | "purpose" | "switches">;
+
+const shownItems = 1000;
+
+export async function prepareRestore(
+  engine: Engine,
+  opened: OpenedSnapshot,
+  reader: BlobReader,
+  input: PrepareInput,
+  run: Run,
+): Promise<PreparedRestore> {
+  return await new Preparation(engine, opened, reader, input, run).prepare();
+}
+
+class Preparation {
+  readonly #engine: Engine;
+  readonly #opened: OpenedSnapshot;
+  readonly #reader: BlobReader;
+  readonly #input: PrepareInput;
+  readonly #run: Run;
+  readonly #places: Places;
+  readonly #witness = new TargetWitness();
+  readonly #databases: DatabaseWork[] = [];
+  readonly #folders: FolderWork[] = [];
+  readonly #items: ItemWork[] = [];
+  readonly #config: ConfigWork[] = [];
+  readonly #parts: RestorePlan["parts"][number][] = [];
+  readonly #shown: PlannedItem[] = [];
+  readonly #counts: Record<PlannedAction, number> = {
+    create: 0,
+    update: 0,
+    remove: 0,
+    skip: 0,
+    replace: 0,
+    conflict: 0,
+  };
+  #neededBytes = 0;
+  #replacesLive: "yes" | "no" = "no";
+
+  constructor(engine: Engine, opened: OpenedSnapshot, reader: BlobReader, input: PrepareInput, run: Run) {
+    this.#engine = engine;
+    this.#opened = opened;
+    this.#reader = reader;
+    this.#input = input;
+    this.#run = run;
+    this.#places = placesFor(opened.manifest, input.scope, input.target, (url) => databaseEngineFor(engine, url));
+  }
+
+  async prepare(): Promise<PreparedRestore> {
+    const { scope, target } = this.#input;
+    const neutralise = this.#neutralise();
+    if (target !== undefined && scope.kind !== "files") refuseUnlessEmpty(target);
+    if (scope.kind === "files") {
+      for (const path of scope.paths) await this.#path(path);
+    } else {
+      for (const database of this.#places.databases) await this.#database(database);
+      for (const folder of this.#places.folders) await this.#folder(folder);
+      for (const file of this.#places.config) await this.#configFile(file);
+    }
+    const platform = platformNamed(this.#engine, this.#opened.manifest.crm.platform);
+    const [firstPlace = "/"] = [target, ...this.#places.databases.map(({ file }) => file), ...this.#placesOfFolders()];
+    return {
+      places: this.#places,
+      platform: platform.name,
+      databases: this.#databases,
+      folders: this.#folders,
+      items: this.#items,
+      config: this.#config,
+      ...(neutralise && { neutralise }),
+      summary: {
+        parts: this.#parts,
+        counts: this.#counts,
+        items: this.#shown,
+        neededBytes: this.#neededBytes,
+        freeBytes: freeBytesAt(firstPlace),
+        neutralised: neutralise?.summary ?? [],
+        afterRestore: scope.kind === "files" ? [] : platform.afterRestore,
+        seen: this.#witness.digest(),
+        replacesLive: this.#replacesLive,
+      },
+    };
+  }
+
+  #placesOfFolders(): readonly string[] {
+    return this.#places.folders.map(({ path }) => path);
+  }
+
+  #neutralise(): Neutralise | undefined {
+    const { scope, target, purpose } = this.#input;
+    if (scope.kind === "files" || target === undefined) return undefined;
+    if (purpose === undefined) throw new HoldfastError("purpose-needed", { target });
+    if (purpose === "replacement") return undefined;
+    const { description, crm } = this.#opened.manifest;
+    const neutralise = platformNamed(this.#engine, crm.platform).neutralise(description);
+    if (!neutralise) throw new HoldfastError("clone-unsupported", { crm: crm.name });
+    return neutralise;
+  }
+
+  async #database({ name, url, file }: Places["databases"][number]): Promise<void> {
+    const manifest = this.#opened.manifest.databases.find((one) => one.name === name);
+    const tree = await subtreeAt(this.#reader, this.#opened.tree, ["databases", name], this.#run.signal);
+    if (!manifest || tree === undefined) throw new HoldfastError("repository-damaged", { subject: name });
+    const database = databaseEngineFor(this.#engine, url);
+    const exists = this.#seeAll(database.files(url));
+    const bytes = await treeBytes(this.#reader, tree, this.#run.signal);
+    const rows = manifest.tables.reduce((total, table) => total + table.rows, 0);
+    const part = { kind: "database", name, path: file, rows, bytes } as const;
+    const work = { name, engine: database, tree, url, file, owner: manifest.file } as const;
+    const { switches } = this.#input;
+    if (exists === "no") {
+      const action = switches.createMissing ? "create" : "skip";
+      this.#add({ ...part, action, ...(action === "skip" && { reason: "missing" }) });
+      if (action === "create") this.#databases.push({ ...work, how: "exact" });
+      return;
+    }
+    if (isExact(switches)) {
+      this.#replacesLive = "yes";
+      this.#add({ ...part, action: "replace" });
+      this.#databases.push({ ...work, how: "exact" });
+      return;
+    }
+    const merge = { ...work, how: "merge" } as const;
+    const counts = await countMerge(merge, this.#reader, switches, this.#run);
+    if (typeof counts === "string") {
+      this.#add({ ...part, action: "conflict", reason: counts });
+    } else if (counts.created + counts.updated + counts.removed === 0) {
+      const reason = counts.differ + counts.newer + counts.missing === 0 ? "same" : "left";
+      this.#add({ ...part, action: "skip", reason, changes: counts });
+    } else {
+      this.#replacesLive = "yes";
+      this.#add({ ...part, action: "update", changes: counts });
+      this.#databases.push(merge);
+    }
+  }
+
+  async #folder({ name, path }: Places["folders"][number]): Promise<void> {
+    const manifest = this.#opened.manifest.folders.find((one) => one.name === name);
+    const node = await this.#folderNode(name);
+    if (!manifest || !node) throw new HoldfastError("repository-damaged", { subject: name });
+    const part = { kind: "folder", name, path, files: manifest.files, bytes: manifest.bytes } as const;
+    const { switches } = this.#input;
+    const exists = this.#seeAll([path]);
+    if (exists === "no" && switches.createMissing) {
+      this.#add({ ...part, action: "create" });
+      this.#folders.push({ path, node });
+    } else if (exists === "no") {
+      this.#add({ ...part, action: "skip", reason: "missing" });
+    } else {
+      const changes = await this.#compare(manifest, path, treeOf(node), []);
+      if (changes > 0) this.#replacesLive = "yes";
+      this.#parts.push({ ...part, action: changes > 0 ? "update" : "skip" });
+    }
+  }
+
+  /**
+   * Compares a folder of the snapshot, or some paths of it, with the one on disk, thing by thing; gives the number of
+   * changes. Folders that are there on both sides keep their own metadata: it cannot be swapped without the contents.
+   */
+  async #compare(folder: FolderManifest, root: string, tree: Id, paths: readonly ByteName[]): Promise<number> {
+    const { switches } = this.#input;
+    const planned = await planFolder(
+      {
+        reader: this.#reader,
+        tree,
+        target: nameFromText(root),
+        switches,
+        ...(paths.length > 0 && { paths }),
+        keep: leftOut(folder, this.#opened.manifest),
+        signal: this.#run.signal,
+      },
+      Number.POSITIVE_INFINITY,
+    );
+    const [unmatched] = planned.unmatched;
+    if (unmatched !== undefined) throw new HoldfastError("nothing-matched", { path: nameText(unmatched) });
+    this.#witness.add(planned.seen);
+    const wanted = planned.items.filter((item) => item.type !== "dir" || item.action !== "update");
+    for (const { action, path, bytes, reason } of wanted) {
+      this.#counts[action]++;
+      if (this.#shown.length >= shownItems) continue;
+      this.#shown.push({ action, path, bytes, ...(reason !== undefined && { reason }) });
+    }
+    this.#counts.skip += planned.counts.skip - planned.items.filter(({ action }) => action === "skip").length;
+    const items = outermost(wanted.filter(({ action }) => action !== "skip" && action !== "conflict"));
+    if (items.length > 0) this.#items.push({ root, tree, items });
+    this.#neededBytes += planned.bytes;
+    return items.length;
+  }
+
+  async #configFile({ name, path }: Places["config"][number]): Promise<void> {
+    const { target, purpose, switches } = this.#input;
+    // a clone must not back itself up over the CRM that it was made from
+    if (target !== undefined && purpose === "clone" && name === "holdfast.yaml") return;
+    const folder = await subtreeAt(this.#reader, this.#opened.tree, ["config"], this.#run.signal);
+    const node = folder && nodeNamed(await this.#reader.loadTree(folder, this.#run.signal), nameFromText(name));
+    if (!node) throw new HoldfastError("repository-damaged", { subject: name });
+    const exists = this.#seeAll([path]);
+    const part = { kind: "config", name, path, files: 1, bytes: Number(node.size ?? 0) } as const;
+    if (exists === "no" ? switches.createMissing : switches.updateChanged) {
+      this.#add({ ...part, action: exists === "no" ? "create" : "update" });
+      this.#config.push({ name, path, node });
+    } else {
+      this.#add({ ...part, action: "skip", reason: exists === "no" ? "missing" : "exists" });
+    }
+  }
+
+  /** One path as `browse` shows it: below `/files/<folder>` or `/config`. */
+  async #path(path: string): Promise<void> {
+    const [part, name, ...rest] = path.split("/").filter((one) => one !== "");
+    const { target } = this.#input;
+    if (part === "config") {
+      const place = this.#places.config.find((one) => one.name === name && rest.length === 0);
+      if (!place) throw new HoldfastError("nothing-matched", { path });
+      await this.#configFile(target === undefined ? place : { ...place, path: join(target, place.name) });
+      return;
+    }
+    const folder = part === "files" ? this.#opened.manifest.folders.find((one) => one.name === name) : undefined;
+    const node = folder && (await this.#folderNode(folder.name));
+    if (!node) throw new HoldfastError("nothing-matched", { path });
+    const root = target === undefined ? folder.path : join(target, folder.name);
+    const inside = rest.length === 0 ? [] : [nameFromText(rest.join("/"))];
+    const changes = await this.#compare(folder, root, treeOf(node), inside);
+    const action = changes > 0 ? "update" : "skip";
+    this.#parts.push({ kind: "folder", name: folder.name, path: join(root, ...rest), bytes: 0, action });
+  }
+
+  async #folderNode(name: string): Promise<TreeNode | undefined> {
+    const { signal } = this.#run;
+    const files = await subtreeAt(this.#reader, this.#opened.tree, ["files"], signal);
+    return files === undefined ? undefined : nodeNamed(await this.#reader.loadTree(files, signal), nameFromText(name));
+  }
+
+  #add(part: RestorePlan["parts"][number]): void {
+    this.#parts.push(part);
+    this.#counts[part.action] += part.kind === "folder" ? (part.files ?? 0) : 1;
+    if (part.action !== "skip" && part.action !== "conflict") this.#neededBytes += part.bytes;
+  }
+
+  /** Witnesses these paths; whether the first is there. */
+  #seeAll(paths: readonly string[]): "yes" | "no" {
+    for (const path of paths) this.#witness.see(nameFromText(path));
+    return lstatSync(paths[0] ?? "/", { throwIfNoEntry: false }) ? "yes" : "no";
+  }
+}
+
+export function isExact(switches: RestorePlan["switches"]): boolean {
+  return switches.createMissing && switches.updateChanged && switches.removeNewer;
+}
+
+function treeOf(node: TreeNode): Id {
+  if (node.subtree === undefined) throw new HoldfastError("repository-damaged", { subject: nameText(node.name) });
+  return node.subtree;
+}
+
+/** What lies in a folder that is itself made or replaced comes with it. */
+function outermost(items: readonly FolderPlanItem[]): readonly FolderPlanItem[] {
+  const whole = new Set<string>(items.filter(({ type }) => type === "dir").map(({ inside }) => inside));
+  return items.filter(({ inside }) => {
+    for (let at = inside.lastIndexOf("/"); at > 0; at = inside.lastIndexOf("/", at - 1)) {
+      if (whole.has(inside.slice(0, at))) return false;
+    }
+    return true;
+  });
+}
+
+/** Patterns of what the backup left out by its excludes, or could not read: that is not newer, and stays. */
+function leftOut(folder: FolderManifest, manifest: Manifest): readonly string[] {
+  const unreadable = manifest.warnings.filter(
+    ({ code, subject }) => code === "file-unreadable" && subject.startsWith(`${folder.path}/`),
+  );
+  const escape = (path: string) => path.replaceAll(/[\\*?[\]!#]/g, "\\$&");
+  return [
+    ".holdfast-*",
+    ...folder.excludes,
+    ...unreadable.map(({ subject }) => escape(subject.slice(folder.path.length))),
+  ];
+}
+
+function refuseUnlessEmpty(target: string): void {
+  const status = lstatSync(target, { throwIfNoEntry: false });
+  if (!status) return;
+  if (!status.isDirectory() || readdirSync(target).length > 0) {
+    throw new HoldfastError("target-not-empty", { path: target });
+  }
+}
+
+/** Sum of the sizes of all files below a tree. */
+async function treeBytes(reader: BlobReader, tree: Id, signal: AbortSignal): Promise<number> {
+  let bytes = 0;
+  const rest = [tree];
+  for (let id = rest.pop(); id !== undefined; id = rest.pop()) {
+    for (const node of (await reader.loadTree(id, signal)).nodes) {
+      bytes += Number(node.size ?? 0);
+      if (node.subtree !== undefined) rest.push(node.subtree);
+    }
+  }
+  return bytes;
+}

@@ -1,0 +1,88 @@
+import { mkdirSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { nameFromText, nameText, type ByteName } from "../lib/byte-name.ts";
+import type { Engine } from "./engine.ts";
+import type { RestorePlan } from "./restore-plan.ts";
+import { dropStaging, saveRecord, type RestoreRecord } from "./restore-record.ts";
+import { identity, syncFolders, type SwapStep } from "./swap.ts";
+
+/**
+ * The places beside its targets where one restore builds what it will swap in. Each folder that gets something has a
+ * staging folder `.holdfast-<id>` of its own on the same file system; backups leave such folders out.
+ */
+export class Staging {
+  readonly #engine: Engine;
+  #record: RestoreRecord;
+  readonly #steps: SwapStep[] = [];
+  readonly #madeParents: string[] = [];
+  #slots = 0;
+
+  private constructor(engine: Engine, record: RestoreRecord) {
+    this.#engine = engine;
+    this.#record = record;
+  }
+
+  static async begin(engine: Engine, plan: RestorePlan, now: Date): Promise<Staging> {
+    const staging = new Staging(engine, {
+      version: 1,
+      id: plan.id,
+      plan: plan.id,
+      crm: plan.snapshot.crm,
+      location: plan.repository.location,
+      time: now.toISOString(),
+      state: "staging",
+      folders: [],
+      steps: [],
+    });
+    await saveRecord(engine, staging.#record);
+    return staging;
+  }
+
+  /** A name in the staging folder of `parent`, which is made when it is missing; the record knows of it first. */
+  async slot(parent: string, name: string): Promise<string> {
+    const folder = join(parent, `.holdfast-${this.#record.id}`);
+    const known = nameFromText(folder);
+    if (!this.#record.folders.includes(known)) {
+      this.#record = { ...this.#record, folders: [...this.#record.folders, known] };
+      await saveRecord(this.#engine, this.#record);
+      const first = mkdirSync(parent, { recursive: true });
+      for (let made = parent; first !== undefined && made.startsWith(first); made = dirname(made)) {
+        this.#madeParents.push(made);
+      }
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+    }
+    return join(folder, `${this.#slots++}-${name}`);
+  }
+
+  /** Folders above `path` that were missing and had to be made. */
+  madeAbove(path: string): readonly string[] {
+    return this.#madeParents.filter((made) => path.startsWith(`${made}/`));
+  }
+
+  /** Plans to put what was made in a slot to its target. Byte paths. */
+  put(target: ByteName, slot: ByteName): void {
+    const made = identity(slot);
+    const old = identity(target);
+    if (made === undefined) throw new Error(`nothing was made at ${nameText(slot)}`);
+    this.#steps.push({ target, slot, made, ...(old !== undefined && { old }) });
+  }
+
+  /** Plans to move a target away, if it is there. */
+  async moveAway(target: ByteName, parent: string): Promise<void> {
+    const old = identity(target);
+    if (old === undefined) return;
+    const slot = await this.slot(parent, basename(nameText(target)));
+    this.#steps.push({ target, slot: nameFromText(slot), old });
+  }
+
+  /** Everything is built and durable: the record that `swapIn` takes. */
+  ready(): RestoreRecord {
+    syncFolders(this.#record.folders);
+    return { ...this.#record, steps: this.#steps };
+  }
+
+  /** After a failure: nothing was touched yet, and nothing is left. */
+  async drop(): Promise<void> {
+    await dropStaging(this.#engine, this.#record);
+  }
+}
