@@ -182,8 +182,8 @@ class Capture {
     const trusted = this.#trusts(entry, fields, known) ? known : undefined;
     const details = trusted ?? scannedDetails(parent.scan, entry);
     const scan = parent.scan.child(entry);
-    const old = known && (await parent.old?.child(known));
-    const also = knownAlso && (await parent.also?.child(knownAlso));
+    const old = known && (await parent.old?.child(known, this.#input.reader, this.#run.signal));
+    const also = knownAlso && (await parent.also?.child(knownAlso, this.#input.reader, this.#run.signal));
     if (known && known.type !== "dir") await this.#countRemoved([known]);
     return this.#frame(scan, `${parent.inside}${entry.name}/`, old, also, (tree) => {
       if (tree !== undefined && details !== undefined) {

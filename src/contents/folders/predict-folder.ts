@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { FolderScan } from "../../files/files.ts";
+import type { Entry, FolderScan } from "../../files/files.ts";
 import { scanFolder } from "../../files/scan.ts";
-import type { ByteName } from "../../lib/byte-name.ts";
+import { joinName, type ByteName } from "../../lib/byte-name.ts";
+import type { Warning } from "../../lib/events.ts";
 
 export interface PredictFolderInput {
   /** Absolute. */
@@ -11,6 +12,10 @@ export interface PredictFolderInput {
   /** Absent: everything will be read. Else what has changed, its metadata included, at or after this moment. */
   readonly changedSince?: Date;
   readonly signal: AbortSignal;
+  /** Told of everything that was found; the path is absolute. */
+  readonly onEntry?: (path: ByteName, entry: Entry) => void;
+  /** Told of what could not be looked at. */
+  readonly onWarning?: (warning: Warning) => void;
 }
 
 export interface FolderPrediction {
@@ -27,13 +32,17 @@ export async function predictFolder(input: PredictFolderInput): Promise<FolderPr
   const sum = { files: 0, bytes: 0, filesToRead: 0, bytesToRead: 0, unreadable: 0 };
   const { path, excludes, includes = [], changedSince, signal } = input;
   const sinceNs = changedSince && BigInt(changedSince.getTime()) * 1_000_000n;
-  const onWarning = (): void => void (sum.unreadable += 1);
+  const onWarning = (warning: Warning): void => {
+    sum.unreadable += 1;
+    input.onWarning?.(warning);
+  };
   let seen = 0;
   // folders from the root to where we are: a scan must outlive those inside it
   const way = [open(scanFolder(path, { excludes, includes, onWarning }))];
   try {
     for (let here = way.at(-1); here; here = way.at(-1)) {
       const { done, value: entry } = here.entries.next();
+      if (!done) input.onEntry?.(joinName(here.scan.path, entry.name), entry);
       if (done) {
         way.pop()?.scan[Symbol.dispose]();
       } else if (entry.type === "dir") {
