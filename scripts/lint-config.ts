@@ -56,6 +56,7 @@ const rules: Readonly<Record<string, unknown>> = {
   "unicorn/prefer-add-event-listener": "off", // ports of worker threads have `on`
   "unicorn/require-post-message-target-origin": "off", // there are no windows here
   "no-underscore-dangle": "off",
+  "oxc/no-map-spread": "off", // values are never changed in place
   "unicorn/no-useless-spread": "off", // a copy before an await is meant
   "unicorn/prefer-set-has": "off", // lists of three words
   "unicorn/consistent-function-scoping": "off", // a helper stands beside what it helps

@@ -1,0 +1,81 @@
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { changeTable, makeData } from "./data.ts";
+import { measure, type Cost } from "./measure.ts";
+import type { Source, Tool } from "./tools.ts";
+
+/** One step of one scenario done once by one tool. */
+export interface Sample extends Cost {
+  readonly step: string;
+  readonly tool: string;
+  /** What the repository grew by in this step; absent where nothing is stored. */
+  readonly storedBytes?: number;
+}
+
+export interface Bench {
+  readonly work: string;
+  readonly scale: number;
+  readonly tools: readonly Tool[];
+  readonly record: (sample: Sample) => void;
+}
+
+/** SHA-256 over the names and contents of all files below a folder, in one order. */
+function folderHash(folder: string): string {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const paths = files.map((entry) => join(entry.parentPath, entry.name)).toSorted();
+  const hash = createHash("sha256");
+  for (const path of paths) hash.update(`${path.slice(folder.length)}\0`).update(readFileSync(path));
+  return hash.digest("hex");
+}
+
+function backupStep(bench: Bench, tool: Tool, source: Source, step: string): void {
+  const before = tool.storedBytes();
+  const cost = tool.backup(source);
+  bench.record({ step, tool: tool.name, ...cost, storedBytes: tool.storedBytes() - before });
+}
+
+function restoreStep(bench: Bench, tool: Tool, source: Source, step: string, wanted: string): void {
+  const target = join(bench.work, "target");
+  rmSync(target, { recursive: true, force: true });
+  mkdirSync(target);
+  bench.record({ step, tool: tool.name, ...tool.restore(source, target) });
+  if (folderHash(tool.restored(source, target)) !== wanted) throw new Error(`${tool.name} restored other bytes`);
+  rmSync(target, { recursive: true, force: true });
+}
+
+function folderRound(bench: Bench, name: "mix" | "small"): void {
+  const source = { folder: makeData(bench.work, name, bench.scale) };
+  const wanted = folderHash(source.folder);
+  for (const tool of bench.tools) {
+    tool.create(source);
+    backupStep(bench, tool, source, `${name}: first backup`);
+    backupStep(bench, tool, source, `${name}: nothing changed`);
+    restoreStep(bench, tool, source, `${name}: restore`, wanted);
+  }
+}
+
+/** A program that only reads the table, in the language that Holdfast is written in. */
+function readTable(bench: Bench, file: string): Cost {
+  const script = join(import.meta.dirname, "read-table.ts");
+  const env = { PATH: process.env["PATH"] ?? "" };
+  return measure(bench.work, [process.execPath, script, file], { cwd: bench.work, env });
+}
+
+function tableRound(bench: Bench, round: number): void {
+  const source = { folder: makeData(bench.work, "table", bench.scale), database: "crm.db" };
+  for (const tool of bench.tools) {
+    tool.create(source);
+    backupStep(bench, tool, source, "table: first backup");
+  }
+  changeTable(source.folder, bench.scale, round);
+  const read = readTable(bench, join(source.folder, "crm.db"));
+  bench.record({ step: "table: reading it once", tool: "node:sqlite", ...read });
+  for (const tool of bench.tools) backupStep(bench, tool, source, "table: 0.1 % of the rows changed");
+}
+
+export const scenarios: Readonly<Record<string, (bench: Bench, round: number) => void>> = {
+  mix: (bench) => folderRound(bench, "mix"),
+  small: (bench) => folderRound(bench, "small"),
+  table: tableRound,
+};

@@ -1,0 +1,141 @@
+import { cpSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { measure, together, type Cost } from "./measure.ts";
+
+/** One backup program with a repository of its own: what every scenario asks of it. */
+export interface Tool {
+  readonly name: string;
+  readonly version: string;
+  /** An empty repository, the old one gone. Not measured. */
+  create(source: Source): void;
+  backup(source: Source): Cost;
+  /** The newest backup into `target`, which is empty; what was restored lies in `restored(target)`. */
+  restore(source: Source, target: string): Cost;
+  restored(source: Source, target: string): string;
+  /** Bytes of all files of the repository. */
+  storedBytes(): number;
+}
+
+export interface Source {
+  readonly folder: string;
+  /** File name of the SQLite database in `folder`, where that is what is backed up. */
+  readonly database?: string;
+}
+
+const password = "bench";
+
+function environment(home: string): Record<string, string> {
+  mkdirSync(home, { recursive: true });
+  return { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: home, LANG: "C.UTF-8" };
+}
+
+export function folderBytes(folder: string): number {
+  let bytes = 0;
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) bytes += statSync(join(entry.parentPath, entry.name)).size;
+  }
+  return bytes;
+}
+
+/** Ours, as it is installed: `bin/`, `dist/` and the packages, without the sources. */
+export function holdfastTool(work: string, root: string): Tool {
+  const home = join(work, "holdfast");
+  const installed = join(home, "package");
+  const repository = join(home, "repository");
+  const config = join(home, "holdfast.yaml");
+  rmSync(home, { recursive: true, force: true });
+  mkdirSync(installed, { recursive: true });
+  for (const part of ["bin", "dist", "package.json"]) {
+    cpSync(join(root, part), join(installed, part), { recursive: true });
+  }
+  symlinkSync(join(root, "node_modules"), join(installed, "node_modules"));
+  const program = join(installed, "bin/holdfast");
+  const env = environment(home);
+  writeFileSync(join(home, "password.txt"), password, { mode: 0o600 });
+  const run = (...args: string[]) =>
+    measure(home, [program, "--config", config, "--json", ...args], { cwd: home, env });
+
+  const describe = ({ folder, database }: Source) => {
+    const parts = database
+      ? [`  database: ${JSON.stringify(`sqlite:${join(folder, database)}`)}`]
+      : ["  files:", `    data: ${JSON.stringify(folder)}`];
+    const repositoryLines = [
+      "repository:",
+      `  location: ${JSON.stringify(repository)}`,
+      "  password: file:./password.txt",
+    ];
+    writeFileSync(config, ["crm:", "  name: bench", "  platform: custom", ...parts, ...repositoryLines, ""].join("\n"));
+  };
+
+  return {
+    name: "holdfast",
+    version: measure(home, [program, "--version"], { cwd: home, env }).output.trim(),
+    create(source) {
+      rmSync(repository, { recursive: true, force: true });
+      describe(source);
+      run("init");
+    },
+    backup: () => run("backup"),
+    restore(_source, target) {
+      const planned = run("restore", "plan", "latest", "--system", "--target", target, "--as", "replacement");
+      const id = /"type":"restore-plan","id":"([^"]+)"/.exec(planned.output)?.[1];
+      if (id === undefined) throw new Error(`no plan in ${planned.output}`);
+      return together([planned, run("restore", "apply", id)]);
+    },
+    restored: (_source, target) => join(target, "data"),
+    storedBytes: () => folderBytes(repository),
+  };
+}
+
+export function resticTool(work: string): Tool {
+  const home = join(work, "restic");
+  const repository = join(home, "repository");
+  rmSync(home, { recursive: true, force: true });
+  const env = { ...environment(home), RESTIC_REPOSITORY: repository, RESTIC_PASSWORD: password };
+  const run = (cwd: string, ...args: string[]) => measure(home, ["restic", ...args], { cwd, env });
+  return {
+    name: "restic",
+    version: run(home, "version").output.split(" ").slice(0, 2).join(" "),
+    create() {
+      rmSync(repository, { recursive: true, force: true });
+      run(home, "init");
+    },
+    backup: (source) => run(source.folder, "backup", source.database ?? "."),
+    restore: (_source, target) => run(home, "restore", "latest", "--target", target),
+    restored: (_source, target) => target,
+    storedBytes: () => folderBytes(repository),
+  };
+}
+
+/** With `zstd,1`, the fastest of its compressions that makes as little as restic's. */
+export function borgTool(work: string): Tool {
+  const home = join(work, "borg");
+  const repository = join(home, "repository");
+  rmSync(home, { recursive: true, force: true });
+  const env = {
+    ...environment(home),
+    BORG_REPO: repository,
+    BORG_PASSPHRASE: password,
+    BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK: "yes",
+    BORG_RELOCATED_REPO_ACCESS_IS_OK: "yes",
+  };
+  const run = (cwd: string, ...args: string[]) => measure(home, ["borg", ...args], { cwd, env, accept: [0, 1] });
+  let archive = 0;
+  return {
+    name: "borg",
+    version: run(home, "--version").output.trim(),
+    create() {
+      rmSync(repository, { recursive: true, force: true });
+      rmSync(join(home, ".cache"), { recursive: true, force: true });
+      rmSync(join(home, ".config"), { recursive: true, force: true });
+      run(home, "init", "--encryption", "repokey");
+    },
+    backup(source) {
+      archive++;
+      return run(source.folder, "create", "--compression", "zstd,1", `::bench-${archive}`, source.database ?? ".");
+    },
+    restore: (_source, target) => run(target, "extract", `::bench-${archive}`),
+    restored: (_source, target) => target,
+    storedBytes: () => folderBytes(repository),
+  };
+}
