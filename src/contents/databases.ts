@@ -1,0 +1,207 @@
+import type {
+  DatabaseEngine,
+  DatabaseSnapshot,
+  RowBatch,
+  StoredTableLayout,
+  TableReader,
+  TableSchema,
+} from "../database/database.ts";
+import type { Id, Tree, TreeNode } from "../format/tree.ts";
+import type { Event, Warning } from "../lib/events.ts";
+import type { BlobReader, Upload } from "../repository/repository.ts";
+import { escapeName, layout, tableFolder } from "./layout.ts";
+import type { BackupKind, DatabaseManifest, TableManifest } from "./manifest.ts";
+import { serialiseSchema, statementsScript } from "./schema-file.ts";
+import { captureTable, type TableCapture } from "./tables/capture-table.ts";
+import { type BlobSink, storeFile } from "./tables/rows-writer.ts";
+import { schemaFolders } from "./stored-database.ts";
+import { findNode } from "./tables/stored-parts.ts";
+import { virtualFile, virtualFolder, virtualTree } from "./tables/virtual-nodes.ts";
+
+export { readDatabase, type StoredDatabase } from "./stored-database.ts";
+export { compareWithRanges, verifyTable } from "./tables/verify-table.ts";
+
+export interface CaptureDatabaseOptions {
+  readonly snapshot: DatabaseSnapshot;
+  readonly engine: DatabaseEngine;
+  /** Name of its folder, and in the manifest. */
+  readonly name: string;
+  /** As the operator wrote it, without secrets. */
+  readonly location: string;
+  /** The database in the snapshot compared with: its manifest, and the tree of its folder. */
+  readonly parent?: { readonly manifest: DatabaseManifest; readonly tree: Id };
+  readonly kind: BackupKind;
+  readonly store: Upload;
+  /** Reads what the parent holds. */
+  readonly reader: BlobReader;
+  /** `repository.secret("rows")`. */
+  readonly cutKey: Buffer;
+  /** Names of tables whose rows are left out. */
+  readonly emptyTables: readonly string[];
+  /** RFC 3339: of this backup. */
+  readonly time: string;
+  /** Sees every row that is captured once, in batches. */
+  readonly onBatch?: (table: TableSchema, batch: RowBatch) => void;
+  readonly signal: AbortSignal;
+  readonly report: (event: Event) => void;
+}
+
+/** Sums over the tables; see `TableCapture` for each. */
+export interface DatabaseCapture {
+  /** Tree of `databases/<name>`. */
+  readonly tree: Id;
+  readonly manifest: DatabaseManifest;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly readRows: number;
+  readonly readBytes: number;
+  readonly changedRows: number;
+  readonly changedBytes: number;
+  readonly sincePreviousBytes: number;
+  readonly sinceFullBytes: number;
+  readonly storedBytes: number;
+  readonly warnings: readonly Warning[];
+}
+
+/** Captures one database, at the moment of `snapshot`, into a folder of the backup. */
+export async function captureDatabase(options: CaptureDatabaseOptions): Promise<DatabaseCapture> {
+  const { snapshot, engine, store, time } = options;
+  const { schema } = snapshot;
+  const sink: BlobSink = { store, storedBytes: 0 };
+  const before = await treesBefore(options);
+  const captured: CapturedTable[] = [];
+  const progress = { bytes: 0, rows: 0 };
+  for (const table of schema.tables) {
+    captured.push(await captureOne(options, before, table, progress));
+  }
+  const layouts = captured.map(({ table, capture }) => tableLayout(table, capture));
+  const file = async (name: string, content: string): Promise<TreeNode> => {
+    const bytes = Buffer.from(content, "utf8");
+    return virtualFile(name, await storeFile(sink, bytes, "hot"), bytes.length, time);
+  };
+  const nodes = [
+    await file(layout.schema, serialiseSchema(schema)),
+    await file(layout.schemaBefore, statementsScript(schema.before)),
+    await file(layout.schemaAfter, statementsScript(schema.after)),
+    await file(layout.restoreScript, engine.restoreScript(schema, layouts)),
+    virtualFolder(layout.tables, await storeTables(options, before, captured), time),
+  ];
+  const sum = (of: (capture: TableCapture) => number): number =>
+    captured.reduce((total, { capture }) => total + of(capture), 0);
+  return {
+    tree: await store.tree(virtualTree(nodes, before.root)),
+    manifest: {
+      name: options.name,
+      engine: schema.engine,
+      engineVersion: schema.engineVersion,
+      location: options.location,
+      position: snapshot.position,
+      tables: captured.map(({ manifest }) => manifest),
+    },
+    rows: sum((one) => one.rows),
+    bytes: sum((one) => one.bytes),
+    readRows: sum((one) => one.readRows),
+    readBytes: sum((one) => one.readBytes),
+    changedRows: sum((one) => one.changedRows),
+    changedBytes: sum((one) => one.changedBytes),
+    sincePreviousBytes: sum((one) => one.sincePreviousBytes),
+    sinceFullBytes: sum((one) => one.sinceFullBytes),
+    storedBytes: sum((one) => one.storedBytes) + sink.storedBytes,
+    warnings: schema.uncovered.map(({ subject, reason }) => ({ code: "not-covered", subject, detail: reason })),
+  };
+}
+
+interface CapturedTable {
+  readonly table: TableSchema;
+  readonly capture: TableCapture;
+  readonly manifest: TableManifest;
+}
+
+/** The parent's folders of this database; empty where there is none. */
+interface TreesBefore {
+  readonly root: Tree | undefined;
+  readonly tables: Tree | undefined;
+  /** By escaped name. */
+  readonly schemas: ReadonlyMap<string, Tree>;
+}
+
+async function captureOne(
+  options: CaptureDatabaseOptions,
+  before: TreesBefore,
+  table: TableSchema,
+  progress: { bytes: number; rows: number },
+): Promise<CapturedTable> {
+  const { snapshot, parent, time, signal, report } = options;
+  const subject = table.name;
+  const was = parent?.manifest.tables.find(({ schema, name }) => schema === table.schema && name === table.name);
+  const folderBefore = before.schemas.get(escapeName(table.schema));
+  const tree = was && folderBefore && findNode(folderBefore, escapeName(table.name))?.subtree;
+  const read = snapshot.reader(table);
+  const capture = await captureTable({
+    reader: options.emptyTables.includes(table.name) ? withoutRows(read) : read,
+    rules: options.engine,
+    kind: options.kind,
+    ...(tree !== undefined && { parent: tree }),
+    store: options.store,
+    blobs: options.reader,
+    cutKey: options.cutKey,
+    time,
+    ...(options.onBatch && { onBatch: options.onBatch }),
+    onProgress: (rows, bytes) => {
+      progress.rows += rows;
+      progress.bytes += bytes;
+      report({ type: "progress", phase: "database", doneBytes: progress.bytes, doneItems: progress.rows, subject });
+    },
+    signal,
+  });
+  if (capture.newBase === "folded") report({ type: "note", code: "table-folded", facts: { table: subject } });
+  if (capture.newBase === "schema" && options.kind !== "full") {
+    report({ type: "note", code: "full-instead-schema", facts: { table: subject } });
+  }
+  const lastFull = capture.newBase === undefined && was ? was.lastFull : { snapshotTime: time, tree: capture.base };
+  const { schema, name, fingerprint } = table;
+  const folder = tableFolder(schema, name);
+  return { table, capture, manifest: { schema, name, folder, rows: capture.rows, lastFull, fingerprint } };
+}
+
+async function treesBefore({ parent, reader, signal }: CaptureDatabaseOptions): Promise<TreesBefore> {
+  const root = parent && (await reader.loadTree(parent.tree, signal));
+  if (!root) return { root, tables: undefined, schemas: new Map() };
+  const tables = findNode(root, layout.tables)?.subtree;
+  return {
+    root,
+    tables: tables === undefined ? undefined : await reader.loadTree(tables, signal),
+    schemas: await schemaFolders(reader, root, signal),
+  };
+}
+
+/** Tree of `tables/`: a folder for each schema, in it one for each table. */
+async function storeTables(
+  { store, time }: CaptureDatabaseOptions,
+  before: TreesBefore,
+  captured: readonly CapturedTable[],
+): Promise<Id> {
+  const schemas = Map.groupBy(captured, ({ table }) => escapeName(table.schema));
+  const folders: TreeNode[] = [];
+  for (const [name, tables] of schemas) {
+    const nodes = tables.map(({ table, capture }) => virtualFolder(escapeName(table.name), capture.tree, time));
+    folders.push(virtualFolder(name, await store.tree(virtualTree(nodes, before.schemas.get(name))), time));
+  }
+  return store.tree(virtualTree(folders, before.tables));
+}
+
+function tableLayout(table: TableSchema, { partNames, runs }: TableCapture): StoredTableLayout {
+  const folder = tableFolder(table.schema, table.name);
+  return {
+    table,
+    base: partNames.map((name) => `${folder}/${layout.base}/${name}/${layout.rows}`),
+    runs: runs.map(({ name }) => ({
+      rows: `${folder}/${layout.runs}/${name}/${layout.rows}`,
+      deleted: `${folder}/${layout.runs}/${name}/${layout.deleted}`,
+    })),
+  };
+}
+
+function withoutRows(reader: TableReader): TableReader {
+  return { table: reader.table, estimatedRows: async () => 0, async *read() {} };
+}

@@ -1,0 +1,166 @@
+import type { RowKey, TableSchema } from "../../database/database.ts";
+import type { Id, Tree, TreeNode } from "../../format/tree.ts";
+import { layout, partName } from "../layout.ts";
+import type { CutKey } from "./cut-hash.ts";
+import { keysHeader } from "./keys-file.ts";
+import { type CutChunk, type CutMark, LineCutter } from "./line-cutter.ts";
+import { emptyRange, type RangeSums, rowHashes } from "./ranges-file.ts";
+import { keyAt, lineEnd, type RowOrder } from "./row-order.ts";
+import { type BlobSink, RowsWriter, storeFile } from "./rows-writer.ts";
+import type { TableSizes } from "./table-sizes.ts";
+import { virtualFile, virtualFolder, virtualTree } from "./virtual-nodes.ts";
+
+export interface BaseWriterOptions {
+  readonly sink: BlobSink;
+  readonly table: TableSchema;
+  readonly order: RowOrder;
+  readonly cutKey: CutKey;
+  readonly sizes: TableSizes;
+  readonly time: string;
+  /** Whether cuts of a base before are given. */
+  readonly cuts: "new" | "inherited";
+  /** The base before, whose unchanged parts keep their times. */
+  readonly before: BaseBefore | undefined;
+}
+
+export interface BaseBefore {
+  readonly tree: Promise<Tree | undefined>;
+  part(name: string): Promise<Tree | undefined>;
+}
+
+export interface WrittenBase {
+  readonly tree: Id;
+  readonly partNames: readonly string[];
+  readonly ranges: readonly RangeSums[];
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** Thrown when lines do not come in key order: they must be sorted here then. */
+export class OrderError extends Error {}
+
+/** Writes a base: every row, in parts, with the sums of its ranges. */
+export class BaseWriter {
+  readonly #options: BaseWriterOptions;
+  readonly #cutter: LineCutter;
+  readonly #parts: TreeNode[] = [];
+  readonly #ranges: RangeSums[] = [];
+  #part: RowsWriter;
+  #lastKey: RowKey | undefined;
+  #rows = 0;
+  #bytes = 0;
+
+  constructor(options: BaseWriterOptions) {
+    this.#options = options;
+    this.#cutter = new LineCutter(options.sizes, options.order, options.cutKey);
+    this.#part = this.#newPart();
+  }
+
+  /** Takes whole lines; a promise only when chunks have to be stored. */
+  add(bytes: Buffer, start: number, end: number): Promise<void> | undefined {
+    this.#cutter.add(bytes, start, end);
+    return this.#cutter.hasReady ? this.#write(this.#cutter.take()) : undefined;
+  }
+
+  /** A cut of the base before lies here. */
+  cutHere(mark: CutMark): void {
+    this.#cutter.cutHere(mark);
+  }
+
+  async finish(): Promise<WrittenBase> {
+    const { sink, before } = this.#options;
+    await this.#write(this.#cutter.finish());
+    await this.#finishPart();
+    if (this.#ranges.length === 0) this.#ranges.push(emptyRange(undefined));
+    return {
+      tree: await sink.store.tree(virtualTree(this.#parts, await before?.tree)),
+      partNames: this.#parts.map((_, index) => partName(index)),
+      ranges: this.#ranges,
+      rows: this.#rows,
+      bytes: this.#bytes,
+    };
+  }
+
+  async #write(chunks: readonly CutChunk[]): Promise<void> {
+    for (const { bytes, mark } of chunks) {
+      const firstKey = keyAt(this.#options.order, bytes, 0, lineEnd(bytes, 0, bytes.length));
+      if (this.#startsPart(mark)) await this.#finishPart();
+      const range = this.#rangeFor(mark, firstKey);
+      const rows = this.#digest(bytes, range);
+      range.rows += rows;
+      range.bytes += bytes.length;
+      this.#rows += rows;
+      this.#bytes += bytes.length;
+      await this.#part.add(bytes, rows, firstKey);
+    }
+  }
+
+  /** Inherited ends of parts hold unless the part is far too small; new ones come where it grew too large. */
+  #startsPart(mark: CutMark): boolean {
+    const { sizes, cuts } = this.#options;
+    const inherited = mark === "part" || mark === "part-and-range";
+    if (this.#part.bytes === 0) return false;
+    if (this.#part.keysBytes >= sizes.keysMax) return true;
+    return this.#part.bytes >= (inherited ? sizes.part / 4 : cuts === "inherited" ? sizes.part * 1.5 : sizes.part);
+  }
+
+  #rangeFor(mark: CutMark, firstKey: RowKey): RangeSums {
+    const { sizes, cuts, order } = this.#options;
+    const last = this.#ranges.at(-1);
+    const inherited = mark === "range" || mark === "part-and-range";
+    // Rows of a table without a key are read back in any order, so only the sum of all can be compared. Ranges are
+    // held in memory, so a long key needs a range that is worth it.
+    const least = inherited ? sizes.range / 4 : cuts === "inherited" ? sizes.range * 2 : sizes.range;
+    if (last && (order.keyLength === 0 || last.bytes < least || last.bytes < firstKey.length * 64)) return last;
+    const range = emptyRange(last ? firstKey : undefined);
+    this.#ranges.push(range);
+    return range;
+  }
+
+  /** Adds the rows' hashes to the range and checks their order; gives their number. */
+  #digest(bytes: Buffer, range: RangeSums): number {
+    const { order } = this.#options;
+    let rows = 0;
+    let keySum = range.keySum;
+    let rowSum = range.rowSum;
+    for (let at = 0; at < bytes.length; rows++) {
+      const end = lineEnd(bytes, at, bytes.length);
+      const key = keyAt(order, bytes, at, end);
+      const step = this.#lastKey === undefined ? -1 : order.compare(this.#lastKey, key);
+      if (step > 0 || (step === 0 && order.keyLength > 0)) throw new OrderError();
+      this.#lastKey = key;
+      const { keyHash, rowHash } = rowHashes(order, key, bytes, at, end);
+      keySum += keyHash;
+      rowSum += rowHash;
+      at = end + 1;
+    }
+    range.keySum = BigInt.asUintN(64, keySum);
+    range.rowSum = BigInt.asUintN(64, rowSum);
+    return rows;
+  }
+
+  async #finishPart(): Promise<void> {
+    const { sink, table, time, before } = this.#options;
+    const { content, keys } = await this.#part.finish();
+    const keysBytes = Buffer.from(keysHeader(table) + keys, "latin1");
+    const nodes = [
+      virtualFile(layout.rows, content, this.#part.bytes, time),
+      virtualFile(layout.keys, await storeFile(sink, keysBytes, "hot"), keysBytes.length, time),
+    ];
+    const name = partName(this.#parts.length);
+    const tree = virtualTree(nodes, await before?.part(name));
+    this.#parts.push(virtualFolder(name, await sink.store.tree(tree), time));
+    this.#part = this.#newPart();
+  }
+
+  #newPart(): RowsWriter {
+    const { sink, sizes, cuts } = this.#options;
+    return new RowsWriter({
+      sink,
+      stream: "bulk",
+      file: "r",
+      blobMax: sizes.blobMax,
+      known: cuts === "inherited" ? "likely" : "unlikely",
+    });
+  }
+}

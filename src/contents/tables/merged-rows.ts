@@ -1,0 +1,159 @@
+import type { RowBatch, RowKey, RowRange } from "../../database/database.ts";
+import { damaged } from "../checked.ts";
+import type { KeysFile } from "./keys-file.ts";
+import { Overlay } from "./overlay.ts";
+import { keyAt, lineEnd, lowerBound } from "./row-order.ts";
+import type { BaseChunk, StoredBase } from "./stored-base.ts";
+import { loadChunk, type TableFolder } from "./stored-parts.ts";
+
+/** How many chunks are fetched ahead of the one being read. */
+const chunksAhead = 4;
+const batchBytes = 1 << 20;
+
+/** The rows of base and runs together, in key order; for each key the newest run wins. */
+export async function* mergedRows(
+  folder: TableFolder,
+  base: StoredBase,
+  runs: readonly KeysFile[],
+  range: RowRange,
+): AsyncGenerator<RowBatch, void> {
+  const overlay = await Overlay.open(folder, runs, range.after);
+  const output = new BatchBuilder(folder, range);
+  let chunks = 0;
+  for await (const { chunk, lines } of loadedChunks(folder, base, range)) {
+    folder.signal.throwIfAborted();
+    chunks++;
+    yield* mergeChunk(folder, lines, chunk.nextKey, overlay, output);
+  }
+  if (chunks === 0) yield* mergeChunk(folder, Buffer.alloc(0), undefined, overlay, output);
+  if (output.bytes > 0) yield output.take();
+}
+
+async function* loadedChunks(
+  folder: TableFolder,
+  base: StoredBase,
+  range: RowRange,
+): AsyncGenerator<{ readonly chunk: BaseChunk; readonly lines: Buffer }, void> {
+  const waiting: { readonly chunk: BaseChunk; readonly loading: Promise<Buffer> }[] = [];
+  try {
+    for await (const chunk of base.chunks(range.after)) {
+      if (range.upTo !== undefined && waiting.length > 0 && folder.order.compare(chunk.firstKey, range.upTo) > 0) break;
+      const loading = loadChunk(folder, chunk);
+      loading.catch(() => {}); // told where it is awaited
+      waiting.push({ chunk, loading });
+      if (waiting.length <= chunksAhead) continue;
+      const next = waiting.shift();
+      if (next) yield { chunk: next.chunk, lines: checkLines(folder, next.chunk, await next.loading) };
+    }
+    for (const next of waiting.splice(0)) {
+      yield { chunk: next.chunk, lines: checkLines(folder, next.chunk, await next.loading) };
+    }
+  } finally {
+    await Promise.allSettled(waiting.map(({ loading }) => loading));
+  }
+}
+
+/** Order, count and bounds of a chunk's rows. */
+function checkLines(folder: TableFolder, chunk: BaseChunk, lines: Buffer): Buffer {
+  const { order, subject } = folder;
+  const duplicates = order.keyLength === 0;
+  let rows = 0;
+  let before: RowKey | undefined;
+  for (let at = 0; at < lines.length; rows++) {
+    const end = lineEnd(lines, at, lines.length);
+    const key = keyAt(order, lines, at, end);
+    const step = before === undefined ? (key === chunk.firstKey ? -1 : 1) : order.compare(before, key);
+    if (step > 0 || (step === 0 && !duplicates)) throw damaged(subject, "order of rows");
+    before = key;
+    at = end + 1;
+  }
+  if (rows !== chunk.rows) throw damaged(subject, "row count");
+  if (before !== undefined && chunk.nextKey !== undefined) {
+    const step = order.compare(before, chunk.nextKey);
+    if (step > 0 || (step === 0 && !duplicates)) throw damaged(subject, "row outside its chunk");
+  }
+  return lines;
+}
+
+async function* mergeChunk(
+  folder: TableFolder,
+  lines: Buffer,
+  nextKey: RowKey | undefined,
+  overlay: Overlay,
+  output: BatchBuilder,
+): AsyncGenerator<RowBatch, void> {
+  let at = 0;
+  while (overlay.before(nextKey) && overlay.key !== undefined) {
+    const found = lowerBound(folder.order, lines, at, lines.length, overlay.key);
+    output.add(lines.subarray(at, found));
+    at = found;
+    if (at < lines.length) {
+      const end = lineEnd(lines, at, lines.length);
+      if (keyAt(folder.order, lines, at, end) === overlay.key) at = end + 1;
+    }
+    if (overlay.line) output.addLine(overlay.line);
+    if (output.bytes >= batchBytes) yield output.take();
+    const waiting = overlay.advance();
+    if (waiting) await waiting;
+  }
+  output.add(lines.subarray(at));
+  if (output.bytes > 0) yield output.take();
+}
+
+/** Gathers lines that lie in a range. */
+class BatchBuilder {
+  readonly #folder: TableFolder;
+  readonly #range: RowRange;
+  #pieces: Buffer[] = [];
+  bytes = 0;
+
+  constructor(folder: TableFolder, range: RowRange) {
+    this.#folder = folder;
+    this.#range = range;
+  }
+
+  add(lines: Buffer): void {
+    const { after, upTo } = this.#range;
+    const from = after === undefined ? 0 : this.#above(lines, after);
+    const to = upTo === undefined ? lines.length : this.#above(lines, upTo);
+    this.#push(lines.subarray(from, Math.max(from, to)));
+  }
+
+  addLine(line: Buffer): void {
+    const { after, upTo } = this.#range;
+    const key = keyAt(this.#folder.order, line, 0, line.length);
+    if (after !== undefined && this.#folder.order.compare(key, after) <= 0) return;
+    if (upTo !== undefined && this.#folder.order.compare(key, upTo) > 0) return;
+    this.#push(line);
+    this.#push(lineFeed);
+  }
+
+  take(): RowBatch {
+    const lines = this.#pieces.length === 1 && this.#pieces[0] ? this.#pieces[0] : Buffer.concat(this.#pieces);
+    this.#pieces = [];
+    this.bytes = 0;
+    let rows = 0;
+    for (let at = lines.indexOf(10); at >= 0; at = lines.indexOf(10, at + 1)) rows++;
+    return { lines, rows };
+  }
+
+  /** Offset behind the last line whose key is not above `key`. */
+  #above(lines: Buffer, key: RowKey): number {
+    const { order } = this.#folder;
+    let at = lowerBound(order, lines, 0, lines.length, key);
+    while (at < lines.length) {
+      const end = lineEnd(lines, at, lines.length);
+      if (keyAt(order, lines, at, end) !== key) break;
+      at = end + 1;
+    }
+    return at;
+  }
+
+  #push(piece: Buffer): void {
+    if (piece.length === 0) return;
+    this.#pieces.push(piece);
+    this.bytes += piece.length;
+  }
+}
+
+const lineFeed = Buffer.from("\n");

@@ -1,0 +1,106 @@
+import type { DatabaseEngine, RowKey, TableSchema } from "../../database/database.ts";
+
+/** What this layer needs of a database engine. */
+export type RowRules = Pick<DatabaseEngine, "rowHash" | "compareKeys">;
+
+/** The order of a table's lines. A table without a key is ordered by its whole lines, of which equal ones may occur. */
+export interface RowOrder {
+  readonly keyLength: number;
+  compare(a: RowKey, b: RowKey): number;
+  hash(line: Buffer, start: number, end: number): bigint;
+}
+
+export function rowOrder(table: TableSchema, rules: RowRules): RowOrder {
+  const compare =
+    table.keyLength === 0 ? compareBytes : (a: RowKey, b: RowKey): number => (a === b ? 0 : rules.compareKeys(a, b));
+  return { keyLength: table.keyLength, compare, hash: (line, start, end) => rules.rowHash(line, start, end) };
+}
+
+/** latin1 strings, so this is the order of bytes. */
+function compareBytes(a: RowKey, b: RowKey): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+const tab = 9;
+const lineFeed = 10;
+
+/** Where the key of the line at `start` ends; `end` is the line's end without its LF. */
+export function keyEnd(order: RowOrder, bytes: Buffer, start: number, end: number): number {
+  if (order.keyLength === 0) return end;
+  let at = start;
+  for (let field = order.keyLength; field > 0; field--) {
+    while (at < end && bytes[at] !== tab) at++;
+    if (field > 1 && at < end) at++;
+  }
+  return at;
+}
+
+export function keyAt(order: RowOrder, bytes: Buffer, start: number, end: number): RowKey {
+  return bytes.toString("latin1", start, keyEnd(order, bytes, start, end));
+}
+
+/** End of the line at `start`, without its LF; `-1` when there is no LF before `limit`. */
+export function lineEnd(bytes: Buffer, start: number, limit: number): number {
+  // Most lines are short, and a call out of JavaScript costs more than looking at a hundred bytes.
+  const near = Math.min(limit, start + 96);
+  for (let at = start; at < near; at++) if (bytes[at] === lineFeed) return at;
+  if (near === limit) return -1;
+  const at = bytes.indexOf(lineFeed, near);
+  return at < limit ? at : -1;
+}
+
+/** Start of the last line in `[start, end)`, which ends with LF. */
+export function lastLineStart(bytes: Buffer, start: number, end: number): number {
+  const before = end - 2 < start ? -1 : bytes.lastIndexOf(lineFeed, end - 2);
+  return before < start ? start : before + 1;
+}
+
+/** Offset of the first line in `[start, end)` whose key is not below `key`; whole lines in order. */
+export function lowerBound(order: RowOrder, bytes: Buffer, start: number, end: number, key: RowKey): number {
+  let low = start;
+  let high = end;
+  while (low < high) {
+    const middle = lastLineStart(bytes, low, ((low + high) >>> 1) + 1);
+    const stop = lineEnd(bytes, middle, high);
+    if (order.compare(keyAt(order, bytes, middle, stop === -1 ? high : stop), key) < 0) {
+      low = stop === -1 ? high : stop + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+/** Bytes of whole lines that both begin with. */
+export function commonLines(a: Buffer, aStart: number, aEnd: number, b: Buffer, bStart: number, bEnd: number): number {
+  const most = Math.min(aEnd - aStart, bEnd - bStart);
+  let length = 0;
+  let step = 256;
+  while (length < most) {
+    const size = Math.min(step, most - length);
+    const from = aStart + length;
+    if (b.compare(a, from, from + size, bStart + length, bStart + length + size) !== 0) {
+      length += commonBytes(a, from, b, bStart + length, size);
+      break;
+    }
+    length += size;
+    step = Math.min(step * 2, 1 << 16);
+  }
+  if (length === 0) return 0;
+  const end = a.lastIndexOf(lineFeed, aStart + length - 1);
+  return end < aStart ? 0 : end + 1 - aStart;
+}
+
+/** How many of `size` bytes, not all equal, are equal at the start. */
+function commonBytes(a: Buffer, aStart: number, b: Buffer, bStart: number, size: number): number {
+  let low = 0;
+  let high = size;
+  while (high - low > 64) {
+    const middle = (low + high) >>> 1;
+    const equal = b.compare(a, aStart + low, aStart + middle, bStart + low, bStart + middle) === 0;
+    if (equal) low = middle;
+    else high = middle;
+  }
+  while (low < high && a[aStart + low] === b[bStart + low]) low++;
+  return low;
+}

@@ -1,0 +1,115 @@
+import { hash } from "node:crypto";
+import type { RowKey } from "../../database/database.ts";
+import type { Id } from "../../format/tree.ts";
+import type { PackStream, SavedBlob, Upload } from "../../repository/repository.ts";
+import { keysLine } from "./keys-file.ts";
+
+/** Where chunks of rows are stored. */
+export interface BlobSink {
+  readonly store: Pick<Upload, "blob" | "has" | "ready" | "tree">;
+  /** Bytes that blobs took in the repository, of those that were new. */
+  storedBytes: number;
+}
+
+export interface RowsWriterOptions {
+  readonly sink: BlobSink;
+  readonly stream: PackStream;
+  /** Which file it is in `keys`. */
+  readonly file: "r" | "d";
+  readonly blobMax: number;
+  /** `likely`: chunks may be stored already; then they are hashed here and not handed over. */
+  readonly known: "likely" | "unlikely";
+}
+
+/** How many blobs may be on their way before the oldest is awaited. */
+const blobsInFlight = 32;
+
+/** Writes one `rows` or `deleted` file, chunk by chunk, with its lines of `keys`. */
+export class RowsWriter {
+  readonly #options: RowsWriterOptions;
+  readonly #content: Id[] = [];
+  readonly #inFlight: Promise<SavedBlob>[] = [];
+  #keys: string[] = [];
+  keysBytes = 0;
+  bytes = 0;
+  rows = 0;
+
+  constructor(options: RowsWriterOptions) {
+    this.#options = options;
+  }
+
+  /** Hands `lines` over: they must not be used any more. */
+  async add(lines: Buffer, rows: number, firstKey: RowKey): Promise<void> {
+    const { blobMax } = this.#options;
+    this.rows += rows;
+    this.bytes += lines.length;
+    if (lines.length <= blobMax) {
+      this.#key(keysLine(this.#options.file, rows, lines.length, firstKey));
+      await this.#store(lines);
+      return;
+    }
+    for (let at = 0; at < lines.length; at += blobMax) {
+      const piece = lines.subarray(at, at + blobMax);
+      const first = at === 0;
+      this.#key(keysLine(this.#options.file, first ? rows : 0, piece.length, first ? firstKey : undefined));
+      await this.#store(ownCopy(piece));
+    }
+  }
+
+  async finish(): Promise<{ readonly content: readonly Id[]; readonly keys: string }> {
+    while (this.#inFlight.length > 0) await this.#settle();
+    return { content: this.#content, keys: this.#keys.join("") };
+  }
+
+  async #store(bytes: Buffer): Promise<void> {
+    const { sink, stream, known } = this.#options;
+    if (known === "likely") {
+      const id = hash("sha256", bytes, "hex");
+      if (sink.store.has("data", id)) {
+        this.#push(Promise.resolve({ id, added: false, storedBytes: 0 }));
+        return;
+      }
+    }
+    await sink.store.ready();
+    this.#push(sink.store.blob("data", bytes, stream));
+    if (this.#inFlight.length > blobsInFlight) await this.#settle();
+  }
+
+  #push(blob: Promise<SavedBlob>): void {
+    blob.catch(() => {}); // told where it is awaited
+    this.#inFlight.push(blob);
+  }
+
+  async #settle(): Promise<void> {
+    const saved = await this.#inFlight.shift();
+    if (!saved) return;
+    this.#content.push(saved.id);
+    this.#options.sink.storedBytes += saved.storedBytes;
+  }
+
+  #key(line: string): void {
+    this.#keys.push(line);
+    this.keysBytes += line.length;
+  }
+}
+
+const smallFilePiece = 1 << 20;
+
+/** Stores a small file; its blobs in order. */
+export async function storeFile(sink: BlobSink, bytes: Buffer, stream: PackStream): Promise<readonly Id[]> {
+  const content: Id[] = [];
+  for (let at = 0; at < bytes.length; at += smallFilePiece) {
+    await sink.store.ready();
+    const saved = await sink.store.blob("data", ownCopy(bytes.subarray(at, at + smallFilePiece)), stream);
+    sink.storedBytes += saved.storedBytes;
+    content.push(saved.id);
+  }
+  return content;
+}
+
+/** A copy in memory of its own, outside of Node's pool, so that it can be handed to another thread. */
+function ownCopy(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(copy);
+  return copy;
+}

@@ -1,0 +1,94 @@
+import type { RowKey, TableSchema } from "../../database/database.ts";
+import type { Id, Tree } from "../../format/tree.ts";
+import { layout } from "../layout.ts";
+import type { CutKey } from "./cut-hash.ts";
+import { keysHeader } from "./keys-file.ts";
+import { type CutChunk, LineCutter } from "./line-cutter.ts";
+import { keyAt, lineEnd, type RowOrder } from "./row-order.ts";
+import { type BlobSink, RowsWriter, storeFile } from "./rows-writer.ts";
+import type { TableSizes } from "./table-sizes.ts";
+import { virtualFile, virtualTree } from "./virtual-nodes.ts";
+
+export interface RunWriterOptions {
+  readonly sink: BlobSink;
+  readonly table: TableSchema;
+  readonly order: RowOrder;
+  readonly cutKey: CutKey;
+  readonly sizes: TableSizes;
+}
+
+/** Writes a run: rows that are new or changed, and keys that are gone, given in key order. */
+export class RunWriter {
+  readonly #options: RunWriterOptions;
+  readonly #rows: ChunkedFile;
+  readonly #deleted: ChunkedFile;
+  /** Entries, and bytes of their lines. */
+  entries = 0;
+  bytes = 0;
+
+  constructor(options: RunWriterOptions) {
+    this.#options = options;
+    this.#rows = new ChunkedFile(options, options.order, "r");
+    // A line of `deleted` is a key and nothing else.
+    this.#deleted = new ChunkedFile(options, { ...options.order, keyLength: 0 }, "d");
+  }
+
+  /** `undefined`: deleted. A promise only when chunks have to be stored. */
+  add(key: RowKey, line: Buffer | undefined): Promise<void> | undefined {
+    this.entries++;
+    this.bytes += line ? line.length + 1 : key.length + 1;
+    return line ? this.#rows.add(line) : this.#deleted.add(Buffer.from(key, "latin1"));
+  }
+
+  /** The folder's tree; a run that is the one `before` again keeps its times. */
+  async finish(time: string, before: Tree | undefined): Promise<Id> {
+    const { sink, table } = this.#options;
+    const rows = await this.#rows.finish();
+    const deleted = await this.#deleted.finish();
+    const keys = Buffer.from(keysHeader(table) + rows.keys + deleted.keys, "latin1");
+    const nodes = [
+      virtualFile(layout.rows, rows.content, rows.bytes, time),
+      virtualFile(layout.deleted, deleted.content, deleted.bytes, time),
+      virtualFile(layout.keys, await storeFile(sink, keys, "hot"), keys.length, time),
+    ];
+    return sink.store.tree(virtualTree(nodes, before));
+  }
+}
+
+/** Lines, cut and stored. */
+class ChunkedFile {
+  readonly #order: RowOrder;
+  readonly #cutter: LineCutter;
+  readonly #writer: RowsWriter;
+
+  constructor(options: RunWriterOptions, order: RowOrder, file: "r" | "d") {
+    this.#order = order;
+    this.#cutter = new LineCutter(options.sizes, order, options.cutKey);
+    this.#writer = new RowsWriter({
+      sink: options.sink,
+      stream: "hot",
+      file,
+      blobMax: options.sizes.blobMax,
+      known: "likely",
+    });
+  }
+
+  add(line: Buffer): Promise<void> | undefined {
+    this.#cutter.add(line, 0, line.length);
+    this.#cutter.endLine();
+    return this.#cutter.hasReady ? this.#write(this.#cutter.take()) : undefined;
+  }
+
+  async finish(): Promise<{ readonly content: readonly Id[]; readonly keys: string; readonly bytes: number }> {
+    await this.#write(this.#cutter.finish());
+    return { ...(await this.#writer.finish()), bytes: this.#writer.bytes };
+  }
+
+  async #write(chunks: readonly CutChunk[]): Promise<void> {
+    for (const { bytes } of chunks) {
+      let rows = 0;
+      for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1)) rows++;
+      await this.#writer.add(bytes, rows, keyAt(this.#order, bytes, 0, lineEnd(bytes, 0, bytes.length)));
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import type { RowKey } from "../../database/database.ts";
+import type { Id } from "../../format/tree.ts";
+import { damaged } from "../checked.ts";
+import type { KeysFile, KeysHeader, StoredChunk } from "./keys-file.ts";
+import { foldersIn, loadPart, type TableFolder } from "./stored-parts.ts";
+
+/** A chunk of a base and where the next one begins: its rows are those with `firstKey` ≤ key < `nextKey`. */
+export interface BaseChunk extends StoredChunk {
+  readonly nextKey: RowKey | undefined;
+  readonly startsPart: "yes" | "no";
+}
+
+export interface StoredBase {
+  readonly header: KeysHeader;
+  readonly parts: number;
+  /** Chunks in order, from the one that may hold `from`. One part's list of chunks is in memory at a time. */
+  chunks(from?: RowKey): AsyncGenerator<BaseChunk, void>;
+}
+
+export async function openBase(folder: TableFolder, tree: Id): Promise<StoredBase> {
+  const parts = foldersIn(folder, await folder.reader.loadTree(tree, folder.signal));
+  const first = parts[0];
+  if (!first) throw damaged(folder.subject, "base");
+  const load = async (index: number): Promise<KeysFile> => {
+    const part = parts[index];
+    if (!part) throw damaged(folder.subject, "base");
+    const keys = await loadPart(folder, part.tree);
+    if (keys.rows.length === 0 && parts.length > 1) throw damaged(folder.subject, "empty part");
+    return keys;
+  };
+  const firstPart = await load(0);
+  const firstKeys = new Map<number, RowKey | undefined>();
+
+  /** The last part that begins at or before `key`. */
+  const partOf = async (key: RowKey): Promise<number> => {
+    let low = 0;
+    let high = parts.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if (!firstKeys.has(middle)) firstKeys.set(middle, (await load(middle)).rows[0]?.firstKey);
+      const begins = firstKeys.get(middle);
+      if (begins !== undefined && folder.order.compare(begins, key) <= 0) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  };
+
+  return {
+    header: firstPart.header,
+    parts: parts.length,
+    async *chunks(from) {
+      let index = from === undefined ? 0 : await partOf(from);
+      let part = index === 0 ? firstPart : await load(index);
+      let at = from === undefined ? 0 : chunkOf(folder, part.rows, from);
+      for (;;) {
+        const next = index + 1 < parts.length ? await load(index + 1) : undefined;
+        for (; at < part.rows.length; at++) {
+          const chunk = part.rows[at];
+          if (!chunk) break;
+          const after = part.rows[at + 1] ?? next?.rows[0];
+          checkStep(folder, chunk, after);
+          yield { ...chunk, nextKey: after?.firstKey, startsPart: at === 0 ? "yes" : "no" };
+        }
+        if (!next) return;
+        part = next;
+        at = 0;
+        index++;
+      }
+    },
+  };
+}
+
+/** Index of the last chunk that begins at or before `key`, else 0. */
+export function chunkOf(folder: TableFolder, chunks: readonly StoredChunk[], key: RowKey): number {
+  let low = 0;
+  let high = chunks.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1;
+    const chunk = chunks[middle];
+    if (chunk && folder.order.compare(chunk.firstKey, key) <= 0) low = middle;
+    else high = middle - 1;
+  }
+  return Math.max(low, 0);
+}
+
+function checkStep(folder: TableFolder, chunk: StoredChunk, next: StoredChunk | undefined): void {
+  if (!next) return;
+  const step = folder.order.compare(chunk.firstKey, next.firstKey);
+  if (step > 0 || (step === 0 && folder.order.keyLength > 0)) throw damaged(folder.subject, "order of parts");
+}
