@@ -111,6 +111,8 @@ export interface DatabaseEngine {
   rowHash(line: Buffer, start: number, end: number): bigint;
   /** Compares two keys as lines hold them: <0, 0, >0. Equal only when the bytes are equal. */
   compareKeys(a: RowKey, b: RowKey): number;
+  /** One field of a line for a person: NULL is `null`, binary `x'…'`. The field is a latin1 string of bytes. */
+  readable(field: string): string | null;
   /** `restore.sql`: loads the folder with the engine's own client alone. */
   restoreScript(schema: DatabaseSchema, tables: readonly StoredTableLayout[]): string;
   /**

@@ -2,11 +2,11 @@ import { createHash } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 
 import type { DatabaseSchema, ForeignKey, TableSchema } from "../database.ts";
-import { quoteText } from "./identifier.ts";
+import { quoteName, quoteText } from "./identifier.ts";
 import { all, number, text, type Row } from "./query.ts";
 import type { TextEncoding } from "./row-sql.ts";
 import { rehearse, type Rehearsed } from "./statements.ts";
-import { chooseKey, type StoredColumn, type TableKind } from "./table-key.ts";
+import { chooseKey, hasRowidColumn, type StoredColumn, type TableKind } from "./table-key.ts";
 
 /** Raised when lines come out differently for equal rows: then no run may lie on an older base. */
 const lineFormat = 1;
@@ -61,6 +61,7 @@ export function inspectSchema(connection: DatabaseSync, file: FileFacts): Databa
       ...sound.filter((object) => object.type !== "table").map((object) => object.sql),
       ...plannerStatistics(connection),
       ...virtualTableStatements(virtual),
+      ...rebuildStatements(connection, virtual),
     ],
     uncovered,
   };
@@ -189,6 +190,29 @@ function virtualTableStatements(virtual: readonly SchemaObject[]): readonly stri
     return `INSERT INTO sqlite_schema(type,name,tbl_name,rootpage,sql) VALUES('table',${name},${name},0,${quoteText(sql)})`;
   });
   return ["PRAGMA writable_schema=ON", ...inserts, "PRAGMA writable_schema=RESET"];
+}
+
+/**
+ * A full-text index may lie over the rowids of a table that has no column for them. Such rowids are SQLite's own and change with a
+ * restore, as they do with VACUUM; so that index is built again.
+ */
+function rebuildStatements(connection: DatabaseSync, virtual: readonly SchemaObject[]): readonly string[] {
+  const statements: string[] = [];
+  for (const { subject, sql } of virtual) {
+    if (!/^fts[345]$/.test(moduleOf(sql))) continue;
+    const content = /\bcontent\s*=\s*(?:"((?:[^"]|"")*)"|'((?:[^']|'')*)'|([\w$]+))/i.exec(sql);
+    const rowid = /\bcontent_rowid\s*=\s*["']?([\w$]+)/i.exec(sql)?.[1] ?? "rowid";
+    const table = content?.slice(1).find((name) => name !== undefined && name !== "");
+    if (table === undefined || !["rowid", "oid", "_rowid_"].includes(rowid.toLowerCase())) continue;
+    const found = all(
+      connection,
+      "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND lower(name) = lower(?)",
+      table,
+    )[0];
+    if (found === undefined || hasRowidColumn(connection, text(found, "name"))) continue;
+    statements.push(`INSERT INTO ${quoteName(subject)}(${quoteName(subject)}) VALUES('rebuild')`);
+  }
+  return statements;
 }
 
 /** The module of `CREATE VIRTUAL TABLE name USING module(…)`, in lower case. */

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -9,11 +8,18 @@ import { after, before, test } from "node:test";
 import fc from "fast-check";
 
 import { compareDatabases } from "../../../test/support/compare-databases.ts";
-import type { DatabaseSchema, StoredTableLayout, TableSchema } from "../database.ts";
+import {
+  captureDatabase,
+  loadCaptured,
+  restoreByShell,
+  writeBases,
+  writeLines,
+  type Captured,
+} from "../../../test/support/sqlite-capture.ts";
+import type { StoredTableLayout } from "../database.ts";
 import { keyOf } from "../rows.ts";
 import { sqliteEngine } from "./sqlite.ts";
 
-const { signal } = new AbortController();
 let folder = "";
 before(() => {
   folder = mkdtempSync(join(tmpdir(), "holdfast-test-"));
@@ -159,20 +165,17 @@ test("what is read is loaded back equal, by us and by SQLite's own shell, runs i
         mkdirSync(work);
         const path = join(work, "source.db");
         const source = build(path, tables, encoding, journalMode);
-        const first = await readAll(path);
+        const first = await captureDatabase(path);
         checkLines(first);
-        const base = writeBase(work, first);
+        const base = writeBases(work, first);
         tables.forEach((shape, index) => change(source, index, shape));
-        const second = await readAll(path);
+        const second = await captureDatabase(path);
         checkLines(second);
 
-        await loadAll(join(work, "loaded.db"), second);
+        await loadCaptured(join(work, "loaded.db"), second);
         assert.deepEqual(compareDatabases(path, join(work, "loaded.db")), []);
-        writeFileSync(
-          join(work, "restore.sql"),
-          sqliteEngine.restoreScript(second.schema, writeRuns(work, base, first, second)),
-        );
-        restoreByShell(work);
+        const layouts = writeRuns(work, base, first, second);
+        assert.equal(restoreByShell(work, second.schema, layouts), "ok\n");
         assert.deepEqual(compareDatabases(path, join(work, "new.db")), []);
         source.close();
         rmSync(work, { recursive: true });
@@ -181,11 +184,6 @@ test("what is read is loaded back equal, by us and by SQLite's own shell, runs i
     { numRuns: 120 },
   );
 });
-
-interface Captured {
-  readonly schema: DatabaseSchema;
-  readonly lines: ReadonlyMap<TableSchema, readonly Buffer[]>;
-}
 
 function quote(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
@@ -200,7 +198,8 @@ function build(path: string, tables: readonly TableShape[], encoding: string, jo
     database.exec(createTable(index, shape));
     database.exec("BEGIN");
     for (const row of shape.rows) insert(database, index, shape, row);
-    database.exec("COMMIT");
+    // A counter that is at its end rolls the transaction back.
+    if (database.isTransaction) database.exec("COMMIT");
   });
   return database;
 }
@@ -260,26 +259,6 @@ function change(database: DatabaseSync, index: number, shape: TableShape): void 
   });
 }
 
-async function readAll(path: string): Promise<Captured> {
-  await using source = await sqliteEngine.connect(sqliteEngine.urlOfFile(path), signal);
-  await using snapshot = await source.snapshot(signal);
-  const lines = new Map<TableSchema, readonly Buffer[]>();
-  for (const table of snapshot.schema.tables) {
-    const found: Buffer[] = [];
-    for await (const batch of snapshot.reader(table).read({}, signal, 300)) {
-      const before = found.length;
-      for (let start = 0; start < batch.lines.length;) {
-        const end = batch.lines.indexOf(0x0a, start);
-        found.push(batch.lines.subarray(start, end));
-        start = end + 1;
-      }
-      assert.equal(found.length - before, batch.rows);
-    }
-    lines.set(table, found);
-  }
-  return { schema: snapshot.schema, lines };
-}
-
 function checkLines({ lines }: Captured): void {
   for (const [table, rows] of lines) {
     for (const line of rows) {
@@ -294,25 +273,10 @@ function checkLines({ lines }: Captured): void {
   }
 }
 
-function writeLines(path: string, lines: readonly Buffer[]): void {
-  writeFileSync(path, "");
-  for (const line of lines) appendFileSync(path, Buffer.concat([line, Buffer.from("\n")]));
-}
-
-function writeBase(work: string, { lines }: Captured): ReadonlyMap<string, string> {
-  const files = new Map<string, string>();
-  for (const [table, rows] of lines) {
-    const file = `base-${files.size}`;
-    writeLines(join(work, file), rows);
-    files.set(table.name, file);
-  }
-  return files;
-}
-
 /** Base of the first state, and a run for what changed; a table that got another key between is written whole. */
 function writeRuns(
   work: string,
-  base: ReadonlyMap<string, string>,
+  base: readonly StoredTableLayout[],
   first: Captured,
   second: Captured,
 ): StoredTableLayout[] {
@@ -332,30 +296,8 @@ function writeRuns(
     writeLines(join(work, `deleted-${index}`), deleted);
     return {
       table,
-      base: [base.get(table.name) ?? ""],
+      base: base.find((layout) => layout.table.name === table.name)?.base ?? [],
       runs: [{ rows: `rows-${index}`, deleted: `deleted-${index}` }],
     };
   });
-}
-
-async function loadAll(path: string, { schema, lines }: Captured): Promise<void> {
-  async function* tables() {
-    for (const [table, rows] of lines) {
-      async function* batches() {
-        if (rows.length > 0)
-          yield { lines: Buffer.concat(rows.flatMap((line) => [line, Buffer.from("\n")])), rows: rows.length };
-      }
-      yield { table, batches: batches() };
-    }
-  }
-  await sqliteEngine.load(sqliteEngine.urlOfFile(path), schema, tables(), signal);
-}
-
-function restoreByShell(work: string): void {
-  const output = execFileSync("sqlite3", ["new.db"], {
-    cwd: work,
-    input: readFileSync(join(work, "restore.sql")),
-    encoding: "utf8",
-  });
-  assert.equal(output, "ok\n");
 }

@@ -18,6 +18,7 @@ import { executeSqlite } from "./execute.ts";
 import { loadSqlite } from "./load.ts";
 import { isSqliteUrl, sqliteFileSuffixes, sqlitePath } from "./location.ts";
 import { databaseUsers } from "./open-by.ts";
+import { readable } from "./readable.ts";
 import { restoreScript } from "./restore-script.ts";
 import { rowHash } from "./row-hash.ts";
 
@@ -29,6 +30,7 @@ export const sqliteEngine: DatabaseEngine = {
   check: checkSqlite,
   rowHash,
   compareKeys,
+  readable,
   restoreScript,
   files: (url) => sqliteFileSuffixes.map((suffix) => sqlitePath(url) + suffix),
   urlOfFile(path) {

@@ -7,6 +7,9 @@ export const schemaOptions = {
   defensive: false,
 } as const;
 
+/** `INSERT INTO "name"("name") VALUES('rebuild')`: a full-text table's own command. */
+const rebuild = /^INSERT INTO ("(?:[^"]|"")*")\(\1\) VALUES\('rebuild'\)$/;
+
 const allowed =
   /^(CREATE (UNIQUE |VIRTUAL )?(TABLE|INDEX|TRIGGER|VIEW)\b|ANALYZE sqlite_schema$|INSERT INTO sqlite_(schema|stat1)\(|PRAGMA writable_schema=(ON|RESET)$)/i;
 
@@ -15,7 +18,8 @@ const allowed =
  * a table's definition: so it must be one statement, and of a kind that only defines something in this database.
  */
 export function runSchemaStatement(connection: DatabaseSync, statement: string): void {
-  if (!allowed.test(statement)) throw new Error(`not a schema statement: ${statement.slice(0, 40)}`);
+  if (!allowed.test(statement) && !rebuild.test(statement))
+    throw new Error(`not a schema statement: ${statement.slice(0, 40)}`);
   const prepared = connection.prepare(statement);
   // `sourceSQL` is what SQLite compiled: the first statement only.
   if (prepared.sourceSQL.trim().length !== statement.trim().length) {

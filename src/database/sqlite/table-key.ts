@@ -61,7 +61,7 @@ function candidates(
   const indexes = all(connection, "SELECT name, origin, [unique], partial FROM pragma_index_list(?, 'main')", table);
   const primary = columns.filter((column) => column.primaryKey > 0).toSorted((a, b) => a.primaryKey - b.primaryKey);
   if (primary.length > 0) {
-    const rowid = !kind.withoutRowid && !indexes.some((index) => text(index, "origin") === "pk");
+    const rowid = !kind.withoutRowid && hasRowidColumn(connection, table);
     found.push(rowid ? { columns: primary, rowid } : { columns: primary });
   }
   const unique = indexes.filter(
@@ -102,4 +102,15 @@ function findObstacle(
     if (encoding !== "UTF-8" && exists(`typeof(${name})='text'`)) return "utf16-key";
   }
   return undefined;
+}
+
+/** Whether a column is the rowid itself (INTEGER PRIMARY KEY): then the primary key has no index of its own. */
+export function hasRowidColumn(connection: DatabaseSync, table: string): boolean {
+  const primary = all(
+    connection,
+    "SELECT count(*) AS columns FROM pragma_table_xinfo(?, 'main') WHERE pk > 0",
+    table,
+  )[0];
+  const indexed = all(connection, "SELECT 1 FROM pragma_index_list(?, 'main') WHERE origin = 'pk'", table);
+  return number(primary, "columns") === 1 && indexed.length === 0;
 }
