@@ -74,6 +74,6 @@ const table = markdownTable(rows);
 const line = `${about.date}; medians of ${rounds}; ${machine.cpu}, ${machine.cores} cores; ${about.tools.join("; ")}; data × ${scale}.`;
 writeFileSync(join(out, "bench.md"), `${line}\n\n${table}`);
 console.log(table);
-for (const name of ["holdfast", "restic", "borg", "target"]) {
+for (const name of ["holdfast", "restic", "borg", "target", "live"]) {
   rmSync(join(work, name), { recursive: true, force: true });
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { changeTable, makeData } from "./data.ts";
 import { measure, type Cost } from "./measure.ts";
@@ -63,7 +63,9 @@ function readTable(bench: Bench, file: string): Cost {
 }
 
 function tableRound(bench: Bench, round: number): void {
-  const source = { folder: makeData(bench.work, "table", bench.scale), database: "crm.db" };
+  const source = { folder: join(bench.work, "live"), database: "crm.db" };
+  mkdirSync(source.folder, { recursive: true });
+  copyFileSync(join(makeData(bench.work, "table", bench.scale), "crm.db"), join(source.folder, "crm.db"));
   for (const tool of bench.tools) {
     tool.create(source);
     backupStep(bench, tool, source, "table: first backup");
