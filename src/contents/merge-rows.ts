@@ -1,4 +1,5 @@
 import type { RowBatch, RowKey, TableReader } from "../database/database.ts";
+import { keyOf } from "../database/rows.ts";
 import type { StoredTable } from "./tables/stored-table.ts";
 
 /**
@@ -94,7 +95,7 @@ async function* keyedLines(
       ? 1
       : then.done
         ? -1
-        : compareKeys(keyOfLine(now.value, keyLength), keyOfLine(then.value, keyLength));
+        : compareKeys(keyOf(now.value, keyLength, 0, now.value.length - 1), keyOf(then.value, keyLength, 0, then.value.length - 1));
     yield {
       ...(order <= 0 && !now.done && { now: now.value }),
       ...(order >= 0 && !then.done && { then: then.value }),
@@ -132,16 +133,6 @@ async function* lines(batches: AsyncIterable<RowBatch>): AsyncGenerator<Buffer> 
       start = end;
     }
   }
-}
-
-/** The first `keyLength` fields, without the TAB after them. */
-function keyOfLine(line: Buffer, keyLength: number): RowKey {
-  let end = -1;
-  for (let field = 0; field < keyLength; field++) {
-    end = line.indexOf(9, end + 1);
-    if (end < 0) return line.toString("latin1", 0, line.length - 1);
-  }
-  return line.toString("latin1", 0, end);
 }
 
 class LineOutput {

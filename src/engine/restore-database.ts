@@ -77,7 +77,7 @@ async function prove(work: DatabaseWork, url: string, stored: StoredDatabase, ru
     for (const table of stored.tables) {
       const same = built.schema.tables.find(({ schema, name }) => isNamed(table.table, schema, name));
       if (!same) problems.push(table.table.name);
-      else problems.push(...(await compareWithRanges(built.reader(same), table, work.engine, run.signal)));
+      else problems.push(...(await compareWithRanges(built.reader(same), table, run.signal)));
     }
   }
   const [first] = problems;
