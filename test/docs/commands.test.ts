@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { test } from "node:test";
+import { buildCrm } from "../../demo/build-crm.ts";
+import { holdfastCommands } from "../support/doc-commands.ts";
+import { commandOutput, runCommand } from "../support/run-command.ts";
+import { temporaryFolder } from "../support/temp-folder.ts";
+import { makeTrytonCrm } from "../tryton/tryton-crm.ts";
+
+const root = join(import.meta.dirname, "../..");
+const pages = globSync(["README*.md", "docs/*.md"], { cwd: root }).toSorted();
+
+test("pages are found, and commands in them", () => {
+  assert.ok(pages.includes("README.md"));
+  assert.ok(pages.includes("docs/tryton.md"));
+  assert.ok(holdfastCommands(readFileSync(join(root, "docs/choosing.md"), "utf8")).length > 3);
+});
+
+for (const page of pages) {
+  const commands = holdfastCommands(readFileSync(join(root, page), "utf8"));
+  if (commands.length === 0) continue;
+
+  /** Each page in a fresh folder with a CRM, from top to bottom, as a reader would. */
+  test(`each command of ${page} works`, async () => {
+    using folder = temporaryFolder();
+    const cwd = join(folder.path, "crm");
+    if (basename(page).startsWith("tryton")) await makeTrytonCrm(cwd);
+    else buildCrm(cwd);
+    const env = {
+      PATH: `${join(root, "bin")}:/usr/bin:/bin`,
+      HOME: folder.path,
+      LANG: "C",
+      HOLDFAST_STATE: join(folder.path, "state"),
+    };
+    const shell = (command: string) => runCommand("/bin/sh", ["-c", command], { cwd, env });
+    if (!commands.some(({ command }) => /\bholdfast init\b/.test(command))) {
+      for (const step of ["init --yes --repository ../backups --password-file ../password.txt", "backup"]) {
+        await commandOutput("/bin/sh", ["-c", `holdfast ${step}`], { cwd, env });
+      }
+    }
+    let plan = "";
+    for (const { command, line } of commands) {
+      const { code, stdout, stderr } = await shell(command.replace(/^npx /, "").replaceAll(/\bPLAN\b/g, plan));
+      // 3: done, with warnings, such as that this user is not root.
+      assert.ok(code === 0 || code === 3, `${page}:${line}: ${command} ended with ${code}\n${stdout}${stderr}`);
+      plan = /restore apply (\S+)/.exec(stdout)?.[1] ?? plan;
+    }
+  });
+}

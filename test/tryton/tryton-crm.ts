@@ -1,0 +1,77 @@
+import { createHash } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { commandOutput } from "../support/run-command.ts";
+
+/** Debian's own Python, for which its Tryton packages install; nothing is compiled into this folder. */
+export const python = "/usr/bin/python3";
+export const trytonScript = (name: string): readonly string[] => ["-B", join(import.meta.dirname, name)];
+
+export interface TrytonCrm {
+  readonly folder: string;
+  readonly configuration: string;
+  readonly database: "crm";
+  readonly sqlite: string;
+  /** Folder of the file store. */
+  readonly store: string;
+}
+
+export function trytonCrmIn(folder: string): TrytonCrm {
+  return {
+    folder,
+    configuration: join(folder, "trytond.conf"),
+    database: "crm",
+    sqlite: join(folder, "data/crm.sqlite"),
+    store: join(folder, "data/crm"),
+  };
+}
+
+const cacheFolder = join(import.meta.dirname, "../../node_modules/.cache/holdfast");
+const sizes = { parties: 2000, attachments: 200 } as const;
+
+/**
+ * A Tryton CRM made by `make-crm.py` in `folder`, which is made. It takes trytond half a minute, so the first one is
+ * kept and copied from then on; another one is made when the scripts or the installed trytond are others.
+ */
+export async function makeTrytonCrm(folder: string): Promise<TrytonCrm> {
+  const cached = join(cacheFolder, `tryton-${await recipe()}`);
+  if (!existsSync(cached)) {
+    const making = `${cached}.${process.pid}`;
+    rmSync(making, { recursive: true, force: true });
+    mkdirSync(making, { recursive: true });
+    const args = [making, String(sizes.parties), String(sizes.attachments)];
+    await commandOutput(python, [...trytonScript("make-crm.py"), ...args]);
+    renameSync(making, cached);
+  }
+  cpSync(cached, folder, { recursive: true });
+  const crm = trytonCrmIn(folder);
+  const text = readFileSync(crm.configuration, "utf8");
+  writeFileSync(crm.configuration, text.replace(/^path = .*$/m, `path = ${join(folder, "data")}`));
+  return crm;
+}
+
+async function recipe(): Promise<string> {
+  const hash = createHash("sha256").update(JSON.stringify(sizes));
+  for (const name of ["crm.py", "make-crm.py"]) hash.update(readFileSync(join(import.meta.dirname, name)));
+  hash.update(await commandOutput(python, ["-c", "import trytond; print(trytond.__version__)"]));
+  return hash.digest("hex").slice(0, 16);
+}
+
+/** Counts and checksums of all records of a model, see `crm.py`. */
+export type ModelSums = Readonly<Record<string, readonly [count: number, sum: number]>>;
+
+export interface TrytonAnswer {
+  /** The writer's last operation. */
+  readonly operation: number;
+  readonly models: ModelSums;
+  readonly withoutFile: readonly string[];
+  readonly activeJobs: readonly string[];
+  readonly queued: number;
+  readonly sessions: number;
+  readonly mail: string;
+}
+
+/** What a CRM answers through trytond's own models. */
+export async function askTryton({ configuration, database }: TrytonCrm): Promise<TrytonAnswer> {
+  return JSON.parse(await commandOutput(python, [...trytonScript("ask.py"), configuration, database])) as TrytonAnswer;
+}
