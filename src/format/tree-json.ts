@@ -12,13 +12,20 @@ import type { ExtendedAttribute, NodeType, Tree, TreeNode, Uint64 } from "./tree
  * while restic leaves it out, which cannot be told from a mode that got lost.
  */
 export function treeBytes(tree: Tree): Buffer {
+  const parts: Buffer[] = [];
   let json = '{"nodes":[';
   let separator = "";
   for (const node of tree.nodes) {
     json += separator + nodeJson(node);
     separator = ",";
+    // A string that grows by megabytes is slower to put together than its pieces are to copy.
+    if (json.length > 65_536) {
+      parts.push(Buffer.from(json, "utf8"));
+      json = "";
+    }
   }
-  return Buffer.from(`${json}]}\n`, "utf8");
+  parts.push(Buffer.from(`${json}]}\n`, "utf8"));
+  return Buffer.concat(parts);
 }
 
 function nodeJson(node: TreeNode): string {

@@ -51,6 +51,12 @@ export interface LockHolder {
 export interface Lock extends AsyncDisposable {
   /** Aborted with `lock-lost` when the lock could not be kept; nothing may be written after that. */
   readonly lost: AbortSignal;
+  /**
+   * Makes sure that the lock is held at this moment. To be awaited before anything is written that others rely on: an
+   * index, a snapshot. `repository-locked` when somebody else came at the same moment as we, `lock-lost` when our lock
+   * is gone.
+   */
+  check(signal: AbortSignal): Promise<void>;
 }
 
 /** Reads blobs by their id. Every plaintext is hashed and compared with its id before it is given out. */

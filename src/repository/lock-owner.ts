@@ -1,0 +1,52 @@
+import { readFileSync, readlinkSync } from "node:fs";
+import type { LockFile, LockOwner } from "../format/lock-file.ts";
+import { parseTime } from "../format/time.ts";
+
+/** restic's own age at which a lock counts as forgotten; ours are renewed every five minutes. */
+const forgottenMs = 30 * 60_000;
+
+/** This process, beyond its number: `undefined` where `/proc` does not tell. */
+export function thisOwner(): LockOwner | undefined {
+  const started = processStart(process.pid);
+  if (started === undefined) return undefined;
+  try {
+    return {
+      boot: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
+      pidNamespace: readlinkSync("/proc/self/ns/pid"),
+      pid: process.pid,
+      started,
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Whether a lock was certainly left behind by a Holdfast that is dead. Only its own word counts, which other programs'
+ * locks do not have: a process number alone says nothing in a container, and a host's name may be used twice.
+ *
+ * - The same running system and the same namespace of process numbers: dead when no process has that number, or one
+ *   that started at another time.
+ * - The same host after a restart: dead when the lock was not renewed for 30 minutes besides, which a copy of this
+ *   machine that is still running would have done.
+ */
+export function isLeftBehind(lock: LockFile, own: LockOwner | undefined, hostname: string, now: Date): boolean {
+  const { owner } = lock;
+  if (owner === undefined || own === undefined) return false;
+  if (owner.boot === own.boot) {
+    return owner.pidNamespace === own.pidNamespace && processStart(owner.pid) !== owner.started;
+  }
+  const renewedMs = Number((parseTime(lock.time) ?? 0n) / 1_000_000n);
+  return lock.hostname === hostname && now.getTime() - renewedMs > forgottenMs;
+}
+
+/** When a process started, in clock ticks since the boot: field 22 of `/proc/PID/stat`. */
+function processStart(pid: number): string | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+    // The name in field 2 may hold anything, parentheses too.
+    return text.slice(text.lastIndexOf(")") + 2).split(" ")[19];
+  } catch {
+    return undefined;
+  }
+}

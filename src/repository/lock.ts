@@ -1,0 +1,72 @@
+/**
+ * restic's locks, so that restic and Holdfast respect each other in one repository.
+ *
+ * A lock is a file that says who, since when, and whether alone. Nothing makes checking and writing one step, so it
+ * goes: look, write ours, wait, look again; of two that came at once at least one sees the other and goes back. A lock
+ * is renewed every five minutes by a new file. Whoever could not renew his for 22.5 minutes must stop, since others may
+ * take it for forgotten at 30.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type { LockFile } from "../format/lock-file.ts";
+import { HeldLock, lockedBy, resticTiming, type LockParts, type LockTiming } from "./held-lock.ts";
+import { isHoldfastError } from "../lib/errors.ts";
+import { isLeftBehind, thisOwner } from "./lock-owner.ts";
+import type { Lock, LockHolder, LockMode, LockOptions } from "./repository.ts";
+import { conflicting, loadLocks } from "./stored-locks.ts";
+
+/**
+ * Takes a lock. Locks that a dead Holdfast of this machine left behind are removed on the way. A shared lock is given
+ * out before the second look, which `check` awaits; an exclusive one after it.
+ */
+export async function acquireLock(parts: LockParts, mode: LockMode, options: LockOptions): Promise<Lock> {
+  const timing = { ...resticTiming, ...parts.timing };
+  const { signal, now, waitMs } = options;
+  const deadline = now().getTime() + waitMs;
+  let told: string | undefined;
+  for (let pauseMs = timing.firstWaitMs; ; pauseMs = Math.min(pauseMs * 2, timing.longestWaitMs)) {
+    const conflict = await lookForConflict(parts, timing, mode, options);
+    if (conflict === undefined) {
+      const held = new HeldLock(parts, timing, mode, now);
+      try {
+        await held.begin(signal);
+        if (mode === "exclusive") await held.check(signal);
+        return held;
+      } catch (error) {
+        await held[Symbol.asyncDispose]();
+        const leftMs = deadline - now().getTime();
+        if (!isHoldfastError(error, "repository-locked") || leftMs <= 0) throw error;
+      }
+    } else {
+      const leftMs = deadline - now().getTime();
+      if (leftMs <= 0) throw lockedBy(conflict);
+      if (told !== conflict.time) options.onWait?.(holderOf(conflict));
+      told = conflict.time;
+    }
+    // Spread, so that two who went back from each other do not meet again.
+    const spreadMs = pauseMs * (0.75 + Math.random() / 2);
+    await delay(Math.max(1, Math.min(spreadMs, deadline - now().getTime())), undefined, { signal });
+  }
+}
+
+async function lookForConflict(
+  { storage, key, host }: LockParts,
+  timing: LockTiming,
+  mode: LockMode,
+  { signal, now, onStaleRemoved }: LockOptions,
+): Promise<LockFile | undefined> {
+  const own = thisOwner();
+  const locks = await loadLocks(storage, key, timing.unreadableRetriesMs, signal);
+  const standing = [];
+  for (const stored of locks) {
+    if (isLeftBehind(stored.lock, own, host.hostname, now())) {
+      await storage.remove({ kind: "lock", name: stored.id }, signal);
+      onStaleRemoved?.(holderOf(stored.lock));
+    } else standing.push(stored);
+  }
+  return conflicting(standing, mode);
+}
+
+function holderOf(lock: LockFile): LockHolder {
+  const { hostname, username, pid, time, exclusive } = lock;
+  return { hostname, username, pid, time, exclusive };
+}

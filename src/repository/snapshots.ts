@@ -1,0 +1,49 @@
+import type { MasterKey } from "../format/crypto.ts";
+import { parseSnapshot } from "../format/snapshot-json.ts";
+import { parseTime } from "../format/time.ts";
+import type { Id } from "../format/tree.ts";
+import { openUnpacked, sha256 } from "../format/unpacked.ts";
+import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import { mapBounded } from "../lib/map-bounded.ts";
+import type { Storage } from "../storage/storage.ts";
+import type { StoredSnapshot } from "./repository.ts";
+
+/** Snapshot files are a few hundred bytes: their loading is waiting, so more at once than the storage's own number. */
+const loadsAtOnce = 8;
+
+export interface SnapshotFiles {
+  /** Oldest first. */
+  readonly readable: readonly StoredSnapshot[];
+  readonly unreadable: readonly { readonly id: Id; readonly reason: string }[];
+}
+
+/** Every snapshot file. Damaged ones are told apart, so that they do not hide the others; one that is gone is left out. */
+export async function loadSnapshots(storage: Storage, key: MasterKey, signal: AbortSignal): Promise<SnapshotFiles> {
+  const names: Id[] = [];
+  for await (const { name } of storage.list("snapshot", signal)) names.push(name);
+  const unreadable: { id: Id; reason: string }[] = [];
+  const loaded = await mapBounded(names, loadsAtOnce, async (id) => {
+    try {
+      return await loadSnapshot(storage, key, id, signal);
+    } catch (error) {
+      if (isHoldfastError(error, "storage-not-found")) return undefined;
+      if (!isHoldfastError(error, "repository-damaged")) throw error;
+      unreadable.push({ id, reason: String(error.facts["reason"] ?? error.code) });
+      return undefined;
+    }
+  });
+  const readable = loaded
+    .filter((stored) => stored !== undefined)
+    .map((stored) => ({ stored, ns: parseTime(stored.snapshot.time) ?? 0n }))
+    .toSorted((left, right) =>
+      left.ns < right.ns || (left.ns === right.ns && left.stored.id < right.stored.id) ? -1 : 1,
+    )
+    .map(({ stored }) => stored);
+  return { readable, unreadable };
+}
+
+async function loadSnapshot(storage: Storage, key: MasterKey, id: Id, signal: AbortSignal): Promise<StoredSnapshot> {
+  const bytes = await storage.load({ kind: "snapshot", name: id }, undefined, signal);
+  if (sha256(bytes) !== id) throw new HoldfastError("repository-damaged", { reason: "contents do not fit the name" });
+  return { id, snapshot: parseSnapshot(openUnpacked(key, bytes)) };
+}
