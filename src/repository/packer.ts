@@ -15,8 +15,14 @@ const maxPackBlobs = 10_000;
 export const packBufferBytes = targetPackBytes + (9 << 20);
 /** Blobs up to this size are sealed together, larger ones alone. */
 const smallBlob = 64 << 10;
-const stageBytes = 256 << 10;
+const stageBytes = 64 << 10;
 const stagePieces = 64;
+
+/**
+ * zstd's level for blobs. On database dumps and short texts 1 makes smaller blobs than 3 does, on program text and JSON
+ * 2 to 4 % larger ones, still below restic's; it takes three quarters of the time.
+ */
+const dataLevel = 1;
 
 export interface FinishedPack {
   readonly name: Id;
@@ -54,12 +60,13 @@ export interface PackedResult {
  */
 export class Packer {
   readonly #options: PackerOptions;
-  readonly #encoder = new ZstdEncoder();
+  readonly #encoder = new ZstdEncoder(dataLevel);
   readonly #decoder = new ZstdDecoder();
   readonly #opener: UnsealRun;
   readonly #open = new Map<string, OpenPack>();
-  #frames = Buffer.alloc(0);
-  #check = Buffer.alloc(smallBlob);
+  readonly #frames = new Scratch();
+  readonly #opened = new Scratch();
+  readonly #decompressed = new Scratch();
 
   constructor(options: PackerOptions) {
     this.#options = options;
@@ -164,9 +171,8 @@ export class Packer {
   }
 
   #compressed(bytes: Uint8Array): Buffer {
-    const bound = compressBound(bytes.length);
-    if (this.#frames.length < bound) this.#frames = Buffer.allocUnsafeSlow(bound);
-    return this.#frames.subarray(0, this.#encoder.compressInto(this.#frames, 0, bytes));
+    const frames = this.#frames.of(compressBound(bytes.length));
+    return frames.subarray(0, this.#encoder.compressInto(frames, 0, bytes));
   }
 
   /**
@@ -185,17 +191,14 @@ export class Packer {
   }
 
   #verify(pack: OpenPack, offset: number, length: number, plainLength: number, id: Buffer): void {
-    const body = this.#opener.unseal(pack.bytes.subarray(offset, offset + length));
+    const sealed = pack.bytes.subarray(offset, offset + length);
+    // Small ones come faster in memory of their own.
+    const body = this.#opener.unseal(sealed, length > smallBlob ? this.#opened.of(length) : undefined);
     const plain =
-      plainLength === 0 ? body : this.#decoder.decompress(body, plainLength, this.#checkBuffer(plainLength));
+      plainLength === 0 ? body : this.#decoder.decompress(body, plainLength, this.#decompressed.of(plainLength));
     if (!hash("sha256", plain, "buffer").equals(id)) {
       throw new HoldfastError("verify-failed", { reason: "blob before upload", blob: id.toString("hex") });
     }
-  }
-
-  #checkBuffer(length: number): Buffer {
-    if (this.#check.length < length) this.#check = Buffer.allocUnsafeSlow(length);
-    return this.#check;
   }
 
   #closeIfFull(pack: OpenPack): void {
@@ -243,6 +246,16 @@ class OpenPack {
     this.seal = new SealRun(masterKey);
     this.buffer = buffer;
     this.bytes = Buffer.from(buffer);
+  }
+}
+
+/** Memory that is used again and again and grows to the largest that was asked for. */
+class Scratch {
+  #bytes = Buffer.alloc(0);
+
+  of(length: number): Buffer {
+    if (this.#bytes.length < length) this.#bytes = Buffer.allocUnsafeSlow(Math.max(length, smallBlob));
+    return this.#bytes;
   }
 }
 
