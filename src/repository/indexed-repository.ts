@@ -51,10 +51,13 @@ export async function loadIndexedRepository(opened: OpenedRepository, signal: Ab
           reader,
           async saveIndex(named, saveSignal) {
             const { name, bytes } = sealUnpacked(masterKey, indexJson(named));
+            // Blobs of a run that lost its lock may be on their way out.
+            await options.lock.check(saveSignal);
             await storage.save({ kind: "index", name }, bytes, saveSignal);
           },
           async saveSnapshot(snapshot, saveSignal) {
             const { name, bytes } = sealUnpacked(masterKey, snapshotJson(snapshot));
+            await options.lock.check(saveSignal);
             await storage.save({ kind: "snapshot", name }, bytes, saveSignal);
             return name;
           },
