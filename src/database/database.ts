@@ -105,8 +105,8 @@ export interface DatabaseEngine {
   connect(url: string, signal: AbortSignal): Promise<DatabaseSource>;
   /** Builds a new database at `url`, which must not exist; removed again when anything fails. */
   load(url: string, schema: DatabaseSchema, tables: AsyncIterable<TableRows>, signal: AbortSignal): Promise<void>;
-  /** The engine's own check of its files and of foreign keys; empty when sound. */
-  check(url: string, signal: AbortSignal): Promise<readonly string[]>;
+  /** The engine's own check of its files, and rows that refer to rows that are not there. */
+  check(url: string, signal: AbortSignal): Promise<DatabaseFindings>;
   /** 64-bit hash of one row's line without LF, the same in every release: sums of it stand in `ranges`. */
   rowHash(line: Buffer, start: number, end: number): bigint;
   /** Compares two keys as lines hold them: <0, 0, >0. Equal only when the bytes are equal. */
@@ -126,6 +126,13 @@ export interface DatabaseEngine {
   execute(url: string, statements: readonly string[], signal: AbortSignal): Promise<void>;
   /** Processes other than this one that hold the database open. */
   holders(url: string): Promise<readonly DatabaseHolder[]>;
+}
+
+export interface DatabaseFindings {
+  /** In the engine's words; empty when the files are sound. */
+  readonly damage: readonly string[];
+  /** One a relation: `deal -> contact: 3`. A sound database may have them; a restore must not add to them. */
+  readonly orphans: readonly string[];
 }
 
 export interface DatabaseHolder {

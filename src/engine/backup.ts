@@ -13,6 +13,7 @@ import { splitKnown, sumFiles, sumRows, summarise } from "./backup-sums.ts";
 import { writeSnapshotTree } from "./backup-tree.ts";
 import { platformNamed, type Engine, type RepositoryAccess } from "./engine.ts";
 import { backupsOf, snapshotTags } from "./points.ts";
+import { refuseHalfMade } from "./restore-record.ts";
 import { startingPoint } from "./starting-point.ts";
 
 export interface BackupInput {
@@ -77,6 +78,7 @@ export interface BackupPrediction {
 /** Backs up one CRM: database first, files after it, then configuration; one snapshot or none. */
 export async function backup(engine: Engine, input: BackupInput, run: Run): Promise<BackupReport> {
   const started = run.now();
+  await refuseHalfMade(engine, input.crm.name, run);
   const platform = platformNamed(engine, input.crm.platform);
   const parts = await platform.parts(input.crm);
   await using repository = await openFor(engine, input.repository, run);

@@ -70,8 +70,12 @@ export async function buildDatabase(
 }
 
 async function prove(work: DatabaseWork, url: string, stored: StoredDatabase, run: Run): Promise<void> {
-  const problems = [...(await work.engine.check(url, run.signal))];
-  if (work.how === "exact") {
+  const findings = await work.engine.check(url, run.signal);
+  const problems = [...findings.damage];
+  if (work.how === "merge") {
+    const before = new Set((await work.engine.check(work.url, run.signal)).orphans);
+    problems.push(...findings.orphans.filter((orphan) => !before.has(orphan)));
+  } else {
     await using source = await work.engine.connect(url, run.signal);
     await using built = await source.snapshot(run.signal);
     for (const table of stored.tables) {

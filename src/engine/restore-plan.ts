@@ -8,8 +8,9 @@ import type { Id } from "../format/tree.ts";
 import type { Run } from "../lib/run.ts";
 import { openFor } from "./access.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
-import { choosePoint } from "./points.ts";
+import { choosePoint, crmOf } from "./points.ts";
 import { prepareRestore } from "./restore-prepare.ts";
+import { refuseHalfMade } from "./restore-record.ts";
 import { listState, readState, writeState } from "./state.ts";
 import type { PointName } from "./snapshots.ts";
 
@@ -97,6 +98,7 @@ export async function planRestore(engine: Engine, input: RestorePlanInput, run: 
   const inner = { ...run, signal: AbortSignal.any([run.signal, lock.lost]) };
   const snapshots = await repository.snapshots(inner.signal);
   const { chosen, passedOver } = choosePoint(snapshots, input.crm, input.point);
+  await refuseHalfMade(engine, crmOf(chosen), run);
   const reader = await repository.index(inner.signal);
   run.report({ type: "phase", phase: "plan", subject: chosen.id.slice(0, 8) });
   const opened = await openSnapshot(reader, chosen, inner.signal);

@@ -1,8 +1,9 @@
 import { lstatSync, readdirSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { planFolder, type FolderPlanItem } from "../contents/folders/plan-folder.ts";
 import type { FolderManifest, Manifest } from "../contents/manifest.ts";
-import { nodeNamed, type OpenedSnapshot, subtreeAt } from "../contents/open-snapshot.ts";
+import { loadContent, nodeNamed, type OpenedSnapshot, subtreeAt } from "../contents/open-snapshot.ts";
 import type { Neutralise } from "../crm/platform.ts";
 import type { Id, TreeNode } from "../format/tree.ts";
 import { nameFromText, nameText, type ByteName } from "../lib/byte-name.ts";
@@ -250,12 +251,19 @@ class Preparation {
     if (!node) throw new HoldfastError("repository-damaged", { subject: name });
     const exists = this.#seeAll([path]);
     const part = { kind: "config", name, path, files: 1, bytes: Number(node.size ?? 0) } as const;
-    if (exists === "no" ? switches.createMissing : switches.updateChanged) {
+    if (exists === "yes" && (await this.#isSameFile(path, node))) {
+      this.#add({ ...part, action: "skip", reason: "same" });
+    } else if (exists === "no" ? switches.createMissing : switches.updateChanged) {
       this.#add({ ...part, action: exists === "no" ? "create" : "update" });
       this.#config.push({ name, path, node });
     } else {
       this.#add({ ...part, action: "skip", reason: exists === "no" ? "missing" : "exists" });
     }
+  }
+
+  async #isSameFile(path: string, node: TreeNode): Promise<boolean> {
+    const now = await readFile(path).catch(() => undefined);
+    return now?.equals(await loadContent(this.#reader, node, this.#run.signal)) === true;
   }
 
   /** One path as `browse` shows it: below `/files/<folder>` or `/config`. */

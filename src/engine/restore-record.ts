@@ -1,4 +1,5 @@
 import { HoldfastError } from "../lib/errors.ts";
+import type { Run } from "../lib/run.ts";
 import type { Engine } from "./engine.ts";
 import { listState, readState, removeState, writeState } from "./state.ts";
 import { removeTree, stepBack, stepForward, syncFolders, type SwapStep } from "./swap.ts";
@@ -43,6 +44,18 @@ export async function loadRecords(engine: Engine): Promise<readonly RestoreRecor
 /** A restore that was cut off and is neither wholly there nor wholly taken back. */
 export function isHalfMade(record: RestoreRecord): boolean {
   return record.state === "staging" || record.state === "swapping" || record.state === "undoing";
+}
+
+/**
+ * Refuses while the CRM is partly what a restore made and partly what it was: a backup of that, or a plan against it,
+ * would be of neither. One that was cut off before it touched anything is only named.
+ */
+export async function refuseHalfMade(engine: Engine, crm: string, run: Pick<Run, "report">): Promise<void> {
+  for (const { id, plan, state, crm: name } of (await loadRecords(engine)).filter(isHalfMade)) {
+    if (name !== crm) continue;
+    if (state !== "staging") throw new HoldfastError("restore-half-made", { crm, id, plan });
+    run.report({ type: "note", code: "stage-kept", facts: { id, plan } });
+  }
 }
 
 /** Does all steps that are not done, durably. Can be called again after a crash at any moment. */

@@ -1,15 +1,16 @@
 import { DatabaseSync } from "node:sqlite";
 
+import type { DatabaseFindings } from "../database.ts";
 import { databaseFailure } from "./failure.ts";
 import { sqlitePath } from "./location.ts";
 import { all, text } from "./query.ts";
 
 /**
- * Findings of `integrity_check`, in SQLite's words, and, each beginning with `orphanFinding`, one per relation whose rows refer to
- * rows that are not there. SQLite enforces foreign keys only where an application asks for it, so orphans are common in sound
- * databases; what a restore must rule out is orphans that were not in the source.
+ * Findings of `integrity_check`, in SQLite's words, and one per relation whose rows refer to rows that are not there.
+ * SQLite enforces foreign keys only where an application asks for it, so orphans are common in sound databases; what a
+ * restore must rule out is orphans that were not in the source.
  */
-export async function checkSqlite(url: string, signal: AbortSignal): Promise<readonly string[]> {
+export async function checkSqlite(url: string, signal: AbortSignal): Promise<DatabaseFindings> {
   const path = sqlitePath(url);
   signal.throwIfAborted();
   try {
@@ -20,7 +21,7 @@ export async function checkSqlite(url: string, signal: AbortSignal): Promise<rea
     });
     try {
       const integrity = all(connection, "PRAGMA integrity_check").map((row) => text(row, "integrity_check"));
-      return [...integrity.filter((finding) => finding !== "ok"), ...orphans(connection)];
+      return { damage: integrity.filter((finding) => finding !== "ok"), orphans: orphans(connection) };
     } finally {
       connection.close();
     }
@@ -29,12 +30,10 @@ export async function checkSqlite(url: string, signal: AbortSignal): Promise<rea
   }
 }
 
-export const orphanFinding = "foreign key: ";
-
 function orphans(connection: DatabaseSync): readonly string[] {
   const rows = all(
     connection,
     "SELECT [table] AS child, parent, count(*) AS rows FROM pragma_foreign_key_check GROUP BY 1, 2 ORDER BY 1, 2",
   );
-  return rows.map((row) => `${orphanFinding}${text(row, "child")} -> ${text(row, "parent")}: ${text(row, "rows")}`);
+  return rows.map((row) => `${text(row, "child")} -> ${text(row, "parent")}: ${text(row, "rows")}`);
 }

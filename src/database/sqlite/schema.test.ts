@@ -13,7 +13,6 @@ import {
   writeBases,
   type Captured,
 } from "../../../test/support/sqlite-capture.ts";
-import { orphanFinding } from "./check.ts";
 import { sqliteEngine } from "./sqlite.ts";
 
 const { signal } = new AbortController();
@@ -145,7 +144,7 @@ test("orphans of the source come back and are told apart from damage", async () 
     INSERT INTO parent VALUES(1); INSERT INTO child VALUES(1,1),(2,2),(3,3);`);
   await goRound();
   const findings = await sqliteEngine.check(sqliteEngine.urlOfFile(join(folder, "loaded.db")), signal);
-  assert.deepEqual(findings, [`${orphanFinding}child -> parent: 2`]);
+  assert.deepEqual(findings, { damage: [], orphans: ["child -> parent: 2"] });
 });
 
 test("what needs functions or modules that only the application has is named, the rest is captured", async () => {
