@@ -13,7 +13,7 @@ import { padEnd, padStart } from "../src/words/width.ts";
 import { buildCrm, type DemoCrm, demoSizes } from "./build-crm.ts";
 import { databaseContent, folderContent, sameFolders } from "./compare.ts";
 import type { Answer } from "./holdfast.ts";
-import { createStory, type Story } from "./story.ts";
+import { createStory } from "./story.ts";
 import { workingDay } from "./working-day.ts";
 
 const { values } = parseArgs({
@@ -47,8 +47,15 @@ async function tell(): Promise<void> {
   makeRoom();
   story.say(words.building, { folder: shown(crmFolder) });
   const crm = buildCrm(crmFolder);
-  const counts = Object.entries(demoSizes).map(([name, count]) => [name, format.number(count)]);
-  story.say(words.built, { ...Object.fromEntries(counts), size: format.bytes(sizeOf(crm)) });
+  const { companies, contacts, deals, notes, attachments } = demoSizes;
+  story.say(words.built, {
+    companies: format.number(companies),
+    contacts: format.number(contacts),
+    deals: format.number(deals),
+    notes: format.number(notes),
+    attachments: format.number(attachments),
+    size: format.bytes(sizeOf(crm)),
+  });
   place = crmFolder;
 
   story.chapter(words.chapters.setUp);

@@ -32,9 +32,7 @@ function shown(field: string, types: "text" | "any" = "text"): string {
     case "integer":
     case "real":
       return types === "any" ? String(value.value) : "";
-    case "null":
-    case "blob":
-    case "raw-text":
-      return "";
+    default:
+      return ""; // NULL, binary, and text that is none
   }
 }

@@ -31,7 +31,7 @@ export async function detectCustom(folder: string): Promise<readonly DetectedCrm
       name: crmName(folder),
       database: `sqlite:${database}`,
       files: stores,
-      attachments: withDatabase(database, (open) => attachmentColumns(open, stores)) ?? [],
+      attachments: withDatabase(database, (opened) => attachmentColumns(opened, stores)) ?? [],
     },
   ];
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
-import fc from "fast-check";
+import { array, constantFrom, oneof, sample, tuple } from "fast-check";
 import { IniError, readIni, setIniOption } from "./ini.ts";
 
 const example = `# a comment
@@ -63,18 +63,16 @@ test("sets an option and leaves the rest alone", () => {
 
 type Parsed = Record<string, Record<string, string>>;
 
-const line = fc.oneof(
-  fc.constantFrom("", "  ", "[a]", "[b]", "  [c]", "[DEFAULT]", "# no", "  ; no", "[a] tail"),
-  fc
-    .tuple(
-      fc.constantFrom("", " ", "    ", "\t"),
-      fc.constantFrom("x", "Y", "zed", "x y", ""),
-      fc.constantFrom("=", ":", " = ", ": ", "", "\t=\t"),
-      fc.constantFrom("1", "a:b=c", "", "; kept", "100%", "值", "two words  "),
-    )
-    .map((parts) => parts.join("")),
+const line = oneof(
+  constantFrom("", "  ", "[a]", "[b]", "  [c]", "[DEFAULT]", "# no", "  ; no", "[a] tail"),
+  tuple(
+    constantFrom("", " ", "    ", "\t"),
+    constantFrom("x", "Y", "zed", "x y", ""),
+    constantFrom("=", ":", " = ", ": ", "", "\t=\t"),
+    constantFrom("1", "a:b=c", "", "; kept", "100%", "值", "two words  "),
+  ).map((parts) => parts.join("")),
 );
-const files = fc.array(line, { maxLength: 12 }).map((lines) => lines.join("\n"));
+const files = array(line, { maxLength: 12 }).map((lines) => lines.join("\n"));
 
 const python = `
 import configparser, json, sys
@@ -90,7 +88,7 @@ json.dump(answers, sys.stdout)
 `;
 
 test("agrees with Python's configparser, before and after an option is set", () => {
-  const texts = fc.sample(files, 3000);
+  const texts = sample(files, 3000);
   const sets = texts.map((text) => {
     try {
       return setIniOption(text, "a", "x", "new");

@@ -34,8 +34,10 @@ test("the demonstration's story is true", async () => {
       "backup full",
       "backup incremental",
       "backup differential",
-      ...Array(3).fill(["restore plan", "restore apply"]),
-    ].flat(),
+      ...["restore plan", "restore apply"],
+      ...["restore plan", "restore apply"],
+      ...["restore plan", "restore apply"],
+    ],
   );
   const home = join(folder.path, "demo");
   const crm = demoCrmIn(join(home, "crm"));

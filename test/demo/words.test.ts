@@ -2,20 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { en, zhCn } from "../../demo/words.ts";
 
-/** `chapters.setUp` → its placeholders, sorted. */
-function placeholders(words: object, path = ""): Record<string, string> {
-  return Object.assign(
-    {},
-    ...Object.entries(words).map(([key, value]: [string, unknown]) =>
-      typeof value === "string"
-        ? {
-            [path + key]: [...value.matchAll(/\{\w+\}/g)]
-              .map(([found]) => found)
-              .toSorted()
-              .join(" "),
-          }
-        : placeholders(value as object, `${path}${key}.`),
-    ),
+/** Every sentence by its path (`chapters.setUp`), as its placeholders, sorted. */
+function placeholders(words: object, path = ""): readonly (readonly [string, string])[] {
+  return Object.entries(words).flatMap(([key, value]: [string, unknown]) =>
+    typeof value === "string"
+      ? [[path + key, (value.match(/\{\w+\}/g) ?? []).toSorted().join(" ")] as const]
+      : placeholders(value as object, `${path}${key}.`),
   );
 }
 
