@@ -12,7 +12,7 @@ import { holdfast } from "../support/holdfast.ts";
 import { runCommand } from "../support/run-command.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
-const page = join(import.meta.dirname, "../../docs/without-holdfast.md");
+const docs = join(import.meta.dirname, "../../docs");
 
 /** Values that text formats lose, beside what the demo CRM has. */
 const hostile = `
@@ -28,6 +28,18 @@ const hostileDay = `
   DELETE FROM 客户 WHERE 代码 = '李芳';
   INSERT INTO 客户 VALUES ('赵敏', '第四');
 `;
+
+/** What a reader of the page types, from top to bottom. */
+function scriptOf(page: string): string {
+  return codeBlocks(readFileSync(join(docs, page), "utf8"))
+    .filter(({ language }) => language === "sh")
+    .map(({ text }) => text)
+    .join("");
+}
+
+test("the Chinese page has the same commands", () => {
+  assert.equal(scriptOf("without-holdfast.zh-CN.md"), scriptOf("without-holdfast.md"));
+});
 
 test("the page's commands, word by word in a fresh shell, give everything back", async () => {
   using folder = temporaryFolder();
@@ -50,10 +62,7 @@ test("the page's commands, word by word in a fresh shell, give everything back",
   workingDay(crm, 2);
   await backup("backup", "incremental");
 
-  const script = codeBlocks(readFileSync(page, "utf8"))
-    .filter(({ language }) => language === "sh")
-    .map(({ text }) => text)
-    .join("");
+  const script = scriptOf("without-holdfast.md");
   assert.match(script, /sqlite3 .* < restore.sql/);
   const empty = join(folder.path, "home");
   mkdirSync(empty);
