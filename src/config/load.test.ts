@@ -145,7 +145,7 @@ test("refuses a plain password and never repeats it", () => {
 test("counts the problems after the first", () => {
   assert.throws(
     () => configFromText(least.replace("name:", "nam:").replace("location:", "locatoin:"), file),
-    (error) => isHoldfastError(error, "config-invalid") && error.facts["more"] === 1 && error.facts["line"] === 1,
+    (error) => isHoldfastError(error, "config-invalid") && error.facts["more"] === 1 && error.facts["line"] === 2,
   );
 });
 

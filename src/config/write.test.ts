@@ -35,7 +35,7 @@ test("what init writes reads back as what was drafted", () => {
       assert.equal(crm?.platform, drafted.crm.platform);
       assert.deepEqual(
         crm?.files.map((one) => one.name),
-        Object.keys(drafted.crm.files),
+        Object.keys(drafted.crm.files ?? {}),
       );
       assert.equal(config.repository.password.kind, "file");
     }),

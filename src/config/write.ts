@@ -1,3 +1,4 @@
+import type { CustomAttachment } from "../crm/platform.ts";
 import { Document, type Node, YAMLMap, isMap, isPair, isScalar } from "yaml";
 
 /** What `init` writes. Paths as they shall stand in the file: relative ones are relative to it. */
@@ -7,7 +8,8 @@ export interface ConfigDraft {
     readonly platform: string;
     readonly configuration?: string;
     readonly database?: string;
-    readonly files: readonly string[] | Readonly<Record<string, string>>;
+    readonly files?: readonly string[] | Readonly<Record<string, string>>;
+    readonly attachments?: readonly CustomAttachment[];
   };
   readonly repository: { readonly location: string; readonly password: string };
 }
@@ -25,14 +27,15 @@ export interface ConfigComments {
 
 /** The text of a new `holdfast.yaml`: reads back as what was drafted. `schema` is a path or URL for editors. */
 export function writeConfig(draft: ConfigDraft, comments: ConfigComments, schema: string): string {
-  const { name, platform, configuration, database, files } = draft.crm;
+  const { name, platform, configuration, database, files, attachments } = draft.crm;
   const document = new Document({
     crm: {
       name,
       platform,
       ...(configuration === undefined ? {} : { configuration }),
       ...(database === undefined ? {} : { database }),
-      files,
+      ...(files === undefined ? {} : { files }),
+      ...(attachments === undefined ? {} : { attachments }),
     },
     repository: { ...draft.repository },
   });

@@ -1,0 +1,43 @@
+import type { Context } from "./context.ts";
+
+/**
+ * A command: how it is called and what it does. What it is called in help, and what each option is for, stands in
+ * `words` under its name: options by their name in camel case, arguments by theirs.
+ */
+export interface Command {
+  /** `backup`, `restore plan`: a key of `words.commands`. */
+  readonly name: string;
+  readonly options?: readonly OptionSpec[];
+  readonly arguments?: readonly ArgumentSpec[];
+  /** A `stream` tells of its work under `--json`, a line an event; a `question` answers with one object. */
+  readonly answers: "stream" | "question";
+  /** Gives the exit code, or throws. */
+  readonly run: (context: Context, invocation: Invocation) => Promise<number>;
+}
+
+export interface OptionSpec {
+  /** As commander takes them: `--dry-run`, `--wait [duration]`, `--as <purpose>`. */
+  readonly flags: string;
+  readonly choices?: readonly string[];
+}
+
+export interface ArgumentSpec {
+  /** As commander takes them: `<plan>`, `[point]`, `[paths...]`. */
+  readonly form: string;
+  readonly choices?: readonly string[];
+}
+
+export interface Invocation {
+  readonly arguments: readonly string[];
+  /** Options by their name in camel case: `true` for a flag. */
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+export function textOption(invocation: Invocation, name: string): string | undefined {
+  const value = invocation.options[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+export function hasFlag(invocation: Invocation, name: string): boolean {
+  return invocation.options[name] === true;
+}

@@ -1,0 +1,31 @@
+import { backupCommand } from "./backup.ts";
+import { browseCommand } from "./browse.ts";
+import type { Command } from "./command.ts";
+import { completionCommand } from "./completion.ts";
+import { configSchemaCommand } from "./config-schema.ts";
+import { configValidateCommand } from "./config-validate.ts";
+import { doctorCommand } from "./doctor.ts";
+import { initCommand } from "./init.ts";
+import { kitCommand } from "./kit.ts";
+import { restoreApplyCommand } from "./restore-apply.ts";
+import { restorePlanCommand } from "./restore-plan.ts";
+import { restoreUndoCommand } from "./restore-undo.ts";
+import { snapshotsCommand } from "./snapshots.ts";
+import { verifyCommand } from "./verify.ts";
+
+/** Every command, in the order of the help. */
+export const commands: readonly Command[] = [
+  initCommand,
+  doctorCommand,
+  backupCommand,
+  snapshotsCommand,
+  browseCommand,
+  restorePlanCommand,
+  restoreApplyCommand,
+  restoreUndoCommand,
+  verifyCommand,
+  kitCommand,
+  configValidateCommand,
+  configSchemaCommand,
+  completionCommand(() => commands),
+];

@@ -1,0 +1,126 @@
+import { chooseRepository, findConfig } from "../config/find.ts";
+import { readSecret } from "../config/secrets.ts";
+import type { Config, SecretReference } from "../config/config.ts";
+import { defaultLimits } from "../config/default-limits.ts";
+import type { CrmDescription } from "../crm/platform.ts";
+import type { RepositoryAccess } from "../engine/engine.ts";
+import type { Door } from "../jobs/run.ts";
+import { HoldfastError } from "../lib/errors.ts";
+import type { Limits } from "../lib/limits.ts";
+import type { Run } from "../lib/run.ts";
+import type { Format } from "../words/format.ts";
+import type { Words } from "../words/words.ts";
+import type { EventReader } from "./events.ts";
+import type { Output, OutputStream } from "./output.ts";
+
+/** What every command takes, before or after its name. */
+export interface GlobalOptions {
+  readonly config?: string;
+  readonly repository?: string;
+  readonly passwordFile?: string;
+  readonly crm?: string;
+  readonly json?: boolean;
+  readonly lang?: string;
+  readonly verbose?: boolean;
+  readonly quiet?: boolean;
+}
+
+/** The world around a process, as one value: so that tests can give another. */
+export interface Surroundings {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Working directory. */
+  readonly folder: string;
+  readonly stdin: NodeJS.ReadStream;
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
+  readonly now: () => Date;
+  readonly signal: AbortSignal;
+}
+
+export interface ContextParts {
+  readonly surroundings: Surroundings;
+  readonly globals: GlobalOptions;
+  readonly words: Words;
+  readonly format: Format;
+  readonly output: Output;
+  readonly events: EventReader;
+  readonly door: Door;
+  /** Reads a password from the bytes of its file, as restic does. */
+  readonly decodePassword: (bytes: Buffer) => Promise<string>;
+}
+
+/** What a command works with. Configuration and password are read when they are first asked for. */
+export interface Context extends ContextParts {
+  readonly run: Run;
+  /** The configuration; `undefined` when there is none. */
+  config(): Promise<Config | undefined>;
+  /** Location of the repository and where its password is, read from nowhere yet. `known`: where it is if not told. */
+  repository(known?: string): Promise<{ readonly location: string; readonly password: SecretReference }>;
+  /** The same with the password itself. */
+  access(known?: string): Promise<RepositoryAccess>;
+  password(reference: SecretReference): Promise<string>;
+  limits(): Promise<Limits>;
+  /** The one CRM that is meant: `--crm`, or the only one of the configuration. */
+  crm(): Promise<CrmDescription>;
+  /** Its name where a name is enough; `undefined` when the repository shall decide. */
+  crmName(): Promise<string | undefined>;
+}
+
+export function createContext(parts: ContextParts): Context {
+  const { surroundings, globals, events } = parts;
+  const { folder, environment, signal } = surroundings;
+  let loading: Promise<Config | undefined> | undefined;
+
+  async function readConfig(): Promise<Config | undefined> {
+    const file = findConfig(folder, environment, globals.config);
+    if (file === undefined) return undefined;
+    const { loadConfig } = await import("../config/load.ts");
+    return loadConfig(file);
+  }
+
+  const context: Context = {
+    ...parts,
+    run: { signal, now: surroundings.now, report: events.report },
+    config: () => (loading ??= readConfig()),
+    async repository(known) {
+      const flags =
+        known === undefined || globals.repository !== undefined ? globals : { ...globals, repository: known };
+      return chooseRepository(folder, environment, flags, await context.config());
+    },
+    async access(known) {
+      const { location, password } = await context.repository(known);
+      return { location, password: await context.password(password) };
+    },
+    async password(reference) {
+      const bytes = await readSecret(reference, {
+        signal,
+        environment,
+        onOpenFile: (subject) => events.report({ type: "warning", warning: { code: "password-file-open", subject } }),
+      });
+      return parts.decodePassword(bytes);
+    },
+    async limits() {
+      return (await context.config())?.limits ?? defaultLimits();
+    },
+    async crm() {
+      const config = await context.config();
+      if (!config) throw new HoldfastError("config-missing", { file: `${folder}/holdfast.yaml` });
+      return chooseCrm(config.crms, globals.crm);
+    },
+    async crmName() {
+      if (globals.crm !== undefined || globals.repository !== undefined) return globals.crm;
+      const crms = (await context.config())?.crms ?? [];
+      return crms.length === 1 ? crms[0]?.name : undefined;
+    },
+  };
+  return context;
+}
+
+function chooseCrm(crms: readonly CrmDescription[], named: string | undefined): CrmDescription {
+  const known = crms.map((one) => one.name).join(", ");
+  const [first, second] = crms;
+  if (named === undefined && second) throw new HoldfastError("crm-ambiguous", { known });
+  const found = named === undefined ? first : crms.find((one) => one.name === named);
+  if (!found) throw new HoldfastError("crm-unknown", { name: named ?? "", known });
+  return found;
+}

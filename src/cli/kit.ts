@@ -1,0 +1,85 @@
+import { writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import type { Kit } from "../engine/kit.ts";
+import { HoldfastError } from "../lib/errors.ts";
+import { shellCommand } from "../lib/shell-quote.ts";
+import { padEnd, displayWidth } from "../words/width.ts";
+import { type Command, textOption } from "./command.ts";
+import type { Context } from "./context.ts";
+import { exitCodes } from "./exit-codes.ts";
+
+export const kitCommand: Command = {
+  name: "kit",
+  answers: "question",
+  options: [{ flags: "--output <file>" }, { flags: "--check <checksum>" }],
+  async run(context, invocation) {
+    const { output, words, format, door } = context;
+    const input = { repository: await context.access() };
+    const checksum = textOption(invocation, "check");
+    if (checksum !== undefined) {
+      await door.useKit(input, checksum, context.run);
+      output.record({ type: "kit-used" });
+      output.line(words.kit.used);
+      return exitCodes.done;
+    }
+    const kit = await door.kit(input, context.run);
+    const file = textOption(invocation, "output");
+    if (file === undefined) {
+      output.record(kit);
+      output.lines(kitLines(context, kit));
+    } else {
+      const path = resolve(context.surroundings.folder, file);
+      await saveKit(path, kitLines(context, kit));
+      output.record({ type: "kit-saved", file: path, checksum: kit.checksum });
+      output.line(format.fill(words.kit.saved, { file: path }));
+    }
+    return exitCodes.done;
+  },
+};
+
+async function saveKit(path: string, lines: readonly string[]): Promise<void> {
+  try {
+    await writeFile(path, `${lines.join("\n")}\n`, { mode: 0o600, flag: "wx" });
+  } catch (error) {
+    const exists = (error as NodeJS.ErrnoException).code === "EEXIST";
+    throw new HoldfastError(exists ? "storage-exists" : "storage-denied", { path }, error);
+  }
+}
+
+/** The page to print: what it is, the facts, and the commands to type, word by word. */
+export function kitLines({ words, format }: Context, kit: Kit): string[] {
+  const texts = words.kit;
+  const facts: (readonly [string, string])[] = [
+    [texts.location, kit.location],
+    [texts.password, kit.password],
+    [texts.id, kit.repositoryId],
+    [texts.crms, kit.crms.join(", ") || words.label.none],
+    [texts.created, format.time(kit.created)],
+    [texts.checksum, kit.checksum],
+  ];
+  const width = Math.max(...facts.map(([name]) => displayWidth(name)));
+  const crm = kit.crms[0] ?? "crm";
+  const access = ["--repository", kit.location, "--password-file", "password.txt"];
+  const restic = ["restic", "-r", kit.location, "--password-file", "password.txt"];
+  return [
+    texts.title,
+    "",
+    texts.intro,
+    "",
+    ...facts.map(([name, value]) => `${padEnd(name, width)}  ${value}`),
+    "",
+    texts.writePassword,
+    `  (umask 077; cat > password.txt)`,
+    "",
+    texts.withHoldfast,
+    `  ${shellCommand(["holdfast", "snapshots", ...access])}`,
+    `  ${shellCommand(["holdfast", "restore", "plan", "latest", "--crm", crm, "--target", "./recovered", "--as", "replacement", ...access])}`,
+    "",
+    texts.withRestic,
+    `  ${shellCommand([...restic, "snapshots"])}`,
+    `  ${shellCommand([...restic, "restore", "latest", "--path", `/${crm}`, "--target", "./recovered"])}`,
+    "",
+    texts.proof,
+    `  ${shellCommand(["holdfast", "kit", "--check", kit.checksum, ...access])}`,
+  ];
+}

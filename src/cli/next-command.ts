@@ -1,0 +1,13 @@
+import { shellCommand } from "../lib/shell-quote.ts";
+import type { Context } from "./context.ts";
+
+/** A command to type next, with the options that chose configuration and repository in this one. */
+export function nextCommand({ globals }: Context, ...rest: readonly string[]): string {
+  const { config, repository, passwordFile } = globals;
+  const options = [
+    ...(config === undefined ? [] : ["--config", config]),
+    ...(repository === undefined ? [] : ["--repository", repository]),
+    ...(passwordFile === undefined ? [] : ["--password-file", passwordFile]),
+  ];
+  return shellCommand(["holdfast", ...rest, ...options]);
+}

@@ -1,0 +1,63 @@
+import type { RestoreReport } from "../engine/restore-apply.ts";
+import type { RestorePlan } from "../engine/restore-plan.ts";
+import { HoldfastError } from "../lib/errors.ts";
+import { printable } from "../words/format.ts";
+import { sentence } from "../words/words.ts";
+import { ask, canAsk } from "./ask.ts";
+import { type Command, textOption } from "./command.ts";
+import type { Context } from "./context.ts";
+import { waitOption } from "./duration.ts";
+import { exitCodes } from "./exit-codes.ts";
+import { nextCommand } from "./next-command.ts";
+import { warningLines } from "./warnings.ts";
+
+export const restoreApplyCommand: Command = {
+  name: "restore apply",
+  answers: "stream",
+  arguments: [{ form: "<plan>" }],
+  options: [{ flags: "--confirm <name>" }, { flags: "--wait [duration]" }],
+  async run(context, invocation) {
+    const waitMs = waitOption(invocation);
+    const plan = await context.door.readPlan(invocation.arguments[0] ?? "");
+    const { password } = await context.access(plan.repository.location);
+    const confirm = textOption(invocation, "confirm") ?? (await askName(context, plan));
+    const input = {
+      plan: plan.id,
+      password,
+      limits: await context.limits(),
+      waitMs,
+      ...(confirm === undefined ? {} : { confirm }),
+    };
+    const report = await context.door.applyRestore(input, context.run);
+    context.events.takeWarnings(); // the report has them all
+    context.output.record(report);
+    context.output.lines(reportLines(context, report));
+    if (report.failed.length > 0) throw new HoldfastError("restore-incomplete", { failed: report.failed.length });
+    return report.warnings.length > 0 ? exitCodes.warnings : exitCodes.done;
+  },
+};
+
+/** Whoever replaces a live CRM types its name: not `y`, which fingers type by themselves. */
+async function askName(context: Context, plan: RestorePlan): Promise<string | undefined> {
+  if (plan.confirm === undefined) return undefined;
+  if (!canAsk(context)) throw new HoldfastError("confirm-needed", { name: plan.confirm });
+  return ask(context, context.format.fill(context.words.plan.asksName, { name: plan.confirm }));
+}
+
+function reportLines(context: Context, report: RestoreReport): string[] {
+  const { words, format, output } = context;
+  const texts = words.restore;
+  const { crm, files, rows, bytes, durationMs: ms } = report;
+  const lines = [output.paint("bold", format.fill(texts.done, { crm, files, rows, bytes, ms }))];
+  if (report.failed.length > 0) {
+    lines.push(output.paint("red", texts.failed));
+    lines.push(...report.failed.map((one) => `  ✗ ${printable(one.path)} (${printable(one.reason)})`));
+  }
+  if (report.warnings.length > 0) lines.push(...warningLines(report.warnings, output, words, format));
+  if (report.kept.length > 0) lines.push(texts.kept, ...report.kept.map((path) => `  ${printable(path)}`));
+  if (report.undo !== undefined) lines.push(texts.undo, `  ${nextCommand(context, "restore", "undo", report.undo)}`);
+  if (report.afterRestore.length > 0) {
+    lines.push(texts.after, ...report.afterRestore.map((code) => `  - ${sentence(words.afterRestore, code) ?? code}`));
+  }
+  return lines;
+}

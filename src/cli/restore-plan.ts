@@ -1,0 +1,135 @@
+import { resolve } from "node:path";
+import type { PlannedAction, RestorePlan, RestorePlanInput, RestoreScope } from "../engine/restore-plan.ts";
+import { HoldfastError } from "../lib/errors.ts";
+import { sentence } from "../words/words.ts";
+import { type Command, type Invocation, hasFlag, textOption } from "./command.ts";
+import type { Context } from "./context.ts";
+import { exitCodes } from "./exit-codes.ts";
+import { nextCommand } from "./next-command.ts";
+import { pointArgument } from "./point-argument.ts";
+import { renderTable } from "./table.ts";
+import { warningLines } from "./warnings.ts";
+
+export const restorePlanCommand: Command = {
+  name: "restore plan",
+  answers: "question",
+  arguments: [{ form: "[point]" }, { form: "[paths...]" }],
+  options: [
+    { flags: "--database" },
+    { flags: "--system" },
+    { flags: "--target <folder>" },
+    { flags: "--as <purpose>", choices: ["clone", "replacement"] },
+    { flags: "--update-changed" },
+    { flags: "--remove-newer" },
+    { flags: "--only-existing" },
+  ],
+  async run(context, invocation) {
+    const { point, paths } = pointArgument(context, invocation.arguments);
+    const target = textOption(invocation, "target");
+    const purpose = (["clone", "replacement"] as const).find((one) => one === invocation.options["as"]);
+    if (purpose && target === undefined) throw new HoldfastError("usage", { problem: "target-and-purpose" });
+    const crm = await context.crmName();
+    const input: RestorePlanInput = {
+      repository: await context.access(),
+      ...(crm === undefined ? {} : { crm }),
+      point,
+      scope: scopeOf(invocation, paths),
+      ...(target === undefined ? {} : { target: resolve(context.surroundings.folder, target) }),
+      ...(purpose === undefined ? {} : { purpose }),
+      switches: {
+        createMissing: !hasFlag(invocation, "onlyExisting"),
+        updateChanged: hasFlag(invocation, "updateChanged"),
+        removeNewer: hasFlag(invocation, "removeNewer"),
+      },
+    };
+    const plan = await context.door.planRestore(input, context.run);
+    context.events.takeWarnings(); // the plan has them
+    context.output.record(plan);
+    context.output.lines(planLines(context, plan));
+    return exitCodes.done;
+  },
+};
+
+function scopeOf(invocation: Invocation, paths: readonly string[]): RestoreScope {
+  const database = hasFlag(invocation, "database");
+  if (database && hasFlag(invocation, "system")) {
+    throw new HoldfastError("usage", { problem: "conflict", what: "--database", other: "--system" });
+  }
+  if (paths.length > 0 && (database || hasFlag(invocation, "system"))) {
+    throw new HoldfastError("usage", { problem: "paths-and-scope" });
+  }
+  if (paths.length > 0) return { kind: "files", paths };
+  return database ? { kind: "database" } : { kind: "system" };
+}
+
+const shownItems = 20;
+const actions: readonly PlannedAction[] = ["create", "update", "replace", "remove", "skip", "conflict"];
+
+export function planLines(context: Context, plan: RestorePlan): string[] {
+  const { words, format, output } = context;
+  const texts = words.plan;
+  const { snapshot, target, counts } = plan;
+  const title = { id: plan.id, what: texts[plan.scope.kind], crm: snapshot.crm, snapshot: snapshot.id.slice(0, 8) };
+  const present = actions.filter((action) => counts[action] > 0);
+  const counted = present.map((action) => `${words.actions[action]} ${format.number(counts[action])}`).join(", ");
+  const lines = [output.paint("bold", format.fill(texts.title, { ...title, time: snapshot.time }))];
+  if (snapshot.outcome !== "ok") lines.push(output.paint("yellow", `! ${texts.withWarnings}`));
+  lines.push(target.kind === "in-place" ? texts.inPlace : format.fill(texts.elsewhere, { folder: target.folder }));
+  if (plan.purpose === "replacement") lines.push(texts.replacement);
+  if (plan.purpose === "clone") {
+    lines.push(texts.clone, ...plan.neutralised.map((code) => `  - ${sentence(words.neutralised, code) ?? code}`));
+  }
+  if (plan.parts.length > 0) lines.push("", ...partLines(context, plan));
+  lines.push("", format.fill(texts.counts, { counts: counted || words.label.none }), ...itemLines(context, plan));
+  const space = format.fill(texts.space, { needed: plan.neededBytes, free: plan.freeBytes });
+  const short = plan.neededBytes > plan.freeBytes;
+  lines.push(short ? output.paint("red", `${space}. ${texts.spaceShort}`) : space);
+  if (plan.parts.some((part) => part.action === "replace")) lines.push(texts.swap);
+  if (plan.warnings.length > 0) lines.push("", ...warningLines(plan.warnings, output, words, format));
+  if (plan.afterRestore.length > 0) {
+    lines.push(
+      "",
+      texts.after,
+      ...plan.afterRestore.map((code) => `  - ${sentence(words.afterRestore, code) ?? code}`),
+    );
+  }
+  if (plan.confirm !== undefined) lines.push("", format.fill(texts.confirm, { name: plan.confirm }));
+  const idle = present.every((action) => action === "skip") && plan.parts.length === 0;
+  lines.push("", idle ? texts.nothing : texts.next);
+  if (!idle) lines.push(`  ${output.paint("bold", nextCommand(context, "restore", "apply", plan.id))}`);
+  return lines;
+}
+
+function partLines({ words, format }: Context, plan: RestorePlan): string[] {
+  const { tables } = words;
+  const columns = [
+    { heading: tables.action },
+    { heading: tables.part },
+    { heading: tables.name },
+    { heading: tables.content },
+    { heading: tables.size, align: "right" as const },
+    { heading: tables.path },
+  ];
+  const rows = plan.parts.map((part) => {
+    const holds = [
+      ...(part.rows === undefined ? [] : [format.count(part.rows, "row")]),
+      ...(part.files === undefined ? [] : [format.count(part.files, "file")]),
+    ];
+    const size = format.bytes(part.bytes);
+    return [words.actions[part.action], words.parts[part.kind], part.name, holds.join(", "), size, part.path];
+  });
+  return renderTable(columns, rows);
+}
+
+function itemLines({ words, format, output }: Context, plan: RestorePlan): string[] {
+  const total = actions.reduce((sum, action) => sum + plan.counts[action], 0) - plan.parts.length;
+  const shown = output.detail === "verbose" ? plan.items : plan.items.slice(0, shownItems);
+  const lines = shown.map((item) => {
+    const why = item.reason === undefined ? "" : ` (${sentence(words.planReasons, item.reason) ?? item.reason})`;
+    return format
+      .fill("  {action}  {path}{why}", { action: words.actions[item.action], path: item.path, why })
+      .replace(/\?$/, why ? "?" : "");
+  });
+  const more = Math.max(total, plan.items.length) - shown.length;
+  return more > 0 && shown.length > 0 ? [...lines, `  ${format.fill(words.plan.more, { count: more })}`] : lines;
+}

@@ -1,0 +1,44 @@
+import type { UndoableRestore } from "../engine/undo.ts";
+import { printable } from "../words/format.ts";
+import { type Command, hasFlag } from "./command.ts";
+import type { Context } from "./context.ts";
+import { waitOption } from "./duration.ts";
+import { exitCodes } from "./exit-codes.ts";
+import { renderTable } from "./table.ts";
+
+export const restoreUndoCommand: Command = {
+  name: "restore undo",
+  answers: "stream",
+  arguments: [{ form: "[id]" }],
+  options: [{ flags: "--list" }, { flags: "--wait [duration]" }],
+  async run(context, invocation) {
+    const { door, output, words, format } = context;
+    if (hasFlag(invocation, "list")) {
+      const found = await door.undoable();
+      output.record({ type: "undoable", restores: found });
+      output.lines(listLines(context, found));
+      return exitCodes.done;
+    }
+    const [id] = invocation.arguments;
+    const input = { waitMs: waitOption(invocation), ...(id === undefined ? {} : { id }) };
+    const report = await door.undoRestore(input, context.run);
+    output.record(report);
+    output.line(format.fill(words.undo.done, { crm: report.crm, id: report.id }));
+    output.lines(report.restored.map((path) => `  ${printable(path)}`));
+    return exitCodes.done;
+  },
+};
+
+function listLines({ words, format }: Context, found: readonly UndoableRestore[]): string[] {
+  const { tables, undo } = words;
+  if (found.length === 0) return [undo.none];
+  const columns = [tables.id, tables.time, tables.crm, tables.state, tables.path].map((heading) => ({ heading }));
+  const rows = found.map((one) => [
+    one.id,
+    format.time(one.time),
+    one.crm,
+    undo.states[one.state],
+    one.paths.join(", "),
+  ]);
+  return renderTable(columns, rows);
+}

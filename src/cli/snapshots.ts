@@ -1,0 +1,45 @@
+import type { SnapshotRow } from "../engine/snapshots.ts";
+import type { Command } from "./command.ts";
+import type { Context } from "./context.ts";
+import { exitCodes } from "./exit-codes.ts";
+import { renderTable } from "./table.ts";
+
+export const snapshotsCommand: Command = {
+  name: "snapshots",
+  answers: "question",
+  async run(context) {
+    const { crm } = context.globals;
+    const repository = await context.access();
+    const input = { repository, ...(crm === undefined ? {} : { crm }) };
+    const report = await context.door.snapshots(input, context.run);
+    context.output.record(report);
+    context.output.lines(snapshotLines(context, report.snapshots));
+    return exitCodes.done;
+  },
+};
+
+function snapshotLines({ words, format }: Context, rows: readonly SnapshotRow[]): string[] {
+  const { tables } = words;
+  if (rows.length === 0) return [words.snapshots.empty];
+  const columns = [
+    { heading: tables.id },
+    { heading: tables.time },
+    { heading: tables.crm },
+    { heading: tables.kind },
+    { heading: tables.outcome },
+    { heading: tables.size, align: "right" as const },
+    { heading: tables.added, align: "right" as const },
+    { heading: "" },
+  ];
+  const cells = rows.map((row) => [
+    row.id.slice(0, 8),
+    format.time(row.time),
+    row.crm || row.paths.join(" "),
+    row.kind ? words.kinds[row.kind] : tables.foreign,
+    row.outcome ? words.outcomes[row.outcome] : "",
+    row.totalBytes === undefined ? "" : format.bytes(row.totalBytes),
+    row.addedBytes === undefined ? "" : format.bytes(row.addedBytes),
+    row.latest ? `← ${tables.latest}` : "",
+  ]);
+  return [...renderTable(columns, cells), format.fill(words.snapshots.zone, { zone: format.zone })];
+}

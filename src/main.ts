@@ -1,0 +1,86 @@
+import { readFileSync } from "node:fs";
+import { hostname, userInfo } from "node:os";
+import { join } from "node:path";
+import type { Engine } from "./engine/engine.ts";
+
+/**
+ * The composition root: the one place that knows every storage, database and platform. What a command does not need
+ * is not loaded: `--version` ends here, help loads the command line, and the engine comes with the first use case.
+ */
+async function main(): Promise<void> {
+  const typed = process.argv.slice(2);
+  if (typed.length === 1 && (typed[0] === "--version" || typed[0] === "-V")) {
+    process.stdout.write(`${version()}\n`);
+    return;
+  }
+  const cancelling = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => cancel(cancelling));
+  // Whoever reads our output may stop reading (`| head`): that is an end, not an error.
+  process.stdout.on("error", () => process.exit(0));
+  const [{ runCli }, { openDoor }] = await Promise.all([import("./cli/cli.ts"), import("./jobs/run.ts")]);
+  const code = await runCli({
+    typed,
+    version: version(),
+    environment: process.env,
+    folder: process.cwd(),
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    now: () => new Date(),
+    signal: cancelling.signal,
+    door: openDoor({ loadEngine, lockFolders: ["/run/lock"] }),
+    decodePassword: async (bytes) => (await import("./format/key-file.ts")).normalisePassword(bytes),
+  });
+  process.exit(code);
+}
+
+/** The second time, or when cleaning up takes too long, the process ends at once: locks are found stale later. */
+function cancel(cancelling: AbortController): void {
+  const cancelled = 130;
+  if (cancelling.signal.aborted) process.exit(cancelled);
+  cancelling.abort();
+  setTimeout(() => process.exit(cancelled), 5000).unref();
+}
+
+async function loadEngine(): Promise<Engine> {
+  const [storage, { sqliteEngine }, { custom }, { tryton }] = await Promise.all([
+    import("./storage/local.ts"),
+    import("./database/sqlite/sqlite.ts"),
+    import("./crm/custom.ts"),
+    import("./crm/tryton.ts"),
+  ]);
+  const { username, uid, gid } = user();
+  return {
+    program: `holdfast ${version()}`,
+    openStorage: storage.localStorage,
+    platforms: [tryton, custom],
+    databases: [sqliteEngine],
+    stateFolder: stateFolder(process.env),
+    host: { hostname: hostname(), username, uid, gid },
+  };
+}
+
+/** A process may run under a user id that has no name, in a container for example. */
+function user(): { readonly username: string; readonly uid: number; readonly gid: number } {
+  try {
+    return userInfo();
+  } catch {
+    const uid = process.getuid?.() ?? 0;
+    return { username: String(uid), uid, gid: process.getgid?.() ?? 0 };
+  }
+}
+
+/** Plans, undo records and kits of this user; of the machine for a process without a home, such as a service. */
+function stateFolder(environment: NodeJS.ProcessEnv): string {
+  const { HOLDFAST_STATE: own, XDG_STATE_HOME: state, HOME: home } = environment;
+  if (own) return own;
+  if (state) return join(state, "holdfast");
+  return home ? join(home, ".local/state/holdfast") : "/var/lib/holdfast";
+}
+
+function version(): string {
+  const file = new URL("../package.json", import.meta.url);
+  return (JSON.parse(readFileSync(file, "utf8")) as { readonly version: string }).version;
+}
+
+await main();
