@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { kindOf } from "./points.ts";
 import type { Engine } from "./engine.ts";
 import { databaseEngineFor } from "./engine.ts";
@@ -17,6 +18,11 @@ export interface PredictionInput {
   readonly start: StartingPoint;
   /** This CRM's backups, oldest first. */
   readonly backups: readonly StoredSnapshot[];
+  /**
+   * `look`: folders are walked, as a dry run does. `remember`: where there is an earlier backup its numbers serve, since
+   * a backup should not walk a million files twice for the sake of a number in its report.
+   */
+  readonly files: "look" | "remember";
 }
 
 /**
@@ -37,30 +43,51 @@ export async function predict(engine: Engine, input: PredictionInput, run: Run):
     rows += size.rows;
     rowBytes += size.bytes;
   }
-  let files = 0;
-  let fileBytes = 0;
-  for (const folder of parts.folders) {
-    const seen = await predictFolder({
-      path: nameFromText(folder.path),
-      excludes: folder.excludes,
-      ...(start.parent && kind !== "full" && { changedSince: new Date(start.parent.stored.snapshot.time) }),
-      signal: run.signal,
-    });
-    files += seen.files;
-    fileBytes += seen.bytesToRead;
-  }
+  const { files, bytes: fileBytes } = await predictFiles(input, run);
   const readBytes = rowBytes + fileBytes;
-  const model = input.backups.findLast((stored) => kindOf(stored) === kind) ?? input.backups.at(-1);
-  const { storedShare, bytesPerMs } = rates(model);
+  const { storedShare, bytesPerMs } = rates(modelOf(input));
   return {
     kind,
     tables,
     rows,
     files,
     readBytes,
-    storedBytes: Math.round((kind === "full" && !start.parent ? readBytes : fileBytes + rowBytes) * storedShare),
+    storedBytes: Math.round(readBytes * storedShare),
     durationMs: Math.round(firstGuess.overheadMs + readBytes / bytesPerMs),
   };
+}
+
+async function predictFiles(
+  { parts, start, files, ...input }: PredictionInput,
+  run: Run,
+): Promise<{ readonly files: number; readonly bytes: number }> {
+  const { parent, kind } = start;
+  if (files === "remember" && parent) {
+    const { folders } = parent.manifest;
+    const added = modelOf({ start, backups: input.backups })?.snapshot.summary?.dataAdded ?? 0;
+    return {
+      files: folders.reduce((total, folder) => total + folder.files, 0),
+      bytes: kind === "full" ? folders.reduce((total, folder) => total + folder.bytes, 0) : added,
+    };
+  }
+  const sum = { files: 0, bytes: 0 };
+  for (const { path, excludes } of parts.folders) {
+    if (!existsSync(path)) continue;
+    const seen = await predictFolder({
+      path: nameFromText(path),
+      excludes,
+      ...(parent && kind !== "full" && { changedSince: new Date(parent.stored.snapshot.time) }),
+      signal: run.signal,
+    });
+    sum.files += seen.files;
+    sum.bytes += seen.bytesToRead;
+  }
+  return sum;
+}
+
+/** The newest backup of the same kind, else the newest. */
+function modelOf({ start, backups }: Pick<PredictionInput, "start" | "backups">): StoredSnapshot | undefined {
+  return backups.findLast((stored) => kindOf(stored) === start.kind) ?? backups.at(-1);
 }
 
 function rates(model: StoredSnapshot | undefined): { readonly storedShare: number; readonly bytesPerMs: number } {

@@ -91,7 +91,11 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
   if (!start.parent && input.kind !== "full") {
     run.report({ type: "note", code: "first-backup-is-full", facts: { crm: input.crm.name } });
   }
-  const prediction = await predict(engine, { parts, start, backups: backupsOf(snapshots, input.crm.name) }, inner);
+  const prediction = await predict(
+    engine,
+    { parts, start, backups: backupsOf(snapshots, input.crm.name), files: "remember" },
+    inner,
+  );
   await using upload = await indexed.upload({ signal, lock, limits: input.limits });
 
   const warnings: Warning[] = [];
@@ -169,7 +173,7 @@ export async function predictBackup(engine: Engine, input: BackupInput, run: Run
   const snapshots = await repository.snapshots(run.signal);
   const indexed = await repository.index(run.signal);
   const start = await startingPoint(snapshots, input.crm.name, input.kind, indexed, run.signal);
-  return await predict(engine, { parts, start, backups: backupsOf(snapshots, input.crm.name) }, run);
+  return await predict(engine, { parts, start, backups: backupsOf(snapshots, input.crm.name), files: "look" }, run);
 }
 
 function lockOptions(input: BackupInput, run: Run): LockOptions {

@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { rmSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { predictBackup } from "../../src/engine/backup.ts";
+import { listSnapshots } from "../../src/engine/snapshots.ts";
+import { isHoldfastError } from "../../src/lib/errors.ts";
+import { resticOn } from "../support/restic.ts";
+import { limits, smallCrm } from "../support/small-crm.ts";
+import { temporaryFolder } from "../support/temp-folder.ts";
+
+test("the three kinds store what changed since the right backup", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  const first = await crm.backup();
+  assert.deepEqual([first.kind, first.outcome, first.rows.rows, first.files.files], ["full", "ok", 3005, 2]);
+
+  crm.sql("UPDATE contact SET name = 'changed' WHERE id = 7; DELETE FROM contact WHERE id = 8");
+  writeFileSync(join(crm.attachments, "new.txt"), "12345");
+  crm.sql("INSERT INTO attachment VALUES (3, 1, 'new.txt')");
+  const second = await crm.backup();
+  assert.equal(second.kind, "incremental");
+  assert.equal(second.parent, first.snapshot);
+  assert.deepEqual([second.rows.changedRows, second.files.newFiles, second.files.changedFiles], [3, 1, 0]);
+  assert.equal(second.files.changedBytes, 5);
+  assert.ok(second.storedBytes < first.storedBytes);
+
+  crm.sql("UPDATE contact SET amount = 1.5 WHERE id = 9");
+  const third = await crm.backup("differential");
+  assert.equal(third.lastFull, first.snapshot);
+  assert.ok(third.sinceFullBytes > third.sincePreviousBytes);
+  assert.equal(third.rows.changedRows, 4);
+
+  const nothing = await crm.backup();
+  assert.deepEqual([nothing.rows.changedRows, nothing.files.changedBytes, nothing.sincePreviousBytes], [0, 0, 0]);
+  const full = await crm.backup("full");
+  assert.equal(full.rows.readBytes > 0 && full.files.readBytes, 100_014);
+
+  const { snapshots } = await listSnapshots(crm.engine, { repository: crm.access }, crm.run);
+  assert.deepEqual(
+    snapshots.map(({ kind, latest }) => [kind, latest]),
+    [
+      ["full", false],
+      ["incremental", false],
+      ["differential", false],
+      ["incremental", false],
+      ["full", true],
+    ],
+  );
+  await resticOn(crm.access.location, crm.access.password).check();
+});
+
+test("a row without its file is a warning once it is new, and known after", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  await crm.backup();
+  crm.sql("INSERT INTO attachment VALUES (9, 1, 'gone.txt')");
+  writeFileSync(join(crm.attachments, "stray.txt"), "nobody's");
+  const old = new Date(Date.now() - 60_000);
+  utimesSync(join(crm.attachments, "stray.txt"), old, old);
+  await new Promise((resolve) => setTimeout(resolve, 20)); // a file as old as the database's moment is not judged
+  const warned = await crm.backup();
+  assert.equal(warned.outcome, "warning");
+  assert.deepEqual(
+    warned.warnings.map(({ code, subject, detail }) => [code, subject, detail]),
+    [
+      ["file-missing", "attachments/gone.txt", "attachment 9"],
+      ["file-orphan", "attachments/stray.txt", undefined],
+    ],
+  );
+  assert.equal((await crm.backup()).outcome, "warning", "still new, against the last backup that was ok");
+  const accepted = await crm.backup(undefined, { inconsistencies: "accept" });
+  assert.deepEqual([accepted.outcome, accepted.known.length], ["ok", 2]);
+  const after = await crm.backup();
+  assert.deepEqual([after.outcome, after.warnings.length, after.known.length], ["ok", 0, 2]);
+});
+
+test("a first backup with inconsistencies warns, and the next one knows them", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  crm.sql("INSERT INTO attachment VALUES (9, 1, 'gone.txt')");
+  assert.equal((await crm.backup()).outcome, "warning");
+  const second = await crm.backup();
+  assert.deepEqual([second.outcome, second.known.length], ["ok", 1]);
+});
+
+test("without its database there is no snapshot", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  writeFileSync(crm.database, "this is not a database, but long enough to be taken for a file of one".repeat(20));
+  await assert.rejects(crm.backup(), (error) => isHoldfastError(error));
+  rmSync(crm.database);
+  await assert.rejects(crm.backup(), (error) => isHoldfastError(error));
+  const { snapshots } = await listSnapshots(crm.engine, { repository: crm.access }, crm.run);
+  assert.deepEqual(snapshots, []);
+});
+
+test("a missing folder is a warning that names it", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  rmSync(crm.attachments, { recursive: true });
+  const report = await crm.backup();
+  assert.equal(report.outcome, "warning");
+  assert.ok(report.warnings.some(({ code, subject }) => code === "part-missing" && subject === crm.attachments));
+});
+
+test("a prediction stands beside the result, and a dry run writes nothing", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  const input = {
+    crm: crm.description,
+    configFile: crm.configFile,
+    repository: crm.access,
+    limits,
+    waitMs: 0,
+    inconsistencies: "warn",
+  } as const;
+  const predicted = await predictBackup(crm.engine, input, crm.run);
+  const { snapshots } = await listSnapshots(crm.engine, { repository: crm.access }, crm.run);
+  assert.equal(snapshots.length, 0);
+  const report = await crm.backup();
+  assert.deepEqual([report.prediction?.files, report.prediction?.kind], [predicted.files, "full"]);
+  assert.equal(predicted.files, report.files.files);
+});
