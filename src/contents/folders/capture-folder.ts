@@ -158,7 +158,8 @@ class Capture {
       seen += 1;
       if (seen % 256 === 0) {
         this.#progress();
-        await nextTurn(undefined, { signal: this.#run.signal });
+        await nextTurn();
+        this.#run.signal.throwIfAborted();
       }
       if (this.#failed) break; // `done` tells why
       if (done) {

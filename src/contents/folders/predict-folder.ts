@@ -56,7 +56,8 @@ export async function predictFolder(input: PredictFolderInput): Promise<FolderPr
         }
       }
       seen += 1;
-      if (seen % 512 === 0) await nextTurn(undefined, { signal });
+      if (seen % 512 === 0) await nextTurn();
+      signal.throwIfAborted();
     }
   } finally {
     for (const { scan } of way) scan[Symbol.dispose]();
