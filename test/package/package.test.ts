@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { after, before, test } from "node:test";
+import { commandOutput, runCommand } from "../support/run-command.ts";
+import { temporaryFolder } from "../support/temp-folder.ts";
+
+/**
+ * The package as somebody installs it: packed, installed globally by the machine's own npm and Node.js, and run where
+ * PATH holds neither, as under cron and systemd.
+ */
+const root = join(import.meta.dirname, "../..");
+const folder = temporaryFolder();
+after(() => folder[Symbol.dispose]());
+
+// A space, since paths have them.
+const prefix = join(folder.path, "npm global");
+const program = join(prefix, "bin/holdfast");
+const installed = join(prefix, "lib/node_modules/holdfast");
+/** The machine's own tools: without what npm puts in front for scripts. */
+const machinePath = (process.env["PATH"] ?? "")
+  .split(delimiter)
+  .filter((one) => !one.includes("node_modules"))
+  .join(delimiter);
+const machine = { PATH: machinePath, HOME: process.env["HOME"] ?? tmpdir() };
+const bare = { PATH: "/usr/bin:/bin" };
+let tarball = "";
+
+before(async () => {
+  const packed = await commandOutput("npm", ["pack", "--json", "--pack-destination", folder.path], {
+    cwd: root,
+    env: machine,
+  });
+  const [{ filename } = { filename: "" }] = JSON.parse(packed.slice(packed.indexOf("["))) as { filename: string }[];
+  tarball = join(folder.path, filename);
+  await installPackage();
+});
+
+async function installPackage(...more: readonly string[]): Promise<void> {
+  const args = ["install", "--global", "--prefix", prefix, "--prefer-offline", "--no-audit", ...more, tarball];
+  await commandOutput("npm", args, { env: machine, timeoutMs: 300_000 });
+}
+
+function makeCrm(name: string): string {
+  const crm = join(folder.path, name);
+  mkdirSync(join(crm, "attachments"), { recursive: true });
+  writeFileSync(join(crm, "attachments/合同.txt"), "signed\n");
+  using database = new DatabaseSync(join(crm, "crm.db"));
+  database.exec("CREATE TABLE contact (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO contact VALUES (1, '张伟')");
+  const lines = [
+    "crm:",
+    "  name: acme",
+    "  database: sqlite:./crm.db",
+    "  files: [./attachments]",
+    "repository:",
+    "  location: ./backups",
+    "  password: file:./password.txt",
+    "",
+  ];
+  writeFileSync(join(crm, "holdfast.yaml"), lines.join("\n"));
+  writeFileSync(join(crm, "password.txt"), "correct horse\n", { mode: 0o600 });
+  return crm;
+}
+
+test("the tarball is small and holds what runs, nothing else", async () => {
+  const names = (await commandOutput("tar", ["--list", "--file", tarball])).trim().split("\n");
+  const strange = names.filter((name) => !/^package\/(bin|dist|docs)\/|^package\/[A-Za-z.-]+$/.test(name));
+  assert.deepEqual(strange, []);
+  const unwanted = names.filter((name) =>
+    /\.test\.|\.map$|(?<!\.d)\.ts$|contract\.js|node_modules|^package\/docs\/evidence/.test(name),
+  );
+  assert.deepEqual(unwanted, []);
+  for (const name of ["bin/holdfast", "dist/main.js", "package.json", "LICENSE", "README.md", "README.zh-CN.md"]) {
+    assert.ok(names.includes(`package/${name}`), name);
+  }
+  const unpacked = await runCommand("tar", ["--extract", "--to-stdout", "--file", tarball]);
+  assert.ok(!unpacked.stdout.includes(root), "a path of the machine that built it");
+  assert.ok(statSync(tarball).size < 1_000_000, `${statSync(tarball).size} bytes`);
+});
+
+const places: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  "a bare PATH": { ...bare, HOLDFAST_STATE: join(folder.path, "state-bare") },
+  cron: { ...bare, SHELL: "/bin/sh", LOGNAME: "root", HOME: join(folder.path, "home") },
+  systemd: {
+    PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    LANG: "C.UTF-8",
+    INVOCATION_ID: "0123456789abcdef0123456789abcdef",
+    HOLDFAST_STATE: join(folder.path, "state-systemd"),
+  },
+};
+mkdirSync(join(folder.path, "home"));
+
+for (const [place, env] of Object.entries(places)) {
+  test(`backs up and restores under ${place}`, async () => {
+    const crm = makeCrm(`crm under ${place}`);
+    const config = join(crm, "holdfast.yaml");
+    const holdfast = (...args: readonly string[]) =>
+      commandOutput(program, ["--config", config, "--json", ...args], { cwd: "/", env });
+    await holdfast("init", "--yes");
+    await holdfast("backup");
+    const back = join(folder.path, `back ${place}`);
+    const planned = await holdfast("restore", "plan", "latest", "--system", "--target", back, "--as", "replacement");
+    const id = /"type":"restore-plan","id":"([^"]+)"/.exec(planned)?.[1] ?? "";
+    await holdfast("restore", "apply", id);
+
+    const files = readdirSync(back, { recursive: true, encoding: "utf8" });
+    assert.ok(
+      files.some((file) => file.endsWith("attachments/合同.txt")),
+      files.join("\n"),
+    );
+    const database = files.find((file) => file.endsWith("crm.db")) ?? "crm.db";
+    using restored = new DatabaseSync(join(back, database), { readOnly: true });
+    assert.equal(restored.prepare("SELECT name FROM contact").get()?.["name"], "张伟");
+    assert.ok(!readdirSync(crm).some((name) => name.startsWith("core")));
+  });
+}
+
+test("without any Node.js that is new enough it says so in one line, and the line it names mends it", async () => {
+  const optional = readdirSync(join(installed, "node_modules")).find((name) => name.startsWith("node-linux-")) ?? "";
+  const aside = join(folder.path, "node-aside");
+  renameSync(join(installed, "node_modules", optional), aside);
+
+  const missing = await runCommand(program, ["--version"], { env: machine });
+  assert.deepEqual([missing.code, missing.stdout], [1, ""]);
+  assert.match(missing.stderr, /^holdfast: Node\.js 26 or newer is needed .*\n$/);
+  const chinese = await runCommand(program, ["--version"], { env: { ...bare, LANG: "zh_CN.UTF-8" } });
+  assert.match(chinese.stderr, /^holdfast：需要 Node\.js 26 .*\n$/);
+
+  const version = await commandOutput(program, ["--version"], {
+    env: { ...bare, HOLDFAST_NODE: join(aside, "bin/node") },
+  });
+  assert.match(version, /^\d+\.\d+\.\d+\n$/);
+  const onPath = { PATH: `${join(aside, "bin")}${delimiter}${bare.PATH}` };
+  assert.equal(await commandOutput(program, ["--version"], { env: onPath }), version);
+
+  const line = /Run: (npm install .*), or set/.exec(missing.stderr)?.[1] ?? "";
+  await commandOutput("sh", ["-c", `${line} --prefer-offline`], { env: machine, timeoutMs: 300_000 });
+  assert.equal(await commandOutput(program, ["--version"], { env: bare }), version);
+  rmSync(aside, { recursive: true });
+});
