@@ -387,7 +387,10 @@ export const en = {
     "tryton-update": "If this machine has a newer Tryton, run `trytond-admin -c trytond.conf -d DATABASE --all` first.",
     "check-config": "Check the CRM's configuration: host names, paths and passwords of this machine.",
   },
-  uncovered: {},
+  uncovered: {
+    "sqlite-module": "a virtual table of a module that SQLite itself does not have: what the module keeps outside of the database is not stored",
+    "sqlite-samples": "samples for the query planner; `ANALYZE` makes them again",
+  },
   defects: {},
   doctor: {
     "config-read": { text: "Configuration {file}", hint: "" },
@@ -462,6 +465,7 @@ export const en = {
     "no-key": "it has no primary key",
     "nullable-key": "its key may be NULL",
     "real-key": "its key is a floating-point number",
+    "utf16-key": "its key is text in a UTF-16 database",
   },
 
   program: {

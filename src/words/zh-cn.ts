@@ -198,7 +198,7 @@ export const zhCn: Words = {
       hint: "没有替换任何内容。请运行 `holdfast verify --read-data`，或另选一个恢复点。",
     },
     "restore-half-made": {
-      text: "{crm} 的一次还原中途被打断，尚未完成。",
+      text: "{crm} 的一次还原在替换时被打断：CRM 现在一部分是旧的，一部分是新的。",
       hint: "用 `holdfast restore apply {plan}` 继续，或用 `holdfast restore undo {id}` 退回。",
     },
     "undo-none": {
@@ -374,7 +374,10 @@ export const zhCn: Words = {
     "tryton-update": "如果本机的 Tryton 版本更新，请先运行 `trytond-admin -c trytond.conf -d DATABASE --all`。",
     "check-config": "检查 CRM 的配置：本机的主机名、路径和密码。",
   },
-  uncovered: {},
+  uncovered: {
+    "sqlite-module": "虚拟表所用的模块不是 SQLite 自带的：该模块存放在数据库之外的内容未备份",
+    "sqlite-samples": "查询规划器的采样数据，可用 `ANALYZE` 重新生成",
+  },
   defects: {},
   doctor: {
     "config-read": { text: "配置文件 {file}", hint: "" },
@@ -446,6 +449,7 @@ export const zhCn: Words = {
     "no-key": "没有主键",
     "nullable-key": "键可能为 NULL",
     "real-key": "键是浮点数",
+    "utf16-key": "键是 UTF-16 数据库中的文本",
   },
 
   program: {

@@ -44,8 +44,7 @@ if (isMainThread) {
     count++;
     if (count === killAt) process.kill(process.pid, "SIGKILL");
   };
-  const counted =
-    (call: Callable): Callable =>
+  const counted = (call: Callable): Callable =>
     function (this: unknown, ...values: unknown[]) {
       step();
       return call.apply(this, values);

@@ -2,6 +2,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 
 import type { RowBatch, RowRange, TableReader, TableSchema } from "../database.ts";
 import { keyOf } from "../rows.ts";
+import { collatedColumns } from "./collation.ts";
 import { decodeBound, type Parameter } from "./bounds.ts";
 import { databaseFailure } from "./failure.ts";
 import { quoteName } from "./identifier.ts";
@@ -23,6 +24,7 @@ export class SqliteTableReader implements TableReader {
   readonly #connection: DatabaseSync;
   readonly #encoding: TextEncoding;
   readonly #statements = new Map<string, StatementSync>();
+  #collated: ReadonlySet<string> | undefined;
 
   constructor(connection: DatabaseSync, table: TableSchema, encoding: TextEncoding) {
     this.#connection = connection;
@@ -50,7 +52,7 @@ export class SqliteTableReader implements TableReader {
     signal: AbortSignal,
     targetBytes: number,
   ): AsyncGenerator<RowBatch> {
-    const cursor = rowid === undefined ? new KeyCursor(this.table, range) : new RowidCursor(rowid);
+    const cursor = rowid === undefined ? new KeyCursor(this.table, this.#keyColumns(), range) : new RowidCursor(rowid);
     let rows = firstRows;
     for (;;) {
       signal.throwIfAborted();
@@ -147,6 +149,16 @@ export class SqliteTableReader implements TableReader {
     return `main.${quoteName(this.table.name)}`;
   }
 
+  /** Key columns as SQL compares and sorts them by bytes. */
+  #keyColumns(): readonly string[] {
+    this.#collated ??= collatedColumns(this.#connection, this.table);
+    const collated = this.#collated;
+    // Named where it is not needed, BINARY keeps SQLite from using an index for `(a,b) > (?,?)`.
+    return this.table.columns
+      .slice(0, this.table.keyLength)
+      .map(({ name }) => (collated.has(name) ? `${quoteName(name)} COLLATE BINARY` : quoteName(name)));
+  }
+
   /** A name by which SQLite gives the rowid: any of three, unless a column has taken it. */
   #rowidName(): string | undefined {
     if (tableKind(this.#connection, this.table.name).withoutRowid) return undefined;
@@ -183,11 +195,10 @@ class KeyCursor implements Cursor {
   readonly #upTo: RowRange["upTo"];
   #after: RowRange["after"];
 
-  constructor(table: TableSchema, range: RowRange) {
+  constructor(table: TableSchema, columns: readonly string[], range: RowRange) {
     this.#keyLength = table.keyLength;
     this.#after = range.after;
     this.#upTo = range.upTo;
-    const columns = table.columns.slice(0, table.keyLength).map((column) => `${quoteName(column.name)} COLLATE BINARY`);
     this.order = `ORDER BY ${columns.join(",")}`;
     this.#key = table.keyLength === 1 ? columns.join() : `(${columns.join(",")})`;
   }

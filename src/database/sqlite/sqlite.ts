@@ -8,9 +8,10 @@
  *   SQLite's own shell.
  * - `check.ts`, `execute.ts`, `estimate.ts`, `open-by.ts`: smaller questions to a database file.
  */
+import { isAbsolute } from "node:path";
+
 import { HoldfastError } from "../../lib/errors.ts";
 import type { DatabaseEngine } from "../database.ts";
-import { isAbsolute } from "node:path";
 import { checkSqlite } from "./check.ts";
 import { compareKeys } from "./compare-keys.ts";
 import { connectSqlite } from "./connect.ts";

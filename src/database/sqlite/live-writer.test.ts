@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import { Worker } from "node:worker_threads";
+
+import { sqliteEngine } from "./sqlite.ts";
+
+const accounts = 20_000;
+const total = accounts * 100;
+
+/** Moves money between accounts in a thread of its own, some transactions rolled back after touching many pages. */
+const writer = `
+  const { DatabaseSync } = require("node:sqlite");
+  const { parentPort, workerData } = require("node:worker_threads");
+  const database = new DatabaseSync(workerData.path, { timeout: 10000 });
+  database.exec("PRAGMA synchronous=OFF; PRAGMA cache_size=20");
+  const move = database.prepare("UPDATE account SET balance = balance + ? WHERE id = ?");
+  let stop = false, transactions = 0, longestMs = 0;
+  parentPort.on("message", () => { stop = true; });
+  const step = () => {
+    for (let round = 0; round < 5; round++) {
+      const started = performance.now();
+      database.exec("BEGIN IMMEDIATE");
+      const amount = Math.floor(Math.random() * 50);
+      const at = () => 1 + Math.floor(Math.random() * ${accounts});
+      move.run(-amount, at());
+      if (Math.random() < 0.1) {
+        database.exec("UPDATE account SET balance = balance + 1 WHERE id % 97 = 0");
+        database.exec("ROLLBACK");
+      } else {
+        move.run(amount, at());
+        database.exec("COMMIT");
+      }
+      longestMs = Math.max(longestMs, performance.now() - started);
+      transactions++;
+    }
+    if (stop) { database.close(); parentPort.postMessage({ transactions, longestMs }); parentPort.close(); } else setImmediate(step);
+  };
+  parentPort.postMessage("ready");
+  step();
+`;
+
+for (const journalMode of ["wal", "delete"]) {
+  test(`a writer beside the backup is neither torn nor stalled (journal mode ${journalMode})`, async (context) => {
+    const folder = mkdtempSync(join(tmpdir(), "holdfast-test-"));
+    context.after(() => rmSync(folder, { recursive: true, force: true }));
+    const path = join(folder, "bank.db");
+    const setup = new DatabaseSync(path);
+    setup.exec(`PRAGMA journal_mode=${journalMode}; CREATE TABLE account(id INTEGER PRIMARY KEY, balance INTEGER, padding TEXT);
+      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${accounts})
+      INSERT INTO account SELECT i, 100, hex(zeroblob(200)) FROM n`);
+    setup.close();
+    const worker = new Worker(writer, { eval: true, workerData: { path } });
+    await new Promise((resolve) => worker.once("message", resolve));
+    const { signal } = new AbortController();
+    const sums: number[] = [];
+    for (let round = 0; round < 4; round++) {
+      await using source = await sqliteEngine.connect(sqliteEngine.urlOfFile(path), signal);
+      await using snapshot = await source.snapshot(signal);
+      const table = snapshot.schema.tables[0];
+      assert.ok(table);
+      let sum = 0;
+      let rows = 0;
+      for await (const batch of snapshot.reader(table).read({}, signal)) {
+        rows += batch.rows;
+        for (const line of batch.lines.toString().split("\n").slice(0, -1))
+          sum += Number(line.split("\t")[1]?.slice(1));
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      assert.equal(rows, accounts);
+      sums.push(sum);
+    }
+    const finished = new Promise<{ transactions: number; longestMs: number }>((resolve) =>
+      worker.once("message", resolve),
+    );
+    worker.postMessage("stop");
+    const { transactions, longestMs } = await finished;
+    assert.deepEqual(sums, [total, total, total, total]);
+    context.diagnostic(`${transactions} transactions, the longest took ${longestMs.toFixed(1)} ms`);
+    assert.ok(transactions > 50, String(transactions));
+    // Two busy processors and a file of 10 MB: what a shared machine takes away is counted too.
+    assert.ok(longestMs < 500, `${longestMs} ms`);
+    assert.deepEqual(
+      readdirSync(folder).filter((name) => !name.startsWith("bank.db")),
+      [],
+    );
+  });
+}
