@@ -24,7 +24,7 @@ export interface BaseWriterOptions {
 }
 
 export interface BaseBefore {
-  readonly tree: Promise<Tree | undefined>;
+  readonly tree: Tree;
   part(name: string): Promise<Tree | undefined>;
 }
 
@@ -73,7 +73,7 @@ export class BaseWriter {
     await this.#finishPart();
     if (this.#ranges.length === 0) this.#ranges.push(emptyRange(undefined));
     return {
-      tree: await sink.store.tree(virtualTree(this.#parts, await before?.tree)),
+      tree: await sink.store.tree(virtualTree(this.#parts, before?.tree)),
       partNames: this.#parts.map((_, index) => partName(index)),
       ranges: this.#ranges,
       rows: this.#rows,

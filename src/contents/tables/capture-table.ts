@@ -4,21 +4,20 @@ import { HoldfastError } from "../../lib/errors.ts";
 import type { BlobReader, Upload } from "../../repository/repository.ts";
 import { layout, runName } from "../layout.ts";
 import type { BackupKind } from "../manifest.ts";
-import { type BaseBefore, BaseWriter, OrderError } from "./base-writer.ts";
+import { BaseWriter, OrderError, type WrittenBase } from "./base-writer.ts";
 import { compareRows } from "./compare-rows.ts";
-import { type CutKey, cutKeyFrom } from "./cut-hash.ts";
-import type { KeysFile } from "./keys-file.ts";
+import { cutKeyFrom } from "./cut-hash.ts";
 import { LineWindow } from "./line-window.ts";
 import { Overlay } from "./overlay.ts";
-import { type RangeSums, RangeTally, serialiseRanges, totalBytes, totalRows } from "./ranges-file.ts";
-import { rowOrder, type RowOrder, type RowRules } from "./row-order.ts";
+import { RangeTally, serialiseRanges, totalBytes, totalRows } from "./ranges-file.ts";
+import { rowOrder, type RowRules } from "./row-order.ts";
 import { type BlobSink, storeFile } from "./rows-writer.ts";
-import { RunWriter } from "./run-writer.ts";
-import { sortedRows } from "./sorted-rows.ts";
+import { RunWriter, type RunWriterOptions } from "./run-writer.ts";
 import type { BaseChunk } from "./stored-base.ts";
-import { loadChunk, loadPart, type TableFolder } from "./stored-parts.ts";
-import { openTableFolder, type TableFolderParts } from "./stored-table.ts";
-import { runsOutweigh, sizesFor, tableSizes, type TableSizes } from "./table-sizes.ts";
+import { loadChunk, type TableFolder } from "./stored-parts.ts";
+import { baseBefore, openBefore, type TableBefore, treeNamed } from "./table-before.ts";
+import { type TableSizes, runsOutweigh, sizesFor, tableSizes } from "./table-sizes.ts";
+import { type Reading, TableSource } from "./table-source.ts";
 import { virtualFile, virtualFolder, virtualTree } from "./virtual-nodes.ts";
 
 export interface CaptureTableOptions {
@@ -74,161 +73,170 @@ export interface TableCapture {
 
 /** Captures one table into a folder of the snapshot. */
 export async function captureTable(options: CaptureTableOptions): Promise<TableCapture> {
-  const keyed = options.reader.table.keyLength > 0;
-  if (!keyed) return new Capture(options, "sorted-here", options.onBatch).run();
+  const { reader, rules, onBatch, onProgress, signal } = options;
+  const { table } = reader;
+  const order = rowOrder(table, rules);
+  const source = new TableSource({ reader, order, onBatch, onProgress, signal });
+  const sink: BlobSink = { store: options.store, storedBytes: 0 };
+  const cutKey = cutKeyFrom(options.cutKey);
+  const subject = `${table.schema}/${table.name}`;
+  const folder: TableFolder = { reader: options.blobs, order, subject, signal };
+  const before = options.parent === undefined ? undefined : await openBefore(folder, options.parent, table);
+  const sizes = await chunkSizes(options, before);
+  const capture = (reading: Reading): Promise<TableCapture> =>
+    new Capture({ options, source, reading, folder, before, writing: { sink, table, order, cutKey, sizes } }).run();
+  if (table.keyLength === 0) return capture("sorted-here");
   try {
-    return await new Capture(options, "by-key", options.onBatch).run();
+    return await capture("by-key");
   } catch (error) {
     if (!(error instanceof OrderError)) throw error;
   }
   try {
-    return await new Capture(options, "sorted-here", undefined).run();
+    return await capture("sorted-here");
   } catch (error) {
     if (!(error instanceof OrderError)) throw error;
-    const { schema, name } = options.reader.table;
-    throw new HoldfastError("database-unreadable", { table: `${schema}.${name}`, reason: "two rows with one key" });
+    throw new HoldfastError("database-unreadable", { subject, detail: "two rows with one key" });
   }
 }
 
-/** What the snapshot compared with holds of the table. */
-interface Before extends TableFolderParts {
-  readonly tree: Tree;
-  readonly runFiles: readonly KeysFile[];
+async function chunkSizes(
+  { sizes = tableSizes, reader, signal }: CaptureTableOptions,
+  before: TableBefore | undefined,
+): Promise<TableSizes> {
+  if (before) return sizesFor(sizes, totalBytes(before.ranges));
+  const rows = await reader.estimatedRows();
+  if (rows < fewRows) return sizes;
+  for await (const batch of reader.read({}, signal)) {
+    return sizesFor(sizes, (batch.lines.length / Math.max(batch.rows, 1)) * rows);
+  }
+  return sizes;
 }
 
-interface Sizes {
+/** Tables with fewer rows do not need larger chunks. */
+const fewRows = 5_000_000;
+
+interface CaptureInput {
+  readonly options: CaptureTableOptions;
+  readonly source: TableSource;
+  readonly reading: Reading;
+  readonly folder: TableFolder;
+  readonly before: TableBefore | undefined;
+  readonly writing: RunWriterOptions;
+}
+
+/** Entries of a run: rows or keys that are gone, and the bytes of their lines. */
+interface Amount {
   entries: number;
   bytes: number;
 }
 
-type Reading = "by-key" | "sorted-here";
+interface Writers {
+  readonly base?: BaseWriter;
+  readonly own?: RunWriter | undefined;
+  readonly merged?: RunWriter | undefined;
+  readonly tally?: RangeTally;
+}
+
+/** What the folder of the table will hold. */
+interface Result {
+  readonly base: Pick<WrittenBase, "tree" | "partNames" | "ranges">;
+  readonly runs: readonly { readonly name: string; readonly tree: Id }[];
+  readonly own?: Id | undefined;
+  readonly changed: Amount;
+  readonly sinceParent: Amount;
+  readonly sinceFull: Amount;
+  readonly newBase?: NonNullable<TableCapture["newBase"]>;
+}
 
 class Capture {
-  readonly #options: CaptureTableOptions;
-  readonly #reading: Reading;
-  readonly #onBatch: CaptureTableOptions["onBatch"];
-  readonly #order: RowOrder;
-  readonly #folder: TableFolder;
-  readonly #cutKey: CutKey;
-  readonly #sink: BlobSink;
-  #readRows = 0;
-  #readBytes = 0;
+  readonly #input: CaptureInput;
 
-  constructor(options: CaptureTableOptions, reading: Reading, onBatch: CaptureTableOptions["onBatch"]) {
-    const { table } = options.reader;
-    this.#options = options;
-    this.#reading = reading;
-    this.#onBatch = onBatch;
-    this.#order = rowOrder(table, options.rules);
-    this.#cutKey = cutKeyFrom(options.cutKey);
-    this.#sink = { store: options.store, storedBytes: 0 };
-    this.#folder = {
-      reader: options.blobs,
-      order: this.#order,
-      subject: `${table.schema}/${table.name}`,
-      signal: options.signal,
-    };
+  constructor(input: CaptureInput) {
+    this.#input = input;
   }
 
   async run(): Promise<TableCapture> {
-    const found = await this.#before();
-    if (typeof found !== "object") return this.#first(found);
-    if (this.#order.keyLength === 0) return this.#again(found, "unkeyed");
-    return this.#options.kind === "full" ? this.#again(found, "asked") : this.#changes(found);
+    const { before, options, writing } = this.#input;
+    if (!before) return this.#finish(await this.#first());
+    if (writing.order.keyLength === 0) return this.#finish(await this.#again(before, "unkeyed"));
+    return this.#finish(options.kind === "full" ? await this.#again(before, "asked") : await this.#changes(before));
   }
 
   /** Nothing to compare with: every row into a new base. */
-  async #first(reason: "first" | "schema"): Promise<TableCapture> {
-    const sizes = await this.#sizes(undefined);
-    const base = this.#baseWriter(sizes, undefined);
-    for await (const { lines } of this.#rows(this.#onBatch)) await base.add(lines, 0, lines.length);
+  async #first(): Promise<Result> {
+    const { options, source, reading, writing } = this.#input;
+    const base = new BaseWriter({ ...writing, time: options.time, cuts: "new", before: undefined });
+    for await (const { lines } of source.rows(reading)) await base.add(lines, 0, lines.length);
     const written = await base.finish();
     const all = { entries: written.rows, bytes: written.bytes };
-    const { keyLength } = this.#order;
-    return this.#finish(undefined, written, [], undefined, {
-      changed: all,
-      sinceParent: all,
-      sinceFull: all,
-      newBase: keyLength === 0 && reason === "first" ? "unkeyed" : reason,
-    });
+    const newBase = options.parent !== undefined ? "schema" : writing.order.keyLength === 0 ? "unkeyed" : "first";
+    return { base: written, runs: [], changed: all, sinceParent: all, sinceFull: all, newBase };
   }
 
   /** A new base on the cuts of the one before, and what changed since. */
-  async #again(before: Before, reason: "asked" | "unkeyed"): Promise<TableCapture> {
-    const sizes = await this.#sizes(before);
-    const base = this.#baseWriter(sizes, before);
-    const own = this.#order.keyLength === 0 ? undefined : this.#runWriter(sizes);
-    const { sinceBase, sinceParent } = await this.#compare(before, { base, own }, this.#onBatch);
+  async #again(before: TableBefore, newBase: "asked" | "unkeyed"): Promise<Result> {
+    const { writing } = this.#input;
+    const base = await this.#baseWriter(before);
+    const own = writing.order.keyLength === 0 ? undefined : new RunWriter(writing);
+    const { sinceBase, sinceParent } = await this.#compare(before, { base, own });
+    const ownTree = own && (await this.#ownTree(own, before));
     const written = await base.finish();
-    return this.#finish(before, written, [], await this.#ownTree(own, before), {
-      changed: sinceParent,
-      sinceParent,
-      sinceFull: sinceBase,
-      newBase: reason,
-    });
+    return { base: written, runs: [], own: ownTree, changed: sinceParent, sinceParent, sinceFull: sinceBase, newBase };
   }
 
   /** A run on the base that is there; a new base only when runs outweigh it. */
-  async #changes(before: Before): Promise<TableCapture> {
-    const { kind, time } = this.#options;
-    const sizes = await this.#sizes(before);
-    const own = this.#runWriter(sizes);
-    const merges = kind === "differential" || before.runs.length >= sizes.maxRuns;
-    const merged = merges ? this.#runWriter(sizes) : undefined;
-    const tally = new RangeTally(before.ranges, this.#order);
-    const { sinceBase, sinceParent, baseBytes } = await this.#compare(before, { own, merged, tally }, this.#onBatch);
-    const amounts = { changed: merged ? sinceBase : sinceParent, sinceParent, sinceFull: sinceBase };
+  async #changes(before: TableBefore): Promise<Result> {
+    const { options, folder, writing } = this.#input;
+    const own = new RunWriter(writing);
+    const merges = options.kind === "differential" || before.runs.length >= writing.sizes.maxRuns;
+    const merged = merges ? new RunWriter(writing) : undefined;
+    const tally = new RangeTally(before.ranges, writing.order);
+    const { sinceBase, sinceParent, baseBytes } = await this.#compare(before, { own, merged, tally });
     const ownTree = await this.#ownTree(own, before);
-    const runBytes = merged ? sinceBase.bytes : sinceParent.bytes + fileBytes(before.runFiles);
-    if (own.entries > 0 && runsOutweigh(sizes, runBytes, baseBytes)) {
+    const amounts = { own: ownTree, changed: merged ? sinceBase : sinceParent, sinceParent, sinceFull: sinceBase };
+    const runBytes = merged ? sinceBase.bytes : before.runBytes + sinceParent.bytes;
+    if (own.entries > 0 && runsOutweigh(writing.sizes, runBytes, baseBytes)) {
       // Read again, at the same moment: rows that were unchanged have not been kept.
-      const base = this.#baseWriter(sizes, before);
-      await this.#compare({ ...before, runFiles: [] }, { base }, undefined);
-      const written = await base.finish();
-      return this.#finish(before, written, [], ownTree, { ...amounts, newBase: "folded" });
+      const base = await this.#baseWriter(before);
+      await this.#compare({ ...before, runFiles: [] }, { base });
+      return { ...amounts, base: await base.finish(), runs: [], newBase: "folded" };
     }
-    const runs = merged ? [] : [...before.runs];
-    if (merged && merged.entries > 0) {
-      const old = await this.#treeIn(before.runs.find((run) => run.name === runName(1))?.tree);
-      runs.push({ name: runName(1), tree: await merged.finish(time, old) });
-    } else if (!merged && own.entries > 0 && ownTree !== undefined) {
-      runs.push({ name: nextRunName(before.runs), tree: ownTree });
+    const base = { tree: before.baseTree, partNames: before.partNames, ranges: before.ranges };
+    if (!merged) {
+      const added = own.entries === 0 ? [] : [{ name: nextRunName(before.runs), tree: ownTree }];
+      return { ...amounts, base, runs: [...before.runs, ...added] };
     }
-    const kept = { tree: before.baseTree, partNames: before.partNames, ranges: before.ranges };
-    return this.#finish(before, kept, runs, ownTree, amounts);
+    if (merged.entries === 0) return { ...amounts, base, runs: [] };
+    const runsBefore = await treeNamed(folder, before.tree, layout.runs);
+    const first = runsBefore && (await treeNamed(folder, runsBefore, runName(1)));
+    return { ...amounts, base, runs: [{ name: runName(1), tree: await merged.finish(options.time, first) }] };
   }
 
   async #compare(
-    before: Before,
-    writers: {
-      readonly base?: BaseWriter;
-      readonly own?: RunWriter | undefined;
-      readonly merged?: RunWriter | undefined;
-      readonly tally?: RangeTally;
-    },
-    onBatch: CaptureTableOptions["onBatch"],
-  ): Promise<{ readonly sinceBase: Sizes; readonly sinceParent: Sizes; readonly baseBytes: number }> {
-    const sinceBase: Sizes = { entries: 0, bytes: 0 };
-    const sinceParent: Sizes = { entries: 0, bytes: 0 };
+    before: TableBefore,
+    { base, own, merged, tally }: Writers,
+  ): Promise<{ readonly sinceBase: Amount; readonly sinceParent: Amount; readonly baseBytes: number }> {
+    const { options, source, reading, folder, writing } = this.#input;
+    const sinceBase: Amount = { entries: 0, bytes: 0 };
+    const sinceParent: Amount = { entries: 0, bytes: 0 };
     let baseBytes = 0;
-    const { base, own, merged, tally } = writers;
-    const window = new LineWindow(this.#rows(onBatch));
     const counted = async function* (chunks: AsyncIterable<BaseChunk>): AsyncGenerator<BaseChunk, void> {
       for await (const chunk of chunks) {
         baseBytes += chunk.bytes;
         yield chunk;
       }
     };
+    const window = new LineWindow(source.rows(reading));
     try {
       await compareRows(
         {
-          order: this.#order,
+          order: writing.order,
           window,
-          overlay: await Overlay.open(this.#folder, before.runFiles),
+          overlay: await Overlay.open(folder, before.runFiles),
           chunks: counted(before.base.chunks()),
-          load: (chunk) => loadChunk(this.#folder, chunk),
+          load: (chunk) => loadChunk(folder, chunk),
           rangeStarts: new Set(before.ranges.flatMap(({ firstKey }) => firstKey ?? [])),
-          signal: this.#options.signal,
+          signal: options.signal,
         },
         {
           lines: (bytes, start, end) => base?.add(bytes, start, end),
@@ -251,30 +259,17 @@ class Capture {
     return { sinceBase, sinceParent, baseBytes };
   }
 
-  async #finish(
-    before: Before | undefined,
-    base: {
-      readonly tree: Id;
-      readonly partNames: readonly string[];
-      readonly ranges: readonly RangeSums[];
-    },
-    runs: readonly { readonly name: string; readonly tree: Id }[],
-    own: Id | undefined,
-    amounts: {
-      readonly changed: Sizes;
-      readonly sinceParent: Sizes;
-      readonly sinceFull: Sizes;
-      readonly newBase?: NonNullable<TableCapture["newBase"]>;
-    },
-  ): Promise<TableCapture> {
-    const { store, time } = this.#options;
+  async #finish(result: Result): Promise<TableCapture> {
+    const { options, source, reading, folder, before, writing } = this.#input;
+    const { store, time } = options;
+    const { base, runs, own } = result;
     const runNodes = runs.map(({ name, tree }) => virtualFolder(name, tree, time));
-    const oldRuns = await this.#treeIn(before?.tree.nodes.find((node) => node.name === layout.runs)?.subtree);
+    const runsBefore = before && (await treeNamed(folder, before.tree, layout.runs));
     const ranges = serialiseRanges(base.ranges);
     const nodes: TreeNode[] = [
       virtualFolder(layout.base, base.tree, time),
-      virtualFolder(layout.runs, await store.tree(virtualTree(runNodes, oldRuns)), time),
-      virtualFile(layout.ranges, await storeFile(this.#sink, ranges, "hot"), ranges.length, time),
+      virtualFolder(layout.runs, await store.tree(virtualTree(runNodes, runsBefore)), time),
+      virtualFile(layout.ranges, await storeFile(writing.sink, ranges, "hot"), ranges.length, time),
     ];
     if (own !== undefined) nodes.push(virtualFolder(layout.own, own, time));
     return {
@@ -283,122 +278,42 @@ class Capture {
       runs,
       rows: totalRows(base.ranges),
       bytes: totalBytes(base.ranges),
-      readRows: this.#readRows,
-      readBytes: this.#readBytes,
-      changedRows: amounts.changed.entries,
-      changedBytes: amounts.changed.bytes,
-      sincePreviousBytes: amounts.sinceParent.bytes,
-      sinceFullBytes: amounts.sinceFull.bytes,
-      storedBytes: this.#sink.storedBytes,
+      readRows: source.readRows,
+      readBytes: source.readBytes,
+      changedRows: result.changed.entries,
+      changedBytes: result.changed.bytes,
+      sincePreviousBytes: result.sinceParent.bytes,
+      sinceFullBytes: result.sinceFull.bytes,
+      storedBytes: writing.sink.storedBytes,
       base: base.tree,
-      ...(amounts.newBase !== undefined && { newBase: amounts.newBase }),
-      sorted: this.#reading === "sorted-here",
+      ...(result.newBase !== undefined && { newBase: result.newBase }),
+      sorted: reading === "sorted-here",
     };
   }
 
-  /** `first`: nothing is there to compare with; `schema`: what is there has other columns. */
-  async #before(): Promise<Before | "first" | "schema"> {
-    const { parent, blobs, reader } = this.#options;
-    if (parent === undefined) return "first";
-    const parts = await openTableFolder(this.#folder, parent);
-    const { fingerprint, keyLength } = parts.base.header;
-    if (fingerprint !== reader.table.fingerprint || keyLength !== reader.table.keyLength) return "schema";
-    const tree = await blobs.loadTree(parent, this.#options.signal);
-    const runFiles: KeysFile[] = [];
-    for (const run of parts.runs) runFiles.push(await loadPart(this.#folder, run.tree));
-    return { ...parts, tree, runFiles };
-  }
-
-  async *#rows(onBatch: CaptureTableOptions["onBatch"]): AsyncGenerator<RowBatch, void> {
-    const { reader, signal } = this.#options;
-    const read = this.#counted(reader.read({}, signal), onBatch);
-    yield* this.#reading === "by-key" ? read : sortedRows(read, this.#order, signal);
-  }
-
-  async *#counted(
-    batches: AsyncIterable<RowBatch>,
-    onBatch: CaptureTableOptions["onBatch"],
-  ): AsyncGenerator<RowBatch, void> {
-    const { reader, onProgress, signal } = this.#options;
-    for await (const batch of batches) {
-      signal.throwIfAborted();
-      this.#readRows += batch.rows;
-      this.#readBytes += batch.lines.length;
-      onBatch?.(reader.table, batch);
-      onProgress?.(batch.rows, batch.lines.length);
-      yield batch;
-    }
-  }
-
-  async #sizes(before: Before | undefined): Promise<TableSizes> {
-    const sizes = this.#options.sizes ?? tableSizes;
-    if (before) return sizesFor(sizes, totalBytes(before.ranges));
-    const { reader, signal } = this.#options;
-    const rows = await reader.estimatedRows();
-    if (rows < 10_000_000) return sizes;
-    for await (const { lines, rows: sample } of reader.read({}, signal)) {
-      return sizesFor(sizes, (lines.length / Math.max(sample, 1)) * rows);
-    }
-    return sizes;
-  }
-
-  #baseWriter(sizes: TableSizes, before: Before | undefined): BaseWriter {
-    return new BaseWriter({
-      sink: this.#sink,
-      table: this.#options.reader.table,
-      order: this.#order,
-      cutKey: this.#cutKey,
-      sizes,
-      time: this.#options.time,
-      cuts: before ? "inherited" : "new",
-      before: before && this.#baseBefore(before),
-    });
-  }
-
-  #baseBefore(before: Before): BaseBefore {
-    const load = this.#treeIn(before.baseTree);
-    load.catch(() => {}); // told where it is awaited
-    return {
-      tree: load,
-      part: async (name) => this.#treeIn((await load)?.nodes.find((node) => node.name === name)?.subtree),
-    };
-  }
-
-  #runWriter(sizes: TableSizes): RunWriter {
-    return new RunWriter({
-      sink: this.#sink,
-      table: this.#options.reader.table,
-      order: this.#order,
-      cutKey: this.#cutKey,
-      sizes,
-    });
+  async #baseWriter(before: TableBefore): Promise<BaseWriter> {
+    const { options, folder, writing } = this.#input;
+    const { time } = options;
+    return new BaseWriter({ ...writing, time, cuts: "inherited", before: await baseBefore(folder, before) });
   }
 
   /** Tree of `own/`: empty when nothing changed. */
-  async #ownTree(own: RunWriter | undefined, before: Before): Promise<Id | undefined> {
-    if (!own) return undefined;
-    if (own.entries === 0) return this.#options.store.tree({ nodes: [] });
-    const old = before.tree.nodes.find((node) => node.name === layout.own)?.subtree;
-    return own.finish(this.#options.time, await this.#treeIn(old));
-  }
-
-  async #treeIn(id: Id | undefined): Promise<Tree | undefined> {
-    return id === undefined ? undefined : this.#options.blobs.loadTree(id, this.#options.signal);
+  async #ownTree(own: RunWriter, before: TableBefore): Promise<Id> {
+    const { options, folder } = this.#input;
+    if (own.entries === 0) return options.store.tree({ nodes: [] });
+    return own.finish(options.time, await ownBefore(folder, before));
   }
 }
 
-function addEntry(sizes: Sizes, key: string, now: Buffer | undefined): void {
-  sizes.entries++;
-  sizes.bytes += (now ? now.length : key.length) + 1;
+function ownBefore(folder: TableFolder, before: TableBefore): Promise<Tree | undefined> {
+  return treeNamed(folder, before.tree, layout.own);
 }
 
-function fileBytes(runs: readonly KeysFile[]): number {
-  let bytes = 0;
-  for (const run of runs) for (const chunk of [...run.rows, ...run.deleted]) bytes += chunk.bytes;
-  return bytes;
+function addEntry(amount: Amount, key: string, now: Buffer | undefined): void {
+  amount.entries++;
+  amount.bytes += (now ? now.length : key.length) + 1;
 }
 
 function nextRunName(runs: readonly { readonly name: string }[]): string {
-  const last = Number(runs.at(-1)?.name ?? 0);
-  return runName((Number.isSafeInteger(last) ? last : runs.length) + 1);
+  return runName(Number(runs.at(-1)?.name ?? 0) + 1);
 }

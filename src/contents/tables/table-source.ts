@@ -1,0 +1,50 @@
+import type { RowBatch, TableReader, TableSchema } from "../../database/database.ts";
+import type { RowOrder } from "./row-order.ts";
+import { sortedRows } from "./sorted-rows.ts";
+
+/** Whether the database gives rows in the order of keys, or they are sorted on our side. */
+export type Reading = "by-key" | "sorted-here";
+
+export interface TableSourceOptions {
+  readonly reader: TableReader;
+  readonly order: RowOrder;
+  /** Sees every row once, however often the table is read. */
+  readonly onBatch?: ((table: TableSchema, batch: RowBatch) => void) | undefined;
+  readonly onProgress?: ((rows: number, bytes: number) => void) | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Reads one table, always at the same moment, and counts. */
+export class TableSource {
+  readonly #options: TableSourceOptions;
+  /** Rows that `onBatch` has seen; each reading gives them in the same order. */
+  #seen = 0;
+  readRows = 0;
+  readBytes = 0;
+
+  constructor(options: TableSourceOptions) {
+    this.#options = options;
+  }
+
+  rows(reading: Reading): AsyncGenerator<RowBatch, void> {
+    const { order, signal } = this.#options;
+    return reading === "by-key" ? this.#read() : sortedRows(this.#read(), order, signal);
+  }
+
+  async *#read(): AsyncGenerator<RowBatch, void> {
+    const { reader, onBatch, onProgress, signal } = this.#options;
+    let rows = 0;
+    for await (const batch of reader.read({}, signal)) {
+      signal.throwIfAborted();
+      rows += batch.rows;
+      this.readRows += batch.rows;
+      this.readBytes += batch.lines.length;
+      if (rows > this.#seen) {
+        this.#seen = rows;
+        onBatch?.(reader.table, batch);
+        onProgress?.(batch.rows, batch.lines.length);
+      }
+      yield batch;
+    }
+  }
+}
