@@ -27,8 +27,7 @@ export function decodeBound(key: RowKey, keyLength: number): Bound {
         parameters.push(field.bytes);
         // The plus sign takes the affinity of the cast away, which would turn other classes into text to compare them.
         return "+CAST(? AS TEXT)";
-      case "null":
-      case "real":
+      default:
         throw malformedField(encoded);
     }
   });

@@ -1,7 +1,7 @@
 import { copyFile, constants, mkdtemp, open, rm, type FileHandle } from "node:fs/promises";
 import { closeSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 
 const blockBytes = 1024 * 1024;
 

@@ -27,7 +27,8 @@ export type Field =
 
 /** @param field latin1 string of bytes, without TAB or LF */
 export function decodeField(field: string): Field {
-  switch (field[0]) {
+  const letter = field.charAt(0);
+  switch (letter) {
     case "\\":
       if (field === "\\N") return { type: "null" };
       break;
@@ -48,7 +49,7 @@ export function decodeField(field: string): Field {
     case "b": {
       const bytes = Buffer.from(field.slice(1), "hex");
       if (bytes.length * 2 !== field.length - 1) break;
-      return { type: field[0] === "b" ? "blob" : "raw-text", bytes };
+      return { type: letter === "b" ? "blob" : "raw-text", bytes };
     }
   }
   throw malformedField(field);

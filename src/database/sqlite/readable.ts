@@ -10,8 +10,7 @@ export function readable(field: string): string | null {
     case "real":
     case "text":
       return String(decoded.value);
-    case "raw-text":
-    case "blob":
+    default:
       return `x'${decoded.bytes.toString("hex")}'`;
   }
 }

@@ -7,6 +7,7 @@ import { after, before, test } from "node:test";
 
 import { compareDatabases } from "../../../test/support/compare-databases.ts";
 import { captureDatabase, loadCaptured, restoreByShell, writeBases } from "../../../test/support/sqlite-capture.ts";
+import type { RowRange } from "../database.ts";
 import { keyOf } from "../rows.ts";
 import { sqliteEngine } from "./sqlite.ts";
 
@@ -53,10 +54,10 @@ test("a range of keys holds the rows after its start, up to and including its en
     const keys = lines.map((line) => keyOf(Buffer.from(line, "latin1"), table.keyLength));
     for (let from = -1; from < keys.length; from += Math.ceil(keys.length / 7)) {
       for (let to = from; to <= keys.length; to += Math.ceil(keys.length / 5)) {
-        const after = keys[from];
+        const start = keys[from];
         const upTo = keys[to];
         const found = await read({
-          ...(after === undefined ? {} : { after }),
+          ...(start === undefined ? {} : { after: start }),
           ...(upTo === undefined ? {} : { upTo }),
         });
         assert.deepEqual(
@@ -78,17 +79,17 @@ test("a small range is found by the index, whatever the key", async () => {
   );
   await using source = await sqliteEngine.connect(sqliteEngine.urlOfFile(path), signal);
   await using snapshot = await source.snapshot(signal);
-  const bounds: Readonly<Record<string, readonly [string, string]>> = {
-    one: ["i44000", "i44010"],
-    two: ['"00200"\ti5', '"00200"\ti15'],
+  const bounds: Readonly<Record<string, RowRange>> = {
+    one: { after: "i44000", upTo: "i44010" },
+    two: { after: '"00200"\ti5', upTo: '"00200"\ti15' },
   };
   for (const table of snapshot.schema.tables) {
-    const [after, upTo] = bounds[table.name] ?? ["", ""];
-    if (after === "") continue;
+    const range = bounds[table.name];
+    if (range === undefined) continue;
     const started = performance.now();
     for (let round = 0; round < 200; round++) {
       let rows = 0;
-      for await (const batch of snapshot.reader(table).read({ after, upTo }, signal)) rows += batch.rows;
+      for await (const batch of snapshot.reader(table).read(range, signal)) rows += batch.rows;
       assert.equal(rows, 10);
     }
     // 200 looks at 90,000 rows without an index take several seconds.
@@ -111,7 +112,7 @@ test("big values keep batches near their target, and go through SQLite's shell i
   assert.ok(table);
   const sizes: number[] = [];
   for await (const batch of snapshot.reader(table).read({}, signal)) sizes.push(batch.lines.length);
-  assert.ok(Math.max(...sizes) < 6_000_000, `${sizes.join()}`);
+  assert.ok(Math.max(...sizes) < 6_000_000, sizes.join());
 
   const captured = await captureDatabase(path);
   await loadCaptured(join(folder, "loaded.db"), captured);

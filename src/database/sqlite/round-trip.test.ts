@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, before, test } from "node:test";
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 import { compareDatabases } from "../../../test/support/compare-databases.ts";
 import {
@@ -281,17 +281,17 @@ function writeRuns(
   second: Captured,
 ): StoredTableLayout[] {
   return [...second.lines].map(([table, rows], index) => {
-    const old = [...first.lines].find(([known]) => known.name === table.name);
-    if (table.keyLength === 0 || old?.[0].fingerprint !== table.fingerprint) {
+    const known = [...first.lines].find(([other]) => other.name === table.name);
+    if (table.keyLength === 0 || known?.[0].fingerprint !== table.fingerprint) {
       writeLines(join(work, `whole-${index}`), rows);
       return { table, base: [`whole-${index}`], runs: [] };
     }
     const byKey = (list: readonly Buffer[]): Map<string, Buffer> =>
       new Map(list.map((line) => [keyOf(line, table.keyLength), line]));
-    const before = byKey(old[1]);
+    const old = byKey(known[1]);
     const now = byKey(rows);
-    const changed = [...now].filter(([key, line]) => before.get(key)?.equals(line) !== true).map(([, line]) => line);
-    const deleted = [...before.keys()].filter((key) => !now.has(key)).map((key) => Buffer.from(key, "latin1"));
+    const changed = [...now].filter(([key, line]) => old.get(key)?.equals(line) !== true).map(([, line]) => line);
+    const deleted = [...old.keys()].filter((key) => !now.has(key)).map((key) => Buffer.from(key, "latin1"));
     writeLines(join(work, `rows-${index}`), changed);
     writeLines(join(work, `deleted-${index}`), deleted);
     return {

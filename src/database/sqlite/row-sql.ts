@@ -72,14 +72,8 @@ function fieldExpression(column: string, encoding: TextEncoding, grouped: "group
 /** In a UTF-16 database `CAST(line AS BLOB)` yields UTF-16. All parts of a line are valid text there. */
 export function lineBytes(value: Uint8Array, encoding: TextEncoding): Buffer {
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  switch (encoding) {
-    case "UTF-8":
-      return bytes;
-    case "UTF-16le":
-      return Buffer.from(bytes.toString("utf16le"), "utf8");
-    case "UTF-16be":
-      return Buffer.from(bytes.swap16().toString("utf16le"), "utf8");
-  }
+  if (encoding === "UTF-8") return bytes;
+  return Buffer.from((encoding === "UTF-16be" ? bytes.swap16() : bytes).toString("utf16le"), "utf8");
 }
 
 function encodeUtf16(bytes: Buffer, bigEndian: boolean): string {
