@@ -1,5 +1,6 @@
 import type { Transferable } from "node:worker_threads";
 import type { Id } from "../format/tree.ts";
+import { transferable } from "./message-bytes.ts";
 import { blobNumbers, type BlobKind, type BlobsAnswer, type UploadRequest } from "./upload-messages.ts";
 
 const batchBlobs = 64;
@@ -45,7 +46,7 @@ export class BlobBatch {
   request(): { readonly request: UploadRequest; readonly transfer: readonly Transferable[] } {
     const bytes = transferable(this.#blobs);
     const lengths = this.#blobs.map((blob) => blob.length);
-    return { request: { type: "blobs", kinds: this.#kinds, lengths, bytes }, transfer: [bytes.buffer as ArrayBuffer] };
+    return { request: { type: "blobs", kinds: this.#kinds, lengths, bytes }, transfer: [bytes.buffer] };
   }
 
   settle(answer: BlobsAnswer): void {
@@ -67,23 +68,4 @@ export function storedBlobs(answer: BlobsAnswer): StoredBlob[] {
     const [added = 0, size = 0, storedBytes = 0] = answer.numbers.subarray(index * blobNumbers);
     return { id: ids.toString("hex", index * 32, (index + 1) * 32), size, added: added === 1, storedBytes };
   });
-}
-
-/**
- * The bytes in memory that can be handed to another thread. A buffer that is alone in its memory is taken as it is;
- * small Buffers share theirs with others, and are copied.
- */
-export function transferable(pieces: readonly Uint8Array[]): Uint8Array {
-  const [first] = pieces;
-  if (pieces.length === 1 && first !== undefined) {
-    const alone = first.byteLength === first.buffer.byteLength && first.buffer instanceof ArrayBuffer;
-    if (alone && !(Buffer.poolSize === first.buffer.byteLength)) return first;
-  }
-  const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let offset = 0;
-  for (const piece of pieces) {
-    all.set(piece, offset);
-    offset += piece.length;
-  }
-  return all;
 }

@@ -153,6 +153,15 @@ export class BlobIndex {
     return Buffer.from(this.shared.memory, at, 32).toString("hex");
   }
 
+  /** Ids of several entries, 32 bytes each. */
+  idBytes(entries: readonly number[]): Uint8Array {
+    const all = new Uint8Array(entries.length * 32);
+    for (const [position, entry] of entries.entries()) {
+      all.set(new Uint8Array(this.shared.memory, (entriesStart + entry * entryWords) * 4, 32), position * 32);
+    }
+    return all;
+  }
+
   type(entry: number): BlobType {
     return ((this.#words[entriesStart + entry * entryWords + packWord] ?? 0) & treeBit) === 0 ? "data" : "tree";
   }

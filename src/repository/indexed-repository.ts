@@ -9,6 +9,8 @@ import { StoredBlobReader } from "./blob-reader.ts";
 import { PackTable } from "./pack-table.ts";
 import type { IndexedRepository, Repository } from "./repository.ts";
 import { RepositoryUpload } from "./upload.ts";
+import { writeFiles } from "./write-files.ts";
+import { WriterThreads } from "./writer-threads.ts";
 
 export interface OpenedRepository {
   readonly storage: Storage;
@@ -32,6 +34,7 @@ export async function loadIndexedRepository(opened: OpenedRepository, signal: Ab
     }),
   );
   const reader = new StoredBlobReader(storage, masterKey, index, packs);
+  const writers = new WriterThreads(masterKey);
 
   return {
     repository,
@@ -69,8 +72,10 @@ export async function loadIndexedRepository(opened: OpenedRepository, signal: Ab
       return upload;
     },
 
-    async writeFiles() {
-      throw new Error("soon");
+    async writeFiles(files, options) {
+      using threads = writers.take(options.limits);
+      const parts = { storage, index, packs, reader, pool: threads.pool };
+      await writeFiles(files, { ...options, parts });
     },
 
     async verify() {

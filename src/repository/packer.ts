@@ -7,6 +7,7 @@ import { ZstdDecoder, ZstdEncoder } from "../format/zstd-context.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { BlobIndex } from "./blob-index.ts";
 import type { PackStream } from "./repository.ts";
+import { Scratch } from "./scratch.ts";
 
 /** A pack is closed when it is at least this long, as restic's, or has so many blobs (rustic's limit). */
 const targetPackBytes = 16 << 20;
@@ -246,16 +247,6 @@ class OpenPack {
     this.seal = new SealRun(masterKey);
     this.buffer = buffer;
     this.bytes = Buffer.from(buffer);
-  }
-}
-
-/** Memory that is used again and again and grows to the largest that was asked for. */
-class Scratch {
-  #bytes = Buffer.alloc(0);
-
-  of(length: number): Buffer {
-    if (this.#bytes.length < length) this.#bytes = Buffer.allocUnsafeSlow(Math.max(length, smallBlob));
-    return this.#bytes;
   }
 }
 

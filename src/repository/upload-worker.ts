@@ -1,5 +1,6 @@
 import { PackSlots } from "./pack-slots.ts";
 import { BlobIndex } from "./blob-index.ts";
+import { nodeBuffer } from "./message-bytes.ts";
 import { Packer, type PackedResult } from "./packer.ts";
 import { SourceReader, type SourceResult } from "./source-reader.ts";
 import { Throttle } from "./throttle.ts";
@@ -18,11 +19,10 @@ import type { RoleAnswer, WorkerDoor } from "./worker.ts";
 /** The part of an upload that runs in a worker thread: from paths or bytes to finished packs. */
 export function uploadWorker(setup: UploadWorkerSetup, door: WorkerDoor): (request: unknown) => RoleAnswer {
   const slots = new PackSlots(setup.packSlots);
-  // Buffers that were cloned from another thread arrive as plain Uint8Arrays.
   const key = {
-    encrypt: Buffer.from(setup.key.encrypt),
-    macK: Buffer.from(setup.key.macK),
-    macR: Buffer.from(setup.key.macR),
+    encrypt: nodeBuffer(setup.key.encrypt),
+    macK: nodeBuffer(setup.key.macK),
+    macR: nodeBuffer(setup.key.macR),
   };
   const packer = new Packer({
     key,

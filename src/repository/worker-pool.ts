@@ -143,6 +143,8 @@ export class WorkerPool {
 
   #send(member: Member, job: Job): void {
     const number = ++this.#lastJob;
+    // Only a thread that has work keeps the process alive.
+    if (member.jobs.size === 0) member.worker.ref();
     member.jobs.set(number, job);
     member.load += job.weight;
     const message: ToWorker = { job: number, request: job.request };
@@ -176,6 +178,7 @@ export class WorkerPool {
       const job = member.jobs.get(message.job);
       if (job === undefined) return;
       member.jobs.delete(message.job);
+      if (member.jobs.size === 0) member.worker.unref();
       member.load -= job.weight;
       // First the next work, then what the answer means.
       this.#dispatch();

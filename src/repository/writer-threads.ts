@@ -1,0 +1,67 @@
+import type { MasterKey } from "../format/crypto.ts";
+import type { Limits } from "../lib/limits.ts";
+import { lowerPriority } from "../lib/posix.ts";
+import { WorkerPool } from "./worker-pool.ts";
+import type { WriteWorkerSetup } from "./write-messages.ts";
+
+/** Threads are kept for so long after the last use: a restore calls `writeFiles` again and again. */
+const keptMs = 1000;
+
+/** The threads of `writeFiles`, kept from one call to the next. They do not keep the process alive. */
+export class WriterThreads {
+  readonly #key: MasterKey;
+  #pool: WorkerPool | undefined;
+  #limits: Limits | undefined;
+  #users = 0;
+  #closing: NodeJS.Timeout | undefined;
+
+  constructor(key: MasterKey) {
+    this.#key = key;
+  }
+
+  take(limits: Limits): Disposable & { readonly pool: WorkerPool } {
+    clearTimeout(this.#closing);
+    const pool = this.#poolFor(limits);
+    this.#users++;
+    return {
+      pool,
+      [Symbol.dispose]: () => {
+        this.#users--;
+        if (this.#users > 0) return;
+        this.#closing = setTimeout(() => this.#close(pool), keptMs).unref();
+      },
+    };
+  }
+
+  #poolFor(limits: Limits): WorkerPool {
+    if (this.#pool !== undefined && (this.#users > 0 || sameLimits(limits, this.#limits))) return this.#pool;
+    if (this.#pool !== undefined) this.#close(this.#pool);
+    // Inherited by the threads that the pool starts.
+    if (limits.priority === "low") lowerPriority();
+    const setup: WriteWorkerSetup = {
+      role: "write",
+      key: this.#key,
+      throttle: new SharedArrayBuffer(8),
+      writeBytesPerSecond: limits.writeBytesPerSecond,
+    };
+    const pool = new WorkerPool({
+      size: limits.workers,
+      setup,
+      onFailure: () => {
+        if (this.#pool === pool) this.#pool = undefined;
+      },
+    });
+    this.#pool = pool;
+    this.#limits = limits;
+    return pool;
+  }
+
+  #close(pool: WorkerPool): void {
+    if (this.#pool === pool) this.#pool = undefined;
+    void pool.close();
+  }
+}
+
+function sameLimits(a: Limits, b: Limits | undefined): boolean {
+  return a.workers === b?.workers && a.priority === b.priority && a.writeBytesPerSecond === b.writeBytesPerSecond;
+}
