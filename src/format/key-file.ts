@@ -11,7 +11,7 @@ import { sha256, type SealedFile } from "./unpacked.ts";
  * encrypted. Each password has its own file; all hold the same master key, so a leaked master key cannot be taken back
  * by removing a password: that needs a copy into a new repository.
  */
-interface KeyParameters {
+export interface KeyParameters {
   /** scrypt's N, r and p: memory is 128·N·r bytes, time goes with N·r·p. */
   readonly cost: number;
   readonly blockSize: number;
@@ -92,6 +92,23 @@ export async function sealKeyFile(key: MasterKey, password: string, options: Key
  * not belong to `name`, are no key file, or ask for more memory or time than any honest one does.
  */
 export async function openKeyFile(name: Id, bytes: Uint8Array, password: string): Promise<MasterKey | undefined> {
+  const { salt, data, parameters } = parseKeyFile(name, bytes);
+  const userKey = await deriveKey(password, salt, parameters);
+  let secret: Buffer;
+  try {
+    secret = unseal(userKey, data);
+  } catch (error) {
+    if (isHoldfastError(error, "repository-damaged")) return undefined;
+    throw error;
+  }
+  return parseMasterKey(secret);
+}
+
+/** What a key file says without its password, checked; `repository-damaged` as `openKeyFile`. */
+export function parseKeyFile(
+  name: Id,
+  bytes: Uint8Array,
+): { readonly salt: Buffer; readonly data: Buffer; readonly parameters: KeyParameters } {
   if (sha256(bytes) !== name) throw new HoldfastError("repository-damaged", { reason: "key file: name" });
   const json = parseJson(bytes, "key file");
   if (asString(json["kdf"], "key file: kdf") !== "scrypt") {
@@ -105,15 +122,7 @@ export async function openKeyFile(name: Id, bytes: Uint8Array, password: string)
     parallel: asUint32(json["p"], "key file: p"),
   };
   checkParameters(salt, parameters);
-  const userKey = await deriveKey(password, salt, parameters);
-  let secret: Buffer;
-  try {
-    secret = unseal(userKey, data);
-  } catch (error) {
-    if (isHoldfastError(error, "repository-damaged")) return undefined;
-    throw error;
-  }
-  return parseMasterKey(secret);
+  return { salt, data, parameters };
 }
 
 function checkParameters(salt: Buffer, { cost, blockSize, parallel }: KeyParameters): void {

@@ -35,6 +35,15 @@ export function maxHeaderBytes(blobs: number): number {
   return blobs * compressedEntry + sealOverhead + headerLengthField;
 }
 
+/** Bytes of a pack of exactly these blobs: they, their header, its length. */
+export function packSize(blobs: Iterable<PackedBlob>): number {
+  let size = sealOverhead + headerLengthField;
+  for (const { length, uncompressedLength } of blobs) {
+    size += length + (uncompressedLength > 0 ? compressedEntry : plainEntry);
+  }
+  return size;
+}
+
 /** Header entries as they are gathered while a pack is filled. */
 export class PackHeader {
   #bytes = Buffer.alloc(16 * compressedEntry);

@@ -9,6 +9,7 @@ import { StoredBlobReader } from "./blob-reader.ts";
 import { PackTable } from "./pack-table.ts";
 import type { IndexedRepository, Repository } from "./repository.ts";
 import { RepositoryUpload } from "./upload.ts";
+import { verifyRepository } from "./verify.ts";
 import { writeFiles } from "./write-files.ts";
 import { WriterThreads } from "./writer-threads.ts";
 
@@ -78,9 +79,7 @@ export async function loadIndexedRepository(opened: OpenedRepository, signal: Ab
       await writeFiles(files, { ...options, parts });
     },
 
-    async verify() {
-      throw new Error("soon");
-    },
+    verify: (options) => verifyRepository(storage, masterKey, options),
   };
 }
 

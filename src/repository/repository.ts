@@ -2,6 +2,7 @@ import type { BlobType, Id, Tree } from "../format/tree.ts";
 import type { Snapshot } from "../format/snapshot.ts";
 import type { ByteName } from "../lib/byte-name.ts";
 import type { Limits } from "../lib/limits.ts";
+import type { Defect } from "./defects.ts";
 
 /**
  * An opened repository: restic's format, version 2, over any storage.
@@ -196,16 +197,6 @@ export interface VerifyOptions {
   /** Only these snapshots' trees are walked; absent: all. */
   readonly snapshots?: readonly Id[];
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
-}
-
-export interface Defect {
-  /** Key in `words/` under `defect`. */
-  readonly code: string;
-  /** Repository file (`data/ab12…`, `snapshots/…`) or path in a snapshot. */
-  readonly subject: string;
-  readonly detail: string;
-  /** Snapshots that this touches, where known. */
-  readonly snapshots: readonly Id[];
 }
 
 export interface VerifyReport {

@@ -5,7 +5,10 @@
 import { parentPort, receiveMessageOnPort, workerData, type MessagePort, type Transferable } from "node:worker_threads";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import { uploadWorker } from "./upload-worker.ts";
+import type { WriteWorkerSetup } from "./write-messages.ts";
+import { writeWorker } from "./write-worker.ts";
 import type { UploadWorkerSetup } from "./upload-messages.ts";
+import { verifyWorker, type VerifyWorkerSetup } from "./verify-worker.ts";
 import type { FromWorker, ToWorker } from "./worker-pool.ts";
 
 /** What a role is given to speak with. */
@@ -22,13 +25,15 @@ export interface RoleAnswer {
 
 const port = parentPort;
 if (port === null) throw new HoldfastError("internal", { reason: "worker.ts is the program of worker threads" });
-const setup = workerData as UploadWorkerSetup & { readonly recycle: MessagePort };
+const setup = workerData as (UploadWorkerSetup | VerifyWorkerSetup | WriteWorkerSetup) & {
+  readonly recycle: MessagePort;
+};
 
 const door: WorkerDoor = {
   notify: (notice, transfer) => post({ type: "notice", notice }, transfer),
   recycled: () => (receiveMessageOnPort(setup.recycle) as { message: ArrayBuffer } | undefined)?.message,
 };
-const answer = uploadWorker(setup, door);
+const answer = answerer();
 let failed = false;
 
 port.on("message", ({ job, request }: ToWorker) => {
@@ -43,6 +48,17 @@ port.on("message", ({ job, request }: ToWorker) => {
     post({ type: "failed", code, facts, detail: error instanceof Error ? (error.stack ?? "") : String(error) }, []);
   }
 });
+
+function answerer(): (request: unknown) => RoleAnswer {
+  switch (setup.role) {
+    case "upload":
+      return uploadWorker(setup, door);
+    case "verify":
+      return verifyWorker(setup);
+    case "write":
+      return writeWorker(setup);
+  }
+}
 
 function post(message: FromWorker, transfer: readonly Transferable[]): void {
   port?.postMessage(message, [...transfer]);

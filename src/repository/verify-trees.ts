@@ -1,0 +1,228 @@
+import { hash } from "node:crypto";
+import { inspectTree } from "../format/tree-json.ts";
+import type { Id, TreeNode } from "../format/tree.ts";
+import { nameText } from "../lib/byte-name.ts";
+import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import { mapBounded } from "../lib/map-bounded.ts";
+import type { BlobIndex } from "./blob-index.ts";
+import type { DefectCode, DefectList } from "./defects.ts";
+import type { BlobReader } from "./repository.ts";
+import type { BadEntries } from "./verify-packs.ts";
+
+export interface TreesToVerify {
+  readonly reader: BlobReader;
+  readonly index: BlobIndex;
+  readonly bad: BadEntries;
+  readonly defects: DefectList;
+  readonly signal: AbortSignal;
+  readonly onRead: (storedBytes: number) => void;
+}
+
+/** A file that has other names: all of them come back as one file. */
+interface LinkedFile {
+  readonly path: string;
+  /** Device and inode. */
+  readonly identity: string;
+  readonly contents: string;
+}
+
+/** What is remembered of a tree once it was looked at. */
+interface TreeRecord {
+  readonly children: Id[];
+  readonly linked: LinkedFile[];
+  /** Snapshots that have this tree: shared with all its defects, filled in at the end. Absent: it has none. */
+  touched?: Id[];
+}
+
+/** Trees that are read at once, and taken from the pile together. */
+const readsAtOnce = 4;
+const batchSize = 64;
+
+/**
+ * Walks the trees of snapshots. A tree is looked at once however many snapshots share it; afterwards each of its
+ * defects is told with all the snapshots that it touches.
+ */
+export class TreeVerifier {
+  readonly #parts: TreesToVerify;
+  readonly #trees = new Map<Id, TreeRecord>();
+  /** One byte an entry of the index: whether a snapshot needs it. */
+  readonly #used: Uint8Array;
+  readonly #roots = new Map<Id, Id>();
+
+  constructor(parts: TreesToVerify) {
+    this.#parts = parts;
+    this.#used = new Uint8Array(parts.index.count);
+  }
+
+  get trees(): number {
+    return this.#trees.size;
+  }
+
+  async walk(snapshot: Id, root: Id): Promise<void> {
+    this.#roots.set(snapshot, root);
+    // The last first, so that the pile stays small and neighbours in a pack are read together.
+    const pile: { id: Id; path: string }[] = [{ id: root, path: "/" }];
+    while (pile.length > 0) {
+      this.#parts.signal.throwIfAborted();
+      const batch = pile.splice(-batchSize).filter(({ id }) => !this.#trees.has(id));
+      const fresh = batch.filter(({ id }, index) => batch.findIndex((one) => one.id === id) === index);
+      for (const { id } of fresh) this.#trees.set(id, { children: [], linked: [] });
+      const nodes = await mapBounded(fresh, readsAtOnce, ({ id, path }) => this.#readTree(id, path));
+      for (const [index, { id, path }] of fresh.entries()) {
+        const record = this.#trees.get(id);
+        if (record === undefined) continue;
+        for (const node of nodes[index] ?? []) {
+          const nodePath = path === "/" ? `/${nameText(node.name)}` : `${path}/${nameText(node.name)}`;
+          if (node.type === "file") this.#checkFile(record, nodePath, node);
+          if (node.subtree === undefined) continue;
+          record.children.push(node.subtree);
+          pile.push({ id: node.subtree, path: nodePath });
+        }
+      }
+    }
+  }
+
+  /** To be called when all snapshots were walked: what can only be said of a snapshot as a whole. */
+  finish(): void {
+    const doubtful = this.#hasDoubtfulLinks();
+    const isDefective = [...this.#trees.values()].some(({ touched }) => touched !== undefined);
+    if (!doubtful && !isDefective) return;
+    const conflicts = new Map<string, Id[]>();
+    for (const [snapshot, root] of this.#roots) {
+      const links = new Map<string, LinkedFile>();
+      for (const record of this.#reachable(root)) {
+        record.touched?.push(snapshot);
+        for (const file of record.linked) this.#checkLink(file, links, snapshot, conflicts);
+      }
+    }
+  }
+
+  /** Blobs that no walked snapshot needs; a second copy of a needed one does not count. */
+  unusedBlobs(): number {
+    const { index } = this.#parts;
+    let unused = 0;
+    for (const [entry, used] of this.#used.entries()) {
+      if (used === 0 && this.#used[index.find(index.type(entry), index.id(entry))] === 0) unused += 1;
+    }
+    return unused;
+  }
+
+  async #readTree(id: Id, path: string): Promise<readonly TreeNode[]> {
+    const { reader, index, signal, onRead } = this.#parts;
+    const entry = index.find("tree", id);
+    if (entry < 0) {
+      this.#defect(id, "tree-missing", path, id);
+      return [];
+    }
+    this.#used[entry] = 1;
+    let bytes: Buffer;
+    try {
+      bytes = await reader.load("tree", id, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isDamage(error)) throw error;
+      this.#defect(id, "tree-damaged", path, `${id} ${String(error.facts["reason"] ?? error.code)}`);
+      return [];
+    }
+    onRead(index.location(entry)?.length ?? 0);
+    if (bytes.length !== index.size(entry)) {
+      this.#defect(id, "blob-length", path, `${id} ${bytes.length}, not ${index.size(entry)}`);
+    }
+    const { tree, problems } = inspectTree(bytes);
+    for (const { code, node, field } of problems) {
+      this.#defect(id, code, node === "" ? path : `${path === "/" ? "" : path}/${node}`, field);
+    }
+    return tree.nodes;
+  }
+
+  #checkFile(record: TreeRecord, path: string, node: TreeNode): void {
+    const { index } = this.#parts;
+    const content = node.content ?? [];
+    let sum = 0;
+    let missing = 0;
+    let damaged = 0;
+    for (const id of content) {
+      const entry = index.find("data", id);
+      if (entry < 0) {
+        missing += 1;
+        continue;
+      }
+      this.#used[entry] = 1;
+      sum += index.size(entry);
+      if (this.#isDamaged(entry, id)) damaged += 1;
+    }
+    if (missing > 0) this.#recordDefect(record, "blob-missing", path, `${missing}/${content.length}`);
+    if (damaged > 0) this.#recordDefect(record, "file-damaged", path, `${damaged}/${content.length}`);
+    if (missing === 0 && BigInt(node.size ?? 0) !== BigInt(sum)) {
+      this.#recordDefect(record, "file-size", path, `${node.size ?? 0}, not ${sum}`);
+    }
+    if ((node.links ?? 1) > 1 && node.inode !== undefined) {
+      const contents = `${node.size ?? 0} ${hash("sha256", content.join(), "hex")}`;
+      record.linked.push({ path, identity: `${node.deviceId ?? 0} ${node.inode}`, contents });
+    }
+  }
+
+  /** Whether no pack has the blob whole: it may stand in several. */
+  #isDamaged(entry: number, id: Id): boolean {
+    const { bad, index } = this.#parts;
+    return bad.has(entry) && index.findAll("data", id).every((copy) => bad.has(copy));
+  }
+
+  #hasDoubtfulLinks(): boolean {
+    const contents = new Map<string, string>();
+    for (const { linked } of this.#trees.values()) {
+      for (const file of linked) {
+        const known = contents.get(file.identity);
+        if (known !== undefined && known !== file.contents) return true;
+        contents.set(file.identity, file.contents);
+      }
+    }
+    return false;
+  }
+
+  #checkLink(file: LinkedFile, links: Map<string, LinkedFile>, snapshot: Id, conflicts: Map<string, Id[]>): void {
+    const other = links.get(file.identity);
+    if (other === undefined) links.set(file.identity, file);
+    if (other === undefined || other.contents === file.contents) return;
+    const pair = `${file.path}\0${other.path}`;
+    const touched = conflicts.get(pair);
+    if (touched !== undefined) {
+      touched.push(snapshot);
+      return;
+    }
+    const snapshots = [snapshot];
+    conflicts.set(pair, snapshots);
+    this.#parts.defects.add("hard-link-conflict", file.path, other.path, snapshots);
+  }
+
+  #reachable(root: Id): readonly TreeRecord[] {
+    const seen = new Set<Id>();
+    const found: TreeRecord[] = [];
+    const pile = [root];
+    for (let id = pile.pop(); id !== undefined; id = pile.pop()) {
+      const record = this.#trees.get(id);
+      if (record === undefined || seen.has(id)) continue;
+      seen.add(id);
+      found.push(record);
+      pile.push(...record.children);
+    }
+    return found;
+  }
+
+  #defect(tree: Id, code: DefectCode, subject: string, detail: string): void {
+    const record = this.#trees.get(tree);
+    if (record !== undefined) this.#recordDefect(record, code, subject, detail);
+  }
+
+  #recordDefect(record: TreeRecord, code: DefectCode, subject: string, detail: string): void {
+    record.touched ??= [];
+    this.#parts.defects.add(code, subject, detail, record.touched);
+  }
+}
+
+/** What is wrong with the repository, not with the way to it. */
+function isDamage(error: unknown): error is HoldfastError {
+  return ["repository-damaged", "storage-not-found", "storage-failed"].some(
+    (code) => isHoldfastError(error) && error.code === code,
+  );
+}
