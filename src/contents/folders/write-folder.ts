@@ -1,4 +1,4 @@
-import { closeSync } from "node:fs";
+import { closeSync, fchmodSync, fchownSync } from "node:fs";
 import { FolderChain, makeFolderIn, openFolderIn, openTarget, pathIn } from "../../files/open-folder.ts";
 import { placeHardLink, placeSmallEntry, removeIn, setMetadata, type SmallEntry } from "../../files/write-entry.ts";
 import type { TreeNode } from "../../format/tree.ts";
@@ -8,7 +8,7 @@ import type { Warning } from "../../lib/events.ts";
 import type { Limits } from "../../lib/limits.ts";
 import type { Run } from "../../lib/run.ts";
 import type { FileToWrite, IndexedRepository } from "../../repository/repository.ts";
-import { metadataOf, type Owners } from "./node-metadata.ts";
+import { metadataOf, wantedPermissions, type Owners } from "./node-metadata.ts";
 import { planItem, type FolderAction, type FolderPlanItem, type WriteFolderInput } from "./plan-folder.ts";
 import { walkTarget, type FolderEntered, type Step } from "./walk-target.ts";
 
@@ -153,8 +153,15 @@ class Writer {
     const held = this.#hold(descriptor);
     held.users += 1;
     this.#way.push(held);
+    if (!isThere) this.#begin(descriptor, node);
     if (step.action !== "skip") this.#foldersToFinish.push({ inside, node });
     return { state: isThere ? "open" : "new", descriptor };
+  }
+
+  /** Who may use a new folder is settled at once, should this run be cut off; writing to it must be possible too. */
+  #begin(descriptor: number, node: TreeNode): void {
+    if (this.#owners === "set") fchownSync(descriptor, node.uid, node.gid);
+    fchmodSync(descriptor, wantedPermissions(node, this.#owners) | 0o700);
   }
 
   #file(step: Extract<Step, { kind: "file" }>): void {
