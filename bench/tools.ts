@@ -1,5 +1,5 @@
 import { cpSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { measure, together, type Cost } from "./measure.ts";
 
 /** One backup program with a repository of its own: what every scenario asks of it. */
@@ -82,7 +82,7 @@ export function holdfastTool(work: string, root: string): Tool {
       if (id === undefined) throw new Error(`no plan in ${planned.output}`);
       return together([planned, run("restore", "apply", id)]);
     },
-    restored: (_source, target) => join(target, "data"),
+    restored: (source, target) => join(target, basename(source.folder)),
     storedBytes: () => folderBytes(repository),
   };
 }
