@@ -56,7 +56,7 @@ export function decodeField(field: string): Field {
 }
 
 /** The bytes of a text field written as a JSON string, as a Buffer; undefined when it is none. */
-export function textBytes(field: string): Buffer | undefined {
+function textBytes(field: string): Buffer | undefined {
   const text = unquote(field);
   return text === undefined ? undefined : Buffer.from(text, "latin1");
 }

@@ -2,7 +2,7 @@ import { readFile, readdir, stat } from "node:fs/promises";
 
 import { sqliteFileSuffixes, sqlitePath } from "./location.ts";
 
-export interface DatabaseUser {
+interface DatabaseUser {
   readonly pid: number;
   /** The program's name, as the kernel has it. */
   readonly command: string;

@@ -102,9 +102,9 @@ test("big values keep batches near their target, and go through SQLite's shell i
     "big.db",
     `CREATE TABLE file(id INTEGER PRIMARY KEY, body);
      INSERT INTO file SELECT value, zeroblob(100) FROM json_each('[${Array.from({ length: 500 }, (_, n) => n).join()}]');
-     UPDATE file SET body = randomblob(300000) WHERE id % 50 = 7;
+     UPDATE file SET body = randomblob(300000) WHERE id % 250 = 7;
      UPDATE file SET body = randomblob(2000000) WHERE id = 100;
-     UPDATE file SET body = replace(printf('%300000s', 'x'), ' ', 'line' || char(10, 0, 9)) WHERE id % 50 = 8;`,
+     UPDATE file SET body = replace(printf('%300000s', 'x'), ' ', 'line' || char(10, 0, 9)) WHERE id % 250 = 8;`,
   );
   await using source = await sqliteEngine.connect(sqliteEngine.urlOfFile(path), signal);
   await using snapshot = await source.snapshot(signal);

@@ -181,7 +181,7 @@ test("what is read is loaded back equal, by us and by SQLite's own shell, runs i
         rmSync(work, { recursive: true });
       },
     ),
-    { numRuns: 120 },
+    { numRuns: 80 },
   );
 });
 

@@ -4,7 +4,7 @@ import { createRealEncoder } from "./real.ts";
 import { quoteName } from "./identifier.ts";
 
 /** Values above this many bytes are left out of grouped reads, so that one group of rows cannot fill the memory. */
-export const bigValueBytes = 16_384;
+const bigValueBytes = 16_384;
 
 /** Stands in a line for a value that a grouped read leaves out. No encoded field contains these two bytes. */
 export const leftOutMark = Buffer.from("\\B");
