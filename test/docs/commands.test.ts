@@ -3,7 +3,7 @@ import { globSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { test } from "node:test";
 import { buildCrm } from "../../demo/build-crm.ts";
-import { holdfastCommands } from "../support/doc-commands.ts";
+import { type DocumentedCommand, holdfastCommands } from "../support/doc-commands.ts";
 import { commandOutput, runCommand } from "../support/run-command.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 import { makeTrytonCrm } from "../tryton/tryton-crm.ts";
@@ -17,8 +17,22 @@ test("pages are found, and commands in them", () => {
   assert.ok(holdfastCommands(readFileSync(join(root, "docs/choosing.md"), "utf8")).length > 3);
 });
 
+function commandsOf(page: string): readonly DocumentedCommand[] {
+  return holdfastCommands(readFileSync(join(root, page), "utf8"));
+}
+
 for (const page of pages) {
-  const commands = holdfastCommands(readFileSync(join(root, page), "utf8"));
+  const commands = commandsOf(page);
+  if (page.includes(".zh-CN.")) {
+    test(`${page} has the commands of the English page`, () => {
+      const english = commandsOf(page.replace(".zh-CN.", "."));
+      assert.deepEqual(
+        commands.map(({ command }) => command),
+        english.map(({ command }) => command),
+      );
+    });
+    continue;
+  }
   if (commands.length === 0) continue;
 
   /** Each page in a fresh folder with a CRM, from top to bottom, as a reader would. */
