@@ -1,0 +1,245 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import type { RestoreSwitches } from "../../src/engine/restore-plan.ts";
+import { listUndoable, undoRestore } from "../../src/engine/undo.ts";
+import { isHoldfastError, type ErrorCode } from "../../src/lib/errors.ts";
+import { compareDatabases } from "../support/compare-databases.ts";
+import { assertSameTrees } from "../support/compare-trees.ts";
+import { exact, limits, missingOnly, smallCrm, type SmallCrm } from "../support/small-crm.ts";
+import { temporaryFolder } from "../support/temp-folder.ts";
+
+/** A CRM that was backed up, and a copy of it as it was then. */
+async function backedUp(root: string): Promise<SmallCrm & { readonly was: string }> {
+  const crm = await smallCrm(root);
+  await crm.backup();
+  const was = join(root, "was");
+  copy(crm.folder, was);
+  return { ...crm, was };
+}
+
+function assertAsBackedUp(crm: SmallCrm & { readonly was: string }, folder = crm.folder): void {
+  assert.deepEqual(compareDatabases(join(crm.was, "crm.db"), join(folder, "crm.db")), []);
+  assertSameTrees(join(folder, "attachments"), join(crm.was, "attachments"), ["root", "folder-times"]);
+}
+
+const copy = (from: string, to: string) => execFileSync("cp", ["-a", from, to]);
+const fails = (code: ErrorCode) => (error: unknown) => isHoldfastError(error, code);
+
+test("puts one deleted attachment back, and takes it back again", async () => {
+  using folder = temporaryFolder();
+  const crm = await backedUp(folder.path);
+  rmSync(join(crm.attachments, "2026", "合同.txt"));
+  writeFileSync(join(crm.attachments, "logo.bin"), "changed since, and none of our business");
+  const plan = await crm.plan({
+    scope: { kind: "files", paths: ["/files/attachments/2026/合同.txt"] },
+    switches: missingOnly,
+  });
+  assert.deepEqual([plan.counts.create, plan.confirm], [1, undefined]);
+  const report = await crm.apply(plan);
+  assert.deepEqual([report.files, report.failed], [1, []]);
+  assert.equal(readFileSync(join(crm.attachments, "2026", "合同.txt"), "utf8"), "contract\n");
+  await undoRestore(crm.engine, {}, crm.run);
+  assert.equal(existsSync(join(crm.attachments, "2026", "合同.txt")), false);
+});
+
+test("the whole CRM, exactly as it was; and undone, exactly as it was before", async () => {
+  using folder = temporaryFolder();
+  const crm = await backedUp(folder.path);
+  crm.sql("UPDATE contact SET name = 'BAD'; DELETE FROM attachment; CREATE TABLE newer (x)");
+  writeFileSync(join(crm.attachments, "newer.txt"), "newer");
+  writeFileSync(join(crm.attachments, "logo.bin"), "bad");
+  rmSync(join(crm.attachments, "2026"), { recursive: true });
+  const before = join(folder.path, "before");
+  copy(crm.folder, before);
+
+  const plan = await crm.plan();
+  assert.equal(plan.confirm, "acme");
+  const report = await crm.apply(plan);
+  assert.deepEqual(report.failed, []);
+  assertAsBackedUp(crm);
+  const [undoable] = await listUndoable(crm.engine);
+  assert.deepEqual([undoable?.id, undoable?.state], [report.undo, "done"]);
+
+  await undoRestore(crm.engine, {}, crm.run);
+  assert.deepEqual(compareDatabases(join(before, "crm.db"), crm.database), []);
+  assertSameTrees(crm.attachments, join(before, "attachments"), ["root", "folder-times"]);
+  await assert.rejects(undoRestore(crm.engine, {}, crm.run), fails("undo-none"));
+});
+
+test("comes back where nothing is left of it", async () => {
+  using folder = temporaryFolder();
+  const crm = await backedUp(folder.path);
+  rmSync(crm.folder, { recursive: true });
+  const plan = await crm.plan({ switches: missingOnly });
+  assert.equal(plan.confirm, undefined);
+  await crm.apply(plan);
+  assertAsBackedUp(crm);
+  assert.equal(readFileSync(crm.configFile, "utf8"), readFileSync(join(crm.was, "holdfast.yaml"), "utf8"));
+});
+
+test("a database with its -wal and -shm is moved aside with them, and need not be readable", async () => {
+  using folder = temporaryFolder();
+  const crm = await backedUp(folder.path);
+  writeFileSync(crm.database, Buffer.alloc(10_000, "garbage"));
+  writeFileSync(`${crm.database}-wal`, "wal");
+  writeFileSync(`${crm.database}-shm`, "shm");
+  chmodSync(crm.database, 0o640);
+  const report = await crm.apply(await crm.plan({ scope: { kind: "database" } }));
+  assert.deepEqual(compareDatabases(join(crm.was, "crm.db"), crm.database), []);
+  assert.equal(existsSync(`${crm.database}-wal`), false);
+  assert.equal(statSync(crm.database).mode & 0o777, 0o640);
+  assert.deepEqual(report.kept.map((path) => readFileSync(path).length).toSorted(), [10_000, 3, 3].toSorted());
+  await undoRestore(crm.engine, {}, crm.run);
+  assert.equal(readFileSync(crm.database).length, 10_000);
+  assert.equal(readFileSync(`${crm.database}-wal`, "utf8"), "wal");
+});
+
+const switchCases: readonly (readonly [string, RestoreSwitches, readonly unknown[]])[] = [
+  ["create missing", missingOnly, [1, "now", "newer", 2]],
+  ["update changed", { ...missingOnly, createMissing: false, updateChanged: true }, [0, "张伟 2", "newer", 1]],
+  ["remove newer", { ...missingOnly, createMissing: false, removeNewer: true }, [0, "now", undefined, 0]],
+  ["all three", exact, [1, "张伟 2", undefined, 2]],
+];
+for (const [name, switches, [created, second, newer, logs]] of switchCases) {
+  test(`three switches for rows: ${name}`, async () => {
+    using folder = temporaryFolder();
+    const crm = await backedUp(folder.path);
+    crm.sql(`
+      DELETE FROM contact WHERE id = 5;
+      UPDATE contact SET name = 'now' WHERE id = 2;
+      INSERT INTO contact VALUES (9000, 'newer', 0);
+      DELETE FROM log; INSERT INTO log VALUES ('a'), ('c')`);
+    await crm.apply(await crm.plan({ scope: { kind: "database" }, switches }));
+    const name = (id: number) => (crm.rows(`SELECT name FROM contact WHERE id = ${id}`)[0] as { name: string })?.name;
+    assert.equal(crm.rows("SELECT 1 FROM contact WHERE id = 5").length, created);
+    assert.equal(name(2), second);
+    assert.equal(name(9000), newer);
+    const present = crm.rows("SELECT line FROM log WHERE line = 'a'").length;
+    assert.equal(present, name === undefined ? 0 : logs === 2 ? 2 : 1);
+  });
+}
+
+test("elsewhere it must be said what for; a clone is made harmless, a replacement is not", async () => {
+  using folder = temporaryFolder();
+  const crm = await backedUp(folder.path);
+  const target = join(folder.path, "elsewhere");
+  await assert.rejects(crm.plan({ target }), fails("purpose-needed"));
+  mkdirSync(target);
+  writeFileSync(join(target, "something"), "");
+  await assert.rejects(crm.plan({ target, purpose: "clone" }), fails("target-not-empty"));
+  rmSync(join(target, "something"));
+
+  const clone = await crm.plan({ target, purpose: "clone" });
+  assert.deepEqual(clone.neutralised, ["custom-statements"]);
+  await crm.apply(clone);
+  const names = (file: string): readonly unknown[] => {
+    using connection = new DatabaseSync(file, { readOnly: true });
+    return connection.prepare("SELECT DISTINCT name FROM contact").all();
+  };
+  assert.equal(names(join(target, "crm.db")).length, 1);
+  assert.deepEqual(readdirSync(target).toSorted(), ["attachments", "crm.db"], "a clone does not back itself up");
+  assert.equal(names(crm.database).length, 3000);
+
+  const other = join(folder.path, "other");
+  await crm.apply(await crm.plan({ target: other, purpose: "replacement" }));
+  assertAsBackedUp(crm, other);
+  assert.deepEqual(await listUndoable(crm.engine), []);
+});
+
+test("a clone that cannot be made harmless is refused", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  await crm.backup(undefined, { crm: { ...crm.description, neutralise: [] } });
+  const target = join(folder.path, "elsewhere");
+  await assert.rejects(crm.plan({ target, purpose: "clone" }), fails("clone-unsupported"));
+});
+
+test("a plan holds only while its target is as it was seen", async () => {
+  using folder = temporaryFolder();
+  const crm = await backedUp(folder.path);
+  crm.sql("UPDATE contact SET name = 'BAD'");
+  const plan = await crm.plan();
+  writeFileSync(join(crm.attachments, "logo.bin"), "touched since");
+  await assert.rejects(crm.apply(plan), fails("plan-outdated"));
+  assert.deepEqual(readdirSync(crm.folder).toSorted(), ["attachments", "crm.db", "holdfast.yaml"]);
+  const second = await crm.plan();
+  crm.sql("UPDATE contact SET name = 'newer'");
+  await assert.rejects(crm.apply(second), fails("plan-outdated"));
+  await assert.rejects(crm.apply({ ...second, id: "ffffffff" }), fails("plan-unknown"));
+});
+
+test("a live CRM is replaced only by its name", async () => {
+  using folder = temporaryFolder();
+  const crm = await backedUp(folder.path);
+  crm.sql("UPDATE contact SET name = 'BAD'");
+  const { confirm: _, ...unconfirmed } = await crm.plan();
+  await assert.rejects(crm.apply(unconfirmed), fails("confirm-needed"));
+});
+
+test("a process that holds the database open is named, and nothing is done", async () => {
+  using folder = temporaryFolder();
+  const crm = await backedUp(folder.path);
+  crm.sql("UPDATE contact SET name = 'BAD'");
+  const plan = await crm.plan();
+  const holder = spawn("tail", ["-f", crm.database], { stdio: "ignore" });
+  try {
+    await once(holder, "spawn");
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await assert.rejects(
+      crm.apply(plan),
+      (error) => isHoldfastError(error, "target-in-use") && error.facts["pid"] === holder.pid,
+    );
+  } finally {
+    holder.kill();
+    await once(holder, "exit");
+  }
+  await crm.apply(plan);
+  assertAsBackedUp(crm);
+});
+
+test("what the last three restores replaced is kept, no more", async () => {
+  using folder = temporaryFolder();
+  const crm = await backedUp(folder.path);
+  for (let round = 0; round < 5; round++) {
+    crm.sql(`UPDATE contact SET name = 'round ${round}'`);
+    await crm.apply(await crm.plan({ scope: { kind: "database" } }));
+  }
+  assert.equal((await listUndoable(crm.engine)).length, 3);
+  assert.equal(readdirSync(crm.folder).filter((name) => name.startsWith(".holdfast-")).length, 3);
+  await crm.backup();
+  await crm.apply(await crm.plan({ target: join(folder.path, "copy"), purpose: "replacement" }));
+  assert.deepEqual(readdirSync(join(folder.path, "copy")).toSorted(), ["attachments", "crm.db", "holdfast.yaml"]);
+});
+
+test("a moment is the newest backup at or before it; latest is the newest that is ok", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  const beginning = new Date();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  const first = await crm.backup();
+  const between = new Date();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  crm.sql("INSERT INTO attachment VALUES (9, 1, 'gone.txt')");
+  const second = await crm.backup();
+  assert.equal(second.outcome, "warning");
+  const latest = await crm.plan();
+  assert.equal(latest.snapshot.id, first.snapshot);
+  assert.deepEqual(
+    latest.warnings.map(({ code, subject }) => [code, subject]),
+    [["newer-with-warnings", second.snapshot.slice(0, 8)]],
+  );
+  const byId = await crm.plan({ point: { kind: "id", prefix: second.snapshot.slice(0, 10) } });
+  assert.equal(byId.snapshot.outcome, "warning");
+  assert.equal((await crm.plan({ point: { kind: "moment", time: between } })).snapshot.id, first.snapshot);
+  await assert.rejects(
+    crm.plan({ point: { kind: "moment", time: beginning } }),
+    (error) => isHoldfastError(error, "moment-too-early") && error.facts["earliest"] === first.time,
+  );
+  await assert.rejects(crm.plan({ point: { kind: "id", prefix: "ffff" } }), fails("snapshot-unknown"));
+  assert.ok(limits.workers > 0);
+});
