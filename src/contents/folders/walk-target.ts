@@ -40,6 +40,11 @@ export type Step =
       readonly kind: "folder";
       readonly action: "create" | "update" | "skip";
       readonly node: TreeNode;
+      /**
+       * Whether the folder gets the node's metadata in the end: also where nothing but its times differs, which is
+       * not worth a line in a plan, since every change inside moves them.
+       */
+      readonly settles: "yes" | "no";
       /** Must be called before the next step is asked for. */
       readonly enter: (folder: FolderEntered) => void;
     })
@@ -153,7 +158,8 @@ class Walker {
       return undefined;
     }
     let entered: FolderEntered = { state: "absent" };
-    yield { ...base, kind: "folder", action, node, enter: (folder) => (entered = folder) };
+    const settles = action !== "skip" || (wanted === "whole" && this.#input.switches.updateChanged) ? "yes" : "no";
+    yield { ...base, kind: "folder", action, node, settles, enter: (folder) => (entered = folder) };
     if (isState(entered, "closed")) {
       this.#selection.pass(inside);
       return undefined;

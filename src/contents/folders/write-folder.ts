@@ -154,7 +154,7 @@ class Writer {
     held.users += 1;
     this.#way.push(held);
     if (!isThere) this.#begin(descriptor, node);
-    if (step.action !== "skip") this.#foldersToFinish.push({ inside, node });
+    if (step.settles === "yes") this.#foldersToFinish.push({ inside, node });
     return { state: isThere ? "open" : "new", descriptor };
   }
 
