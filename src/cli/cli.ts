@@ -29,7 +29,7 @@ export async function runCli(cli: Cli): Promise<number> {
   const peeked = peekConfig(typed, cli.folder, environment);
   const language = chooseLanguage([typedLanguage(typed), peeked.language], environment);
   const words = await loadWords(language);
-  const format = createFormat(words, language, peeked.timezone ?? machineZone());
+  const format = createFormat(words, language, peeked.timezone ?? Temporal.Now.timeZoneId());
   // Before anything is parsed, errors still have to know how to speak.
   const early = createOutput({ json: typed.includes("--json"), detail: "normal", stdout, stderr, environment });
   let output = early;
@@ -83,8 +83,4 @@ function typedLanguage(typed: readonly string[]): string | undefined {
   const index = typed.findIndex((one) => one === "--lang" || one.startsWith("--lang="));
   const found = typed[index];
   return found === "--lang" ? typed[index + 1] : found?.slice("--lang=".length);
-}
-
-function machineZone(): string {
-  return Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 }

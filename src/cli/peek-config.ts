@@ -38,7 +38,7 @@ export function peekConfig(
 
 function isZone(timeZone: string): boolean {
   try {
-    new Intl.DateTimeFormat("en", { timeZone });
+    Temporal.Now.instant().toZonedDateTimeISO(timeZone);
     return true;
   } catch {
     return false;

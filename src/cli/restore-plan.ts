@@ -1,5 +1,11 @@
 import { resolve } from "node:path";
-import type { PlannedAction, RestorePlan, RestorePlanInput, RestoreScope } from "../engine/restore-plan.ts";
+import type {
+  PlannedAction,
+  RestorePlan,
+  RestorePlanInput,
+  RestoreScope,
+  RestoreSwitches,
+} from "../engine/restore-plan.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { sentence } from "../words/words.ts";
 import { type Command, type Invocation, hasFlag, textOption } from "./command.ts";
@@ -22,6 +28,7 @@ export const restorePlanCommand: Command = {
     { flags: "--update-changed" },
     { flags: "--remove-newer" },
     { flags: "--only-existing" },
+    { flags: "--exact" },
   ],
   async run(context, invocation) {
     const { point, paths } = pointArgument(context, invocation.arguments);
@@ -36,11 +43,7 @@ export const restorePlanCommand: Command = {
       scope: scopeOf(invocation, paths),
       ...(target === undefined ? {} : { target: resolve(context.surroundings.folder, target) }),
       ...(purpose === undefined ? {} : { purpose }),
-      switches: {
-        createMissing: !hasFlag(invocation, "onlyExisting"),
-        updateChanged: hasFlag(invocation, "updateChanged"),
-        removeNewer: hasFlag(invocation, "removeNewer"),
-      },
+      switches: switchesOf(invocation),
     };
     const plan = await context.door.planRestore(input, context.run);
     context.events.takeWarnings(); // the plan has them
@@ -49,6 +52,20 @@ export const restorePlanCommand: Command = {
     return exitCodes.done;
   },
 };
+
+/** `--exact` is short for all three: afterwards the target is what the recovery point holds. */
+function switchesOf(invocation: Invocation): RestoreSwitches {
+  const exact = hasFlag(invocation, "exact");
+  const onlyExisting = hasFlag(invocation, "onlyExisting");
+  if (exact && onlyExisting) {
+    throw new HoldfastError("usage", { problem: "conflict", what: "--exact", other: "--only-existing" });
+  }
+  return {
+    createMissing: !onlyExisting,
+    updateChanged: exact || hasFlag(invocation, "updateChanged"),
+    removeNewer: exact || hasFlag(invocation, "removeNewer"),
+  };
+}
 
 function scopeOf(invocation: Invocation, paths: readonly string[]): RestoreScope {
   const database = hasFlag(invocation, "database");

@@ -96,7 +96,7 @@ export type WrittenCrm = z.infer<typeof crm>;
 
 export function isTimeZone(zone: string): boolean {
   try {
-    new Intl.DateTimeFormat("en", { timeZone: zone });
+    Temporal.Now.instant().toZonedDateTimeISO(zone);
     return true;
   } catch {
     return false;

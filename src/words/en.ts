@@ -555,6 +555,7 @@ export const en = {
         updateChanged: "also put back what is there but differs",
         removeNewer: "also remove what the recovery point does not hold",
         onlyExisting: "leave out what is not there any more",
+        exact: "exactly as the recovery point: --update-changed and --remove-newer together",
       },
       arguments: {
         point: "latest, a snapshot's id or @moment (default: latest)",

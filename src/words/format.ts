@@ -24,16 +24,19 @@ export interface Format {
 }
 
 export function createFormat(words: Words, language: Language, zone: string): Format {
-  const numbers = new Intl.NumberFormat(language, { maximumFractionDigits: 0 });
-  const plural = new Intl.PluralRules(language);
+  // Made when first used: each takes milliseconds of a start, and help needs none of them.
+  let numberFormat: Intl.NumberFormat | undefined;
+  let pluralRules: Intl.PluralRules | undefined;
+  const numbers = () => (numberFormat ??= new Intl.NumberFormat(language, { maximumFractionDigits: 0 }));
+  const plural = () => (pluralRules ??= new Intl.PluralRules(language));
   const format: Format = {
     language,
     zone,
-    number: (value) => numbers.format(value),
+    number: (value) => numbers().format(value),
     bytes: (value) => formatBytes(Number(value), language),
     count: (value, unit) => {
       const forms = words.units[unit];
-      return (plural.select(value) === "one" ? forms.one : forms.other).replace("{n}", numbers.format(value));
+      return (plural().select(value) === "one" ? forms.one : forms.other).replace("{n}", numbers().format(value));
     },
     duration: formatDuration,
     time: (value) => formatTime(value, zone),

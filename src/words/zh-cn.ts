@@ -309,7 +309,7 @@ export const zhCn: Words = {
       "正在等待另一次运行[[：进程 {pid}]][[，用户 {user}]][[，用户 {username}]][[，主机 {hostname}]][[，开始于 {since:time}]][[，开始于 {time:time}]]。",
     "table-folded": "[[{table}：]]变更已合并为新的基准。",
     "table-method": "[[{table}：]]读取方式：{method}。",
-    "stage-kept": "已构建的部分保留[[在 {path}]]，下次会继续使用。",
+    "stage-kept": "已构建的部分已保留：用 `holdfast restore apply {plan}` 继续，或用 `holdfast restore undo {id}` 丢弃。",
   },
 
   phases: {
@@ -537,6 +537,7 @@ export const zhCn: Words = {
         updateChanged: "同时改回已存在但有差异的内容",
         removeNewer: "同时删除恢复点中没有的内容",
         onlyExisting: "不重建已不存在的内容",
+        exact: "与恢复点完全一致：等于同时使用 --update-changed 和 --remove-newer",
       },
       arguments: {
         point: "latest、快照编号或 @时刻（默认：latest）",

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { errorCodes } from "../lib/errors.ts";
+import { exitCodeOf } from "./exit-codes.ts";
+
+test("every error code ends with the exit code that scripts rely on", () => {
+  const expected: Record<number, readonly string[]> = {
+    2: [
+      "usage",
+      "config-missing",
+      "config-invalid",
+      "config-secret",
+      "crm-unknown",
+      "crm-ambiguous",
+      "crm-not-detected",
+      "crm-empty",
+      "crm-configuration-unreadable",
+      "crm-database-ambiguous",
+      "snapshot-ambiguous",
+      "moment-invalid",
+      "moment-ambiguous",
+      "database-unsupported",
+      "purpose-needed",
+      "clone-unsupported",
+      "confirm-needed",
+    ],
+    4: ["snapshot-unknown", "snapshot-none", "moment-too-early", "nothing-matched", "plan-unknown", "undo-none"],
+    10: ["repository-missing"],
+    11: ["repository-locked", "backup-running"],
+    12: ["password-wrong", "password-empty"],
+    30: ["restore-incomplete"],
+    31: ["plan-outdated"],
+    40: ["restore-mismatch", "verify-failed", "kit-mismatch"],
+    130: ["cancelled"],
+  };
+  const named = new Map(Object.entries(expected).flatMap(([exit, codes]) => codes.map((code) => [code, Number(exit)])));
+  for (const code of errorCodes) assert.equal(exitCodeOf(code), named.get(code) ?? 1, code);
+});
