@@ -12,6 +12,8 @@ import type { Run } from "../lib/run.ts";
 
 /** Speed and density of a CRM that was never backed up: 2-core machine of the benchmark, text and office files. */
 const firstGuess = { bytesPerMs: 150_000, storedShare: 0.5, overheadMs: 500 };
+/** Of what the first incremental or differential reads: most of a CRM is as it was. */
+const firstChangedShare = 0.01;
 
 export interface PredictionInput {
   readonly parts: CrmParts;
@@ -45,14 +47,16 @@ export async function predict(engine: Engine, input: PredictionInput, run: Run):
   }
   const { files, bytes: fileBytes } = await predictFiles(input, run);
   const readBytes = rowBytes + fileBytes;
-  const { storedShare, bytesPerMs } = rates(modelOf(input));
+  const model = modelOf(input);
+  const { storedShare, bytesPerMs } = rates(model);
+  const sameKind = model === undefined || kindOf(model) === kind;
   return {
     kind,
     tables,
     rows,
     files,
     readBytes,
-    storedBytes: Math.round(readBytes * storedShare),
+    storedBytes: Math.round(readBytes * (sameKind ? storedShare : firstChangedShare)),
     durationMs: Math.round(firstGuess.overheadMs + readBytes / bytesPerMs),
   };
 }
@@ -64,7 +68,8 @@ async function predictFiles(
   const { parent, kind } = start;
   if (files === "remember" && parent) {
     const { folders } = parent.manifest;
-    const added = modelOf({ start, backups: input.backups })?.snapshot.summary?.dataAdded ?? 0;
+    const model = modelOf({ start, backups: input.backups });
+    const added = model && kindOf(model) === kind ? (model.snapshot.summary?.dataAdded ?? 0) : 0;
     return {
       files: folders.reduce((total, folder) => total + folder.files, 0),
       bytes: kind === "full" ? folders.reduce((total, folder) => total + folder.bytes, 0) : added,

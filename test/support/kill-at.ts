@@ -63,12 +63,12 @@ if (isMainThread) {
   const load = koffi.load;
   koffi.load = (name) => {
     const library = load(name);
-    const func = library.func.bind(library);
-    library.func = (declaration: string) => {
-      const call = func(declaration);
-      return native.test(declaration) ? counted(call) : call;
+    return {
+      func: (declaration) => {
+        const call = library.func(declaration);
+        return native.test(declaration) ? counted(call) : call;
+      },
     };
-    return library;
   };
   process.on("exit", () => {
     if (killAt === 0 && countFile !== undefined) writeCount(countFile, String(count));

@@ -1,0 +1,234 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import type { Campaign, CampaignOptions } from "../support/campaign.ts";
+import { compareDatabases } from "../support/compare-databases.ts";
+import { compareTrees } from "../support/compare-trees.ts";
+import { resticOn } from "../support/restic.ts";
+import { runCommand, type CommandResult } from "../support/run-command.ts";
+import { temporaryFolder } from "../support/temp-folder.ts";
+
+/**
+ * Kills `backup`, `restore apply` and `restore undo` with SIGKILL before every single operation that changes the file
+ * system: the operations are counted in a first run, then each is the last one of a run of its own, on a fresh copy of
+ * the same CRM, repository and state. A slice takes that many of them, evenly spread.
+ */
+export const campaign: Campaign = {
+  name: "kill-9",
+  about:
+    "kill -9 before every file system operation of backup, restore apply and restore undo: restic check is clean, no earlier snapshot is lost, the CRM is wholly old or wholly new, and the next command goes on.",
+  rounds: 10_000,
+  run: async (options) => {
+    using folder = temporaryFolder();
+    const facts: Record<string, number> = {};
+    for (const [name, prove] of Object.entries(scenarios)) {
+      const { operations, killed } = await prove(new Scene(folder.path, name), options);
+      facts[`${name}: operations`] = operations;
+      facts[`${name}: killed at`] = killed;
+    }
+    return facts;
+  },
+};
+
+const root = join(import.meta.dirname, "../..");
+const password = "correct horse";
+
+/** One CRM with its repository and state, at a fixed path, set back to the beginning for each round. */
+class Scene {
+  readonly at: string;
+  readonly #kept: string;
+  readonly #name: string;
+
+  constructor(folder: string, name: string) {
+    this.#name = name;
+    this.at = join(folder, "scene");
+    this.#kept = join(folder, "kept");
+    rmSync(this.at, { recursive: true, force: true });
+    mkdirSync(join(this.at, "crm/attachments/2026"), { recursive: true });
+    writeFileSync(this.path("password.txt"), password, { mode: 0o600 });
+    writeFileSync(
+      this.path("crm/holdfast.yaml"),
+      "crm:\n  name: acme\n  platform: custom\n  database: sqlite:./crm.db\n  files: [./attachments]\n" +
+        "repository:\n  location: ../backups\n  password: file:../password.txt\n",
+    );
+    writeFileSync(this.path("crm/attachments/logo.bin"), Buffer.alloc(50_000, "logo"));
+    writeFileSync(this.path("crm/attachments/2026/合同.txt"), "contract\n");
+    this.sql(
+      "CREATE TABLE contact (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO contact VALUES (1, 'Ada'), (2, '张伟')",
+    );
+  }
+
+  path(inside: string): string {
+    return join(this.at, inside);
+  }
+
+  sql(statements: string): void {
+    using connection = new DatabaseSync(this.path("crm/crm.db"));
+    connection.exec(statements);
+  }
+
+  /** A working day: what the second backup finds, or what a restore takes back. */
+  change(): void {
+    this.sql("UPDATE contact SET name = 'BAD' WHERE id = 1; INSERT INTO contact VALUES (3, 'newer')");
+    writeFileSync(this.path("crm/attachments/new.bin"), Buffer.alloc(3000, this.#name));
+    rmSync(this.path("crm/attachments/2026"), { recursive: true });
+  }
+
+  keep(): void {
+    rmSync(this.#kept, { recursive: true, force: true });
+    execFileSync("cp", ["-a", this.at, this.#kept]);
+  }
+
+  reset(): void {
+    rmSync(this.at, { recursive: true, force: true });
+    execFileSync("cp", ["-a", this.#kept, this.at]);
+  }
+
+  async holdfast(args: readonly string[], killAt?: number): Promise<CommandResult> {
+    const env = { ...process.env, HOLDFAST_STATE: this.path("state"), LANG: "C.UTF-8" };
+    const killing = {
+      NODE_OPTIONS: `--import=${join(root, "test/support/kill-at.ts")} --disable-warning=ExperimentalWarning`,
+      HOLDFAST_TEST_KILL_AT: String(killAt ?? 0),
+      HOLDFAST_TEST_COUNT_FILE: this.path("count"),
+    };
+    return await runCommand(process.execPath, [join(root, "src/main.ts"), ...args], {
+      cwd: this.path("crm"),
+      env: killAt === undefined ? env : { ...env, ...killing },
+    });
+  }
+
+  async succeed(...args: readonly string[]): Promise<string> {
+    const result = await this.holdfast(args);
+    assert.equal(result.code, 0, `holdfast ${args.join(" ")}: ${result.stderr}`);
+    return result.stdout;
+  }
+
+  /** Everything of the CRM that a restore is about, against a copy of it. */
+  differences(other: string): readonly string[] {
+    return [
+      ...compareDatabases(join(other, "crm.db"), this.path("crm/crm.db")),
+      ...compareTrees(this.path("crm/attachments"), join(other, "attachments"), ["root", "folder-times"]),
+    ];
+  }
+
+  copyCrm(name: string): string {
+    const copy = join(this.at, "..", name);
+    rmSync(copy, { recursive: true, force: true });
+    execFileSync("cp", ["-a", this.path("crm"), copy]);
+    return copy;
+  }
+
+  /** Runs `args` once to count its operations, then once for each of them, killed before it. */
+  async *kills(args: readonly string[], { rounds, report }: CampaignOptions): AsyncGenerator<number> {
+    this.keep();
+    const counted = await this.holdfast(args, 0);
+    assert.equal(counted.code, 0, counted.stderr);
+    const operations = Number(readFileSync(this.path("count"), "utf8"));
+    assert.ok(operations > 5, `only ${operations} operations were counted`);
+    const step = Math.max(1, operations / rounds);
+    for (let at = 1; Math.floor(at) <= operations; at += step) {
+      this.reset();
+      const result = await this.holdfast(args, Math.floor(at));
+      assert.equal(result.code, null, `not killed before ${Math.floor(at)} of ${operations}: ${result.stderr}`);
+      report(`${this.#name}: ${Math.floor(at)} of ${operations}`);
+      yield operations;
+    }
+  }
+}
+
+interface Proved {
+  readonly operations: number;
+  readonly killed: number;
+}
+
+type Prove = (scene: Scene, options: CampaignOptions) => Promise<Proved>;
+
+const scenarios: Readonly<Record<string, Prove>> = {
+  backup: async (scene, options) => {
+    await scene.succeed("init");
+    await scene.succeed("backup");
+    scene.change();
+    const restic = resticOn(scene.path("backups"), password);
+    const [first] = await restic.snapshots();
+    assert.ok(first);
+    return await tally(scene.kills(["backup"], options), async () => {
+      await restic.check();
+      const after = await restic.snapshots();
+      assert.ok(
+        after.some(({ id }) => id === first.id),
+        "the earlier snapshot is gone",
+      );
+      await scene.succeed("backup");
+      await scene.succeed("verify", "--read-data");
+      await restic.check();
+      const target = scene.path("restored");
+      await scene.succeed("restore", "plan", "--target", target, "--as", "replacement");
+      assert.ok((await restic.snapshots()).length > after.length);
+    });
+  },
+
+  "restore apply": async (scene, options) => {
+    const { old, backedUp, plan } = await damaged(scene);
+    let round = 0;
+    return await tally(scene.kills(["restore", "apply", plan, "--confirm", "acme"], options), async () => {
+      await whole(scene, [old, backedUp]);
+      round++;
+      if (round % 2 === 0) {
+        const undo = await scene.holdfast(["restore", "undo"]);
+        if (undo.code === 0) assert.deepEqual(scene.differences(old), [], "taken back, but not as it was");
+      } else {
+        const again = await scene.holdfast(["restore", "apply", plan, "--confirm", "acme"]);
+        // done already: the target is no longer what the plan saw
+        assert.ok(again.code === 0 || again.code === 31, again.stderr);
+        assert.deepEqual(scene.differences(backedUp), [], "finished, but not as backed up");
+      }
+      await scene.succeed("backup");
+    });
+  },
+
+  "restore undo": async (scene, options) => {
+    const { old, plan } = await damaged(scene);
+    await scene.succeed("restore", "apply", plan, "--confirm", "acme");
+    return await tally(scene.kills(["restore", "undo"], options), async () => {
+      const again = await scene.holdfast(["restore", "undo"]);
+      assert.ok(again.code === 0 || /no restore to undo/i.test(again.stderr), again.stderr);
+      assert.deepEqual(scene.differences(old), []);
+      await scene.succeed("backup");
+    });
+  },
+};
+
+/** Backed up, then changed, and a plan to have it back exactly. */
+async function damaged(
+  scene: Scene,
+): Promise<{ readonly old: string; readonly backedUp: string; readonly plan: string }> {
+  await scene.succeed("init");
+  await scene.succeed("backup");
+  const backedUp = scene.copyCrm("backed-up");
+  scene.change();
+  const old = scene.copyCrm("old");
+  const planned = await scene.succeed("restore", "plan", "--exact", "--json");
+  return { old, backedUp, plan: (JSON.parse(planned) as { readonly id: string }).id };
+}
+
+/** Each part is wholly old or wholly new at any instant, also before the next command. */
+async function whole(scene: Scene, states: readonly string[]): Promise<void> {
+  const database = states.map((state) => compareDatabases(join(state, "crm.db"), scene.path("crm/crm.db")));
+  assert.ok(
+    database.some((differences) => differences.length === 0),
+    `half a database: ${JSON.stringify(database)}`,
+  );
+}
+
+async function tally(kills: AsyncGenerator<number>, prove: () => Promise<void>): Promise<Proved> {
+  let operations = 0;
+  let killed = 0;
+  for await (const counted of kills) {
+    operations = counted;
+    killed++;
+    await prove();
+  }
+  return { operations, killed };
+}
