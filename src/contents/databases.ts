@@ -6,7 +6,7 @@ import type {
   TableReader,
   TableSchema,
 } from "../database/database.ts";
-import type { Id, Tree, TreeNode } from "../format/tree.ts";
+import type { Id, TreeNode } from "../format/tree.ts";
 import type { Event, Warning } from "../lib/events.ts";
 import type { BlobReader, Upload } from "../repository/repository.ts";
 import { escapeName, layout, tableFolder } from "./layout.ts";
@@ -16,7 +16,7 @@ import { captureTable, type TableCapture } from "./tables/capture-table.ts";
 import { type BlobSink, storeFile } from "./tables/rows-writer.ts";
 import { schemaFolders } from "./stored-database.ts";
 import { findNode } from "./tables/stored-parts.ts";
-import { virtualFile, virtualFolder, virtualTree } from "./tables/virtual-nodes.ts";
+import { type KnownTree, storeTree, virtualFile, virtualFolder } from "./tables/virtual-nodes.ts";
 
 export { readDatabase, type StoredDatabase } from "./stored-database.ts";
 export { compareWithRanges, verifyTable } from "./tables/verify-table.ts";
@@ -89,7 +89,7 @@ export async function captureDatabase(options: CaptureDatabaseOptions): Promise<
   const sum = (of: (capture: TableCapture) => number): number =>
     captured.reduce((total, { capture }) => total + of(capture), 0);
   return {
-    tree: await store.tree(virtualTree(nodes, before.root)),
+    tree: await storeTree(store, nodes, before.root),
     manifest: {
       name: options.name,
       engine: schema.engine,
@@ -119,10 +119,10 @@ interface CapturedTable {
 
 /** The parent's folders of this database; empty where there is none. */
 interface TreesBefore {
-  readonly root: Tree | undefined;
-  readonly tables: Tree | undefined;
+  readonly root: KnownTree | undefined;
+  readonly tables: KnownTree | undefined;
   /** By escaped name. */
-  readonly schemas: ReadonlyMap<string, Tree>;
+  readonly schemas: ReadonlyMap<string, KnownTree>;
 }
 
 async function captureOne(
@@ -135,7 +135,7 @@ async function captureOne(
   const subject = table.name;
   const was = parent?.manifest.tables.find(({ schema, name }) => schema === table.schema && name === table.name);
   const folderBefore = before.schemas.get(escapeName(table.schema));
-  const tree = was && folderBefore && findNode(folderBefore, escapeName(table.name))?.subtree;
+  const tree = was && folderBefore && findNode(folderBefore.tree, escapeName(table.name))?.subtree;
   const read = snapshot.reader(table);
   const capture = await captureTable({
     reader: options.emptyTables.includes(table.name) ? withoutRows(read) : read,
@@ -165,14 +165,11 @@ async function captureOne(
 }
 
 async function treesBefore({ parent, reader, signal }: CaptureDatabaseOptions): Promise<TreesBefore> {
-  const root = parent && (await reader.loadTree(parent.tree, signal));
-  if (!root) return { root, tables: undefined, schemas: new Map() };
-  const tables = findNode(root, layout.tables)?.subtree;
-  return {
-    root,
-    tables: tables === undefined ? undefined : await reader.loadTree(tables, signal),
-    schemas: await schemaFolders(reader, root, signal),
-  };
+  if (!parent) return { root: undefined, tables: undefined, schemas: new Map() };
+  const root = { id: parent.tree, tree: await reader.loadTree(parent.tree, signal) };
+  const id = findNode(root.tree, layout.tables)?.subtree;
+  const tables = id === undefined ? undefined : { id, tree: await reader.loadTree(id, signal) };
+  return { root, tables, schemas: tables ? await schemaFolders(reader, tables.tree, signal) : new Map() };
 }
 
 /** Tree of `tables/`: a folder for each schema, in it one for each table. */
@@ -185,9 +182,9 @@ async function storeTables(
   const folders: TreeNode[] = [];
   for (const [name, tables] of schemas) {
     const nodes = tables.map(({ table, capture }) => virtualFolder(escapeName(table.name), capture.tree, time));
-    folders.push(virtualFolder(name, await store.tree(virtualTree(nodes, before.schemas.get(name))), time));
+    folders.push(virtualFolder(name, await storeTree(store, nodes, before.schemas.get(name)), time));
   }
-  return store.tree(virtualTree(folders, before.tables));
+  return storeTree(store, folders, before.tables);
 }
 
 function tableLayout(table: TableSchema, { partNames, runs }: TableCapture): StoredTableLayout {

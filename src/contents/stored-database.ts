@@ -6,6 +6,7 @@ import { escapeName, layout } from "./layout.ts";
 import { parseSchema } from "./schema-file.ts";
 import type { RowRules } from "./tables/row-order.ts";
 import { fileNode, findNode, loadFile } from "./tables/stored-parts.ts";
+import type { KnownTree } from "./tables/virtual-nodes.ts";
 import { openTable, type StoredTable } from "./tables/stored-table.ts";
 
 /** A database as a snapshot holds it. */
@@ -29,28 +30,28 @@ export async function readDatabase(
   const order = { keyLength: 0, compare: () => 0, hash: () => 0n };
   const folder = { reader, order, subject: layout.schema, signal };
   const schema = parseSchema((await loadFile(folder, fileNode(folder, root, layout.schema))).toString("utf8"));
-  const schemas = await schemaFolders(reader, root, signal);
+  const tablesTree = findNode(root, layout.tables)?.subtree;
+  if (tablesTree === undefined) throw damaged(layout.tables, "missing");
+  const schemas = await schemaFolders(reader, await reader.loadTree(tablesTree, signal), signal);
   const tables: StoredTable[] = [];
   for (const table of schema.tables) {
     const inSchema = schemas.get(escapeName(table.schema));
-    const found = inSchema && findNode(inSchema, escapeName(table.name))?.subtree;
+    const found = inSchema && findNode(inSchema.tree, escapeName(table.name))?.subtree;
     if (found === undefined) throw damaged(`${table.schema}/${table.name}`, layout.tables);
     tables.push(await openTable(reader, found, table, rules, signal));
   }
   return { schema, tables };
 }
 
-/** The folders below `tables/`, by escaped name. */
+/** The folders in `tables/`, by escaped name. */
 export async function schemaFolders(
   reader: BlobReader,
-  root: Tree,
+  tables: Tree,
   signal: AbortSignal,
-): Promise<ReadonlyMap<string, Tree>> {
-  const schemas = new Map<string, Tree>();
-  const tables = findNode(root, layout.tables)?.subtree;
-  if (tables === undefined) return schemas;
-  for (const { name, subtree } of (await reader.loadTree(tables, signal)).nodes) {
-    if (subtree !== undefined) schemas.set(name, await reader.loadTree(subtree, signal));
+): Promise<ReadonlyMap<string, KnownTree>> {
+  const schemas = new Map<string, KnownTree>();
+  for (const { name, subtree: id } of tables.nodes) {
+    if (id !== undefined) schemas.set(name, { id, tree: await reader.loadTree(id, signal) });
   }
   return schemas;
 }

@@ -1,5 +1,5 @@
 import type { RowKey, TableSchema } from "../../database/database.ts";
-import type { Id, Tree, TreeNode } from "../../format/tree.ts";
+import type { Id, TreeNode } from "../../format/tree.ts";
 import { layout, partName } from "../layout.ts";
 import type { CutKey } from "./cut-hash.ts";
 import { keysHeader } from "./keys-file.ts";
@@ -8,7 +8,7 @@ import { emptyRange, type RangeSums, rowHashes } from "./ranges-file.ts";
 import { keyAt, lineEnd, type RowOrder } from "./row-order.ts";
 import { type BlobSink, RowsWriter, storeFile } from "./rows-writer.ts";
 import type { TableSizes } from "./table-sizes.ts";
-import { virtualFile, virtualFolder, virtualTree } from "./virtual-nodes.ts";
+import { type KnownTree, storeTree, virtualFile, virtualFolder } from "./virtual-nodes.ts";
 
 export interface BaseWriterOptions {
   readonly sink: BlobSink;
@@ -23,9 +23,8 @@ export interface BaseWriterOptions {
   readonly before: BaseBefore | undefined;
 }
 
-export interface BaseBefore {
-  readonly tree: Tree;
-  part(name: string): Promise<Tree | undefined>;
+export interface BaseBefore extends KnownTree {
+  part(name: string): Promise<KnownTree | undefined>;
 }
 
 export interface WrittenBase {
@@ -73,7 +72,7 @@ export class BaseWriter {
     await this.#finishPart();
     if (this.#ranges.length === 0) this.#ranges.push(emptyRange(undefined));
     return {
-      tree: await sink.store.tree(virtualTree(this.#parts, before?.tree)),
+      tree: await storeTree(sink.store, this.#parts, before),
       partNames: this.#parts.map((_, index) => partName(index)),
       ranges: this.#ranges,
       rows: this.#rows,
@@ -148,8 +147,7 @@ export class BaseWriter {
       virtualFile(layout.keys, await storeFile(sink, keysBytes, "hot"), keysBytes.length, time),
     ];
     const name = partName(this.#parts.length);
-    const tree = virtualTree(nodes, await before?.part(name));
-    this.#parts.push(virtualFolder(name, await sink.store.tree(tree), time));
+    this.#parts.push(virtualFolder(name, await storeTree(sink.store, nodes, await before?.part(name)), time));
     this.#part = this.#newPart();
   }
 

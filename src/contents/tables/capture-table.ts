@@ -1,5 +1,5 @@
 import type { RowBatch, TableReader, TableSchema } from "../../database/database.ts";
-import type { Id, Tree, TreeNode } from "../../format/tree.ts";
+import type { Id, TreeNode } from "../../format/tree.ts";
 import { HoldfastError } from "../../lib/errors.ts";
 import type { BlobReader, Upload } from "../../repository/repository.ts";
 import { layout, runName } from "../layout.ts";
@@ -15,10 +15,10 @@ import { type BlobSink, storeFile } from "./rows-writer.ts";
 import { RunWriter, type RunWriterOptions } from "./run-writer.ts";
 import type { BaseChunk } from "./stored-base.ts";
 import { loadChunk, type TableFolder } from "./stored-parts.ts";
-import { baseBefore, openBefore, type TableBefore, treeNamed } from "./table-before.ts";
+import { baseBefore, openBefore, type TableBefore, folderNamed } from "./table-before.ts";
 import { type TableSizes, runsOutweigh, sizesFor, tableSizes } from "./table-sizes.ts";
 import { type Reading, TableSource } from "./table-source.ts";
-import { virtualFile, virtualFolder, virtualTree } from "./virtual-nodes.ts";
+import { storeTree, virtualFile, virtualFolder } from "./virtual-nodes.ts";
 
 export interface CaptureTableOptions {
   readonly reader: TableReader;
@@ -176,7 +176,7 @@ class Capture {
   /** A new base on the cuts of the one before, and what changed since. */
   async #again(before: TableBefore, newBase: "asked" | "unkeyed"): Promise<Result> {
     const { writing } = this.#input;
-    const base = await this.#baseWriter(before);
+    const base = this.#baseWriter(before);
     const own = writing.order.keyLength === 0 ? undefined : new RunWriter(writing);
     const { sinceBase, sinceParent } = await this.#compare(before, { base, own });
     const ownTree = own && (await this.#ownTree(own, before));
@@ -197,7 +197,7 @@ class Capture {
     const runBytes = merged ? sinceBase.bytes : before.runBytes + sinceParent.bytes;
     if (own.entries > 0 && runsOutweigh(writing.sizes, runBytes, baseBytes)) {
       // Read again, at the same moment: rows that were unchanged have not been kept.
-      const base = await this.#baseWriter(before);
+      const base = this.#baseWriter(before);
       await this.#compare({ ...before, runFiles: [] }, { base });
       return { ...amounts, base: await base.finish(), runs: [], newBase: "folded" };
     }
@@ -207,8 +207,8 @@ class Capture {
       return { ...amounts, base, runs: [...before.runs, ...added] };
     }
     if (merged.entries === 0) return { ...amounts, base, runs: [] };
-    const runsBefore = await treeNamed(folder, before.tree, layout.runs);
-    const first = runsBefore && (await treeNamed(folder, runsBefore, runName(1)));
+    const runsBefore = await folderNamed(folder, before.tree, layout.runs);
+    const first = runsBefore && (await folderNamed(folder, runsBefore.tree, runName(1)));
     return { ...amounts, base, runs: [{ name: runName(1), tree: await merged.finish(options.time, first) }] };
   }
 
@@ -264,16 +264,16 @@ class Capture {
     const { store, time } = options;
     const { base, runs, own } = result;
     const runNodes = runs.map(({ name, tree }) => virtualFolder(name, tree, time));
-    const runsBefore = before && (await treeNamed(folder, before.tree, layout.runs));
+    const runsBefore = before && (await folderNamed(folder, before.tree, layout.runs));
     const ranges = serialiseRanges(base.ranges);
     const nodes: TreeNode[] = [
       virtualFolder(layout.base, base.tree, time),
-      virtualFolder(layout.runs, await store.tree(virtualTree(runNodes, runsBefore)), time),
+      virtualFolder(layout.runs, await storeTree(store, runNodes, runsBefore), time),
       virtualFile(layout.ranges, await storeFile(writing.sink, ranges, "hot"), ranges.length, time),
     ];
     if (own !== undefined) nodes.push(virtualFolder(layout.own, own, time));
     return {
-      tree: await store.tree(virtualTree(nodes, before?.tree)),
+      tree: await storeTree(store, nodes, before),
       partNames: base.partNames,
       runs,
       rows: totalRows(base.ranges),
@@ -291,22 +291,18 @@ class Capture {
     };
   }
 
-  async #baseWriter(before: TableBefore): Promise<BaseWriter> {
+  #baseWriter(before: TableBefore): BaseWriter {
     const { options, folder, writing } = this.#input;
     const { time } = options;
-    return new BaseWriter({ ...writing, time, cuts: "inherited", before: await baseBefore(folder, before) });
+    return new BaseWriter({ ...writing, time, cuts: "inherited", before: baseBefore(folder, before) });
   }
 
   /** Tree of `own/`: empty when nothing changed. */
   async #ownTree(own: RunWriter, before: TableBefore): Promise<Id> {
     const { options, folder } = this.#input;
-    if (own.entries === 0) return options.store.tree({ nodes: [] });
-    return own.finish(options.time, await ownBefore(folder, before));
+    const known = await folderNamed(folder, before.tree, layout.own);
+    return own.entries === 0 ? storeTree(options.store, [], known) : own.finish(options.time, known);
   }
-}
-
-function ownBefore(folder: TableFolder, before: TableBefore): Promise<Tree | undefined> {
-  return treeNamed(folder, before.tree, layout.own);
 }
 
 function addEntry(amount: Amount, key: string, now: Buffer | undefined): void {

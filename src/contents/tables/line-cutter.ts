@@ -24,7 +24,8 @@ export class LineCutter {
   readonly #sizes: TableSizes;
   readonly #order: RowOrder;
   readonly #cutKey: CutKey;
-  #pending: Buffer;
+  /** Grows as needed: most tables are small, and a run is cut for every one. */
+  #pending: Buffer = Buffer.alloc(0);
   #length = 0;
   /** Do not look for a cut before there are so many bytes: the rows at hand are too large for one. */
   #tryAt: number;
@@ -38,7 +39,6 @@ export class LineCutter {
     this.#order = order;
     this.#cutKey = cutKey;
     this.#tryAt = sizes.chunkMax + sizes.chunkMin;
-    this.#pending = Buffer.allocUnsafeSlow(this.#tryAt * 2);
   }
 
   /** Takes lines, or a stretch of bytes of them. */
@@ -82,11 +82,9 @@ export class LineCutter {
   finish(): readonly CutChunk[] {
     const held = this.#held;
     if (held && this.#length > 0 && this.#length < this.#sizes.chunkMin && held.bytes.length <= this.#sizes.chunkMax) {
-      const rest = Buffer.from(this.#pending.subarray(0, this.#length));
       this.#held = undefined;
       this.#mark = held.mark;
-      this.#length = 0;
-      this.#replacePending(Buffer.concat([held.bytes, rest]));
+      this.#replacePending(Buffer.concat([held.bytes, this.#pending.subarray(0, this.#length)]));
     }
     this.#cutAll();
     if (this.#held) this.#ready.push(this.#held);
@@ -158,21 +156,19 @@ export class LineCutter {
     this.#pending.copyWithin(0, end, this.#length);
     this.#length -= end;
     this.#tryAt = Math.max(this.#sizes.chunkMax + this.#sizes.chunkMin, this.#length + 1);
-    if (this.#length < this.#tryAt && this.#pending.length > this.#tryAt * 8) {
-      this.#replacePending(Buffer.from(this.#pending.subarray(0, this.#length)));
-    }
+    // One large row should not hold on to its memory.
+    if (this.#pending.length > this.#tryAt * 8) this.#replacePending(this.#pending.subarray(0, this.#length));
   }
 
   #grow(size: number): void {
     if (size <= this.#pending.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(size, this.#pending.length * 2));
+    const larger = Buffer.allocUnsafeSlow(Math.max(size, this.#pending.length * 2, 4096));
     this.#pending.copy(larger, 0, 0, this.#length);
     this.#pending = larger;
   }
 
   #replacePending(bytes: Buffer): void {
-    this.#pending = Buffer.allocUnsafeSlow(Math.max(bytes.length, this.#tryAt * 2));
-    bytes.copy(this.#pending);
+    this.#pending = Buffer.concat([bytes]);
     this.#length = bytes.length;
   }
 }

@@ -1,5 +1,5 @@
 import type { RowKey, TableSchema } from "../../database/database.ts";
-import type { Id, Tree } from "../../format/tree.ts";
+import type { Id } from "../../format/tree.ts";
 import { layout } from "../layout.ts";
 import type { CutKey } from "./cut-hash.ts";
 import { keysHeader } from "./keys-file.ts";
@@ -7,7 +7,7 @@ import { type CutChunk, LineCutter } from "./line-cutter.ts";
 import { keyAt, lineEnd, type RowOrder } from "./row-order.ts";
 import { type BlobSink, RowsWriter, storeFile } from "./rows-writer.ts";
 import type { TableSizes } from "./table-sizes.ts";
-import { virtualFile, virtualTree } from "./virtual-nodes.ts";
+import { type KnownTree, storeTree, virtualFile } from "./virtual-nodes.ts";
 
 export interface RunWriterOptions {
   readonly sink: BlobSink;
@@ -41,7 +41,7 @@ export class RunWriter {
   }
 
   /** The folder's tree; a run that is the one `before` again keeps its times. */
-  async finish(time: string, before: Tree | undefined): Promise<Id> {
+  async finish(time: string, before: KnownTree | undefined): Promise<Id> {
     const { sink, table } = this.#options;
     const rows = await this.#rows.finish();
     const deleted = await this.#deleted.finish();
@@ -51,7 +51,7 @@ export class RunWriter {
       virtualFile(layout.deleted, deleted.content, deleted.bytes, time),
       virtualFile(layout.keys, await storeFile(sink, keys, "hot"), keys.length, time),
     ];
-    return sink.store.tree(virtualTree(nodes, before));
+    return storeTree(sink.store, nodes, before);
   }
 }
 

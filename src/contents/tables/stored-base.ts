@@ -1,5 +1,5 @@
 import type { RowKey } from "../../database/database.ts";
-import type { Id } from "../../format/tree.ts";
+import type { Tree } from "../../format/tree.ts";
 import { damaged } from "../checked.ts";
 import type { KeysFile, KeysHeader, StoredChunk } from "./keys-file.ts";
 import { foldersIn, loadPart, type TableFolder } from "./stored-parts.ts";
@@ -17,8 +17,9 @@ export interface StoredBase {
   chunks(from?: RowKey): AsyncGenerator<BaseChunk, void>;
 }
 
-export async function openBase(folder: TableFolder, tree: Id): Promise<StoredBase> {
-  const parts = foldersIn(folder, await folder.reader.loadTree(tree, folder.signal));
+/** `tree`: of `base/`. */
+export async function openBase(folder: TableFolder, tree: Tree): Promise<StoredBase> {
+  const parts = foldersIn(folder, tree);
   const first = parts[0];
   if (!first) throw damaged(folder.subject, "base");
   const load = async (index: number): Promise<KeysFile> => {

@@ -76,8 +76,10 @@ async function openRows(folder: TableFolder, tree: Id, table: TableSchema): Prom
 }
 
 export interface TableFolderParts {
+  readonly tree: Tree;
   readonly base: StoredBase;
   readonly baseTree: Id;
+  readonly baseNodes: Tree;
   readonly partNames: readonly string[];
   readonly runs: readonly { readonly name: string; readonly tree: Id }[];
   readonly ranges: RangeSums[];
@@ -95,8 +97,10 @@ export async function openTableFolder(folder: TableFolder, tree: Id): Promise<Ta
   const strange = [...partNames, ...runs.map((run) => run.name)].find((name) => !/^[0-9]{4,9}$/.test(name));
   if (strange !== undefined) throw damaged(folder.subject, strange);
   return {
-    base: await openBase(folder, baseTree),
+    tree: nodes,
+    base: await openBase(folder, baseNodes),
     baseTree,
+    baseNodes,
     partNames,
     runs,
     ranges: await loadRanges(folder, nodes),

@@ -1,5 +1,6 @@
 import type { Id, Tree, TreeNode } from "../../format/tree.ts";
 import { nameFromText } from "../../lib/byte-name.ts";
+import type { Upload } from "../../repository/repository.ts";
 
 /**
  * Nodes for what never was a file: constant owner and mode, no inode, and times that do not move while the contents
@@ -29,8 +30,23 @@ export function virtualTree(nodes: readonly TreeNode[], before: Tree | undefined
   return { nodes: kept.toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
 }
 
-/** Whether both hold the same things under the same names. */
-export function sameNodes(a: Tree, b: Tree): boolean {
+/** A tree that is stored already. */
+export interface KnownTree {
+  readonly id: Id;
+  readonly tree: Tree;
+}
+
+/** Stores a folder's tree; one that is what it was `before` is stored already. */
+export async function storeTree(
+  store: Pick<Upload, "tree">,
+  nodes: readonly TreeNode[],
+  before: KnownTree | undefined,
+): Promise<Id> {
+  const tree = virtualTree(nodes, before?.tree);
+  return before && sameNodes(tree, before.tree) ? before.id : store.tree(tree);
+}
+
+function sameNodes(a: Tree, b: Tree): boolean {
   return (
     a.nodes.length === b.nodes.length &&
     a.nodes.every((node, index) => {
