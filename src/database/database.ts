@@ -120,6 +120,8 @@ export interface DatabaseEngine {
    * they are there or not; empty for servers.
    */
   files(url: string): readonly string[];
+  /** Those of `files` that hold data (not SQLite's `-shm`): somebody who only reads changes none, but may make an empty one. */
+  dataFiles(url: string): readonly string[];
   /** The URL of a database of this engine in a file at this absolute path; servers fail with `database-unsupported`. */
   urlOfFile(path: string): string;
   /** Runs statements on an existing database, all in one transaction or none (neutralising a clone). */

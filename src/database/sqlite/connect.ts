@@ -99,11 +99,10 @@ async function openForReading(url: string, path: string, header: Header, signal:
     return attempt("read-only");
   } catch (error) {
     const code = sqliteErrorCode(error);
+    if (code !== sqliteCode.readOnly && code !== sqliteCode.cantOpen) throw error;
     // A journal left by a crash must be rolled back before anybody can read, which takes a connection that may write.
-    if (code === sqliteCode.readOnly && header.journalMode === "delete") return attempt("read-write");
-    if (code === sqliteCode.cantOpen && header.journalMode === "wal" && (await isUnused(url, path, signal))) {
-      return attempt("immutable");
-    }
+    if (header.journalMode === "delete") return attempt("read-write");
+    if (await isUnused(url, path, signal)) return attempt("immutable");
     throw error;
   }
 }

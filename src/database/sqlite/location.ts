@@ -5,6 +5,9 @@ import { HoldfastError } from "../../lib/errors.ts";
 /** What a SQLite database consists of on disk, as endings of the file's name. */
 export const sqliteFileSuffixes: readonly string[] = ["", "-wal", "-shm", "-journal"];
 
+/** Those of them that hold data. `-shm` is an index into `-wal` that readers make, change and leave behind. */
+export const sqliteDataSuffixes: readonly string[] = sqliteFileSuffixes.filter((suffix) => suffix !== "-shm");
+
 export function isSqliteUrl(url: string): boolean {
   return url.startsWith("sqlite:");
 }

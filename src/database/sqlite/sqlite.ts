@@ -17,7 +17,7 @@ import { compareKeys } from "./compare-keys.ts";
 import { connectSqlite } from "./connect.ts";
 import { executeSqlite } from "./execute.ts";
 import { loadSqlite } from "./load.ts";
-import { isSqliteUrl, sqliteFileSuffixes, sqlitePath } from "./location.ts";
+import { isSqliteUrl, sqliteDataSuffixes, sqliteFileSuffixes, sqlitePath } from "./location.ts";
 import { databaseUsers } from "./open-by.ts";
 import { readable } from "./readable.ts";
 import { restoreScript } from "./restore-script.ts";
@@ -34,6 +34,7 @@ export const sqliteEngine: DatabaseEngine = {
   readable,
   restoreScript,
   files: (url) => sqliteFileSuffixes.map((suffix) => sqlitePath(url) + suffix),
+  dataFiles: (url) => sqliteDataSuffixes.map((suffix) => sqlitePath(url) + suffix),
   urlOfFile(path) {
     if (!isAbsolute(path)) throw new HoldfastError("database-unsupported", { location: path });
     return `sqlite:${path}`;
