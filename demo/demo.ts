@@ -147,7 +147,7 @@ async function recoverDatabase(crm: DemoCrm): Promise<void> {
   database.close();
   story.say(words.massUpdate, { sql: `"${massUpdate}"`, rows: format.number(changes) });
   check(before !== databaseContent(crm.database), crm.database);
-  await planAndApply(["--database", "latest"]);
+  await planAndApply(["latest", "--database", "--update-changed"]);
   check(before === databaseContent(crm.database), crm.database);
   story.proved(words.databaseBack);
 }
@@ -159,7 +159,7 @@ async function recoverSystem(crm: DemoCrm): Promise<void> {
   place = home;
   story.say(words.gone, { folder: shown(crmFolder) });
   const access = ["--repository", "./backups", "--password-file", "./password.txt"];
-  await planAndApply(["--system", "latest"], access);
+  await planAndApply(["latest", "--system"], access);
   check(before.rows === databaseContent(crm.database), crm.database);
   check(sameFolders(before.files, folderContent(crm.attachments)), crm.attachments);
   check(before.config === configText(), "holdfast.yaml");

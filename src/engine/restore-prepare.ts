@@ -157,7 +157,8 @@ class Preparation {
     const tree = await subtreeAt(this.#reader, this.#opened.tree, ["databases", name], this.#run.signal);
     if (!manifest || tree === undefined) throw new HoldfastError("repository-damaged", { subject: name });
     const database = databaseEngineFor(this.#engine, url);
-    const exists = this.#seeAll(database.files(url));
+    for (const path of database.dataFiles(url)) this.#witness.seeData(nameFromText(path));
+    const exists = lstatSync(file, { throwIfNoEntry: false }) ? "yes" : "no";
     const bytes = await treeBytes(this.#reader, tree, this.#run.signal);
     const rows = manifest.tables.reduce((total, table) => total + table.rows, 0);
     const part = { kind: "database", name, path: file, rows, bytes } as const;

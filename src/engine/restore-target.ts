@@ -30,6 +30,13 @@ export class TargetWitness {
     this.#hash.update(`${path.length}:${path}:${seen.join(":")}\n`);
   }
 
+  /** A file of a database that holds data: an empty one is as good as none, since mere readers leave such behind. */
+  seeData(path: ByteName): void {
+    const status = lstatSync(nameBytes(path), { throwIfNoEntry: false });
+    if (status?.size === 0) this.add(`${path.length}:${path}:absent`);
+    else this.see(path);
+  }
+
   /** What somebody else saw, as a digest. */
   add(seen: string): void {
     this.#hash.update(`${seen}\n`);

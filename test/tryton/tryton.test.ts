@@ -92,7 +92,7 @@ test("Tryton, backed up while it is written to, destroyed, and restored elsewher
   );
   await restic.check();
   await restic.restore(newest, join(folder.path, "restic"));
-  assert.deepEqual(folderContent(join(folder.path, "restic/live/files/filestore")), folderContent(restored.store));
+  assert.deepEqual(folderContent(join(folder.path, "restic/crm/files/filestore")), folderContent(restored.store));
 });
 
 test("a clone of Tryton does nothing by itself and reaches nobody", async () => {
