@@ -56,6 +56,9 @@ const rules: Readonly<Record<string, unknown>> = {
   "unicorn/prefer-add-event-listener": "off", // ports of worker threads have `on`
   "unicorn/require-post-message-target-origin": "off", // there are no windows here
   "no-underscore-dangle": "off",
+  "promise/always-return": "off", // `.then` ends chains here whose value nobody takes
+  "promise/no-promise-in-callback": "off",
+  "import/no-named-as-default-member": "off", // fast-check is meant to be used as `fc.…`
   "oxc/no-map-spread": "off", // values are never changed in place
   "unicorn/no-useless-spread": "off", // a copy before an await is meant
   "unicorn/prefer-set-has": "off", // lists of three words
