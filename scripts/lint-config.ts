@@ -29,8 +29,8 @@ const rules: Readonly<Record<string, unknown>> = {
   "typescript/no-floating-promises": ["error", nodeTests],
   "typescript/no-misused-promises": "error",
   "typescript/await-thenable": "error",
-  "typescript/only-throw-error": "error",
-  "typescript/return-await": ["error", "in-try-catch"],
+  "typescript/only-throw-error": ["error", { allowThrowingUnknown: true }],
+  "typescript/return-await": ["error", "error-handling-correctness-only"],
   "typescript/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
   "typescript/no-unsafe-argument": "error",
   "typescript/no-unsafe-assignment": "error",
@@ -56,6 +56,7 @@ const rules: Readonly<Record<string, unknown>> = {
   "unicorn/prefer-add-event-listener": "off", // ports of worker threads have `on`
   "unicorn/require-post-message-target-origin": "off", // there are no windows here
   "no-underscore-dangle": "off",
+  "typescript/consistent-return": "off", // the compiler knows better, with switches over unions
   "promise/always-return": "off", // `.then` ends chains here whose value nobody takes
   "promise/no-promise-in-callback": "off",
   "import/no-named-as-default-member": "off", // fast-check is meant to be used as `fc.…`

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { runCommand, type CommandOptions, type CommandResult } from "./run-command.ts";
 
 /** The command as a person starts it, from this checkout. */
-export const holdfastProgram = join(import.meta.dirname, "../../bin/holdfast");
+const holdfastProgram = join(import.meta.dirname, "../../bin/holdfast");
 
 /** Runs `holdfast` in English and to its end, whatever its exit code. */
 export async function holdfast(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
