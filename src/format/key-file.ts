@@ -40,7 +40,6 @@ export function normalisePassword(bytes: Uint8Array): string {
 
 /** Unicode's White_Space, which is what Go trims; JavaScript's `trim` takes U+FEFF too and leaves U+0085. */
 const aroundPassword =
-  // oxlint-disable-next-line no-control-regex -- U+0085 is white space
   /^[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+|[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$/g;
 
 function decodeText(bytes: Buffer): string {

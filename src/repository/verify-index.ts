@@ -1,7 +1,7 @@
 import type { MasterKey } from "../format/crypto.ts";
 import { sealOverhead } from "../format/crypto.ts";
 import { parseIndex, type IndexedPack } from "../format/index-file.ts";
-import { packSize, type PackedBlob } from "../format/pack.ts";
+import { packBytes, type PackedBlob } from "../format/pack.ts";
 import type { Id } from "../format/tree.ts";
 import { openUnpacked, sha256 } from "../format/unpacked.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
@@ -85,7 +85,7 @@ function addPack(index: BlobIndex, number: number, { id, blobs }: IndexedPack): 
   for (const { type, id: blob, offset, length, uncompressedLength } of blobs) {
     index.add(type, blob, number, offset, length, uncompressedLength);
   }
-  return { id, first, blobs: blobs.length, size: packSize(blobs) };
+  return { id, first, blobs: blobs.length, size: packBytes(blobs) };
 }
 
 function isGapless(blobs: readonly PackedBlob[]): boolean {

@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import { inspectTree } from "../format/tree-json.ts";
 import type { Id, TreeNode } from "../format/tree.ts";
 import { nameText } from "../lib/byte-name.ts";
-import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import { isHoldfastError, type HoldfastError } from "../lib/errors.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import type { BlobIndex } from "./blob-index.ts";
 import type { DefectCode, DefectList } from "./defects.ts";
