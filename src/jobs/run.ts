@@ -63,7 +63,7 @@ export function openDoor({ loadEngine, lockFolders }: DoorOptions): Door {
       const what = { crm: input.crm.name, location: input.repository.location, job: "backup", waitMs: input.waitMs };
       await using _lock = await locked(what, run);
       const { backup } = await import("../engine/backup.ts");
-      return backup(await engine(), input, run);
+      return await backup(await engine(), input, run);
     },
     async predictBackup(input, run) {
       const { predictBackup } = await import("../engine/backup.ts");
@@ -91,15 +91,15 @@ export function openDoor({ loadEngine, lockFolders }: DoorOptions): Door {
       if (target.kind === "elsewhere") return applyRestore(await engine(), input, run);
       const what = { crm: snapshot.crm, location: repository.location, job: "restore", waitMs };
       await using _lock = await locked(what, run);
-      return applyRestore(await engine(), input, run);
+      return await applyRestore(await engine(), input, run);
     },
     async undoRestore({ waitMs, ...input }, run) {
       const { listUndoable, undoRestore } = await import("../engine/undo.ts");
-      const [found] = (await listUndoable(await engine())).filter((one) => !input.id || one.id.startsWith(input.id));
+      const found = (await listUndoable(await engine())).find((one) => !input.id || one.id.startsWith(input.id));
       if (!found) return undoRestore(await engine(), input, run);
       const what = { crm: found.crm, location: found.location, job: "undo", waitMs };
       await using _lock = await locked(what, run);
-      return undoRestore(await engine(), input, run);
+      return await undoRestore(await engine(), input, run);
     },
     async undoable() {
       const { listUndoable } = await import("../engine/undo.ts");
