@@ -209,9 +209,10 @@ function sayNext(): void {
   const { steps } = story.words;
   const commands = [
     [`cd ${shown(crmFolder)}`, ""],
+    ["npx holdfast snapshots", steps.snapshots],
     ["npx holdfast browse latest", steps.browse],
     ["npx holdfast browse latest /databases/main/contacts", steps.rows],
-    ["npx holdfast restore undo", steps.undo],
+    ["npx holdfast restore undo --list", steps.undo],
     ["npx holdfast verify --read-data", steps.verify],
     ["npx holdfast kit", steps.kit],
     ["npx holdfast init /path/to/your/crm", steps.yours],

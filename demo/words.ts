@@ -51,9 +51,10 @@ export const en = {
   done: "All three recoveries were compared with what was there before the accident. The whole story took {time}.",
   next: "The folder is yours to play with. Go on with:",
   steps: {
+    snapshots: "the three recovery points",
     browse: "look into the newest recovery point",
     rows: "the contacts in it",
-    undo: "bring back what the last restore replaced",
+    undo: "the three restores, each of which can be undone",
     verify: "read and check every byte of the repository",
     kit: "print what you need on the worst day",
     yours: "and then your own CRM",
@@ -112,9 +113,10 @@ export const zhCn: DemoWords = {
   done: "三次恢复的结果都与事故之前的内容做了比较。整个过程用时 {time}。",
   next: "这个文件夹留给您试用。接下来可以输入：",
   steps: {
+    snapshots: "三个恢复点",
     browse: "查看最新的恢复点",
     rows: "查看其中的联系人",
-    undo: "换回上一次还原所替换的内容",
+    undo: "三次还原，每一次都可以撤销",
     verify: "读取并校验仓库的每一个字节",
     kit: "打印最坏的一天所需要的信息",
     yours: "然后备份您自己的 CRM",
