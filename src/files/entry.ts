@@ -46,7 +46,7 @@ export function readFolder(folder: number): Map<ByteName, Entry> {
 }
 
 /** One thing in an open folder; `undefined` when there is none. */
-export function lookAt(folder: number, name: ByteName): Entry | undefined {
+function lookAt(folder: number, name: ByteName): Entry | undefined {
   try {
     return entryOf(name, statAt(folder, name));
   } catch (error) {

@@ -39,7 +39,7 @@ export function makeFolderIn(folder: number, name: ByteName): number {
  *   the answer to one that is missing otherwise.
  */
 export function openTarget(path: ByteName, missing: "create" | "leave"): number | undefined {
-  let steps = stepsOf(path).toReversed();
+  const steps = stepsOf(path).toReversed();
   let here = fs.openSync("/", folderFlags);
   let links = 0;
   try {
@@ -56,7 +56,7 @@ export function openTarget(path: ByteName, missing: "create" | "leave"): number 
       }
       links += 1;
       if (links > 40) throw unsafe(path, step);
-      steps = [...steps, ...stepsOf(next).toReversed()];
+      steps.push(...stepsOf(next).toReversed());
       if (next.startsWith("/")) {
         fs.closeSync(here);
         here = fs.openSync("/", folderFlags);

@@ -25,7 +25,7 @@ export interface PatternSet {
 
 /** One character of a name that a pattern's character must accept. */
 type Test = (character: number) => boolean;
-type Step = "any-depth" | readonly (Test | "star")[] | string;
+type Step = { readonly literal: string } | readonly (Test | "star")[] | "any-depth";
 
 interface Pattern {
   readonly anchored: boolean;
@@ -61,7 +61,7 @@ function compile(text: string): Pattern | undefined {
 
 function compileStep(text: string): Step {
   if (text === "**") return "any-depth";
-  if (!/[*?[\\]/.test(text)) return nameFromText(text);
+  if (!/[*?[\\]/.test(text)) return { literal: nameFromText(text) };
   const characters = Array.from(text, (character) => character.codePointAt(0) ?? 0);
   const step: (Test | "star")[] = [];
   let at = 0;
@@ -157,8 +157,8 @@ function matchSteps(steps: readonly Step[], names: readonly string[]): "whole" |
   return step === steps.length ? "whole" : "below";
 }
 
-function matchStep(step: Step, name: string): boolean {
-  if (typeof step === "string") return step === name;
+function matchStep(step: Exclude<Step, "any-depth">, name: string): boolean {
+  if ("literal" in step) return step.literal === name;
   const characters = charactersOf(name);
   let at = 0;
   let token = 0;

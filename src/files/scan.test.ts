@@ -195,12 +195,12 @@ test("a tree deeper than a path can be, with few descriptors", () => {
   }
   fs.writeFileSync(`/proc/self/fd/${descriptor}/bottom`, "found");
   fs.closeSync(descriptor);
-  const before = fs.readdirSync("/proc/self/fd").length;
+  const atFirst = fs.readdirSync("/proc/self/fd").length;
   let deepest: string | undefined;
   let held = 0;
   const inside = (scan: FolderScan): void => {
     for (const entry of scan.entries()) {
-      held = Math.max(held, fs.readdirSync("/proc/self/fd").length - before);
+      held = Math.max(held, fs.readdirSync("/proc/self/fd").length - atFirst);
       if (entry.type === "file") deepest = fs.readFileSync(scan.openablePath(entry.name), "utf8");
       if (entry.type !== "dir") continue;
       using child = scan.child(entry);
@@ -213,7 +213,7 @@ test("a tree deeper than a path can be, with few descriptors", () => {
   }
   assert.equal(deepest, "found");
   assert.ok(held <= 6, `${held} descriptors`);
-  assert.equal(fs.readdirSync("/proc/self/fd").length, before);
+  assert.equal(fs.readdirSync("/proc/self/fd").length, atFirst);
 });
 
 test("a folder that cannot be read is one warning for root, and a note for others", () => {

@@ -71,11 +71,11 @@ test("metadata of a thing itself, and what could not be set", () => {
 test("metadata is never set through a link", () => {
   fs.writeFileSync(at("victim"), "", { mode: 0o600 });
   fs.symlinkSync("victim", at("planted"));
-  const before = fs.lstatSync(at("victim"), { bigint: true });
+  const untouched = fs.lstatSync(at("victim"), { bigint: true });
   const lost: string[] = [];
   setMetadata(pathIn(folder, named("planted")), "file", { ...metadata, mode: 0o777 }, (what) => void lost.push(what));
   const now = fs.lstatSync(at("victim"), { bigint: true });
-  assert.deepEqual([now.mode, now.mtimeNs, lost], [before.mode, before.mtimeNs, ["mode"]]);
+  assert.deepEqual([now.mode, now.mtimeNs, lost], [untouched.mode, untouched.mtimeNs, ["mode"]]);
 });
 
 test("removes all that is below, but not what links point to", () => {

@@ -11,6 +11,7 @@
 import { createRequire } from "node:module";
 import * as os from "node:os";
 import { getSystemErrorMessage, getSystemErrorName } from "node:util";
+import type * as Koffi from "koffi";
 import { nameText, type ByteName } from "./byte-name.ts";
 
 export type NativePath = ByteName | Buffer;
@@ -271,7 +272,7 @@ let loaded: Library | undefined;
 
 function library(): Library {
   if (loaded) return loaded;
-  const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi");
+  const koffi = createRequire(import.meta.url)("koffi") as typeof Koffi;
   const libc = koffi.load("libc.so.6");
   loaded = {
     errno: () => koffi.errno(),

@@ -3,7 +3,7 @@ import { readFolder } from "../../files/entry.ts";
 import type { Entry } from "../../files/files.ts";
 import { isSafeName, openFolderIn } from "../../files/open-folder.ts";
 import { compilePatterns, type PatternSet } from "../../files/patterns.ts";
-import type { Id, NodeType, Tree, TreeNode } from "../../format/tree.ts";
+import type { NodeType, Tree, TreeNode } from "../../format/tree.ts";
 import { joinName, type ByteName } from "../../lib/byte-name.ts";
 import { isHoldfastError } from "../../lib/errors.ts";
 import { isTemporaryName } from "../../lib/temporary-name.ts";
@@ -269,7 +269,7 @@ class Walker {
 
   async #load(parent: Frame, node: TreeNode): Promise<Tree | undefined> {
     try {
-      return await parent.trees.load(node.subtree ?? ("" as Id));
+      return await parent.trees.load(node.subtree ?? "");
     } catch (error) {
       if (isHoldfastError(error, "repository-damaged")) return undefined;
       throw error;
