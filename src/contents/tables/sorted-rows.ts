@@ -18,6 +18,7 @@ export async function* sortedRows(
   batches: AsyncIterable<RowBatch>,
   order: RowOrder,
   signal: AbortSignal,
+  stretchBytes = sortBytes,
 ): AsyncGenerator<RowBatch, void> {
   const compare = lineOrder(order);
   let lines: string[] = [];
@@ -31,7 +32,7 @@ export async function* sortedRows(
       at = end + 1;
     }
     size += bytes.length;
-    if (size < sortBytes) continue;
+    if (size < stretchBytes) continue;
     spill.write(lines.sort(compare));
     lines = [];
     size = 0;
