@@ -120,17 +120,20 @@ class Scene {
     return copy;
   }
 
-  /** Runs `args` once to count its operations, then once for each of them, killed before it. */
-  async *kills(args: readonly string[], { rounds, report }: CampaignOptions): AsyncGenerator<number> {
+  /**
+   * Runs a command once to count its operations, then once for each of them, killed before it. `prepare` gives its
+   * arguments anew each time: a plan holds for one target, and a copy is another.
+   */
+  async *kills(prepare: () => Promise<readonly string[]>, { rounds, report }: CampaignOptions): AsyncGenerator<number> {
     this.keep();
-    const counted = await this.holdfast(args, 0);
+    const counted = await this.holdfast(await prepare(), 0);
     assert.equal(counted.code, 0, counted.stderr);
     const operations = Number(readFileSync(this.path("count"), "utf8"));
     assert.ok(operations > 5, `only ${operations} operations were counted`);
     const step = Math.max(1, operations / rounds);
     for (let at = 1; Math.floor(at) <= operations; at += step) {
       this.reset();
-      const result = await this.holdfast(args, Math.floor(at));
+      const result = await this.holdfast(await prepare(), Math.floor(at));
       assert.equal(result.code, null, `not killed before ${Math.floor(at)} of ${operations}: ${result.stderr}`);
       report(`${this.#name}: ${Math.floor(at)} of ${operations}`);
       yield operations;
@@ -153,33 +156,38 @@ const scenarios: Readonly<Record<string, Prove>> = {
     const restic = resticOn(scene.path("backups"), password);
     const [first] = await restic.snapshots();
     assert.ok(first);
-    return await tally(scene.kills(["backup"], options), async () => {
-      await restic.check();
-      const after = await restic.snapshots();
-      assert.ok(
-        after.some(({ id }) => id === first.id),
-        "the earlier snapshot is gone",
-      );
-      await scene.succeed("backup");
-      await scene.succeed("verify", "--read-data");
-      await restic.check();
-      const target = scene.path("restored");
-      await scene.succeed("restore", "plan", "--target", target, "--as", "replacement");
-      assert.ok((await restic.snapshots()).length > after.length);
-    });
+    return await tally(
+      scene.kills(async () => ["backup"], options),
+      async () => {
+        await restic.output("check", "--read-data", "--no-lock"); // the lock of the dead one is still there
+        const after = JSON.parse(await restic.output("snapshots", "--json", "--no-lock")) as readonly { id: string }[];
+        assert.ok(
+          after.some(({ id }) => id === first.id),
+          "the earlier snapshot is gone",
+        );
+        await scene.succeed("backup");
+        await scene.succeed("verify", "--read-data");
+        await restic.check();
+        const target = scene.path("restored");
+        await scene.succeed("restore", "plan", "--target", target, "--as", "replacement");
+        assert.ok((await restic.snapshots()).length > after.length);
+      },
+    );
   },
 
   "restore apply": async (scene, options) => {
-    const { old, backedUp, plan } = await damaged(scene);
+    const { old, backedUp } = await damaged(scene);
     let round = 0;
-    return await tally(scene.kills(["restore", "apply", plan, "--confirm", "acme"], options), async () => {
+    let apply: readonly string[] = [];
+    const prepare = async () => (apply = await planned(scene));
+    return await tally(scene.kills(prepare, options), async () => {
       await whole(scene, [old, backedUp]);
       round++;
       if (round % 2 === 0) {
         const undo = await scene.holdfast(["restore", "undo"]);
         if (undo.code === 0) assert.deepEqual(scene.differences(old), [], "taken back, but not as it was");
       } else {
-        const again = await scene.holdfast(["restore", "apply", plan, "--confirm", "acme"]);
+        const again = await scene.holdfast(apply);
         // done already: the target is no longer what the plan saw
         assert.ok(again.code === 0 || again.code === 31, again.stderr);
         assert.deepEqual(scene.differences(backedUp), [], "finished, but not as backed up");
@@ -189,9 +197,12 @@ const scenarios: Readonly<Record<string, Prove>> = {
   },
 
   "restore undo": async (scene, options) => {
-    const { old, plan } = await damaged(scene);
-    await scene.succeed("restore", "apply", plan, "--confirm", "acme");
-    return await tally(scene.kills(["restore", "undo"], options), async () => {
+    const { old } = await damaged(scene);
+    const prepare = async () => {
+      await scene.succeed(...(await planned(scene)));
+      return ["restore", "undo"];
+    };
+    return await tally(scene.kills(prepare, options), async () => {
       const again = await scene.holdfast(["restore", "undo"]);
       assert.ok(again.code === 0 || /no restore to undo/i.test(again.stderr), again.stderr);
       assert.deepEqual(scene.differences(old), []);
@@ -200,17 +211,19 @@ const scenarios: Readonly<Record<string, Prove>> = {
   },
 };
 
-/** Backed up, then changed, and a plan to have it back exactly. */
-async function damaged(
-  scene: Scene,
-): Promise<{ readonly old: string; readonly backedUp: string; readonly plan: string }> {
+/** Backed up, then changed; copies of the CRM as it was backed up and as it is now. */
+async function damaged(scene: Scene): Promise<{ readonly old: string; readonly backedUp: string }> {
   await scene.succeed("init");
   await scene.succeed("backup");
   const backedUp = scene.copyCrm("backed-up");
   scene.change();
-  const old = scene.copyCrm("old");
-  const planned = await scene.succeed("restore", "plan", "--exact", "--json");
-  return { old, backedUp, plan: (JSON.parse(planned) as { readonly id: string }).id };
+  return { old: scene.copyCrm("old"), backedUp };
+}
+
+/** Plans to have all of it back exactly; the command that applies the plan. */
+async function planned(scene: Scene): Promise<readonly string[]> {
+  const plan = JSON.parse(await scene.succeed("restore", "plan", "--exact", "--json")) as { readonly id: string };
+  return ["restore", "apply", plan.id, "--confirm", "acme"];
 }
 
 /** Each part is wholly old or wholly new at any instant, also before the next command. */
