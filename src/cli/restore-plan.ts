@@ -7,6 +7,7 @@ import type {
   RestoreSwitches,
 } from "../engine/restore-plan.ts";
 import { HoldfastError } from "../lib/errors.ts";
+import { printable } from "../words/format.ts";
 import { sentence } from "../words/words.ts";
 import { type Command, type Invocation, hasFlag, textOption } from "./command.ts";
 import type { Context } from "./context.ts";
@@ -111,7 +112,7 @@ export function planLines(context: Context, plan: RestorePlan): string[] {
     );
   }
   if (plan.confirm !== undefined) lines.push("", format.fill(texts.confirm, { name: plan.confirm }));
-  const idle = present.every((action) => action === "skip") && plan.parts.length === 0;
+  const idle = present.every((action) => action === "skip" || action === "conflict");
   lines.push("", idle ? texts.nothing : texts.next);
   if (!idle) lines.push(`  ${output.paint("bold", nextCommand(context, "restore", "apply", plan.id))}`);
   return lines;
@@ -126,14 +127,30 @@ function partLines({ words, format }: Context, plan: RestorePlan): string[] {
     { heading: tables.content },
     { heading: tables.size, align: "right" as const },
     { heading: tables.path },
+    { heading: "" },
   ];
+  const whyOf = ({ reason, changes }: RestorePlan["parts"][number]) => {
+    const why = reason === undefined ? "" : (sentence(words.planReasons, reason) ?? reason);
+    if (changes === undefined || reason === "same") return why;
+    const { created, updated, removed, missing, differ, newer } = changes;
+    const counted = format.fill(words.plan.changes, { created, updated, removed, left: missing + differ + newer });
+    return why ? `${why} (${counted})` : counted;
+  };
   const rows = plan.parts.map((part) => {
     const holds = [
       ...(part.rows === undefined ? [] : [format.count(part.rows, "row")]),
       ...(part.files === undefined ? [] : [format.count(part.files, "file")]),
     ];
     const size = format.bytes(part.bytes);
-    return [words.actions[part.action], words.parts[part.kind], part.name, holds.join(", "), size, part.path];
+    return [
+      words.actions[part.action],
+      words.parts[part.kind],
+      part.name,
+      holds.join(", "),
+      size,
+      part.path,
+      whyOf(part),
+    ];
   });
   return renderTable(columns, rows);
 }
@@ -141,11 +158,9 @@ function partLines({ words, format }: Context, plan: RestorePlan): string[] {
 function itemLines({ words, format, output }: Context, plan: RestorePlan): string[] {
   const total = actions.reduce((sum, action) => sum + plan.counts[action], 0) - plan.parts.length;
   const shown = output.detail === "verbose" ? plan.items : plan.items.slice(0, shownItems);
-  const lines = shown.map((item) => {
-    const why = item.reason === undefined ? "" : ` (${sentence(words.planReasons, item.reason) ?? item.reason})`;
-    return format
-      .fill("  {action}  {path}{why}", { action: words.actions[item.action], path: item.path, why })
-      .replace(/\?$/, why ? "?" : "");
+  const lines = shown.map(({ action, path, reason }) => {
+    const why = reason === undefined ? "" : ` (${sentence(words.planReasons, reason) ?? reason})`;
+    return `  ${words.actions[action]}  ${printable(path)}${why}`;
   });
   const more = Math.max(total, plan.items.length) - shown.length;
   return more > 0 && shown.length > 0 ? [...lines, `  ${format.fill(words.plan.more, { count: more })}`] : lines;

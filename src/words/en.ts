@@ -299,8 +299,7 @@ export const en = {
     "not-covered": "Not covered: {subject}[[ ({detail})]]",
     "metadata-lost": "Not kept in full: {subject}[[ ({detail})]]",
     "password-file-open": "Others can read the password file {subject}: `chmod 600` it.",
-    "no-root":
-      "Not running as root: owners and what only root can read or set are left out[[ ({detail})]][[; first: {subject}]].",
+    "no-root": "Not running as root: what only root may read or set was left out[[: {subject}]][[, in all {detail}]].",
     "kit-unused": "The recovery kit of this repository was never used: `holdfast kit`.",
     "kit-same-disk": "{subject} lies on the CRM's own disk only.",
     "lock-stale-removed": "A lock left behind by a run of ours was removed: {subject}",
@@ -628,7 +627,7 @@ export const en = {
   },
 
   backup: {
-    done: "{kind} backup of {crm}: {outcome}",
+    done: "Backup of {crm}, {kind}: {outcome}",
     snapshot: "Recovery point {id}, {time:time}, in {ms:duration}",
     rows: "{rows:row} in {tables:table}, {changed} changed",
     files: "{files:file}: {new} new, {changed} changed, {removed} removed",
@@ -636,7 +635,7 @@ export const en = {
     stored: "The repository grew by {stored:bytes}.",
     known: "Known since the last backup that was ok: {count:warning}",
     knownShown: "Known since the last backup that was ok:",
-    prediction: "{kind} backup of {crm}: what it would do",
+    prediction: "Backup of {crm}, {kind}: what it would do",
     predictionNote: "Nothing was written. Bytes stored and the time are estimates.",
   },
   snapshots: {

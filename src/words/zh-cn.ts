@@ -288,8 +288,7 @@ export const zhCn: Words = {
     "not-covered": "未覆盖：{subject}[[（{detail}）]]",
     "metadata-lost": "未能完整保留：{subject}[[（{detail}）]]",
     "password-file-open": "其他用户可以读取密码文件 {subject}：请执行 `chmod 600`。",
-    "no-root":
-      "没有以 root 运行：所有者以及只有 root 才能读取或设置的内容已略过[[（{detail}）]][[；首个：{subject}]]。",
+    "no-root": "没有以 root 运行：只有 root 才能读取或设置的内容已略过[[：{subject}]][[，共 {detail} 项]]。",
     "kit-unused": "此仓库的恢复包从未使用过：`holdfast kit`。",
     "kit-same-disk": "{subject} 只存在于 CRM 自己的磁盘上。",
     "lock-stale-removed": "已移除我们先前运行遗留的锁：{subject}",
@@ -309,7 +308,8 @@ export const zhCn: Words = {
       "正在等待另一次运行[[：进程 {pid}]][[，用户 {user}]][[，用户 {username}]][[，主机 {hostname}]][[，开始于 {since:time}]][[，开始于 {time:time}]]。",
     "table-folded": "[[{table}：]]变更已合并为新的基准。",
     "table-method": "[[{table}：]]读取方式：{method}。",
-    "stage-kept": "已构建的部分已保留：用 `holdfast restore apply {plan}` 继续，或用 `holdfast restore undo {id}` 丢弃。",
+    "stage-kept":
+      "一次还原在做出任何改动之前被打断：`holdfast restore apply {plan}` 重新开始，`holdfast restore undo {id}` 清除其遗留。",
   },
 
   phases: {

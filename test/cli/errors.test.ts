@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { type Ended, cliCrm, configText } from "./cli-crm.ts";
+
+/** One clear line, one hint, nothing on standard output, no stack. */
+function assertRefused(ended: Ended, code: number, message: RegExp, hint: RegExp): void {
+  assert.equal(ended.code, code, ended.stderr);
+  const [first = "", second = "", ...rest] = ended.stderr.trimEnd().split("\n").slice(-2);
+  assert.match(first, message);
+  assert.match(first, /^Error: /);
+  assert.match(second, hint);
+  assert.match(second, /^Hint: /);
+  assert.deepEqual(rest, []);
+  assert.doesNotMatch(ended.stderr, /\n\s+at |node:internal|correct horse/);
+}
+
+test("no repository", async () => {
+  using crm = cliCrm();
+  for (const args of [["backup"], ["snapshots"], ["browse"], ["restore", "plan"], ["verify"], ["kit"]]) {
+    assertRefused(await crm.run(args), 10, /There is no repository at \/.*backups\./, /holdfast init/);
+  }
+  assert.equal(existsSync(join(crm.folder, "backups")), false);
+  const json = await crm.json(["snapshots"]);
+  assert.equal(json.records.length, 1);
+  assert.deepEqual([json.records[0]?.["code"], json.records[0]?.["exitCode"]], ["repository-missing", 10]);
+});
+
+test("with a repository and no backup in it yet", async () => {
+  using crm = cliCrm();
+  assert.equal((await crm.run(["init"])).code, 0);
+  const list = await crm.run(["snapshots"]);
+  assert.equal(list.code, 0);
+  assert.match(list.stdout, /no recovery points yet/);
+  assertRefused(await crm.run(["restore", "plan"]), 4, /no recovery point yet/, /holdfast backup/);
+  assertRefused(
+    await crm.run(["init", "--repository", "backups", "--config", "other.yaml"]),
+    2,
+    /no terminal/,
+    /--help/,
+  );
+});
+
+test("wrong, empty, missing and open passwords", async () => {
+  using crm = cliCrm();
+  assert.equal((await crm.run(["init"])).code, 0);
+  const other = join(crm.folder, "other.txt");
+  writeFileSync(other, "wrong\n", { mode: 0o600 });
+  const wrong = ["--password-file", other];
+  assertRefused(await crm.run([...wrong, "snapshots"]), 12, /password does not open/, /recovery kit/);
+  assertRefused(await crm.run([...wrong, "backup"]), 12, /password does not open/, /recovery kit/);
+  assertRefused(
+    await crm.run(["snapshots"], { environment: { HOLDFAST_PASSWORD_FILE: other } }),
+    12,
+    /password does not open/,
+    /recovery kit/,
+  );
+  writeFileSync(other, "\n");
+  assertRefused(await crm.run([...wrong, "snapshots"]), 12, /password is empty/, /Put a password/);
+  assertRefused(await crm.run(["--password-file", "absent.txt", "snapshots"]), 2, /absent\.txt/, /by reference/);
+  const open = join(crm.folder, "password.txt");
+  chmodSync(open, 0o644);
+  const warned = await crm.run(["snapshots"]);
+  assert.equal(warned.code, 0);
+  assert.equal(warned.stderr, `Warning: Others can read the password file ${open}: \`chmod 600\` it.\n`);
+});
+
+test("points that are not there", async () => {
+  using crm = cliCrm();
+  await crm.run(["init"]);
+  const before = new Date(Date.now() - 60_000).toISOString();
+  assert.equal((await crm.run(["backup"])).code, 0);
+  const { records } = await crm.json(["snapshots"]);
+  const [snapshot] = records[0]?.["snapshots"] as { id: string; time: string }[];
+  assert.ok(snapshot);
+  assertRefused(await crm.run(["browse", "00000000"]), 4, /There is no snapshot 00000000/, /holdfast snapshots/);
+  const early = await crm.run(["restore", "plan", `@${before}`]);
+  assertRefused(early, 4, /no recovery point of acme at or before/, /earliest moment that works is .* \+08:00/);
+  // What the hint offers to type does work.
+  const [, offered = ""] = /give (@\S+?)\.?$/m.exec(early.stderr.trimEnd()) ?? [];
+  const planned = await crm.run(["restore", "plan", offered]);
+  assert.equal(planned.code, 0, planned.stderr);
+  assert.match(planned.stderr, /at or before \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+08:00 \(Asia\/Shanghai\)/);
+  assertRefused(await crm.run(["browse", "@2099-01-01"]), 2, /not a moment: it has not come yet/, /latest/);
+  assertRefused(await crm.run(["browse", "lastest"]), 2, /not a moment/, /latest/);
+  assertRefused(await crm.run(["browse", "/files/nothing"]), 4, /Nothing in the snapshot matches/, /browse/);
+  assertRefused(await crm.run(["restore", "apply", "abcdef"]), 4, /no saved plan abcdef/, /restore plan/);
+  assertRefused(await crm.run(["restore", "undo"]), 4, /no restore to undo/, /--list/);
+  assertRefused(await crm.run(["--crm", "other", "snapshots"]), 2, /no CRM or platform named other/, /--crm/);
+});
+
+test("a restore to another place: what for, and only where nothing lies", async () => {
+  using crm = cliCrm();
+  await crm.run(["init"]);
+  assert.equal((await crm.run(["backup"])).code, 0);
+  const taken = join(crm.folder, "taken");
+  mkdirSync(taken);
+  writeFileSync(join(taken, "mine.txt"), "mine");
+  const plan = (...args: string[]) => crm.run(["restore", "plan", ...args]);
+  assertRefused(await plan("--target", "new"), 2, /must say what it is for/, /--as clone.*--as replacement/);
+  assertRefused(await plan("--target", "new", "--as", "clone"), 2, /clone.*cannot be made harmless/, /neutralise/);
+  assertRefused(
+    await plan("--target", "taken", "--as", "replacement"),
+    1,
+    /target is not empty: .*taken/,
+    /new folder/,
+  );
+  assert.deepEqual(readdirSync(taken), ["mine.txt"]);
+  assert.equal(existsSync(join(crm.folder, "new")), false);
+});
+
+test("another run of the same CRM: who it is, and waiting for it", async () => {
+  using crm = cliCrm();
+  await crm.run(["init"]);
+  assert.equal((await crm.run(["backup"])).code, 0);
+  // A backup that takes its time: its password comes from a command, so it is the lock alone that is held here.
+  const { lockCrm } = await import("../../src/jobs/crm-lock.ts");
+  const request = {
+    crm: "acme",
+    location: join(crm.folder, "backups"),
+    job: "backup",
+    waitMs: 0,
+    folders: ["/run/lock"],
+  };
+  const run = { signal: new AbortController().signal, now: () => new Date(), report: () => {} };
+  {
+    await using _held = await lockCrm(request, run);
+    const refused = await crm.run(["backup"]);
+    assertRefused(refused, 11, new RegExp(`busy with acme: process ${process.pid} of .+, since .+ \\+08:00`), /--wait/);
+    const short = await crm.run(["backup", "--wait", "1s"]);
+    assert.equal(short.code, 11);
+    assert.match(short.stderr, new RegExp(`^Waiting for another run: process ${process.pid} `));
+  }
+  assert.equal((await crm.run(["backup", "--wait", "1s"])).code, 0);
+});
+
+test("several CRMs need a name", async () => {
+  using crm = cliCrm();
+  const two = configText.replace(
+    /^crm:[^]*(?=repository)/,
+    "crms:\n  - { name: one, database: 'sqlite:./crm.db' }\n  - { name: two, files: [./attachments] }\n",
+  );
+  writeFileSync(crm.config, two);
+  await crm.run(["init"]);
+  assertRefused(await crm.run(["backup"]), 2, /several CRMs here: one, two/, /--crm/);
+  assert.equal((await crm.run(["--crm", "one", "backup"])).code, 0);
+  assert.equal((await crm.run(["backup", "--crm", "two"])).code, 0);
+  assertRefused(await crm.run(["browse"]), 2, /several CRMs here: one, two/, /--crm/);
+  const only = await crm.json(["--crm", "two", "snapshots"]);
+  assert.deepEqual(
+    (only.records[0]?.["snapshots"] as { crm: string }[]).map((row) => row.crm),
+    ["two"],
+  );
+});
+
+test("not root: what cannot be read is said once, and the backup ends as a warning", async () => {
+  const uid = process.getuid?.() === 0 ? 65_534 : undefined;
+  using crm = cliCrm();
+  await crm.run(["init"]);
+  for (const name of ["a", "b", "c"]) {
+    const secret = join(crm.folder, "attachments", `secret-${name}.txt`);
+    writeFileSync(secret, "secret");
+    chmodSync(secret, 0);
+  }
+  if (uid !== undefined) giveAway(join(crm.folder, ".."), uid);
+  const ended = await crm.run(["backup"], uid === undefined ? {} : { uid });
+  assert.equal(ended.code, 3, ended.stderr);
+  assert.match(ended.stdout, /Backup of acme, full: warning/);
+  assert.equal(ended.stdout.match(/Not running as root/g)?.length, 1, ended.stdout);
+});
+
+/** All but the secret files, which stay root's. */
+function giveAway(folder: string, uid: number): void {
+  chownSync(folder, uid, uid);
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) giveAway(path, uid);
+    else if (!entry.name.startsWith("secret-")) chownSync(path, uid, uid);
+  }
+}
+
+test("a folder without a CRM", async () => {
+  using crm = cliCrm();
+  const empty = mkdtempSync(join(tmpdir(), "holdfast-empty-"));
+  assertRefused(await crm.run(["init", "--yes", empty]), 2, /No CRM was recognised in/, /by hand/);
+  assert.deepEqual(readdirSync(empty), []);
+  rmSync(empty, { recursive: true });
+});

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { test } from "node:test";
+import { displayWidth } from "../../src/words/width.ts";
+import { configText, cliCrm } from "./cli-crm.ts";
+
+test("help, version and completion speak on standard output and end well", async () => {
+  using crm = cliCrm();
+  for (const [args, expected] of [
+    [["--version"], /^\d+\.\d+\.\d+\n$/],
+    [["--help"], /backup .*restore /s],
+    [["restore", "plan", "--help"], /--update-changed .*--remove-newer .*Global options:/s],
+    [["completion", "bash"], /complete -o default -F _holdfast holdfast/],
+  ] as const) {
+    const ended = await crm.run(args);
+    assert.equal(ended.code, 0, args.join(" "));
+    assert.match(ended.stdout, expected);
+    assert.equal(ended.stderr, "");
+  }
+});
+
+test("a misspelt command, option or value is refused with what was meant", async () => {
+  using crm = cliCrm();
+  for (const [args, expected] of [
+    [["bakcup"], /no command bakcup; did you mean backup\?/],
+    [["backup", "--dryrun"], /no option --dryrun; did you mean --dry-run\?/],
+    [["backup", "fulll"], /kind cannot be fulll.*did you mean full\?/],
+    [["restore"], /A command is missing/],
+    [["restore", "apply"], /plan is missing/],
+    [["backup", "--wait", "soon"], /soon is no length of time/],
+    [["restore", "plan", "--as", "clone"], /--target/],
+    [["--lang", "fr", "snapshots"], /cannot be fr; it can be en, zh-CN/],
+  ] as const) {
+    const ended = await crm.run(args);
+    assert.equal(ended.code, 2, args.join(" "));
+    assert.match(ended.stderr, expected);
+    assert.match(ended.stderr, /^Error: .+\nHint: .+\n$/, args.join(" "));
+    assert.equal(ended.stdout, "");
+  }
+});
+
+test("speaks Chinese under LANG=C, in UTF-8", async () => {
+  using crm = cliCrm();
+  const help = await crm.run(["--lang", "zh-CN", "--help"]);
+  assert.match(help.stdout, /^用法：/);
+  assert.match(help.stdout, /备份 CRM：数据库、文件和配置成为一个恢复点/);
+  const columns = help.stdout
+    .split("\n")
+    .filter((line) => /^ {2}-/.test(line))
+    .map((line) => {
+      const at = line.search(/\p{Script=Han}|holdfast\.yaml/u);
+      return displayWidth(line.slice(0, at));
+    });
+  assert.equal(new Set(columns.filter((column) => column > 20)).size, 1);
+  const refused = await crm.run(["--lang", "zh-CN", "snapshots"]);
+  assert.equal(refused.code, 10);
+  assert.match(refused.stderr, /^错误：.+没有仓库。\n提示：.+\n$/);
+});
+
+test("takes the language of the configuration, also when the configuration is wrong", async () => {
+  using crm = cliCrm();
+  writeFileSync(crm.config, `${configText.replace("files:", "fils:")}language: zh-CN\n`);
+  const ended = await crm.run(["snapshots"]);
+  assert.equal(ended.code, 2);
+  assert.match(ended.stderr, /holdfast\.yaml:5:3：没有 fils 这个键；是否想写 files？/);
+});
+
+test("a configuration with mistakes: line, column and what was meant, for all of them", async () => {
+  using crm = cliCrm();
+  writeFileSync(crm.config, configText.replace("location:", "locaton:").replace("timezone: Asia", "timezone: Aisa"));
+  const backup = await crm.run(["backup"]);
+  assert.equal(backup.code, 2);
+  assert.match(backup.stderr, /holdfast\.yaml:7:3: there is no key locaton; did you mean location\?/);
+  const validate = await crm.run(["config", "validate"]);
+  assert.equal(validate.code, 2);
+  assert.match(validate.stdout, /:7:3: .*location.*\n.*:9:11: .*did you mean Asia\/Shanghai\?/);
+  const json = await crm.json(["config", "validate"]);
+  assert.equal(json.records.length, 1);
+  const [answer] = json.records;
+  assert.equal(answer?.["valid"], false);
+  assert.deepEqual(
+    (answer?.["problems"] as { line: number; column: number }[]).map(({ line, column }) => [line, column]),
+    [
+      [7, 3],
+      [9, 11],
+    ],
+  );
+});
+
+test("a valid configuration, and its schema", async () => {
+  using crm = cliCrm();
+  const valid = await crm.run(["config", "validate"]);
+  assert.deepEqual([valid.code, valid.stderr], [0, ""]);
+  assert.match(valid.stdout, /^holdfast\.yaml is valid: 1 CRM, repository \/.*\/backups\.\n$/);
+  const schema = await crm.run(["config", "schema"]);
+  assert.equal((JSON.parse(schema.stdout) as { title: string }).title, "holdfast.yaml");
+});
+
+test("without a configuration, says where one is looked for", async () => {
+  using crm = cliCrm();
+  const ended = await crm.run(["snapshots"], { folder: `${crm.folder}/attachments` });
+  assert.equal(ended.code, 2);
+  assert.match(ended.stderr, /Cannot read the configuration \/.*holdfast\.yaml/);
+  assert.match(ended.stderr, /holdfast init/);
+});
