@@ -44,7 +44,7 @@ const rules: Readonly<Record<string, unknown>> = {
   // House style
   "typescript/no-explicit-any": "error",
   "typescript/no-non-null-assertion": "error",
-  "typescript/consistent-type-imports": "error",
+  "typescript/consistent-type-imports": ["error", { disallowTypeAnnotations: false }],
   "import/no-default-export": "error",
   "unicorn/filename-case": ["error", { case: "kebabCase" }],
   "no-console": "error",
@@ -56,6 +56,8 @@ const rules: Readonly<Record<string, unknown>> = {
   "unicorn/prefer-add-event-listener": "off", // ports of worker threads have `on`
   "unicorn/require-post-message-target-origin": "off", // there are no windows here
   "no-underscore-dangle": "off",
+  "no-unmodified-loop-condition": "off", // it takes a constant in a condition for a mistake
+  "unicorn/no-new-array": "off", // `new Array<T>(length).fill(…)` is meant
   "typescript/consistent-return": "off", // the compiler knows better, with switches over unions
   "promise/always-return": "off", // `.then` ends chains here whose value nobody takes
   "promise/no-promise-in-callback": "off",

@@ -99,6 +99,8 @@ test("the rules of the house are really on", () => {
     "no-console": 'console.log("hello");\n',
     "switch-exhaustiveness-check":
       'export function f(kind: "a" | "b"): number {\n  switch (kind) {\n    case "a":\n      return 1;\n  }\n  return 0;\n}\n',
+    "return-await":
+      "declare function lock(): AsyncDisposable;\ndeclare function work(): Promise<number>;\nexport async function run(): Promise<number> {\n  await using _lock = lock();\n  return work();\n}\n",
     "no-unsafe-assignment": 'export const { length }: { length: number } = JSON.parse("[]");\n',
   };
   const files = Object.fromEntries(Object.entries(planted).map(([rule, text]) => [`src/lib/${rule}.ts`, text]));
