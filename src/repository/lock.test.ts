@@ -1,0 +1,257 @@
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { describe, test } from "node:test";
+import { newMasterKey } from "../format/key-file.ts";
+import { lockJson, type LockFile } from "../format/lock-file.ts";
+import { sealUnpacked } from "../format/unpacked.ts";
+import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import { memoryStorage } from "../storage/memory.ts";
+import type { Storage } from "../storage/storage.ts";
+import type { LockParts, LockTiming } from "./held-lock.ts";
+import { acquireLock } from "./lock.ts";
+import { isLeftBehind, thisOwner } from "./lock-owner.ts";
+import type { Lock, LockMode, LockOptions } from "./repository.ts";
+
+const { signal } = new AbortController();
+const host = { hostname: "here", username: "tester", uid: 0, gid: 0 };
+const key = newMasterKey();
+const fast: Partial<LockTiming> = {
+  secondLookMs: 10,
+  pollMs: 2,
+  renewAgainMs: 5,
+  firstWaitMs: 5,
+  longestWaitMs: 20,
+  unreadableRetriesMs: [1, 1],
+};
+const locked = (error: unknown): boolean => isHoldfastError(error, "repository-locked");
+
+function partsOf(storage: Storage, timing: Partial<LockTiming> = {}): LockParts {
+  return { storage, key, host, timing: { ...fast, ...timing } };
+}
+
+function take(storage: Storage, mode: LockMode, options: Partial<LockOptions> = {}): Promise<Lock> {
+  return acquireLock(partsOf(storage), mode, { signal, now: () => new Date(), waitMs: 0, ...options });
+}
+
+async function namesIn(storage: Storage): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name } of storage.list("lock", signal)) names.push(name);
+  return names;
+}
+
+async function plant(storage: Storage, lock: Partial<LockFile>): Promise<string> {
+  const whole = { time: new Date().toISOString(), exclusive: false, hostname: "there", username: "u", pid: 5, uid: 0 };
+  const { name, bytes } = sealUnpacked(key, lockJson({ ...whole, gid: 0, ...lock }));
+  await storage.save({ kind: "lock", name }, bytes, signal);
+  return name;
+}
+
+describe("taking locks", () => {
+  test("shared ones go together, an exclusive one goes alone, and what is given back is free", async () => {
+    const storage = memoryStorage();
+    {
+      await using first = await take(storage, "shared");
+      await using second = await take(storage, "shared");
+      await Promise.all([first.check(signal), second.check(signal)]);
+      assert.equal((await namesIn(storage)).length, 2);
+      await assert.rejects(take(storage, "exclusive"), locked);
+    }
+    {
+      await using _alone = await take(storage, "exclusive");
+      await assert.rejects(take(storage, "shared"), locked);
+      await assert.rejects(take(storage, "exclusive"), locked);
+    }
+    assert.deepEqual(await namesIn(storage), []);
+  });
+
+  test("who is in the way is told", async () => {
+    const storage = memoryStorage();
+    await plant(storage, { exclusive: true, time: "2026-11-22T08:00:00Z", pid: 77 });
+    await assert.rejects(take(storage, "shared"), (error) => {
+      assert.ok(isHoldfastError(error, "repository-locked"));
+      const { hostname, username, pid, time } = error.facts;
+      assert.deepEqual([hostname, username, pid, time], ["there", "u", 77, "2026-11-22T08:00:00Z"]);
+      return true;
+    });
+  });
+
+  test("waiting ends when the other goes, or when the time is up", async () => {
+    const storage = memoryStorage();
+    const other = await take(storage, "exclusive");
+    const told: number[] = [];
+    const waiting = take(storage, "shared", { waitMs: 5000, onWait: (holder) => told.push(holder.pid) });
+    await delay(30);
+    await other[Symbol.asyncDispose]();
+    await using _ours = await waiting;
+    assert.deepEqual(told, [process.pid]);
+
+    await assert.rejects(take(storage, "exclusive", { waitMs: 30 }), locked);
+    const stop = new AbortController();
+    const stopped = take(storage, "exclusive", { waitMs: 60_000, signal: stop.signal });
+    setTimeout(() => stop.abort(new Error("enough")), 10);
+    await assert.rejects(stopped);
+    assert.equal((await namesIn(storage)).length, 1);
+  });
+
+  test("of two who come at the same moment, never both go on", async () => {
+    for (let round = 0; round < 5; round++) {
+      const storage = memoryStorage();
+      const results = await Promise.allSettled([
+        take(storage, "exclusive"),
+        take(storage, "exclusive"),
+        take(storage, "shared").then(async (lock) => {
+          await lock.check(signal).catch(async (error: unknown) => {
+            await lock[Symbol.asyncDispose]();
+            throw error;
+          });
+          return lock;
+        }),
+      ]);
+      const held = results.filter((result) => result.status === "fulfilled");
+      assert.ok(held.length <= 1, `${held.length} locks held`);
+      for (const { value } of held) await value[Symbol.asyncDispose]();
+      assert.deepEqual(await namesIn(storage), []);
+    }
+  });
+
+  test("one who comes between our two looks is seen by the second", async () => {
+    const storage = memoryStorage();
+    await using lock = await take(storage, "shared");
+    await plant(storage, { exclusive: true });
+    await assert.rejects(lock.check(signal), locked);
+    assert.ok(lock.lost.aborted);
+  });
+
+  test("empty files hold nothing; one that stays unreadable stops us", async () => {
+    const storage = memoryStorage();
+    await storage.save({ kind: "lock", name: "ab".repeat(32) }, Buffer.alloc(0), signal);
+    await (await take(storage, "exclusive"))[Symbol.asyncDispose]();
+    await storage.save({ kind: "lock", name: "cd".repeat(32) }, Buffer.alloc(50), signal);
+    await assert.rejects(take(storage, "shared"), (error) => isHoldfastError(error, "repository-damaged"));
+  });
+});
+
+describe("locks left behind", () => {
+  const own = thisOwner();
+  assert.ok(own);
+  const gone = { ...own, pid: 2 ** 22 - 1, started: "1" };
+  const hourAgo = new Date(Date.now() - 3_600_000).toISOString();
+
+  test("ours of a dead process is removed and told, whoever asks", async () => {
+    for (const mode of ["shared", "exclusive"] as const) {
+      const storage = memoryStorage();
+      await plant(storage, { exclusive: true, hostname: "here", owner: gone, pid: 77 });
+      const removed: number[] = [];
+      await using _lock = await take(storage, mode, { onStaleRemoved: (holder) => removed.push(holder.pid) });
+      assert.deepEqual(removed, [77]);
+      assert.equal((await namesIn(storage)).length, 1);
+    }
+  });
+
+  test("nothing is removed on a guess", () => {
+    const now = new Date();
+    const fresh = now.toISOString();
+    const base: LockFile = { time: fresh, exclusive: true, hostname: "here", username: "u", pid: 5, uid: 0, gid: 0 };
+    const left = (change: Partial<LockFile>): boolean => isLeftBehind({ ...base, ...change }, own, "here", now);
+    assert.equal(left({ owner: gone }), true);
+    // restic's own, however old and dead.
+    assert.equal(left({ time: hourAgo, pid: 2 ** 22 - 1 }), false);
+    assert.equal(left({ owner: own }), false, "alive");
+    assert.equal(left({ owner: { ...own, started: "1" } }), true, "its number was given to another process");
+    assert.equal(left({ owner: { ...gone, pidNamespace: "pid:[1]" }, time: hourAgo }), false, "another container");
+    const rebooted = { ...gone, boot: "another" };
+    assert.equal(left({ owner: rebooted, time: hourAgo }), true, "before a restart");
+    assert.equal(left({ owner: rebooted }), false, "before a restart, but renewed just now: a copy of the machine?");
+    assert.equal(left({ owner: rebooted, time: hourAgo, hostname: "there" }), false, "another machine");
+  });
+});
+
+describe("holding locks", () => {
+  test("a lock is renewed by a new file, and the old one goes", async () => {
+    const storage = memoryStorage();
+    let clock = Date.now();
+    await using lock = await take(storage, "exclusive", { now: () => new Date(clock) });
+    const [before] = await namesIn(storage);
+    clock += 6 * 60_000;
+    await until(async () => !(await namesIn(storage)).includes(before ?? "") && (await namesIn(storage)).length === 1);
+    await lock.check(signal);
+    assert.ok(!lock.lost.aborted);
+  });
+
+  test("a lock that cannot be renewed is lost after 22.5 minutes, not before", async () => {
+    const inner = memoryStorage();
+    let away = false;
+    const storage: Storage = {
+      ...inner,
+      save: (file, bytes, abort) =>
+        away ? Promise.reject(new HoldfastError("storage-unreachable")) : inner.save(file, bytes, abort),
+    };
+    let clock = Date.now();
+    await using lock = await take(storage, "shared", { now: () => new Date(clock) });
+    away = true;
+    clock += 22 * 60_000;
+    await delay(20);
+    assert.ok(!lock.lost.aborted);
+    clock += 60_000;
+    await until(async () => lock.lost.aborted);
+    assert.ok(isHoldfastError(lock.lost.reason, "lock-lost"));
+    await assert.rejects(lock.check(signal), (error) => isHoldfastError(error, "lock-lost"));
+  });
+
+  test("a lock that came back in time is kept", async () => {
+    const inner = memoryStorage();
+    let away = true;
+    let clock = Date.now();
+    const storage: Storage = {
+      ...inner,
+      stat: (file, abort) =>
+        away ? Promise.reject(new HoldfastError("storage-unreachable")) : inner.stat(file, abort),
+    };
+    await using lock = await take(storage, "shared", { now: () => new Date(clock) });
+    const [before] = await namesIn(inner);
+    clock += 6 * 60_000;
+    await delay(20);
+    away = false;
+    clock += 60_000;
+    await until(async () => !(await namesIn(inner)).includes(before ?? ""));
+    assert.ok(!lock.lost.aborted);
+  });
+
+  test("a lock that somebody removed is noticed before anything is written under it", async () => {
+    const storage = memoryStorage();
+    await using lock = await take(storage, "shared");
+    await lock.check(signal);
+    for (const name of await namesIn(storage)) await storage.remove({ kind: "lock", name }, signal);
+    await assert.rejects(lock.check(signal), (error) => isHoldfastError(error, "lock-lost"));
+    assert.ok(lock.lost.aborted);
+  });
+
+  test("hang-ups are answered by staying alive, while a lock is held", async () => {
+    const before = process.listenerCount("SIGHUP");
+    const storage = memoryStorage();
+    const lock = await take(storage, "shared");
+    assert.equal(process.listenerCount("SIGHUP"), before + 1);
+    process.kill(process.pid, "SIGHUP");
+    await delay(5);
+    await lock[Symbol.asyncDispose]();
+    await lock[Symbol.asyncDispose]();
+    assert.equal(process.listenerCount("SIGHUP"), before);
+  });
+
+  test("a lock is given back after its run was cancelled", async () => {
+    const storage = memoryStorage();
+    const stop = new AbortController();
+    const lock = await take(storage, "shared", { signal: stop.signal });
+    stop.abort();
+    await lock[Symbol.asyncDispose]();
+    assert.deepEqual(await namesIn(storage), []);
+  });
+});
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  for (let round = 0; round < 500; round++) {
+    if (await condition()) return;
+    await delay(2);
+  }
+  assert.fail("it did not happen");
+}
