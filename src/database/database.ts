@@ -78,7 +78,7 @@ export interface TableReader {
 /** One consistent moment of a database; a scope. */
 export interface DatabaseSnapshot extends AsyncDisposable {
   readonly schema: DatabaseSchema;
-  /** Where in the engine's log this moment is; for SQLite `data_version` and the file's change counter, as text. */
+  /** Where in the engine's log this moment is, as text; SQLite has no log: its version counters and the file's time. */
   readonly position: string;
   reader(table: TableSchema): TableReader;
 }

@@ -1,5 +1,5 @@
 import { copyFile, constants, mkdtemp, open, rm, type FileHandle } from "node:fs/promises";
-import { closeSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 
@@ -107,6 +107,7 @@ function copyDifferences(source: number, size: number, target: string): void {
       }
       at += length;
     }
+    ftruncateSync(copy, size);
   } finally {
     closeSync(copy);
   }

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 
 import * as fc from "fast-check";
 
 import { compareKeys } from "./compare-keys.ts";
 import { decodeField } from "./field.ts";
+import { lineBytes, lineExpression, registerRowFunctions } from "./row-sql.ts";
 import { createRealEncoder, decodeReal } from "./real.ts";
 
 test("reals keep all 64 bits", () => {
@@ -32,6 +34,44 @@ test("reals keep all 64 bits", () => {
     { numRuns: 5000 },
   );
   assert.equal(encode(0.1), "r3602879701896397p-55");
+});
+
+test("SQLite writes fields as it always did: another form would change every row hash", () => {
+  const ascii = Array.from({ length: 127 }, (_, code) => String.fromCharCode(code + 1)).join("");
+  const escapes = ["\\b", "\\t", "\\n", "\\u000b", "\\f", "\\r"];
+  const control = (code: number): string => escapes[code - 8] ?? `\\u${code.toString(16).padStart(4, "0")}`;
+  const encoded = Array.from(ascii, (character) => {
+    const code = character.charCodeAt(0);
+    if (code < 0x20) return control(code);
+    return character === '"' || character === "\\" ? `\\${character}` : character;
+  }).join("");
+  const known: Readonly<Record<string, string>> = {
+    NULL: "\\N",
+    "-9223372036854775808": "i-9223372036854775808",
+    "1.5": "r3p-1",
+    "''": '""',
+    "'中é😀/<'": '"中é😀/<"',
+    "x''": "b",
+    "x'00aF'": "b00AF",
+    "'a'||char(0)": "t6100",
+    [`'${ascii.replaceAll("'", "''")}'`]: `"${encoded}"`,
+  };
+  for (const encoding of ["UTF-8", "UTF-16le", "UTF-16be"] as const) {
+    const database = new DatabaseSync(":memory:");
+    database.exec(`PRAGMA encoding='${encoding}'; CREATE TABLE t(a)`);
+    registerRowFunctions(database);
+    for (const [sql, field] of Object.entries(known)) {
+      database.exec(`DELETE FROM t; INSERT INTO t VALUES(${sql})`);
+      const line = database
+        .prepare(`SELECT CAST(${lineExpression(["a"], encoding, "single")} AS BLOB) AS line FROM t`)
+        .get();
+      assert.ok(line?.["line"] instanceof Uint8Array);
+      const expected =
+        field === "t6100" && encoding !== "UTF-8" ? (encoding === "UTF-16le" ? "t61000000" : "t00610000") : field;
+      assert.equal(lineBytes(line["line"], encoding).toString(), expected, `${encoding} ${sql}`);
+    }
+    database.close();
+  }
 });
 
 test("what no field of ours looks like is refused", () => {
