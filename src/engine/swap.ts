@@ -45,6 +45,12 @@ export function stepBack(step: SwapStep): void {
   trade(step, present);
 }
 
+/** Whether what a step replaced is still there to be put back: others may have removed it since. */
+export function isKept(step: SwapStep): boolean {
+  if (step.old === undefined) return true;
+  return [step.slot, asideOf(step.slot), step.target].some((path) => identity(path) === step.old);
+}
+
 /** `device:inode`, or `undefined` when there is nothing. Never follows a link. */
 export function identity(path: string): string | undefined {
   const status = lstatSync(bytes(path), { bigint: true, throwIfNoEntry: false });

@@ -4,6 +4,7 @@ import type { Run } from "../lib/run.ts";
 import type { Engine } from "./engine.ts";
 import { dropStaging, isHalfMade, loadRecords, swapBack, type RestoreRecord } from "./restore-record.ts";
 import { refuseIfHeld } from "./restore-target.ts";
+import { isKept } from "./swap.ts";
 
 export interface UndoInput {
   /** Absent: the newest that can be undone. */
@@ -44,6 +45,8 @@ export async function undoRestore(engine: Engine, input: UndoInput, run: Run): P
     await dropStaging(engine, record);
     return { type: "undo", id: record.id, crm: record.crm, restored: [] };
   }
+  const lost = record.steps.find((step) => !isKept(step));
+  if (lost) throw new HoldfastError("undo-lost", { id: record.id, path: nameText(lost.slot as ByteName) });
   await refuseIfHeld(
     engine,
     record.steps.map((step) => step.target),
@@ -52,9 +55,9 @@ export async function undoRestore(engine: Engine, input: UndoInput, run: Run): P
   return { type: "undo", id: record.id, crm: record.crm, restored };
 }
 
-/** Newest first. */
+/** Newest first; without those whose replaced things somebody has removed since. */
 export async function listUndoable(engine: Engine): Promise<readonly UndoableRestore[]> {
-  const records = (await loadRecords(engine)).filter((record) => record.state !== "undone");
+  const records = await undoable(engine);
   return records.map((record) => ({
     id: record.id,
     crm: record.crm,
@@ -67,8 +70,13 @@ export async function listUndoable(engine: Engine): Promise<readonly UndoableRes
 }
 
 async function findRecord(engine: Engine, id: string | undefined): Promise<RestoreRecord> {
-  const records = (await loadRecords(engine)).filter((record) => record.state !== "undone");
-  const found = id === undefined ? records[0] : records.find((record) => record.id.startsWith(id));
+  const records = id === undefined ? await undoable(engine) : await loadRecords(engine);
+  const found = records.find((record) => record.state !== "undone" && record.id.startsWith(id ?? ""));
   if (!found) throw new HoldfastError("undo-none", id === undefined ? {} : { id });
   return found;
+}
+
+async function undoable(engine: Engine): Promise<readonly RestoreRecord[]> {
+  const records = await loadRecords(engine);
+  return records.filter((record) => record.state !== "undone" && (isHalfMade(record) || record.steps.every(isKept)));
 }

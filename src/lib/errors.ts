@@ -55,6 +55,7 @@ export const errorCodes = [
   "restore-incomplete",
   "restore-mismatch",
   "undo-none",
+  "undo-lost",
   "restore-half-made",
   "kit-mismatch",
   "state-unwritable",

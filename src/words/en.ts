@@ -210,6 +210,10 @@ export const en = {
       text: "A restore of {crm} was cut off while it was swapping: the CRM is partly old and partly new.",
       hint: "Finish it with `holdfast restore apply {plan}`, or take it back with `holdfast restore undo {id}`.",
     },
+    "undo-lost": {
+      text: "The restore {id} cannot be undone: what it replaced is no longer there[[: {path}]].",
+      hint: "Somebody moved or removed it. A backup from before that restore still has it: `holdfast snapshots`.",
+    },
     "undo-none": {
       text: "There is no restore to undo[[ with the id {id}]].",
       hint: "`holdfast restore undo --list` shows those that can be undone.",

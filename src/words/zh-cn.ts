@@ -201,6 +201,10 @@ export const zhCn: Words = {
       text: "{crm} 的一次还原在替换时被打断：CRM 现在一部分是旧的，一部分是新的。",
       hint: "用 `holdfast restore apply {plan}` 继续，或用 `holdfast restore undo {id}` 退回。",
     },
+    "undo-lost": {
+      text: "还原 {id} 无法撤销：被它替换的内容已不存在[[：{path}]]。",
+      hint: "它已被移动或删除。该还原之前的备份中仍有这些内容：`holdfast snapshots`。",
+    },
     "undo-none": {
       text: "没有[[编号为 {id} 的]]可撤销的还原。",
       hint: "`holdfast restore undo --list` 会列出可以撤销的还原。",

@@ -243,3 +243,14 @@ test("a moment is the newest backup at or before it; latest is the newest that i
   await assert.rejects(crm.plan({ point: { kind: "id", prefix: "ffff" } }), fails("snapshot-unknown"));
   assert.ok(limits.workers > 0);
 });
+
+test("an undo whose kept things somebody removed says so, and is not offered", async () => {
+  using folder = temporaryFolder();
+  const crm = await backedUp(folder.path);
+  crm.sql("UPDATE contact SET name = 'BAD'");
+  const { undo = "" } = await crm.apply(await crm.plan({ scope: { kind: "database" } }));
+  rmSync(join(crm.folder, `.holdfast-${undo}`), { recursive: true });
+  assert.deepEqual(await listUndoable(crm.engine), []);
+  await assert.rejects(undoRestore(crm.engine, { id: undo }, crm.run), fails("undo-lost"));
+  assertAsBackedUp(crm);
+});
