@@ -172,7 +172,10 @@ async function checkFolder(folder: CrmParts["folders"][number], tell: Tell, run:
   const [example] = unreadable;
   if (example !== undefined) tell("warning", "files-unreadable", { count: unreadable.length, example });
   if (foreign.size > 0) {
-    tell("warning", "owners-not-restorable", { path: folder.path, owners: [...foreign].toSorted().join(", ") });
+    tell("warning", "owners-not-restorable", {
+      path: folder.path,
+      owners: [...foreign].toSorted((a, b) => a - b).join(", "),
+    });
   }
 }
 

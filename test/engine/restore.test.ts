@@ -10,7 +10,7 @@ import { listUndoable, undoRestore } from "../../src/engine/undo.ts";
 import { isHoldfastError, type ErrorCode } from "../../src/lib/errors.ts";
 import { compareDatabases } from "../support/compare-databases.ts";
 import { assertSameTrees } from "../support/compare-trees.ts";
-import { exact, limits, missingOnly, smallCrm, type SmallCrm } from "../support/small-crm.ts";
+import { exact, missingOnly, smallCrm, type SmallCrm } from "../support/small-crm.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
 /** A CRM that was backed up, and a copy of it as it was then. */
@@ -93,7 +93,11 @@ test("a database with its -wal and -shm is moved aside with them, and need not b
   assert.deepEqual(compareDatabases(join(crm.was, "crm.db"), crm.database), []);
   assert.equal(existsSync(`${crm.database}-wal`), false);
   assert.equal(statSync(crm.database).mode & 0o777, 0o640);
-  assert.deepEqual(report.kept.map((path) => readFileSync(path).length).toSorted(), [10_000, 3, 3].toSorted());
+  const kept = report.kept.map((path) => readFileSync(path).length);
+  assert.deepEqual(
+    kept.toSorted((a, b) => a - b),
+    [3, 3, 10_000],
+  );
   await undoRestore(crm.engine, {}, crm.run);
   assert.equal(readFileSync(crm.database).length, 10_000);
   assert.equal(readFileSync(`${crm.database}-wal`, "utf8"), "wal");
@@ -102,7 +106,7 @@ test("a database with its -wal and -shm is moved aside with them, and need not b
 const switchCases: readonly (readonly [string, RestoreSwitches, readonly unknown[]])[] = [
   ["create missing", missingOnly, [1, "now", "newer", 2]],
   ["update changed", { ...missingOnly, createMissing: false, updateChanged: true }, [0, "张伟 2", "newer", 1]],
-  ["remove newer", { ...missingOnly, createMissing: false, removeNewer: true }, [0, "now", undefined, 0]],
+  ["remove newer", { ...missingOnly, createMissing: false, removeNewer: true }, [0, "now", undefined, 1]],
   ["all three", exact, [1, "张伟 2", undefined, 2]],
 ];
 for (const [name, switches, [created, second, newer, logs]] of switchCases) {
@@ -115,12 +119,12 @@ for (const [name, switches, [created, second, newer, logs]] of switchCases) {
       INSERT INTO contact VALUES (9000, 'newer', 0);
       DELETE FROM log; INSERT INTO log VALUES ('a'), ('c')`);
     await crm.apply(await crm.plan({ scope: { kind: "database" }, switches }));
-    const name = (id: number) => (crm.rows(`SELECT name FROM contact WHERE id = ${id}`)[0] as { name: string })?.name;
+    const nameOf = (id: number) =>
+      (crm.rows(`SELECT name FROM contact WHERE id = ${id}`)[0] as { name: string } | undefined)?.name;
     assert.equal(crm.rows("SELECT 1 FROM contact WHERE id = 5").length, created);
-    assert.equal(name(2), second);
-    assert.equal(name(9000), newer);
-    const present = crm.rows("SELECT line FROM log WHERE line = 'a'").length;
-    assert.equal(present, name === undefined ? 0 : logs === 2 ? 2 : 1);
+    assert.equal(nameOf(2), second);
+    assert.equal(nameOf(9000), newer);
+    assert.equal(crm.rows("SELECT line FROM log WHERE line = 'a'").length, logs);
   });
 }
 
@@ -241,7 +245,6 @@ test("a moment is the newest backup at or before it; latest is the newest that i
     (error) => isHoldfastError(error, "moment-too-early") && error.facts["earliest"] === first.time,
   );
   await assert.rejects(crm.plan({ point: { kind: "id", prefix: "ffff" } }), fails("snapshot-unknown"));
-  assert.ok(limits.workers > 0);
 });
 
 test("an undo whose kept things somebody removed says so, and is not offered", async () => {
