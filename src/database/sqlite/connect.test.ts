@@ -108,6 +108,22 @@ test("the private copy of a database without WAL is removed, and nothing is left
   assert.equal(readdirSync("/proc/self/fd").length, open);
 });
 
+test("while a snapshot is open, a writer that waits for nobody commits, and the snapshot does not see it", async () => {
+  for (const mode of ["wal", "delete"]) {
+    const path = create(`${mode}.db`, `PRAGMA journal_mode=${mode}; ${rows}`);
+    await using source = await sqliteEngine.connect(sqliteEngine.urlOfFile(path), signal);
+    await using snapshot = await source.snapshot(signal);
+    const table = snapshot.schema.tables[0];
+    assert.ok(table);
+    const writer = new DatabaseSync(path, { timeout: 0 });
+    writer.exec("UPDATE t SET x = 'later'; INSERT INTO t VALUES(3, 'new'); CREATE TABLE another(a)");
+    writer.close();
+    const lines: string[] = [];
+    for await (const batch of snapshot.reader(table).read({}, signal)) lines.push(batch.lines.toString());
+    assert.deepEqual(lines, ['i1\t"a"\ni2\t"b"\n'], mode);
+  }
+});
+
 test("estimates cost no reading of rows", async () => {
   const path = create("a.db", `${rows}; CREATE TABLE u(a PRIMARY KEY) WITHOUT ROWID; INSERT INTO u VALUES('x')`);
   await using source = await sqliteEngine.connect(sqliteEngine.urlOfFile(path), signal);

@@ -81,8 +81,8 @@ for (const journalMode of ["wal", "delete"]) {
     assert.deepEqual(sums, [total, total, total, total]);
     context.diagnostic(`${transactions} transactions, the longest took ${longestMs.toFixed(1)} ms`);
     assert.ok(transactions > 50, String(transactions));
-    // Two busy processors and a file of 10 MB: what a shared machine takes away is counted too.
-    assert.ok(longestMs < 500, `${longestMs} ms`);
+    // Usually 10 to 80 ms; the limit leaves room for a machine that is busy with other things.
+    assert.ok(longestMs < 2000, `${longestMs} ms`);
     assert.deepEqual(
       readdirSync(folder).filter((name) => !name.startsWith("bank.db")),
       [],
