@@ -1,3 +1,17 @@
+/**
+ * Tables in a snapshot.
+ *
+ * A table is a *base*, which is every row as lines in key order, and up to eight *runs* of changes on top of it, each
+ * with whole rows and with keys that are gone. A full backup writes a base, a differential one run on the base of the
+ * last full, an incremental one more run on what its parent had; every snapshot's tree names all that it needs. Base
+ * and runs are cut into chunks at row ends (`line-cutter.ts`), listed in `keys` (`keys-file.ts`), and summed up in
+ * `ranges` (`ranges-file.ts`), which can be compared with any copy of the table.
+ *
+ * Writing: `captureTable` reads the table once (`table-source.ts`), compares it with the base and the runs of the
+ * snapshot before in one pass (`compare-rows.ts`), and writes a run or a base (`run-writer.ts`, `base-writer.ts`).
+ * Reading: `openTable` (`stored-table.ts`) gives rows of base and runs together, or one row by its key.
+ * Memory stays below some 60 MB whatever the size of the table.
+ */
 import type { RowBatch, TableReader, TableSchema } from "../../database/database.ts";
 import type { Id, TreeNode } from "../../format/tree.ts";
 import { HoldfastError } from "../../lib/errors.ts";

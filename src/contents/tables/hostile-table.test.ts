@@ -11,12 +11,12 @@ import { openTable } from "./stored-table.ts";
 import { verifyTable } from "./verify-table.ts";
 
 /** What somebody who knows the password could have written instead: any blob may hold anything. */
-function forged(reader: BlobReader, at: number, forge: (bytes: Buffer) => Buffer): BlobReader {
+function forged(reader: BlobReader, at: number, change: (bytes: Buffer) => Buffer): BlobReader {
   const seen = new Map<Id, number>();
   const bytesOf = async (id: Id, signal: AbortSignal): Promise<Buffer> => {
     if (!seen.has(id)) seen.set(id, seen.size);
     const bytes = await reader.load("data", id, signal);
-    return seen.get(id) === at ? forge(bytes) : bytes;
+    return seen.get(id) === at ? change(bytes) : bytes;
   };
   return {
     has: (type, id) => reader.has(type, id),
@@ -26,7 +26,7 @@ function forged(reader: BlobReader, at: number, forge: (bytes: Buffer) => Buffer
   };
 }
 
-const forgeries = fc.oneof(
+const forgery = fc.oneof(
   fc.record({ how: fc.constant("byte" as const), at: fc.nat(3000), value: fc.nat(255) }),
   fc.record({ how: fc.constant("swap" as const), at: fc.nat(40), value: fc.nat(40) }),
   fc.record({ how: fc.constant("drop" as const), at: fc.nat(40), value: fc.nat(40) }),
@@ -60,8 +60,8 @@ test("whatever a repository holds, rows come in order or not at all, and verifyi
     const honest = await lines(tree);
     let refused = 0;
     await fc.assert(
-      fc.asyncProperty(fc.nat(40), forgeries, async (blob, forgery) => {
-        const reader = forged(upload, blob, (bytes) => forge(bytes, forgery));
+      fc.asyncProperty(fc.nat(40), forgery, async (blob, made) => {
+        const reader = forged(upload, blob, (bytes) => forge(bytes, made));
         try {
           const stored = await openTable(reader, tree, contactTable, rules, signal);
           const keys: string[] = [];
@@ -99,8 +99,8 @@ test("a folder that is no table's is refused", async () => {
       { nodes: nodes.nodes.filter(({ name }) => name !== "base") },
       { nodes: nodes.nodes.map((node) => (node.name === "base" ? { ...node, subtree: tree } : node)) },
     ];
-    for (const forgery of forgeries) {
-      const id = await upload.tree(forgery);
+    for (const made of forgeries) {
+      const id = await upload.tree(made);
       const read = async () => {
         const stored = await openTable(upload, id, contactTable, rules, signal);
         for await (const batch of stored.rows({}, signal)) assert.ok(batch.rows > 0);
