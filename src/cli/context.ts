@@ -116,7 +116,8 @@ export function createContext(parts: ContextParts): Context {
   return context;
 }
 
-function chooseCrm(crms: readonly CrmDescription[], named: string | undefined): CrmDescription {
+/** `--crm`, or the only one that there is. */
+export function chooseCrm(crms: readonly CrmDescription[], named: string | undefined): CrmDescription {
   const known = crms.map((one) => one.name).join(", ");
   const [first, second] = crms;
   if (named === undefined && second) throw new HoldfastError("crm-ambiguous", { known });

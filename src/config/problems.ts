@@ -96,7 +96,7 @@ function keysAllowedAt(path: Path): readonly string[] {
   for (const step of path) {
     here = typeof step === "number" ? property(here, "items") : property(property(here, "properties"), String(step));
   }
-  return Object.keys((property(here, "properties") ?? {}) as object);
+  return Object.keys(property(here, "properties") ?? {});
 }
 
 function property(value: unknown, key: string): unknown {

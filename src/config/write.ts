@@ -1,5 +1,5 @@
 import type { CustomAttachment } from "../crm/platform.ts";
-import { Document, type Node, YAMLMap, isMap, isPair, isScalar } from "yaml";
+import { Document, type Node, type YAMLMap, isMap, isPair, isScalar } from "yaml";
 
 /** What `init` writes. Paths as they shall stand in the file: relative ones are relative to it. */
 export interface ConfigDraft {

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
-const main = join(import.meta.dirname, "../../src/main.ts");
+/** Arguments of Node that run the program. */
+export const program = ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, "../../src/main.ts")];
 
 export interface Ended {
   readonly code: number | null;
@@ -32,6 +33,16 @@ export interface CliCrm extends Disposable {
 }
 
 export type JsonRecord = Readonly<Record<string, unknown>> & { readonly type: string };
+
+/** The only line there is, and a list in it. */
+export function listIn(
+  ended: { readonly records: readonly JsonRecord[] },
+  key: string,
+): readonly Readonly<Record<string, unknown>>[] {
+  const [record, ...others] = ended.records;
+  if (!record || others.length > 0) throw new Error(`one line was expected, not ${ended.records.length}`);
+  return record[key] as readonly Readonly<Record<string, unknown>>[];
+}
 
 export const password = "correct horse battery staple";
 
@@ -86,7 +97,7 @@ interface ProgramOptions extends RunOptions {
 
 async function runProgram(typed: readonly string[], options: ProgramOptions): Promise<Ended> {
   const { home, folder, environment = {}, uid } = options;
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", main, ...typed], {
+  const child = spawn(process.execPath, [...program, ...typed], {
     cwd: folder,
     env: { PATH: process.env["PATH"], HOME: home, LANG: "C", HOLDFAST_STATE: join(home, "state"), ...environment },
     stdio: ["ignore", "pipe", "pipe"],

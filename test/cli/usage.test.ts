@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { displayWidth } from "../../src/words/width.ts";
-import { configText, cliCrm } from "./cli-crm.ts";
+import { configText, cliCrm, listIn } from "./cli-crm.ts";
 
 test("help, version and completion speak on standard output and end well", async () => {
   using crm = cliCrm();
@@ -75,11 +75,9 @@ test("a configuration with mistakes: line, column and what was meant, for all of
   assert.equal(validate.code, 2);
   assert.match(validate.stdout, /:7:3: .*location.*\n.*:9:11: .*did you mean Asia\/Shanghai\?/);
   const json = await crm.json(["config", "validate"]);
-  assert.equal(json.records.length, 1);
-  const [answer] = json.records;
-  assert.equal(answer?.["valid"], false);
+  assert.equal(json.records[0]?.["valid"], false);
   assert.deepEqual(
-    (answer?.["problems"] as { line: number; column: number }[]).map(({ line, column }) => [line, column]),
+    listIn(json, "problems").map((problem) => [problem["line"], problem["column"]]),
     [
       [7, 3],
       [9, 11],

@@ -1,0 +1,182 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { DatabaseSync } from "node:sqlite";
+import { displayWidth } from "../../src/words/width.ts";
+import { cliCrm, listIn, password, program } from "./cli-crm.ts";
+
+test("from a folder to the first backup, by what was recognised alone", async () => {
+  using crm = cliCrm();
+  rmSync(crm.config);
+  rmSync(join(crm.folder, "password.txt"));
+  const init = await crm.run(["init", "--yes"]);
+  assert.equal(init.code, 0, init.stderr);
+  const text = readFileSync(crm.config, "utf8");
+  assert.match(text, /^# yaml-language-server: \$schema=\/.*\/docs\/holdfast\.schema\.json\n/);
+  assert.match(text, /database: sqlite:\.\/crm\.db/);
+  const made = join(crm.folder, "password.txt");
+  assert.equal(statSync(made).mode & 0o777, 0o600);
+  assert.match(readFileSync(made, "utf8"), /^[a-z2-9]{5}(?:-[a-z2-9]{5}){4}\n$/);
+  assert.ok(!init.stdout.includes(readFileSync(made, "utf8").trim()));
+  assert.equal((await crm.run(["backup"])).code, 0);
+  // A second time nothing is made again, and nothing is changed.
+  const again = await crm.run(["init", "--yes"]);
+  assert.equal(again.code, 0, again.stderr);
+  assert.match(again.stdout, /already there, used as it is.*already there, the password opens it/s);
+  assert.equal(readFileSync(crm.config, "utf8"), text);
+});
+
+test("one answer for a question, a line an event for a stream", async () => {
+  using crm = cliCrm();
+  const init = await crm.json(["init"]);
+  assert.deepEqual([init.records.length, init.records[0]?.type], [1, "init"]);
+  const predicted = await crm.json(["backup", "--dry-run"]);
+  assert.equal(predicted.records.at(-1)?.type, "backup-prediction");
+  const backup = await crm.json(["backup"]);
+  const types = new Set(backup.records.map((record) => record.type));
+  assert.ok(types.has("phase"));
+  assert.deepEqual(backup.records.filter((record) => record.type === "backup").length, 1);
+  assert.equal(backup.records.at(-1)?.type, "backup");
+  assert.equal(backup.records.at(-1)?.["outcome"], "ok");
+  const snapshots = await crm.json(["snapshots"]);
+  assert.equal(snapshots.records[0]?.type, "snapshots");
+  assert.equal(listIn(snapshots, "snapshots").length, 1);
+  const list = await crm.json(["browse", "/databases/main"]);
+  assert.deepEqual(
+    listIn(list, "entries")
+      .map((entry) => entry["name"])
+      .toSorted(),
+    ["contacts", "deals"],
+  );
+  const rows = await crm.json(["browse", "/databases/main/contacts"]);
+  assert.deepEqual(
+    rows.records.map((record) => record.type),
+    ["rows", "row", "row", "row"],
+  );
+  assert.deepEqual(rows.records[2]?.["values"], ["2", "王芳", "2"]);
+  const file = await crm.json(["browse", "/files/attachments/合同.txt"]);
+  assert.deepEqual(
+    file.records.map((record) => record.type),
+    ["file", "content"],
+  );
+  assert.equal(Buffer.from(String(file.records[1]?.["base64"]), "base64").toString(), "a contract\n");
+  const plan = await crm.json(["restore", "plan", "--target", "copy", "--as", "replacement"]);
+  assert.deepEqual([plan.records.length, plan.records[0]?.type], [1, "restore-plan"]);
+  const applied = await crm.json(["restore", "apply", String(plan.records[0]?.["id"])]);
+  assert.equal(applied.records.at(-1)?.type, "restore");
+  assert.equal(readFileSync(join(crm.folder, "copy/attachments/合同.txt"), "utf8"), "a contract\n");
+  for (const [args, type] of [
+    [["doctor"], "doctor"],
+    [["restore", "undo", "--list"], "undoable"],
+    [["kit"], "kit"],
+    [["config", "validate"], "config-check"],
+  ] as const) {
+    const ended = await crm.json(args);
+    assert.deepEqual([ended.records.length, ended.records[0]?.type], [1, type]);
+  }
+  assert.equal((await crm.json(["verify"])).records.at(-1)?.type, "verify");
+});
+
+test("an accident, its recovery, and the way back", async () => {
+  using crm = cliCrm();
+  await crm.run(["init"]);
+  assert.equal((await crm.run(["backup"])).code, 0);
+  using database = new DatabaseSync(crm.database);
+  database.exec("UPDATE contacts SET phone = 'wrong'");
+  database.close();
+  rmSync(join(crm.folder, "attachments/合同.txt"));
+  const plan = await crm.run(["restore", "plan", "--exact"]);
+  assert.equal(plan.code, 0, plan.stderr);
+  const [, id = ""] = /holdfast restore apply (\S+)/.exec(plan.stdout) ?? [];
+  assert.equal(existsSync(join(crm.folder, "attachments/合同.txt")), false);
+  // Replacing what is live asks for its name.
+  const unnamed = await crm.run(["restore", "apply", id]);
+  assert.equal(unnamed.code, 2, unnamed.stderr);
+  assert.match(unnamed.stderr, /its name must be given: acme/);
+  assert.equal((await crm.run(["restore", "apply", id, "--confirm", "acne"])).code, 2);
+  const applied = await crm.run(["restore", "apply", id, "--confirm", "acme"]);
+  assert.equal(applied.code, 0, applied.stderr);
+  assert.equal(phones(crm.database), "1,2,3");
+  assert.equal(readFileSync(join(crm.folder, "attachments/合同.txt"), "utf8"), "a contract\n");
+  const [, undo = ""] = /holdfast restore undo (\S+)/.exec(applied.stdout) ?? [];
+  const list = await crm.run(["restore", "undo", "--list"]);
+  assert.ok(list.stdout.includes(undo), list.stdout);
+  const undone = await crm.run(["restore", "undo", undo]);
+  assert.equal(undone.code, 0, undone.stderr);
+  assert.equal(phones(crm.database), "wrong,wrong,wrong");
+});
+
+function phones(path: string): string {
+  using database = new DatabaseSync(path, { readOnly: true });
+  return String(database.prepare("SELECT group_concat(phone) AS phones FROM contacts").get()?.["phones"]);
+}
+
+test("the repository and its password are enough: no configuration, another machine's folder", async () => {
+  using crm = cliCrm();
+  await crm.run(["init"]);
+  assert.equal((await crm.run(["backup"])).code, 0);
+  const elsewhere = { folder: join(crm.folder, "..") };
+  const access = ["--repository", "acme/backups", "--password-file", "acme/password.txt"];
+  const environment = { HOLDFAST_REPOSITORY: "acme/backups", HOLDFAST_PASSWORD_FILE: "acme/password.txt" };
+  for (const args of [["snapshots"], ["browse", "/files"], ["verify"], ["doctor"], ["kit"], ["restore", "plan"]]) {
+    const ended = await crm.run([...args, ...access], elsewhere);
+    assert.ok(ended.code === 0 || (args[0] === "doctor" && ended.code === 3), `${args.join(" ")}: ${ended.stderr}`);
+  }
+  assert.equal((await crm.run(["snapshots"], { ...elsewhere, environment })).code, 0);
+  const backup = await crm.json(["backup", ...access], elsewhere);
+  assert.equal(backup.code, 0, backup.stderr);
+  assert.equal(backup.records.at(-1)?.["kind"], "incremental");
+});
+
+test("the kit opens the repository, and doctor knows it then", async () => {
+  using crm = cliCrm();
+  await crm.run(["init"]);
+  const printed = await crm.run(["kit"]);
+  assert.ok(printed.stdout.includes(password));
+  const [, checksum = ""] = /^Checksum +([0-9a-f]{16})$/m.exec(printed.stdout) ?? [];
+  assert.match((await crm.run(["doctor"])).stdout, /kit was never used/);
+  assert.equal((await crm.run(["kit", "--check", "0123456789abcdef"])).code, 40);
+  assert.equal((await crm.run(["kit", "--check", checksum])).code, 0);
+  assert.match((await crm.run(["doctor"])).stdout, /kit was used and works/);
+  const saved = await crm.run(["kit", "--output", "kit.txt"]);
+  assert.equal(saved.code, 0);
+  assert.equal(statSync(join(crm.folder, "kit.txt")).mode & 0o777, 0o600);
+  assert.ok(!saved.stdout.includes(password));
+  assert.equal((await crm.run(["kit", "--output", "kit.txt"])).code, 1);
+});
+
+test("tables align in Chinese", async () => {
+  using crm = cliCrm();
+  writeFileSync(crm.config, readFileSync(crm.config, "utf8").replace("name: acme", "name: 客户"));
+  await crm.run(["init"]);
+  assert.equal((await crm.run(["--lang", "zh-CN", "backup"])).code, 0);
+  assert.equal((await crm.run(["--lang", "zh-CN", "backup", "differential"])).code, 0);
+  const { stdout } = await crm.run(["--lang", "zh-CN", "snapshots"]);
+  const [heading = "", ...rows] = stdout.split("\n").slice(0, 3);
+  assert.match(heading, /^编号 +时间 +CRM +类型 +结果 +大小 +新增$/);
+  const column = (line: string, text: string) => displayWidth(line.slice(0, line.indexOf(text)));
+  assert.equal(column(rows[0] ?? "", "全量"), column(heading, "类型"));
+  assert.equal(column(rows[1] ?? "", "差异"), column(heading, "类型"));
+  assert.equal(column(rows[1] ?? "", "正常"), column(heading, "结果"));
+});
+
+test("Ctrl-C ends a waiting command at once with 130, and says so", async () => {
+  using crm = cliCrm();
+  writeFileSync(crm.config, readFileSync(crm.config, "utf8").replace("file:./password.txt", "cmd:exec sleep 30"));
+  const child = spawn(process.execPath, [...program, "snapshots"], {
+    cwd: crm.folder,
+    env: { PATH: process.env["PATH"], HOME: crm.folder },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const errors: Buffer[] = [];
+  child.stderr.on("data", (part: Buffer) => errors.push(part));
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  const started = performance.now();
+  child.kill("SIGINT");
+  assert.equal(await ended, 130);
+  assert.ok(performance.now() - started < 1000);
+  assert.match(Buffer.concat(errors).toString("utf8"), /^Error: Cancelled\.\n/);
+});
