@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, test } from "node:test";
+import { runCommand } from "../../test/support/run-command.ts";
+import { temporaryFolder } from "../../test/support/temp-folder.ts";
 import { newMasterKey } from "../format/key-file.ts";
 import { lockJson, type LockFile } from "../format/lock-file.ts";
 import { sealUnpacked } from "../format/unpacked.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import { localStorage } from "../storage/local.ts";
 import { memoryStorage } from "../storage/memory.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { LockParts, LockTiming } from "./held-lock.ts";
@@ -146,6 +149,32 @@ describe("locks left behind", () => {
       assert.deepEqual(removed, [77]);
       assert.equal((await namesIn(storage)).length, 1);
     }
+  });
+
+  test("ours of a process that was killed is removed by the next run", async () => {
+    using folder = temporaryFolder();
+    const storage = localStorage(folder.path);
+    await storage.create(signal);
+    const program = `
+      import { acquireLock } from ${JSON.stringify(new URL("./lock.ts", import.meta.url).href)};
+      import { localStorage } from ${JSON.stringify(new URL("../storage/local.ts", import.meta.url).href)};
+      const [encrypt, macK, macR] = process.env.HOLDFAST_TEST_KEY.split(" ").map((part) => Buffer.from(part, "hex"));
+      const host = { hostname: "here", username: "tester", uid: 0, gid: 0 };
+      const options = { signal: new AbortController().signal, now: () => new Date(), waitMs: 0 };
+      await acquireLock({ storage: localStorage(process.argv[1]), key: { encrypt, macK, macR }, host }, "exclusive", options);
+      process.kill(process.pid, "SIGKILL");`;
+    const parts = [key.encrypt, key.macK, key.macR].map((part) => part.toString("hex"));
+    const { code, stderr } = await runCommand(
+      process.execPath,
+      ["--input-type=module", "--eval", program, folder.path],
+      { env: { ...process.env, HOLDFAST_TEST_KEY: parts.join(" ") } },
+    );
+    assert.equal(code, null, stderr);
+    assert.equal((await namesIn(storage)).length, 1);
+    const removed: string[] = [];
+    await using _lock = await take(storage, "exclusive", { onStaleRemoved: ({ username }) => removed.push(username) });
+    assert.deepEqual(removed, ["tester"]);
+    assert.equal((await namesIn(storage)).length, 1);
   });
 
   test("nothing is removed on a guess", () => {

@@ -161,7 +161,7 @@ describe("locks between restic and us", () => {
     }
     await restic.check();
 
-    const holder = spawn("restic", ["--no-cache", "-r", folder.path, "backup", "--stdin"], {
+    const holder = spawn("/usr/bin/env", ["restic", "--no-cache", "-r", folder.path, "backup", "--stdin"], {
       env: { ...process.env, RESTIC_PASSWORD: "pw" },
       stdio: ["pipe", "ignore", "ignore"],
     });

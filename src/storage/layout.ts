@@ -20,7 +20,7 @@ export function isStoredName(name: string): boolean {
 }
 
 /** Folder of a file, relative to the repository: `data/ab`, `keys`, or the empty string for `config`. */
-export function storedFolder(file: StoredFile): string {
+function storedFolder(file: StoredFile): string {
   if (file.kind === "config") return "";
   const folder = kindFolders[file.kind];
   return file.kind === "data" ? `${folder}/${file.name.slice(0, 2)}` : folder;

@@ -32,7 +32,7 @@ export function localError(error: unknown, path: string): unknown {
   return new HoldfastError(codes[error.code] ?? "storage-failed", { path, reason: error.code }, error);
 }
 
-export function isSystemError(error: unknown): error is Error & { readonly code: string } {
+function isSystemError(error: unknown): error is Error & { readonly code: string } {
   return error instanceof Error && "syscall" in error && "code" in error && typeof error.code === "string";
 }
 

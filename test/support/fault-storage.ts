@@ -41,14 +41,6 @@ export function faultStorage(storage: Storage, fault?: Fault): FaultStorage {
   };
 }
 
-/** `kill:17:after`, `fail:3:before`, `full:5:before`: for test entry points that are told by an environment variable. */
-export function parseFault(text: string): Fault {
-  const match = /^(kill|fail|full):([1-9][0-9]*):(before|after)$/.exec(text);
-  if (!match) throw new Error(`not a fault: ${text}`);
-  const [, kind, at, when] = match;
-  return { kind: kind as Fault["kind"], at: Number(at), when: when as Fault["when"] };
-}
-
 function strike(fault: Fault): void {
   if (fault.kind === "kill") process.kill(process.pid, "SIGKILL");
   throw new HoldfastError(fault.kind === "full" ? "storage-full" : "storage-failed", { reason: "test fault" });
