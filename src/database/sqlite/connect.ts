@@ -24,7 +24,8 @@ export async function connectSqlite(url: string, signal: AbortSignal): Promise<D
   };
   return {
     location: url,
-    inspect: (run) => withFailure(path, () => opened(run, ({ connection, facts }) => inspectSchema(connection, facts))),
+    inspect: (run) =>
+      withFailure(path, () => opened(run, ({ connection, journalMode }) => inspectSchema(connection, journalMode))),
     estimate: (run) => withFailure(path, () => opened(run, ({ connection }) => estimateDatabase(connection))),
     snapshot: (run) => withFailure(path, () => takeSnapshot(url, path, run)),
     // Nothing is held open between calls, so that the database can be moved away while the source exists.
@@ -34,14 +35,14 @@ export async function connectSqlite(url: string, signal: AbortSignal): Promise<D
 
 async function takeSnapshot(url: string, path: string, signal: AbortSignal): Promise<DatabaseSnapshot> {
   const file = await openForReading(url, path, signal);
-  const { connection, facts } = file;
+  const { connection, journalMode } = file;
   try {
-    if (facts.journalMode === "delete") return await snapshotOfCopy(path, file, signal);
+    if (journalMode === "delete") return await snapshotOfCopy(path, file, signal);
     // A read transaction in WAL mode lets writers go on; the first statement that reads pins its moment.
     connection.exec("BEGIN");
     connection.prepare("SELECT count(*) FROM sqlite_schema").get();
     const position = await describePosition(path, file);
-    return openSnapshot(connection, facts, position, async () => connection.close());
+    return openSnapshot(connection, journalMode, position, async () => connection.close());
   } catch (error) {
     if (connection.isOpen) connection.close();
     throw error;
@@ -55,7 +56,7 @@ async function snapshotOfCopy(path: string, file: OpenedFile, signal: AbortSigna
     file.connection.close();
     const copied = openImmutable(copy.path);
     try {
-      return openSnapshot(copied, file.facts, position, async () => {
+      return openSnapshot(copied, file.journalMode, position, async () => {
         copied.close();
         await copy[Symbol.asyncDispose]();
       });

@@ -11,14 +11,7 @@ import { chooseKey, hasRowidColumn, type StoredColumn, type TableKind } from "./
 /** Raised when lines come out differently for equal rows: then no run may lie on an older base. */
 const lineFormat = 1;
 
-/** What a connection cannot tell of its database: facts of the file it was opened from. */
-export interface FileFacts {
-  readonly journalMode: "wal" | "delete";
-  /** Permission bits, owner and group of the database file. */
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-}
+export type JournalMode = "wal" | "delete";
 
 interface SchemaObject extends Rehearsed {
   readonly type: string;
@@ -30,7 +23,7 @@ interface SchemaObject extends Rehearsed {
  * tables (FTS, R-tree) among them as ordinary tables: filled as they were, with the virtual table's own row put back into
  * `sqlite_schema` last, they give the same index as before, without rebuilding it and without knowing its module.
  */
-export function inspectSchema(connection: DatabaseSync, file: FileFacts): DatabaseSchema {
+export function inspectSchema(connection: DatabaseSync, journalMode: JournalMode): DatabaseSchema {
   const encoding = textEncoding(connection);
   const objects = schemaObjects(connection);
   const { failures, hasCounters } = rehearse(objects.filter((object) => !object.isVirtual));
@@ -53,7 +46,7 @@ export function inspectSchema(connection: DatabaseSync, file: FileFacts): Databa
     engine: "sqlite",
     engineVersion: text(all(connection, "SELECT sqlite_version() AS version")[0], "version"),
     tables,
-    settings: { ...readSettings(connection, encoding, file), sqlite_sequence: hasCounters ? 1 : 0 },
+    settings: { ...readSettings(connection, encoding, journalMode), sqlite_sequence: hasCounters ? 1 : 0 },
     sequences: hasCounters ? readSequences(connection) : [],
     before: sound.filter((object) => object.type === "table" && !object.isVirtual).map((object) => object.sql),
     after: [
@@ -149,7 +142,11 @@ function primaryKeyOf(connection: DatabaseSync, table: string): readonly string[
   return rows.map((row) => text(row, "name"));
 }
 
-function readSettings(connection: DatabaseSync, encoding: TextEncoding, file: FileFacts): DatabaseSchema["settings"] {
+function readSettings(
+  connection: DatabaseSync,
+  encoding: TextEncoding,
+  journalMode: JournalMode,
+): DatabaseSchema["settings"] {
   const pragma = (name: string): number => number(all(connection, `PRAGMA main.${name}`)[0], name);
   return {
     encoding,
@@ -157,10 +154,7 @@ function readSettings(connection: DatabaseSync, encoding: TextEncoding, file: Fi
     auto_vacuum: pragma("auto_vacuum"),
     user_version: pragma("user_version"),
     application_id: pragma("application_id"),
-    journal_mode: file.journalMode,
-    file_mode: file.mode,
-    file_uid: file.uid,
-    file_gid: file.gid,
+    journal_mode: journalMode,
   };
 }
 

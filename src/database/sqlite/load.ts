@@ -1,4 +1,4 @@
-import { chmod, chown, lstat, open, rm } from "node:fs/promises";
+import { lstat, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
@@ -12,7 +12,7 @@ import { runSchemaStatement, schemaOptions } from "./statements.ts";
 
 /**
  * Builds a new database file. While it is being built there is no journal and nothing is flushed, since a half-built file
- * is removed anyway; at the end it is flushed to disk and takes the permissions of the original.
+ * is removed anyway; at the end it is flushed to disk. Only this user may read it: whoever restores gives it its owner and permissions.
  */
 export async function loadSqlite(
   url: string,
@@ -33,7 +33,7 @@ export async function loadSqlite(
     } finally {
       connection.close();
     }
-    await makeDurable(path, settings);
+    await makeDurable(path);
   } catch (error) {
     for (const suffix of sqliteFileSuffixes) await rm(path + suffix, { force: true });
     const full =
@@ -98,11 +98,7 @@ function finish(connection: DatabaseSync, settings: Settings, schema: DatabaseSc
   connection.prepare(`PRAGMA journal_mode=${settings.journalMode}`).get();
 }
 
-async function makeDurable(path: string, settings: Settings): Promise<void> {
-  // Whoever may not give files away restores for himself.
-  if (process.getuid?.() === 0 && settings.owner !== undefined)
-    await chown(path, settings.owner.uid, settings.owner.gid);
-  if (settings.mode !== undefined) await chmod(path, settings.mode);
+async function makeDurable(path: string): Promise<void> {
   for (const name of [path, dirname(path)]) {
     await using file = await open(name, "r");
     await file.sync();

@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 
 import { HoldfastError } from "../../lib/errors.ts";
 import { databaseFailure, sqliteCode, sqliteErrorCode } from "./failure.ts";
-import type { FileFacts } from "./inspect.ts";
+import type { JournalMode } from "./inspect.ts";
 import { databaseUsers } from "./open-by.ts";
 import { all, text } from "./query.ts";
 import { registerRowFunctions } from "./row-sql.ts";
@@ -17,7 +17,8 @@ const needsRollback = 776;
 
 export interface OpenedFile {
   readonly connection: DatabaseSync;
-  readonly facts: FileFacts;
+  /** A private connection cannot tell: to an immutable one every database seems to have a rollback journal. */
+  readonly journalMode: JournalMode;
 }
 
 /**
@@ -26,25 +27,24 @@ export interface OpenedFile {
  * ours may remove the log that we read from (https://sqlite.org/howtocorrupt.html §2.2).
  */
 export async function openForReading(url: string, path: string, signal: AbortSignal): Promise<OpenedFile> {
-  const found = await statFile(path);
-  const facts = { mode: found.mode & 0o7777, uid: found.uid, gid: found.gid };
+  await statFile(path);
   try {
-    return opened(attempt(path, "read-only"), facts);
+    return opened(attempt(path, "read-only"));
   } catch (error) {
     const code = sqliteErrorCode(error);
     if (code === sqliteCode.notADatabase) {
       throw new HoldfastError("database-unsupported", { location: url, reason: "not a SQLite database" }, error);
     }
     if (error instanceof Error && "errcode" in error && error.errcode === needsRollback) {
-      return opened(attempt(path, "read-write"), facts);
+      return opened(attempt(path, "read-write"));
     }
     const refused = code === sqliteCode.readOnly || code === sqliteCode.cantOpen;
     if (!refused || !(await isUnused(url, path, signal))) throw error;
-    return { connection: attempt(path, "immutable"), facts: { ...facts, journalMode: "wal" } };
+    return { connection: attempt(path, "immutable"), journalMode: "wal" };
   }
 }
 
-export async function statFile(path: string): Promise<{ mode: number; uid: number; gid: number; mtime: Date }> {
+export async function statFile(path: string): Promise<{ readonly mtime: Date }> {
   try {
     const found = await stat(path);
     if (!found.isFile()) throw new HoldfastError("source-missing", { subject: path });
@@ -60,9 +60,9 @@ export function openImmutable(path: string): DatabaseSync {
   return attempt(path, "immutable");
 }
 
-function opened(connection: DatabaseSync, facts: Omit<FileFacts, "journalMode">): OpenedFile {
+function opened(connection: DatabaseSync): OpenedFile {
   const mode = text(all(connection, "PRAGMA main.journal_mode")[0], "journal_mode");
-  return { connection, facts: { ...facts, journalMode: mode === "wal" ? "wal" : "delete" } };
+  return { connection, journalMode: mode === "wal" ? "wal" : "delete" };
 }
 
 function attempt(path: string, mode: "read-only" | "read-write" | "immutable"): DatabaseSync {

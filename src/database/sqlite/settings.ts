@@ -12,8 +12,6 @@ export interface Settings {
   readonly journalMode: "wal" | "delete";
   /** There is a `sqlite_sequence`: some table has AUTOINCREMENT. */
   readonly hasCounters: boolean;
-  readonly mode?: number;
-  readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
 export function readSettings({ engine, settings }: DatabaseSchema): Settings {
@@ -25,9 +23,6 @@ export function readSettings({ engine, settings }: DatabaseSchema): Settings {
     }
     return value;
   };
-  const mode = settings["file_mode"] === undefined ? undefined : integer("file_mode", 0) & 0o777;
-  const owner =
-    settings["file_uid"] === undefined ? undefined : { uid: integer("file_uid", 0), gid: integer("file_gid", 0) };
   const encoding = settings["encoding"];
   return {
     encoding: encoding === "UTF-16le" || encoding === "UTF-16be" ? encoding : "UTF-8",
@@ -37,7 +32,5 @@ export function readSettings({ engine, settings }: DatabaseSchema): Settings {
     applicationId: integer("application_id", 0),
     journalMode: settings["journal_mode"] === "wal" ? "wal" : "delete",
     hasCounters: integer("sqlite_sequence", 0) === 1,
-    ...(mode === undefined ? {} : { mode }),
-    ...(owner === undefined ? {} : { owner }),
   };
 }
