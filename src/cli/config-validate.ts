@@ -1,6 +1,5 @@
 import { relative } from "node:path";
 import { findConfig } from "../config/find.ts";
-import { checkConfig, readConfigText } from "../config/load.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Command } from "./command.ts";
 import type { Context } from "./context.ts";
@@ -14,6 +13,7 @@ export const configValidateCommand: Command = {
     const { folder, environment } = context.surroundings;
     const file = findConfig(folder, environment, context.globals.config);
     if (file === undefined) throw new HoldfastError("config-missing", { file: `${folder}/holdfast.yaml` });
+    const { checkConfig, readConfigText } = await import("../config/load.ts");
     const { config, problems } = checkConfig(await readConfigText(file), file);
     const { output, words, format } = context;
     const described = problems.map((problem) => ({ ...problem, message: problemText(context, file, problem) }));

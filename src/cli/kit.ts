@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Kit } from "../engine/kit.ts";
 import { HoldfastError } from "../lib/errors.ts";
-import { shellCommand } from "../lib/shell-quote.ts";
+import { shellCommand } from "../lib/shell-command.ts";
 import { padEnd, displayWidth } from "../words/width.ts";
 import { type Command, textOption } from "./command.ts";
 import type { Context } from "./context.ts";

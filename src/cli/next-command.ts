@@ -1,4 +1,4 @@
-import { shellCommand } from "../lib/shell-quote.ts";
+import { shellCommand } from "../lib/shell-command.ts";
 import type { Context } from "./context.ts";
 
 /** A command to type next, with the options that chose configuration and repository in this one. */

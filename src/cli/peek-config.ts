@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { findConfig } from "../config/find.ts";
+import { isTimeZone } from "../config/time-zone.ts";
 
 export interface Peeked {
   readonly language?: string;
@@ -32,15 +33,6 @@ export function peekConfig(
   const timezone = value("timezone");
   return {
     ...(language === undefined ? {} : { language }),
-    ...(timezone !== undefined && isZone(timezone) ? { timezone } : {}),
+    ...(timezone !== undefined && isTimeZone(timezone) ? { timezone } : {}),
   };
-}
-
-function isZone(timeZone: string): boolean {
-  try {
-    Temporal.Now.instant().toZonedDateTimeISO(timeZone);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -38,7 +38,7 @@ export function parseArguments(typed: readonly string[], options: ProgramOptions
   return parsed;
 }
 
-export function buildProgram(options: ProgramOptions, chosen: (parsed: Parsed) => void): Commander {
+function buildProgram(options: ProgramOptions, chosen: (parsed: Parsed) => void): Commander {
   const { words, version } = options;
   const program = new Commander("holdfast");
   settle(program, options);

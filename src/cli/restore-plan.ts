@@ -83,7 +83,7 @@ function scopeOf(invocation: Invocation, paths: readonly string[]): RestoreScope
 const shownItems = 20;
 const actions: readonly PlannedAction[] = ["create", "update", "replace", "remove", "skip", "conflict"];
 
-export function planLines(context: Context, plan: RestorePlan): string[] {
+function planLines(context: Context, plan: RestorePlan): string[] {
   const { words, format, output } = context;
   const texts = words.plan;
   const { snapshot, target, counts } = plan;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isTimeZone } from "./time-zone.ts";
 import { parseRate, ratePattern } from "./size.ts";
 
 /**
@@ -93,15 +94,6 @@ export const configSchema = z
 
 export type WrittenConfig = z.infer<typeof configSchema>;
 export type WrittenCrm = z.infer<typeof crm>;
-
-export function isTimeZone(zone: string): boolean {
-  try {
-    Temporal.Now.instant().toZonedDateTimeISO(zone);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** The JSON Schema that `docs/holdfast.schema.json` ships and `config schema` prints. */
 export function configJsonSchema(): Record<string, unknown> {

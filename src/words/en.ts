@@ -28,7 +28,7 @@ export const en = {
     pack: { one: "{n} pack", other: "{n} packs" },
     tree: { one: "{n} tree", other: "{n} trees" },
   },
-  label: { error: "Error", hint: "Hint", warning: "Warning", note: "Note", colon: ": ", none: "none", known: "known" },
+  label: { error: "Error", hint: "Hint", warning: "Warning", colon: ": ", none: "none" },
 
   errors: {
     usage: { text: "{problem}", hint: "`holdfast {command} --help` lists what can be given." },
@@ -246,7 +246,6 @@ export const en = {
     "missing-value": "{what} needs a value.",
     "bad-value": "{what} cannot be {value}[[; it can be {expected}]][[; did you mean {suggestion}?]]",
     "bad-duration": "{value} is no length of time; write 30s, 10m or 2h.",
-    "init-outside": "holdfast.yaml in {folder} exists, and --yes does not change it.",
     "paths-and-scope": "Paths and --database or --system cannot be given together.",
     "target-and-purpose": "--as is only for a restore to another place; give --target as well.",
     conflict: "{what} and {other} cannot be given together.",
@@ -344,7 +343,6 @@ export const en = {
   progress: {
     of: "{phase}: {done:bytes} of {total:bytes} ({percent} %)",
     so: "{phase}: {done:bytes}",
-    left: "about {left:duration} left",
   },
 
   outcomes: { ok: "ok", warning: "warning", failed: "failed", missed: "missed" },
@@ -359,7 +357,6 @@ export const en = {
   },
   parts: { database: "database", folder: "folder", config: "configuration" },
   entryTypes: { folder: "folder", file: "file", link: "link", table: "table", other: "other" },
-  checkStates: { ok: "ok", warning: "warning", failed: "failed" },
 
   planReasons: {
     same: "equal already",
@@ -609,7 +606,6 @@ export const en = {
     outcome: "Outcome",
     size: "Size",
     added: "Added",
-    host: "Host",
     name: "Name",
     type: "Type",
     rows: "Rows",
@@ -646,7 +642,7 @@ export const en = {
     empty: "There are no recovery points yet. Make one: holdfast backup",
     zone: "Times are in {zone}.",
   },
-  browse: { title: "{id} {path}", empty: "Nothing here." },
+  browse: { empty: "Nothing here." },
   moment: { echo: "Taking the newest recovery point at or before {time:time} ({zone})." },
   verify: {
     sound:
@@ -709,7 +705,6 @@ export const en = {
     askKit: "Print the recovery kit now? Without password and location no backup can be read. [Y/n] ",
     kitLater: "Print the recovery kit and keep it away from this machine:",
     next: "Next:",
-    sameDisk: "The repository lies on the same machine as the CRM: fine for trying out, not for the worst day.",
   },
   configFile: {
     head: "What Holdfast backs up, and where to. Paths are relative to this file.",

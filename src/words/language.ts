@@ -17,7 +17,7 @@ export function chooseLanguage(
 }
 
 /** `zh-CN`, `zh_CN.UTF-8`, `zh`, `en_GB`: the nearest language that there is; `undefined` for others. */
-export function languageNamed(name: string): Language | undefined {
+function languageNamed(name: string): Language | undefined {
   const exact = languages.find((one) => one.toLowerCase() === name.toLowerCase());
   if (exact) return exact;
   const base = /^([a-z]{2})(?:[-_.@]|$)/i.exec(name)?.[1]?.toLowerCase();

@@ -19,7 +19,7 @@ export const zhCn: Words = {
     pack: { one: "{n} 个包文件", other: "{n} 个包文件" },
     tree: { one: "{n} 个目录树", other: "{n} 个目录树" },
   },
-  label: { error: "错误", hint: "提示", warning: "警告", note: "说明", colon: "：", none: "无", known: "已知" },
+  label: { error: "错误", hint: "提示", warning: "警告", colon: "：", none: "无" },
 
   errors: {
     usage: { text: "{problem}", hint: "用 `holdfast {command} --help` 查看可用的参数和选项。" },
@@ -237,7 +237,6 @@ export const zhCn: Words = {
     "missing-value": "{what} 需要一个值。",
     "bad-value": "{what} 不能是 {value}[[；可以是 {expected}]][[；是否想写 {suggestion}？]]",
     "bad-duration": "{value} 不是时长；请写 30s、10m 或 2h。",
-    "init-outside": "{folder} 中已有 holdfast.yaml，--yes 不会改动它。",
     "paths-and-scope": "路径不能与 --database 或 --system 同时给出。",
     "target-and-purpose": "--as 只用于还原到其他位置；请同时给出 --target。",
     conflict: "{what} 和 {other} 不能同时给出。",
@@ -332,7 +331,6 @@ export const zhCn: Words = {
   progress: {
     of: "{phase}：{done:bytes} / {total:bytes}（{percent}%）",
     so: "{phase}：{done:bytes}",
-    left: "大约还需 {left:duration}",
   },
 
   outcomes: { ok: "正常", warning: "警告", failed: "失败", missed: "错过" },
@@ -347,7 +345,6 @@ export const zhCn: Words = {
   },
   parts: { database: "数据库", folder: "文件夹", config: "配置" },
   entryTypes: { folder: "文件夹", file: "文件", link: "链接", table: "表", other: "其他" },
-  checkStates: { ok: "正常", warning: "警告", failed: "失败" },
 
   planReasons: {
     same: "已经相同",
@@ -592,7 +589,6 @@ export const zhCn: Words = {
     outcome: "结果",
     size: "大小",
     added: "新增",
-    host: "主机",
     name: "名称",
     type: "类型",
     rows: "行",
@@ -629,7 +625,7 @@ export const zhCn: Words = {
     empty: "还没有恢复点。创建一个：holdfast backup",
     zone: "时间所用时区：{zone}。",
   },
-  browse: { title: "{id} {path}", empty: "这里没有内容。" },
+  browse: { empty: "这里没有内容。" },
   moment: { echo: "采用 {time:time}（{zone}）及之前最近的恢复点。" },
   verify: {
     sound: "仓库完好：已检查 {snapshots:snapshot}、{trees:tree}、{blobs:blob}、{packs:pack}，用时 {ms:duration}。",
@@ -690,7 +686,6 @@ export const zhCn: Words = {
     askKit: "现在打印恢复包吗？没有密码和位置就无法读取任何备份。[Y/n] ",
     kitLater: "请打印恢复包，并存放在本机之外：",
     next: "接下来：",
-    sameDisk: "仓库与 CRM 在同一台机器上：适合试用，不足以应对最坏的情况。",
   },
   configFile: {
     head: "Holdfast 备份什么、备份到哪里。路径相对于本文件。",

@@ -1,5 +1,5 @@
 /** A word as a POSIX shell takes it back: quoted only when it has to be. */
-export function shellQuote(word: string): string {
+function shellQuote(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }
 
