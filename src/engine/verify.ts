@@ -17,9 +17,8 @@ export async function verify(engine: Engine, input: VerifyInput, run: Run): Prom
   const started = run.now().getTime();
   await using repository = await openFor(engine, input.repository, run);
   await using lock = await repository.lock("shared", { signal: run.signal, now: run.now, waitMs: 0 });
-  const indexed = await repository.index(run.signal);
   run.report({ type: "phase", phase: "verify", subject: repository.location });
-  const report = await indexed.verify({
+  const report = await repository.verify({
     signal: AbortSignal.any([run.signal, lock.lost]),
     limits: input.limits,
     depth: input.readData ? "data" : "structure",

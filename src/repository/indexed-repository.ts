@@ -9,7 +9,6 @@ import { StoredBlobReader } from "./blob-reader.ts";
 import { PackTable } from "./pack-table.ts";
 import type { IndexedRepository, Repository } from "./repository.ts";
 import { RepositoryUpload } from "./upload.ts";
-import { verifyRepository } from "./verify.ts";
 import { writeFiles } from "./write-files.ts";
 import { WriterThreads } from "./writer-threads.ts";
 
@@ -78,8 +77,6 @@ export async function loadIndexedRepository(opened: OpenedRepository, signal: Ab
       const parts = { storage, index, packs, reader, pool: threads.pool };
       await writeFiles(files, { ...options, parts });
     },
-
-    verify: (options) => verifyRepository(storage, masterKey, options),
   };
 }
 

@@ -6,8 +6,18 @@ import type { Storage } from "../storage/storage.ts";
 import type { LockHost } from "./held-lock.ts";
 import { loadIndexedRepository } from "./indexed-repository.ts";
 import { acquireLock } from "./lock.ts";
-import type { IndexedRepository, Lock, LockMode, LockOptions, Repository, StoredSnapshot } from "./repository.ts";
+import type {
+  IndexedRepository,
+  Lock,
+  LockMode,
+  LockOptions,
+  Repository,
+  StoredSnapshot,
+  VerifyOptions,
+  VerifyReport,
+} from "./repository.ts";
 import { loadSnapshots } from "./snapshots.ts";
+import { verifyRepository } from "./verify.ts";
 
 export interface OpenedParts {
   /** Closed with the repository. */
@@ -52,6 +62,11 @@ export class OpenedRepository implements Repository {
   index(signal: AbortSignal): Promise<IndexedRepository> {
     const { storage, masterKey } = this.#parts;
     return loadIndexedRepository({ storage, masterKey, repository: this }, signal);
+  }
+
+  verify(options: VerifyOptions): Promise<VerifyReport> {
+    const { storage, masterKey } = this.#parts;
+    return verifyRepository(storage, masterKey, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

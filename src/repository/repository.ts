@@ -23,6 +23,8 @@ export interface Repository extends AsyncDisposable {
   lock(mode: LockMode, options: LockOptions): Promise<Lock>;
   /** Loads the index: the state of the repository as of now. */
   index(signal: AbortSignal): Promise<IndexedRepository>;
+  /** Our own walk of everything. Needs no `index()`, which fails where an index is damaged. */
+  verify(options: VerifyOptions): Promise<VerifyReport>;
 }
 
 export interface StoredSnapshot {
@@ -74,8 +76,6 @@ export interface IndexedRepository extends BlobReader {
   upload(options: UploadOptions): Promise<Upload>;
   /** Writes the contents of many files, in the order of the packs; see `FileToWrite`. */
   writeFiles(files: AsyncIterable<FileToWrite> | Iterable<FileToWrite>, options: WriteOptions): Promise<void>;
-  /** Our own walk of everything (`verify`). */
-  verify(options: VerifyOptions): Promise<VerifyReport>;
 }
 
 export interface UploadOptions {

@@ -110,7 +110,7 @@ describe("a repository that restic made", () => {
     const blobs = await Promise.all((large?.content ?? []).map((id) => indexed.load("data", id, signal)));
     assert.ok(Buffer.concat(blobs).equals(fs.readFileSync(join(source, "large"))));
 
-    const report = await indexed.verify(verifyOptions);
+    const report = await repository.verify(verifyOptions);
     assert.deepEqual(report.defects, []);
     assert.equal(report.snapshots, 2);
     assert.equal(report.unusedBlobs + report.unindexedPacks, 0);
@@ -128,11 +128,11 @@ describe("a repository that restic made", () => {
       await restic.output("backup", source);
     }
     await restic.output("forget", "latest");
-    const before = await (await repository.index(signal)).verify(verifyOptions);
+    const before = await repository.verify(verifyOptions);
     assert.deepEqual(before.defects, []);
     assert.ok(before.unusedBlobs > 0);
     await restic.output("prune", "--max-unused", "0");
-    const after = await (await repository.index(signal)).verify(verifyOptions);
+    const after = await repository.verify(verifyOptions);
     assert.deepEqual(after.defects, []);
     assert.equal(after.unusedBlobs, 0);
     assert.equal(after.snapshots, 1);

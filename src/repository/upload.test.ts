@@ -216,7 +216,7 @@ test("whatever store operation fails, there is no snapshot, and the next run sto
     assert.ok(addedBytes + before < size * 1.01, `${addedBytes} stored again after ${before}`);
     const stored = await storedBytes(storage);
     assert.ok(stored < size * 1.01, `${stored}`);
-    const report = await (await made.index(signal)).verify({ signal, limits, depth: "data" });
+    const report = await made.verify({ signal, limits, depth: "data" });
     assert.deepEqual(report.defects, []);
     assert.equal(report.unindexedPacks, 0);
   }
