@@ -35,7 +35,7 @@ export async function runCli(cli: Cli): Promise<number> {
   let output = early;
   let name = "";
   try {
-    const columns = stdout.columns ?? 100;
+    const columns = stdout.columns || 100;
     const print = (text: string) => void stdout.write(text);
     const parsed = parseArguments(typed, { commands, words, version: cli.version, print, columns });
     if (!parsed) return 0;
@@ -75,7 +75,7 @@ async function runCommand(cli: Cli, { command, invocation, globals }: Parsed, vo
 }
 
 function eventsFor(cli: Cli, answers: "stream" | "question", { words, format, output }: Voice): EventReader {
-  if (!output.json) return terminalEvents(output, words, format, () => cli.stderr.columns ?? 80);
+  if (!output.json) return terminalEvents(output, words, format, () => cli.stderr.columns || 80);
   return answers === "stream" ? jsonEvents(output) : silentEvents(output, words, format);
 }
 

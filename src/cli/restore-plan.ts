@@ -7,7 +7,6 @@ import type {
   RestoreSwitches,
 } from "../engine/restore-plan.ts";
 import { HoldfastError } from "../lib/errors.ts";
-import { printable } from "../words/format.ts";
 import { sentence } from "../words/words.ts";
 import { type Command, type Invocation, hasFlag, textOption } from "./command.ts";
 import type { Context } from "./context.ts";
@@ -89,7 +88,9 @@ function planLines(context: Context, plan: RestorePlan): string[] {
   const { snapshot, target, counts } = plan;
   const title = { id: plan.id, what: texts[plan.scope.kind], crm: snapshot.crm, snapshot: snapshot.id.slice(0, 8) };
   const present = actions.filter((action) => counts[action] > 0);
-  const counted = present.map((action) => `${words.actions[action]} ${format.number(counts[action])}`).join(", ");
+  const counted = present
+    .map((action) => `${words.actions[action]} ${format.number(counts[action])}`)
+    .join(words.label.comma);
   const lines = [output.paint("bold", format.fill(texts.title, { ...title, time: snapshot.time }))];
   if (snapshot.outcome !== "ok") lines.push(output.paint("yellow", `! ${texts.withWarnings}`));
   lines.push(target.kind === "in-place" ? texts.inPlace : format.fill(texts.elsewhere, { folder: target.folder }));
@@ -146,7 +147,7 @@ function partLines({ words, format }: Context, plan: RestorePlan): string[] {
       words.actions[part.action],
       words.parts[part.kind],
       part.name,
-      holds.join(", "),
+      holds.join(words.label.comma),
       size,
       part.path,
       whyOf(part),
@@ -159,8 +160,8 @@ function itemLines({ words, format, output }: Context, plan: RestorePlan): strin
   const total = actions.reduce((sum, action) => sum + plan.counts[action], 0) - plan.parts.length;
   const shown = output.detail === "verbose" ? plan.items : plan.items.slice(0, shownItems);
   const lines = shown.map(({ action, path, reason }) => {
-    const why = reason === undefined ? "" : ` (${sentence(words.planReasons, reason) ?? reason})`;
-    return `  ${words.actions[action]}  ${printable(path)}${why}`;
+    const why = reason === undefined ? undefined : (sentence(words.planReasons, reason) ?? reason);
+    return `  ${format.fill(words.plan.item, { action: words.actions[action], path, why })}`;
   });
   const more = Math.max(total, plan.items.length) - shown.length;
   return more > 0 && shown.length > 0 ? [...lines, `  ${format.fill(words.plan.more, { count: more })}`] : lines;

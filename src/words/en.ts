@@ -28,7 +28,7 @@ export const en = {
     pack: { one: "{n} pack", other: "{n} packs" },
     tree: { one: "{n} tree", other: "{n} trees" },
   },
-  label: { error: "Error", hint: "Hint", warning: "Warning", colon: ": ", none: "none" },
+  label: { error: "Error", hint: "Hint", warning: "Warning", colon: ": ", comma: ", ", none: "none" },
 
   errors: {
     usage: { text: "{problem}", hint: "`holdfast {command} --help` lists what can be given." },
@@ -151,7 +151,7 @@ export const en = {
       hint: "Check the paths in holdfast.yaml; `holdfast doctor` looks at each of them.",
     },
     "database-unreadable": {
-      text: "The database cannot be read[[: {path}]][[ {database}]][[ ({reason})]][[ {detail}]].",
+      text: "The database cannot be read[[: {path}]][[ {table}]][[ ({reason})]][[ {detail}]].",
       hint: "Without the database there is no snapshot. Check that this user can read it; `holdfast doctor` says more.",
     },
     "database-unsupported": {
@@ -677,6 +677,7 @@ export const en = {
     nothing: "There is nothing to do.",
     next: "Nothing has been changed. To do it:",
     more: "… and {count:item} more",
+    item: "{action}  {path}[[ ({why})]]",
     asksName: "To replace the live CRM, type its name ({name}): ",
   },
   restore: {

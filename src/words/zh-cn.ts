@@ -19,7 +19,7 @@ export const zhCn: Words = {
     pack: { one: "{n} 个包文件", other: "{n} 个包文件" },
     tree: { one: "{n} 个目录树", other: "{n} 个目录树" },
   },
-  label: { error: "错误", hint: "提示", warning: "警告", colon: "：", none: "无" },
+  label: { error: "错误", hint: "提示", warning: "警告", colon: "：", comma: "，", none: "无" },
 
   errors: {
     usage: { text: "{problem}", hint: "用 `holdfast {command} --help` 查看可用的参数和选项。" },
@@ -142,7 +142,7 @@ export const zhCn: Words = {
       hint: "请检查 holdfast.yaml 中的路径；`holdfast doctor` 会逐一检查。",
     },
     "database-unreadable": {
-      text: "无法读取数据库[[：{path}]][[ {database}]][[（{reason}）]][[ {detail}]]。",
+      text: "无法读取数据库[[：{path}]][[ {table}]][[（{reason}）]][[ {detail}]]。",
       hint: "没有数据库就不会生成快照。请检查当前用户能否读取；`holdfast doctor` 会给出更多信息。",
     },
     "database-unsupported": {
@@ -658,6 +658,7 @@ export const zhCn: Words = {
     nothing: "无事可做。",
     next: "尚未做任何改动。执行请输入：",
     more: "…… 还有 {count:item}",
+    item: "{action}  {path}[[（{why}）]]",
     asksName: "要替换正在使用的 CRM，请输入它的名称（{name}）：",
   },
   restore: {
