@@ -11,7 +11,7 @@ export interface WriterLine {
 }
 
 /** `writer.py` at work: people who go on using the CRM while it is backed up. */
-export interface TrytonWriter {
+export interface TrytonWriter extends AsyncDisposable {
   /** Lines so far; line n is that of operation n. */
   lines(): readonly WriterLine[];
   /** Waits until operation n is done. */
@@ -32,6 +32,11 @@ export function startWriter(crm: TrytonCrm, log: string): TrytonWriter {
     const whole = readFileSync(log, "utf8").split("\n").slice(0, -1);
     return whole.map((line) => JSON.parse(line) as WriterLine);
   };
+  const end = async () => {
+    writer.stdin.end();
+    const [code] = (await ended) as [number | null];
+    return code;
+  };
   return {
     lines,
     async reached(operation) {
@@ -41,9 +46,9 @@ export function startWriter(crm: TrytonCrm, log: string): TrytonWriter {
       }
     },
     async stop() {
-      writer.stdin.end();
-      const [code] = (await ended) as [number | null];
+      const code = await end();
       if (code !== 0) throw new Error(`the writer ended with ${code}: ${errors}`);
     },
+    [Symbol.asyncDispose]: async () => void (await end()),
   };
 }

@@ -33,7 +33,7 @@ test("Tryton, backed up while it is written to, destroyed, and restored elsewher
   await run("init", ["init", "--yes", ...place]);
   assert.match(readFileSync(join(crm.folder, "holdfast.yaml"), "utf8"), /platform: tryton/);
 
-  const writer = startWriter(crm, join(folder.path, "writer.log"));
+  await using writer = startWriter(crm, join(folder.path, "writer.log"));
   await writer.reached(3);
   const snapshots: { readonly id: string; readonly from: number; readonly to: number }[] = [];
   for (const kind of ["full", "incremental", "differential", "incremental"]) {
