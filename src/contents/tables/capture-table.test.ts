@@ -271,3 +271,30 @@ test("an empty table is captured, and may fill and empty again", async () => {
     assert.equal(await (await open(last.tree)).get("i1", signal), undefined);
   });
 });
+
+test("a range of keys gives the rows in it, after the first and up to the last", async () => {
+  await withTableStore(async ({ capture, open, signal }) => {
+    const model = new TableModel();
+    for (let id = 0; id < 600; id += 2) model.put(id, `contact ${id}`);
+    const full = await capture({ reader: model.reader(), kind: "full" });
+    for (let id = 0; id < 600; id += 37) model.put(id, "changed");
+    for (let id = 100; id < 160; id += 2) model.delete(id);
+    const { tree } = await capture({ reader: model.reader(), kind: "incremental", parent: full.tree });
+    const stored = await open(tree);
+    await fc.assert(
+      fc.asyncProperty(fc.option(fc.integer({ min: -5, max: 650 })), fc.option(fc.nat(650)), async (after, upTo) => {
+        const range = { ...(after !== null && { after: `i${after}` }), ...(upTo !== null && { upTo: `i${upTo}` }) };
+        const found: string[] = [];
+        for await (const { lines } of stored.rows(range, signal)) {
+          found.push(...lines.toString("latin1").split("\n").slice(0, -1));
+        }
+        const expected = model.lines().filter((line) => {
+          const id = Number(line.slice(1, line.indexOf("\t")));
+          return id > (after ?? -Infinity) && id <= (upTo ?? Infinity);
+        });
+        assert.deepEqual(found, expected);
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
