@@ -99,7 +99,7 @@ function stepsOf(path: ByteName): ByteName[] {
 }
 
 function unsafe(path: ByteName, step: ByteName): HoldfastError {
-  return new HoldfastError("target-unsafe", { path: nameText(path), step: nameText(step) });
+  return new HoldfastError("target-unsafe", { path: nameText(path), reason: nameText(step) });
 }
 
 /**
