@@ -49,7 +49,8 @@ test("Tryton, backed up while it is written to, destroyed, and restored elsewher
   rmSync(crm.folder, { recursive: true });
 
   const access = ["--repository", "./backups", "--password-file", "./password.txt"];
-  for (const { id, from, to } of snapshots) {
+  // The full one is the base of all that are restored here.
+  for (const { id, from, to } of snapshots.slice(1)) {
     const target = join(folder.path, `restored-${id.slice(0, 8)}`);
     const plan = await run(
       "restore-plan",
