@@ -7,6 +7,10 @@ import { DatabaseSync } from "node:sqlite";
 /** Arguments of Node that run the program. */
 export const program = ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, "../../src/main.ts")];
 
+/** Compiled code, kept between the many starts of one test file, as `bin/holdfast` keeps it for a user. */
+const compileCache = mkdtempSync(join(tmpdir(), "holdfast-compiled-"));
+process.once("exit", () => rmSync(compileCache, { recursive: true, force: true }));
+
 export interface Ended {
   readonly code: number | null;
   readonly stdout: string;
@@ -99,7 +103,14 @@ async function runProgram(typed: readonly string[], options: ProgramOptions): Pr
   const { home, folder, environment = {}, uid } = options;
   const child = spawn(process.execPath, [...program, ...typed], {
     cwd: folder,
-    env: { PATH: process.env["PATH"], HOME: home, LANG: "C", HOLDFAST_STATE: join(home, "state"), ...environment },
+    env: {
+      PATH: process.env["PATH"],
+      HOME: home,
+      LANG: "C",
+      HOLDFAST_STATE: join(home, "state"),
+      NODE_COMPILE_CACHE: compileCache,
+      ...environment,
+    },
     stdio: ["ignore", "pipe", "pipe"],
     ...(uid === undefined ? {} : { uid, gid: uid }),
   });

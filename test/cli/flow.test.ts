@@ -46,7 +46,7 @@ test("one answer for a question, a line an event for a stream", async () => {
   const list = await crm.json(["browse", "/databases/main"]);
   assert.deepEqual(
     listIn(list, "entries")
-      .map((entry) => entry["name"])
+      .map((entry) => String(entry["name"]))
       .toSorted(),
     ["contacts", "deals"],
   );
