@@ -161,13 +161,17 @@ describe("locks between restic and us", () => {
     }
     await restic.check();
 
-    const holder = spawn("/usr/bin/env", ["restic", "--no-cache", "-r", folder.path, "backup", "--stdin"], {
+    const holder = spawn("/usr/bin/env", ["restic", "--no-cache", "-v", "-r", folder.path, "backup", "--stdin"], {
       env: { ...process.env, RESTIC_PASSWORD: "pw" },
-      stdio: ["pipe", "ignore", "ignore"],
+      stdio: ["pipe", "pipe", "ignore"],
     });
     const ended = new Promise((resolve) => holder.once("close", resolve));
     try {
-      while (fs.readdirSync(join(folder.path, "locks")).length === 0) await new Promise((go) => setTimeout(go, 20));
+      // What it says once it is past its own second look.
+      for await (const said of holder.stdout.iterator({ destroyOnReturn: false })) {
+        if (String(said).includes("load index files")) break;
+      }
+      holder.stdout.resume();
       await assert.rejects(repository.lock("exclusive", { signal, now: options.now, waitMs: 0 }), (error) => {
         assert.ok(isHoldfastError(error, "repository-locked"));
         assert.equal(error.facts["pid"], holder.pid);
