@@ -72,8 +72,7 @@ export class RepositoryUpload implements Upload {
   constructor(parts: UploadParts, options: UploadOptions) {
     this.#parts = parts;
     this.#signal = AbortSignal.any([options.signal, options.lock.lost, this.#stop.signal]);
-    // One more than the storage takes at once, so that it never waits for the next.
-    this.#slots = PackSlots.create(parts.storage.traits.connections + 1);
+    this.#slots = PackSlots.create(parts.storage.traits.connections);
     // Inherited by the threads that the pool starts.
     if (options.limits.priority === "low") lowerPriority();
     const throttle = new SharedArrayBuffer(8);
