@@ -29,7 +29,7 @@ const rules: Readonly<Record<string, unknown>> = {
   "typescript/no-floating-promises": ["error", nodeTests],
   "typescript/no-misused-promises": "error",
   "typescript/await-thenable": "error",
-  "typescript/only-throw-error": ["error", { allowThrowingUnknown: true }],
+  "no-throw-literal": "error",
   "typescript/return-await": ["error", "error-handling-correctness-only"],
   "typescript/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
   "typescript/no-unsafe-argument": "error",
@@ -59,6 +59,7 @@ const rules: Readonly<Record<string, unknown>> = {
   "no-unmodified-loop-condition": "off", // it takes a constant in a condition for a mistake
   "unicorn/no-new-array": "off", // `new Array<T>(length).fill(…)` is meant
   "typescript/consistent-return": "off", // the compiler knows better, with switches over unions
+  "typescript/only-throw-error": "off", // what was caught and kept is thrown again
   "promise/always-return": "off", // `.then` ends chains here whose value nobody takes
   "promise/no-promise-in-callback": "off",
   "import/no-named-as-default-member": "off", // fast-check is meant to be used as `fc.…`
