@@ -16,6 +16,7 @@ import type { IndexedRepository, Upload } from "../repository/repository.ts";
 import type { AttachmentLedger } from "./attachments.ts";
 import type { BackupInput } from "./backup.ts";
 import { databaseEngineFor, type Engine } from "./engine.ts";
+import { leftOutOf } from "./left-out.ts";
 import { databaseInParent, folderToCompare, type StartingPoint } from "./starting-point.ts";
 
 /** What the parts of one backup share. */
@@ -83,7 +84,10 @@ export async function captureFolders(
 ): Promise<readonly CapturedFolder[]> {
   const { parts, start, indexed, run } = capture;
   const captured: CapturedFolder[] = [];
-  for (const { name, path, excludes } of parts.folders) {
+  const databaseFiles = parts.databases.flatMap(({ url }) => databaseEngineFor(capture.engine, url).files(url));
+  for (const { name, path, ...folder } of parts.folders) {
+    const leftOut = leftOutOf(path, ...databaseFiles, capture.indexed.repository.location);
+    const excludes = [...leftOut, ...folder.excludes];
     run.report({ type: "phase", phase: "files", subject: path });
     if (!lstatSync(path, { throwIfNoEntry: false })) {
       capture.warn({ code: "part-missing", subject: path });
@@ -93,7 +97,7 @@ export async function captureFolders(
     const one = await captureFolder(
       {
         path: nameFromText(path),
-        excludes: [".holdfast-*", ...excludes],
+        excludes,
         kind: start.kind,
         ...(compare !== undefined && { compareWith: compare }),
         ...(also !== undefined && { countAgainst: also }),

@@ -86,7 +86,7 @@ export function choosePoint(
   return { chosen, passedOver: reachable.slice(reachable.indexOf(chosen) + 1) };
 }
 
-export function timeOf(stored: StoredSnapshot): number {
+function timeOf(stored: StoredSnapshot): number {
   return Date.parse(stored.snapshot.time);
 }
 

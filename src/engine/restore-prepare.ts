@@ -11,6 +11,7 @@ import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import type { BlobReader } from "../repository/repository.ts";
 import { databaseEngineFor, platformNamed, type Engine } from "./engine.ts";
+import { escapePattern } from "./left-out.ts";
 import { countMerge, type DatabaseWork } from "./restore-database.ts";
 import { placesFor, type Places } from "./restore-places.ts";
 import type { PlannedAction, PlannedItem, RestorePlan, RestorePlanInput } from "./restore-plan.ts";
@@ -222,7 +223,7 @@ class Preparation {
         target: nameFromText(root),
         switches,
         ...(paths.length > 0 && { paths }),
-        keep: leftOut(folder, this.#opened.manifest),
+        keep: notInBackup(folder, this.#opened.manifest),
         signal: this.#run.signal,
       },
       Number.POSITIVE_INFINITY,
@@ -306,7 +307,7 @@ class Preparation {
   }
 }
 
-export function isExact(switches: RestorePlan["switches"]): boolean {
+function isExact(switches: RestorePlan["switches"]): boolean {
   return switches.createMissing && switches.updateChanged && switches.removeNewer;
 }
 
@@ -327,16 +328,11 @@ function outermost(items: readonly FolderPlanItem[]): readonly FolderPlanItem[] 
 }
 
 /** Patterns of what the backup left out by its excludes, or could not read: that is not newer, and stays. */
-function leftOut(folder: FolderManifest, manifest: Manifest): readonly string[] {
+function notInBackup(folder: FolderManifest, manifest: Manifest): readonly string[] {
   const unreadable = manifest.warnings.filter(
     ({ code, subject }) => code === "file-unreadable" && subject.startsWith(`${folder.path}/`),
   );
-  const escape = (path: string) => path.replaceAll(/[\\*?[\]!#]/g, "\\$&");
-  return [
-    ".holdfast-*",
-    ...folder.excludes,
-    ...unreadable.map(({ subject }) => escape(subject.slice(folder.path.length))),
-  ];
+  return [...folder.excludes, ...unreadable.map(({ subject }) => escapePattern(subject.slice(folder.path.length)))];
 }
 
 function refuseUnlessEmpty(target: string): void {

@@ -122,3 +122,18 @@ test("a prediction stands beside the result, and a dry run writes nothing", asyn
   assert.deepEqual([report.prediction?.files, report.prediction?.kind], [predicted.files, "full"]);
   assert.equal(predicted.files, report.files.files);
 });
+
+test("a database and a repository inside a captured folder are no files of it, and no restore touches them", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  const description = { ...crm.description, files: [{ name: "all", path: folder.path }], attachments: [] };
+  crm.sql("PRAGMA journal_mode = wal");
+  const report = await crm.backup(undefined, { crm: description });
+  assert.equal(report.files.files, 3, "two attachments and holdfast.yaml");
+  writeFileSync(join(folder.path, "newer.txt"), "newer");
+  const plan = await crm.plan({ scope: { kind: "files", paths: ["/files/all"] } });
+  assert.deepEqual(
+    plan.items.map(({ action, path }) => [action, path]),
+    [["remove", join(folder.path, "newer.txt")]],
+  );
+});
