@@ -39,7 +39,9 @@ const sample: Manifest = {
       ],
     },
   ],
-  folders: [{ name: "attachments", path: "/srv/acme/attachments", files: 1, bytes: 2, excludes: ["*.tmp"], lastFullTree: id }],
+  folders: [
+    { name: "attachments", path: "/srv/acme/attachments", files: 1, bytes: 2, excludes: ["*.tmp"], lastFullTree: id },
+  ],
   config: [{ name: "holdfast.yaml", path: "/etc/holdfast.yaml" }],
   warnings: [{ code: "file-missing", subject: "attachments/a.pdf", detail: "contact 3" }],
   known: [],

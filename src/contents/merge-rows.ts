@@ -44,8 +44,8 @@ export async function* mergeRows(
   const output = new LineOutput();
   const keyLength = live.table.keyLength;
   const sides = keyLength > 0 ? keyedLines(live, stored, compareKeys, signal) : unkeyedLines(live, stored, signal);
-  for await (const { now, then } of sides) {
-    const line = choose(now, then, switches, counts);
+  for await (const { now, before } of sides) {
+    const line = choose(now, before, switches, counts);
     if (line && output.add(line)) yield output.take();
   }
   if (output.rows > 0) yield output.take();
@@ -54,7 +54,7 @@ export async function* mergeRows(
 interface Pair {
   /** Lines with their LF. */
   readonly now?: Buffer;
-  readonly then?: Buffer;
+  readonly before?: Buffer;
 }
 
 function choose(
@@ -95,10 +95,13 @@ async function* keyedLines(
       ? 1
       : then.done
         ? -1
-        : compareKeys(keyOf(now.value, keyLength, 0, now.value.length - 1), keyOf(then.value, keyLength, 0, then.value.length - 1));
+        : compareKeys(
+            keyOf(now.value, keyLength, 0, now.value.length - 1),
+            keyOf(then.value, keyLength, 0, then.value.length - 1),
+          );
     yield {
       ...(order <= 0 && !now.done && { now: now.value }),
-      ...(order >= 0 && !then.done && { then: then.value }),
+      ...(order >= 0 && !then.done && { before: then.value }),
     };
     if (order <= 0) now = await nowLines.next();
     if (order >= 0) then = await thenLines.next();
@@ -112,11 +115,11 @@ async function* unkeyedLines(live: TableReader, stored: StoredTable, signal: Abo
     const text = line.toString("latin1");
     counted.set(text, (counted.get(text) ?? 0) + 1);
   }
-  for await (const then of lines(stored.rows({}, signal))) {
-    const text = then.toString("latin1");
+  for await (const before of lines(stored.rows({}, signal))) {
+    const text = before.toString("latin1");
     const left = counted.get(text) ?? 0;
     if (left > 0) counted.set(text, left - 1);
-    yield left > 0 ? { now: then, then } : { then };
+    yield left > 0 ? { now: before, before } : { before };
   }
   for (const [text, left] of counted) {
     const now = Buffer.from(text, "latin1");

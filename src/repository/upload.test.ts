@@ -210,7 +210,7 @@ test("whatever store operation fails, there is no snapshot, and the next run sto
       assert.ok(at > 4, "packs, index, snapshot");
       break;
     }
-    assert.ok(isHoldfastError(failed, "storage-failed"), String(failed));
+    assert.ok(isHoldfastError(failed, "storage-failed"));
     const before = await storedBytes(storage);
     const { addedBytes } = await uploadOnce(made, source);
     assert.ok(addedBytes + before < size * 1.01, `${addedBytes} stored again after ${before}`);

@@ -31,7 +31,10 @@ const setup = workerData as (UploadWorkerSetup | VerifyWorkerSetup | WriteWorker
 
 const door: WorkerDoor = {
   notify: (notice, transfer) => post({ type: "notice", notice }, transfer),
-  recycled: () => (receiveMessageOnPort(setup.recycle) as { message: ArrayBuffer } | undefined)?.message,
+  recycled: () => {
+    const received: { readonly message: ArrayBuffer } | undefined = receiveMessageOnPort(setup.recycle);
+    return received?.message;
+  },
 };
 const answer = answerer();
 let failed = false;

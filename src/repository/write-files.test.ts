@@ -48,7 +48,7 @@ async function written(
   files: readonly { name: string; content: readonly Id[]; size: number; metadata?: FileMetadata }[],
 ): Promise<{ errors: (Error | undefined)[]; lost: string[]; bytes: number }> {
   const folder = fs.openSync(target, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
-  const errors = new Array<Error | undefined>(files.length).fill(new Error("not answered"));
+  const errors = files.map((): Error | undefined => new Error("not answered"));
   const lost: string[] = [];
   let bytes = 0;
   const list = files.map(({ name, content, size, metadata = plain }, number): FileToWrite => {

@@ -2,14 +2,7 @@ import type { Transferable } from "node:worker_threads";
 import type { ByteName } from "../lib/byte-name.ts";
 import type { BlobIndex } from "./blob-index.ts";
 import { transferable } from "./message-bytes.ts";
-import {
-  blobNumbers,
-  fileNumbers,
-  pieceNumbers,
-  type BegunFile,
-  type FileAttributes,
-  type WriteRequest,
-} from "./write-messages.ts";
+import { fileNumbers, type BegunFile, type FileAttributes, type WriteRequest } from "./write-messages.ts";
 import type { PlannedFile, Run } from "./write-plan.ts";
 
 /** Puts a run, or files without contents, into the form in which it goes to a thread. Takes `sealed` over. */
