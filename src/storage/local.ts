@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { link, mkdir, open, readdir, rename, stat, statfs, unlink, type FileHandle } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { HoldfastError } from "../lib/errors.ts";
+import { DirectWriter } from "./direct-write.ts";
 import { isStoredName, kindFolders, packFolders, storedPath } from "./layout.ts";
 import { hasSystemCode, localError } from "./local-error.ts";
 import type { ByteRange, Storage, StoredFile } from "./storage.ts";
@@ -16,6 +17,7 @@ import type { ByteRange, Storage, StoredFile } from "./storage.ts";
  */
 export function localStorage(path: string): Storage {
   const root = resolve(path);
+  const direct = new DirectWriter();
   const pathOf = (file: StoredFile): string => join(root, storedPath(file));
 
   return {
@@ -37,7 +39,7 @@ export function localStorage(path: string): Storage {
       const target = pathOf(file);
       try {
         if (await isThere(file, target, bytes.length)) return;
-        await saveNew(file, target, bytes, signal);
+        await saveNew(file, target, bytes, direct, signal);
       } catch (error) {
         throw localError(error, target);
       }
@@ -102,16 +104,20 @@ async function isThere(file: StoredFile, target: string, length: number): Promis
   return true;
 }
 
-async function saveNew(file: StoredFile, target: string, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+async function saveNew(
+  file: StoredFile,
+  target: string,
+  bytes: Uint8Array,
+  direct: DirectWriter,
+  signal: AbortSignal,
+): Promise<void> {
   const temporary = `${target}-tmp-${randomBytes(6).toString("hex")}`;
-  const handle = await openNew(temporary);
   try {
-    try {
-      await writeAll(handle, bytes, signal);
-      await syncHandle(handle);
-    } finally {
-      await handle.close();
-    }
+    await writeNew(temporary, bytes, direct, signal).catch(async (error: unknown) => {
+      if (!direct.isRefusal(error)) throw error;
+      await unlink(temporary).catch(() => undefined);
+      await writeNew(temporary, bytes, direct, signal);
+    });
     signal.throwIfAborted();
     if (file.kind === "config") await linkOrRename(temporary, target);
     else await rename(temporary, target);
@@ -122,8 +128,20 @@ async function saveNew(file: StoredFile, target: string, bytes: Uint8Array, sign
   await syncFolder(dirname(target));
 }
 
-async function openNew(path: string): Promise<FileHandle> {
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+async function writeNew(path: string, bytes: Uint8Array, direct: DirectWriter, signal: AbortSignal): Promise<void> {
+  const flag = direct.flagFor(bytes);
+  const handle = await openNew(path, flag);
+  try {
+    if (flag === 0) await writeAll(handle, bytes, signal);
+    else await direct.write(handle, bytes, signal);
+    await syncHandle(handle);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function openNew(path: string, flag: number): Promise<FileHandle> {
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW | flag;
   try {
     return await open(path, flags, 0o400);
   } catch (error) {
