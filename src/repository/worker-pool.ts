@@ -157,7 +157,7 @@ export class WorkerPool {
     const worker = new Worker(new URL(file, import.meta.url), {
       workerData: { ...this.#options.setup, recycle: port2 },
       transferList: [port2],
-      resourceLimits: { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 16 },
+      resourceLimits: { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 8 },
     });
     port1.unref();
     const member = new Member(worker, port1);
