@@ -114,7 +114,7 @@ async function write(
 ): Promise<void> {
   const written = await writeFolder(
     { ...input, reader: indexed, signal: run.signal },
-    { repository: indexed, limits, run },
+    { repository: indexed, limits, run, target: "staged" },
   );
   built.files += written.files;
   built.bytes += written.bytes;

@@ -182,8 +182,15 @@ export interface FileMetadata {
   readonly extendedAttributes: readonly { readonly name: string; readonly value: Buffer }[];
 }
 
+/**
+ * `rename`: each file appears under its name when it is whole. `direct`: it is written under its name, where nothing
+ * may be; for folders that nobody uses before the whole restore is done. Half the system's work for a small file.
+ */
+export type Placing = "rename" | "direct";
+
 export interface WriteOptions {
   readonly signal: AbortSignal;
+  readonly placing: Placing;
   readonly limits: Limits;
   readonly onBytes?: (bytes: number) => void;
   readonly onMetadataLost?: (name: ByteName, what: string) => void;

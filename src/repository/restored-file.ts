@@ -14,7 +14,7 @@ import { nodePath, type ByteName } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { setExtendedAttribute, setTimes } from "../lib/posix.ts";
 import { temporaryName } from "../lib/temporary-name.ts";
-import type { FileMetadata } from "./repository.ts";
+import type { FileMetadata, Placing } from "./repository.ts";
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = constants;
 
@@ -28,8 +28,9 @@ function pathIn(folder: number, name: ByteName): string | Buffer {
   return nodePath(`/proc/self/fd/${folder}/${name}` as ByteName);
 }
 
-export function beginFile(folder: number): Begun {
-  const temporary = temporaryName();
+/** Begins a file under a temporary name, or right under its own where nobody sees the folder yet. */
+export function beginFile(folder: number, name: ByteName, placing: Placing): Begun {
+  const temporary = placing === "direct" ? name : temporaryName();
   return { fd: openSync(pathIn(folder, temporary), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600), temporary };
 }
 
@@ -85,7 +86,7 @@ export function setFileMetadata(fd: number, metadata: FileMetadata, onLost: (wha
 }
 
 export function placeFile(folder: number, temporary: ByteName, name: ByteName): void {
-  renameSync(pathIn(folder, temporary), pathIn(folder, name));
+  if (temporary !== name) renameSync(pathIn(folder, temporary), pathIn(folder, name));
 }
 
 /** For a file that came to nothing. */

@@ -15,7 +15,7 @@ import { getExtendedAttribute } from "../lib/posix.ts";
 import { memoryStorage } from "../storage/memory.ts";
 import type { Storage } from "../storage/storage.ts";
 import { createRepository } from "./create.ts";
-import type { FileMetadata, FileToWrite, IndexedRepository, Repository, Upload } from "./repository.ts";
+import type { FileMetadata, FileToWrite, IndexedRepository, Placing, Repository, Upload } from "./repository.ts";
 
 const MiB = 1 << 20;
 const { signal } = new AbortController();
@@ -46,6 +46,7 @@ async function written(
   indexed: IndexedRepository,
   target: string,
   files: readonly { name: string; content: readonly Id[]; size: number; metadata?: FileMetadata }[],
+  placing: Placing = "rename",
 ): Promise<{ errors: (Error | undefined)[]; lost: string[]; bytes: number }> {
   const folder = fs.openSync(target, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
   const errors = files.map((): Error | undefined => new Error("not answered"));
@@ -61,6 +62,7 @@ async function written(
     await indexed.writeFiles(list, {
       signal,
       limits,
+      placing,
       onBytes: (count) => (bytes += count),
       onMetadataLost: (name: ByteName, what) => lost.push(`${name} ${what}`),
     });
@@ -124,17 +126,21 @@ test("blobs shared between files, repeated in one, and from several packs, land 
     const bytes = Buffer.concat(parts.map((part) => pieces[part] ?? Buffer.alloc(0)));
     return { name: `file-${number}`, content: parts.map((part) => ids[part] ?? ""), size: bytes.length, bytes };
   });
-  const { errors, bytes } = await written(await repository.index(signal), temporary.path, files);
-  assert.deepEqual(
-    errors,
-    files.map(() => undefined),
-  );
-  assert.equal(
-    bytes,
-    files.reduce((sum, file) => sum + file.size, 0),
-  );
-  for (const file of files) assert.ok(fs.readFileSync(join(temporary.path, file.name)).equals(file.bytes), file.name);
-  assert.equal(fs.readdirSync(temporary.path).length, files.length);
+  for (const placing of ["rename", "direct"] as const) {
+    const target = join(temporary.path, placing);
+    fs.mkdirSync(target);
+    const { errors, bytes } = await written(await repository.index(signal), target, files, placing);
+    assert.deepEqual(
+      errors,
+      files.map(() => undefined),
+    );
+    assert.equal(
+      bytes,
+      files.reduce((sum, file) => sum + file.size, 0),
+    );
+    for (const file of files) assert.ok(fs.readFileSync(join(target, file.name)).equals(file.bytes), file.name);
+    assert.equal(fs.readdirSync(target).length, files.length);
+  }
 });
 
 test("a damaged or missing blob fails the files that need it, unless another pack has it whole", async () => {

@@ -122,7 +122,14 @@ class Batch {
     signal.throwIfAborted();
     if (sealed instanceof Error) for (const file of files) failed.set(file, sealed);
     else if (writable.length > 0) {
-      const { request, transfer } = writeRequest(run, sealed, writable, this.#spread, parts.index);
+      const { request, transfer } = writeRequest(
+        run,
+        sealed,
+        writable,
+        this.#spread,
+        parts.index,
+        this.#options.placing,
+      );
       const answer = await parts.pool.request<WriteAnswer>(request, transfer);
       for (const { file, code, message } of answer.failed) {
         const planned = writable[file];
@@ -157,7 +164,7 @@ class Batch {
     const known = this.#spread.get(planned);
     if (known !== undefined) return known.error === undefined;
     try {
-      const { fd, temporary } = beginFile(planned.file.folder);
+      const { fd, temporary } = beginFile(planned.file.folder, planned.file.name, this.#options.placing);
       const inode = fstatSync(fd).ino;
       closeSync(fd);
       this.#spread.set(planned, { temporary, inode, left: planned.pieces, error: undefined });
@@ -219,7 +226,7 @@ class Batch {
     const { parts, signal, onBytes } = this.#options;
     let temporary: ByteName | undefined;
     try {
-      const begun = beginFile(file.folder);
+      const begun = beginFile(file.folder, file.name, this.#options.placing);
       temporary = begun.temporary;
       let position = 0;
       try {

@@ -1,5 +1,6 @@
 import type { MasterKey } from "../format/crypto.ts";
 import type { ByteName } from "../lib/byte-name.ts";
+import type { Placing } from "./repository.ts";
 
 /** What `writeFiles` and its worker threads say to each other; numbers in typed arrays, as in `upload-messages.ts`. */
 export interface WriteWorkerSetup {
@@ -19,6 +20,7 @@ export interface WriteRequest {
   /** `pieceNumbers` for each piece: blob, file, position in the file. Ordered by blob. */
   readonly pieces: Float64Array;
   readonly names: readonly ByteName[];
+  readonly placing: Placing;
   /** `fileNumbers` for each file: folder, size, pieces in this request, mode, owner and group (-1: left alone). */
   readonly files: Float64Array;
   /** Access and modification time of each file, nanoseconds. */

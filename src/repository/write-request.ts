@@ -1,6 +1,7 @@
 import type { Transferable } from "node:worker_threads";
 import type { ByteName } from "../lib/byte-name.ts";
 import type { BlobIndex } from "./blob-index.ts";
+import type { Placing } from "./repository.ts";
 import { transferable } from "./message-bytes.ts";
 import { fileNumbers, type BegunFile, type FileAttributes, type WriteRequest } from "./write-messages.ts";
 import type { PlannedFile, Run } from "./write-plan.ts";
@@ -12,6 +13,7 @@ export function writeRequest(
   files: readonly PlannedFile[],
   begun: ReadonlyMap<PlannedFile, { readonly temporary: ByteName; readonly inode: number }>,
   index: BlobIndex,
+  placing: Placing,
 ): { readonly request: WriteRequest; readonly transfer: readonly Transferable[] } {
   const numberOf = new Map(files.map((file, number) => [file, number]));
   const pieceCounts = new Array<number>(files.length).fill(0);
@@ -52,6 +54,7 @@ export function writeRequest(
     ids: index.idBytes(ids),
     pieces: Float64Array.from(pieces),
     names: files.map(({ file }) => file.name),
+    placing,
     files: numbers,
     times,
     attributes,

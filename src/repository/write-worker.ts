@@ -3,7 +3,16 @@ import { hash } from "node:crypto";
 import { sealOverhead, UnsealRun } from "../format/crypto.ts";
 import { ZstdDecoder } from "../format/zstd-context.ts";
 import { nodeBuffer } from "./message-bytes.ts";
-import { beginFile, dropFile, placeFile, reopenFile, setFileMetadata, writePiece } from "./restored-file.ts";
+import {
+  type Begun,
+  beginFile,
+  dropFile,
+  placeFile,
+  reopenFile,
+  setFileMetadata,
+  writePiece,
+} from "./restored-file.ts";
+import type { ByteName } from "../lib/byte-name.ts";
 import type { FileMetadata } from "./repository.ts";
 import { Scratch } from "./scratch.ts";
 import { Throttle } from "./throttle.ts";
@@ -141,7 +150,7 @@ class OpenFiles {
     if (state.fd === undefined) {
       const begun = this.#begun.get(file);
       if (begun) state.fd = reopenFile(folder, begun.temporary, begun.inode);
-      else ({ fd: state.fd, temporary: state.temporary } = beginFile(folder));
+      else ({ fd: state.fd, temporary: state.temporary } = this.#begin(folder, file));
     }
     if (bytes !== undefined) {
       if (writePiece(state.fd, bytes, position)) state.endsInHole = true;
@@ -159,6 +168,11 @@ class OpenFiles {
     if (temporary === undefined) return;
     placeFile(folder, temporary, this.#request.names[file] ?? temporary);
     state.temporary = undefined;
+  }
+
+  #begin(folder: number, file: number): Begun {
+    const { names, placing } = this.#request;
+    return beginFile(folder, names[file] ?? ("" as ByteName), placing);
   }
 
   #folder(file: number): number {

@@ -77,7 +77,7 @@ export async function writeFlatFolder(
         },
       };
     });
-    await indexed.writeFiles(files, { signal, limits: { workers: 2, priority: "normal" } });
+    await indexed.writeFiles(files, { signal, limits: { workers: 2, priority: "normal" }, placing: "direct" });
     if (done !== files.length) throw new Error(`${done} of ${files.length} files were answered`);
   } finally {
     fs.closeSync(folder);

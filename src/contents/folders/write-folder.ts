@@ -26,6 +26,8 @@ export interface FolderWritten {
 export interface WriteFolderOptions {
   readonly repository: IndexedRepository;
   readonly limits: Limits;
+  /** `staged`: nobody uses the target before all of it is done, so files need not appear whole. Default `live`. */
+  readonly target?: "live" | "staged";
   readonly run: Pick<Run, "signal" | "report">;
   /** Told of each item when it is decided, before it is done. */
   readonly onItem?: (item: FolderPlanItem) => void;
@@ -201,9 +203,10 @@ class Writer {
     const files = this.#batch;
     this.#batch = [];
     if (files.length > 0) {
-      const { repository, limits, run } = this.#options;
+      const { repository, limits, run, target } = this.#options;
       await repository.writeFiles(files, {
         signal: run.signal,
+        placing: target === "staged" ? "direct" : "rename",
         limits,
         onBytes: (bytes) => {
           this.#doneBytes += bytes;
