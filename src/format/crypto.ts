@@ -176,6 +176,18 @@ function skipToBlock(cipher: crypto.Cipheriv | crypto.Decipheriv, length: number
   if (over > 0) cipher.update(padding.subarray(0, over));
 }
 
+/**
+ * Tells whether bytes are still what they were: Poly1305 under a random key that nobody else sees. Two different texts
+ * of 8 MiB have equal sums with a probability of 2^-83 at most, at an eighth of the cost of SHA-256.
+ */
+export class Fingerprint {
+  readonly #key = crypto.randomBytes(32);
+
+  of(bytes: Uint8Array): Buffer {
+    return createMac("poly1305", this.#key).update(bytes).final();
+  }
+}
+
 const padding = new Uint8Array(blockLength);
 
 /** Poly1305-AES with a running AES for the nonces and one buffer for the one-time keys. */

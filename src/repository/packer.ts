@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import { compressBound } from "../format/compress.ts";
-import { alignedLength, sealOverhead, SealRun, UnsealRun, type MasterKey } from "../format/crypto.ts";
+import { alignedLength, Fingerprint, sealOverhead, SealRun, UnsealRun, type MasterKey } from "../format/crypto.ts";
 import { headerLengthField, maxHeaderBytes, PackHeader } from "../format/pack.ts";
 import type { BlobType, Id } from "../format/tree.ts";
 import { ZstdDecoder, ZstdEncoder } from "../format/zstd-context.ts";
@@ -56,14 +56,17 @@ export interface PackedResult {
  * Takes blobs, gives packs: hash, look whether the blob is known, compress, seal, check, append. One a thread, with
  * three packs open at most: trees, hot data, bulk data.
  *
- * "Check" reads each blob back out of the pack as a reader will (tag, decrypt, decompress, hash, compare with the id)
- * before the pack can leave: compressors had bugs and memory has errors, and nobody would know before the restore.
+ * "Check" reads each blob back out of the pack as a reader will (tag, decrypt, decompress) and compares it with what it
+ * was, before the pack can leave: compressors had bugs and memory has errors, and nobody would know before the restore.
+ * A small blob is compared by its SHA-256, its id. A large one by a fingerprint that was taken before its SHA-256 was:
+ * when the two are equal, the id is that of what is in the pack, just as surely, and at an eighth of the cost.
  */
 export class Packer {
   readonly #options: PackerOptions;
   readonly #encoder = new ZstdEncoder(dataLevel);
   readonly #decoder = new ZstdDecoder();
   readonly #opener: UnsealRun;
+  readonly #fingerprint = new Fingerprint();
   readonly #open = new Map<string, OpenPack>();
   readonly #frames = new Scratch();
   readonly #opened = new Scratch();
@@ -76,20 +79,28 @@ export class Packer {
 
   /** Stores `bytes` unless somebody has. They are not kept: the caller may use their memory again. */
   add(type: BlobType, stream: PackStream, bytes: Uint8Array): PackedResult {
-    const id = hash("sha256", bytes, "buffer");
+    const blob = this.#identify(bytes);
+    const { id } = blob;
     const added = this.#options.index.claim(type, id, bytes.length) >= 0;
-    return { id, size: bytes.length, added, storedBytes: added ? this.#store(type, stream, id, bytes) : 0 };
+    return { id, size: bytes.length, added, storedBytes: added ? this.#store(type, stream, blob) : 0 };
   }
 
   /** As `add`, for a blob that the caller has claimed. */
   addClaimed(type: BlobType, stream: PackStream, bytes: Uint8Array): PackedResult {
-    const id = hash("sha256", bytes, "buffer");
-    return { id, size: bytes.length, added: true, storedBytes: this.#store(type, stream, id, bytes) };
+    const blob = this.#identify(bytes);
+    return { id: blob.id, size: bytes.length, added: true, storedBytes: this.#store(type, stream, blob) };
   }
 
-  #store(type: BlobType, stream: PackStream, id: Buffer, bytes: Uint8Array): number {
+  #identify(bytes: Uint8Array): Blob {
+    // In this order: a bit that flips between the two is found when it is read back.
+    const fingerprint = bytes.length > smallBlob ? this.#fingerprint.of(bytes) : undefined;
+    return { id: hash("sha256", bytes, "buffer"), bytes, fingerprint };
+  }
+
+  #store(type: BlobType, stream: PackStream, blob: Blob): number {
+    const { id, bytes, fingerprint } = blob;
     const pack = this.#packFor(type, stream, bytes.length);
-    return bytes.length <= smallBlob ? this.#stage(pack, id, bytes) : this.#append(pack, id, bytes);
+    return fingerprint === undefined ? this.#stage(pack, id, bytes) : this.#append(pack, id, bytes, fingerprint);
   }
 
   /** Closes all open packs. */
@@ -141,7 +152,8 @@ export class Packer {
       const id = pack.stagedIds[index];
       if (id === undefined) break;
       const plainLength = pack.stagedPlain[index] ?? 0;
-      this.#verify(pack, offset, length + sealOverhead, plainLength, id);
+      const plain = this.#readBack(pack, offset, length + sealOverhead, plainLength);
+      if (!hash("sha256", plain, "buffer").equals(id)) throw differs(id);
       pack.header.add(pack.type, length + sealOverhead, plainLength, id);
       offset += length + sealOverhead;
     }
@@ -152,7 +164,7 @@ export class Packer {
     this.#closeIfFull(pack);
   }
 
-  #append(pack: OpenPack, id: Buffer, bytes: Uint8Array): number {
+  #append(pack: OpenPack, id: Buffer, bytes: Uint8Array, fingerprint: Buffer): number {
     this.#sealStaged(pack);
     const target =
       this.#open.get(pack.key) === pack ? pack : this.#packFor(pack.type, keyStream(pack.key), bytes.length);
@@ -164,7 +176,8 @@ export class Packer {
     const plainLength = body === bytes ? 0 : bytes.length;
     const length = body.length + sealOverhead;
     target.seal.sealInto(target.bytes, target.length, body);
-    this.#verify(target, target.length, length, plainLength, id);
+    const plain = this.#readBack(target, target.length, length, plainLength);
+    if (!this.#fingerprint.of(plain).equals(fingerprint)) throw differs(id);
     target.header.add(target.type, length, plainLength, id);
     target.length += length;
     this.#closeIfFull(target);
@@ -191,15 +204,13 @@ export class Packer {
     return this.#compressed(samples).length < samples.length * 0.97;
   }
 
-  #verify(pack: OpenPack, offset: number, length: number, plainLength: number, id: Buffer): void {
+  /** What a reader will get; valid until the next call. */
+  #readBack(pack: OpenPack, offset: number, length: number, plainLength: number): Buffer {
     const sealed = pack.bytes.subarray(offset, offset + length);
     // Small ones come faster in memory of their own.
     const body = this.#opener.unseal(sealed, length > smallBlob ? this.#opened.of(length) : undefined);
-    const plain =
-      plainLength === 0 ? body : this.#decoder.decompress(body, plainLength, this.#decompressed.of(plainLength));
-    if (!hash("sha256", plain, "buffer").equals(id)) {
-      throw new HoldfastError("verify-failed", { reason: "blob before upload", blob: id.toString("hex") });
-    }
+    if (plainLength === 0) return body;
+    return this.#decoder.decompress(body, plainLength, this.#decompressed.of(plainLength));
   }
 
   #closeIfFull(pack: OpenPack): void {
@@ -220,6 +231,17 @@ export class Packer {
     const name = hash("sha256", pack.bytes.subarray(0, length), "hex");
     this.#options.onPack({ name, buffer: pack.buffer, length, header });
   }
+}
+
+function differs(id: Buffer): HoldfastError {
+  return new HoldfastError("verify-failed", { reason: "blob before upload", blob: id.toString("hex") });
+}
+
+interface Blob {
+  readonly id: Buffer;
+  readonly bytes: Uint8Array;
+  /** Of large blobs. */
+  readonly fingerprint: Buffer | undefined;
 }
 
 /** Room that a pack keeps for what is staged, for the seals and for its header. */
