@@ -132,7 +132,7 @@ export interface UploadStats {
 
 /**
  * Everything that one backup writes. Blobs go to worker threads, which compress, seal and verify them (open again,
- * decompress, hash, compare) and gather packs; a pack is durable before an index names it, all indexes before the
+ * decompress, compare with what was hashed) and gather packs; a pack is durable before an index names it, all indexes before the
  * snapshot is written. Any failure to store ends the upload: there is then no snapshot, and the next run reuses what
  * an index already names.
  */
