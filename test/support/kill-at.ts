@@ -29,11 +29,17 @@ const changing = [
   "lchown",
   "copyFile",
 ];
+/** Of an opened `FileHandle`. */
+const changingHandle = ["write", "writev", "writeFile", "sync", "datasync", "truncate", "chmod", "chown", "utimes"];
 /** Calls of the C library that reach around `node:fs`. */
 const native = /\b(renameat2|syncfs|mknod|futimens|utimensat|fsetxattr|lsetxattr)\b/;
 
 type Callable = (...values: unknown[]) => unknown;
 type Patchable = Record<string, unknown>;
+
+function creates(flags: unknown): boolean {
+  return typeof flags === "number" ? (flags & fs.constants.O_CREAT) !== 0 : /[wax]/.test(String(flags));
+}
 
 if (isMainThread) {
   const killAt = Number(process.env["HOLDFAST_TEST_KILL_AT"] ?? "0");
@@ -57,6 +63,23 @@ if (isMainThread) {
       if (typeof call === "function") target[name] = counted(call as Callable);
     }
   }
+  for (const target of modules) {
+    for (const name of ["open", "openSync"]) {
+      const call = target[name];
+      if (typeof call !== "function") continue;
+      target[name] = function (this: unknown, ...values: unknown[]) {
+        if (creates(values[1])) step();
+        return (call as Callable).apply(this, values);
+      };
+    }
+  }
+  const handle = await fs.promises.open("/dev/null");
+  const prototype = Object.getPrototypeOf(handle) as Patchable;
+  for (const name of changingHandle) {
+    const call = prototype[name];
+    if (typeof call === "function") prototype[name] = counted(call as Callable);
+  }
+  await handle.close();
   syncBuiltinESMExports();
 
   const koffi = require("koffi") as { load: (name: string) => { func: (declaration: string) => Callable } };

@@ -148,7 +148,9 @@ class Capture {
 
   async #walk(root: FolderScan): Promise<void> {
     const { compareWith, countAgainst } = this.#input;
-    const begin = this.#frame(root, "", await this.#load(compareWith), await this.#load(countAgainst), (tree) => {
+    const old = await this.#load(compareWith);
+    const also = countAgainst === compareWith ? old?.twin() : await this.#load(countAgainst);
+    const begin = this.#frame(root, "", old, also, (tree) => {
       if (tree !== undefined) this.#done.resolve(tree);
     });
     const way = [begin];
@@ -184,7 +186,10 @@ class Capture {
     const details = trusted ?? scannedDetails(parent.scan, entry);
     const scan = parent.scan.child(entry);
     const old = known && (await parent.old?.child(known, this.#input.reader, this.#run.signal));
-    const also = knownAlso && (await parent.also?.child(knownAlso, this.#input.reader, this.#run.signal));
+    const isSame = knownAlso?.subtree !== undefined && knownAlso.subtree === known?.subtree;
+    const also = isSame
+      ? old?.twin()
+      : knownAlso && (await parent.also?.child(knownAlso, this.#input.reader, this.#run.signal));
     if (known && known.type !== "dir") await this.#countRemoved([known]);
     return this.#frame(scan, `${parent.inside}${entry.name}/`, old, also, (tree) => {
       if (tree !== undefined && details !== undefined) {

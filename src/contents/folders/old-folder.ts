@@ -36,6 +36,11 @@ export class OldFolder {
     }
   }
 
+  /** The same folder for somebody who walks it on his own. */
+  twin(): OldFolder {
+    return new OldFolder(this.id, this.nodes, this.#inside);
+  }
+
   /** The node of this name. Names must be asked for in ascending order; those passed over are gone from the disk. */
   take(name: ByteName): TreeNode | undefined {
     for (let node = this.nodes[this.#at]; node && node.name <= name; node = this.nodes[this.#at]) {
