@@ -1,4 +1,5 @@
 import { tmpdir } from "node:os";
+import type { DatabaseSync } from "node:sqlite";
 
 import type { DatabaseSnapshot, DatabaseSource } from "../database.ts";
 import { copyRollbackDatabase } from "./copy.ts";
@@ -50,24 +51,21 @@ async function takeSnapshot(url: string, path: string, signal: AbortSignal): Pro
 }
 
 async function snapshotOfCopy(path: string, file: OpenedFile, signal: AbortSignal): Promise<DatabaseSnapshot> {
-  const copy = await copyRollbackDatabase(path, file.connection, tmpdir(), signal);
+  const position = await describePosition(path, file);
+  const copied = await openCopy(path, file, signal);
   try {
-    const position = await describePosition(path, file);
     file.connection.close();
-    const copied = openImmutable(copy.path);
-    try {
-      return openSnapshot(copied, file.journalMode, position, async () => {
-        copied.close();
-        await copy[Symbol.asyncDispose]();
-      });
-    } catch (error) {
-      copied.close();
-      throw error;
-    }
+    return openSnapshot(copied, file.journalMode, position, async () => copied.close());
   } catch (error) {
-    await copy[Symbol.asyncDispose]();
+    copied.close();
     throw error;
   }
+}
+
+/** The copy has no name any more once it is open: a run that is killed leaves none of the customers' data behind. */
+async function openCopy(path: string, file: OpenedFile, signal: AbortSignal): Promise<DatabaseSync> {
+  await using copy = await copyRollbackDatabase(path, file.connection, tmpdir(), signal);
+  return openImmutable(copy.path);
 }
 
 /** For a person who compares two snapshots; SQLite has no log with positions. */
