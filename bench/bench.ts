@@ -38,6 +38,7 @@ const tools = values.tools.split(",").map((name) => {
   return makers[name as keyof typeof makers]();
 });
 
+rmSync(join(work, "target"), { recursive: true, force: true });
 const samples: Sample[] = [];
 const record = (sample: Sample) => {
   samples.push(sample);
@@ -74,6 +75,6 @@ const table = markdownTable(rows);
 const line = `${about.date}; medians of ${rounds}; ${machine.cpu}, ${machine.cores} cores; ${about.tools.join("; ")}; data × ${scale}.`;
 writeFileSync(join(out, "bench.md"), `${line}\n\n${table}`);
 console.log(table);
-for (const name of ["holdfast", "restic", "borg", "target", "live"]) {
+for (const name of ["holdfast", "restic", "borg", "target", "live", "aside"]) {
   rmSync(join(work, name), { recursive: true, force: true });
 }

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { changeTable, makeData } from "./data.ts";
 import { measure, type Cost } from "./measure.ts";
+import { setAside } from "./set-aside.ts";
 import type { Source, Tool } from "./tools.ts";
 
 /** One step of one scenario done once by one tool. */
@@ -37,11 +38,10 @@ function backupStep(bench: Bench, tool: Tool, source: Source, step: string): voi
 
 function restoreStep(bench: Bench, tool: Tool, source: Source, step: string, wanted: string): void {
   const target = join(bench.work, "target");
-  rmSync(target, { recursive: true, force: true });
   mkdirSync(target);
   bench.record({ step, tool: tool.name, ...tool.restore(source, target) });
   if (folderHash(tool.restored(source, target)) !== wanted) throw new Error(`${tool.name} restored other bytes`);
-  rmSync(target, { recursive: true, force: true });
+  setAside(bench.work, target);
 }
 
 function folderRound(bench: Bench, name: "mix" | "small"): void {

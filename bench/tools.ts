@@ -1,5 +1,6 @@
 import { cpSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { setAside } from "./set-aside.ts";
 import { measure, together, type Cost } from "./measure.ts";
 
 /** One backup program with a repository of its own: what every scenario asks of it. */
@@ -71,7 +72,7 @@ export function holdfastTool(work: string, root: string): Tool {
     name: "holdfast",
     version: measure(home, [program, "--version"], { cwd: home, env }).output.trim(),
     create(source) {
-      rmSync(repository, { recursive: true, force: true });
+      setAside(work, repository);
       describe(source);
       run("init");
     },
@@ -97,7 +98,7 @@ export function resticTool(work: string): Tool {
     name: "restic",
     version: run(home, "version").output.split(" ").slice(0, 2).join(" "),
     create() {
-      rmSync(repository, { recursive: true, force: true });
+      setAside(work, repository);
       run(home, "init");
     },
     backup: (source) => run(source.folder, "backup", source.database ?? "."),
@@ -125,9 +126,9 @@ export function borgTool(work: string): Tool {
     name: "borg",
     version: run(home, "--version").output.trim(),
     create() {
-      rmSync(repository, { recursive: true, force: true });
-      rmSync(join(home, ".cache"), { recursive: true, force: true });
-      rmSync(join(home, ".config"), { recursive: true, force: true });
+      setAside(work, repository);
+      setAside(work, join(home, ".cache"));
+      setAside(work, join(home, ".config"));
       run(home, "init", "--encryption", "repokey");
     },
     backup(source) {
