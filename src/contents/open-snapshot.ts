@@ -1,5 +1,5 @@
 import type { Id, Tree, TreeNode } from "../format/tree.ts";
-import { type ByteName, nameFromText } from "../lib/byte-name.ts";
+import { type ByteName, nameFromText, nameText } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { BlobReader, StoredSnapshot } from "../repository/repository.ts";
 import { type Manifest, parseManifest } from "./manifest.ts";
@@ -43,6 +43,12 @@ export async function loadContent(reader: BlobReader, node: TreeNode, signal: Ab
 
 export function nodeNamed(tree: Tree, name: ByteName): TreeNode | undefined {
   return tree.nodes.find((node) => node.name === name);
+}
+
+/** The tree of a node that must be a folder. */
+export function treeOf(node: TreeNode): Id {
+  if (node.subtree === undefined) throw new HoldfastError("repository-damaged", { subject: nameText(node.name) });
+  return node.subtree;
 }
 
 /** The tree of a folder below another, by its names; `undefined` when it is not there. */

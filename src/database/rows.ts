@@ -6,7 +6,7 @@ export function keyOf(bytes: Buffer, keyLength: number, start = 0, end = bytes.l
 }
 
 /** Where the key of a line ends: at the TAB after its last field, or at the line's end. */
-function keyEnd(bytes: Uint8Array, keyLength: number, start: number, end: number): number {
+export function keyEnd(bytes: Uint8Array, keyLength: number, start: number, end: number): number {
   if (keyLength === 0) return start;
   let left = keyLength;
   // Not `indexOf`: in a line without a further TAB it would search on through all the lines behind it.

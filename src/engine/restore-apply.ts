@@ -106,7 +106,9 @@ async function finish(
   started: Date,
   run: Run,
 ): Promise<RestoreReport> {
-  const undoable = plan.target.kind === "in-place" && record.steps.length > 0;
+  // A copy in an empty folder is undone by removing it; whatever was replaced anywhere is kept.
+  const replaced = record.steps.some(({ old }) => old !== undefined);
+  const undoable = replaced || (plan.target.kind === "in-place" && record.steps.length > 0);
   if (undoable) await dropOldRestores(engine, record.crm, record.location);
   else await forgetRecord(engine, record);
   const kept = record.steps.filter(({ old }) => old !== undefined).map(({ slot }) => nameText(slot as ByteName));

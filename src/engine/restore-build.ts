@@ -3,11 +3,9 @@ import { basename, dirname } from "node:path";
 import { metadataOf } from "../contents/folders/node-metadata.ts";
 import type { WriteFolderInput } from "../contents/folders/plan-folder.ts";
 import { writeFolder } from "../contents/folders/write-folder.ts";
-import { loadContent } from "../contents/open-snapshot.ts";
+import { loadContent, treeOf } from "../contents/open-snapshot.ts";
 import { setMetadata } from "../files/write-entry.ts";
-import type { Id, TreeNode } from "../format/tree.ts";
 import { joinName, nameFromText, nameText } from "../lib/byte-name.ts";
-import { HoldfastError } from "../lib/errors.ts";
 import type { Warning } from "../lib/events.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Run } from "../lib/run.ts";
@@ -156,9 +154,4 @@ function placeBeside(root: string): string {
 
 function owners(): "set" | "keep" {
   return process.geteuid?.() === 0 ? "set" : "keep";
-}
-
-function treeOf(node: TreeNode): Id {
-  if (node.subtree === undefined) throw new HoldfastError("repository-damaged", { subject: nameText(node.name) });
-  return node.subtree;
 }

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { planFolder, type FolderPlanItem } from "../contents/folders/plan-folder.ts";
 import type { FolderManifest, Manifest } from "../contents/manifest.ts";
-import { loadContent, nodeNamed, type OpenedSnapshot, subtreeAt } from "../contents/open-snapshot.ts";
+import { loadContent, nodeNamed, type OpenedSnapshot, subtreeAt, treeOf } from "../contents/open-snapshot.ts";
 import type { Neutralise } from "../crm/platform.ts";
 import type { Id, TreeNode } from "../format/tree.ts";
 import { nameFromText, nameText, type ByteName } from "../lib/byte-name.ts";
@@ -309,11 +309,6 @@ class Preparation {
 
 function isExact(switches: RestorePlan["switches"]): boolean {
   return switches.createMissing && switches.updateChanged && switches.removeNewer;
-}
-
-function treeOf(node: TreeNode): Id {
-  if (node.subtree === undefined) throw new HoldfastError("repository-damaged", { subject: nameText(node.name) });
-  return node.subtree;
 }
 
 /** What lies in a folder that is itself made or replaced comes with it. */

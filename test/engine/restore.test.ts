@@ -257,3 +257,16 @@ test("an undo whose kept things somebody removed says so, and is not offered", a
   await assert.rejects(undoRestore(crm.engine, { id: undo }, crm.run), fails("undo-lost"));
   assertAsBackedUp(crm);
 });
+
+test("files replaced in another folder are kept too, and come back", async () => {
+  using folder = temporaryFolder();
+  const crm = await backedUp(folder.path);
+  const target = join(folder.path, "elsewhere");
+  mkdirSync(join(target, "attachments"), { recursive: true });
+  writeFileSync(join(target, "attachments", "logo.bin"), "somebody's own");
+  const report = await crm.apply(await crm.plan({ scope: { kind: "files", paths: ["/files/attachments"] }, target }));
+  assertSameTrees(join(target, "attachments"), join(crm.was, "attachments"), ["root", "folder-times"]);
+  assert.equal(report.kept.length, 1);
+  await undoRestore(crm.engine, { id: report.undo ?? "" }, crm.run);
+  assert.equal(readFileSync(join(target, "attachments", "logo.bin"), "utf8"), "somebody's own");
+});

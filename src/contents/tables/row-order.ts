@@ -1,3 +1,4 @@
+import { keyEnd as keyEndOfFields } from "../../database/rows.ts";
 import type { DatabaseEngine, RowKey, TableSchema } from "../../database/database.ts";
 
 /** What this layer needs of a database engine. */
@@ -21,18 +22,11 @@ function compareBytes(a: RowKey, b: RowKey): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-const tab = 9;
 const lineFeed = 10;
 
-/** Where the key of the line at `start` ends; `end` is the line's end without its LF. */
-export function keyEnd(order: RowOrder, bytes: Buffer, start: number, end: number): number {
-  if (order.keyLength === 0) return end;
-  let at = start;
-  for (let field = order.keyLength; field > 0; field--) {
-    while (at < end && bytes[at] !== tab) at++;
-    if (field > 1 && at < end) at++;
-  }
-  return at;
+/** Where the key of the line at `start` ends; `end` is the line's end without its LF. Without a key, the whole row is it. */
+export function keyEnd({ keyLength }: RowOrder, bytes: Buffer, start: number, end: number): number {
+  return keyLength === 0 ? end : keyEndOfFields(bytes, keyLength, start, end);
 }
 
 export function keyAt(order: RowOrder, bytes: Buffer, start: number, end: number): RowKey {
