@@ -70,6 +70,10 @@ const repository = z.strictObject({
   password: secret,
 });
 
+const copy = repository.extend({
+  name: name.meta({ description: "What this copy is called: `holdfast copy --to NAME`, `--repository NAME`." }),
+});
+
 const limits = z.strictObject({
   read: rate.optional().meta({ description: "Most that is read from the CRM a second." }),
   write: rate.optional().meta({ description: "Most that is written a second." }),
@@ -82,6 +86,10 @@ export const configSchema = z
     crm: crm.optional(),
     crms: z.array(crm).min(1).optional().meta({ description: "In place of `crm`, where there are several." }),
     repository,
+    copies: z
+      .array(copy)
+      .optional()
+      .meta({ description: "Further repositories that `holdfast copy` fills, each with a password of its own." }),
     limits: limits.optional(),
     language: z.enum(["en", "zh-CN"]).optional().meta({ description: "Language of messages." }),
     timezone: z

@@ -6,11 +6,22 @@ export interface Config {
   /** Absolute path of the file; it is stored with each snapshot. */
   readonly file: string;
   readonly crms: readonly CrmDescription[];
-  readonly repository: { readonly location: string; readonly password: SecretReference };
+  readonly repository: RepositoryConfig;
+  /** Where `holdfast copy` copies to. */
+  readonly copies: readonly CopyConfig[];
   readonly limits: Limits;
   readonly language?: "en" | "zh-CN";
   /** IANA name; absent: the machine's. */
   readonly timezone?: string;
+}
+
+export interface RepositoryConfig {
+  readonly location: string;
+  readonly password: SecretReference;
+}
+
+export interface CopyConfig extends RepositoryConfig {
+  readonly name: string;
 }
 
 /** `file:…`, `env:…`, `cmd:…`, `systemd:…`: where a secret is, never the secret. Paths absolute. */

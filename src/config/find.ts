@@ -27,7 +27,8 @@ export function findConfig(folder: string, environment: Environment, named: stri
 
 /**
  * Which repository, and where its password is: flags before the environment (`HOLDFAST_REPOSITORY`,
- * `HOLDFAST_PASSWORD_FILE`) before the configuration. Paths of flags and environment are relative to `folder`.
+ * `HOLDFAST_PASSWORD_FILE`) before the configuration. Paths of flags and environment are relative to `folder`. One of
+ * the configured copies may be meant, by its name or by its location: it then brings its own password.
  */
 export function chooseRepository(
   folder: string,
@@ -36,10 +37,13 @@ export function chooseRepository(
   config: Config | undefined,
 ): { readonly location: string; readonly password: SecretReference } {
   const named = flags.repository ?? nonEmpty(environment["HOLDFAST_REPOSITORY"]);
-  const location = named === undefined ? config?.repository.location : resolveLocation(named, folder);
+  const resolved = named === undefined ? undefined : resolveLocation(named, folder);
+  const copy = config?.copies.find(({ name, location }) => name === named || location === resolved);
+  const configured = copy ?? config?.repository;
+  const location = copy?.location ?? resolved ?? configured?.location;
   if (location === undefined) throw new HoldfastError("config-missing", { file: join(folder, "holdfast.yaml") });
   const file = flags.passwordFile ?? nonEmpty(environment["HOLDFAST_PASSWORD_FILE"]);
-  const password = file === undefined ? config?.repository.password : fileReference(resolve(folder, file));
+  const password = file === undefined ? configured?.password : fileReference(resolve(folder, file));
   if (password === undefined) throw new HoldfastError("config-secret", { problem: "none" });
   return { location, password };
 }

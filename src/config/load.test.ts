@@ -36,6 +36,7 @@ test("fills in what the least configuration leaves out", () => {
       },
     ],
     repository: { location: "/srv/acme/backups", password: { kind: "file", target: "/srv/acme/password.txt" } },
+    copies: [],
     limits: { workers: availableParallelism(), priority: "low" },
   });
 });
@@ -52,6 +53,7 @@ test("reads everything there is to say", () => {
     neutralise: ["UPDATE ir_cron SET active = 0"]
   - { name: two, database: "sqlite:/abs/two.db" }
 repository: { location: "s3:bucket/path", password: "cmd:pass show holdfast" }
+copies: [{ name: offsite, location: ../elsewhere, password: file:offsite.txt }]
 limits: { read: 50MB/s, write: 1.5 GiB/s, workers: 3, priority: normal }
 language: zh-CN
 timezone: Asia/Shanghai
@@ -66,6 +68,9 @@ timezone: Asia/Shanghai
   assert.equal(config.crms[1]?.database, "sqlite:/abs/two.db");
   assert.equal(config.repository.location, "s3:bucket/path");
   assert.deepEqual(config.repository.password, { kind: "cmd", target: "pass show holdfast" });
+  assert.deepEqual(config.copies, [
+    { name: "offsite", location: "/srv/elsewhere", password: { kind: "file", target: "/srv/acme/offsite.txt" } },
+  ]);
   assert.deepEqual(config.limits, {
     readBytesPerSecond: 50_000_000,
     writeBytesPerSecond: 1_610_612_736,
@@ -120,6 +125,10 @@ test("says which value is wrong, and names the nearest", () => {
     [
       "crms: [{ name: a }, { name: a }]\nrepository: { location: b, password: env:P }\n",
       { problem: "name-twice", key: "a", line: 1, column: 29 },
+    ],
+    [
+      `${least}copies: [{ name: x, location: c, password: env:P }, { name: x, location: d, password: env:P }]\n`,
+      { problem: "name-twice", key: "x", line: 8 },
     ],
   ];
   for (const [text, expected] of cases) {

@@ -6,7 +6,7 @@ import { closest } from "../lib/closest.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
 import { type WrittenConfig, type WrittenCrm, configSchema } from "./config-schema.ts";
-import type { Config } from "./config.ts";
+import type { Config, RepositoryConfig } from "./config.ts";
 import { defaultLimits } from "./default-limits.ts";
 import { resolveLocation } from "./location.ts";
 import { type ConfigProblem, problemAt, problemsOf } from "./problems.ts";
@@ -84,14 +84,19 @@ function meaningProblems(config: WrittenConfig): MeaningProblem[] {
   const placed = config.crm
     ? [{ crm: config.crm, path: ["crm"] as (string | number)[] }]
     : (config.crms ?? []).map((crm, index) => ({ crm, path: ["crms", index] as (string | number)[] }));
+  const copies = (config.copies ?? []).map((copy, index) => ({ ...copy, path: ["copies", index] }));
+  const crms = placed.map(({ crm, path }) => ({ name: crm.name, path }));
+  return [...placed.flatMap(({ crm, path }) => crmProblems(crm, path)), ...namesTwice(crms), ...namesTwice(copies)];
+}
+
+function namesTwice(
+  named: readonly { readonly name: string; readonly path: readonly (string | number)[] }[],
+): MeaningProblem[] {
   const names = new Set<string>();
-  return placed.flatMap(({ crm, path }) => {
-    const found = crmProblems(crm, path);
-    if (names.has(crm.name)) {
-      found.push({ problem: "name-twice", key: crm.name, path: [...path, "name"], spot: "value" });
-    }
-    names.add(crm.name);
-    return found;
+  return named.flatMap(({ name, path }) => {
+    if (names.has(name)) return [{ problem: "name-twice", key: name, path: [...path, "name"], spot: "value" as const }];
+    names.add(name);
+    return [];
   });
 }
 
@@ -128,13 +133,18 @@ function resolveConfig(written: WrittenConfig, file: string): Config {
   return {
     file,
     crms: crms.map((crm) => resolveCrm(crm, folder)),
-    repository: {
-      location: resolveLocation(written.repository.location, folder),
-      password: parseSecretReference(written.repository.password, folder),
-    },
+    repository: resolveRepository(written.repository, folder),
+    copies: (written.copies ?? []).map((copy) => ({ name: copy.name, ...resolveRepository(copy, folder) })),
     limits: resolveLimits(written.limits),
     ...(written.language === undefined ? {} : { language: written.language }),
     ...(written.timezone === undefined ? {} : { timezone: written.timezone }),
+  };
+}
+
+function resolveRepository(written: WrittenConfig["repository"], folder: string): RepositoryConfig {
+  return {
+    location: resolveLocation(written.location, folder),
+    password: parseSecretReference(written.password, folder),
   };
 }
 

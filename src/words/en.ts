@@ -267,7 +267,7 @@ export const en = {
     "plain-secret":
       "a password must not stand in this file; write where it is: file:PATH, env:NAME, cmd:COMMAND or systemd:NAME.",
     name: "a name is up to 64 letters, digits, `.`, `_` and `-`, begins with a letter or digit, and does not end in .journal, .undo, .reports or .ledger.",
-    "name-twice": "two CRMs are named {key}.",
+    "name-twice": "two of these are named {key}.",
     "folder-twice": "two folders are named {key}; give them names: `files: {name: path}`.",
     "folder-unnamed": "this folder has no name of its own; give it one: `files: {name: path}`.",
     "folder-unknown":

@@ -257,7 +257,7 @@ export const zhCn: Words = {
     timezone: "这不是时区[[；是否想写 {suggestion}？]]",
     "plain-secret": "密码不能写在此文件中；请写它的出处：file:路径、env:变量名、cmd:命令 或 systemd:凭据名。",
     name: "名称最多 64 个字母、数字、`.`、`_` 和 `-`，以字母或数字开头，且不以 .journal、.undo、.reports 或 .ledger 结尾。",
-    "name-twice": "有两个 CRM 都叫 {key}。",
+    "name-twice": "有两项都叫 {key}。",
     "folder-twice": "有两个文件夹都叫 {key}；请分别命名：`files: {name: path}`。",
     "folder-unnamed": "这个文件夹没有自己的名称；请为它命名：`files: {name: path}`。",
     "folder-unknown": "{key} 不是 files: 下的文件夹[[；是否想写 {suggestion}？]][[ 现有：{expected}。]]",

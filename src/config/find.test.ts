@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { chooseRepository } from "./find.ts";
+import { configFromText } from "./load.ts";
+
+const config = configFromText(
+  `crm: { name: acme }
+repository: { location: ./backups, password: file:main.txt }
+copies: [{ name: offsite, location: ../elsewhere, password: file:offsite.txt }]
+`,
+  "/srv/acme/holdfast.yaml",
+);
+const choose = (repository?: string, environment: Record<string, string> = {}) =>
+  chooseRepository("/srv/acme", environment, repository === undefined ? {} : { repository }, config);
+const main = { location: "/srv/acme/backups", password: { kind: "file", target: "/srv/acme/main.txt" } };
+const copy = { location: "/srv/elsewhere", password: { kind: "file", target: "/srv/acme/offsite.txt" } };
+
+test("a copy is meant by its name or its location, and brings its own password", () => {
+  assert.deepEqual(choose(), main);
+  assert.deepEqual(choose("offsite"), copy);
+  assert.deepEqual(choose("../elsewhere"), copy);
+  assert.deepEqual(choose(undefined, { HOLDFAST_REPOSITORY: "/srv/elsewhere" }), copy);
+  assert.deepEqual(choose("./third"), { ...main, location: "/srv/acme/third" });
+});
+
+test("a password file that is given goes before the copy's own", () => {
+  const password = { kind: "file", target: "/tmp/given" };
+  assert.deepEqual(choose("offsite", { HOLDFAST_PASSWORD_FILE: "/tmp/given" }), { ...copy, password });
+});
