@@ -9,6 +9,7 @@ import type { WriteWorkerSetup } from "./write-messages.ts";
 import { writeWorker } from "./write-worker.ts";
 import type { UploadWorkerSetup } from "./upload-messages.ts";
 import { verifyWorker, type VerifyWorkerSetup } from "./verify-worker.ts";
+import { treeWorker, type TreeWorkerSetup } from "./tree-worker.ts";
 import type { FromWorker, ToWorker } from "./worker-pool.ts";
 
 /** What a role is given to speak with. */
@@ -25,7 +26,7 @@ export interface RoleAnswer {
 
 const port = parentPort;
 if (port === null) throw new HoldfastError("internal", { reason: "worker.ts is the program of worker threads" });
-const setup = workerData as (UploadWorkerSetup | VerifyWorkerSetup | WriteWorkerSetup) & {
+const setup = workerData as (UploadWorkerSetup | VerifyWorkerSetup | WriteWorkerSetup | TreeWorkerSetup) & {
   readonly recycle: MessagePort;
 };
 
@@ -60,6 +61,8 @@ function answerer(): (request: unknown) => RoleAnswer {
       return verifyWorker(setup);
     case "write":
       return writeWorker(setup);
+    case "trees":
+      return treeWorker(setup);
   }
 }
 
