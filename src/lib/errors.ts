@@ -41,9 +41,24 @@ export const errorCodes = [
   "source-missing",
   "database-unreadable",
   "database-unsupported",
+  // a database server
+  "database-unreachable", // nobody answers, or the connection was lost
+  "database-refused", // it does not let this user in
+  "database-missing", // no database of this name
+  "database-rights", // the user may not do what is needed
+  "database-too-old",
+  "database-busy", // somebody else's lock was waited for, for too long
+  "database-unreachable",
+  "database-login",
+  "database-missing",
+  "database-rights",
+  "database-busy",
   // restore
   "nothing-matched",
   "target-not-empty",
+  "target-folder-needed",
+  "target-database-needed",
+  "target-database-unused",
   "target-unsafe",
   "target-in-use",
   "target-full",

@@ -156,7 +156,51 @@ export const en = {
     },
     "database-unsupported": {
       text: "No database engine for {url}[[ ({reason})]].",
-      hint: "This version reads SQLite: `database: sqlite:./crm.db`.",
+      hint: "Give `database: sqlite:./crm.db`, postgresql://user@host/name or mysql://user@host/name.",
+    },
+    "database-unreachable": {
+      text: "The database server cannot be reached[[: {path}]][[ ({reason})]].",
+      hint: "Check that it runs, its address and port, and TLS. What was stored already is used by the next run.",
+    },
+    "database-login": {
+      text: "The database server refuses the login[[ of {user}]][[: {path}]][[ ({reason})]].",
+      hint: "Name where the password is under `databasePassword:` in holdfast.yaml, or put it where the server's own client looks.",
+    },
+    "database-missing": {
+      text: "There is no such database[[: {path}]].",
+      hint: "Check the name in holdfast.yaml.",
+    },
+    "database-rights": {
+      text: "The database user[[ {user}]] may not do this[[: {path}]][[, {subject}]][[ ({reason})]].",
+      hint: "`holdfast doctor` says what is missing, and prints the SQL that grants it.",
+    },
+    "database-busy": {
+      text: "Somebody else holds a lock[[ on {subject}]] for longer than {seconds} s[[: {path}]][[, session {pid}]].",
+      hint: "Let that finish, then run this again.",
+    },
+    "database-unreachable": {
+      text: "The database server does not answer[[: {location}]][[ ({detail})]].",
+      hint: "Check that it runs, and its host, port or socket in holdfast.yaml. Nothing was lost; run the command again.",
+    },
+    "database-refused": {
+      text: "The database server does not let {user} in[[: {location}]][[ ({detail})]].",
+      hint: "Check user and password. `holdfast doctor` prints the SQL that makes a user for backups.",
+    },
+    "database-missing": {
+      text: "There is no database {database} on this server[[: {location}]].",
+      hint: "Check the name at the end of the database's URL.",
+    },
+    "database-rights": {
+      text: "The database user may not do what is needed[[: {right}]][[ on {subject}]][[ ({detail})]].",
+      hint: "`holdfast doctor` names the missing rights and prints the SQL that gives them.",
+    },
+    "database-too-old": {
+      text: "The database server is {version}, which is too old: {needed} or later is needed.",
+      hint: "Use a Holdfast that was made for it, or update the server.",
+    },
+    "database-busy": {
+      text: "Somebody holds a lock in the database[[: {subject}]][[ ({detail})]].",
+      hint: "Wait until the other session is done, then run the command again. Nothing was changed.",
     },
     "nothing-matched": {
       text: "Nothing in the snapshot matches[[ {path}]].",
@@ -165,6 +209,18 @@ export const en = {
     "target-not-empty": {
       text: "The target is not empty[[: {path}]].",
       hint: "Give an empty or a new folder with --target; nothing was changed.",
+    },
+    "target-folder-needed": {
+      text: "This recovery point also holds what is no database on a server[[: {path}]].",
+      hint: "Give --target FOLDER for it too, or restore the database alone with --database.",
+    },
+    "target-database-needed": {
+      text: "The database of this recovery point was on a server[[: {path}]], and nothing says where it should go.",
+      hint: "Name a database that is not there yet: --to-database postgresql://user@host/new_name.",
+    },
+    "target-database-unused": {
+      text: "--to-database is for databases on a server; this recovery point has none.",
+      hint: "Leave it out, and give --target FOLDER.",
     },
     "target-unsafe": {
       text: "This would write outside the target, so it was refused[[: {path}]][[ ({reason})]].",
@@ -247,7 +303,7 @@ export const en = {
     "bad-value": "{what} cannot be {value}[[; it can be {expected}]][[; did you mean {suggestion}?]]",
     "bad-duration": "{value} is no length of time; write 30s, 10m or 2h.",
     "paths-and-scope": "Paths and --database or --system cannot be given together.",
-    "target-and-purpose": "--as is only for a restore to another place; give --target as well.",
+    "target-and-purpose": "--as is only for a restore to another place; give --target or --to-database as well.",
     conflict: "{what} and {other} cannot be given together.",
     "not-a-terminal": "There is no terminal to ask on; use --yes.",
   },
@@ -663,7 +719,7 @@ export const en = {
     database: "the database",
     files: "chosen files",
     inPlace: "Where: in place",
-    elsewhere: "Where: {folder}",
+    elsewhere: "Where: {place}",
     clone: "As a clone, made harmless before anything can start:",
     replacement: "As a replacement: nothing in it is switched off.",
     swap: "Built beside, verified, then swapped in; what is there now is moved aside and can be brought back with `undo`.",

@@ -149,6 +149,30 @@ export const zhCn: Words = {
       text: "没有适用于 {url} 的数据库引擎[[（{reason}）]]。",
       hint: "此版本可读取 SQLite：`database: sqlite:./crm.db`。",
     },
+    "database-unreachable": {
+      text: "数据库服务器没有应答[[：{location}]][[（{detail}）]]。",
+      hint: "请检查它是否在运行，以及 holdfast.yaml 中的主机、端口或套接字。没有丢失任何东西，请重新运行该命令。",
+    },
+    "database-refused": {
+      text: "数据库服务器拒绝 {user} 登录[[：{location}]][[（{detail}）]]。",
+      hint: "请检查用户名和密码。`holdfast doctor` 会给出创建备份用户的 SQL。",
+    },
+    "database-missing": {
+      text: "此服务器上没有数据库 {database}[[：{location}]]。",
+      hint: "请检查数据库 URL 末尾的名称。",
+    },
+    "database-rights": {
+      text: "数据库用户缺少所需权限[[：{right}]][[，对象 {subject}]][[（{detail}）]]。",
+      hint: "`holdfast doctor` 会列出缺少的权限，并给出授权的 SQL。",
+    },
+    "database-too-old": {
+      text: "数据库服务器版本为 {version}，太旧：需要 {needed} 或更高版本。",
+      hint: "请使用与之匹配的 Holdfast 版本，或升级服务器。",
+    },
+    "database-busy": {
+      text: "数据库中有其他会话持有锁[[：{subject}]][[（{detail}）]]。",
+      hint: "请等其他会话结束后重新运行该命令。没有做任何改动。",
+    },
     "nothing-matched": {
       text: "快照中没有匹配的内容[[：{path}]]。",
       hint: "用 `holdfast browse` 查看其中有什么；路径以 /files、/databases 或 /config 开头。",
@@ -156,6 +180,18 @@ export const zhCn: Words = {
     "target-not-empty": {
       text: "目标不为空[[：{path}]]。",
       hint: "请用 --target 指定一个空的或新的文件夹；没有做任何改动。",
+    },
+    "target-folder-needed": {
+      text: "这个恢复点还包含不在服务器数据库中的内容[[：{path}]]。",
+      hint: "请同时用 --target 文件夹 指定其位置，或用 --database 只还原数据库。",
+    },
+    "target-database-needed": {
+      text: "这个恢复点的数据库在服务器上[[：{path}]]，但没有说明要还原到哪里。",
+      hint: "请给出一个尚不存在的数据库：--to-database postgresql://user@host/new_name。",
+    },
+    "target-database-unused": {
+      text: "--to-database 只用于服务器上的数据库；这个恢复点没有。",
+      hint: "请去掉它，改用 --target 文件夹。",
     },
     "target-unsafe": {
       text: "这样会写到目标之外，因此已拒绝[[：{path}]][[（{reason}）]]。",
@@ -238,7 +274,7 @@ export const zhCn: Words = {
     "bad-value": "{what} 不能是 {value}[[；可以是 {expected}]][[；是否想写 {suggestion}？]]",
     "bad-duration": "{value} 不是时长；请写 30s、10m 或 2h。",
     "paths-and-scope": "路径不能与 --database 或 --system 同时给出。",
-    "target-and-purpose": "--as 只用于还原到其他位置；请同时给出 --target。",
+    "target-and-purpose": "--as 只用于还原到其他位置；请同时给出 --target 或 --to-database。",
     conflict: "{what} 和 {other} 不能同时给出。",
     "not-a-terminal": "没有可以询问的终端；请使用 --yes。",
   },
@@ -644,7 +680,7 @@ export const zhCn: Words = {
     database: "数据库",
     files: "所选文件",
     inPlace: "位置：原处",
-    elsewhere: "位置：{folder}",
+    elsewhere: "位置：{place}",
     clone: "作为克隆，在任何程序启动之前先使其无害：",
     replacement: "作为接替：其中的功能不会停用。",
     swap: "在旁边构建、校验后再替换；现有内容会移到一旁，可用 `undo` 换回。",
