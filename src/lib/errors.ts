@@ -24,30 +24,31 @@ export const errorCodes = [
   // repository
   "repository-missing",
   "repository-exists",
+  "repository-incomplete", // a key, but no config
   "repository-unsupported",
   "repository-damaged",
   "repository-locked",
   "lock-lost",
   "password-wrong",
   "password-empty",
+  "key-unknown",
+  "key-ambiguous",
+  "key-current",
   "snapshot-unknown",
   "snapshot-ambiguous",
   "snapshot-none",
   "moment-invalid",
   "moment-ambiguous",
   "moment-too-early",
+  "copy-unknown",
+  "copy-same-repository",
   // backup
   "backup-running",
   "source-missing",
   "database-unreadable",
   "database-unsupported",
   // a database server
-  "database-unreachable", // nobody answers, or the connection was lost
-  "database-refused", // it does not let this user in
-  "database-missing", // no database of this name
-  "database-rights", // the user may not do what is needed
   "database-too-old",
-  "database-busy", // somebody else's lock was waited for, for too long
   "database-unreachable",
   "database-login",
   "database-missing",

@@ -142,6 +142,14 @@ export const en = {
       text: "There is no recovery point[[ of {crm}]] at or before that moment.",
       hint: "The earliest moment that works is {earliest:time}: give @{earliest}.",
     },
+    "copy-unknown": {
+      text: "There is no copy[[ named {name}]] in holdfast.yaml[[; there is: {known}]].",
+      hint: "List it under `copies:` with a name, a location and a password, or give --to LOCATION and --to-password-file.",
+    },
+    "copy-same-repository": {
+      text: "The repository to copy to is the one to copy from[[: {location}]].",
+      hint: "A copy is a repository of its own, on another disk or at another place: check `copies:` and --to.",
+    },
     "backup-running": {
       text: "Another run is busy with {crm}[[: process {pid}]][[ of {user}]][[, {job}]][[, since {since:time}]].",
       hint: "Wait until it is done, or let this command wait: --wait 10m.",
@@ -159,32 +167,8 @@ export const en = {
       hint: "Give `database: sqlite:./crm.db`, postgresql://user@host/name or mysql://user@host/name.",
     },
     "database-unreachable": {
-      text: "The database server cannot be reached[[: {path}]][[ ({reason})]].",
-      hint: "Check that it runs, its address and port, and TLS. What was stored already is used by the next run.",
-    },
-    "database-login": {
-      text: "The database server refuses the login[[ of {user}]][[: {path}]][[ ({reason})]].",
-      hint: "Name where the password is under `databasePassword:` in holdfast.yaml, or put it where the server's own client looks.",
-    },
-    "database-missing": {
-      text: "There is no such database[[: {path}]].",
-      hint: "Check the name in holdfast.yaml.",
-    },
-    "database-rights": {
-      text: "The database user[[ {user}]] may not do this[[: {path}]][[, {subject}]][[ ({reason})]].",
-      hint: "`holdfast doctor` says what is missing, and prints the SQL that grants it.",
-    },
-    "database-busy": {
-      text: "Somebody else holds a lock[[ on {subject}]] for longer than {seconds} s[[: {path}]][[, session {pid}]].",
-      hint: "Let that finish, then run this again.",
-    },
-    "database-unreachable": {
       text: "The database server does not answer[[: {location}]][[ ({detail})]].",
       hint: "Check that it runs, and its host, port or socket in holdfast.yaml. Nothing was lost; run the command again.",
-    },
-    "database-refused": {
-      text: "The database server does not let {user} in[[: {location}]][[ ({detail})]].",
-      hint: "Check user and password. `holdfast doctor` prints the SQL that makes a user for backups.",
     },
     "database-missing": {
       text: "There is no database {database} on this server[[: {location}]].",
@@ -363,6 +347,7 @@ export const en = {
     "kit-same-disk": "{subject} lies on the CRM's own disk only.",
     "lock-stale-removed": "A lock left behind by a run of ours was removed: {subject}",
     "newer-with-warnings": "A newer recovery point ended with warnings and was not taken: {subject}[[ ({detail})]]",
+    "grant-refused": "An owner or a right could not be given[[ ({detail})]]: {subject}",
     "table-unkeyed": "Table {subject} has no usable key, so it is stored whole each time[[ ({detail})]].",
     "source-unknown-type": "{subject} is no file, folder, link or device, and was left out.",
   } satisfies Record<WarningCode, string>,
@@ -393,6 +378,7 @@ export const en = {
     plan: "Planning",
     restore: "Restoring",
     verify: "Verifying",
+    copy: "Copying",
     swap: "Swapping in",
     undo: "Undoing",
   } satisfies Record<Phase, string>,
@@ -506,6 +492,11 @@ export const en = {
     },
     "crm-recognised": { text: "Platform {platform}[[ {version}]]", hint: "" },
     "database-read": { text: "Database {location} can be read: {tables:table}", hint: "" },
+    "rights-enough": { text: "The database user {user} has every right that a backup needs", hint: "" },
+    "rights-missing": {
+      text: "The database user {user} lacks {count} of the rights that a backup needs, such as {right} on {subject}",
+      hint: "An administrator runs:\n{script}",
+    },
     "database-failed": {
       text: "Database {url} cannot be read: {problem}",
       hint: "Without the database there is no snapshot. Check the path and this user's rights.",
@@ -634,6 +625,16 @@ export const en = {
       },
       arguments: { id: "which restore (default: the newest)" },
     },
+    copy: {
+      summary: "copy recovery points to another repository; what is there already is not stored again",
+      options: {
+        to: "one copy of holdfast.yaml by its name, or any location (default: every copy)",
+        toPasswordFile: "password of the repository that is copied to",
+        create: "make the repository where there is none",
+        wait: "wait for another copy or somebody's lock to end (default: without limit)",
+      },
+      arguments: { points: "latest, snapshots' ids or @moments (default: everything that is not there yet)" },
+    },
     verify: {
       summary: "walk through the whole repository and name every defect",
       options: { readData: "read every byte as well" },
@@ -700,6 +701,14 @@ export const en = {
   },
   browse: { empty: "Nothing here." },
   moment: { echo: "Taking the newest recovery point at or before {time:time} ({zone})." },
+  copy: {
+    created: "A new repository was made for {to} at {location}.",
+    one: "{id} → {copy}  {time:time}  {crm}",
+    done: "{copied:snapshot} copied to {to}, {present:snapshot} there already; {stored:bytes} stored in {ms:duration}.",
+    nothing: "{to} has everything already: {present:snapshot}.",
+    damaged:
+      "{id} of {time:time}[[ ({crm})]] was not copied: {missing:blob} missing or damaged here. `holdfast verify --read-data` names the files.",
+  },
   verify: {
     sound:
       "The repository is sound: {snapshots:snapshot}, {trees:tree}, {blobs:blob}, {packs:pack} checked in {ms:duration}.",

@@ -133,6 +133,14 @@ export const zhCn: Words = {
       text: "该时刻及之前没有[[ {crm} 的]]恢复点。",
       hint: "可用的最早时刻是 {earliest:time}：请写 @{earliest}。",
     },
+    "copy-unknown": {
+      text: "holdfast.yaml 中没有[[名为 {name} 的]]副本[[；已有：{known}]]。",
+      hint: "请在 `copies:` 下写明名称、位置和密码，或给出 --to 位置和 --to-password-file。",
+    },
+    "copy-same-repository": {
+      text: "复制的目标就是来源仓库[[：{location}]]。",
+      hint: "副本应是另一块磁盘或另一个地点上的独立仓库：请检查 `copies:` 和 --to。",
+    },
     "backup-running": {
       text: "{crm} 正被另一次运行占用[[：进程 {pid}]][[，用户 {user}]][[，{job}]][[，开始于 {since:time}]]。",
       hint: "请等待其完成，或让本命令等待：--wait 10m。",
@@ -147,15 +155,11 @@ export const zhCn: Words = {
     },
     "database-unsupported": {
       text: "没有适用于 {url} 的数据库引擎[[（{reason}）]]。",
-      hint: "此版本可读取 SQLite：`database: sqlite:./crm.db`。",
+      hint: "请写成 `database: sqlite:./crm.db`、postgresql://user@host/name 或 mysql://user@host/name。",
     },
     "database-unreachable": {
       text: "数据库服务器没有应答[[：{location}]][[（{detail}）]]。",
       hint: "请检查它是否在运行，以及 holdfast.yaml 中的主机、端口或套接字。没有丢失任何东西，请重新运行该命令。",
-    },
-    "database-refused": {
-      text: "数据库服务器拒绝 {user} 登录[[：{location}]][[（{detail}）]]。",
-      hint: "请检查用户名和密码。`holdfast doctor` 会给出创建备份用户的 SQL。",
     },
     "database-missing": {
       text: "此服务器上没有数据库 {database}[[：{location}]]。",
@@ -332,6 +336,7 @@ export const zhCn: Words = {
     "kit-same-disk": "{subject} 只存在于 CRM 自己的磁盘上。",
     "lock-stale-removed": "已移除我们先前运行遗留的锁：{subject}",
     "newer-with-warnings": "有一个更新的恢复点带有警告，未被采用：{subject}[[（{detail}）]]",
+    "grant-refused": "未能授予所有者或权限[[（{detail}）]]：{subject}",
     "table-unkeyed": "表 {subject} 没有可用的键，因此每次都完整存储[[（{detail}）]]。",
     "source-unknown-type": "{subject} 不是文件、文件夹、链接或设备，已略过。",
   },
@@ -361,6 +366,7 @@ export const zhCn: Words = {
     plan: "正在制定计划",
     restore: "正在还原",
     verify: "正在校验",
+    copy: "正在复制",
     swap: "正在替换",
     undo: "正在撤销",
   },
@@ -470,6 +476,11 @@ export const zhCn: Words = {
     "crm-failed": { text: "无法识别此 CRM：{problem}", hint: "{solution}" },
     "crm-recognised": { text: "平台 {platform}[[ {version}]]", hint: "" },
     "database-read": { text: "数据库 {location} 可以读取：{tables:table}", hint: "" },
+    "rights-enough": { text: "数据库用户 {user} 拥有备份所需的全部权限", hint: "" },
+    "rights-missing": {
+      text: "数据库用户 {user} 缺少 {count} 项权限，例如 {subject} 上的 {right}",
+      hint: "请由管理员运行：\n{script}",
+    },
     "database-failed": {
       text: "无法读取数据库 {url}：{problem}",
       hint: "没有数据库就不会生成快照。请检查路径和当前用户的权限。",
@@ -597,6 +608,16 @@ export const zhCn: Words = {
       },
       arguments: { id: "哪一次还原（默认：最近一次）" },
     },
+    copy: {
+      summary: "把恢复点复制到另一个仓库；那里已有的内容不会重复存储",
+      options: {
+        to: "holdfast.yaml 中某个副本的名称，或任意位置（默认：每个副本）",
+        toPasswordFile: "目标仓库的密码文件",
+        create: "目标处没有仓库时新建一个",
+        wait: "等待另一次复制或他人的锁结束（默认：不限时）",
+      },
+      arguments: { points: "latest、快照编号或 @时刻（默认：那里还没有的全部恢复点）" },
+    },
     verify: {
       summary: "检查整个仓库，指出每一处缺陷",
       options: { readData: "同时读取每一个字节" },
@@ -663,6 +684,14 @@ export const zhCn: Words = {
   },
   browse: { empty: "这里没有内容。" },
   moment: { echo: "采用 {time:time}（{zone}）及之前最近的恢复点。" },
+  copy: {
+    created: "已在 {location} 为 {to} 新建仓库。",
+    one: "{id} → {copy}  {time:time}  {crm}",
+    done: "已将 {copied:snapshot}复制到 {to}，那里原有 {present:snapshot}；存储 {stored:bytes}，用时 {ms:duration}。",
+    nothing: "{to} 已有全部内容：{present:snapshot}。",
+    damaged:
+      "{time:time} 的恢复点 {id}[[（{crm}）]]未复制：此处有 {missing:blob}缺失或损坏。`holdfast verify --read-data` 会指出受影响的文件。",
+  },
   verify: {
     sound: "仓库完好：已检查 {snapshots:snapshot}、{trees:tree}、{blobs:blob}、{packs:pack}，用时 {ms:duration}。",
     read: "读取了 {bytes:bytes}。",
