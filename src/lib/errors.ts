@@ -48,12 +48,12 @@ export const errorCodes = [
   "database-unreadable",
   "database-unsupported",
   // a database server
-  "database-too-old",
   "database-unreachable",
   "database-login",
   "database-missing",
   "database-rights",
   "database-busy",
+  "database-too-old",
   // restore
   "nothing-matched",
   "target-not-empty",

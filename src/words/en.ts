@@ -91,7 +91,7 @@ export const en = {
     },
     "repository-missing": {
       text: "There is no repository[[ at {location}]].",
-      hint: "Check the location, or make one with `holdfast init`.",
+      hint: "Check the location, or make one with `holdfast init` (for a copy: `holdfast copy --create`).",
     },
     "repository-exists": {
       text: "There is a repository already[[ at {location}]].",
@@ -167,24 +167,28 @@ export const en = {
       hint: "Give `database: sqlite:./crm.db`, postgresql://user@host/name or mysql://user@host/name.",
     },
     "database-unreachable": {
-      text: "The database server does not answer[[: {location}]][[ ({detail})]].",
-      hint: "Check that it runs, and its host, port or socket in holdfast.yaml. Nothing was lost; run the command again.",
+      text: "The database server cannot be reached[[: {path}]][[ ({reason})]].",
+      hint: "Check that it runs, its address and port, and TLS. What was stored already is used by the next run.",
+    },
+    "database-login": {
+      text: "The database server refuses the login[[ of {user}]][[: {path}]][[ ({reason})]].",
+      hint: "Name where the password is under `databasePassword:` in holdfast.yaml, or put it where the server's own client looks.",
     },
     "database-missing": {
-      text: "There is no database {database} on this server[[: {location}]].",
-      hint: "Check the name at the end of the database's URL.",
+      text: "There is no such database[[: {path}]].",
+      hint: "Check the name at the end of the database's URL in holdfast.yaml.",
     },
     "database-rights": {
-      text: "The database user may not do what is needed[[: {right}]][[ on {subject}]][[ ({detail})]].",
-      hint: "`holdfast doctor` names the missing rights and prints the SQL that gives them.",
+      text: "The database user[[ {user}]] may not do this[[: {path}]][[, {subject}]][[ ({reason})]].",
+      hint: "`holdfast doctor` says what is missing, and prints the SQL that grants it.",
     },
     "database-too-old": {
-      text: "The database server is {version}, which is too old: {needed} or later is needed.",
-      hint: "Use a Holdfast that was made for it, or update the server.",
+      text: "The database server is version {version}; {needed} or later is needed[[: {path}]].",
+      hint: "Update the server, or use its own tools to back it up.",
     },
     "database-busy": {
-      text: "Somebody holds a lock in the database[[: {subject}]][[ ({detail})]].",
-      hint: "Wait until the other session is done, then run the command again. Nothing was changed.",
+      text: "Somebody else holds a lock in the database[[: {path}]][[, {subject}]][[ ({reason})]].",
+      hint: "Wait until the other session is done, then run this again. Nothing was changed.",
     },
     "nothing-matched": {
       text: "Nothing in the snapshot matches[[ {path}]].",
@@ -598,6 +602,8 @@ export const en = {
         database: "only the database",
         system: "everything: database, files and configuration (default without paths)",
         target: "another folder; absent: where it was backed up",
+        toDatabase: "URL of a database that is not there yet, for a database on a server",
+        grants: "leave owners and rights inside the database to the user who restores",
         as: "what a copy in another place is for: clone (made harmless) or replacement",
         updateChanged: "also put back what is there but differs",
         removeNewer: "also remove what the recovery point does not hold",

@@ -158,24 +158,28 @@ export const zhCn: Words = {
       hint: "请写成 `database: sqlite:./crm.db`、postgresql://user@host/name 或 mysql://user@host/name。",
     },
     "database-unreachable": {
-      text: "数据库服务器没有应答[[：{location}]][[（{detail}）]]。",
-      hint: "请检查它是否在运行，以及 holdfast.yaml 中的主机、端口或套接字。没有丢失任何东西，请重新运行该命令。",
+      text: "无法连接数据库服务器[[：{path}]][[（{reason}）]]。",
+      hint: "请检查它是否在运行，以及地址、端口和 TLS。已存储的内容会被下一次运行使用。",
+    },
+    "database-login": {
+      text: "数据库服务器拒绝登录[[（用户 {user}）]][[：{path}]][[（{reason}）]]。",
+      hint: "请在 holdfast.yaml 的 `databasePassword:` 中写明密码在哪里，或放到服务器自带客户端会查找的位置。",
     },
     "database-missing": {
-      text: "此服务器上没有数据库 {database}[[：{location}]]。",
-      hint: "请检查数据库 URL 末尾的名称。",
+      text: "没有这个数据库[[：{path}]]。",
+      hint: "请检查 holdfast.yaml 中数据库 URL 末尾的名称。",
     },
     "database-rights": {
-      text: "数据库用户缺少所需权限[[：{right}]][[，对象 {subject}]][[（{detail}）]]。",
-      hint: "`holdfast doctor` 会列出缺少的权限，并给出授权的 SQL。",
+      text: "数据库用户[[ {user}]] 无权执行此操作[[：{path}]][[，{subject}]][[（{reason}）]]。",
+      hint: "`holdfast doctor` 会指出缺少的权限，并给出授权的 SQL。",
     },
     "database-too-old": {
-      text: "数据库服务器版本为 {version}，太旧：需要 {needed} 或更高版本。",
-      hint: "请使用与之匹配的 Holdfast 版本，或升级服务器。",
+      text: "数据库服务器版本为 {version}；需要 {needed} 或更高版本[[：{path}]]。",
+      hint: "请升级服务器，或使用它自带的工具备份。",
     },
     "database-busy": {
-      text: "数据库中有其他会话持有锁[[：{subject}]][[（{detail}）]]。",
-      hint: "请等其他会话结束后重新运行该命令。没有做任何改动。",
+      text: "数据库中有其他会话持有锁[[：{path}]][[，{subject}]][[（{reason}）]]。",
+      hint: "请等其他会话结束后重新运行。没有做任何改动。",
     },
     "nothing-matched": {
       text: "快照中没有匹配的内容[[：{path}]]。",
@@ -581,6 +585,8 @@ export const zhCn: Words = {
         database: "只还原数据库",
         system: "全部还原：数据库、文件和配置（未给出路径时的默认）",
         target: "另一个文件夹；不给出则还原到原处",
+        toDatabase: "尚不存在的数据库的 URL，用于服务器上的数据库",
+        grants: "不还原数据库内的所有者和权限，全部归执行还原的用户",
         as: "另一处副本的用途：clone（无害的克隆）或 replacement（接替原系统）",
         updateChanged: "同时改回已存在但有差异的内容",
         removeNewer: "同时删除恢复点中没有的内容",
