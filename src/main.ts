@@ -56,6 +56,14 @@ async function loadEngine(): Promise<Engine> {
     platforms: [tryton, custom],
     databases: [sqliteEngine],
     stateFolder: stateFolder(process.env),
+    readSecret: async (reference, signal) => {
+      const [{ parseSecretReference }, { readSecret }] = await Promise.all([
+        import("./config/secret-reference.ts"),
+        import("./config/secrets.ts"),
+      ]);
+      const bytes = await readSecret(parseSecretReference(reference, "/"), { signal, environment: process.env });
+      return bytes.toString("utf8").replace(/\r?\n$/, "");
+    },
     host: { hostname: hostname(), username, uid, gid },
   };
 }

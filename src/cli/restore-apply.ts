@@ -25,6 +25,7 @@ export const restoreApplyCommand: Command = {
       plan: plan.id,
       password,
       limits: await context.limits(),
+      crms: (await context.config())?.crms ?? [],
       waitMs,
       ...(confirm === undefined ? {} : { confirm }),
     };

@@ -24,6 +24,8 @@ export const restorePlanCommand: Command = {
     { flags: "--database" },
     { flags: "--system" },
     { flags: "--target <folder>" },
+    { flags: "--to-database <url>" },
+    { flags: "--no-grants" },
     { flags: "--as <purpose>", choices: ["clone", "replacement"] },
     { flags: "--update-changed" },
     { flags: "--remove-newer" },
@@ -34,7 +36,9 @@ export const restorePlanCommand: Command = {
     const { point, paths } = pointArgument(context, invocation.arguments);
     const target = textOption(invocation, "target");
     const purpose = (["clone", "replacement"] as const).find((one) => one === invocation.options["as"]);
-    if (purpose && target === undefined) throw new HoldfastError("usage", { problem: "target-and-purpose" });
+    const targetDatabase = textOption(invocation, "toDatabase");
+    if (purpose && target === undefined && targetDatabase === undefined)
+      throw new HoldfastError("usage", { problem: "target-and-purpose" });
     const crm = await context.crmName();
     const input: RestorePlanInput = {
       repository: await context.access(),
@@ -42,6 +46,9 @@ export const restorePlanCommand: Command = {
       point,
       scope: scopeOf(invocation, paths),
       ...(target === undefined ? {} : { target: resolve(context.surroundings.folder, target) }),
+      ...(targetDatabase === undefined ? {} : { targetDatabase }),
+      ...(invocation.options["grants"] === false ? { grants: "skip" as const } : {}),
+      crms: (await context.config())?.crms ?? [],
       ...(purpose === undefined ? {} : { purpose }),
       switches: switchesOf(invocation),
     };
@@ -93,7 +100,13 @@ function planLines(context: Context, plan: RestorePlan): string[] {
     .join(words.label.comma);
   const lines = [output.paint("bold", format.fill(texts.title, { ...title, time: snapshot.time }))];
   if (snapshot.outcome !== "ok") lines.push(output.paint("yellow", `! ${texts.withWarnings}`));
-  lines.push(target.kind === "in-place" ? texts.inPlace : format.fill(texts.elsewhere, { folder: target.folder }));
+  lines.push(
+    target.kind === "in-place"
+      ? texts.inPlace
+      : format.fill(texts.elsewhere, {
+          place: [target.folder, target.database].flatMap((one) => one ?? []).join(words.label.comma),
+        }),
+  );
   if (plan.purpose === "replacement") lines.push(texts.replacement);
   if (plan.purpose === "clone") {
     lines.push(texts.clone, ...plan.neutralised.map((code) => `  - ${sentence(words.neutralised, code) ?? code}`));

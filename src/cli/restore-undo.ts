@@ -20,7 +20,8 @@ export const restoreUndoCommand: Command = {
       return exitCodes.done;
     }
     const [id] = invocation.arguments;
-    const input = { waitMs: waitOption(invocation), ...(id === undefined ? {} : { id }) };
+    const crms = (await context.config())?.crms ?? [];
+    const input = { crms, waitMs: waitOption(invocation), ...(id === undefined ? {} : { id }) };
     const report = await door.undoRestore(input, context.run);
     output.record(report);
     output.line(format.fill(words.undo.done, { crm: report.crm, id: report.id }));

@@ -47,9 +47,13 @@ const crm = z.strictObject({
   platform: text.optional().meta({ description: "`custom` when absent; `tryton` and others are found by `init`." }),
   configuration: text.optional().meta({ description: "The CRM's own configuration file, such as trytond.conf." }),
   database: text
-    .refine((url) => !/^[a-z]+:\/\/[^/@]*:[^/@]*@/i.test(url), problem("plain-secret"))
+    .refine((url) => !/^[a-z]+:\/\/([^/@]*:[^/@]*@|.*[?&]password=)/i.test(url), problem("plain-secret"))
     .optional()
-    .meta({ description: "The CRM's database.", examples: ["sqlite:./crm.db"] }),
+    .meta({
+      description: "The CRM's database.",
+      examples: ["sqlite:./crm.db", "postgresql://backup@db.example.com/crm", "mysql://backup@db.example.com/crm"],
+    }),
+  databasePassword: secret.optional(),
   files: z
     .union([z.array(text), z.record(name, text)])
     .optional()

@@ -154,11 +154,20 @@ function resolveCrm(crm: WrittenCrm, folder: string): CrmDescription {
     platform: crm.platform ?? "custom",
     ...(crm.configuration === undefined ? {} : { configuration: resolve(folder, crm.configuration) }),
     ...(crm.database === undefined ? {} : { database: resolveDatabase(crm.database, folder) }),
+    ...(crm.databasePassword === undefined
+      ? {}
+      : { databasePassword: absoluteReference(crm.databasePassword, folder) }),
     files: folderEntries(crm).map(({ name, path }) => ({ name, path: resolve(folder, path) })),
     excludes: crm.exclude ?? [],
     attachments: crm.attachments ?? [],
     neutralise: crm.neutralise ?? [],
   };
+}
+
+/** The same reference, its path absolute. */
+function absoluteReference(reference: string, folder: string): string {
+  const { kind, target } = parseSecretReference(reference, folder);
+  return `${kind}:${target}`;
 }
 
 /** `sqlite:crm.db` names a file; other databases are no paths. */

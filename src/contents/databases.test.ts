@@ -54,9 +54,9 @@ test("every backup of a database comes back value by value, also with restic and
     const stored = await readDatabase(indexed, capture.tree, sqliteEngine, repository.signal);
     for (const table of stored.tables) assert.deepEqual(await verifyTable(table, repository.signal), []);
     const built = join(folder.path, `built-${index}.sqlite`);
-    await sqliteEngine.load(`sqlite:${built}`, stored.schema, rowsOf(stored, repository.signal), repository.signal);
+    await sqliteEngine.load({ url: `sqlite:${built}` }, stored.schema, rowsOf(stored, repository.signal), repository);
     assert.deepEqual(compareDatabases(copy, built), []);
-    await using source = await sqliteEngine.connect(`sqlite:${built}`, repository.signal);
+    await using source = await sqliteEngine.connect({ url: `sqlite:${built}` }, repository);
     await using snapshot = await source.snapshot(repository.signal);
     for (const table of stored.tables) {
       const same = snapshot.schema.tables.find(({ name }) => name === table.table.name);
@@ -133,7 +133,7 @@ async function backup(
 ): Promise<Stored> {
   const { signal } = repository;
   const location = `sqlite:${path}`;
-  await using source = await sqliteEngine.connect(location, signal);
+  await using source = await sqliteEngine.connect({ url: location }, { signal });
   await using snapshot = await source.snapshot(signal);
   const { stored, ...capture } = await repository.upload((store, reader) =>
     captureDatabase({

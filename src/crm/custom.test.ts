@@ -5,6 +5,7 @@ import { basename, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
 import type { RowBatch, TableSchema } from "../database/database.ts";
+import { sqliteEngine } from "../database/sqlite/sqlite.ts";
 import { nameFromText, nameText } from "../lib/byte-name.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import { custom } from "./custom.ts";
@@ -65,7 +66,7 @@ test("rows name their files", async () => {
     'i8\t"number"\ti7',
     'i9\t"rooted"\t"/2026/x"',
   );
-  const files = [...(attachments?.files(table, rows) ?? [])];
+  const files = [...(attachments?.files(table, rows, sqliteEngine) ?? [])];
   assert.deepEqual(
     files.map(({ folder, path, row }) => [folder, nameText(path), row]),
     [

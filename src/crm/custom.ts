@@ -2,7 +2,7 @@ import { basename, posix } from "node:path";
 import type { RowBatch, TableSchema } from "../database/database.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { nameFromText } from "../lib/byte-name.ts";
-import { columnTexts } from "./column-texts.ts";
+import { columnTexts, type FieldRules } from "./column-texts.ts";
 import { detectCustom } from "./detect-custom.ts";
 import type { AttachmentRule, CrmDescription, CrmParts, OwnedFile, Platform } from "./platform.ts";
 
@@ -37,9 +37,9 @@ function attachmentRule({ attachments }: CrmDescription): AttachmentRule {
   const rulesFor = (table: TableSchema) => attachments.filter((rule) => rule.table === table.name);
   return {
     ownsFiles: (table) => rulesFor(table).length > 0,
-    *files(table: TableSchema, batch: RowBatch): Iterable<OwnedFile> {
+    *files(table: TableSchema, batch: RowBatch, rules: FieldRules): Iterable<OwnedFile> {
       for (const { column, folder } of rulesFor(table)) {
-        for (const { text, row } of columnTexts(table, batch, column)) {
+        for (const { text, row } of columnTexts(rules, table, batch, column)) {
           const path = relativePath(text);
           if (path !== undefined) yield { folder, path: nameFromText(path), row };
         }

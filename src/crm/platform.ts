@@ -1,4 +1,5 @@
-import type { RowBatch, TableSchema } from "../database/database.ts";
+import type { DatabaseAddress, RowBatch, TableSchema } from "../database/database.ts";
+import type { FieldRules } from "./column-texts.ts";
 import type { ByteName } from "../lib/byte-name.ts";
 
 /**
@@ -45,6 +46,8 @@ export interface CrmDescription {
   /** The CRM's own configuration file, where the platform reads one (`trytond.conf`). */
   readonly configuration?: string;
   readonly database?: string;
+  /** Where the database's password is, never the password: `file:/etc/holdfast/database`. */
+  readonly databasePassword?: string;
   readonly files: readonly FilesDescription[];
   readonly excludes: readonly string[];
   /** `custom` only: which column of which table names which file. */
@@ -66,9 +69,14 @@ export interface CustomAttachment {
   readonly folder: string;
 }
 
+/** `password`: from the CRM's own configuration, where there is one. */
+export interface DatabasePart extends DatabaseAddress {
+  readonly name: string;
+}
+
 export interface CrmParts {
   readonly version?: string;
-  readonly databases: readonly { readonly name: string; readonly url: string }[];
+  readonly databases: readonly DatabasePart[];
   readonly folders: readonly { readonly name: string; readonly path: string; readonly excludes: readonly string[] }[];
   readonly config: readonly { readonly name: string; readonly path: string }[];
   /** Tables whose rows are left out (sessions, caches); the tables themselves are restored empty. */
@@ -91,7 +99,7 @@ export interface AttachmentRule {
    * Folder name (of `CrmParts.folders`, or one that is missing there because nothing is on disk yet) and path relative
    * to it, for each row that owns a file.
    */
-  readonly files: (table: TableSchema, batch: RowBatch) => Iterable<OwnedFile>;
+  readonly files: (table: TableSchema, batch: RowBatch, rules: FieldRules) => Iterable<OwnedFile>;
   /**
    * Whether a file in this folder that no row owns is worth naming (not a thumbnail, not another database's). A file
    * that appeared after the database's moment is never worth naming: its row may have come later too.

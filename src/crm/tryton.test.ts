@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
 import type { RowBatch, TableSchema } from "../database/database.ts";
+import { sqliteEngine } from "../database/sqlite/sqlite.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import { readIni } from "./ini.ts";
 import type { CrmDescription } from "./platform.ts";
@@ -146,7 +147,11 @@ test("stores with a prefix of their own", async (context) => {
     [],
   );
   const owned = (table: TableSchema, line: string) =>
-    [...(parts.attachments?.files(table, batch(line)) ?? [])].map(({ folder, path, row }) => [folder, path, row]);
+    [...(parts.attachments?.files(table, batch(line), sqliteEngine) ?? [])].map(({ folder, path, row }) => [
+      folder,
+      path,
+      row,
+    ]);
   const path = `e4/d9/${md5}`;
   assert.deepEqual(owned(attachment, `i7\t\\N\t"${md5}"\t"x"`), [["filestore-all", path, "ir_attachment 7"]]);
   assert.deepEqual(owned(avatar, `i1\t\\N\t"${md5}"`), [["filestore-faces", path, "ir_avatar 1"]]);
@@ -171,7 +176,7 @@ test("rows own files where the store is in use", async (context) => {
     'i4\t\\N\t"../../etc/passwd"\t"no id"',
   );
   assert.deepEqual(
-    [...(attachments?.files(attachment, rows) ?? [])].map(({ folder, path, row }) => [folder, path, row]),
+    [...(attachments?.files(attachment, rows, sqliteEngine) ?? [])].map(({ folder, path, row }) => [folder, path, row]),
     [
       ["filestore", `e4/d9/${md5}`, "ir_attachment 1"],
       ["filestore", `e4/d9/${md5}-1`, "ir_attachment 2"],

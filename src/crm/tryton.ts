@@ -5,7 +5,7 @@ import type { RowBatch, TableSchema } from "../database/database.ts";
 import { isSqliteUrl, sqlitePath } from "../database/sqlite/location.ts";
 import { nameFromText } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
-import { columnTexts } from "./column-texts.ts";
+import { columnTexts, type FieldRules } from "./column-texts.ts";
 import type { AttachmentRule, CrmDescription, CrmParts, DetectedCrm, OwnedFile, Platform } from "./platform.ts";
 import { neutraliseConfiguration, neutraliseStatements, neutraliseSummary } from "./tryton-clone.ts";
 import { type TrytonConfig, fileColumns, moveTrytonPath, readTrytonConfig, storeOf } from "./tryton-config.ts";
@@ -140,10 +140,10 @@ function storeFolders(config: TrytonConfig, database: string): CrmParts["folders
 function attachmentRule(config: TrytonConfig, database: string): AttachmentRule {
   return {
     ownsFiles: (table) => fileColumns(config, table).length > 0,
-    *files(table: TableSchema, batch: RowBatch): Iterable<OwnedFile> {
+    *files(table: TableSchema, batch: RowBatch, rules: FieldRules): Iterable<OwnedFile> {
       for (const { column, prefix } of fileColumns(config, table)) {
         const { name: folder } = storeOf(config, database, prefix);
-        for (const { text, row } of columnTexts(table, batch, column)) {
+        for (const { text, row } of columnTexts(rules, table, batch, column)) {
           const path = storedPath(text);
           if (path !== undefined) yield { folder, path: nameFromText(path), row };
         }

@@ -6,6 +6,17 @@
  * the engine so that a line holds no raw TAB, LF, CR or NUL; NULL is `\N`. The key's columns come first in
  * `columns`, so a row's key is its first `keyLength` fields, byte for byte.
  */
+
+/**
+ * Where a database is. The URL is as the operator wrote it and never holds a secret; a password that is known from a
+ * reference or from the CRM's own configuration comes beside it, and what else the engine's own client would look at
+ * (`.pgpass`, `~/.my.cnf`, its environment) is looked at by the engine.
+ */
+export interface DatabaseAddress {
+  readonly url: string;
+  readonly password?: string;
+}
+
 export interface ColumnSchema {
   readonly name: string;
   /** As declared to the engine. */
@@ -42,7 +53,14 @@ export interface DatabaseSchema {
   /** Settings that a restore must repeat (SQLite: `encoding`, `page_size`, `user_version`, `application_id`, …). */
   readonly settings: Readonly<Record<string, string | number>>;
   /** Sequences that must not fall behind: `sqlite_sequence` for SQLite. */
-  readonly sequences: readonly { readonly name: string; readonly value: string }[];
+  readonly sequences: readonly {
+    readonly name: string;
+    readonly value: string;
+    /** `false`: `value` itself was not handed out yet (PostgreSQL). */
+    readonly called?: boolean;
+  }[];
+  /** Statements that give owners and rights, each good by itself: a restore runs those that it is asked to. */
+  readonly grants?: readonly string[];
   /** DDL in two halves, statements in order. */
   readonly before: readonly string[];
   readonly after: readonly string[];
@@ -66,13 +84,28 @@ export interface RowBatch {
   readonly rows: number;
 }
 
-/** Reads one table at one moment, in key order (`compareKeys`); unkeyed tables in any order. */
+/** Sums over a stretch of rows: of `rowHash` of their keys and of their whole lines, modulo 2^64. */
+export interface RowSums {
+  readonly rows: number;
+  readonly keySum: bigint;
+  readonly rowSum: bigint;
+}
+
+/**
+ * Reads one table at one moment, in key order (`keyOrder`); unkeyed tables in any order. Where the engine's own order is
+ * another one, the rows come in that, and whoever reads sorts them.
+ */
 export interface TableReader {
   readonly table: TableSchema;
   /** An estimate, for predictions and progress. */
   estimatedRows(): Promise<number>;
   /** Batches of about `targetBytes` (default 1 MiB). */
   read(range: RowRange, signal: AbortSignal, targetBytes?: number): AsyncIterable<RowBatch>;
+  /**
+   * Sums of all rows, computed by the database itself. Absent: it cannot; `undefined`: it cannot for this table (its
+   * text is in another encoding, say). Then the rows must be read.
+   */
+  sums?(signal: AbortSignal): Promise<RowSums | undefined>;
 }
 
 /** One consistent moment of a database; a scope. */
@@ -81,6 +114,16 @@ export interface DatabaseSnapshot extends AsyncDisposable {
   /** Where in the engine's log this moment is, as text; SQLite has no log: its version counters and the file's time. */
   readonly position: string;
   reader(table: TableSchema): TableReader;
+  /** Milliseconds that the server takes for next to nothing, right now: what a backup beside live work heeds. */
+  latencyMs?(): Promise<number>;
+}
+
+/** What the user that we connect as may not do and a backup needs, for `doctor`. */
+export interface DatabaseRights {
+  readonly user: string;
+  readonly missing: readonly { readonly subject: string; readonly right: string }[];
+  /** SQL, to be run by an administrator, that makes a user with the least rights that a backup needs. */
+  readonly script: string;
 }
 
 export interface DatabaseSource extends AsyncDisposable {
@@ -90,6 +133,14 @@ export interface DatabaseSource extends AsyncDisposable {
   /** Quick and rough, for predictions: from statistics and sizes, without reading the rows. */
   estimate(signal: AbortSignal): Promise<{ readonly tables: number; readonly rows: number; readonly bytes: number }>;
   snapshot(signal: AbortSignal): Promise<DatabaseSnapshot>;
+  /** Servers only. */
+  rights?(signal: AbortSignal): Promise<DatabaseRights>;
+}
+
+export interface ConnectOptions {
+  readonly signal: AbortSignal;
+  /** Most connections that a server should be asked for; absent: the engine's own choice. */
+  readonly connections?: number;
 }
 
 /** Rows of one table for a restore: lines in key order, each ended by LF. */
@@ -102,32 +153,72 @@ export interface DatabaseEngine {
   readonly name: DatabaseSchema["engine"];
   /** Whether `url` is one of this engine's (`sqlite:…`). */
   accepts(url: string): boolean;
-  connect(url: string, signal: AbortSignal): Promise<DatabaseSource>;
-  /** Builds a new database at `url`, which must not exist; removed again when anything fails. */
-  load(url: string, schema: DatabaseSchema, tables: AsyncIterable<TableRows>, signal: AbortSignal): Promise<void>;
+  connect(address: DatabaseAddress, options: ConnectOptions): Promise<DatabaseSource>;
+  /** Builds a new database, which must not exist; removed again when anything fails. */
+  load(
+    address: DatabaseAddress,
+    schema: DatabaseSchema,
+    tables: AsyncIterable<TableRows>,
+    options: LoadOptions,
+  ): Promise<void>;
   /** The engine's own check of its files, and rows that refer to rows that are not there. */
-  check(url: string, signal: AbortSignal): Promise<DatabaseFindings>;
+  check(address: DatabaseAddress, signal: AbortSignal): Promise<DatabaseFindings>;
   /** 64-bit hash of one row's line without LF, the same in every release: sums of it stand in `ranges`. */
   rowHash(line: Buffer, start: number, end: number): bigint;
-  /** Compares two keys as lines hold them: <0, 0, >0. Equal only when the bytes are equal. */
-  compareKeys(a: RowKey, b: RowKey): number;
+  /** The order of a table's keys as lines hold them: <0, 0, >0. Equal only when the bytes are equal. */
+  keyOrder(table: TableSchema): (a: RowKey, b: RowKey) => number;
   /** One field of a line for a person: NULL is `null`, binary `x'…'`. The field is a latin1 string of bytes. */
-  readable(field: string): string | null;
+  readable(field: string, column: ColumnSchema): string | null;
+  /** The value of a field that is text; `undefined` for NULL, numbers, binary, and text that is none. */
+  textOf(field: string, column: ColumnSchema): string | undefined;
   /** `restore.sql`: loads the folder with the engine's own client alone. */
   restoreScript(schema: DatabaseSchema, tables: readonly StoredTableLayout[]): string;
-  /**
-   * Files that make up the database, the one that names it first (SQLite: the file, its `-wal`, its `-shm`), whether
-   * they are there or not; empty for servers.
-   */
+  /** Runs statements on an existing database, all in one transaction or none (neutralising a clone). */
+  execute(address: DatabaseAddress, statements: readonly string[], signal: AbortSignal): Promise<void>;
+  /** Who else holds the database open: processes on this machine, or sessions of a server. */
+  holders(address: DatabaseAddress, signal: AbortSignal): Promise<readonly DatabaseHolder[]>;
+  /** What a database is to the world outside: a file, or a name on a server. */
+  readonly home: FileHome | ServerHome;
+}
+
+export interface LoadOptions {
+  readonly signal: AbortSignal;
+  /** Owners and rights of the snapshot, absent: `restore`; `skip`: all belongs to whoever restores. */
+  readonly grants?: "restore" | "skip";
+  /** Statements of `grants` that failed, for a role that is not there say: nothing else fails for that. */
+  readonly onRefused?: (statement: string, reason: string) => void;
+}
+
+/** A database is a file of its own. */
+export interface FileHome {
+  readonly kind: "file";
+  /** Files that make up the database, the one that names it first (SQLite: the file, its `-wal`, its `-shm`), there or not. */
   files(url: string): readonly string[];
   /** Those of `files` that hold data (not SQLite's `-shm`): somebody who only reads changes none, but may make an empty one. */
   dataFiles(url: string): readonly string[];
-  /** The URL of a database of this engine in a file at this absolute path; servers fail with `database-unsupported`. */
-  urlOfFile(path: string): string;
-  /** Runs statements on an existing database, all in one transaction or none (neutralising a clone). */
-  execute(url: string, statements: readonly string[], signal: AbortSignal): Promise<void>;
-  /** Processes other than this one that hold the database open. */
-  holders(url: string): Promise<readonly DatabaseHolder[]>;
+  /** The URL of a database of this engine in a file at this absolute path. */
+  urlOf(path: string): string;
+}
+
+/**
+ * A database is a name on a server. A restore makes a new one beside it and trades the names: `engine/swap-database.ts`
+ * does the steps, and takes them up again after a crash, with no more than these.
+ */
+export interface ServerHome {
+  readonly kind: "server";
+  /** The same server and login, another database: what a restore with this id builds, and keeps what it replaced in. */
+  beside(address: DatabaseAddress, id: string, role: "new" | "old"): DatabaseAddress;
+  /**
+   * What tells a database from any other that had or will have its name, and goes along when it is renamed (PostgreSQL:
+   * its oid); `undefined` when there is no such database.
+   */
+  identity(address: DatabaseAddress, signal: AbortSignal): Promise<string | undefined>;
+  /** Changes when anything in the database does; cheap. What a plan saw, so that `apply` can tell that it moved. */
+  witness(address: DatabaseAddress, signal: AbortSignal): Promise<string>;
+  /** Gives the database the name of `to`, where none may be. Fails with `target-in-use` while others are connected. */
+  rename(address: DatabaseAddress, to: DatabaseAddress, signal: AbortSignal): Promise<void>;
+  /** Removes the database if it is there. */
+  drop(address: DatabaseAddress, signal: AbortSignal): Promise<void>;
 }
 
 export interface DatabaseFindings {
@@ -138,8 +229,9 @@ export interface DatabaseFindings {
 }
 
 export interface DatabaseHolder {
+  /** Of the process, or the server's number of the session. */
   readonly pid: number;
-  /** The program's name, never its arguments: they may hold secrets. */
+  /** The program's name, or what the session calls itself; never arguments or SQL: they may hold secrets. */
   readonly command: string;
 }
 

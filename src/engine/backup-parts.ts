@@ -14,8 +14,9 @@ import type { Warning } from "../lib/events.ts";
 import type { Run } from "../lib/run.ts";
 import type { IndexedRepository, Upload } from "../repository/repository.ts";
 import type { AttachmentLedger } from "./attachments.ts";
+import type { AddressOf } from "./database-address.ts";
 import type { BackupInput } from "./backup.ts";
-import { databaseEngineFor, type Engine } from "./engine.ts";
+import { databaseEngineFor, databaseFiles, type Engine } from "./engine.ts";
 import { leftOutOf } from "./left-out.ts";
 import { databaseInParent, folderToCompare, type StartingPoint } from "./starting-point.ts";
 
@@ -24,6 +25,7 @@ export interface Capture {
   readonly engine: Engine;
   readonly input: BackupInput;
   readonly parts: CrmParts;
+  readonly addressOf: AddressOf;
   readonly start: StartingPoint;
   readonly indexed: IndexedRepository;
   readonly upload: Upload;
@@ -43,7 +45,7 @@ export async function captureDatabases(
   for (const { name, url } of parts.databases) {
     run.report({ type: "phase", phase: "database", subject: name });
     const database = databaseEngineFor(engine, url);
-    await using source = await database.connect(url, run.signal);
+    await using source = await database.connect(capture.addressOf(url), { signal: run.signal });
     await using snapshot = await source.snapshot(run.signal);
     const parent = await databaseInParent(start, name, indexed, run.signal);
     const one = await captureDatabase({
@@ -59,13 +61,13 @@ export async function captureDatabases(
       emptyTables: parts.emptyTables,
       time: capture.started.toISOString(),
       onBatch: (table, batch) => {
-        if (ledger && parts.attachments?.ownsFiles(table)) ledger.own(parts.attachments.files(table, batch));
+        if (ledger && parts.attachments?.ownsFiles(table)) ledger.own(parts.attachments.files(table, batch, database));
       },
       signal: run.signal,
       report: run.report,
     });
     for (const warning of one.warnings) capture.warn(warning);
-    const [file] = database.files(url);
+    const [file] = databaseFiles(engine, url);
     const status = file === undefined ? undefined : statSync(file);
     const owner = status && { permissions: status.mode & 0o7777, uid: status.uid, gid: status.gid };
     captured.push({ ...one, manifest: { ...one.manifest, ...(owner && { file: owner }) } });
@@ -84,9 +86,9 @@ export async function captureFolders(
 ): Promise<readonly CapturedFolder[]> {
   const { parts, start, indexed, run } = capture;
   const captured: CapturedFolder[] = [];
-  const databaseFiles = parts.databases.flatMap(({ url }) => databaseEngineFor(capture.engine, url).files(url));
+  const ofDatabases = parts.databases.flatMap(({ url }) => databaseFiles(capture.engine, url));
   for (const { name, path, ...folder } of parts.folders) {
-    const leftOut = leftOutOf(path, ...databaseFiles, capture.indexed.repository.location);
+    const leftOut = leftOutOf(path, ...ofDatabases, capture.indexed.repository.location);
     const excludes = [...leftOut, ...folder.excludes];
     run.report({ type: "phase", phase: "files", subject: path });
     if (!lstatSync(path, { throwIfNoEntry: false })) {

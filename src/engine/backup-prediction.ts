@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { kindOf } from "./points.ts";
 import type { Engine } from "./engine.ts";
+import type { AddressOf } from "./database-address.ts";
 import { databaseEngineFor } from "./engine.ts";
 import type { BackupPrediction } from "./backup.ts";
 import type { StartingPoint } from "./starting-point.ts";
@@ -17,6 +18,7 @@ const firstChangedShare = 0.01;
 
 export interface PredictionInput {
   readonly parts: CrmParts;
+  readonly addressOf: AddressOf;
   readonly start: StartingPoint;
   /** This CRM's backups, oldest first. */
   readonly backups: readonly StoredSnapshot[];
@@ -33,13 +35,13 @@ export interface PredictionInput {
  * full, else a guess.
  */
 export async function predict(engine: Engine, input: PredictionInput, run: Run): Promise<BackupPrediction> {
-  const { parts, start } = input;
+  const { parts, addressOf, start } = input;
   const kind = start.kind;
   let tables = 0;
   let rows = 0;
   let rowBytes = 0;
   for (const { url } of parts.databases) {
-    await using source = await databaseEngineFor(engine, url).connect(url, run.signal);
+    await using source = await databaseEngineFor(engine, url).connect(addressOf(url), { signal: run.signal });
     const size = await source.estimate(run.signal);
     tables += size.tables;
     rows += size.rows;

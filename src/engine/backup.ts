@@ -4,14 +4,15 @@ import type { Warning } from "../lib/events.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Run } from "../lib/run.ts";
 import type { Id } from "../format/tree.ts";
-import type { LockOptions } from "../repository/repository.ts";
 import { openFor } from "./access.ts";
 import { AttachmentLedger } from "./attachments.ts";
 import { captureConfig, captureDatabases, captureFolders, type Capture } from "./backup-parts.ts";
 import { predict } from "./backup-prediction.ts";
 import { splitKnown, sumFiles, sumRows, summarise } from "./backup-sums.ts";
 import { writeSnapshotTree } from "./backup-tree.ts";
+import { addressesOf } from "./database-address.ts";
 import { platformNamed, type Engine, type RepositoryAccess } from "./engine.ts";
+import { lockOptions } from "./lock-options.ts";
 import { backupsOf, snapshotTags } from "./points.ts";
 import { refuseHalfMade } from "./restore-record.ts";
 import { startingPoint } from "./starting-point.ts";
@@ -91,9 +92,10 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
   if (!start.parent && input.kind !== "full") {
     run.report({ type: "note", code: "first-backup-is-full", facts: { crm: input.crm.name } });
   }
+  const addressOf = await addressesOf(engine, input.crm, parts, signal);
   const prediction = await predict(
     engine,
-    { parts, start, backups: backupsOf(snapshots, input.crm.name), files: "remember" },
+    { parts, addressOf, start, backups: backupsOf(snapshots, input.crm.name), files: "remember" },
     inner,
   );
   await using upload = await indexed.upload({ signal, lock, limits: input.limits });
@@ -106,7 +108,7 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
   for (const { subject, reason } of parts.uncovered) warn({ code: "not-covered", subject, detail: reason });
 
   const ledger = parts.attachments && new AttachmentLedger(parts.attachments, run.now());
-  const capture: Capture = { engine, input, parts, start, indexed, upload, run: inner, started, warn };
+  const capture: Capture = { engine, input, parts, addressOf, start, indexed, upload, run: inner, started, warn };
   const databases = await captureDatabases(capture, ledger);
   const folders = await captureFolders(capture, ledger);
   const config = await captureConfig(capture);
@@ -114,10 +116,12 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
   const { fresh, known } = splitKnown(ledger?.warnings() ?? [], start.knownFrom?.manifest, input.inconsistencies);
   for (const warning of fresh) warn(warning);
   const outcome: Outcome = warnings.length > 0 ? "warning" : "ok";
+  // A reference that came from a repository could run a command: it stays in `holdfast.yaml`.
+  const { databasePassword: _, ...description } = input.crm;
   const manifest: Manifest = {
     format: 1,
     crm: { name: input.crm.name, platform: input.crm.platform, ...(parts.version && { version: parts.version }) },
-    description: input.crm,
+    description,
     kind: start.kind,
     outcome,
     startedAt: started.toISOString(),
@@ -173,20 +177,10 @@ export async function predictBackup(engine: Engine, input: BackupInput, run: Run
   const snapshots = await repository.snapshots(run.signal);
   const indexed = await repository.index(run.signal);
   const start = await startingPoint(snapshots, input.crm.name, input.kind, indexed, run.signal);
-  return await predict(engine, { parts, start, backups: backupsOf(snapshots, input.crm.name), files: "look" }, run);
-}
-
-function lockOptions(input: BackupInput, run: Run): LockOptions {
-  return {
-    signal: run.signal,
-    now: run.now,
-    waitMs: input.waitMs,
-    onWait: ({ hostname, username, pid }) =>
-      run.report({ type: "note", code: "waiting-for-lock", facts: { hostname, username, pid } }),
-    onStaleRemoved: ({ hostname, pid, time }) =>
-      run.report({
-        type: "warning",
-        warning: { code: "lock-stale-removed", subject: `${hostname} ${pid}`, detail: time },
-      }),
-  };
+  const addressOf = await addressesOf(engine, input.crm, parts, run.signal);
+  return await predict(
+    engine,
+    { parts, addressOf, start, backups: backupsOf(snapshots, input.crm.name), files: "look" },
+    run,
+  );
 }

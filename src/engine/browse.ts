@@ -143,9 +143,10 @@ async function* rowsOf(
   engine: DatabaseEngine,
   signal: AbortSignal,
 ): AsyncGenerator<readonly (string | null)[]> {
+  const { columns } = table.table;
   for await (const { lines } of table.rows({}, signal)) {
     for (const line of lines.toString("latin1").split("\n").slice(0, -1)) {
-      yield line.split("\t").map((field) => engine.readable(field));
+      yield line.split("\t").map((field, at) => (columns[at] ? engine.readable(field, columns[at]) : null));
     }
   }
 }

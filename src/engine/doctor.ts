@@ -1,13 +1,15 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { CrmDescription, CrmParts } from "../crm/platform.ts";
+import type { DatabaseAddress, DatabaseRights } from "../database/database.ts";
 import { predictFolder } from "../contents/folders/predict-folder.ts";
 import { nameFromText, nameText } from "../lib/byte-name.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import type { StoredSnapshot } from "../repository/repository.ts";
 import { openFor } from "./access.ts";
-import { databaseEngineFor, platformNamed, type Engine, type RepositoryAccess } from "./engine.ts";
+import { addressesOf } from "./database-address.ts";
+import { databaseEngineFor, databaseFiles, platformNamed, type Engine, type RepositoryAccess } from "./engine.ts";
 import { kitWasUsed } from "./kit.ts";
 import { backupsOf, outcomeOf } from "./points.ts";
 import { listUndoable } from "./undo.ts";
@@ -35,6 +37,8 @@ export const doctorCodes = [
   "crm-recognised",
   "database-read",
   "database-failed",
+  "rights-enough",
+  "rights-missing",
   "table-unkeyed",
   "not-covered",
   "folder-read",
@@ -128,26 +132,49 @@ async function checkCrm(engine: Engine, crm: CrmDescription, input: DoctorInput,
     tell("failed", "crm-failed", { error: error.code, detail: error.message });
     return;
   }
-  for (const { url } of parts.databases) await checkDatabase(engine, url, tell, run);
+  const addressOf = await addressesOf(engine, crm, parts, run.signal).catch((error: unknown) => {
+    if (!isHoldfastError(error)) throw error;
+    tell("failed", "crm-failed", { error: error.code, detail: error.message });
+    return (url: string) => ({ url });
+  });
+  for (const { url } of parts.databases) await checkDatabase(engine, addressOf(url), tell, run);
   for (const folder of parts.folders) await checkFolder(folder, tell, run);
   for (const file of parts.config) checkConfigFile(file.path, tell);
   for (const { subject, reason } of parts.uncovered) tell("warning", "not-covered", { subject, reason });
   checkDisks(engine, parts, input, tell);
 }
 
-async function checkDatabase(engine: Engine, url: string, tell: Tell, run: Run): Promise<void> {
+async function checkDatabase(engine: Engine, address: DatabaseAddress, tell: Tell, run: Run): Promise<void> {
   try {
-    await using source = await databaseEngineFor(engine, url).connect(url, run.signal);
+    await using source = await databaseEngineFor(engine, address.url).connect(address, { signal: run.signal });
     const schema = await source.inspect(run.signal);
     tell("ok", "database-read", { location: source.location, tables: schema.tables.length });
     for (const table of schema.tables) {
       if (table.unkeyedBecause) tell("ok", "table-unkeyed", { table: table.name, because: table.unkeyedBecause });
     }
     for (const { subject, reason } of schema.uncovered) tell("warning", "not-covered", { subject, reason });
+    if (source.rights) tellRights(await source.rights(run.signal), tell);
   } catch (error) {
     if (!isHoldfastError(error)) throw error;
-    tell("failed", "database-failed", { url, error: error.code, detail: String(error.facts["detail"] ?? "") });
+    tell("failed", "database-failed", {
+      url: address.url,
+      error: error.code,
+      detail: String(error.facts["detail"] ?? ""),
+    });
   }
+}
+
+function tellRights({ user, missing, script }: DatabaseRights, tell: Tell): void {
+  if (missing.length === 0) tell("ok", "rights-enough", { user });
+  const [first] = missing;
+  if (!first) return;
+  tell("warning", "rights-missing", {
+    user,
+    count: missing.length,
+    right: first.right,
+    subject: first.subject,
+    script,
+  });
 }
 
 async function checkFolder(folder: CrmParts["folders"][number], tell: Tell, run: Run): Promise<void> {
@@ -186,7 +213,7 @@ function checkConfigFile(path: string, tell: Tell): void {
 
 /** A repository or a password that lies only on the CRM's own disk is lost with it. */
 function checkDisks(engine: Engine, parts: CrmParts, input: DoctorInput, tell: Tell): void {
-  const files = parts.databases.flatMap(({ url }) => databaseEngineFor(engine, url).files(url).slice(0, 1));
+  const files = parts.databases.flatMap(({ url }) => databaseFiles(engine, url).slice(0, 1));
   const disks = new Set([...files, ...parts.folders.map(({ path }) => path)].map(diskOf));
   const location = input.repository?.location;
   if (location !== undefined && !/^[a-z0-9]+:/.test(location) && disks.has(diskOf(resolve(location)))) {

@@ -17,6 +17,8 @@ export interface Engine {
   readonly databases: readonly DatabaseEngine[];
   /** Plans, undo records and kits' checksums of this user: `$XDG_STATE_HOME/holdfast`. */
   readonly stateFolder: string;
+  /** Follows a reference such as `file:/etc/holdfast/database`; fails with `config-secret`. */
+  readonly readSecret: (reference: string, signal: AbortSignal) => Promise<string>;
   readonly host: { readonly hostname: string; readonly username: string; readonly uid: number; readonly gid: number };
 }
 
@@ -30,6 +32,12 @@ export function databaseEngineFor(engine: Engine, url: string): DatabaseEngine {
   const found = engine.databases.find((candidate) => candidate.accepts(url));
   if (!found) throw new HoldfastError("database-unsupported", { url: url.replace(/\/\/[^@/]*@/, "//") });
   return found;
+}
+
+/** The files that a database is, there or not; none for one on a server. */
+export function databaseFiles(engine: Engine, url: string): readonly string[] {
+  const { home } = databaseEngineFor(engine, url);
+  return home.kind === "file" ? home.files(url) : [];
 }
 
 export function platformNamed(engine: Engine, name: string): Platform {

@@ -4,7 +4,9 @@ import { HoldfastError } from "../lib/errors.ts";
 import type { Warning } from "../lib/events.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Run } from "../lib/run.ts";
+import type { CrmDescription } from "../crm/platform.ts";
 import { openFor } from "./access.ts";
+import { addressesFor } from "./database-address.ts";
 import type { Engine } from "./engine.ts";
 import { buildAll, nothingBuilt, type Built } from "./restore-build.ts";
 import { readPlan, type RestorePlan } from "./restore-plan.ts";
@@ -20,6 +22,7 @@ import {
 } from "./restore-record.ts";
 import { refuseIfHeld } from "./restore-target.ts";
 import { Staging } from "./staging.ts";
+import type { SwapPlace } from "./swap-database.ts";
 
 export interface RestoreApplyInput {
   /** Plan id (or a unique beginning of it). */
@@ -28,6 +31,8 @@ export interface RestoreApplyInput {
   /** The CRM's name as typed, where the plan asks for it. */
   readonly confirm?: string;
   readonly limits: Limits;
+  /** What the CRMs' configuration here knows: for passwords of databases. */
+  readonly crms?: readonly CrmDescription[];
 }
 
 export interface RestoreReport {
@@ -54,15 +59,14 @@ export interface RestoreReport {
 export async function applyRestore(engine: Engine, input: RestoreApplyInput, run: Run): Promise<RestoreReport> {
   const started = run.now();
   const plan = await readPlan(engine, input.plan);
+  const addressOf = await addressesFor(engine, input.crms, plan.snapshot.crm, run.signal);
+  const place: SwapPlace = { engine, addressOf, signal: run.signal };
   const record = (await loadRecords(engine)).find((one) => one.plan === plan.id && isHalfMade(one));
   if (record && record.state === "undoing") throw new HoldfastError("plan-outdated", { reason: "undo" });
   if (record && record.state === "swapping") {
-    await refuseIfHeld(
-      engine,
-      record.steps.map(({ target }) => target),
-    );
+    await refuseIfHeld(place, record);
     run.report({ type: "note", code: "resumed", facts: { id: record.id } });
-    return await finish(engine, plan, await swapIn(engine, record), nothingBuilt(), started, run);
+    return await finish(place, plan, await swapIn(place, record), nothingBuilt(), started, run);
   }
   if (plan.confirm !== undefined && input.confirm !== plan.confirm) {
     throw new HoldfastError("confirm-needed", { name: plan.confirm });
@@ -76,17 +80,17 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
   if (!stored) throw new HoldfastError("snapshot-unknown", { id: plan.snapshot.id.slice(0, 8) });
   const indexed = await repository.index(inner.signal);
   const opened = await openSnapshot(indexed, stored, inner.signal);
-  if (record) await dropStaging(engine, record);
-  const prepared = await prepareRestore(engine, opened, indexed, prepareInput(plan), inner);
+  if (record) await dropStaging(place, record);
+  const prepared = await prepareRestore(engine, opened, indexed, prepareInput(plan), addressOf, inner);
   if (prepared.summary.seen !== plan.seen) throw new HoldfastError("plan-outdated", {});
-  await refuseIfHeld(
-    engine,
-    prepared.databases.map(({ file }) => nameFromText(file)),
-  );
+  await refuseIfHeld(place, {
+    steps: prepared.databases.flatMap(({ file }) => (file ? [{ target: nameFromText(file.path) }] : [])),
+    databases: prepared.databases.flatMap(({ file, address }) => (file ? [] : [{ target: address.url }])),
+  });
   const { neededBytes: needed, freeBytes: free } = prepared.summary;
   if (needed > free) throw new HoldfastError("target-full", { needed, free });
 
-  const staging = await Staging.begin(engine, plan, started);
+  const staging = await Staging.begin(place, plan, started);
   const built = await buildAll({ engine, plan, prepared, indexed, limits: input.limits, staging, run: inner }).catch(
     async (error: unknown) => {
       await staging.drop();
@@ -94,12 +98,12 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
     },
   );
   run.report({ type: "phase", phase: "swap" });
-  const done = await swapIn(engine, staging.ready());
-  return await finish(engine, plan, done, built, started, run);
+  const done = await swapIn(place, staging.ready());
+  return await finish(place, plan, done, built, started, run);
 }
 
 async function finish(
-  engine: Engine,
+  place: SwapPlace,
   plan: RestorePlan,
   record: RestoreRecord,
   built: Built,
@@ -107,11 +111,15 @@ async function finish(
   run: Run,
 ): Promise<RestoreReport> {
   // A copy in an empty folder is undone by removing it; whatever was replaced anywhere is kept.
-  const replaced = record.steps.some(({ old }) => old !== undefined);
-  const undoable = replaced || (plan.target.kind === "in-place" && record.steps.length > 0);
-  if (undoable) await dropOldRestores(engine, record.crm, record.location);
-  else await forgetRecord(engine, record);
-  const kept = record.steps.filter(({ old }) => old !== undefined).map(({ slot }) => nameText(slot as ByteName));
+  const steps = [...record.databases, ...record.steps];
+  const replaced = steps.some(({ old }) => old !== undefined);
+  const undoable = replaced || (plan.target.kind === "in-place" && steps.length > 0);
+  if (undoable) await dropOldRestores(place, record.crm, record.location);
+  else await forgetRecord(place, record);
+  const kept = [
+    ...record.databases.filter(({ old }) => old !== undefined).map(({ aside }) => aside),
+    ...record.steps.filter(({ old }) => old !== undefined).map(({ slot }) => nameText(slot as ByteName)),
+  ];
   return {
     type: "restore",
     plan: plan.id,
@@ -136,10 +144,12 @@ function conflicts(plan: RestorePlan): RestoreReport["failed"] {
 }
 
 function prepareInput(plan: RestorePlan): PrepareInput {
+  const { folder, database } = plan.target.kind === "elsewhere" ? plan.target : {};
   return {
     scope: plan.scope,
     switches: plan.switches,
-    ...(plan.target.kind === "elsewhere" && { target: plan.target.folder }),
+    ...(folder !== undefined && { target: folder }),
+    ...(database !== undefined && { targetDatabase: database }),
     ...(plan.purpose && { purpose: plan.purpose }),
   };
 }

@@ -42,38 +42,55 @@ export function nothingBuilt(): Built {
 
 export async function buildAll(build: Build): Promise<Built> {
   const built = nothingBuilt();
-  const { prepared, staging, run, indexed, plan } = build;
-  for (const work of prepared.databases) {
-    const slot = await staging.slot(dirname(work.file), basename(work.file));
-    const url = work.engine.urlOfFile(slot);
-    const { rows } = await buildDatabase(work, url, indexed, plan.switches, run);
-    built.rows += rows;
-    if (prepared.neutralise) {
-      await using source = await work.engine.connect(url, run.signal);
-      const { tables } = await source.inspect(run.signal);
-      await work.engine.execute(url, prepared.neutralise.statements(tables), run.signal);
-    }
-    giveOwner(work, slot, staging.madeAbove(work.file));
-    for (const beside of work.engine.files(work.url).slice(1)) {
-      await staging.moveAway(nameFromText(beside), dirname(work.file));
-    }
-    staging.put(nameFromText(work.file), nameFromText(slot));
-  }
+  const { prepared } = build;
+  for (const work of prepared.databases) await buildOneDatabase(build, work, built);
   for (const work of prepared.folders) await buildFolder(build, work, built);
   for (const work of prepared.items) await buildItems(build, work, built);
   for (const work of prepared.config) await buildConfig(build, work, built);
   return built;
 }
 
+async function buildOneDatabase({ prepared, staging, run, indexed, plan }: Build, work: DatabaseWork, built: Built) {
+  const { engine, file } = work;
+  const slot = file && (await staging.slot(dirname(file.path), basename(file.path)));
+  const address =
+    slot !== undefined && engine.home.kind === "file"
+      ? { url: engine.home.urlOf(slot) }
+      : await staging.databaseSlot(work.address);
+  const refused = (statement: string, reason: string) =>
+    built.warnings.push({ code: "grant-refused", subject: statement, detail: reason });
+  const options = { grants: plan.grants ?? "restore", onRefused: refused } as const;
+  const { rows } = await buildDatabase(work, address, indexed, plan.switches, options, run);
+  built.rows += rows;
+  if (prepared.neutralise) {
+    await using source = await engine.connect(address, { signal: run.signal });
+    const { tables } = await source.inspect(run.signal);
+    await engine.execute(address, prepared.neutralise.statements(tables), run.signal);
+  }
+  if (file === undefined || slot === undefined || engine.home.kind !== "file") {
+    await staging.putDatabase(work.address);
+    return;
+  }
+  giveOwner(file, slot, staging.madeAbove(file.path));
+  for (const beside of engine.home.files(work.address.url).slice(1)) {
+    await staging.moveAway(nameFromText(beside), dirname(file.path));
+  }
+  staging.put(nameFromText(file.path), nameFromText(slot));
+}
+
 /**
  * The CRM must be able to write its database: it gets the permissions and owner of the file that it replaces, or that
  * was backed up; and so do folders that had to be made for it. Owners are root's to give.
  */
-function giveOwner({ file, owner }: DatabaseWork, slot: string, madeFolders: readonly string[]): void {
-  const live = statSync(file, { throwIfNoEntry: false });
+function giveOwner(
+  { path, owner }: NonNullable<DatabaseWork["file"]>,
+  slot: string,
+  madeFolders: readonly string[],
+): void {
+  const live = statSync(path, { throwIfNoEntry: false });
   const wanted = live ? { permissions: live.mode & 0o7777, uid: live.uid, gid: live.gid } : owner;
   if (!wanted) return;
-  if (owners() === "set") for (const path of [slot, ...madeFolders]) chownSync(path, wanted.uid, wanted.gid);
+  if (owners() === "set") for (const one of [slot, ...madeFolders]) chownSync(one, wanted.uid, wanted.gid);
   chmodSync(slot, wanted.permissions);
 }
 

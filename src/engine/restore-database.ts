@@ -1,7 +1,13 @@
 import { mergeRows, noCounts, type MergeCounts, type MergeSwitches } from "../contents/merge-rows.ts";
 import { compareWithRanges, readDatabase, type StoredDatabase } from "../contents/databases.ts";
 import type { DatabaseManifest } from "../contents/manifest.ts";
-import type { DatabaseEngine, DatabaseSnapshot, TableRows } from "../database/database.ts";
+import type {
+  DatabaseAddress,
+  DatabaseEngine,
+  DatabaseSnapshot,
+  LoadOptions,
+  TableRows,
+} from "../database/database.ts";
 import type { Id } from "../format/tree.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
@@ -14,12 +20,13 @@ export interface DatabaseWork {
   /** Tree of `databases/<name>` in the snapshot. */
   readonly tree: Id;
   /** Where it goes. */
-  readonly url: string;
-  readonly file: string;
+  readonly address: DatabaseAddress;
+  /** The same as a person reads it: a path, or a URL. */
+  readonly shown: string;
   /** `exact`: the snapshot's rows. `merge`: the live rows, changed as the switches say. */
   readonly how: "exact" | "merge";
-  /** Of the file that was backed up. */
-  readonly owner: DatabaseManifest["file"];
+  /** Absent: it is on a server. `owner`: of the file that was backed up. */
+  readonly file?: { readonly path: string; readonly owner: DatabaseManifest["file"] };
 }
 
 /** Counts what a merge would do. `undefined` with the reason when the two cannot be merged. */
@@ -32,7 +39,7 @@ export async function countMerge(
   const counts = noCounts();
   const stored = await readDatabase(reader, work.tree, work.engine, run.signal);
   try {
-    await using source = await work.engine.connect(work.url, run.signal);
+    await using source = await work.engine.connect(work.address, { signal: run.signal });
     await using live = await source.snapshot(run.signal);
     if (!sameTables(stored, live)) return "schema-differs";
     for await (const { batches } of mergedTables(work, stored, live, switches, counts, run)) {
@@ -45,38 +52,40 @@ export async function countMerge(
   }
 }
 
-/** Builds the database at `url`, a file that is not there yet, and proves that it is what it should be. */
+/** Builds the database at `address`, which is not there yet, and proves that it is what it should be. */
 export async function buildDatabase(
   work: DatabaseWork,
-  url: string,
+  address: DatabaseAddress,
   reader: BlobReader,
   switches: MergeSwitches,
+  options: Omit<LoadOptions, "signal">,
   run: Run,
 ): Promise<{ readonly rows: number }> {
+  const { signal } = run;
   const stored = await readDatabase(reader, work.tree, work.engine, run.signal);
-  run.report({ type: "phase", phase: "restore", subject: work.file });
+  run.report({ type: "phase", phase: "restore", subject: work.shown });
   if (work.how === "exact") {
-    await work.engine.load(url, stored.schema, storedTables(stored, run), run.signal);
+    await work.engine.load(address, stored.schema, storedTables(stored, run), { ...options, signal });
   } else {
-    await using source = await work.engine.connect(work.url, run.signal);
+    await using source = await work.engine.connect(work.address, { signal: run.signal });
     await using live = await source.snapshot(run.signal);
-    if (!sameTables(stored, live)) throw new HoldfastError("plan-outdated", { path: work.file });
+    if (!sameTables(stored, live)) throw new HoldfastError("plan-outdated", { path: work.shown });
     const tables = mergedTables(work, stored, live, switches, noCounts(), run);
-    await work.engine.load(url, live.schema, tables, run.signal);
+    await work.engine.load(address, live.schema, tables, { ...options, signal });
   }
-  run.report({ type: "phase", phase: "verify", subject: work.file });
-  await prove(work, url, stored, run);
+  run.report({ type: "phase", phase: "verify", subject: work.shown });
+  await prove(work, address, stored, run);
   return { rows: stored.tables.reduce((total, table) => total + table.rowCount, 0) };
 }
 
-async function prove(work: DatabaseWork, url: string, stored: StoredDatabase, run: Run): Promise<void> {
-  const findings = await work.engine.check(url, run.signal);
+async function prove(work: DatabaseWork, address: DatabaseAddress, stored: StoredDatabase, run: Run): Promise<void> {
+  const findings = await work.engine.check(address, run.signal);
   const problems = [...findings.damage];
   if (work.how === "merge") {
-    const before = new Set((await work.engine.check(work.url, run.signal)).orphans);
+    const before = new Set((await work.engine.check(work.address, run.signal)).orphans);
     problems.push(...findings.orphans.filter((orphan) => !before.has(orphan)));
   } else {
-    await using source = await work.engine.connect(url, run.signal);
+    await using source = await work.engine.connect(address, { signal: run.signal });
     await using built = await source.snapshot(run.signal);
     for (const table of stored.tables) {
       const same = built.schema.tables.find(({ schema, name }) => isNamed(table.table, schema, name));
@@ -85,7 +94,7 @@ async function prove(work: DatabaseWork, url: string, stored: StoredDatabase, ru
     }
   }
   const [first] = problems;
-  if (first !== undefined) throw new HoldfastError("restore-mismatch", { path: work.file, detail: first });
+  if (first !== undefined) throw new HoldfastError("restore-mismatch", { path: work.shown, detail: first });
 }
 
 async function* storedTables(stored: StoredDatabase, run: Run): AsyncGenerator<TableRows> {
@@ -105,11 +114,13 @@ async function* mergedTables(
   counts: MergeCounts,
   run: Run,
 ): AsyncGenerator<TableRows> {
-  const { compareKeys } = work.engine;
   for (const table of live.schema.tables) {
     const then = stored.tables.find(({ table: { schema, name } }) => isNamed(table, schema, name));
     if (!then) throw new HoldfastError("internal", { table: table.name });
-    yield { table, batches: mergeRows(live.reader(table), then, compareKeys, switches, counts, run.signal) };
+    yield {
+      table,
+      batches: mergeRows(live.reader(table), then, work.engine.keyOrder(table), switches, counts, run.signal),
+    };
   }
 }
 

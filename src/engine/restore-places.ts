@@ -1,13 +1,31 @@
 import { basename, dirname, join, relative, sep } from "node:path";
 import type { Manifest } from "../contents/manifest.ts";
 import type { DatabaseEngine } from "../database/database.ts";
+import { HoldfastError } from "../lib/errors.ts";
 import type { RestoreScope } from "./restore-plan.ts";
 
 /** Where each part of a snapshot goes. Paths absolute; `source` is the name under the snapshot's own folders. */
 export interface Places {
-  readonly databases: readonly { readonly name: string; readonly url: string; readonly file: string }[];
+  readonly databases: readonly DatabasePlace[];
   readonly folders: readonly { readonly name: string; readonly path: string }[];
   readonly config: readonly { readonly name: string; readonly path: string }[];
+}
+
+export interface DatabasePlace {
+  readonly name: string;
+  readonly url: string;
+  /** As a person reads it: a path, or the URL. */
+  readonly shown: string;
+  /** Where its file is; absent: it is on a server. */
+  readonly file?: string;
+}
+
+/** Where a restore goes that does not go back to where the snapshot was taken. */
+export interface Elsewhere {
+  /** For files, and databases that are files. */
+  readonly folder?: string | undefined;
+  /** URL for a database on a server. */
+  readonly database?: string | undefined;
 }
 
 /**
@@ -17,21 +35,29 @@ export interface Places {
 export function placesFor(
   manifest: Manifest,
   scope: RestoreScope,
-  target: string | undefined,
+  elsewhere: Elsewhere | undefined,
   engineOf: (url: string) => DatabaseEngine,
 ): Places {
   const common = commonFolder(manifest, engineOf);
   const move = (path: string): string => {
-    if (target === undefined) return path;
+    if (!elsewhere || scope.kind === "files") return path;
+    const target = elsewhere.folder;
+    if (target === undefined) throw new HoldfastError("target-folder-needed", { path });
     if (scope.kind === "database") return join(target, basename(path));
     const inside = relative(common, path);
     return inside === ".." || inside.startsWith(`..${sep}`) ? join(target, basename(path)) : join(target, inside);
   };
   return {
     databases: manifest.databases.map(({ name, location }) => {
-      const engine = engineOf(location);
-      const file = move(engine.files(location)[0] ?? "");
-      return { name, url: engine.urlOfFile(file), file };
+      const { home } = engineOf(location);
+      if (home.kind === "file") {
+        const file = move(home.files(location)[0] ?? "");
+        return { name, url: home.urlOf(file), shown: file, file };
+      }
+      const url = elsewhere && scope.kind !== "files" ? elsewhere.database : location;
+      if (url === undefined) throw new HoldfastError("target-database-needed", { path: location });
+      if (engineOf(url).name !== engineOf(location).name) throw new HoldfastError("database-unsupported", { url });
+      return { name, url, shown: url };
     }),
     folders: scope.kind === "database" ? [] : manifest.folders.map(({ name, path }) => ({ name, path: move(path) })),
     config: scope.kind === "database" ? [] : manifest.config.map(({ name, path }) => ({ name, path: move(path) })),
@@ -41,7 +67,10 @@ export function placesFor(
 /** Deepest folder with all databases, folders and the CRM's own configuration in it. */
 function commonFolder(manifest: Manifest, engineOf: (url: string) => DatabaseEngine): string {
   const paths = [
-    ...manifest.databases.map(({ location }) => engineOf(location).files(location)[0] ?? "/"),
+    ...manifest.databases.flatMap(({ location }) => {
+      const { home } = engineOf(location);
+      return home.kind === "file" ? home.files(location).slice(0, 1) : [];
+    }),
     ...manifest.folders.map(({ path }) => path),
     ...manifest.config.filter(({ name }) => name !== "holdfast.yaml").map(({ path }) => path),
   ].map((path) => dirname(path).split("/"));

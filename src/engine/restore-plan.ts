@@ -2,11 +2,14 @@ import { randomBytes } from "node:crypto";
 import type { Outcome } from "../contents/manifest.ts";
 import type { MergeCounts } from "../contents/merge-rows.ts";
 import { openSnapshot } from "../contents/open-snapshot.ts";
+import type { CrmDescription } from "../crm/platform.ts";
+import type { LoadOptions } from "../database/database.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Warning } from "../lib/events.ts";
 import type { Id } from "../format/tree.ts";
 import type { Run } from "../lib/run.ts";
 import { openFor } from "./access.ts";
+import { addressesFor } from "./database-address.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
 import { choosePoint, crmOf } from "./points.ts";
 import { prepareRestore } from "./restore-prepare.ts";
@@ -33,9 +36,15 @@ export interface RestorePlanInput {
   readonly crm?: string;
   readonly point: PointName;
   readonly scope: RestoreScope;
-  /** Absolute folder; absent: in place, where the snapshot was taken from. */
+  /** Absolute folder; without it and `targetDatabase`: in place, where the snapshot was taken from. */
   readonly target?: string;
-  /** Needed with `target` for `system` and `database`. */
+  /** URL, without a password, of a database that is not there yet: for a snapshot whose database is on a server. */
+  readonly targetDatabase?: string;
+  /** Whether owners and rights inside a server's database come back too; absent: they do. */
+  readonly grants?: LoadOptions["grants"];
+  /** What the CRMs' configuration here knows: for passwords of databases. */
+  readonly crms?: readonly CrmDescription[];
+  /** Needed with `target` or `targetDatabase` for `system` and `database`. */
   readonly purpose?: "clone" | "replacement";
   readonly switches: RestoreSwitches;
 }
@@ -60,8 +69,11 @@ export interface RestorePlan {
   readonly snapshot: { readonly id: Id; readonly time: string; readonly outcome: Outcome; readonly crm: string };
   readonly scope: RestoreScope;
   readonly switches: RestoreSwitches;
-  readonly target: { readonly kind: "in-place" } | { readonly kind: "elsewhere"; readonly folder: string };
+  readonly target:
+    | { readonly kind: "in-place" }
+    | { readonly kind: "elsewhere"; readonly folder?: string; readonly database?: string };
   readonly purpose?: "clone" | "replacement";
+  readonly grants?: LoadOptions["grants"];
   /** Name that must be typed (or given by `--confirm`) because a live instance is replaced. */
   readonly confirm?: string;
   /** Whole parts built beside and swapped in: databases, and for `system` the folders. */
@@ -102,6 +114,7 @@ export async function planRestore(engine: Engine, input: RestorePlanInput, run: 
   const reader = await repository.index(inner.signal);
   run.report({ type: "phase", phase: "plan", subject: chosen.id.slice(0, 8) });
   const opened = await openSnapshot(reader, chosen, inner.signal);
+  const addressOf = await addressesFor(engine, input.crms, opened.manifest.crm.name, inner.signal);
   const warnings: Warning[] = [];
   for (const newer of passedOver) {
     const lacking = (await openSnapshot(reader, newer, inner.signal)).manifest.warnings;
@@ -114,7 +127,7 @@ export async function planRestore(engine: Engine, input: RestorePlanInput, run: 
         .join(", "),
     });
   }
-  const prepared = await prepareRestore(engine, opened, reader, input, inner);
+  const prepared = await prepareRestore(engine, opened, reader, input, addressOf, inner);
   const { replacesLive, ...summary } = prepared.summary;
   const { crm } = opened.manifest;
   const plan: RestorePlan = {
@@ -125,7 +138,8 @@ export async function planRestore(engine: Engine, input: RestorePlanInput, run: 
     snapshot: { id: chosen.id, time: chosen.snapshot.time, outcome: opened.manifest.outcome, crm: crm.name },
     scope: input.scope,
     switches: input.switches,
-    target: input.target === undefined ? { kind: "in-place" } : { kind: "elsewhere", folder: input.target },
+    target: targetOf(input),
+    ...(input.grants && { grants: input.grants }),
     ...(input.purpose && { purpose: input.purpose }),
     ...(replacesLive === "yes" && input.scope.kind !== "files" && { confirm: crm.name }),
     ...summary,
@@ -133,6 +147,15 @@ export async function planRestore(engine: Engine, input: RestorePlanInput, run: 
   };
   await writeState(engine, planRecord(plan.id), plan);
   return plan;
+}
+
+function targetOf({ target, targetDatabase }: RestorePlanInput): RestorePlan["target"] {
+  if (target === undefined && targetDatabase === undefined) return { kind: "in-place" };
+  return {
+    kind: "elsewhere",
+    ...(target !== undefined && { folder: target }),
+    ...(targetDatabase !== undefined && { database: targetDatabase }),
+  };
 }
 
 /** A saved plan by its id or a unique beginning of it; fails with `plan-unknown`. Asks nothing of the repository. */

@@ -5,15 +5,17 @@ import { planFolder, type FolderPlanItem } from "../contents/folders/plan-folder
 import type { FolderManifest, Manifest } from "../contents/manifest.ts";
 import { loadContent, nodeNamed, type OpenedSnapshot, subtreeAt, treeOf } from "../contents/open-snapshot.ts";
 import type { Neutralise } from "../crm/platform.ts";
+import type { DatabaseAddress, DatabaseEngine } from "../database/database.ts";
 import type { Id, TreeNode } from "../format/tree.ts";
 import { nameFromText, nameText, type ByteName } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import type { BlobReader } from "../repository/repository.ts";
+import type { AddressOf } from "./database-address.ts";
 import { databaseEngineFor, platformNamed, type Engine } from "./engine.ts";
 import { escapePattern } from "./left-out.ts";
 import { countMerge, type DatabaseWork } from "./restore-database.ts";
-import { placesFor, type Places } from "./restore-places.ts";
+import { placesFor, type Elsewhere, type Places } from "./restore-places.ts";
 import type { PlannedAction, PlannedItem, RestorePlan, RestorePlanInput } from "./restore-plan.ts";
 import { freeBytesAt, TargetWitness } from "./restore-target.ts";
 
@@ -55,7 +57,7 @@ export interface ConfigWork {
   readonly node: TreeNode;
 }
 
-export type PrepareInput = Pick<RestorePlanInput, "scope" | "target" | "purpose" | "switches">;
+export type PrepareInput = Pick<RestorePlanInput, "scope" | "target" | "targetDatabase" | "purpose" | "switches">;
 
 const shownItems = 1000;
 
@@ -64,9 +66,10 @@ export async function prepareRestore(
   opened: OpenedSnapshot,
   reader: BlobReader,
   input: PrepareInput,
+  addressOf: AddressOf,
   run: Run,
 ): Promise<PreparedRestore> {
-  return await new Preparation(engine, opened, reader, input, run).prepare();
+  return await new Preparation(engine, opened, reader, input, addressOf, run).prepare();
 }
 
 class Preparation {
@@ -74,6 +77,7 @@ class Preparation {
   readonly #opened: OpenedSnapshot;
   readonly #reader: BlobReader;
   readonly #input: PrepareInput;
+  readonly #addressOf: AddressOf;
   readonly #run: Run;
   readonly #places: Places;
   readonly #witness = new TargetWitness();
@@ -94,13 +98,24 @@ class Preparation {
   #neededBytes = 0;
   #replacesLive: "yes" | "no" = "no";
 
-  constructor(engine: Engine, opened: OpenedSnapshot, reader: BlobReader, input: PrepareInput, run: Run) {
+  constructor(
+    engine: Engine,
+    opened: OpenedSnapshot,
+    reader: BlobReader,
+    input: PrepareInput,
+    addressOf: AddressOf,
+    run: Run,
+  ) {
     this.#engine = engine;
     this.#opened = opened;
     this.#reader = reader;
     this.#input = input;
+    this.#addressOf = addressOf;
     this.#run = run;
-    this.#places = placesFor(opened.manifest, input.scope, input.target, (url) => databaseEngineFor(engine, url));
+    this.#places = placesFor(opened.manifest, input.scope, elsewhereOf(input), (url) => databaseEngineFor(engine, url));
+    if (input.targetDatabase !== undefined && this.#places.databases.every(({ file }) => file !== undefined)) {
+      throw new HoldfastError("target-database-unused", {});
+    }
   }
 
   async prepare(): Promise<PreparedRestore> {
@@ -115,7 +130,11 @@ class Preparation {
       for (const file of this.#places.config) await this.#configFile(file);
     }
     const platform = platformNamed(this.#engine, this.#opened.manifest.crm.platform);
-    const [firstPlace = "/"] = [target, ...this.#places.databases.map(({ file }) => file), ...this.#placesOfFolders()];
+    const [firstPlace = "/"] = [
+      target,
+      ...this.#places.databases.map(({ file }) => file),
+      ...this.#placesOfFolders(),
+    ].flatMap((place) => place ?? []);
     return {
       places: this.#places,
       platform: platform.name,
@@ -143,9 +162,10 @@ class Preparation {
   }
 
   #neutralise(): Neutralise | undefined {
-    const { scope, target, purpose } = this.#input;
-    if (scope.kind === "files" || target === undefined) return undefined;
-    if (purpose === undefined) throw new HoldfastError("purpose-needed", { target });
+    const { scope, target, targetDatabase, purpose } = this.#input;
+    const elsewhere = target ?? targetDatabase;
+    if (scope.kind === "files" || elsewhere === undefined) return undefined;
+    if (purpose === undefined) throw new HoldfastError("purpose-needed", { target: elsewhere });
     if (purpose === "replacement") return undefined;
     const { description, crm } = this.#opened.manifest;
     const neutralise = platformNamed(this.#engine, crm.platform).neutralise(description);
@@ -153,17 +173,22 @@ class Preparation {
     return neutralise;
   }
 
-  async #database({ name, url, file }: Places["databases"][number]): Promise<void> {
+  async #database({ name, url, shown, file }: Places["databases"][number]): Promise<void> {
     const manifest = this.#opened.manifest.databases.find((one) => one.name === name);
     const tree = await subtreeAt(this.#reader, this.#opened.tree, ["databases", name], this.#run.signal);
     if (!manifest || tree === undefined) throw new HoldfastError("repository-damaged", { subject: name });
     const database = databaseEngineFor(this.#engine, url);
-    for (const path of database.dataFiles(url)) this.#witness.seeData(nameFromText(path));
-    const exists = lstatSync(file, { throwIfNoEntry: false }) ? "yes" : "no";
+    const address = this.#addressOf(url);
+    const exists = await this.#seeDatabase(database, address);
     const bytes = await treeBytes(this.#reader, tree, this.#run.signal);
     const rows = manifest.tables.reduce((total, table) => total + table.rows, 0);
-    const part = { kind: "database", name, path: file, rows, bytes } as const;
-    const work = { name, engine: database, tree, url, file, owner: manifest.file } as const;
+    const part = { kind: "database", name, path: shown, rows, bytes } as const;
+    const place = file === undefined ? { shown } : { shown, file: { path: file, owner: manifest.file } };
+    const work = { name, engine: database, tree, address, ...place } as const;
+    if (file === undefined && exists === "yes" && this.#isElsewhere()) {
+      // Nobody may lose a database by a slip of the hand: elsewhere means where nothing is.
+      throw new HoldfastError("target-not-empty", { path: shown });
+    }
     const { switches } = this.#input;
     if (exists === "no") {
       const action = switches.createMissing ? "create" : "skip";
@@ -300,11 +325,31 @@ class Preparation {
     if (part.action !== "skip" && part.action !== "conflict") this.#neededBytes += part.bytes;
   }
 
+  #isElsewhere(): boolean {
+    return elsewhereOf(this.#input) !== undefined;
+  }
+
+  /** Witnesses a database; whether it is there. */
+  async #seeDatabase({ home }: DatabaseEngine, address: DatabaseAddress): Promise<"yes" | "no"> {
+    if (home.kind === "file") {
+      for (const path of home.dataFiles(address.url)) this.#witness.seeData(nameFromText(path));
+      return lstatSync(home.files(address.url)[0] ?? "/", { throwIfNoEntry: false }) ? "yes" : "no";
+    }
+    const identity = await home.identity(address, this.#run.signal);
+    this.#witness.add(identity === undefined ? "absent" : await home.witness(address, this.#run.signal));
+    return identity === undefined ? "no" : "yes";
+  }
+
   /** Witnesses these paths; whether the first is there. */
   #seeAll(paths: readonly string[]): "yes" | "no" {
     for (const path of paths) this.#witness.see(nameFromText(path));
     return lstatSync(paths[0] ?? "/", { throwIfNoEntry: false }) ? "yes" : "no";
   }
+}
+
+function elsewhereOf({ target, targetDatabase }: PrepareInput): Elsewhere | undefined {
+  if (target === undefined && targetDatabase === undefined) return undefined;
+  return { folder: target, database: targetDatabase };
 }
 
 function isExact(switches: RestorePlan["switches"]): boolean {

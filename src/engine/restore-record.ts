@@ -2,6 +2,7 @@ import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import type { Engine } from "./engine.ts";
 import { listState, readState, removeState, writeState } from "./state.ts";
+import { databaseBack, databaseForward, dropDatabases, type DatabaseStep, type SwapPlace } from "./swap-database.ts";
 import { removeTree, stepBack, stepForward, syncFolders, type SwapStep } from "./swap.ts";
 
 /**
@@ -25,6 +26,8 @@ export interface RestoreRecord {
   /** Staging folders (byte paths), which become the folders of what was replaced. */
   readonly folders: readonly string[];
   readonly steps: readonly SwapStep[];
+  /** The same for databases on servers: swapped before the files, taken back after them. */
+  readonly databases: readonly DatabaseStep[];
 }
 
 const keptRestores = 3;
@@ -38,7 +41,7 @@ export async function saveRecord(engine: Engine, record: RestoreRecord): Promise
 export async function loadRecords(engine: Engine): Promise<readonly RestoreRecord[]> {
   const ids = await listState(engine, "restores");
   const records = await Promise.all(ids.map((id) => readState(engine, recordName(id))));
-  return records.filter(isRecord).toSorted((a, b) => (a.time < b.time ? 1 : -1));
+  return records.flatMap(asRecord).toSorted((a, b) => (a.time < b.time ? 1 : -1));
 }
 
 /** A restore that was cut off and is neither wholly there nor wholly taken back. */
@@ -59,9 +62,11 @@ export async function refuseHalfMade(engine: Engine, crm: string, run: Pick<Run,
 }
 
 /** Does all steps that are not done, durably. Can be called again after a crash at any moment. */
-export async function swapIn(engine: Engine, record: RestoreRecord): Promise<RestoreRecord> {
+export async function swapIn(place: SwapPlace, record: RestoreRecord): Promise<RestoreRecord> {
+  const { engine } = place;
   const swapping = { ...record, state: "swapping" } as const;
   await saveRecord(engine, swapping);
+  for (const step of record.databases) await databaseForward(step, place);
   for (const step of record.steps) stepForward(step);
   syncFolders(record.folders);
   const done = { ...record, state: "done" } as const;
@@ -70,43 +75,47 @@ export async function swapIn(engine: Engine, record: RestoreRecord): Promise<Res
 }
 
 /** Takes all steps back, last first, durably. Can be called again after a crash at any moment. */
-export async function swapBack(engine: Engine, record: RestoreRecord): Promise<void> {
+export async function swapBack(place: SwapPlace, record: RestoreRecord): Promise<void> {
+  const { engine } = place;
   await saveRecord(engine, { ...record, state: "undoing" });
   for (const step of record.steps.toReversed()) stepBack(step);
   syncFolders(record.folders);
+  for (const step of record.databases.toReversed()) await databaseBack(step, place);
   await saveRecord(engine, { ...record, state: "undone" });
 }
 
 /** Removes what a restore was building; only for one that has swapped nothing. */
-export async function dropStaging(engine: Engine, record: RestoreRecord): Promise<void> {
+export async function dropStaging(place: SwapPlace, record: RestoreRecord): Promise<void> {
   if (record.state !== "staging") throw new HoldfastError("internal", { state: record.state });
-  for (const folder of record.folders) removeTree(folder);
-  await removeState(engine, recordName(record.id));
+  await removeKept(place, record);
 }
 
 /** After a restore that replaced nothing: there is nothing to undo, and its empty staging folders go. */
-export async function forgetRecord(engine: Engine, record: RestoreRecord): Promise<void> {
-  for (const folder of record.folders) removeTree(folder);
-  await removeState(engine, recordName(record.id));
+export async function forgetRecord(place: SwapPlace, record: RestoreRecord): Promise<void> {
+  await removeKept(place, record);
 }
 
 /** Keeps what the last three restores of this CRM replaced, and removes what older ones did. */
-export async function dropOldRestores(engine: Engine, crm: string, location: string): Promise<void> {
-  const mine = (await loadRecords(engine)).filter((record) => record.crm === crm && record.location === location);
-  for (const record of mine.filter((one) => !isHalfMade(one)).slice(keptRestores)) {
-    for (const folder of record.folders) removeTree(folder);
-    await removeState(engine, recordName(record.id));
-  }
+export async function dropOldRestores(place: SwapPlace, crm: string, location: string): Promise<void> {
+  const mine = (await loadRecords(place.engine)).filter((record) => record.crm === crm && record.location === location);
+  for (const record of mine.filter((one) => !isHalfMade(one)).slice(keptRestores)) await removeKept(place, record);
 }
 
-function isRecord(value: unknown): value is RestoreRecord {
-  if (typeof value !== "object" || value === null) return false;
+async function removeKept(place: SwapPlace, record: RestoreRecord): Promise<void> {
+  for (const step of record.databases) await dropDatabases(step, place);
+  for (const folder of record.folders) removeTree(folder);
+  await removeState(place.engine, recordName(record.id));
+}
+
+function asRecord(value: unknown): RestoreRecord[] {
+  if (typeof value !== "object" || value === null) return [];
   const record = value as Partial<Record<keyof RestoreRecord, unknown>>;
-  return (
+  const whole =
     record.version === 1 &&
     typeof record.id === "string" &&
     typeof record.time === "string" &&
     Array.isArray(record.folders) &&
-    Array.isArray(record.steps)
-  );
+    Array.isArray(record.steps);
+  // Records of the first release have no databases on servers.
+  return whole ? [{ databases: [], ...value } as unknown as RestoreRecord] : [];
 }

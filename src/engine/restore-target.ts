@@ -3,19 +3,37 @@ import { lstatSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import { type ByteName, nameBytes, nameText } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
-import type { Engine } from "./engine.ts";
+import type { DatabaseAddress, DatabaseEngine } from "../database/database.ts";
+import { databaseEngineFor } from "./engine.ts";
+import type { SwapPlace } from "./swap-database.ts";
 
 /** What is known about the places that a restore goes to, before it goes there. */
 
-/** Refuses when another process holds one of these files open as a database; names the first one. */
-export async function refuseIfHeld(engine: Engine, paths: readonly string[]): Promise<void> {
-  for (const path of paths) {
-    const file = nameText(path as ByteName);
-    for (const database of engine.databases) {
-      const [holder] = await database.holders(database.urlOfFile(file)).catch(() => []);
-      if (holder) throw new HoldfastError("target-in-use", { path: file, pid: holder.pid, command: holder.command });
+interface Targets {
+  /** Byte paths of files, databases among them. */
+  readonly steps: readonly { readonly target: string }[];
+  /** URLs of databases on servers. */
+  readonly databases: readonly { readonly target: string }[];
+}
+
+/** Refuses when somebody else holds one of these open as a database; names the first one. */
+export async function refuseIfHeld(place: SwapPlace, { steps, databases }: Targets): Promise<void> {
+  for (const { target } of databases) {
+    await refuseHeld(databaseEngineFor(place.engine, target), place.addressOf(target), target, place.signal);
+  }
+  for (const { target } of steps) {
+    const file = nameText(target as ByteName);
+    for (const database of place.engine.databases) {
+      if (database.home.kind === "file") {
+        await refuseHeld(database, { url: database.home.urlOf(file) }, file, place.signal);
+      }
     }
   }
+}
+
+async function refuseHeld(database: DatabaseEngine, address: DatabaseAddress, path: string, signal: AbortSignal) {
+  const [holder] = await database.holders(address, signal);
+  if (holder) throw new HoldfastError("target-in-use", { path, pid: holder.pid, command: holder.command });
 }
 
 /** Collects what targets look like, so that `apply` can tell whether anything moved since the plan. */

@@ -1,9 +1,11 @@
 import { mkdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { nameFromText, nameText, type ByteName } from "../lib/byte-name.ts";
+import type { DatabaseAddress } from "../database/database.ts";
 import type { Engine } from "./engine.ts";
 import type { RestorePlan } from "./restore-plan.ts";
 import { dropStaging, saveRecord, type RestoreRecord } from "./restore-record.ts";
+import { serverHome, type SwapPlace } from "./swap-database.ts";
 import { identity, syncFolders, type SwapStep } from "./swap.ts";
 
 /**
@@ -15,15 +17,17 @@ export class Staging {
   #record: RestoreRecord;
   readonly #steps: SwapStep[] = [];
   readonly #madeParents: string[] = [];
+  readonly #place: SwapPlace;
   #slots = 0;
 
-  private constructor(engine: Engine, record: RestoreRecord) {
-    this.#engine = engine;
+  private constructor(place: SwapPlace, record: RestoreRecord) {
+    this.#engine = place.engine;
+    this.#place = place;
     this.#record = record;
   }
 
-  static async begin(engine: Engine, plan: RestorePlan, now: Date): Promise<Staging> {
-    const staging = new Staging(engine, {
+  static async begin(place: SwapPlace, plan: RestorePlan, now: Date): Promise<Staging> {
+    const staging = new Staging(place, {
       version: 1,
       id: plan.id,
       plan: plan.id,
@@ -33,8 +37,9 @@ export class Staging {
       state: "staging",
       folders: [],
       steps: [],
+      databases: [],
     });
-    await saveRecord(engine, staging.#record);
+    await saveRecord(place.engine, staging.#record);
     return staging;
   }
 
@@ -52,6 +57,32 @@ export class Staging {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
     }
     return join(folder, `${this.#slots++}-${name}`);
+  }
+
+  /** A database beside `target` on its server, where a new one can be made; the record knows of it first. */
+  async databaseSlot({ url: target }: DatabaseAddress): Promise<DatabaseAddress> {
+    const { engine, addressOf } = this.#place;
+    const beside = (role: "new" | "old") => serverHome(engine, target).beside(addressOf(target), this.#record.id, role);
+    const step = { target, slot: beside("new").url, aside: beside("old").url };
+    this.#record = { ...this.#record, databases: [...this.#record.databases, step] };
+    await saveRecord(engine, this.#record);
+    return addressOf(step.slot);
+  }
+
+  /** Plans to give the database that was made in the slot of `target` its place. */
+  async putDatabase({ url: target }: DatabaseAddress): Promise<void> {
+    const { engine, addressOf, signal } = this.#place;
+    const home = serverHome(engine, target);
+    const databases = await Promise.all(
+      this.#record.databases.map(async (step) => {
+        if (step.target !== target) return step;
+        const made = await home.identity(addressOf(step.slot), signal);
+        const old = await home.identity(addressOf(target), signal);
+        if (made === undefined) throw new Error(`nothing was made at ${step.slot}`);
+        return { ...step, made, ...(old !== undefined && { old }) };
+      }),
+    );
+    this.#record = { ...this.#record, databases };
   }
 
   /** Folders above `path` that were missing and had to be made. */
@@ -83,6 +114,6 @@ export class Staging {
 
   /** After a failure: nothing was touched yet, and nothing is left. */
   async drop(): Promise<void> {
-    await dropStaging(this.#engine, this.#record);
+    await dropStaging(this.#place, this.#record);
   }
 }

@@ -1,14 +1,19 @@
 import { nameText, type ByteName } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
+import type { CrmDescription } from "../crm/platform.ts";
+import { addressesFor } from "./database-address.ts";
 import type { Engine } from "./engine.ts";
 import { dropStaging, isHalfMade, loadRecords, swapBack, type RestoreRecord } from "./restore-record.ts";
 import { refuseIfHeld } from "./restore-target.ts";
+import { isDatabaseKept, type SwapPlace } from "./swap-database.ts";
 import { isKept } from "./swap.ts";
 
 export interface UndoInput {
   /** Absent: the newest that can be undone. */
   readonly id?: string;
+  /** What the CRMs' configuration here knows: for passwords of databases. */
+  readonly crms?: readonly CrmDescription[];
 }
 
 export interface UndoReport {
@@ -40,22 +45,24 @@ export interface UndoableRestore {
 export async function undoRestore(engine: Engine, input: UndoInput, run: Run): Promise<UndoReport> {
   const record = await findRecord(engine, input.id);
   run.report({ type: "phase", phase: "undo", subject: record.crm });
-  const restored = record.steps.map((step) => nameText(step.target as ByteName));
+  const restored = pathsOf(record);
+  const addressOf = await addressesFor(engine, input.crms, record.crm, run.signal);
+  const place: SwapPlace = { engine, addressOf, signal: run.signal };
   if (record.state === "staging") {
-    await dropStaging(engine, record);
+    await dropStaging(place, record);
     return { type: "undo", id: record.id, crm: record.crm, restored: [] };
   }
   const lost = record.steps.find((step) => !isKept(step));
   if (lost) throw new HoldfastError("undo-lost", { id: record.id, path: nameText(lost.slot as ByteName) });
-  await refuseIfHeld(
-    engine,
-    record.steps.map((step) => step.target),
-  );
-  await swapBack(engine, record);
+  for (const step of record.databases) {
+    if (!(await isDatabaseKept(step, place))) throw new HoldfastError("undo-lost", { id: record.id, path: step.aside });
+  }
+  await refuseIfHeld(place, record);
+  await swapBack(place, record);
   return { type: "undo", id: record.id, crm: record.crm, restored };
 }
 
-/** Newest first; without those whose replaced things somebody has removed since. */
+/** Newest first; without those whose replaced files somebody has removed since (a server is asked only by the undo). */
 export async function listUndoable(engine: Engine): Promise<readonly UndoableRestore[]> {
   const records = await undoable(engine);
   return records.map((record) => ({
@@ -63,10 +70,14 @@ export async function listUndoable(engine: Engine): Promise<readonly UndoableRes
     crm: record.crm,
     location: record.location,
     time: record.time,
-    paths: record.steps.map((step) => nameText(step.target as ByteName)),
+    paths: pathsOf(record),
     state: isHalfMade(record) ? "half-made" : "done",
     plan: record.plan,
   }));
+}
+
+function pathsOf({ databases, steps }: RestoreRecord): readonly string[] {
+  return [...databases.map(({ target }) => target), ...steps.map(({ target }) => nameText(target as ByteName))];
 }
 
 async function findRecord(engine: Engine, id: string | undefined): Promise<RestoreRecord> {

@@ -12,6 +12,7 @@ export type Phase =
   | "plan"
   | "restore"
   | "verify"
+  | "copy"
   | "swap"
   | "undo";
 
@@ -31,6 +32,7 @@ export const warningCodes = [
   "lock-stale-removed",
   "newer-with-warnings", // a newer snapshot exists, ended with warnings, and was not taken for `latest`
   "table-unkeyed",
+  "grant-refused", // a statement that gives an owner or a right, for a role that is not there say
   "source-unknown-type", // a thing in a folder that is neither file, folder, link nor device
 ] as const;
 export type WarningCode = (typeof warningCodes)[number];

@@ -117,6 +117,19 @@ export const en = {
       text: "The password does not open this repository[[ ({location})]].",
       hint: "Check which password file is used; the recovery kit has the right password.",
     },
+    "repository-incomplete": {
+      text: "There is a key but no config[[ at {location}]]: an `init` was cut off there, or the file was lost.",
+      hint: "`holdfast init` goes on with the same password. If there were backups, run `holdfast repair plan index`. A key that nobody needs is removed by hand[[: {key}]].",
+    },
+    "key-unknown": { text: "There is no password {id}.", hint: "`holdfast key list` shows the ids." },
+    "key-ambiguous": {
+      text: "The ids of {count} passwords begin with {id}.",
+      hint: "Give more digits of the id; `holdfast key list` shows them.",
+    },
+    "key-current": {
+      text: "This is the password in use, so it was not removed.",
+      hint: "`holdfast key passwd` changes it. To remove it, open the repository with another one: --password-file.",
+    },
     "password-empty": {
       text: "The password is empty.",
       hint: "Put a password into the file that `password:` or --password-file names.",
@@ -322,6 +335,7 @@ export const en = {
   secretProblems: {
     plain: "A password was given in place of where it is.",
     none: "Where the password is was not said.",
+    "none-new": "Where the new password is was not said: give --new-password-file, or use a terminal.",
     "file-missing": "The password file is not there: {target}",
     "file-denied": "The password file cannot be read: {target}",
     "file-large": "This is too large to be a password file: {target}",
@@ -646,6 +660,32 @@ export const en = {
       options: { readData: "read every byte as well" },
       arguments: {},
     },
+    key: { summary: "the repository's passwords", options: {}, arguments: {} },
+    "key list": {
+      summary: "list the repository's passwords: when each was made, and by whom",
+      options: {},
+      arguments: {},
+    },
+    "key add": {
+      summary: "add a password that opens the repository as well",
+      options: { newPasswordFile: "file with the new password (HOLDFAST_NEW_PASSWORD_FILE); absent: asked for" },
+      arguments: {},
+    },
+    "key passwd": {
+      summary: "change the password in use; the new one is proved before the old one goes",
+      options: { newPasswordFile: "file with the new password (HOLDFAST_NEW_PASSWORD_FILE); absent: asked for" },
+      arguments: {},
+    },
+    "key remove": {
+      summary: "remove a password; never the one in use",
+      options: {},
+      arguments: { id: "its id, as `key list` shows it" },
+    },
+    unlock: {
+      summary: "remove locks that nobody holds any more",
+      options: { force: "remove every lock, of runs that may be alive too" },
+      arguments: {},
+    },
     kit: {
       summary: "print the recovery kit: location, password, commands, checksum",
       options: { output: "write it to a file that only you can read", check: "use a printed kit once: its checksum" },
@@ -686,6 +726,8 @@ export const en = {
     files: "Files",
     duration: "Time taken",
     latest: "latest",
+    user: "User",
+    host: "Host",
     foreign: "not by Holdfast",
   },
 
@@ -700,6 +742,36 @@ export const en = {
     knownShown: "Known since the last backup that was ok:",
     prediction: "Backup of {crm}, {kind}: what it would do",
     predictionNote: "Nothing was written. Bytes stored and the time are estimates.",
+  },
+  password: {
+    ask: "Password of the repository: ",
+    askNew: "New password: ",
+    askAgain: "Once more: ",
+    differ: "The two are not the same.",
+  },
+  key: {
+    added: "The new password opens the repository (id {id}).",
+    changed: "The password was changed (id {id}); the old one opens nothing any more.",
+    file: "Write the new one into {file} before the next backup, and print the recovery kit again: holdfast kit",
+    elsewhere: "Keep it where the next backup finds it, and print the recovery kit again: holdfast kit",
+    removed: "The password {id} opens nothing any more. Whoever had it may have kept a copy of the master key.",
+    current: "← in use",
+    damaged: "damaged",
+  },
+  unlock: {
+    none: "There is no lock.",
+    removed:
+      "Removed: {state}[[, {mode}]][[, by {username}]][[ on {hostname}]][[, process {pid}]][[, since {time:time}]].",
+    kept: "Kept: {state}[[, {mode}]][[, by {username}]][[ on {hostname}]][[, process {pid}]][[, since {time:time}]].",
+    force:
+      "Make sure that these runs have ended. A run whose lock is removed stops and writes no recovery point. Then:",
+    states: {
+      dead: "left behind",
+      stale: "not renewed for 30 minutes",
+      held: "may be in use",
+      unreadable: "unreadable",
+    },
+    modes: { shared: "shared", exclusive: "exclusive" },
   },
   snapshots: {
     empty: "There are no recovery points yet. Make one: holdfast backup",

@@ -82,7 +82,7 @@ export const zhCn: Words = {
     },
     "repository-missing": {
       text: "[[{location} 处]]没有仓库。",
-      hint: "请检查位置是否正确，或用 `holdfast init` 新建一个。",
+      hint: "请检查位置是否正确，或用 `holdfast init` 新建一个（副本用 `holdfast copy --create`）。",
     },
     "repository-exists": {
       text: "[[{location} 处]]已经有一个仓库。",
@@ -107,6 +107,19 @@ export const zhCn: Words = {
     "password-wrong": {
       text: "密码打不开这个仓库[[（{location}）]]。",
       hint: "请检查使用的是哪个密码文件；恢复包上有正确的密码。",
+    },
+    "repository-incomplete": {
+      text: "[[{location} ]]中有密钥但没有 config：`init` 曾被中断，或该文件已丢失。",
+      hint: "`holdfast init` 会用同一密码继续。如果那里曾有备份，请运行 `holdfast repair plan index`。无人需要的密钥请手动删除[[：{key}]]。",
+    },
+    "key-unknown": { text: "没有密码 {id}。", hint: "`holdfast key list` 会列出各个 ID。" },
+    "key-ambiguous": {
+      text: "有 {count} 个密码的 ID 以 {id} 开头。",
+      hint: "请多给几位 ID；`holdfast key list` 会列出它们。",
+    },
+    "key-current": {
+      text: "这是正在使用的密码，因此没有删除。",
+      hint: "`holdfast key passwd` 可以更改它。要删除它，请用另一个密码打开仓库：--password-file。",
     },
     "password-empty": {
       text: "密码为空。",
@@ -311,6 +324,7 @@ export const zhCn: Words = {
   secretProblems: {
     plain: "给出的是密码本身，而不是它的出处。",
     none: "没有说明密码在哪里。",
+    "none-new": "没有说明新密码在哪里：请用 --new-password-file 指定，或在终端中运行。",
     "file-missing": "密码文件不存在：{target}",
     "file-denied": "无法读取密码文件：{target}",
     "file-large": "文件过大，不会是密码文件：{target}",
@@ -629,6 +643,28 @@ export const zhCn: Words = {
       options: { readData: "同时读取每一个字节" },
       arguments: {},
     },
+    key: { summary: "仓库的密码", options: {}, arguments: {} },
+    "key list": { summary: "列出仓库的密码：何时、由谁设置", options: {}, arguments: {} },
+    "key add": {
+      summary: "增加一个也能打开仓库的密码",
+      options: { newPasswordFile: "存放新密码的文件（HOLDFAST_NEW_PASSWORD_FILE）；不指定则询问" },
+      arguments: {},
+    },
+    "key passwd": {
+      summary: "更改正在使用的密码；旧密码失效之前先验证新密码",
+      options: { newPasswordFile: "存放新密码的文件（HOLDFAST_NEW_PASSWORD_FILE）；不指定则询问" },
+      arguments: {},
+    },
+    "key remove": {
+      summary: "删除一个密码；绝不删除正在使用的那个",
+      options: {},
+      arguments: { id: "它的 ID，见 `key list`" },
+    },
+    unlock: {
+      summary: "删除已无人持有的锁",
+      options: { force: "删除所有的锁，包括可能仍在运行的任务的锁" },
+      arguments: {},
+    },
     kit: {
       summary: "打印恢复包：位置、密码、命令、校验码",
       options: { output: "写入只有您能读取的文件", check: "使用一次已打印的恢复包：其校验码" },
@@ -668,6 +704,8 @@ export const zhCn: Words = {
     result: "实际",
     files: "文件",
     duration: "用时",
+    user: "用户",
+    host: "主机",
     latest: "最新",
     foreign: "非 Holdfast 创建",
   },
@@ -683,6 +721,30 @@ export const zhCn: Words = {
     knownShown: "上次正常备份时已知：",
     prediction: "{crm} 的{kind}备份：预估",
     predictionNote: "没有写入任何内容。存入字节数和时间为估计值。",
+  },
+  password: {
+    ask: "仓库的密码：",
+    askNew: "新密码：",
+    askAgain: "再输一次：",
+    differ: "两次输入不一致。",
+  },
+  key: {
+    added: "新密码可以打开仓库（ID {id}）。",
+    changed: "密码已更改（ID {id}）；旧密码不再有效。",
+    file: "请在下次备份之前把新密码写入 {file}，并重新打印恢复包：holdfast kit",
+    elsewhere: "请把它放在下次备份能找到的地方，并重新打印恢复包：holdfast kit",
+    removed: "密码 {id} 不再有效。曾持有它的人可能保存了主密钥的副本。",
+    current: "← 正在使用",
+    damaged: "已损坏",
+  },
+  unlock: {
+    none: "没有锁。",
+    removed:
+      "已删除：{state}[[，{mode}]][[，用户 {username}]][[，主机 {hostname}]][[，进程 {pid}]][[，始于 {time:time}]]。",
+    kept: "已保留：{state}[[，{mode}]][[，用户 {username}]][[，主机 {hostname}]][[，进程 {pid}]][[，始于 {time:time}]]。",
+    force: "请先确认这些任务已经结束。锁被删除的任务会停止，不会写出恢复点。然后运行：",
+    states: { dead: "遗留的锁", stale: "30 分钟未续期", held: "可能正在使用", unreadable: "无法读取" },
+    modes: { shared: "共享", exclusive: "独占" },
   },
   snapshots: {
     empty: "还没有恢复点。创建一个：holdfast backup",

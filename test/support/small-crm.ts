@@ -75,6 +75,7 @@ export async function smallCrm(root: string): Promise<SmallCrm> {
     platforms: [custom],
     databases: [sqliteEngine],
     stateFolder: join(root, "state"),
+    readSecret: async () => "",
     host: { hostname: "test", username: "test", uid: 0, gid: 0 },
   };
   const events: Event[] = [];

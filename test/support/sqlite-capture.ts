@@ -16,7 +16,7 @@ const { signal } = new AbortController();
 
 /** All rows of a database, in batches of about `targetBytes`. */
 export async function captureDatabase(path: string, range: RowRange = {}, targetBytes = 300): Promise<Captured> {
-  await using source = await sqliteEngine.connect(sqliteEngine.urlOfFile(path), signal);
+  await using source = await sqliteEngine.connect({ url: `sqlite:${path}` }, { signal });
   await using snapshot = await source.snapshot(signal);
   const lines = new Map<TableSchema, readonly Buffer[]>();
   for (const table of snapshot.schema.tables) {
@@ -44,7 +44,7 @@ export async function loadCaptured(path: string, { schema, lines }: Captured): P
       yield { table, batches: batches() };
     }
   }
-  await sqliteEngine.load(sqliteEngine.urlOfFile(path), schema, tables(), signal);
+  await sqliteEngine.load({ url: `sqlite:${path}` }, schema, tables(), { signal });
 }
 
 /** One base file a table, in `folder`. */

@@ -2,7 +2,7 @@ import type { RowBatch, RowRange, TableReader, TableSchema } from "../../src/dat
 import { compareKeys } from "../../src/database/sqlite/compare-keys.ts";
 import { rowHash } from "../../src/database/sqlite/row-hash.ts";
 
-export const rules = { compareKeys, rowHash };
+export const rules = { keyOrder: () => compareKeys, rowHash };
 
 export const contactTable: TableSchema = {
   schema: "main",

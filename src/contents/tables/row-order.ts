@@ -2,7 +2,7 @@ import { keyEnd as keyEndOfFields } from "../../database/rows.ts";
 import type { DatabaseEngine, RowKey, TableSchema } from "../../database/database.ts";
 
 /** What this layer needs of a database engine. */
-export type RowRules = Pick<DatabaseEngine, "rowHash" | "compareKeys">;
+export type RowRules = Pick<DatabaseEngine, "rowHash" | "keyOrder">;
 
 /** The order of a table's lines. A table without a key is ordered by its whole lines, of which equal ones may occur. */
 export interface RowOrder {
@@ -12,8 +12,8 @@ export interface RowOrder {
 }
 
 export function rowOrder(table: TableSchema, rules: RowRules): RowOrder {
-  const compare =
-    table.keyLength === 0 ? compareBytes : (a: RowKey, b: RowKey): number => (a === b ? 0 : rules.compareKeys(a, b));
+  const keys = table.keyLength === 0 ? compareBytes : rules.keyOrder(table);
+  const compare = (a: RowKey, b: RowKey): number => (a === b ? 0 : keys(a, b));
   return { keyLength: table.keyLength, compare, hash: (line, start, end) => rules.rowHash(line, start, end) };
 }
 

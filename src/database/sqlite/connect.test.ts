@@ -40,10 +40,12 @@ const rows = "CREATE TABLE t(id INTEGER PRIMARY KEY, x); INSERT INTO t VALUES(1,
 test("addresses", async () => {
   assert.equal(sqliteEngine.accepts("sqlite:/a.db"), true);
   assert.equal(sqliteEngine.accepts("postgres://x"), false);
-  assert.deepEqual(sqliteEngine.files("sqlite:///var/crm.db").slice(0, 2), ["/var/crm.db", "/var/crm.db-wal"]);
-  assert.equal(sqliteEngine.urlOfFile("/var/a b.db"), "sqlite:/var/a b.db");
+  const { home } = sqliteEngine;
+  assert.ok(home.kind === "file");
+  assert.deepEqual(home.files("sqlite:///var/crm.db").slice(0, 2), ["/var/crm.db", "/var/crm.db-wal"]);
+  assert.equal(home.urlOf("/var/a b.db"), "sqlite:/var/a b.db");
   for (const url of ["sqlite:relative.db", "sqlite:", "sqlite::memory:"]) {
-    await assert.rejects(sqliteEngine.connect(url, signal), { code: "database-unsupported" });
+    await assert.rejects(sqliteEngine.connect({ url }, { signal }), { code: "database-unsupported" });
   }
   const path = create("50%?#ü .db", rows);
   const { lines } = await captureDatabase(path);
@@ -86,7 +88,7 @@ test("the private copy of a database without WAL is removed, and nothing is left
   const before = process.env["TMPDIR"];
   process.env["TMPDIR"] = own;
   try {
-    const source = await sqliteEngine.connect(sqliteEngine.urlOfFile(path), signal);
+    const source = await sqliteEngine.connect({ url: `sqlite:${path}` }, { signal });
     const snapshot = await source.snapshot(signal);
     assert.deepEqual(readdirSync(own), [], "its name is gone as soon as it is open: a kill leaves no data behind");
     // The copy is what is read: a writer may do what it likes meanwhile.
@@ -111,7 +113,7 @@ test("the private copy of a database without WAL is removed, and nothing is left
 test("while a snapshot is open, a writer that waits for nobody commits, and the snapshot does not see it", async () => {
   for (const mode of ["wal", "delete"]) {
     const path = create(`${mode}.db`, `PRAGMA journal_mode=${mode}; ${rows}`);
-    await using source = await sqliteEngine.connect(sqliteEngine.urlOfFile(path), signal);
+    await using source = await sqliteEngine.connect({ url: `sqlite:${path}` }, { signal });
     await using snapshot = await source.snapshot(signal);
     const table = snapshot.schema.tables[0];
     assert.ok(table);
@@ -126,7 +128,7 @@ test("while a snapshot is open, a writer that waits for nobody commits, and the 
 
 test("estimates cost no reading of rows", async () => {
   const path = create("a.db", `${rows}; CREATE TABLE u(a PRIMARY KEY) WITHOUT ROWID; INSERT INTO u VALUES('x')`);
-  await using source = await sqliteEngine.connect(sqliteEngine.urlOfFile(path), signal);
+  await using source = await sqliteEngine.connect({ url: `sqlite:${path}` }, { signal });
   assert.deepEqual(await source.estimate(signal), { tables: 2, rows: 3, bytes: statSync(path).size });
 });
 
@@ -151,30 +153,30 @@ test("a load that fails leaves nothing behind, and never touches what is there",
 
 test("statements run all or none", async () => {
   const path = create("a.db", rows);
-  const url = sqliteEngine.urlOfFile(path);
-  await assert.rejects(sqliteEngine.execute(url, ["DELETE FROM t", "DELETE FROM nothing"], signal), {
+  const url = `sqlite:${path}`;
+  await assert.rejects(sqliteEngine.execute({ url }, ["DELETE FROM t", "DELETE FROM nothing"], signal), {
     code: "database-unreadable",
   });
-  await sqliteEngine.execute(url, ["UPDATE t SET x = 'new' WHERE id = 1"], signal);
+  await sqliteEngine.execute({ url }, ["UPDATE t SET x = 'new' WHERE id = 1"], signal);
   const { lines } = await captureDatabase(path);
   assert.deepEqual([...lines.values()].flat().map(String), ['i1\t"new"', 'i2\t"b"']);
 });
 
 test("a process that holds the database open is named", async () => {
   const path = create("a.db", `PRAGMA journal_mode=WAL; ${rows}`);
-  const url = sqliteEngine.urlOfFile(path);
-  assert.deepEqual(await sqliteEngine.holders(url), []);
+  const url = `sqlite:${path}`;
+  assert.deepEqual(await sqliteEngine.holders({ url }, signal), []);
   const script = `const d = new (require("node:sqlite").DatabaseSync)(${JSON.stringify(path)}); d.prepare("SELECT * FROM t").all(); console.log("open"); setInterval(() => {}, 1000)`;
   const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "ignore"] });
   await once(child.stdout, "data");
   try {
     assert.deepEqual(
-      (await sqliteEngine.holders(url)).map(({ pid }) => pid),
+      (await sqliteEngine.holders({ url }, signal)).map(({ pid }) => pid),
       [child.pid],
     );
   } finally {
     child.kill();
     await once(child, "exit");
   }
-  assert.deepEqual(await sqliteEngine.holders(url), []);
+  assert.deepEqual(await sqliteEngine.holders({ url }, signal), []);
 });

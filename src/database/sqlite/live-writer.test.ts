@@ -58,7 +58,7 @@ for (const journalMode of ["wal", "delete"]) {
     const { signal } = new AbortController();
     const sums: number[] = [];
     for (let round = 0; round < 4; round++) {
-      await using source = await sqliteEngine.connect(sqliteEngine.urlOfFile(path), signal);
+      await using source = await sqliteEngine.connect({ url: `sqlite:${path}` }, { signal });
       await using snapshot = await source.snapshot(signal);
       const table = snapshot.schema.tables[0];
       assert.ok(table);

@@ -39,7 +39,7 @@ test("a range of keys holds the rows after its start, up to and including its en
      CREATE TABLE loose(k TEXT COLLATE NOCASE PRIMARY KEY);
      INSERT INTO loose VALUES('b'),('A'),('c'),('B2');`,
   );
-  await using source = await sqliteEngine.connect(sqliteEngine.urlOfFile(path), signal);
+  await using source = await sqliteEngine.connect({ url: `sqlite:${path}` }, { signal });
   await using snapshot = await source.snapshot(signal);
   for (const table of snapshot.schema.tables) {
     assert.ok(table.keyLength > 0, table.name);
@@ -77,7 +77,7 @@ test("a small range is found by the index, whatever the key", async () => {
      CREATE TABLE one(id INTEGER PRIMARY KEY, x); INSERT INTO one SELECT a.v * 300 + b.v, zeroblob(50) FROM n a, n b;
      CREATE TABLE two(a TEXT, b INT, x TEXT COLLATE NOCASE, PRIMARY KEY(a, b)); INSERT INTO two SELECT printf('%05d', a.v), b.v, 'x' FROM n a, n b;`,
   );
-  await using source = await sqliteEngine.connect(sqliteEngine.urlOfFile(path), signal);
+  await using source = await sqliteEngine.connect({ url: `sqlite:${path}` }, { signal });
   await using snapshot = await source.snapshot(signal);
   const bounds: Readonly<Record<string, RowRange>> = {
     one: { after: "i44000", upTo: "i44010" },
@@ -106,7 +106,7 @@ test("big values keep batches near their target, and go through SQLite's shell i
      UPDATE file SET body = randomblob(2000000) WHERE id = 100;
      UPDATE file SET body = replace(printf('%300000s', 'x'), ' ', 'line' || char(10, 0, 9)) WHERE id % 250 = 8;`,
   );
-  await using source = await sqliteEngine.connect(sqliteEngine.urlOfFile(path), signal);
+  await using source = await sqliteEngine.connect({ url: `sqlite:${path}` }, { signal });
   await using snapshot = await source.snapshot(signal);
   const table = snapshot.schema.tables[0];
   assert.ok(table);

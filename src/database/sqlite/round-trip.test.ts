@@ -18,7 +18,7 @@ import {
 } from "../../../test/support/sqlite-capture.ts";
 import type { StoredTableLayout } from "../database.ts";
 import { keyOf } from "../rows.ts";
-import { sqliteEngine } from "./sqlite.ts";
+import { compareKeys } from "./compare-keys.ts";
 
 let folder = "";
 before(() => {
@@ -267,9 +267,7 @@ function checkLines({ lines }: Captured): void {
     }
     if (table.keyLength === 0) continue;
     const keys = rows.map((line) => keyOf(line, table.keyLength));
-    keys
-      .slice(1)
-      .forEach((key, at) => assert.ok(sqliteEngine.compareKeys(keys[at] ?? "", key) < 0, `${keys[at]} < ${key}`));
+    keys.slice(1).forEach((key, at) => assert.ok(compareKeys(keys[at] ?? "", key) < 0, `${keys[at]} < ${key}`));
   }
 }
 

@@ -143,7 +143,7 @@ test("orphans of the source come back and are told apart from damage", async () 
     CREATE TABLE child(id INTEGER PRIMARY KEY, parent INTEGER REFERENCES parent(id));
     INSERT INTO parent VALUES(1); INSERT INTO child VALUES(1,1),(2,2),(3,3);`);
   await goRound();
-  const findings = await sqliteEngine.check(sqliteEngine.urlOfFile(join(folder, "loaded.db")), signal);
+  const findings = await sqliteEngine.check({ url: `sqlite:${join(folder, "loaded.db")}` }, signal);
   assert.deepEqual(findings, { damage: [], orphans: ["child -> parent: 2"] });
 });
 

@@ -19,26 +19,30 @@ import { executeSqlite } from "./execute.ts";
 import { loadSqlite } from "./load.ts";
 import { isSqliteUrl, sqliteDataSuffixes, sqliteFileSuffixes, sqlitePath } from "./location.ts";
 import { databaseUsers } from "./open-by.ts";
-import { readable } from "./readable.ts";
+import { readable, textOf } from "./readable.ts";
 import { restoreScript } from "./restore-script.ts";
 import { rowHash } from "./row-hash.ts";
 
 export const sqliteEngine: DatabaseEngine = {
   name: "sqlite",
   accepts: isSqliteUrl,
-  connect: connectSqlite,
-  load: loadSqlite,
-  check: checkSqlite,
+  connect: ({ url }, { signal }) => connectSqlite(url, signal),
+  load: ({ url }, schema, tables, { signal }) => loadSqlite(url, schema, tables, signal),
+  check: ({ url }, signal) => checkSqlite(url, signal),
   rowHash,
-  compareKeys,
+  keyOrder: () => compareKeys,
   readable,
+  textOf,
   restoreScript,
-  files: (url) => sqliteFileSuffixes.map((suffix) => sqlitePath(url) + suffix),
-  dataFiles: (url) => sqliteDataSuffixes.map((suffix) => sqlitePath(url) + suffix),
-  urlOfFile(path) {
-    if (!isAbsolute(path)) throw new HoldfastError("database-unsupported", { location: path });
-    return `sqlite:${path}`;
+  execute: ({ url }, statements, signal) => executeSqlite(url, statements, signal),
+  holders: async ({ url }, signal) => (await databaseUsers(url, signal)).users,
+  home: {
+    kind: "file",
+    files: (url) => sqliteFileSuffixes.map((suffix) => sqlitePath(url) + suffix),
+    dataFiles: (url) => sqliteDataSuffixes.map((suffix) => sqlitePath(url) + suffix),
+    urlOf(path) {
+      if (!isAbsolute(path)) throw new HoldfastError("database-unsupported", { location: path });
+      return `sqlite:${path}`;
+    },
   },
-  execute: executeSqlite,
-  holders: async (url) => (await databaseUsers(url, new AbortController().signal)).users,
 };
