@@ -4,6 +4,7 @@ import type { Command } from "./command.ts";
 import { completionCommand } from "./completion.ts";
 import { configSchemaCommand } from "./config-schema.ts";
 import { configValidateCommand } from "./config-validate.ts";
+import { copyCommand } from "./copy.ts";
 import { doctorCommand } from "./doctor.ts";
 import { initCommand } from "./init.ts";
 import { kitCommand } from "./kit.ts";
@@ -25,6 +26,7 @@ export const commands: readonly Command[] = [
   restoreUndoCommand,
   verifyCommand,
   kitCommand,
+  copyCommand,
   configValidateCommand,
   configSchemaCommand,
   completionCommand(() => commands),

@@ -1,6 +1,7 @@
 import type { DetectedCrm } from "../crm/platform.ts";
 import type { BackupInput, BackupPrediction, BackupReport } from "../engine/backup.ts";
 import type { BrowseAnswer, BrowseInput } from "../engine/browse.ts";
+import type { CopyInput, CopyReport } from "../engine/copy.ts";
 import type { DoctorInput, DoctorReport } from "../engine/doctor.ts";
 import type { Engine, RepositoryAccess } from "../engine/engine.ts";
 import type { Kit, KitInput } from "../engine/kit.ts";
@@ -31,6 +32,7 @@ export interface Door {
   undoable(): Promise<readonly UndoableRestore[]>;
   verify(input: VerifyInput, run: Run): Promise<VerifyAnswer>;
   kit(input: KitInput, run: Run): Promise<Kit>;
+  copy(input: CopyInput, run: Run): Promise<CopyReport>;
   useKit(input: KitInput, checksum: string, run: Run): Promise<void>;
   doctor(input: DoctorInput, run: Run): Promise<DoctorReport>;
   detectCrm(folder: string): Promise<readonly DetectedCrm[]>;
@@ -112,6 +114,13 @@ export function openDoor({ loadEngine, lockFolders }: DoorOptions): Door {
     async kit(input, run) {
       const { makeKit } = await import("../engine/kit.ts");
       return makeKit(await engine(), input, run);
+    async copy(input, run) {
+      // Two at once into one repository would write what is new twice.
+      const what = { crm: input.name, location: input.to.location, job: "copy", waitMs: input.waitMs };
+      await using _lock = await locked(what, run);
+      const { copySnapshots } = await import("../engine/copy.ts");
+      return await copySnapshots(await engine(), input, run);
+    },
     },
     async useKit(input, checksum, run) {
       const { markKitUsed } = await import("../engine/kit.ts");

@@ -7,6 +7,7 @@ import { adoptablePacks } from "./adopt-packs.ts";
 import { BlobIndex } from "./blob-index.ts";
 import { StoredBlobReader } from "./blob-reader.ts";
 import { PackTable } from "./pack-table.ts";
+import { StoredTreeCopier } from "./copy-trees.ts";
 import type { IndexedRepository, Repository } from "./repository.ts";
 import { RepositoryUpload } from "./upload.ts";
 import { writeFiles } from "./write-files.ts";
@@ -75,6 +76,8 @@ export async function loadIndexedRepository(opened: OpenedRepository, signal: Ab
     async writeFiles(files, options) {
       using threads = writers.take(options.limits);
       const parts = { storage, index, packs, reader, pool: threads.pool };
+    copier: (into, options) => new StoredTreeCopier({ storage, key: masterKey, index, packs, reader }, into, options),
+
       await writeFiles(files, { ...options, parts });
     },
   };

@@ -79,16 +79,25 @@ export class Packer {
 
   /** Stores `bytes` unless somebody has. They are not kept: the caller may use their memory again. */
   add(type: BlobType, stream: PackStream, bytes: Uint8Array): PackedResult {
-    const blob = this.#identify(bytes);
-    const { id } = blob;
-    const added = this.#options.index.claim(type, id, bytes.length) >= 0;
-    return { id, size: bytes.length, added, storedBytes: added ? this.#store(type, stream, blob) : 0 };
+    return this.#addIdentified(type, stream, this.#identify(bytes));
   }
 
   /** As `add`, for a blob that the caller has claimed. */
   addClaimed(type: BlobType, stream: PackStream, bytes: Uint8Array): PackedResult {
     const blob = this.#identify(bytes);
     return { id: blob.id, size: bytes.length, added: true, storedBytes: this.#store(type, stream, blob) };
+  }
+
+  /** As `add`, unless the bytes are not what this id names: then nothing is stored, and `undefined` says so. */
+  addExpected(type: BlobType, stream: PackStream, bytes: Uint8Array, expected: Buffer): PackedResult | undefined {
+    const blob = this.#identify(bytes);
+    return blob.id.equals(expected) ? this.#addIdentified(type, stream, blob) : undefined;
+  }
+
+  #addIdentified(type: BlobType, stream: PackStream, blob: Blob): PackedResult {
+    const { id, bytes } = blob;
+    const added = this.#options.index.claim(type, id, bytes.length) >= 0;
+    return { id, size: bytes.length, added, storedBytes: added ? this.#store(type, stream, blob) : 0 };
   }
 
   #identify(bytes: Uint8Array): Blob {

@@ -3,6 +3,7 @@ import type { Snapshot } from "../format/snapshot.ts";
 import type { ByteName } from "../lib/byte-name.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Defect } from "./defects.ts";
+import type { SealedBlobs } from "./upload-messages.ts";
 
 /**
  * An opened repository: restic's format, version 2, over any storage.
@@ -145,12 +146,32 @@ export interface Upload extends AsyncDisposable, BlobReader {
   file(file: FileToRead): Promise<FileReadResult>;
   /** Stores `bytes` as one blob; at most 8 MiB. The buffer is transferred: the caller must not use it any more. */
   blob(type: BlobType, bytes: Uint8Array, stream: PackStream): Promise<SavedBlob>;
+  /** Copies what trees need into another repository, whose upload is given. */
+  copier(into: Upload, options: CopyOptions): TreeCopier;
   /** Chunks bytes of any length (gear hash) into data blobs. */
   bytes(bytes: Uint8Array, stream: PackStream): Promise<readonly Id[]>;
+export interface CopyOptions {
+  readonly signal: AbortSignal;
+  readonly limits: Limits;
+  /** Bytes read from packs that are through, and in all as far as is known. */
+  readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+}
+
+export interface TreeCopier {
+  /**
+   * Copies the tree and all that it needs and `into` has not. Gives what could not be copied because it is missing or
+   * damaged here in every pack: ids of blobs; empty: all is there. What was copied is not looked at again.
+   */
+  copy(tree: Id, streamOf: StreamOfFile): Promise<readonly Id[]>;
+}
+
+/** Where the contents of a file go; `folder` is the path of its folder from the root, such as `/acme/files`. */
+export type StreamOfFile = (folder: string, name: ByteName) => PackStream;
+
   /** Serialises and stores a tree; its id is known at once, its storing is awaited by `finish`. */
   tree(tree: Tree): Promise<Id>;
   stats(): UploadStats;
-  /** Flushes packs, then indexes, then writes the snapshot. */
+  /** Flushes packs, then indexes, then writes the snapshot. May be called again, for another snapshot. */
   finish(snapshot: Snapshot): Promise<StoredSnapshot>;
 }
 
@@ -216,4 +237,9 @@ export interface VerifyReport {
   /** Harmless: packs or blobs that no snapshot needs (an interrupted backup leaves them). */
   readonly unusedBlobs: number;
   readonly unindexedPacks: number;
+  /**
+   * Stores blobs as a pack of this or another repository has them: opened, compared with their ids, sealed anew.
+   * Gives the positions of the damaged ones, of which nothing is stored. The memory is transferred.
+   */
+  sealed(blobs: SealedBlobs): Promise<readonly number[]>;
 }

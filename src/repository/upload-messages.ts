@@ -32,6 +32,7 @@ export type UploadRequest =
       /** The blobs, one after the other. */
       readonly bytes: Uint8Array;
     }
+  | { readonly type: "sealed"; readonly blobs: SealedBlobs }
   | { readonly type: "bytes"; readonly stream: PackStream; readonly bytes: Uint8Array }
   | { readonly type: "flush" };
 
@@ -40,6 +41,30 @@ export interface BlobKind {
   readonly stream: PackStream;
   /** Whether the sender has claimed the blob already. */
   readonly claim: "claimed" | "unclaimed";
+}
+
+/** Blobs as a pack holds them, of this repository or another: neighbours, read with one request. */
+export interface SealedBlobs {
+  readonly type: BlobType;
+  readonly stream: PackStream;
+  /** What they are sealed with. */
+  readonly key: MasterKey;
+  /** A part of the pack, in memory that can be handed over. */
+  readonly bytes: Uint8Array;
+  /** For each blob: offset in `bytes`, length there, plaintext length (0: stored plain). */
+  readonly places: Float64Array;
+  /** 32 bytes each. */
+  readonly ids: Uint8Array;
+}
+
+export const placeNumbers = 3;
+
+/** `damaged` has the position of each blob that is not what its id says: nothing of it was stored. */
+export interface SealedAnswer {
+  readonly damaged: Uint32Array;
+  readonly addedBlobs: number;
+  readonly addedBytes: number;
+  readonly storedBytes: number;
 }
 
 /** `numbers` has `fileNumbers` for each file, `ids` 32 bytes for each blob, `reasons` one text an unreadable file. */

@@ -14,6 +14,7 @@ import {
   type UploadRequest,
   type UploadWorkerSetup,
 } from "./upload-messages.ts";
+import { copySealed } from "./copy-sealed.ts";
 import type { RoleAnswer, WorkerDoor } from "./worker.ts";
 
 /** The part of an upload that runs in a worker thread: from paths or bytes to finished packs. */
@@ -49,6 +50,8 @@ export function uploadWorker(setup: UploadWorkerSetup, door: WorkerDoor): (reque
         return filesAnswer(request.paths.map((path, index) => reader.read(sourceFile(path, request.numbers, index))));
       case "blobs":
         return blobsAnswer(storeBlobs(packer, request));
+      case "sealed":
+        return { answer: copySealed(packer, request.blobs) };
       case "bytes":
         return blobsAnswer(reader.chunk(request.bytes, request.stream));
       case "flush":

@@ -28,7 +28,14 @@ import type {
   UploadStats,
 } from "./repository.ts";
 import { Throttle } from "./throttle.ts";
-import type { BlobsAnswer, FilesAnswer, PackNotice, UploadWorkerSetup } from "./upload-messages.ts";
+import type {
+  BlobsAnswer,
+  FilesAnswer,
+  PackNotice,
+  SealedAnswer,
+  SealedBlobs,
+  UploadWorkerSetup,
+} from "./upload-messages.ts";
 import { WorkerPool } from "./worker-pool.ts";
 
 export interface UploadParts {
@@ -156,6 +163,26 @@ export class RepositoryUpload implements Upload {
       return blobs.map((blob) => blob.id);
     } finally {
       this.#openBlobBytes -= bytes.length;
+      this.#closed(1);
+    }
+  }
+
+  async sealed(blobs: SealedBlobs): Promise<readonly number[]> {
+    this.#throwIfFailed();
+    const bytes = transferable([blobs.bytes]);
+    const size = bytes.length;
+    this.#openBlobBytes += size;
+    this.#open++;
+    try {
+      const request = { type: "sealed", blobs: { ...blobs, bytes } } as const;
+      const duration = size > longFile ? "long" : "short";
+      const answer = await this.#pool.request<SealedAnswer>(request, [bytes.buffer], duration);
+      this.#stats[blobs.type === "tree" ? "treeBlobs" : "dataBlobs"] += answer.addedBlobs;
+      this.#stats.addedBytes += answer.addedBytes;
+      this.#stats.storedBytes += answer.storedBytes;
+      return [...answer.damaged];
+    } finally {
+      this.#openBlobBytes -= size;
       this.#closed(1);
     }
   }

@@ -1,0 +1,194 @@
+import { streamOf } from "../contents/stream-of.ts";
+import type { Id } from "../format/tree.ts";
+import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import type { Limits } from "../lib/limits.ts";
+import { mapBounded } from "../lib/map-bounded.ts";
+import type { Run } from "../lib/run.ts";
+import type { StoredSnapshot, Upload } from "../repository/repository.ts";
+import { openFor } from "./access.ts";
+import type { Engine, RepositoryAccess } from "./engine.ts";
+import { createRepositoryAt } from "./init.ts";
+import { lockOptions } from "./lock-options.ts";
+import { backupsOf, chooseCrm, choosePoint, crmOf, isBackup } from "./points.ts";
+import type { PointName } from "./snapshots.ts";
+
+export interface CopyInput {
+  readonly from: RepositoryAccess;
+  readonly to: RepositoryAccess;
+  /** What a person calls the repository that is copied to. */
+  readonly name: string;
+  /** Only this CRM's backups. */
+  readonly crm?: string;
+  /** None: every snapshot, whoever made it. */
+  readonly points: readonly PointName[];
+  /** Whether a repository is made where there is none. */
+  readonly missing: "create" | "fail";
+  readonly limits: Limits;
+  readonly waitMs: number;
+}
+
+export interface CopiedSnapshot {
+  readonly id: Id;
+  readonly crm: string;
+  readonly time: string;
+}
+
+export interface CopyReport {
+  readonly type: "copy";
+  readonly to: string;
+  readonly location: string;
+  readonly created: boolean;
+  /** `copy` is the id in the other repository. */
+  readonly copied: readonly (CopiedSnapshot & { readonly copy: Id })[];
+  /** Were there already. */
+  readonly present: number;
+  /** Need what is missing or damaged here, so that no copy was made; `blobs` are some of these. */
+  readonly damaged: readonly (CopiedSnapshot & { readonly missing: number; readonly blobs: readonly Id[] })[];
+  readonly blobs: number;
+  readonly addedBytes: number;
+  readonly storedBytes: number;
+  readonly durationMs: number;
+}
+
+/** Stored bytes after which the snapshots that are through are written: what a cut-off run must do again at most. */
+const batchBytes = 256 << 20;
+const savesAtOnce = 8;
+const namedBlobs = 5;
+
+/**
+ * Copies snapshots to another repository, oldest first. What is there already is not stored again, so that a run that
+ * was cut off is simply run again. Each is written when all that it needs is durable and named by an index.
+ *
+ * A copy has everything of the snapshot but its parent, and `original` says what it is a copy of, as restic's copies
+ * do: by that both programs see what was copied.
+ */
+export async function copySnapshots(engine: Engine, input: CopyInput, run: Run): Promise<CopyReport> {
+  const started = run.now();
+  await using from = await openFor(engine, input.from, run);
+  const created = input.missing === "create" && (await createIfMissing(engine, input.to, run));
+  await using to = await openFor(engine, input.to, run);
+  if (from.id === to.id) throw new HoldfastError("copy-same-repository", { location: to.location });
+  await using fromLock = await from.lock("shared", lockOptions(input, run));
+  await using toLock = await to.lock("shared", lockOptions(input, run));
+  const signal = AbortSignal.any([run.signal, fromLock.lost, toLock.lost]);
+
+  run.report({ type: "phase", phase: "copy", subject: input.name });
+  const there = await to.snapshots(signal);
+  const chosen = choose(await from.snapshots(signal), input);
+  const known = new CopiedAlready(there);
+  const wanted = chosen.filter((stored) => !known.has(stored));
+  const report: Mutable<CopyReport> = {
+    type: "copy",
+    to: input.name,
+    location: to.location,
+    created,
+    copied: [],
+    present: chosen.length - wanted.length,
+    damaged: [],
+    blobs: 0,
+    addedBytes: 0,
+    storedBytes: 0,
+    durationMs: 0,
+  };
+  if (wanted.length > 0) {
+    const [source, target] = await Promise.all([from.index(signal), to.index(signal)]);
+    await using upload = await target.upload({ signal, lock: toLock, limits: input.limits });
+    let items = 0;
+    const copier = source.copier(upload, {
+      signal,
+      limits: input.limits,
+      onProgress: (doneBytes, totalBytes) =>
+        run.report({
+          type: "progress",
+          phase: "copy",
+          doneBytes,
+          totalBytes,
+          doneItems: items,
+          totalItems: wanted.length,
+          subject: input.name,
+        }),
+    });
+    let batch: StoredSnapshot[] = [];
+    let written = 0;
+    const writeBatch = async () => {
+      report.copied = [...report.copied, ...(await saveCopies(upload, batch))];
+      batch = [];
+      written = upload.stats().storedBytes;
+    };
+    for (const stored of wanted) {
+      const missing = await copier.copy(stored.snapshot.tree, isBackup(stored) ? streamOf : () => "bulk");
+      items++;
+      if (missing.length > 0) {
+        const blobs = missing.slice(0, namedBlobs);
+        report.damaged = [...report.damaged, { ...describe(stored), missing: missing.length, blobs }];
+      } else batch.push(stored);
+      if (upload.stats().storedBytes - written >= batchBytes) await writeBatch();
+    }
+    await writeBatch();
+    const { dataBlobs, treeBlobs, addedBytes, storedBytes } = upload.stats();
+    Object.assign(report, { blobs: dataBlobs + treeBlobs, addedBytes, storedBytes });
+  }
+  return { ...report, durationMs: run.now().getTime() - started.getTime() };
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** The first makes all durable and named; the others are only files to write. */
+async function saveCopies(upload: Upload, batch: readonly StoredSnapshot[]): Promise<CopyReport["copied"]> {
+  const save = async (stored: StoredSnapshot) => {
+    const { parent: _, ...kept } = stored.snapshot;
+    const copy = await upload.finish({ ...kept, original: kept.original ?? stored.id });
+    return { ...describe(stored), copy: copy.id };
+  };
+  const [first, ...others] = batch;
+  if (first === undefined) return [];
+  return [await save(first), ...(await mapBounded(others, savesAtOnce, save))];
+}
+
+function describe(stored: StoredSnapshot): CopiedSnapshot {
+  return { id: stored.id, crm: crmOf(stored), time: stored.snapshot.time };
+}
+
+/** In the order of the list, oldest first, each once. */
+function choose(all: readonly StoredSnapshot[], { crm, points }: CopyInput): readonly StoredSnapshot[] {
+  if (points.length > 0) {
+    const chosen = new Set(points.map((point) => choosePoint(all, crm, point).chosen));
+    return all.filter((stored) => chosen.has(stored));
+  }
+  return crm === undefined ? all : backupsOf(all, chooseCrm(all, crm));
+}
+
+/**
+ * What the other repository has: by the first id that a snapshot had, which a copy keeps in `original` and so does a
+ * change of tags, and by its time and tree, since a rewritten snapshot keeps that id too. Tags may differ: a hold or a
+ * mark that is put on one of the two is no reason to have it twice.
+ */
+class CopiedAlready {
+  readonly #known: ReadonlySet<string>;
+
+  constructor(there: readonly StoredSnapshot[]) {
+    const keys = there.flatMap(({ id, snapshot }) => [
+      copyKey(id, snapshot),
+      ...(snapshot.original === undefined ? [] : [copyKey(snapshot.original, snapshot)]),
+    ]);
+    this.#known = new Set(keys);
+  }
+
+  has({ id, snapshot }: StoredSnapshot): boolean {
+    return this.#known.has(copyKey(snapshot.original ?? id, snapshot));
+  }
+}
+
+function copyKey(id: Id, { time, tree }: StoredSnapshot["snapshot"]): string {
+  return `${id} ${tree} ${Date.parse(time)}`;
+}
+
+async function createIfMissing(engine: Engine, access: RepositoryAccess, run: Run): Promise<boolean> {
+  try {
+    await createRepositoryAt(engine, access, run);
+    return true;
+  } catch (error) {
+    if (!isHoldfastError(error, "repository-exists")) throw error;
+    return false;
+  }
+}

@@ -1,0 +1,201 @@
+import type { MasterKey } from "../format/crypto.ts";
+import type { BlobType, Id, TreeNode } from "../format/tree.ts";
+import { nameText } from "../lib/byte-name.ts";
+import { isHoldfastError } from "../lib/errors.ts";
+import { mapBounded } from "../lib/map-bounded.ts";
+import type { Storage } from "../storage/storage.ts";
+import type { BlobIndex } from "./blob-index.ts";
+import { runsOfEntries, type EntryRun } from "./entry-runs.ts";
+import type { PackTable } from "./pack-table.ts";
+import type { BlobReader, CopyOptions, PackStream, StreamOfFile, TreeCopier, Upload } from "./repository.ts";
+import { placeNumbers } from "./upload-messages.ts";
+
+export interface CopySource {
+  readonly storage: Storage;
+  readonly key: MasterKey;
+  readonly index: BlobIndex;
+  readonly packs: PackTable;
+  readonly reader: BlobReader;
+}
+
+/** Trees that are read at once, and taken from the pile together. */
+const readsAtOnce = 8;
+const batchSize = 64;
+
+/** What a tree needs and the other repository has not: numbers of entries in our index. */
+interface Wanted {
+  readonly trees: number[];
+  readonly hot: number[];
+  readonly bulk: number[];
+}
+
+/**
+ * Copies trees from one repository into another: walks them, gathers what the other has not, reads that in the order
+ * of the packs, and gives it to the other's worker threads, which open, check and seal it.
+ *
+ * Every tree of every snapshot is walked, also where the other has it already: that it has a tree does not say that it
+ * has what the tree needs, if a run was cut off or a pack was lost. What was copied in this run is not walked again.
+ */
+export class StoredTreeCopier implements TreeCopier {
+  readonly #source: CopySource;
+  readonly #into: Upload;
+  readonly #options: CopyOptions;
+  /** One byte an entry: 1 where it is in the other repository, with all that it needs. */
+  readonly #seen: Uint8Array;
+  #doneBytes = 0;
+  #totalBytes = 0;
+
+  constructor(source: CopySource, into: Upload, options: CopyOptions) {
+    this.#source = source;
+    this.#into = into;
+    this.#options = options;
+    this.#seen = new Uint8Array(source.index.count);
+  }
+
+  async copy(tree: Id, streamOf: StreamOfFile): Promise<readonly Id[]> {
+    const walk = new Walk(this.#source, this.#into, this.#options.signal, this.#seen);
+    await walk.gather(tree, streamOf);
+    const { trees, hot, bulk } = walk.wanted;
+    const groups: readonly (readonly [BlobType, PackStream, EntryRun[]])[] = [
+      ["data", "bulk", runsOfEntries(bulk, this.#source.index)],
+      ["data", "hot", runsOfEntries(hot, this.#source.index)],
+      ["tree", "hot", runsOfEntries(trees, this.#source.index)],
+    ];
+    for (const [, , runs] of groups) for (const { start, end } of runs) this.#totalBytes += end - start;
+    const lost = new Set(walk.missing);
+    for (const [type, stream, runs] of groups) {
+      for (const entry of await this.#copyRuns(type, stream, runs)) lost.add(this.#source.index.id(entry));
+    }
+    // Another snapshot that needs the same has to find it missing too.
+    if (lost.size > 0) walk.forget();
+    return [...lost];
+  }
+
+  /** Gives the entries that are damaged in every pack. */
+  async #copyRuns(type: BlobType, stream: PackStream, runs: readonly EntryRun[]): Promise<readonly number[]> {
+    const { limits } = this.#options;
+    const { connections } = this.#source.storage.traits;
+    // Each thread works on one and has one waiting, while others are read.
+    const found = await mapBounded(runs, limits.workers + Math.max(connections, limits.workers), async (run) => {
+      await this.#into.ready();
+      const lost: number[] = [];
+      for (const entry of await this.#copyRun(type, stream, run)) {
+        if (!(await this.#copyElsewhere(type, stream, entry))) lost.push(entry);
+      }
+      this.#doneBytes += run.end - run.start;
+      this.#options.onProgress?.(this.#doneBytes, this.#totalBytes);
+      return lost;
+    });
+    return found.flat();
+  }
+
+  /** Gives the entries that are damaged there. */
+  async #copyRun(type: BlobType, stream: PackStream, run: EntryRun): Promise<readonly number[]> {
+    const { storage, key, index, packs } = this.#source;
+    const { pack, start, end, entries } = run;
+    this.#options.signal.throwIfAborted();
+    let bytes: Buffer;
+    try {
+      const range = { offset: start, length: end - start };
+      bytes = await storage.load({ kind: "data", name: packs.id(pack) }, range, this.#options.signal);
+    } catch (error) {
+      if (!isHoldfastError(error, "storage-not-found") && !isHoldfastError(error, "storage-failed")) throw error;
+      const [first, ...others] = entries;
+      if (first === undefined || others.length === 0) return entries;
+      // A pack that was cut off still has its beginning.
+      const each = await mapBounded(entries, 1, (entry) => this.#copyRun(type, stream, this.#runOf(entry)));
+      return each.flat();
+    }
+    const places = new Float64Array(entries.length * placeNumbers);
+    for (const [position, entry] of entries.entries()) {
+      const location = index.location(entry);
+      if (location === undefined) continue;
+      const { offset, length, uncompressedLength } = location;
+      places.set([offset - start, length, uncompressedLength], position * placeNumbers);
+    }
+    const damaged = await this.#into.sealed({ type, stream, key, bytes, places, ids: index.idBytes(entries) });
+    return damaged.flatMap((position) => entries[position] ?? []);
+  }
+
+  /** The same blob may stand in other packs too. */
+  async #copyElsewhere(type: BlobType, stream: PackStream, entry: number): Promise<boolean> {
+    const { index } = this.#source;
+    for (const other of index.findAll(type, index.id(entry))) {
+      if (other === entry) continue;
+      if ((await this.#copyRun(type, stream, this.#runOf(other))).length === 0) return true;
+    }
+    return false;
+  }
+
+  #runOf(entry: number): EntryRun {
+    const { pack = 0, offset = 0, length = 0 } = this.#source.index.location(entry) ?? {};
+    return { pack, start: offset, end: offset + length, entries: [entry] };
+  }
+}
+
+/** The walk through one snapshot's trees. */
+class Walk {
+  readonly wanted: Wanted = { trees: [], hot: [], bulk: [] };
+  /** Blobs that the index does not know, and trees that cannot be read. */
+  readonly missing: Id[] = [];
+  readonly #source: CopySource;
+  readonly #into: Upload;
+  readonly #signal: AbortSignal;
+  readonly #seen: Uint8Array;
+  readonly #newlySeen: number[] = [];
+
+  constructor(source: CopySource, into: Upload, signal: AbortSignal, seen: Uint8Array) {
+    this.#source = source;
+    this.#into = into;
+    this.#signal = signal;
+    this.#seen = seen;
+  }
+
+  async gather(root: Id, streamOf: StreamOfFile): Promise<void> {
+    const pile: { readonly id: Id; readonly path: string }[] = [{ id: root, path: "" }];
+    while (pile.length > 0) {
+      this.#signal.throwIfAborted();
+      const batch = pile.splice(-batchSize).filter(({ id }) => this.#isNew("tree", id, this.wanted.trees));
+      const trees = await mapBounded(batch, readsAtOnce, ({ id }) => this.#readTree(id));
+      for (const [index, nodes] of trees.entries()) {
+        const path = batch[index]?.path ?? "";
+        for (const { name, content, subtree } of nodes) {
+          if (subtree !== undefined) pile.push({ id: subtree, path: `${path}/${nameText(name)}` });
+          if (content === undefined || content.length === 0) continue;
+          const wanted = this.wanted[streamOf(path, name)];
+          for (const id of content) this.#isNew("data", id, wanted);
+        }
+      }
+    }
+  }
+
+  forget(): void {
+    for (const entry of this.#newlySeen) this.#seen[entry] = 0;
+  }
+
+  /** Whether this run has not been through it; notes it where the other repository has not got it. */
+  #isNew(type: BlobType, id: Id, wanted: number[]): boolean {
+    const entry = this.#source.index.find(type, id);
+    if (entry < 0) {
+      this.missing.push(id);
+      return false;
+    }
+    if (this.#seen[entry] === 1) return false;
+    this.#seen[entry] = 1;
+    this.#newlySeen.push(entry);
+    if (!this.#into.has(type, id)) wanted.push(entry);
+    return true;
+  }
+
+  async #readTree(id: Id): Promise<readonly TreeNode[]> {
+    try {
+      return (await this.#source.reader.loadTree(id, this.#signal)).nodes;
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      const codes = ["repository-damaged", "storage-not-found", "storage-failed"] as const;
+      if (!codes.some((code) => isHoldfastError(error, code))) throw error;
+      this.missing.push(id);
+      return [];
+    }
+  }
+}
