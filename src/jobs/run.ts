@@ -30,9 +30,9 @@ export interface Door {
   applyRestore(input: RestoreApplyInput & Waiting, run: Run): Promise<RestoreReport>;
   undoRestore(input: UndoInput & Waiting, run: Run): Promise<UndoReport>;
   undoable(): Promise<readonly UndoableRestore[]>;
+  copy(input: CopyInput, run: Run): Promise<CopyReport>;
   verify(input: VerifyInput, run: Run): Promise<VerifyAnswer>;
   kit(input: KitInput, run: Run): Promise<Kit>;
-  copy(input: CopyInput, run: Run): Promise<CopyReport>;
   useKit(input: KitInput, checksum: string, run: Run): Promise<void>;
   doctor(input: DoctorInput, run: Run): Promise<DoctorReport>;
   detectCrm(folder: string): Promise<readonly DetectedCrm[]>;
@@ -107,13 +107,6 @@ export function openDoor({ loadEngine, lockFolders }: DoorOptions): Door {
       const { listUndoable } = await import("../engine/undo.ts");
       return listUndoable(await engine());
     },
-    async verify(input, run) {
-      const { verify } = await import("../engine/verify.ts");
-      return verify(await engine(), input, run);
-    },
-    async kit(input, run) {
-      const { makeKit } = await import("../engine/kit.ts");
-      return makeKit(await engine(), input, run);
     async copy(input, run) {
       // Two at once into one repository would write what is new twice.
       const what = { crm: input.name, location: input.to.location, job: "copy", waitMs: input.waitMs };
@@ -121,6 +114,13 @@ export function openDoor({ loadEngine, lockFolders }: DoorOptions): Door {
       const { copySnapshots } = await import("../engine/copy.ts");
       return await copySnapshots(await engine(), input, run);
     },
+    async verify(input, run) {
+      const { verify } = await import("../engine/verify.ts");
+      return verify(await engine(), input, run);
+    },
+    async kit(input, run) {
+      const { makeKit } = await import("../engine/kit.ts");
+      return makeKit(await engine(), input, run);
     },
     async useKit(input, checksum, run) {
       const { markKitUsed } = await import("../engine/kit.ts");

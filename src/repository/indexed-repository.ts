@@ -73,11 +73,11 @@ export async function loadIndexedRepository(opened: OpenedRepository, signal: Ab
       return upload;
     },
 
+    copier: (into, options) => new StoredTreeCopier({ storage, key: masterKey, index, packs, reader }, into, options),
+
     async writeFiles(files, options) {
       using threads = writers.take(options.limits);
       const parts = { storage, index, packs, reader, pool: threads.pool };
-    copier: (into, options) => new StoredTreeCopier({ storage, key: masterKey, index, packs, reader }, into, options),
-
       await writeFiles(files, { ...options, parts });
     },
   };

@@ -77,7 +77,27 @@ export interface IndexedRepository extends BlobReader {
   upload(options: UploadOptions): Promise<Upload>;
   /** Writes the contents of many files, in the order of the packs; see `FileToWrite`. */
   writeFiles(files: AsyncIterable<FileToWrite> | Iterable<FileToWrite>, options: WriteOptions): Promise<void>;
+  /** Copies what trees need into another repository, whose upload is given. */
+  copier(into: Upload, options: CopyOptions): TreeCopier;
 }
+
+export interface CopyOptions {
+  readonly signal: AbortSignal;
+  readonly limits: Limits;
+  /** Bytes read from packs that are through, and in all as far as is known. */
+  readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+}
+
+export interface TreeCopier {
+  /**
+   * Copies the tree and all that it needs and `into` has not. Gives what could not be copied because it is missing or
+   * damaged here in every pack: ids of blobs; empty: all is there. What was copied is not looked at again.
+   */
+  copy(tree: Id, streamOf: StreamOfFile): Promise<readonly Id[]>;
+}
+
+/** Where the contents of a file go; `folder` is the path of its folder from the root, such as `/acme/files`. */
+export type StreamOfFile = (folder: string, name: ByteName) => PackStream;
 
 export interface UploadOptions {
   readonly signal: AbortSignal;
@@ -146,28 +166,13 @@ export interface Upload extends AsyncDisposable, BlobReader {
   file(file: FileToRead): Promise<FileReadResult>;
   /** Stores `bytes` as one blob; at most 8 MiB. The buffer is transferred: the caller must not use it any more. */
   blob(type: BlobType, bytes: Uint8Array, stream: PackStream): Promise<SavedBlob>;
-  /** Copies what trees need into another repository, whose upload is given. */
-  copier(into: Upload, options: CopyOptions): TreeCopier;
   /** Chunks bytes of any length (gear hash) into data blobs. */
   bytes(bytes: Uint8Array, stream: PackStream): Promise<readonly Id[]>;
-export interface CopyOptions {
-  readonly signal: AbortSignal;
-  readonly limits: Limits;
-  /** Bytes read from packs that are through, and in all as far as is known. */
-  readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
-}
-
-export interface TreeCopier {
   /**
-   * Copies the tree and all that it needs and `into` has not. Gives what could not be copied because it is missing or
-   * damaged here in every pack: ids of blobs; empty: all is there. What was copied is not looked at again.
+   * Stores blobs as a pack of this or another repository has them: opened, compared with their ids, sealed anew.
+   * Gives the positions of the damaged ones, of which nothing is stored. The memory is transferred.
    */
-  copy(tree: Id, streamOf: StreamOfFile): Promise<readonly Id[]>;
-}
-
-/** Where the contents of a file go; `folder` is the path of its folder from the root, such as `/acme/files`. */
-export type StreamOfFile = (folder: string, name: ByteName) => PackStream;
-
+  sealed(blobs: SealedBlobs): Promise<readonly number[]>;
   /** Serialises and stores a tree; its id is known at once, its storing is awaited by `finish`. */
   tree(tree: Tree): Promise<Id>;
   stats(): UploadStats;
@@ -237,9 +242,4 @@ export interface VerifyReport {
   /** Harmless: packs or blobs that no snapshot needs (an interrupted backup leaves them). */
   readonly unusedBlobs: number;
   readonly unindexedPacks: number;
-  /**
-   * Stores blobs as a pack of this or another repository has them: opened, compared with their ids, sealed anew.
-   * Gives the positions of the damaged ones, of which nothing is stored. The memory is transferred.
-   */
-  sealed(blobs: SealedBlobs): Promise<readonly number[]>;
 }
