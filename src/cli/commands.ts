@@ -7,11 +7,13 @@ import { configValidateCommand } from "./config-validate.ts";
 import { copyCommand } from "./copy.ts";
 import { doctorCommand } from "./doctor.ts";
 import { initCommand } from "./init.ts";
+import { keyAddCommand, keyListCommand, keyPasswdCommand, keyRemoveCommand } from "./key.ts";
 import { kitCommand } from "./kit.ts";
 import { restoreApplyCommand } from "./restore-apply.ts";
 import { restorePlanCommand } from "./restore-plan.ts";
 import { restoreUndoCommand } from "./restore-undo.ts";
 import { snapshotsCommand } from "./snapshots.ts";
+import { unlockCommand } from "./unlock.ts";
 import { verifyCommand } from "./verify.ts";
 
 /** Every command, in the order of the help. */
@@ -26,6 +28,11 @@ export const commands: readonly Command[] = [
   restoreUndoCommand,
   copyCommand,
   verifyCommand,
+  keyListCommand,
+  keyAddCommand,
+  keyPasswdCommand,
+  keyRemoveCommand,
+  unlockCommand,
   kitCommand,
   configValidateCommand,
   configSchemaCommand,

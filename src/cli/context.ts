@@ -1,6 +1,6 @@
-import { chooseRepository, findConfig } from "../config/find.ts";
+import { chooseRepository, findConfig, type PasswordSource } from "../config/find.ts";
 import { readSecret } from "../config/secrets.ts";
-import type { Config, SecretReference } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
 import { defaultLimits } from "../config/default-limits.ts";
 import type { CrmDescription } from "../crm/platform.ts";
 import type { RepositoryAccess } from "../engine/engine.ts";
@@ -10,6 +10,8 @@ import type { Limits } from "../lib/limits.ts";
 import type { Run } from "../lib/run.ts";
 import type { Format } from "../words/format.ts";
 import type { Words } from "../words/words.ts";
+import { canAsk } from "./ask.ts";
+import { askPassword } from "./ask-password.ts";
 import type { EventReader } from "./events.ts";
 import type { Output, OutputStream } from "./output.ts";
 
@@ -55,10 +57,11 @@ export interface Context extends ContextParts {
   /** The configuration; `undefined` when there is none. */
   config(): Promise<Config | undefined>;
   /** Location of the repository and where its password is, read from nowhere yet. `known`: where it is if not told. */
-  repository(known?: string): Promise<{ readonly location: string; readonly password: SecretReference }>;
+  repository(known?: string): Promise<{ readonly location: string; readonly password: PasswordSource }>;
   /** The same with the password itself. */
   access(known?: string): Promise<RepositoryAccess>;
-  password(reference: SecretReference): Promise<string>;
+  /** Reads it from where it is; asks for it where that is a terminal. */
+  password(source: PasswordSource): Promise<string>;
   limits(): Promise<Limits>;
   /** The one CRM that is meant: `--crm`, or the only one of the configuration. */
   crm(): Promise<CrmDescription>;
@@ -70,6 +73,7 @@ export function createContext(parts: ContextParts): Context {
   const { surroundings, globals, events } = parts;
   const { folder, environment, signal } = surroundings;
   let loading: Promise<Config | undefined> | undefined;
+  let typed: string | undefined;
 
   async function readConfig(): Promise<Config | undefined> {
     const file = findConfig(folder, environment, globals.config);
@@ -85,14 +89,16 @@ export function createContext(parts: ContextParts): Context {
     async repository(known) {
       const flags =
         known === undefined || globals.repository !== undefined ? globals : { ...globals, repository: known };
-      return chooseRepository(folder, environment, flags, await context.config());
+      const terminal = canAsk(context) ? "there" : "none";
+      return chooseRepository(folder, environment, flags, await context.config(), terminal);
     },
     async access(known) {
       const { location, password } = await context.repository(known);
       return { location, password: await context.password(password) };
     },
-    async password(reference) {
-      const bytes = await readSecret(reference, {
+    async password(source) {
+      if (source.kind === "terminal") return (typed ??= await askPassword(context, parts.words.password.ask));
+      const bytes = await readSecret(source, {
         signal,
         environment,
         onOpenFile: (subject) => events.report({ type: "warning", warning: { code: "password-file-open", subject } }),

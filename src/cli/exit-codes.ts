@@ -58,6 +58,7 @@ const special: Partial<Record<ErrorCode, keyof typeof exitCodes>> = {
   "plan-outdated": "planOutdated",
   "restore-mismatch": "checkFailed",
   "verify-failed": "checkFailed",
+  "prune-unsafe": "checkFailed",
   "kit-mismatch": "checkFailed",
   cancelled: "cancelled",
 };

@@ -2,8 +2,7 @@ import { randomInt } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
-import type { SecretReference } from "../config/config.ts";
-import { chooseRepository } from "../config/find.ts";
+import { chooseRepository, type PasswordSource } from "../config/find.ts";
 import type { ConfigDraft } from "../config/write.ts";
 import type { DetectedCrm } from "../crm/platform.ts";
 import type { RepositoryAccess } from "../engine/engine.ts";
@@ -50,7 +49,7 @@ export const initCommand: Command = {
 
 interface InitPlan {
   readonly location: string;
-  readonly password: SecretReference;
+  readonly password: PasswordSource;
   /** What to write; absent where the configuration exists. */
   readonly draft?: ConfigDraft;
 }
@@ -65,7 +64,7 @@ interface Made {
 async function fromFile(context: Context, file: string): Promise<InitPlan> {
   const { loadConfig } = await import("../config/load.ts");
   const { folder, environment } = context.surroundings;
-  return chooseRepository(folder, environment, context.globals, await loadConfig(file));
+  return chooseRepository(folder, environment, context.globals, await loadConfig(file), "none");
 }
 
 async function fromFolder(

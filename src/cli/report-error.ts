@@ -46,7 +46,9 @@ function innerSentence(error: HoldfastError, words: Words, format: Format): { re
       ? words.secretProblems
       : isHoldfastError(error, "moment-invalid")
         ? words.momentProblems
-        : words.usageProblems;
+        : isHoldfastError(error, "prune-unsafe")
+          ? words.defects
+          : words.usageProblems;
   const code = problem === "yaml" && error.facts["detail"] === "duplicate" ? "yaml-duplicate" : problem;
   const template = sentence(set, code);
   return { problem: template === undefined ? problem : format.fill(template, error.facts) };

@@ -11,7 +11,7 @@ copies: [{ name: offsite, location: ../elsewhere, password: file:offsite.txt }]
   "/srv/acme/holdfast.yaml",
 );
 const choose = (repository?: string, environment: Record<string, string> = {}) =>
-  chooseRepository("/srv/acme", environment, repository === undefined ? {} : { repository }, config);
+  chooseRepository("/srv/acme", environment, repository === undefined ? {} : { repository }, config, "none");
 const main = { location: "/srv/acme/backups", password: { kind: "file", target: "/srv/acme/main.txt" } };
 const copy = { location: "/srv/elsewhere", password: { kind: "file", target: "/srv/acme/offsite.txt" } };
 
@@ -26,4 +26,14 @@ test("a copy is meant by its name or its location, and brings its own password",
 test("a password file that is given goes before the copy's own", () => {
   const password = { kind: "file", target: "/tmp/given" };
   assert.deepEqual(choose("offsite", { HOLDFAST_PASSWORD_FILE: "/tmp/given" }), { ...copy, password });
+});
+
+test("where nothing says where the password is, a terminal is asked, if there is one", () => {
+  const flags = { repository: "/srv/elsewhere" };
+  assert.throws(() => chooseRepository("/", {}, flags, undefined, "none"), { code: "config-secret" });
+  assert.deepEqual(chooseRepository("/", {}, flags, undefined, "there").password, { kind: "terminal" });
+  assert.deepEqual(chooseRepository("/", { HOLDFAST_PASSWORD_FILE: "/p" }, flags, undefined, "there").password, {
+    kind: "file",
+    target: "/p",
+  });
 });

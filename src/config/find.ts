@@ -11,6 +11,9 @@ export interface RepositoryFlags {
   readonly passwordFile?: string;
 }
 
+/** Where a password comes from: `terminal` where nothing says so, and there is one to type it on. */
+export type PasswordSource = SecretReference | { readonly kind: "terminal" };
+
 /**
  * The configuration to use: `--config FILE`, else `holdfast.yaml` in the working directory, else the user's own
  * (`$XDG_CONFIG_HOME/holdfast/holdfast.yaml`). `undefined` when there is none; a file that was named need not exist
@@ -35,7 +38,8 @@ export function chooseRepository(
   environment: Environment,
   flags: RepositoryFlags,
   config: Config | undefined,
-): { readonly location: string; readonly password: SecretReference } {
+  terminal: "there" | "none",
+): { readonly location: string; readonly password: PasswordSource } {
   const named = flags.repository ?? nonEmpty(environment["HOLDFAST_REPOSITORY"]);
   const resolved = named === undefined ? undefined : resolveLocation(named, folder);
   const copy = config?.copies.find(({ name, location }) => name === named || location === resolved);
@@ -44,8 +48,9 @@ export function chooseRepository(
   if (location === undefined) throw new HoldfastError("config-missing", { file: join(folder, "holdfast.yaml") });
   const file = flags.passwordFile ?? nonEmpty(environment["HOLDFAST_PASSWORD_FILE"]);
   const password = file === undefined ? configured?.password : fileReference(resolve(folder, file));
-  if (password === undefined) throw new HoldfastError("config-secret", { problem: "none" });
-  return { location, password };
+  if (password !== undefined) return { location, password };
+  if (terminal === "none") throw new HoldfastError("config-secret", { problem: "none" });
+  return { location, password: { kind: "terminal" } };
 }
 
 function fileReference(target: string): SecretReference {

@@ -15,7 +15,7 @@ export type VerifyAnswer = VerifyReport & { readonly type: "verify"; readonly du
 /** Walks everything; defects are in the answer, not thrown. */
 export async function verify(engine: Engine, input: VerifyInput, run: Run): Promise<VerifyAnswer> {
   const started = run.now().getTime();
-  await using repository = await openFor(engine, input.repository, run);
+  await using repository = await openFor(engine, input.repository, run, "stand-in");
   await using lock = await repository.lock("shared", { signal: run.signal, now: run.now, waitMs: 0 });
   run.report({ type: "phase", phase: "verify", subject: repository.location });
   const report = await repository.verify({

@@ -2,7 +2,7 @@ import { randomBytes, scrypt } from "node:crypto";
 import { isUtf8 } from "node:buffer";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import { seal, unseal, type MasterKey } from "./crypto.ts";
-import { asBase64, asObject, asString, asUint32, parseJson } from "./json-fields.ts";
+import { asBase64, asObject, asOptionalString, asString, asUint32, parseJson } from "./json-fields.ts";
 import type { Id } from "./tree.ts";
 import { sha256, type SealedFile } from "./unpacked.ts";
 
@@ -91,7 +91,16 @@ export async function sealKeyFile(key: MasterKey, password: string, options: Key
  * not belong to `name`, are no key file, or ask for more memory or time than any honest one does.
  */
 export async function openKeyFile(name: Id, bytes: Uint8Array, password: string): Promise<MasterKey | undefined> {
-  const { salt, data, parameters } = parseKeyFile(name, bytes);
+  checkName(name, bytes);
+  return openDamagedKeyFile(bytes, password);
+}
+
+/**
+ * The same of a file whose contents do not fit its name: a bit that flipped in a host's name leaves the sealed master
+ * key as good as it was, and what opens with the password is no forgery.
+ */
+export async function openDamagedKeyFile(bytes: Uint8Array, password: string): Promise<MasterKey | undefined> {
+  const { salt, data, parameters } = parse(bytes);
   const userKey = await deriveKey(password, salt, parameters);
   let secret: Buffer;
   try {
@@ -103,12 +112,28 @@ export async function openKeyFile(name: Id, bytes: Uint8Array, password: string)
   return parseMasterKey(secret);
 }
 
-/** What a key file says without its password, checked; `repository-damaged` as `openKeyFile`. */
-export function parseKeyFile(
-  name: Id,
-  bytes: Uint8Array,
-): { readonly salt: Buffer; readonly data: Buffer; readonly parameters: KeyParameters } {
+/** What a key file says without its password. */
+export interface KeyFile {
+  readonly salt: Buffer;
+  readonly data: Buffer;
+  readonly parameters: KeyParameters;
+  /** As its writer had it: RFC 3339, mostly. Empty where it does not say. */
+  readonly created: string;
+  readonly username: string;
+  readonly hostname: string;
+}
+
+/** Checked; `repository-damaged` as `openKeyFile`. */
+export function parseKeyFile(name: Id, bytes: Uint8Array): KeyFile {
+  checkName(name, bytes);
+  return parse(bytes);
+}
+
+function checkName(name: Id, bytes: Uint8Array): void {
   if (sha256(bytes) !== name) throw new HoldfastError("repository-damaged", { reason: "key file: name" });
+}
+
+function parse(bytes: Uint8Array): KeyFile {
   const json = parseJson(bytes, "key file");
   if (asString(json["kdf"], "key file: kdf") !== "scrypt") {
     throw new HoldfastError("repository-damaged", { reason: "key file: kdf" });
@@ -121,7 +146,15 @@ export function parseKeyFile(
     parallel: asUint32(json["p"], "key file: p"),
   };
   checkParameters(salt, parameters);
-  return { salt, data, parameters };
+  const said = (field: string): string => asOptionalString(json[field], `key file: ${field}`) ?? "";
+  return {
+    salt,
+    data,
+    parameters,
+    created: said("created"),
+    username: said("username"),
+    hostname: said("hostname"),
+  };
 }
 
 function checkParameters(salt: Buffer, { cost, blockSize, parallel }: KeyParameters): void {

@@ -4,11 +4,13 @@ import type { BrowseAnswer, BrowseInput } from "../engine/browse.ts";
 import type { CopyInput, CopyReport } from "../engine/copy.ts";
 import type { DoctorInput, DoctorReport } from "../engine/doctor.ts";
 import type { Engine, RepositoryAccess } from "../engine/engine.ts";
+import type { KeyReport, KeysInput, KeysReport, NewKeyInput, RemoveKeyInput } from "../engine/keys.ts";
 import type { Kit, KitInput } from "../engine/kit.ts";
 import type { RestoreApplyInput, RestoreReport } from "../engine/restore-apply.ts";
 import type { RestorePlan, RestorePlanInput } from "../engine/restore-plan.ts";
 import type { SnapshotsInput, SnapshotsReport } from "../engine/snapshots.ts";
 import type { UndoInput, UndoReport, UndoableRestore } from "../engine/undo.ts";
+import type { UnlockAnswer, UnlockInput } from "../engine/unlock.ts";
 import type { VerifyAnswer, VerifyInput } from "../engine/verify.ts";
 import type { Run } from "../lib/run.ts";
 import { lockCrm } from "./crm-lock.ts";
@@ -32,6 +34,11 @@ export interface Door {
   undoable(): Promise<readonly UndoableRestore[]>;
   copy(input: CopyInput, run: Run): Promise<CopyReport>;
   verify(input: VerifyInput, run: Run): Promise<VerifyAnswer>;
+  listKeys(input: KeysInput, run: Run): Promise<KeysReport>;
+  addKey(input: NewKeyInput, run: Run): Promise<KeyReport>;
+  changePassword(input: NewKeyInput, run: Run): Promise<KeyReport>;
+  removeKey(input: RemoveKeyInput, run: Run): Promise<KeyReport>;
+  unlock(input: UnlockInput, run: Run): Promise<UnlockAnswer>;
   kit(input: KitInput, run: Run): Promise<Kit>;
   useKit(input: KitInput, checksum: string, run: Run): Promise<void>;
   doctor(input: DoctorInput, run: Run): Promise<DoctorReport>;
@@ -117,6 +124,26 @@ export function openDoor({ loadEngine, lockFolders }: DoorOptions): Door {
     async verify(input, run) {
       const { verify } = await import("../engine/verify.ts");
       return verify(await engine(), input, run);
+    },
+    async listKeys(input, run) {
+      const { listKeys } = await import("../engine/keys.ts");
+      return listKeys(await engine(), input, run);
+    },
+    async addKey(input, run) {
+      const { addKey } = await import("../engine/keys.ts");
+      return addKey(await engine(), input, run);
+    },
+    async changePassword(input, run) {
+      const { changePassword } = await import("../engine/keys.ts");
+      return changePassword(await engine(), input, run);
+    },
+    async removeKey(input, run) {
+      const { removeKey } = await import("../engine/keys.ts");
+      return removeKey(await engine(), input, run);
+    },
+    async unlock(input, run) {
+      const { unlock } = await import("../engine/unlock.ts");
+      return unlock(await engine(), input, run);
     },
     async kit(input, run) {
       const { makeKit } = await import("../engine/kit.ts");

@@ -77,6 +77,7 @@ export const errorCodes = [
   "state-unwritable",
   // all
   "verify-failed",
+  "prune-unsafe",
   "cancelled",
   "internal",
 ] as const;

@@ -154,6 +154,7 @@ test("a blob that is damaged in one pack is taken from another that has it", asy
   const repository = new OpenedRepository({
     storage: source.storage,
     masterKey: source.key,
+    keyId: "",
     config: newConfig(),
     host,
   });

@@ -2,23 +2,24 @@ import { newConfig, sealConfig } from "../format/config-file.ts";
 import { newMasterKey, sealKeyFile } from "../format/key-file.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Storage } from "../storage/storage.ts";
-import type { OpenOptions } from "./open.ts";
+import { findMasterKey, type FoundKey, type OpenOptions } from "./open.ts";
 import { OpenedRepository } from "./opened-repository.ts";
 import type { Repository } from "./repository.ts";
 
 /**
- * Makes a repository of format version 2. Refuses with `repository-exists` where there is a config, a key or a
- * snapshot: any of them may be all that is left of somebody's backups. The config is written last, so that whatever
- * goes wrong before leaves no repository; a key that an interrupted run left is removed by hand.
+ * Makes a repository of format version 2. Refuses with `repository-exists` where there is a config, a snapshot, an
+ * index or a pack: any of them may be all that is left of somebody's backups. The config is written last, so that
+ * whatever goes wrong before leaves no repository. Where an interrupted run left nothing but its key, the same password
+ * goes on with that; with another it is `repository-incomplete`, since only a person can say that nobody needs it.
  */
 export async function createRepository(storage: Storage, password: string, options: OpenOptions): Promise<Repository> {
-  const { signal, now, host } = options;
+  const { signal, host } = options;
   if (password === "") throw new HoldfastError("password-empty");
-  if (await isTaken(storage, signal)) throw new HoldfastError("repository-exists", { location: storage.location });
-  const masterKey = newMasterKey();
+  const { location } = storage;
+  if (await isTaken(storage, signal)) throw new HoldfastError("repository-exists", { location });
+  const left = await keyLeftBehind(storage, password, options);
+  const { masterKey, keyId } = left ?? (await storeNewKey(storage, password, options));
   const config = newConfig();
-  const [key] = await Promise.all([sealKeyFile(masterKey, password, { now, host }), storage.create(signal)]);
-  await storage.save({ kind: "key", name: key.name }, key.bytes, signal);
   try {
     await storage.save({ kind: "config", name: "" }, sealConfig(masterKey, config), signal);
   } catch (error) {
@@ -27,17 +28,47 @@ export async function createRepository(storage: Storage, password: string, optio
     const isOthers = isHoldfastError(error, "storage-exists");
     const after = AbortSignal.timeout(30_000);
     const stored = await storage.stat({ kind: "config", name: "" }, after).catch(() => 0);
-    if (isOthers || stored === undefined) {
-      await storage.remove({ kind: "key", name: key.name }, after).catch(() => undefined);
+    if (left === undefined && (isOthers || stored === undefined)) {
+      await storage.remove({ kind: "key", name: keyId }, after).catch(() => undefined);
     }
     if (!isOthers) throw error;
-    throw new HoldfastError("repository-exists", { location: storage.location }, error);
+    throw new HoldfastError("repository-exists", { location }, error);
   }
-  return new OpenedRepository({ storage, masterKey, config, host });
+  return new OpenedRepository({ storage, masterKey, keyId, config, host });
 }
 
 async function isTaken(storage: Storage, signal: AbortSignal): Promise<boolean> {
   if ((await storage.stat({ kind: "config", name: "" }, signal)) !== undefined) return true;
-  for (const kind of ["key", "snapshot"] as const) for await (const _found of storage.list(kind, signal)) return true;
+  for (const kind of ["snapshot", "index", "data"] as const) {
+    for await (const _found of storage.list(kind, signal)) return true;
+  }
   return false;
+}
+
+/** The key of a run that was cut off before it wrote the config. */
+async function keyLeftBehind(
+  storage: Storage,
+  password: string,
+  { signal }: OpenOptions,
+): Promise<FoundKey | undefined> {
+  for await (const { name } of storage.list("key", signal)) {
+    try {
+      return await findMasterKey(storage, password, signal);
+    } catch (error) {
+      const opensNothing = isHoldfastError(error, "password-wrong") || isHoldfastError(error, "repository-damaged");
+      if (!opensNothing) throw error;
+      throw new HoldfastError("repository-incomplete", { location: storage.location, key: `keys/${name}` }, error);
+    }
+  }
+  return undefined;
+}
+
+async function storeNewKey(storage: Storage, password: string, { signal, now, host }: OpenOptions): Promise<FoundKey> {
+  const masterKey = newMasterKey();
+  const [{ name, bytes }] = await Promise.all([
+    sealKeyFile(masterKey, password, { now, host }),
+    storage.create(signal),
+  ]);
+  await storage.save({ kind: "key", name }, bytes, signal);
+  return { masterKey, keyId: name };
 }

@@ -4,6 +4,7 @@ import type { Id } from "../format/tree.ts";
 /** Everything `verify` can find wrong; keys of `words` under `defect`. */
 export const defectCodes = [
   // repository files
+  "config-damaged",
   "key-damaged",
   "snapshot-unreadable",
   "index-unreadable",

@@ -25,6 +25,8 @@ export interface LockTiming {
   /** After a renewal that failed. */
   readonly renewAgainMs: number;
   readonly giveUpMs: number;
+  /** Most that one renewal may take: on a storage that hangs, the next one gets its turn. */
+  readonly renewalMs: number;
   /** How often the clock is looked at: a sleeping machine runs no timers. */
   readonly pollMs: number;
   /** First pause while somebody else holds the lock; each further one is twice as long, up to `longestWaitMs`. */
@@ -38,6 +40,7 @@ export const resticTiming: LockTiming = {
   renewMs: 5 * 60_000,
   renewAgainMs: 30_000,
   giveUpMs: 22.5 * 60_000,
+  renewalMs: 60_000,
   pollMs: 1000,
   firstWaitMs: 1000,
   longestWaitMs: 60_000,
@@ -49,9 +52,18 @@ export interface LockParts {
   readonly key: MasterKey;
   readonly host: LockHost;
   readonly timing?: Partial<LockTiming>;
+  /** The process' own clock in milliseconds; absent: `performance.now`. */
+  readonly clock?: () => number;
+  /** A storage of the lock's own: closed when the lock is given back. */
+  readonly own?: AsyncDisposable;
 }
 
-/** A lock on the storage, kept until it is disposed of. */
+/**
+ * A lock on the storage, kept until it is disposed of.
+ *
+ * Its age goes by two clocks, and the one that says more counts: the wall clock, which goes on while the machine
+ * sleeps, and the process' own, which nobody sets back.
+ */
 export class HeldLock implements Lock {
   readonly #parts: LockParts;
   readonly #timing: LockTiming;
@@ -60,10 +72,12 @@ export class HeldLock implements Lock {
   readonly #lost = new AbortController();
   /** Ours on the storage: one, or two for the moment of a renewal. */
   readonly #files = new Set<Id>();
+  /** Their saving failed, or hangs and may yet come about. */
+  readonly #doubtful = new Set<Id>();
   #secondLook: Promise<void> = Promise.resolve();
   #renewal: Promise<void> | undefined;
-  #renewedAt = 0;
-  #renewAt = 0;
+  #renewed: Moment = { wallMs: 0, ownMs: 0 };
+  #tried: Moment | undefined;
   #timer: NodeJS.Timeout | undefined;
   readonly #release = new AbortController();
 
@@ -81,8 +95,9 @@ export class HeldLock implements Lock {
   async begin(signal: AbortSignal): Promise<void> {
     // `restic unlock` asks by SIGHUP whether the holder of a lock lives; Node would die of it.
     process.on("SIGHUP", ignoreHangUp);
+    const written = this.#moment();
     await this.#write(signal);
-    this.#renewed();
+    this.#renewed = written;
     this.#timer = setInterval(() => this.#poll(), this.#timing.pollMs).unref();
     this.#secondLook = this.#lookAgain();
     // Said by `lost` and `check`.
@@ -90,8 +105,10 @@ export class HeldLock implements Lock {
   }
 
   async check(signal: AbortSignal): Promise<void> {
-    await this.#secondLook;
-    await this.#renewal;
+    await this.#unlessLost(this.#secondLook);
+    // The machine may have slept since the last look at the clock.
+    this.#poll();
+    if (this.#renewal !== undefined) await this.#unlessLost(this.#renewal);
     this.#lost.signal.throwIfAborted();
     for (const name of this.#files) {
       if ((await this.#parts.storage.stat({ kind: "lock", name }, signal)) !== undefined) return;
@@ -107,20 +124,22 @@ export class HeldLock implements Lock {
     await this.#secondLook.catch(() => undefined);
     await this.#renewal;
     // Not the run's signal: a run that was cancelled gives its lock back too.
-    const signal = AbortSignal.timeout(30_000);
-    for (const name of this.#files) {
-      // What stays behind is removed by the next run on this machine, or by `restic unlock`.
-      await this.#parts.storage.remove({ kind: "lock", name }, signal).catch(() => undefined);
+    const signal = AbortSignal.timeout(this.#timing.renewalMs / 2);
+    for (const name of [...this.#files, ...this.#doubtful]) {
+      // What stays behind is removed by the next run on this machine, or by `unlock`.
+      await unless(signal, this.#parts.storage.remove({ kind: "lock", name }, signal)).catch(() => undefined);
     }
+    await this.#parts.own?.[Symbol.asyncDispose]();
     process.off("SIGHUP", ignoreHangUp);
   }
 
   async #lookAgain(): Promise<void> {
     const { storage, key } = this.#parts;
     await delay(this.#timing.secondLookMs, undefined, { signal: this.#release.signal });
-    const locks = await loadLocks(storage, key, this.#timing.unreadableRetriesMs, this.#lost.signal);
+    const signal = AbortSignal.any([this.#lost.signal, this.#release.signal]);
+    const locks = await unless(signal, loadLocks(storage, key, this.#timing.unreadableRetriesMs, signal));
     const conflict = conflicting(
-      locks.filter(({ id }) => !this.#files.has(id)),
+      locks.filter(({ id }) => !this.#files.has(id) && !this.#doubtful.has(id)),
       this.#mode,
     );
     if (conflict === undefined) return;
@@ -130,41 +149,63 @@ export class HeldLock implements Lock {
   }
 
   #poll(): void {
-    const now = this.#now().getTime();
-    if (now - this.#renewedAt > this.#timing.giveUpMs) {
+    if (this.#since(this.#renewed) > this.#timing.giveUpMs) {
       this.#lose(new HoldfastError("lock-lost", { reason: "not renewed" }));
-    } else if (now >= this.#renewAt && this.#renewal === undefined) {
-      this.#renewal = this.#renew().finally(() => {
-        this.#renewal = undefined;
-      });
+      return;
     }
+    const { renewMs, renewAgainMs } = this.#timing;
+    const due = this.#since(this.#renewed) >= renewMs;
+    const again = this.#tried === undefined || this.#since(this.#tried) >= renewAgainMs;
+    if (!due || !again || this.#renewal !== undefined || this.#lost.signal.aborted) return;
+    this.#tried = this.#moment();
+    this.#renewal = this.#renew().finally(() => {
+      this.#renewal = undefined;
+    });
   }
 
-  /** Never throws: a renewal that fails is tried again until it is too late. */
+  /** Never throws: a renewal that fails, or hangs, is tried again until it is too late. */
   async #renew(): Promise<void> {
     const { storage } = this.#parts;
-    const { signal } = this.#lost;
+    const signal = AbortSignal.any([
+      this.#lost.signal,
+      this.#release.signal,
+      AbortSignal.timeout(this.#timing.renewalMs),
+    ]);
     const old = [...this.#files];
     try {
-      const [first] = old;
-      if (first !== undefined && (await storage.stat({ kind: "lock", name: first }, signal)) === undefined) {
+      for (const name of old) {
+        if ((await unless(signal, storage.stat({ kind: "lock", name }, signal))) !== undefined) continue;
+        this.#files.delete(name);
+      }
+      if (this.#files.size === 0) {
         this.#lose(new HoldfastError("lock-lost", { reason: "removed" }));
         return;
       }
+      const written = this.#moment();
       await this.#write(signal);
-      this.#renewed();
+      this.#renewed = written;
+      this.#tried = undefined;
       for (const name of old) {
-        await storage.remove({ kind: "lock", name }, signal);
+        await unless(signal, storage.remove({ kind: "lock", name }, signal));
         this.#files.delete(name);
       }
     } catch {
-      this.#renewAt = this.#now().getTime() + this.#timing.renewAgainMs;
+      // What was to go and did not is looked at by the next renewal.
     }
   }
 
-  #renewed(): void {
-    this.#renewedAt = this.#now().getTime();
-    this.#renewAt = this.#renewedAt + this.#timing.renewMs;
+  #moment(): Moment {
+    return { wallMs: this.#now().getTime(), ownMs: (this.#parts.clock ?? processClock)() };
+  }
+
+  #since(moment: Moment): number {
+    const { wallMs, ownMs } = this.#moment();
+    return Math.max(wallMs - moment.wallMs, ownMs - moment.ownMs);
+  }
+
+  /** Waits, but not for a storage that hangs when the lock is lost meanwhile. */
+  async #unlessLost(work: Promise<void>): Promise<void> {
+    await unless(this.#lost.signal, work);
   }
 
   async #write(signal: AbortSignal): Promise<void> {
@@ -182,15 +223,35 @@ export class HeldLock implements Lock {
       ...(owner !== undefined && { owner }),
     });
     const { name, bytes } = sealUnpacked(key, json);
-    // Known before it is stored: of a save that fails nobody can tell whether it was.
+    this.#doubtful.add(name);
+    await unless(signal, storage.save({ kind: "lock", name }, bytes, signal));
+    this.#doubtful.delete(name);
     this.#files.add(name);
-    await storage.save({ kind: "lock", name }, bytes, signal);
   }
 
   #lose(error: HoldfastError): void {
     clearInterval(this.#timer);
     if (!this.#lost.signal.aborted) this.#lost.abort(error);
   }
+}
+
+interface Moment {
+  readonly wallMs: number;
+  readonly ownMs: number;
+}
+
+function processClock(): number {
+  return performance.now();
+}
+
+/** What `work` gives; the reason of `signal` as soon as that is aborted, whatever becomes of `work`. */
+function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason as Error);
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
 }
 
 function ignoreHangUp(): void {

@@ -36,8 +36,12 @@ export function isLeftBehind(lock: LockFile, own: LockOwner | undefined, hostnam
   if (owner.boot === own.boot) {
     return owner.pidNamespace === own.pidNamespace && processStart(owner.pid) !== owner.started;
   }
-  const renewedMs = Number((parseTime(lock.time) ?? 0n) / 1_000_000n);
-  return lock.hostname === hostname && now.getTime() - renewedMs > forgottenMs;
+  return lock.hostname === hostname && isStale(lock, now);
+}
+
+/** Whether a lock is older than any that somebody still renews: by the two clocks, which may differ. */
+export function isStale(lock: LockFile, now: Date): boolean {
+  return now.getTime() - Number((parseTime(lock.time) ?? 0n) / 1_000_000n) > forgottenMs;
 }
 
 /** When a process started, in clock ticks since the boot: field 22 of `/proc/PID/stat`. */

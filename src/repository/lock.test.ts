@@ -14,6 +14,7 @@ import type { LockParts, LockTiming } from "./held-lock.ts";
 import { acquireLock } from "./lock.ts";
 import { isLeftBehind, thisOwner } from "./lock-owner.ts";
 import type { Lock, LockMode, LockOptions } from "./repository.ts";
+import { removeLocks } from "./unlock.ts";
 
 const { signal } = new AbortController();
 const host = { hostname: "here", username: "tester", uid: 0, gid: 0 };
@@ -192,6 +193,143 @@ describe("locks left behind", () => {
     assert.equal(left({ owner: rebooted, time: hourAgo }), true, "before a restart");
     assert.equal(left({ owner: rebooted }), false, "before a restart, but renewed just now: a copy of the machine?");
     assert.equal(left({ owner: rebooted, time: hourAgo, hostname: "there" }), false, "another machine");
+  });
+});
+
+describe("holding locks on a bad day", () => {
+  const isLost = (error: unknown): boolean => isHoldfastError(error, "lock-lost");
+  /** A storage whose operations on locks hang, deaf to every signal, while `away.is` says so. */
+  const hanging = (inner: Storage, away: { is: boolean }): Storage => {
+    const perhaps = <T>(work: () => Promise<T>): Promise<T> => (away.is ? new Promise<T>(() => {}) : work());
+    return {
+      ...inner,
+      save: (file, bytes, abort) => perhaps(() => inner.save(file, bytes, abort)),
+      stat: (file, abort) => perhaps(() => inner.stat(file, abort)),
+      remove: (file, abort) => perhaps(() => inner.remove(file, abort)),
+    };
+  };
+
+  test("a laptop that slept for an hour writes nothing more, whether or not a timer ran", async () => {
+    const storage = memoryStorage();
+    let clock = Date.now();
+    const parts = partsOf(storage, { pollMs: 3_600_000 });
+    await using lock = await acquireLock(parts, "shared", { signal, now: () => new Date(clock), waitMs: 0 });
+    await lock.check(signal);
+    clock += 3_600_000;
+    await assert.rejects(lock.check(signal), isLost);
+    assert.ok(isLost(lock.lost.reason));
+  });
+
+  test("a clock that was set back does not keep a lock alive: the process' own goes on", async () => {
+    const storage = memoryStorage();
+    let wall = Date.now();
+    let own = 0;
+    const parts = { ...partsOf(storage), clock: () => own };
+    await using lock = await acquireLock(parts, "shared", { signal, now: () => new Date(wall), waitMs: 0 });
+    const [before] = await namesIn(storage);
+    wall -= 3_600_000;
+    own += 6 * 60_000;
+    await until(async () => !(await namesIn(storage)).includes(before ?? ""));
+    await lock.check(signal);
+    own += 23 * 60_000;
+    await assert.rejects(lock.check(signal), isLost);
+  });
+
+  test("a storage that hangs costs one renewal, and the lock when it hangs for too long", async () => {
+    const inner = memoryStorage();
+    const away = { is: false };
+    let clock = Date.now();
+    const parts = partsOf(hanging(inner, away), { renewalMs: 10 });
+    await using lock = await acquireLock(parts, "shared", { signal, now: () => new Date(clock), waitMs: 0 });
+    await lock.check(signal);
+    const [before] = await namesIn(inner);
+    away.is = true;
+    clock += 6 * 60_000;
+    await delay(40);
+    away.is = false;
+    clock += 60_000;
+    await until(async () => !(await namesIn(inner)).includes(before ?? ""));
+    await lock.check(signal);
+    away.is = true;
+    clock += 6 * 60_000;
+    const checking = assert.rejects(lock.check(signal), isLost);
+    await delay(5);
+    clock += 17 * 60_000;
+    await checking;
+    const started = performance.now();
+    await lock[Symbol.asyncDispose]();
+    assert.ok(performance.now() - started < 1000, "giving a lock back waits for nobody");
+  });
+
+  test("a storage that refuses and then takes it leaves one lock file, and none at the end", async () => {
+    const inner = memoryStorage();
+    let refusals = 0;
+    let clock = Date.now();
+    const storage: Storage = {
+      ...inner,
+      // The answer got lost: the file is there all the same.
+      save: async (file, bytes, abort) => {
+        await inner.save(file, bytes, abort);
+        if (refusals-- > 0) throw new HoldfastError("storage-unreachable");
+      },
+    };
+    const lock = await take(storage, "shared", { now: () => new Date(clock) });
+    refusals = 2;
+    for (let round = 0; round < 4; round++) {
+      clock += 6 * 60_000;
+      await delay(20);
+    }
+    await until(async () => refusals < 0);
+    await lock.check(signal);
+    await lock[Symbol.asyncDispose]();
+    assert.deepEqual(await namesIn(inner), []);
+  });
+
+  test("a lock has a connection of its own where there is one, and closes it", async () => {
+    const storage = memoryStorage();
+    let closed = 0;
+    const own = { [Symbol.asyncDispose]: async () => void closed++ };
+    const lock = await acquireLock({ ...partsOf(storage), own }, "shared", {
+      signal,
+      now: () => new Date(),
+      waitMs: 0,
+    });
+    assert.equal(closed, 0);
+    await lock[Symbol.asyncDispose]();
+    assert.equal(closed, 1);
+  });
+});
+
+describe("removing locks", () => {
+  const own = thisOwner();
+  assert.ok(own);
+  const noProcess = 2 ** 22 - 1;
+  const hourAgo = new Date(Date.now() - 3_600_000).toISOString();
+  const unlock = async (storage: Storage, what: "dead" | "all") => {
+    const { removed, kept } = await removeLocks(partsOf(storage), { signal, now: () => new Date(), what });
+    const told = (found: typeof kept): string[] =>
+      found.map(({ state, holder }) => `${state} ${holder?.pid}`).toSorted();
+    return { removed: told(removed), kept: told(kept) };
+  };
+
+  test("only what nobody can hold any more, unless all are to go", async () => {
+    const storage = memoryStorage();
+    await plant(storage, { hostname: "here", pid: noProcess }); // restic's, of a process that ended
+    await plant(storage, { hostname: "here", pid: process.pid }); // restic's, of one that lives
+    await plant(storage, { hostname: "there", pid: noProcess - 1 }); // another machine's, just renewed
+    await plant(storage, { hostname: "there", pid: 7, time: hourAgo });
+    await plant(storage, { hostname: "here", pid: 8, owner: { ...own, pid: noProcess, started: "1" } });
+    await plant(storage, { hostname: "here", pid: noProcess, owner: { ...own, pidNamespace: "pid:[1]" } });
+    await storage.save({ kind: "lock", name: "ab".repeat(32) }, Buffer.alloc(0), signal);
+    await storage.save({ kind: "lock", name: "cd".repeat(32) }, Buffer.alloc(50), signal);
+    const kept = [`held ${noProcess - 1}`, `held ${noProcess}`, `held ${process.pid}`, "unreadable undefined"];
+    assert.deepEqual(await unlock(storage, "dead"), {
+      removed: [`dead ${noProcess}`, "dead 8", "dead undefined", "stale 7"].toSorted(),
+      kept: kept.toSorted(),
+    });
+    assert.equal((await namesIn(storage)).length, 4);
+    assert.deepEqual(await unlock(storage, "all"), { removed: kept.toSorted(), kept: [] });
+    assert.deepEqual(await namesIn(storage), []);
   });
 });
 

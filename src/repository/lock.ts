@@ -11,8 +11,8 @@ import type { LockFile } from "../format/lock-file.ts";
 import { HeldLock, lockedBy, resticTiming, type LockParts, type LockTiming } from "./held-lock.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import { isLeftBehind, thisOwner } from "./lock-owner.ts";
-import type { Lock, LockHolder, LockMode, LockOptions } from "./repository.ts";
-import { conflicting, loadLocks } from "./stored-locks.ts";
+import type { Lock, LockMode, LockOptions } from "./repository.ts";
+import { conflicting, holderOf, loadLocks } from "./stored-locks.ts";
 
 /**
  * Takes a lock. Locks that a dead Holdfast of this machine left behind are removed on the way. A shared lock is given
@@ -64,9 +64,4 @@ async function lookForConflict(
     } else standing.push(stored);
   }
   return conflicting(standing, mode);
-}
-
-function holderOf(lock: LockFile): LockHolder {
-  const { hostname, username, pid, time, exclusive } = lock;
-  return { hostname, username, pid, time, exclusive };
 }

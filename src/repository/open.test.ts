@@ -39,12 +39,12 @@ test("a new repository is opened by restic, and by its password only", async () 
 
 test("nothing is made where anything of a repository is", async () => {
   await assert.rejects(createRepository(memoryStorage(), "", options), is("password-empty"));
-  for (const kind of ["config", "key", "snapshot"] as const) {
+  for (const kind of ["config", "snapshot", "index", "data"] as const) {
     const storage = memoryStorage();
     const name = kind === "config" ? "" : "ab".repeat(32);
     await storage.save({ kind, name }, Buffer.from("x"), signal);
     await assert.rejects(createRepository(storage, "x", options), is("repository-exists"), kind);
-    for await (const { name: found } of storage.list("key", signal)) assert.equal(found, name);
+    for await (const _key of storage.list("key", signal)) assert.fail("a key was left");
   }
 });
 
@@ -57,6 +57,39 @@ test("what goes wrong while it is made leaves no repository, and it can be made 
   }
   await createRepository(inner, "x", options);
   await openRepository(inner, "x", options);
+});
+
+test("a run that was killed between key and config is gone on with, by the same password only", async () => {
+  const storage = memoryStorage();
+  const host2 = { ...options, now: () => new Date("2026-01-01T00:00:00Z") };
+  await createRepository(storage, "x", host2);
+  const [key] = await Array.fromAsync(storage.list("key", signal));
+  await storage.remove({ kind: "config", name: "" }, signal);
+  await assert.rejects(openRepository(storage, "x", options), is("repository-incomplete"));
+  await assert.rejects(createRepository(storage, "another", options), (error) => {
+    assert.ok(isHoldfastError(error, "repository-incomplete"));
+    return error.facts["key"] === `keys/${key?.name}`;
+  });
+  await createRepository(storage, "x", options);
+  assert.deepEqual(await Array.fromAsync(storage.list("key", signal)), [key]);
+  await openRepository(storage, "x", options);
+});
+
+test("a key file whose bytes changed outside of what it seals still opens, when no sound one does", async () => {
+  const storage = memoryStorage();
+  const made = await createRepository(storage, "x", options);
+  const [key] = await Array.fromAsync(storage.list("key", signal));
+  const file = { kind: "key", name: key?.name ?? "" } as const;
+  const text = (await storage.load(file, undefined, signal)).toString("latin1");
+  const replace = async (damaged: string): Promise<void> => {
+    await storage.remove(file, signal);
+    await storage.save(file, Buffer.from(damaged, "latin1"), signal);
+  };
+  await replace(text.replace('"tester"', '"tes\\u0000er"'));
+  assert.equal((await openRepository(storage, "x", options)).id, made.id);
+  await assert.rejects(openRepository(storage, "y", options), is("repository-damaged"));
+  await replace(text.replace(/"data":"..../, '"data":"AAAA'));
+  await assert.rejects(openRepository(storage, "x", options), is("repository-damaged"));
 });
 
 test("key files of other passwords, damaged ones and hostile ones hide none that is right", async () => {

@@ -1,6 +1,6 @@
-import { openConfig } from "../format/config-file.ts";
+import { newConfig, openConfig, type RepositoryConfig } from "../format/config-file.ts";
 import type { MasterKey } from "../format/crypto.ts";
-import { openKeyFile } from "../format/key-file.ts";
+import { openDamagedKeyFile, openKeyFile } from "../format/key-file.ts";
 import type { Id } from "../format/tree.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
@@ -14,6 +14,10 @@ export interface OpenOptions {
   readonly now: () => Date;
   /** Who is to stand in locks and key files. */
   readonly host: LockHost;
+  /** Another way to the same storage, so that a lock's renewal never waits behind uploads. Absent: the same way. */
+  readonly storageForLocks?: () => Storage;
+  /** `stand-in`: go on where `config` is damaged or missing, as verifying and repairing do. Absent: `needed`. */
+  readonly config?: "needed" | "stand-in";
 }
 
 /** Passwords that are tried at once: each takes a core for a fifth of a second, and 32 MiB. */
@@ -21,10 +25,11 @@ const keysAtOnce = 2;
 
 /**
  * Opens a repository; it closes the storage when it is disposed of. Fails with `repository-missing`, `password-empty`,
- * `password-wrong`, `repository-damaged` (no readable key file, or a damaged config) or `repository-unsupported`.
+ * `password-wrong`, `repository-incomplete` (a key, but no config), `repository-damaged` (no readable key file, or a
+ * damaged config) or `repository-unsupported`.
  */
 export async function openRepository(storage: Storage, password: string, options: OpenOptions): Promise<Repository> {
-  const { signal, host } = options;
+  const { signal, host, storageForLocks } = options;
   if (password === "") throw new HoldfastError("password-empty");
   // Loaded while scrypt works.
   const loadingConfig = storage.load({ kind: "config", name: "" }, undefined, signal);
@@ -33,29 +38,76 @@ export async function openRepository(storage: Storage, password: string, options
   findingKey.catch(() => undefined);
   const sealedConfig = await loadingConfig.catch((error: unknown) => {
     if (!isHoldfastError(error, "storage-not-found")) throw error;
-    throw new HoldfastError("repository-missing", { location: storage.location }, error);
+    return undefined;
   });
-  const masterKey = await findingKey;
-  return new OpenedRepository({ storage, masterKey, config: openConfig(masterKey, sealedConfig), host });
+  if (sealedConfig === undefined && !(await hasKeys(storage, signal))) {
+    throw new HoldfastError("repository-missing", { location: storage.location });
+  }
+  const { masterKey, keyId } = await findingKey;
+  const opened = configOf(masterKey, sealedConfig, storage.location, options.config ?? "needed");
+  const locks = storageForLocks === undefined ? {} : { storageForLocks };
+  return new OpenedRepository({ storage, masterKey, keyId, host, ...opened, ...locks });
+}
+
+interface OpenedConfig {
+  readonly config: RepositoryConfig;
+  /** Why what is in its place cannot be used; absent: nothing is wrong with it. */
+  readonly configProblem?: string;
+}
+
+function configOf(
+  key: MasterKey,
+  sealed: Buffer | undefined,
+  location: string,
+  need: "needed" | "stand-in",
+): OpenedConfig {
+  try {
+    if (sealed === undefined) throw new HoldfastError("repository-incomplete", { location });
+    return { config: openConfig(key, sealed) };
+  } catch (error) {
+    const problem = isHoldfastError(error, "repository-incomplete") ? "missing" : "damaged";
+    if (problem === "damaged" && !isHoldfastError(error, "repository-damaged")) throw error;
+    if (need === "stand-in") return { config: newConfig(), configProblem: problem };
+    if (problem === "missing") throw error;
+    throw new HoldfastError("repository-damaged", { subject: "config" }, error);
+  }
+}
+
+async function hasKeys(storage: Storage, signal: AbortSignal): Promise<boolean> {
+  for await (const _key of storage.list("key", signal)) return true;
+  return false;
+}
+
+export interface FoundKey {
+  readonly masterKey: MasterKey;
+  /** Of the key file that the password opened. */
+  readonly keyId: Id;
 }
 
 /**
- * Tries the password on every key file. One that is damaged, or asks for too much, does not hide the others; only when
- * none at all could be tried is that the answer.
+ * Tries the password on every key file. One that is damaged, or asks for too much, does not hide the others. When none
+ * of the sound ones opens, those whose contents do not fit their name are tried too: what the password opens is good.
  */
-async function findMasterKey(storage: Storage, password: string, signal: AbortSignal): Promise<MasterKey> {
+export async function findMasterKey(storage: Storage, password: string, signal: AbortSignal): Promise<FoundKey> {
   const names: Id[] = [];
   for await (const { name } of storage.list("key", signal)) names.push(name);
   if (names.length === 0) throw new HoldfastError("repository-damaged", { reason: "no key file" });
-  let found: MasterKey | undefined;
+  let found: FoundKey | undefined;
   let tried = 0;
   let damage: unknown;
+  const damaged: { readonly name: Id; readonly bytes: Buffer }[] = [];
   await mapBounded(names, keysAtOnce, async (name) => {
     if (found !== undefined) return;
     try {
       const bytes = await storage.load({ kind: "key", name }, undefined, signal);
-      found = (await openKeyFile(name, bytes, password)) ?? found;
-      tried += 1;
+      try {
+        const masterKey = await openKeyFile(name, bytes, password);
+        if (masterKey !== undefined) found = { masterKey, keyId: name };
+        tried += 1;
+      } catch (error) {
+        damaged.push({ name, bytes });
+        throw error;
+      }
     } catch (error) {
       if (!isHoldfastError(error, "repository-damaged") && !isHoldfastError(error, "storage-not-found")) throw error;
       damage ??= error;
@@ -63,6 +115,10 @@ async function findMasterKey(storage: Storage, password: string, signal: AbortSi
     signal.throwIfAborted();
   });
   if (found !== undefined) return found;
+  for (const { name, bytes } of damaged) {
+    const masterKey = await openDamagedKeyFile(bytes, password).catch(() => undefined);
+    if (masterKey !== undefined) return { masterKey, keyId: name };
+  }
   if (tried > 0) throw new HoldfastError("password-wrong", { location: storage.location });
   throw damage;
 }

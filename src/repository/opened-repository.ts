@@ -5,6 +5,7 @@ import type { Id } from "../format/tree.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { LockHost } from "./held-lock.ts";
 import { loadIndexedRepository } from "./indexed-repository.ts";
+import { repositoryKeys } from "./keys.ts";
 import { acquireLock } from "./lock.ts";
 import type {
   IndexedRepository,
@@ -12,27 +13,38 @@ import type {
   LockMode,
   LockOptions,
   Repository,
+  RepositoryKeys,
   StoredSnapshot,
+  UnlockOptions,
+  UnlockReport,
   VerifyOptions,
   VerifyReport,
 } from "./repository.ts";
 import { loadSnapshots } from "./snapshots.ts";
+import { removeLocks } from "./unlock.ts";
 import { verifyRepository } from "./verify.ts";
 
 export interface OpenedParts {
   /** Closed with the repository. */
   readonly storage: Storage;
   readonly masterKey: MasterKey;
+  /** Of the key file that the password opened. */
+  readonly keyId: Id;
   readonly config: RepositoryConfig;
+  /** Why `config` is only a stand-in. */
+  readonly configProblem?: string;
   readonly host: LockHost;
+  readonly storageForLocks?: () => Storage;
 }
 
 /** A repository whose master key is known: all that needs no index. */
 export class OpenedRepository implements Repository {
   readonly #parts: OpenedParts;
+  readonly keys: RepositoryKeys;
 
   constructor(parts: OpenedParts) {
     this.#parts = parts;
+    this.keys = repositoryKeys(parts);
   }
 
   get id(): Id {
@@ -54,9 +66,20 @@ export class OpenedRepository implements Repository {
     return (await loadSnapshots(storage, masterKey, signal)).readable;
   }
 
-  lock(mode: LockMode, options: LockOptions): Promise<Lock> {
+  async lock(mode: LockMode, options: LockOptions): Promise<Lock> {
+    const { storage, masterKey, host, storageForLocks } = this.#parts;
+    const own = storageForLocks?.();
+    try {
+      return await acquireLock({ storage: own ?? storage, key: masterKey, host, ...(own && { own }) }, mode, options);
+    } catch (error) {
+      await own?.[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  unlock(options: UnlockOptions): Promise<UnlockReport> {
     const { storage, masterKey, host } = this.#parts;
-    return acquireLock({ storage, key: masterKey, host }, mode, options);
+    return removeLocks({ storage, key: masterKey, host }, options);
   }
 
   index(signal: AbortSignal): Promise<IndexedRepository> {
@@ -65,8 +88,8 @@ export class OpenedRepository implements Repository {
   }
 
   verify(options: VerifyOptions): Promise<VerifyReport> {
-    const { storage, masterKey } = this.#parts;
-    return verifyRepository(storage, masterKey, options);
+    const { storage, masterKey, configProblem } = this.#parts;
+    return verifyRepository({ storage, key: masterKey, ...(configProblem && { configProblem }) }, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -22,6 +22,10 @@ export interface Repository extends AsyncDisposable {
   snapshots(signal: AbortSignal): Promise<readonly StoredSnapshot[]>;
   /** Takes restic's lock; a scope: `await using lock = await repository.lock("shared", …)`. */
   lock(mode: LockMode, options: LockOptions): Promise<Lock>;
+  /** Removes locks that nobody holds any more; see `UnlockOptions`. */
+  unlock(options: UnlockOptions): Promise<UnlockReport>;
+  /** Its passwords. */
+  readonly keys: RepositoryKeys;
   /** Loads the index: the state of the repository as of now. */
   index(signal: AbortSignal): Promise<IndexedRepository>;
   /** Our own walk of everything. Needs no `index()`, which fails where an index is damaged. */
@@ -50,6 +54,58 @@ export interface LockHolder {
   readonly pid: number;
   readonly time: string;
   readonly exclusive: boolean;
+}
+
+export interface UnlockOptions {
+  readonly signal: AbortSignal;
+  readonly now: () => Date;
+  /** `dead`: only what nobody can hold any more. `all`: whatever is there. */
+  readonly what: "dead" | "all";
+}
+
+export interface UnlockReport {
+  readonly removed: readonly FoundLock[];
+  /** What may still be held. */
+  readonly kept: readonly FoundLock[];
+}
+
+export interface FoundLock {
+  readonly id: Id;
+  /** `dead`: its process has ended. `stale`: not renewed for 30 minutes. `unreadable`: nobody knows. */
+  readonly state: "dead" | "stale" | "held" | "unreadable";
+  /** Absent where it cannot be read. */
+  readonly holder?: LockHolder;
+}
+
+/**
+ * A repository's passwords. Each has a key file of its own, which seals the one master key. Changes are for who holds
+ * a lock: `add` a shared one, `remove` an exclusive one, as restic's.
+ */
+export interface RepositoryKeys {
+  list(signal: AbortSignal): Promise<readonly StoredKey[]>;
+  /** Stores a key file and opens it again from the storage before it counts; gives its id. */
+  add(password: string, options: KeyOptions): Promise<Id>;
+  /** `key-current` for the one that this repository was opened with, which is never the last then. */
+  remove(id: Id, options: KeyOptions): Promise<void>;
+  /** Stores a key file for `password`, proves it, and only then removes the one in use; gives the new id. */
+  replace(password: string, options: KeyOptions): Promise<Id>;
+}
+
+export interface StoredKey {
+  readonly id: Id;
+  /** As its writer had it: RFC 3339, mostly. */
+  readonly created: string;
+  readonly username: string;
+  readonly hostname: string;
+  /** The one that this repository was opened with. */
+  readonly current: boolean;
+  readonly damaged: boolean;
+}
+
+export interface KeyOptions {
+  readonly signal: AbortSignal;
+  readonly now: () => Date;
+  readonly lock: Lock;
 }
 
 export interface Lock extends AsyncDisposable {

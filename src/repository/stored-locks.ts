@@ -6,7 +6,7 @@ import { openUnpacked } from "../format/unpacked.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import type { Storage } from "../storage/storage.ts";
-import type { LockMode } from "./repository.ts";
+import type { LockHolder, LockMode } from "./repository.ts";
 
 export interface StoredLock {
   readonly id: Id;
@@ -35,7 +35,8 @@ export async function loadLocks(
   return found.filter((lock) => lock !== undefined);
 }
 
-async function loadLock(
+/** One lock, as `loadLocks`; `undefined` when it is gone. */
+export async function loadLock(
   storage: Storage,
   key: MasterKey,
   name: Id,
@@ -63,4 +64,9 @@ async function loadLock(
 /** The first lock that forbids ours: an exclusive one always, any other when ours is to be exclusive. */
 export function conflicting(locks: readonly StoredLock[], mode: LockMode): LockFile | undefined {
   return locks.find(({ lock }) => mode === "exclusive" || lock.exclusive)?.lock;
+}
+
+export function holderOf(lock: LockFile): LockHolder {
+  const { hostname, username, pid, time, exclusive } = lock;
+  return { hostname, username, pid, time, exclusive };
 }

@@ -20,7 +20,7 @@ const options: VerifyOptions = { signal, limits: { workers: 2, priority: "normal
 const hello = "hello, this is the content of a file";
 
 function verify(crafted: CraftedRepository, changes: Partial<VerifyOptions> = {}): Promise<VerifyReport> {
-  return verifyRepository(crafted.storage, crafted.key, { ...options, ...changes });
+  return verifyRepository(crafted, { ...options, ...changes });
 }
 
 function codes(report: VerifyReport): string[] {

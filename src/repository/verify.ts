@@ -13,6 +13,13 @@ import { verifyIndexes, type IndexState } from "./verify-index.ts";
 import { readPacks, verifyPackFiles } from "./verify-packs.ts";
 import { TreeVerifier } from "./verify-trees.ts";
 
+export interface VerifiedParts {
+  readonly storage: Storage;
+  readonly key: MasterKey;
+  /** Why `config` cannot be used, where it cannot. */
+  readonly configProblem?: string;
+}
+
 /**
  * Our own walk of everything. Stricter than `restic check`, which stays green on wrong sizes, orders, names and
  * lengths that a restore then trips over: here whatever would not come back as it was is a defect.
@@ -21,16 +28,18 @@ import { TreeVerifier } from "./verify-trees.ts";
  * a backup that runs meanwhile makes no false alarm. Never throws for what is wrong with the repository, only when the
  * storage cannot be reached.
  */
-export async function verifyRepository(
-  storage: Storage,
-  key: MasterKey,
-  options: VerifyOptions,
-): Promise<VerifyReport> {
+export async function verifyRepository(parts: VerifiedParts, options: VerifyOptions): Promise<VerifyReport> {
+  const { storage, key, configProblem } = parts;
   const { signal, limits } = options;
   const defects = new DefectList();
   const { readable, unreadable } = await loadSnapshots(storage, key, signal);
   for (const { id, reason } of unreadable) {
     defects.add("snapshot-unreadable", storedPath({ kind: "snapshot", name: id }), reason, [id]);
+  }
+  // Without it nothing can be opened, by restic or by us.
+  if (configProblem !== undefined) {
+    const all = readable.map(({ id }) => id);
+    defects.add("config-damaged", "config", configProblem, all);
   }
   await verifyKeys(storage, defects, signal);
   const state = await verifyIndexes(storage, key, defects, signal);

@@ -287,6 +287,10 @@ export const en = {
       text: "[[The repository has {defects:defect}.]][[What was to be stored does not read back ({reason}): memory or disk may be faulty.]]",
       hint: "Recovery points that are not named above are whole. Keep the repository as it is, and make a new backup elsewhere.",
     },
+    "prune-unsafe": {
+      text: "Nothing was deleted, for the repository is not whole: {problem}[[ ({subject})]][[, and {count} in all]].",
+      hint: "Run `holdfast verify` to see what it touches, and `holdfast repair` to save what can be saved; then prune.",
+    },
     cancelled: { text: "Cancelled.", hint: "Nothing is half done; run the same command again to go on." },
     internal: {
       text: "Something unexpected happened[[: {detail}]][[ ({reason})]].",
@@ -453,6 +457,7 @@ export const en = {
     "sqlite-samples": "samples for the query planner; `ANALYZE` makes them again",
   },
   defects: {
+    "config-damaged": "without a sound `config` the repository does not open",
     "key-damaged": "damaged key file; restic may refuse to open the repository because of it",
     "snapshot-unreadable": "this snapshot cannot be read",
     "index-unreadable": "this index cannot be read",

@@ -278,6 +278,10 @@ export const zhCn: Words = {
       text: "[[仓库中有 {defects:defect}。]][[将要存入的数据读回后不一致（{reason}）：内存或磁盘可能有故障。]]",
       hint: "上面没有提到的恢复点都是完整的。请保持仓库原样，并在别处做一次新的备份。",
     },
+    "prune-unsafe": {
+      text: "没有删除任何内容，因为仓库不完整：{problem}[[（{subject}）]][[，共 {count} 处]]。",
+      hint: "运行 `holdfast verify` 查看影响范围，用 `holdfast repair` 挽救能挽救的内容，然后再清理。",
+    },
     cancelled: { text: "已取消。", hint: "没有留下做到一半的内容；再次运行同一命令即可继续。" },
     internal: {
       text: "发生了意外情况[[：{detail}]][[（{reason}）]]。",
@@ -440,6 +444,7 @@ export const zhCn: Words = {
     "sqlite-samples": "查询规划器的采样数据，可用 `ANALYZE` 重新生成",
   },
   defects: {
+    "config-damaged": "没有完好的 `config`，仓库无法打开",
     "key-damaged": "密钥文件已损坏；restic 可能因此无法打开仓库",
     "snapshot-unreadable": "无法读取此快照",
     "index-unreadable": "无法读取此索引",
