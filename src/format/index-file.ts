@@ -2,6 +2,7 @@ import { HoldfastError } from "../lib/errors.ts";
 import { sealOverhead } from "./crypto.ts";
 import { asArray, asId, asObject, asUint32, parseJson } from "./json-fields.ts";
 import type { PackedBlob } from "./pack.ts";
+import { isTime } from "./time.ts";
 import type { Id } from "./tree.ts";
 
 /** A pack as an index names it. All blobs of a pack stand in one entry of one index, in no order. */
@@ -10,15 +11,34 @@ export interface IndexedPack {
   readonly blobs: readonly PackedBlob[];
 }
 
+/**
+ * A pack that no snapshot needs any more, and that is to be deleted later: until then somebody who looked before may
+ * still be reading it. restic does not see such packs; to rustic they mean the same.
+ */
+export interface MarkedPack extends IndexedPack {
+  /** RFC 3339: when it was marked; absent where the program that did so did not say. */
+  readonly time?: string;
+}
+
+export interface IndexFile {
+  readonly packs: readonly IndexedPack[];
+  readonly marked: readonly MarkedPack[];
+}
+
 /** restic's own limit: indexes are kept near this many blobs, under 8 MiB as JSON. */
 export const maxIndexBlobs = 50_000;
 
 /** The JSON of an index file, to be sealed as `unpacked.ts` does. */
-export function indexJson(packs: Iterable<IndexedPack>): string {
-  let json = '{"packs":[';
+export function indexJson(packs: Iterable<IndexedPack>, marked: Iterable<MarkedPack> = []): string {
+  const toDelete = packsJson(marked);
+  return `{"packs":[${packsJson(packs)}]${toDelete === "" ? "" : `,"packs_to_delete":[${toDelete}]`}}\n`;
+}
+
+function packsJson(packs: Iterable<MarkedPack>): string {
+  let json = "";
   let separator = "";
-  for (const { id, blobs } of packs) {
-    json += `${separator}{"id":"${id}","blobs":[`;
+  for (const { id, blobs, time } of packs) {
+    json += `${separator}{"id":"${id}",${time === undefined ? "" : `"time":"${time}",`}"blobs":[`;
     separator = ",";
     let between = "";
     for (const blob of blobs) {
@@ -28,21 +48,27 @@ export function indexJson(packs: Iterable<IndexedPack>): string {
     }
     json += "]}";
   }
-  return `${json}]}\n`;
+  return json;
 }
 
 /**
- * The packs of an index. `repository-damaged` for anything that restic could not read either. `supersedes` (of very
- * old programs) and the additions of rustic are ignored; packs that rustic marked for deletion are thus not indexed.
+ * An index. `repository-damaged` for anything that restic could not read either. `supersedes` (of very old programs) is
+ * ignored. A time that is none counts as absent.
  */
-export function parseIndex(bytes: Uint8Array): IndexedPack[] {
-  const packs = parseJson(bytes, "index")["packs"];
+export function parseIndexFile(bytes: Uint8Array): IndexFile {
+  const json = parseJson(bytes, "index");
+  return { packs: parsePacks(json["packs"]), marked: parsePacks(json["packs_to_delete"]) };
+}
+
+function parsePacks(packs: unknown): MarkedPack[] {
   if (packs === undefined || packs === null) return [];
   return asArray(packs, "index: packs").map((value) => {
     const pack = asObject(value, "index: pack");
+    const time = pack["time"];
     return {
       id: asId(pack["id"], "index: pack id"),
       blobs: asArray(pack["blobs"] ?? [], "index: blobs").map(parseBlob),
+      ...(typeof time === "string" && isTime(time) && { time }),
     };
   });
 }

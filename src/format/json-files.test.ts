@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { isHoldfastError } from "../lib/errors.ts";
-import { indexJson, parseIndex, type IndexedPack } from "./index-file.ts";
+import { indexJson, parseIndexFile, type MarkedPack } from "./index-file.ts";
 import { lockJson, parseLock, type LockFile } from "./lock-file.ts";
 import { parseSnapshot, snapshotJson } from "./snapshot-json.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -19,10 +19,15 @@ test("any index comes back", () => {
     length: fc.integer({ min: 32, max: 2 ** 24 }),
     uncompressedLength: fc.nat(2 ** 24),
   });
-  const packs: fc.Arbitrary<readonly IndexedPack[]> = fc.array(fc.record({ id, blobs: fc.array(blob) }));
+  const pack = { id, blobs: fc.array(blob) };
+  const time = fc.constantFrom("2026-11-22T08:00:00Z", "2026-11-22T08:00:00.5+08:00");
+  const marked: fc.Arbitrary<readonly MarkedPack[]> = fc.array(
+    fc.record({ ...pack, time }, { requiredKeys: ["id", "blobs"] }),
+  );
   fc.assert(
-    fc.property(packs, (list) => {
-      assert.deepEqual(parseIndex(Buffer.from(indexJson(list))), structuredClone(list));
+    fc.property(fc.array(fc.record(pack)), marked, (packs, toDelete) => {
+      const file = parseIndexFile(Buffer.from(indexJson(packs, toDelete)));
+      assert.deepEqual(file, structuredClone({ packs, marked: toDelete }));
     }),
   );
 });
@@ -37,8 +42,8 @@ test("an index of 50,000 blobs stays under restic's 8 MiB, and hostile ones are 
   }));
   const text = indexJson([{ id: "cd".repeat(32), blobs }]);
   assert.ok(text.length < 8 * 1024 * 1024);
-  assert.equal(parseIndex(Buffer.from(text))[0]?.blobs.length, 50_000);
-  assert.deepEqual(parseIndex(json({ supersedes: ["x"], packs: null })), []);
+  assert.equal(parseIndexFile(Buffer.from(text)).packs[0]?.blobs.length, 50_000);
+  assert.deepEqual(parseIndexFile(json({ supersedes: ["x"], packs: null })).packs, []);
   const right = { id: "ab".repeat(32), type: "data", offset: 0, length: 100 };
   for (const change of [
     { id: "AB".repeat(32) },
@@ -52,10 +57,10 @@ test("an index of 50,000 blobs stays under restic's 8 MiB, and hostile ones are 
     { uncompressed_length: 0.5 },
   ]) {
     const packs = [{ id: "cd".repeat(32), blobs: [{ ...right, ...change }] }];
-    assert.throws(() => parseIndex(json({ packs })), damaged, JSON.stringify(change));
+    assert.throws(() => parseIndexFile(json({ packs })), damaged, JSON.stringify(change));
   }
   for (const wrong of ["", "[]", "5", '{"packs":{}}', '{"packs":[5]}']) {
-    assert.throws(() => parseIndex(Buffer.from(wrong)), damaged, wrong);
+    assert.throws(() => parseIndexFile(Buffer.from(wrong)), damaged, wrong);
   }
 });
 

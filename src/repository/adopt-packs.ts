@@ -11,6 +11,8 @@ export interface AdoptOptions {
   readonly key: MasterKey;
   /** The packs that an index names. */
   readonly packs: PackTable;
+  /** Packs that a prune has marked for deletion: in no index on purpose. */
+  readonly marked: ReadonlySet<string>;
   /** The index files that were read. */
   readonly knownIndexes: ReadonlySet<string>;
 }
@@ -25,9 +27,11 @@ export interface AdoptOptions {
  * comes later has no pack in the list.
  */
 export async function adoptablePacks(options: AdoptOptions, signal: AbortSignal): Promise<readonly IndexedPack[]> {
-  const { storage, packs, knownIndexes } = options;
+  const { storage, packs, marked, knownIndexes } = options;
   const unnamed: { name: Id; size: number }[] = [];
-  for await (const file of storage.list("data", signal)) if (!packs.has(file.name)) unnamed.push(file);
+  for await (const file of storage.list("data", signal)) {
+    if (!packs.has(file.name) && !marked.has(file.name)) unnamed.push(file);
+  }
   if (unnamed.length === 0) return [];
   let locks = 0;
   for await (const _ of storage.list("lock", signal)) locks++;

@@ -86,6 +86,13 @@ export class BlobIndex {
     return found;
   }
 
+  /** The entry that `find` gives for the blob of this one: itself, unless the blob stands in several packs. */
+  first(entry: number): number {
+    const at = entriesStart + entry * entryWords;
+    for (let word = 0; word < 8; word++) this.#key[word] = this.#words[at + word] ?? 0;
+    return this.#search((this.#words[at + packWord] ?? 0) & treeBit, -1);
+  }
+
   /** Adds a stored blob. A second copy of the same blob is another entry. */
   add(type: BlobType, id: Id | Uint8Array, pack: number, offset: number, length: number, plainLength: number): void {
     this.#setKey(id);

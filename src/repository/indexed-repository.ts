@@ -1,4 +1,4 @@
-import { indexJson, parseIndex } from "../format/index-file.ts";
+import { indexJson, parseIndexFile } from "../format/index-file.ts";
 import { openUnpacked, sealUnpacked } from "../format/unpacked.ts";
 import { snapshotJson } from "../format/snapshot-json.ts";
 import type { MasterKey } from "../format/crypto.ts";
@@ -24,13 +24,14 @@ export async function loadIndexedRepository(opened: OpenedRepository, signal: Ab
   const { storage, masterKey, repository } = opened;
   const index = new BlobIndex();
   const packs = new PackTable();
+  const marked = new Set<string>();
   const names: string[] = [];
   for await (const { name } of storage.list("index", signal)) names.push(name);
   await Promise.all(
     Array.from({ length: storage.traits.connections }, async (_, first) => {
       for (let at = first; at < names.length; at += storage.traits.connections) {
         const sealed = await storage.load({ kind: "index", name: names[at] ?? "" }, undefined, signal);
-        addIndexFile(openUnpacked(masterKey, sealed), index, packs);
+        addIndexFile(openUnpacked(masterKey, sealed), index, packs, marked);
       }
     }),
   );
@@ -69,7 +70,9 @@ export async function loadIndexedRepository(opened: OpenedRepository, signal: Ab
         options,
       );
       const known = new Set(names);
-      upload.adopt(await adoptablePacks({ storage, key: masterKey, packs, knownIndexes: known }, options.signal));
+      upload.adopt(
+        await adoptablePacks({ storage, key: masterKey, packs, marked, knownIndexes: known }, options.signal),
+      );
       return upload;
     },
 
@@ -83,8 +86,10 @@ export async function loadIndexedRepository(opened: OpenedRepository, signal: Ab
   };
 }
 
-function addIndexFile(json: Buffer, index: BlobIndex, packs: PackTable): void {
-  for (const { id, blobs } of parseIndex(json)) {
+function addIndexFile(json: Buffer, index: BlobIndex, packs: PackTable, marked: Set<string>): void {
+  const file = parseIndexFile(json);
+  for (const { id } of file.marked) marked.add(id);
+  for (const { id, blobs } of file.packs) {
     // The same pack may stand in two index files.
     if (packs.has(id)) continue;
     const number = packs.number(id);

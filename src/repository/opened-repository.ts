@@ -3,11 +3,15 @@ import type { RepositoryConfig } from "../format/config-file.ts";
 import type { MasterKey } from "../format/crypto.ts";
 import type { Id } from "../format/tree.ts";
 import type { Storage } from "../storage/storage.ts";
+import { removeSnapshots, retagSnapshot, type SnapshotChange } from "./change-snapshots.ts";
 import type { LockHost } from "./held-lock.ts";
 import { loadIndexedRepository } from "./indexed-repository.ts";
 import { repositoryKeys } from "./keys.ts";
 import { acquireLock } from "./lock.ts";
+import { planPrune } from "./prune.ts";
+import type { PruneOptions, PrunePlan } from "./prune-plan.ts";
 import type {
+  ChangeOptions,
   IndexedRepository,
   Lock,
   LockMode,
@@ -87,9 +91,27 @@ export class OpenedRepository implements Repository {
     return loadIndexedRepository({ storage, masterKey, repository: this }, signal);
   }
 
+  removeSnapshots(ids: readonly Id[], options: ChangeOptions): Promise<void> {
+    return removeSnapshots(this.#change(options), ids);
+  }
+
+  retagSnapshot(stored: StoredSnapshot, tags: readonly string[], options: ChangeOptions): Promise<StoredSnapshot> {
+    return retagSnapshot(this.#change(options), stored, tags);
+  }
+
+  planPrune(options: PruneOptions): Promise<PrunePlan> {
+    const { storage, masterKey } = this.#parts;
+    return planPrune({ storage, key: masterKey }, options);
+  }
+
   verify(options: VerifyOptions): Promise<VerifyReport> {
     const { storage, masterKey, configProblem } = this.#parts;
     return verifyRepository({ storage, key: masterKey, ...(configProblem && { configProblem }) }, options);
+  }
+
+  #change({ signal, lock }: ChangeOptions): SnapshotChange {
+    const { storage, masterKey } = this.#parts;
+    return { storage, key: masterKey, lock, signal: AbortSignal.any([signal, lock.lost]) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -112,6 +112,23 @@ export class Packer {
     return fingerprint === undefined ? this.#stage(pack, id, bytes) : this.#append(pack, id, bytes, fingerprint);
   }
 
+  /**
+   * Appends a blob as it stands sealed in another pack of this repository. The caller has opened it and found it to be
+   * what its id says; here it is only moved, and compared byte by byte with what it was.
+   */
+  move(type: BlobType, id: Uint8Array, sealed: Uint8Array, uncompressedLength: number): void {
+    const pack = this.#packFor(type, "bulk", sealed.length);
+    this.#sealStaged(pack);
+    const target = this.#open.get(pack.key) === pack ? pack : this.#packFor(type, "bulk", sealed.length);
+    target.bytes.set(sealed, target.length);
+    if (!target.bytes.subarray(target.length, target.length + sealed.length).equals(sealed)) {
+      throw differs(Buffer.from(id));
+    }
+    target.header.add(type, sealed.length, uncompressedLength, id);
+    target.length += sealed.length;
+    this.#closeIfFull(target);
+  }
+
   /** Closes all open packs. */
   flush(): void {
     for (const pack of this.#open.values()) {

@@ -3,6 +3,7 @@ import type { Snapshot } from "../format/snapshot.ts";
 import type { ByteName } from "../lib/byte-name.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Defect } from "./defects.ts";
+import type { PruneOptions, PrunePlan } from "./prune-plan.ts";
 import type { SealedBlobs } from "./upload-messages.ts";
 
 /**
@@ -28,6 +29,12 @@ export interface Repository extends AsyncDisposable {
   readonly keys: RepositoryKeys;
   /** Loads the index: the state of the repository as of now. */
   index(signal: AbortSignal): Promise<IndexedRepository>;
+  /** Removes snapshots; what only they needed stays until a prune. */
+  removeSnapshots(ids: readonly Id[], options: ChangeOptions): Promise<void>;
+  /** The same snapshot with these tags, under a new id; the one it was made with stands in `original`. */
+  retagSnapshot(stored: StoredSnapshot, tags: readonly string[], options: ChangeOptions): Promise<StoredSnapshot>;
+  /** What a prune would do; refuses with `prune-unsafe` where anything is not as it must be. */
+  planPrune(options: PruneOptions): Promise<PrunePlan>;
   /** Our own walk of everything. Needs no `index()`, which fails where an index is damaged. */
   verify(options: VerifyOptions): Promise<VerifyReport>;
 }
@@ -35,6 +42,12 @@ export interface Repository extends AsyncDisposable {
 export interface StoredSnapshot {
   readonly id: Id;
   readonly snapshot: Snapshot;
+}
+
+export interface ChangeOptions {
+  readonly signal: AbortSignal;
+  /** Exclusive. */
+  readonly lock: Lock;
 }
 
 export type LockMode = "shared" | "exclusive";

@@ -1,6 +1,6 @@
 import type { MasterKey } from "../format/crypto.ts";
 import { sealOverhead } from "../format/crypto.ts";
-import { parseIndex, type IndexedPack } from "../format/index-file.ts";
+import { parseIndexFile, type IndexedPack, type IndexFile } from "../format/index-file.ts";
 import { packBytes, type PackedBlob } from "../format/pack.ts";
 import type { Id } from "../format/tree.ts";
 import { openUnpacked, sha256 } from "../format/unpacked.ts";
@@ -21,39 +21,65 @@ export interface IndexedPackRecord {
   readonly size: number;
 }
 
+export interface IndexFileRecord {
+  readonly name: Id;
+  /** Numbers of the packs that it names. */
+  readonly packs: readonly number[];
+  /** Packs that it marks for deletion. What is in them is not kept in memory. */
+  readonly marked: readonly MarkedPackRecord[];
+}
+
+export interface MarkedPackRecord {
+  readonly id: Id;
+  readonly size: number;
+  readonly time?: string;
+}
+
 export interface IndexState {
   readonly index: BlobIndex;
   readonly packs: readonly IndexedPackRecord[];
+  readonly files: readonly IndexFileRecord[];
 }
 
-/** Reads all index files and checks what they say by itself: names, forms, that blobs fill their packs exactly. */
+/**
+ * Reads all index files and checks what they say by itself: names, forms, that blobs fill their packs exactly.
+ * `take back`: packs that are marked for deletion count as if they were not.
+ */
 export async function verifyIndexes(
   storage: Storage,
   key: MasterKey,
   defects: DefectList,
   signal: AbortSignal,
+  markedPacks: "leave" | "take back" = "leave",
 ): Promise<IndexState> {
   const names: Id[] = [];
   for await (const { name } of storage.list("index", signal)) names.push(name);
   const index = new BlobIndex();
   const packs: IndexedPackRecord[] = [];
-  const known = new Map<Id, IndexedPackRecord>();
+  const files: IndexFileRecord[] = [];
+  const known = new Map<Id, number>();
 
   await mapBounded(names, storage.traits.connections, async (name) => {
     const found = await loadIndex(storage, key, name, defects, signal);
-    for (const pack of found) {
+    if (found === undefined) return;
+    const named = markedPacks === "take back" ? [...found.packs, ...found.marked] : found.packs;
+    const numbers = named.map((pack) => {
       const earlier = known.get(pack.id);
-      if (earlier !== undefined) {
-        if (!isSame(index, earlier, pack)) defects.add("index-conflict", packPath(pack.id), name);
-        continue;
+      const record = earlier === undefined ? undefined : packs[earlier];
+      if (earlier !== undefined && record !== undefined) {
+        if (!isSame(index, record, pack)) defects.add("index-conflict", packPath(pack.id), name);
+        return earlier;
       }
-      const record = addPack(index, packs.length, pack);
-      packs.push(record);
-      known.set(pack.id, record);
+      const number = packs.length;
+      packs.push(addPack(index, number, pack));
+      known.set(pack.id, number);
       if (!isGapless(pack.blobs)) defects.add("pack-layout", packPath(pack.id), name);
-    }
+      return number;
+    });
+    const marked = found.marked.map(({ id, blobs, time }) => ({ id, size: packBytes(blobs), ...(time && { time }) }));
+    files.push({ name, packs: numbers, marked });
   });
-  return { index, packs };
+  return { index, packs, files };
 }
 
 export function packPath(name: Id): string {
@@ -66,17 +92,17 @@ async function loadIndex(
   name: Id,
   defects: DefectList,
   signal: AbortSignal,
-): Promise<readonly IndexedPack[]> {
+): Promise<IndexFile | undefined> {
   try {
     const bytes = await storage.load({ kind: "index", name }, undefined, signal);
     if (sha256(bytes) !== name) throw new HoldfastError("repository-damaged", { reason: "hash" });
-    return parseIndex(openUnpacked(key, bytes));
+    return parseIndexFile(openUnpacked(key, bytes));
   } catch (error) {
     // Gone since it was listed: somebody wrote a new one and removed this.
-    if (isHoldfastError(error, "storage-not-found")) return [];
+    if (isHoldfastError(error, "storage-not-found")) return undefined;
     if (!isHoldfastError(error, "repository-damaged")) throw error;
     defects.add("index-unreadable", storedPath({ kind: "index", name }), String(error.facts["reason"] ?? ""));
-    return [];
+    return undefined;
   }
 }
 

@@ -9,6 +9,7 @@ import type { WriteWorkerSetup } from "./write-messages.ts";
 import { writeWorker } from "./write-worker.ts";
 import type { UploadWorkerSetup } from "./upload-messages.ts";
 import { verifyWorker, type VerifyWorkerSetup } from "./verify-worker.ts";
+import { repackWorker, type RepackWorkerSetup } from "./repack-worker.ts";
 import { treeWorker, type TreeWorkerSetup } from "./tree-worker.ts";
 import type { FromWorker, ToWorker } from "./worker-pool.ts";
 
@@ -26,7 +27,13 @@ export interface RoleAnswer {
 
 const port = parentPort;
 if (port === null) throw new HoldfastError("internal", { reason: "worker.ts is the program of worker threads" });
-const setup = workerData as (UploadWorkerSetup | VerifyWorkerSetup | WriteWorkerSetup | TreeWorkerSetup) & {
+const setup = workerData as (
+  | UploadWorkerSetup
+  | VerifyWorkerSetup
+  | WriteWorkerSetup
+  | TreeWorkerSetup
+  | RepackWorkerSetup
+) & {
   readonly recycle: MessagePort;
 };
 
@@ -61,6 +68,8 @@ function answerer(): (request: unknown) => RoleAnswer {
       return verifyWorker(setup);
     case "write":
       return writeWorker(setup);
+    case "repack":
+      return repackWorker(setup, door);
     case "trees":
       return treeWorker(setup);
   }

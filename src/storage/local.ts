@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { link, mkdir, open, readdir, rename, stat, statfs, unlink, type FileHandle } from "node:fs/promises";
+import { link, lstat, mkdir, open, readdir, rename, stat, statfs, unlink, type FileHandle } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { HoldfastError } from "../lib/errors.ts";
 import { DirectWriter } from "./direct-write.ts";
@@ -23,7 +23,11 @@ export function localStorage(path: string): Storage {
   return {
     location: root,
     // Two, as restic does: a local disk gains nothing from more, and each may hold one pack in memory.
-    traits: { connections: 2, freeBytes: (signal) => freeBytes(root, signal) },
+    traits: {
+      connections: 2,
+      freeBytes: (signal) => freeBytes(root, signal),
+      removeLeftovers: (before, signal) => removeLeftovers(root, before, signal),
+    },
 
     async create(signal) {
       const folders = [...Object.values(kindFolders), ...packFolders.map((folder) => `data/${folder}`)];
@@ -262,6 +266,28 @@ async function syncHandle(handle: FileHandle): Promise<void> {
   } catch (error) {
     if (!hasSystemCode(error, "EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS")) throw error;
   }
+}
+
+/** Temporary files of saves that were cut off: ours and restic's, in the folders where files live. */
+async function removeLeftovers(root: string, before: Date, signal: AbortSignal): Promise<number> {
+  const folders = ["", ...Object.values(kindFolders), ...packFolders.map((folder) => `data/${folder}`)];
+  let freed = 0;
+  for (const folder of folders) {
+    signal.throwIfAborted();
+    for (const name of await namesIn(join(root, folder))) {
+      if (!/^(?:[0-9a-f]{64}|config)-tmp-[0-9a-f]+$/.test(name)) continue;
+      const path = join(root, folder, name);
+      try {
+        const found = await lstat(path);
+        if (!found.isFile() || found.mtime >= before) continue;
+        await unlink(path);
+        freed += found.size;
+      } catch (error) {
+        if (!hasSystemCode(error, "ENOENT")) throw localError(error, path);
+      }
+    }
+  }
+  return freed;
 }
 
 /** Free bytes for this user on the file system of `path`, or of the nearest folder above that exists. */

@@ -33,6 +33,11 @@ export interface StorageTraits {
   readonly connections: number;
   /** Bytes that are still free, where that can be known. */
   readonly freeBytes?: (signal: AbortSignal) => Promise<number>;
+  /**
+   * Removes what saves left behind that were cut off, where a storage has such things: files that no listing shows and
+   * that nobody wrote to since `before`. Gives their bytes.
+   */
+  readonly removeLeftovers?: (before: Date, signal: AbortSignal) => Promise<number>;
 }
 
 export interface Storage extends AsyncDisposable {

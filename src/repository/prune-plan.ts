@@ -1,0 +1,62 @@
+import type { Limits } from "../lib/limits.ts";
+import type { ChoiceLimits } from "./prune-choice.ts";
+import type { Lock } from "./repository.ts";
+
+export interface PruneOptions extends ChoiceLimits {
+  readonly signal: AbortSignal;
+  readonly now: () => Date;
+  readonly limits: Limits;
+  /**
+   * How long packs that are no longer needed are kept outside of the index before a later prune deletes them, in
+   * milliseconds. 0: they are deleted at once, and nothing bigger than an index is written before.
+   */
+  readonly keepMarkedMs: number;
+  readonly onTrees?: (trees: number) => void;
+  /** Bytes of old packs of which what is needed was read, so far. */
+  readonly onMoved?: (bytes: number) => void;
+  readonly onDeleted?: (bytes: number) => void;
+}
+
+export interface PrunePlan {
+  readonly summary: PruneSummary;
+  /** `lock`: exclusive, and held since before the plan was made. */
+  apply(lock: Lock): Promise<PruneResult>;
+}
+
+export interface PackSum {
+  readonly packs: number;
+  readonly bytes: number;
+}
+
+/** Each pack file counts in one of `keep` to `waiting`. */
+export interface PruneSummary {
+  readonly snapshots: number;
+  readonly trees: number;
+  readonly total: PackSum;
+  readonly keep: PackSum;
+  /** To be written anew; `keptBytes` of them are needed. */
+  readonly repack: PackSum & { readonly keptBytes: number };
+  /** Nothing in them is needed. */
+  readonly remove: PackSum;
+  /** No index names them: an interrupted run left them. */
+  readonly unnamed: PackSum;
+  /** Marked for deletion long enough ago. */
+  readonly due: PackSum;
+  /** Marked for deletion, and still kept for a while. */
+  readonly waiting: PackSum;
+  /** Not needed, in packs that stay as they are. */
+  readonly wasteLeftBytes: number;
+}
+
+export interface PruneResult extends PackResult {
+  /** Of packs that were read to write them anew. */
+  readonly writtenBytes: number;
+}
+
+interface PackResult {
+  readonly deletedPacks: number;
+  readonly deletedBytes: number;
+  /** To be deleted by a prune after `keepMarkedMs`. */
+  readonly markedPacks: number;
+  readonly markedBytes: number;
+}

@@ -1,0 +1,247 @@
+import type { MasterKey } from "../format/crypto.ts";
+import { indexJson } from "../format/index-file.ts";
+import { formatTime, parseTime } from "../format/time.ts";
+import type { Id } from "../format/tree.ts";
+import { sealUnpacked } from "../format/unpacked.ts";
+import { HoldfastError } from "../lib/errors.ts";
+import { mapBounded } from "../lib/map-bounded.ts";
+import { storedPath } from "../storage/layout.ts";
+import type { Storage } from "../storage/storage.ts";
+import { DefectList } from "./defects.ts";
+import { rewriteIndex } from "./index-rewrite.ts";
+import { PackTable } from "./pack-table.ts";
+import { choosePacks, type PruneChoice } from "./prune-choice.ts";
+import { repack } from "./repack.ts";
+import type { PackSum, PruneOptions, PrunePlan, PruneResult, PruneSummary } from "./prune-plan.ts";
+import type { Lock } from "./repository.ts";
+import { loadSnapshots } from "./snapshots.ts";
+import { walkUsedBlobs, type UsedBlobs } from "./used-blobs.ts";
+import { verifyIndexes, type IndexedPackRecord, type IndexState } from "./verify-index.ts";
+
+/**
+ * Finds what no snapshot needs, and takes it away.
+ *
+ * The plan only looks, and refuses with `prune-unsafe` when anything is not as it must be: a snapshot or an index that
+ * cannot be read, a tree or a blob that is missing, a pack of the wrong size. `apply` needs an exclusive lock, held since
+ * before the plan was made. Its order makes every moment a good one to be killed at:
+ *
+ * 1. Files that no index names go, and marked packs whose time has come.
+ * 2. What is needed of packs with much waste is written into new packs, and these are named in new index files.
+ * 3. Packs leave the index; see `rewriteIndex`. They are marked for deletion, or deleted at once.
+ *
+ * A marked pack is out of the index, so no new backup relies on it, but still there for whoever looked before without
+ * a lock. If a snapshot needs one after all, the next plan takes it back.
+ */
+export interface PrunedParts {
+  readonly storage: Storage;
+  readonly key: MasterKey;
+}
+
+interface Found {
+  readonly snapshots: number;
+  readonly state: IndexState;
+  readonly used: UsedBlobs;
+  /** Pack files that are there. */
+  readonly sizes: ReadonlyMap<Id, number>;
+  readonly choice: PruneChoice;
+  /** Packs that no index names and none marks. */
+  readonly unnamed: readonly Id[];
+  /** Marked packs that are there: to be deleted now, and later. */
+  readonly due: readonly Id[];
+  readonly waiting: ReadonlySet<Id>;
+}
+
+export async function planPrune(parts: PrunedParts, options: PruneOptions): Promise<PrunePlan> {
+  const found = await look(parts, options);
+  return {
+    summary: summarise(found),
+    apply: (lock) => applyPrune(parts, options, found, lock),
+  };
+}
+
+async function look({ storage, key }: PrunedParts, options: PruneOptions): Promise<Found> {
+  const { signal, limits, onTrees } = options;
+  const { readable, unreadable } = await loadSnapshots(storage, key, signal);
+  const [broken] = unreadable;
+  // Nobody knows what it needs.
+  if (broken !== undefined) throw unsafe("snapshot-unreadable", storedPath({ kind: "snapshot", name: broken.id }));
+  const sizes = new Map<Id, number>();
+  for await (const { name, size } of storage.list("data", signal)) sizes.set(name, size);
+  const roots = readable.map(({ snapshot }) => snapshot.tree);
+  const read = async (marked: "leave" | "take back"): Promise<{ state: IndexState; used: UsedBlobs }> => {
+    const defects = new DefectList();
+    const state = await verifyIndexes(storage, key, defects, signal, marked);
+    const [defect] = defects.all;
+    if (defect !== undefined) throw unsafe(defect.code, defect.subject);
+    const packName = (pack: number): Id => state.packs[pack]?.id ?? "";
+    const { index } = state;
+    const used = await walkUsedBlobs(roots, {
+      storage,
+      key,
+      index,
+      packName,
+      limits,
+      signal,
+      ...(onTrees && { onTrees }),
+    });
+    return { state, used };
+  };
+
+  let { state, used } = await read("leave");
+  let tookBack = false;
+  if (used.problemCount > 0 && state.files.some(({ marked }) => marked.length > 0)) {
+    tookBack = true;
+    ({ state, used } = await read("take back"));
+  }
+  const [problem] = used.problems;
+  if (problem !== undefined) throw unsafe(problem.code, problem.blob, used.problemCount);
+  const choice = choosePacks(state, used, sizes, options);
+  const [lost] = choice.lost;
+  if (lost !== undefined) {
+    const code = sizes.has(lost) ? "pack-size" : "pack-missing";
+    throw unsafe(code, storedPath({ kind: "data", name: lost }), choice.lost.length);
+  }
+
+  const named = new Set(state.packs.map(({ id }) => id));
+  const due: Id[] = [];
+  const waiting = new Set<Id>();
+  const now = BigInt(options.now().getTime()) * 1_000_000n;
+  for (const { marked } of tookBack ? [] : state.files) {
+    for (const { id, time } of marked) {
+      if (named.has(id) || !sizes.has(id) || waiting.has(id)) continue;
+      // Who does not say when marked it just now, as far as we know.
+      const since = (time === undefined ? undefined : parseTime(time)) ?? now;
+      if (now - since >= BigInt(options.keepMarkedMs) * 1_000_000n) due.push(id);
+      else waiting.add(id);
+    }
+  }
+  const known = new Set([...due, ...waiting]);
+  const unnamed = [...sizes.keys()].filter((id) => !named.has(id) && !known.has(id));
+  return { snapshots: readable.length, state, used, sizes, choice, unnamed, due, waiting };
+}
+
+function summarise({ snapshots, state, used, sizes, choice, unnamed, due, waiting }: Found): PruneSummary {
+  const sumOf = (ids: Iterable<Id>): PackSum => {
+    const sum = { packs: 0, bytes: 0 };
+    for (const id of ids) {
+      sum.packs++;
+      sum.bytes += sizes.get(id) ?? 0;
+    }
+    return sum;
+  };
+  const ofFate = (fate: string): readonly IndexedPackRecord[] =>
+    state.packs.filter(({ id }, pack) => choice.fates[pack] === fate && sizes.has(id));
+  const idsOf = (packs: readonly IndexedPackRecord[]): readonly Id[] => packs.map(({ id }) => id);
+  let rewrittenBytes = 0;
+  for (const [pack, fate] of choice.fates.entries()) {
+    if (fate === "repack") rewrittenBytes += choice.keptBytes[pack] ?? 0;
+  }
+  return {
+    snapshots,
+    trees: used.trees,
+    total: sumOf(sizes.keys()),
+    keep: sumOf(idsOf(ofFate("keep"))),
+    repack: { ...sumOf(idsOf(ofFate("repack"))), keptBytes: rewrittenBytes },
+    remove: sumOf(idsOf(ofFate("drop"))),
+    unnamed: sumOf(unnamed),
+    due: sumOf(due),
+    waiting: sumOf(waiting),
+    wasteLeftBytes: choice.leftBytes,
+  };
+}
+
+async function applyPrune(
+  { storage, key }: PrunedParts,
+  options: PruneOptions,
+  found: Found,
+  lock: Lock,
+): Promise<PruneResult> {
+  const { sizes, choice, waiting } = found;
+  const signal = AbortSignal.any([options.signal, lock.lost]);
+  const result = { deletedPacks: 0, deletedBytes: 0, markedPacks: 0, markedBytes: 0, writtenBytes: 0 };
+  const remove = async (ids: readonly Id[]): Promise<void> => {
+    await lock.check(signal);
+    await mapBounded(ids, storage.traits.connections, async (name) => {
+      await storage.remove({ kind: "data", name }, signal);
+      result.deletedPacks++;
+      result.deletedBytes += sizes.get(name) ?? 0;
+      options.onDeleted?.(result.deletedBytes);
+    });
+  };
+
+  await lock.check(signal);
+  const before = new Date(options.now().getTime() - leftoverAgeMs);
+  result.deletedBytes += (await storage.traits.removeLeftovers?.(before, signal)) ?? 0;
+  await remove([...found.unnamed, ...found.due]);
+
+  const atOnce = options.keepMarkedMs === 0;
+  const markTime = atOnce ? {} : { markTime: formatTime(BigInt(options.now().getTime()) * 1_000_000n) };
+  const drop = async (state: IndexState, fates: ReadonlySet<string>): Promise<IndexState> => {
+    const dropped = new Set([...choice.fates.keys()].filter((pack) => fates.has(choice.fates[pack] ?? "")));
+    const files = await rewriteIndex({
+      storage,
+      key,
+      lock,
+      signal,
+      state,
+      dropped,
+      ...markTime,
+      isOldMark: (id) => !waiting.has(id),
+      onUnnamed: async (packs) => {
+        const there = packs.map(({ id }) => id).filter((id) => sizes.has(id));
+        if (atOnce) return remove(there);
+        result.markedPacks += there.length;
+        for (const id of there) result.markedBytes += sizes.get(id) ?? 0;
+      },
+    });
+    return { ...state, files };
+  };
+
+  let { state } = found;
+  const needed = choice.fates.reduce(
+    (sum, fate, pack) => sum + (fate === "repack" ? (choice.keptBytes[pack] ?? 0) : 0),
+    0,
+  );
+  const free = await storage.traits.freeBytes?.(signal);
+  // Room first, where the new packs may not fit beside the old.
+  if (needed > 0 && free !== undefined && free < needed + spareBytes) state = await drop(state, new Set(["drop"]));
+  if (needed > 0) {
+    const packs = new PackTable();
+    for (const { id, size } of state.packs) packs.extend(packs.number(id), size);
+    await repack({
+      storage,
+      key,
+      index: state.index,
+      packs,
+      entries: entriesToMove(found),
+      limits: options.limits,
+      signal,
+      saveIndex: async (named) => {
+        const { name, bytes } = sealUnpacked(key, indexJson(named));
+        await lock.check(signal);
+        await storage.save({ kind: "index", name }, bytes, signal);
+      },
+      onBytes: (bytes) => options.onMoved?.((result.writtenBytes += bytes)),
+    });
+  }
+  await drop(state, new Set(["drop", "repack"]));
+  return result;
+}
+
+/** Anybody who still writes to a file does so more often. */
+const leftoverAgeMs = 60 * 60_000;
+/** Room beside what is written anew: for indexes, and for others on the disk. */
+const spareBytes = 256 << 20;
+
+function entriesToMove({ state, choice }: Found): readonly number[] {
+  const entries: number[] = [];
+  for (const [pack, { first, blobs }] of state.packs.entries()) {
+    if (choice.fates[pack] !== "repack") continue;
+    for (let entry = first; entry < first + blobs; entry++) if (choice.kept.has(entry)) entries.push(entry);
+  }
+  return entries;
+}
+
+function unsafe(problem: string, subject: string, count = 1): HoldfastError {
+  return new HoldfastError("prune-unsafe", { problem, subject, ...(count > 1 && { count }) });
+}

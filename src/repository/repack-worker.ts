@@ -1,0 +1,80 @@
+import { hash } from "node:crypto";
+import { UnsealRun, type MasterKey } from "../format/crypto.ts";
+import { ZstdDecoder } from "../format/zstd-context.ts";
+import { HoldfastError } from "../lib/errors.ts";
+import { BlobIndex, type SharedBlobIndex } from "./blob-index.ts";
+import { nodeBuffer } from "./message-bytes.ts";
+import { PackSlots } from "./pack-slots.ts";
+import { Packer } from "./packer.ts";
+import { Scratch } from "./scratch.ts";
+import type { PackNotice } from "./upload-messages.ts";
+import type { RoleAnswer, WorkerDoor } from "./worker.ts";
+
+export interface RepackWorkerSetup {
+  readonly role: "repack";
+  readonly key: MasterKey;
+  readonly index: SharedBlobIndex;
+  readonly packSlots: SharedArrayBuffer;
+}
+
+export type RepackRequest =
+  | {
+      readonly type: "move";
+      readonly bytes: Uint8Array;
+      /** Where `bytes` begins in its pack. */
+      readonly start: number;
+      /** Entries of the index: what is to be moved. */
+      readonly entries: Int32Array;
+    }
+  | { readonly type: "flush" };
+
+/**
+ * The part of a prune that runs in a worker thread: takes blobs out of old packs and fills new ones.
+ *
+ * A blob is opened, unpacked and compared with its id, and then moved as it stands, sealed and compressed: the same
+ * plaintext under the same counter is what an attacker had before. Trees that somebody stored plain are compressed.
+ */
+export function repackWorker(setup: RepackWorkerSetup, door: WorkerDoor): (request: unknown) => RoleAnswer {
+  const { encrypt, macK, macR } = setup.key;
+  const key = { encrypt: nodeBuffer(encrypt), macK: nodeBuffer(macK), macR: nodeBuffer(macR) };
+  const slots = new PackSlots(setup.packSlots);
+  const index = new BlobIndex(setup.index);
+  const opener = new UnsealRun(key);
+  const decoder = new ZstdDecoder();
+  const opened = new Scratch();
+  const contents = new Scratch();
+  const packer = new Packer({
+    key,
+    index,
+    onPack: (pack) => {
+      slots.take();
+      const notice: PackNotice = { type: "pack", ...pack };
+      door.notify(notice, [pack.buffer]);
+    },
+    reuse: () => door.recycled(),
+  });
+
+  function move(entry: number, bytes: Uint8Array, start: number): void {
+    const location = index.location(entry);
+    if (location === undefined) throw new HoldfastError("internal", { reason: "blob in flight" });
+    const { offset, length, uncompressedLength: plainLength } = location;
+    const type = index.type(entry);
+    const sealed = bytes.subarray(offset - start, offset - start + length);
+    const body = opener.unseal(sealed, opened.of(length));
+    const plain = plainLength === 0 ? body : decoder.decompress(body, plainLength, contents.of(plainLength));
+    const id = hash("sha256", plain, "buffer");
+    if (!id.equals(index.idBytes([entry]))) {
+      throw new HoldfastError("repository-damaged", { reason: "blob hash", blob: index.id(entry) });
+    }
+    if (type === "tree" && plainLength === 0) packer.addClaimed("tree", "hot", plain);
+    else packer.move(type, id, sealed, plainLength);
+  }
+
+  return (message) => {
+    const request = message as RepackRequest;
+    slots.throwIfStopped();
+    if (request.type === "flush") packer.flush();
+    else for (const entry of request.entries) move(entry, request.bytes, request.start);
+    return { answer: undefined };
+  };
+}
