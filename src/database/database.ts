@@ -78,6 +78,7 @@ export interface RowRange {
   readonly upTo?: RowKey;
 }
 
+/** Belongs to whoever takes it: its memory may be given away or back before the next is asked for. */
 export interface RowBatch {
   /** Whole lines, each ended by LF. */
   readonly lines: Buffer;

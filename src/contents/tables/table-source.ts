@@ -1,4 +1,5 @@
 import type { RowBatch, TableReader, TableSchema } from "../../database/database.ts";
+import { freeMemory } from "../../lib/free-memory.ts";
 import type { RowOrder } from "./row-order.ts";
 import { sortedRows } from "./sorted-rows.ts";
 
@@ -14,7 +15,7 @@ export interface TableSourceOptions {
   readonly signal: AbortSignal;
 }
 
-/** Reads one table, always at the same moment, and counts. */
+/** Reads one table, always at the same moment, and counts. A batch's memory is gone when the next is asked for. */
 export class TableSource {
   readonly #options: TableSourceOptions;
   /** Rows that `onBatch` has seen; each reading gives them in the same order. */
@@ -45,6 +46,7 @@ export class TableSource {
         onProgress?.(batch.rows, batch.lines.length);
       }
       yield batch;
+      freeMemory(batch.lines);
     }
   }
 }

@@ -8,7 +8,7 @@ import { databaseFailure } from "./failure.ts";
 import { quoteName } from "./identifier.ts";
 import { tableKind } from "./inspect.ts";
 import { all, number, text } from "./query.ts";
-import { leftOutMark, lineBytes, lineExpression, type TextEncoding } from "./row-sql.ts";
+import { lineBytes, lineExpression, needsSingles, type TextEncoding } from "./row-sql.ts";
 
 const defaultTargetBytes = 1024 * 1024;
 /** Rows asked for first, before their size is known, and at most: a batch is bounded by this × columns × `bigValueBytes`. */
@@ -57,11 +57,15 @@ export class SqliteTableReader implements TableReader {
     for (;;) {
       signal.throwIfAborted();
       const page = this.#group(cursor, rows) ?? this.#singles(cursor, rows, targetBytes);
-      if (page.batch.rows > 0) yield page.batch;
-      if (page.batch.rows < rows && !page.more) return;
-      cursor.advance(page.batch.lines, page.last);
-      const fitting = Math.floor((targetBytes * page.batch.rows) / Math.max(1, page.batch.lines.length));
+      const { batch } = page;
+      if (batch.rows === 0) return;
+      // Before the batch is given away: its memory may then go to another thread.
+      const last = batch.rows < rows && !page.more;
+      if (!last) cursor.advance(batch.lines, page.last);
+      const fitting = Math.floor((targetBytes * batch.rows) / Math.max(1, batch.lines.length));
       rows = Math.max(1, Math.min(fitting, rows * 4, mostRows));
+      yield batch;
+      if (last) return;
     }
   }
 
@@ -79,7 +83,7 @@ export class SqliteTableReader implements TableReader {
     const value = row?.["lines"];
     if (!(value instanceof Uint8Array)) return { batch: { lines: Buffer.alloc(0), rows: 0 }, last: null, more: false };
     const lines = lineBytes(value, this.#encoding);
-    if (lines.includes(leftOutMark)) return undefined;
+    if (needsSingles(lines)) return undefined;
     return { batch: { lines, rows: Number(row?.["rows"]) }, last: asRowid(row?.["last"]), more: false };
   }
 

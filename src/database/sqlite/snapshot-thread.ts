@@ -1,0 +1,80 @@
+/**
+ * The program of a thread that holds one moment of a database open and reads it, so that reading and what is done with
+ * the rows take a processor each. Opened as it starts; then it answers requests one after the other.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+
+import { HoldfastError, isHoldfastError } from "../../lib/errors.ts";
+import type { DatabaseSnapshot, RowBatch } from "../database.ts";
+import { databaseFailure } from "./failure.ts";
+import type { SnapshotAnswer, SnapshotRequest, SnapshotThreadData } from "./snapshot-messages.ts";
+import { takeSnapshot } from "./take-snapshot.ts";
+
+const port = parentPort;
+if (port === null) throw new HoldfastError("internal", { reason: "snapshot-thread.ts is the program of a thread" });
+const { url, path } = workerData as SnapshotThreadData;
+const opening = new AbortController();
+const readings = new Map<number, AsyncIterator<RowBatch>>();
+let snapshot: DatabaseSnapshot | undefined;
+let work = reply(async () => {
+  snapshot = await takeSnapshot(url, path, opening.signal);
+  return { schema: snapshot.schema, position: snapshot.position };
+});
+
+port.on("message", (request: SnapshotRequest) => {
+  if (request.type === "cancel") opening.abort();
+  else work = work.then(() => reply(() => answer(request)));
+});
+
+async function answer(request: Exclude<SnapshotRequest, { type: "cancel" }>): Promise<RowBatch | number | undefined> {
+  switch (request.type) {
+    case "count":
+      return opened().reader(request.table).estimatedRows();
+    case "read": {
+      const { reading, table, range, targetBytes } = request;
+      const batches = opened().reader(table).read(range, opening.signal, targetBytes);
+      readings.set(reading, batches[Symbol.asyncIterator]());
+      return undefined;
+    }
+    case "next": {
+      const next = await readings.get(request.reading)?.next();
+      return next?.done === true ? undefined : next?.value;
+    }
+    case "end":
+      await readings.get(request.reading)?.return?.();
+      readings.delete(request.reading);
+      return undefined;
+    case "close":
+      await snapshot?.[Symbol.asyncDispose]();
+      port?.close();
+      return undefined;
+  }
+}
+
+function opened(): DatabaseSnapshot {
+  if (snapshot === undefined) throw new HoldfastError("internal", { reason: "no snapshot is open" });
+  return snapshot;
+}
+
+async function reply(task: () => Promise<Extract<SnapshotAnswer, { value: unknown }>["value"]>): Promise<void> {
+  try {
+    const value = await task();
+    if (typeof value === "object" && "lines" in value) {
+      // Handed over, not copied; a small one shares its memory with others, so it is.
+      const { lines, rows } = value;
+      const own = lines.length === lines.buffer.byteLength ? lines : new Uint8Array(lines);
+      post({ value: { lines: own as Buffer, rows } }, [own.buffer as ArrayBuffer]);
+    } else post({ value }, []);
+  } catch (error) {
+    const {
+      code,
+      facts,
+      stack = "",
+    } = isHoldfastError(error) ? error : databaseFailure("database-unreadable", { subject: path }, error);
+    post({ failure: { code, facts, detail: stack } }, []);
+  }
+}
+
+function post(message: SnapshotAnswer, transfer: readonly ArrayBuffer[]): void {
+  port?.postMessage(message, [...transfer]);
+}
