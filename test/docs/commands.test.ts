@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { globSync, readFileSync } from "node:fs";
+import { appendFileSync, globSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { test } from "node:test";
 import { buildCrm } from "../../demo/build-crm.ts";
-import { type DocumentedCommand, holdfastCommands } from "../support/doc-commands.ts";
+import { configAdditions, type DocumentedCommand, holdfastCommands } from "../support/doc-commands.ts";
 import { commandOutput, runCommand } from "../support/run-command.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 import { makeTrytonCrm } from "../tryton/tryton-crm.ts";
@@ -54,7 +54,11 @@ for (const page of pages) {
       }
     }
     let plan = "";
+    const additions = [...configAdditions(readFileSync(join(root, page), "utf8"))];
     for (const { command, line } of commands) {
+      while (additions[0] !== undefined && additions[0].line < line) {
+        appendFileSync(join(cwd, "holdfast.yaml"), additions.shift()?.text ?? "");
+      }
       const { code, stdout, stderr } = await shell(command.replace(/^npx /, "").replaceAll(/\bPLAN\b/g, plan));
       // 3: done, with warnings, such as that this user is not root.
       assert.ok(code === 0 || code === 3, `${page}:${line}: ${command} ended with ${code}\n${stdout}${stderr}`);

@@ -32,8 +32,8 @@ export interface DocumentedCommand {
 }
 
 /**
- * Every line of a `sh` block that runs `holdfast` (or `npx holdfast`), in the order of the page: what a reader copies
- * and runs. Blocks without a language (crontabs, output) are not run.
+ * Every line of a `sh` block that runs `holdfast` (or `npx holdfast`) or makes a password file (`umask 077 && …`), in
+ * the order of the page: what a reader copies and runs. Blocks without a language (crontabs, output) are not run.
  */
 export function holdfastCommands(markdown: string): readonly DocumentedCommand[] {
   return codeBlocks(markdown)
@@ -41,7 +41,14 @@ export function holdfastCommands(markdown: string): readonly DocumentedCommand[]
     .flatMap(({ text, line }) =>
       text.split("\n").flatMap((found, index) => {
         const command = found.replace(/^\s*\$ /, "").trim();
-        return /^(npx )?holdfast( |$)/.test(command) ? [{ command, line: line + 1 + index }] : [];
+        return /^(npx )?holdfast( |$)|^umask 077 && /.test(command) ? [{ command, line: line + 1 + index }] : [];
       }),
     );
 }
+
+/** What a page tells its reader to add to `holdfast.yaml`: `yaml` blocks that begin with that comment. */
+export function configAdditions(markdown: string): readonly { readonly text: string; readonly line: number }[] {
+  return codeBlocks(markdown).filter(({ language, text }) => language === "yaml" && text.startsWith(addToConfig));
+}
+
+const addToConfig = "# add to holdfast.yaml\n";
