@@ -2,6 +2,7 @@ import { unseal, sealOverhead, type MasterKey } from "../format/crypto.ts";
 import type { IndexedPack } from "../format/index-file.ts";
 import { decodePackHeader, headerLengthField, likelyHeaderBytes, sealedHeaderLength } from "../format/pack.ts";
 import type { Id } from "../format/tree.ts";
+import { sha256 } from "../format/unpacked.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { PackTable } from "./pack-table.ts";
@@ -19,8 +20,8 @@ export interface AdoptOptions {
 
 /**
  * Packs that a run stored and did not live to name in an index: the next run names them instead of storing the same
- * again. Every blob in them was checked before it was stored, and a pack is stored whole or not at all; what is looked
- * at is the header, and that the lengths in it add up to the pack's size.
+ * again. Every blob in them was checked before it was stored; that they are still what was stored is seen by their
+ * hash. One that a disk has damaged since, and that a repair took out of the index, does not come back this way.
  *
  * None when anybody else could still be writing, since his packs are not lost but on their way: that is when there is
  * any lock but the caller's own, or an index file that was not there before. Packs are listed before the locks, so who
@@ -39,15 +40,28 @@ export async function adoptablePacks(options: AdoptOptions, signal: AbortSignal)
   for await (const { name } of storage.list("index", signal)) if (!knownIndexes.has(name)) return [];
   const adopted: IndexedPack[] = [];
   for (const { name, size } of unnamed) {
-    const pack = await readPack(options, name, size, signal);
-    if (pack !== undefined) adopted.push(pack);
+    const pack = await readPackHeader(options, name, size, signal);
+    if (pack === undefined || !(await isAsWritten(options, name, signal))) continue;
+    adopted.push(pack);
   }
   return adopted;
 }
 
-/** `undefined`: no whole pack of this repository; `verify` will name it, and a prune remove it. */
-async function readPack(
-  { storage, key }: AdoptOptions,
+async function isAsWritten({ storage }: AdoptOptions, name: Id, signal: AbortSignal): Promise<boolean> {
+  try {
+    return sha256(await storage.load({ kind: "data", name }, undefined, signal)) === name;
+  } catch (error) {
+    if (isHoldfastError(error, "storage-failed")) return false;
+    throw error;
+  }
+}
+
+/**
+ * What a pack says of itself; the blobs' lengths add up to its size. `undefined`: no whole pack of this repository;
+ * `verify` will name it, and a prune remove it.
+ */
+export async function readPackHeader(
+  { storage, key }: Pick<AdoptOptions, "storage" | "key">,
   name: Id,
   size: number,
   signal: AbortSignal,

@@ -42,17 +42,17 @@ export interface Defect {
 /** A repository that is wrong everywhere must not fill the memory with it. */
 const maxDefects = 10_000;
 
+/** A defect of which it is not yet known whom it touches. */
+export interface NamedDefect {
+  snapshots: readonly Id[];
+}
+
 export class DefectList {
   readonly #defects: { -readonly [K in keyof Defect]: Defect[K] }[] = [];
   #more = 0;
 
   /** The defect as kept, so that its snapshots can be filled in later; `undefined` when there are too many. */
-  add(
-    code: DefectCode,
-    subject: string,
-    detail = "",
-    snapshots: readonly Id[] = [],
-  ): { snapshots: readonly Id[] } | undefined {
+  add(code: DefectCode, subject: string, detail = "", snapshots: readonly Id[] = []): NamedDefect | undefined {
     if (this.#defects.length >= maxDefects) {
       this.#more += 1;
       return undefined;

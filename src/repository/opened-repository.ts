@@ -9,6 +9,8 @@ import { loadIndexedRepository } from "./indexed-repository.ts";
 import { repositoryKeys } from "./keys.ts";
 import { acquireLock } from "./lock.ts";
 import { planPrune } from "./prune.ts";
+import { planRepair } from "./repair.ts";
+import type { RepairOptions, RepairPlan } from "./repair-plan.ts";
 import type { PruneOptions, PrunePlan } from "./prune-plan.ts";
 import type {
   ChangeOptions,
@@ -97,6 +99,11 @@ export class OpenedRepository implements Repository {
 
   retagSnapshot(stored: StoredSnapshot, tags: readonly string[], options: ChangeOptions): Promise<StoredSnapshot> {
     return retagSnapshot(this.#change(options), stored, tags);
+  }
+
+  planRepair(options: RepairOptions): Promise<RepairPlan> {
+    const { storage, masterKey, configProblem } = this.#parts;
+    return planRepair({ storage, key: masterKey, ...(configProblem && { configProblem }) }, options);
   }
 
   planPrune(options: PruneOptions): Promise<PrunePlan> {

@@ -4,6 +4,7 @@ import type { ByteName } from "../lib/byte-name.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Defect } from "./defects.ts";
 import type { PruneOptions, PrunePlan } from "./prune-plan.ts";
+import type { RepairOptions, RepairPlan } from "./repair-plan.ts";
 import type { SealedBlobs } from "./upload-messages.ts";
 
 /**
@@ -35,6 +36,8 @@ export interface Repository extends AsyncDisposable {
   retagSnapshot(stored: StoredSnapshot, tags: readonly string[], options: ChangeOptions): Promise<StoredSnapshot>;
   /** What a prune would do; refuses with `prune-unsafe` where anything is not as it must be. */
   planPrune(options: PruneOptions): Promise<PrunePlan>;
+  /** What a repair of index or packs would do. */
+  planRepair(options: RepairOptions): Promise<RepairPlan>;
   /** Our own walk of everything. Needs no `index()`, which fails where an index is damaged. */
   verify(options: VerifyOptions): Promise<VerifyReport>;
 }
@@ -296,6 +299,8 @@ export interface VerifyOptions {
   readonly limits: Limits;
   /** `structure`: everything but the contents of data packs; `data`: reads every byte of every pack as well. */
   readonly depth: "structure" | "data";
+  /** With `data`: only these packs are read; absent: all. */
+  readonly packs?: ReadonlySet<Id>;
   /** Only these snapshots' trees are walked; absent: all. */
   readonly snapshots?: readonly Id[];
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;

@@ -9,7 +9,7 @@ import { mapBounded } from "../lib/map-bounded.ts";
 import { storedPath } from "../storage/layout.ts";
 import type { Storage } from "../storage/storage.ts";
 import { BlobIndex } from "./blob-index.ts";
-import type { DefectList } from "./defects.ts";
+import type { DefectList, NamedDefect } from "./defects.ts";
 
 /** A pack as the index files name it. Its place in the list is its number in the `BlobIndex`. */
 export interface IndexedPackRecord {
@@ -35,10 +35,20 @@ export interface MarkedPackRecord {
   readonly time?: string;
 }
 
+/** An index file that cannot be read. */
+export interface UnreadableIndex {
+  readonly name: Id;
+  /** Absent where there are too many. */
+  readonly defect: NamedDefect | undefined;
+}
+
 export interface IndexState {
   readonly index: BlobIndex;
   readonly packs: readonly IndexedPackRecord[];
   readonly files: readonly IndexFileRecord[];
+  readonly unreadable: readonly UnreadableIndex[];
+  /** Numbers of packs of which two index files say different things, or one what cannot be. */
+  readonly doubtful: ReadonlySet<number>;
 }
 
 /**
@@ -58,28 +68,39 @@ export async function verifyIndexes(
   const packs: IndexedPackRecord[] = [];
   const files: IndexFileRecord[] = [];
   const known = new Map<Id, number>();
+  const unreadable: UnreadableIndex[] = [];
+  const doubtful = new Set<number>();
 
   await mapBounded(names, storage.traits.connections, async (name) => {
-    const found = await loadIndex(storage, key, name, defects, signal);
+    const found = await loadIndex(storage, key, name, signal);
     if (found === undefined) return;
+    if ("damage" in found) {
+      const path = storedPath({ kind: "index", name });
+      unreadable.push({ name, defect: defects.add("index-unreadable", path, found.damage) });
+      return;
+    }
     const named = markedPacks === "take back" ? [...found.packs, ...found.marked] : found.packs;
     const numbers = named.map((pack) => {
       const earlier = known.get(pack.id);
       const record = earlier === undefined ? undefined : packs[earlier];
       if (earlier !== undefined && record !== undefined) {
-        if (!isSame(index, record, pack)) defects.add("index-conflict", packPath(pack.id), name);
+        if (isSame(index, record, pack)) return earlier;
+        defects.add("index-conflict", packPath(pack.id), name);
+        doubtful.add(earlier);
         return earlier;
       }
       const number = packs.length;
       packs.push(addPack(index, number, pack));
       known.set(pack.id, number);
-      if (!isGapless(pack.blobs)) defects.add("pack-layout", packPath(pack.id), name);
+      if (isGapless(pack.blobs)) return number;
+      defects.add("pack-layout", packPath(pack.id), name);
+      doubtful.add(number);
       return number;
     });
     const marked = found.marked.map(({ id, blobs, time }) => ({ id, size: packBytes(blobs), ...(time && { time }) }));
     files.push({ name, packs: numbers, marked });
   });
-  return { index, packs, files };
+  return { index, packs, files, unreadable, doubtful };
 }
 
 export function packPath(name: Id): string {
@@ -90,9 +111,8 @@ async function loadIndex(
   storage: Storage,
   key: MasterKey,
   name: Id,
-  defects: DefectList,
   signal: AbortSignal,
-): Promise<IndexFile | undefined> {
+): Promise<IndexFile | { readonly damage: string } | undefined> {
   try {
     const bytes = await storage.load({ kind: "index", name }, undefined, signal);
     if (sha256(bytes) !== name) throw new HoldfastError("repository-damaged", { reason: "hash" });
@@ -100,9 +120,9 @@ async function loadIndex(
   } catch (error) {
     // Gone since it was listed: somebody wrote a new one and removed this.
     if (isHoldfastError(error, "storage-not-found")) return undefined;
-    if (!isHoldfastError(error, "repository-damaged")) throw error;
-    defects.add("index-unreadable", storedPath({ kind: "index", name }), String(error.facts["reason"] ?? ""));
-    return undefined;
+    // A file that the storage cannot give, of a bad sector for one, is as good as a damaged one.
+    if (!isHoldfastError(error, "repository-damaged") && !isHoldfastError(error, "storage-failed")) throw error;
+    return { damage: String(error.facts["reason"] ?? "") };
   }
 }
 

@@ -1,18 +1,18 @@
 import { hash } from "node:crypto";
 import { inspectTree } from "../format/tree-json.ts";
-import type { Id, TreeNode } from "../format/tree.ts";
+import type { BlobType, Id, TreeNode } from "../format/tree.ts";
 import { nameText } from "../lib/byte-name.ts";
 import { isHoldfastError, type HoldfastError } from "../lib/errors.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import type { BlobIndex } from "./blob-index.ts";
 import type { DefectCode, DefectList } from "./defects.ts";
 import type { BlobReader } from "./repository.ts";
-import type { BadEntries } from "./verify-packs.ts";
+import type { BadPacks } from "./verify-packs.ts";
 
 export interface TreesToVerify {
   readonly reader: BlobReader;
   readonly index: BlobIndex;
-  readonly bad: BadEntries;
+  readonly bad: BadPacks;
   readonly defects: DefectList;
   readonly signal: AbortSignal;
   readonly onRead: (storedBytes: number) => void;
@@ -48,6 +48,10 @@ export class TreeVerifier {
   /** One byte an entry of the index: whether a snapshot needs it. */
   readonly #used: Uint8Array;
   readonly #roots = new Map<Id, Id>();
+  /** Trees that need a blob which only a damaged pack had, by the number of the pack. */
+  readonly #needing = new Map<number, Set<TreeRecord>>();
+  /** Trees that need a blob which no index names. */
+  readonly #missing = new Set<TreeRecord>();
 
   constructor(parts: TreesToVerify) {
     this.#parts = parts;
@@ -84,6 +88,16 @@ export class TreeVerifier {
 
   /** To be called when all snapshots were walked: what can only be said of a snapshot as a whole. */
   finish(): void {
+    this.#findTouched();
+    for (const [pack, records] of this.#needing) this.#parts.bad.touch(pack, this.#touchedBy(records));
+  }
+
+  /** Snapshots that need what no index names: an index that cannot be read may be why. */
+  touchedByMissing(): readonly Id[] {
+    return this.#touchedBy(this.#missing);
+  }
+
+  #findTouched(): void {
     const doubtful = this.#hasDoubtfulLinks();
     const isDefective = [...this.#trees.values()].some(({ touched }) => touched !== undefined);
     if (!doubtful && !isDefective) return;
@@ -112,6 +126,7 @@ export class TreeVerifier {
     const entry = index.find("tree", id);
     if (entry < 0) {
       this.#defect(id, "tree-missing", path, id);
+      this.#noteMissing(this.#trees.get(id));
       return [];
     }
     this.#used[entry] = 1;
@@ -122,6 +137,7 @@ export class TreeVerifier {
       signal.throwIfAborted();
       if (!isDamage(error)) throw error;
       this.#defect(id, "tree-damaged", path, `${id} ${String(error.facts["reason"] ?? error.code)}`);
+      this.#noteDamaged(this.#trees.get(id), "tree", id);
       return [];
     }
     onRead(index.location(entry)?.length ?? 0);
@@ -149,8 +165,11 @@ export class TreeVerifier {
       }
       this.#used[entry] = 1;
       sum += index.size(entry);
-      if (this.#isDamaged(entry, id)) damaged += 1;
+      if (!this.#isDamaged(entry, id)) continue;
+      damaged += 1;
+      this.#noteDamaged(record, "data", id);
     }
+    if (missing > 0) this.#noteMissing(record);
     if (missing > 0) this.#recordDefect(record, "blob-missing", path, `${missing}/${content.length}`);
     if (damaged > 0) this.#recordDefect(record, "file-damaged", path, `${damaged}/${content.length}`);
     if (missing === 0 && BigInt(node.size ?? 0) !== BigInt(sum)) {
@@ -165,7 +184,27 @@ export class TreeVerifier {
   /** Whether no pack has the blob whole: it may stand in several. */
   #isDamaged(entry: number, id: Id): boolean {
     const { bad, index } = this.#parts;
-    return bad.has(entry) && index.findAll("data", id).every((copy) => bad.has(copy));
+    return bad.entries.has(entry) && index.findAll("data", id).every((copy) => bad.entries.has(copy));
+  }
+
+  #noteDamaged(record: TreeRecord | undefined, type: BlobType, id: Id): void {
+    const { index } = this.#parts;
+    for (const entry of index.findAll(type, id)) {
+      const pack = index.location(entry)?.pack;
+      if (record === undefined || pack === undefined) continue;
+      const needing = this.#needing.get(pack) ?? new Set();
+      this.#needing.set(pack, needing.add(record));
+    }
+  }
+
+  #noteMissing(record: TreeRecord | undefined): void {
+    if (record !== undefined) this.#missing.add(record);
+  }
+
+  #touchedBy(records: Iterable<TreeRecord>): readonly Id[] {
+    const touched = new Set<Id>();
+    for (const record of records) for (const snapshot of record.touched ?? []) touched.add(snapshot);
+    return [...touched];
   }
 
   #hasDoubtfulLinks(): boolean {

@@ -10,7 +10,7 @@ import { PackTable } from "./pack-table.ts";
 import type { VerifyOptions, VerifyReport } from "./repository.ts";
 import { loadSnapshots } from "./snapshots.ts";
 import { verifyIndexes, type IndexState } from "./verify-index.ts";
-import { readPacks, verifyPackFiles } from "./verify-packs.ts";
+import { BadPacks, readPacks, verifyPackFiles } from "./verify-packs.ts";
 import { TreeVerifier } from "./verify-trees.ts";
 
 export interface VerifiedParts {
@@ -45,12 +45,14 @@ export async function verifyRepository(parts: VerifiedParts, options: VerifyOpti
   const state = await verifyIndexes(storage, key, defects, signal);
   const sizes = new Map<Id, number>();
   for await (const { name, size } of storage.list("data", signal)) sizes.set(name, size);
-  const bad = verifyPackFiles(state, sizes, defects);
+  const bad = new BadPacks(defects);
+  verifyPackFiles(state, sizes, bad);
 
   const progress = new Progress(state, sizes, options);
   if (options.depth === "data") {
     const onRead = (bytes: number): void => progress.add(bytes);
-    await readPacks({ storage, key, state, sizes, defects, limits, signal, onRead }, bad);
+    const only = options.packs === undefined ? {} : { only: options.packs };
+    await readPacks({ storage, key, state, sizes, limits, signal, onRead, ...only }, bad);
   }
 
   const walker = new TreeVerifier({
@@ -65,6 +67,7 @@ export async function verifyRepository(parts: VerifiedParts, options: VerifyOpti
   const walked = readable.filter(({ id }) => wanted === undefined || wanted.has(id));
   for (const { id, snapshot } of walked) await walker.walk(id, snapshot.tree);
   walker.finish();
+  for (const { defect } of state.unreadable) if (defect) defect.snapshots = walker.touchedByMissing();
   progress.finish();
 
   const indexed = new Set(state.packs.map(({ id }) => id));

@@ -1,0 +1,284 @@
+/**
+ * Repairs what is wrong with the files of a repository, without asking what they mean: the index from the packs' own
+ * lists, and packs from what is still good in them. Needs no index to begin with.
+ *
+ * The plan only looks. `apply` writes new before it removes old: new packs, new index files that name them, and only
+ * then do the index files and packs go that are replaced. Killed at any point it has lost nothing that was there before,
+ * and the next plan goes on.
+ */
+import { newConfig, sealConfig } from "../format/config-file.ts";
+import type { MasterKey } from "../format/crypto.ts";
+import { indexJson, maxIndexBlobs, type IndexedPack } from "../format/index-file.ts";
+import { type PackedBlob } from "../format/pack.ts";
+import type { Id } from "../format/tree.ts";
+import { sealUnpacked } from "../format/unpacked.ts";
+import type { Storage } from "../storage/storage.ts";
+import { readPackHeader } from "./adopt-packs.ts";
+import { DefectList } from "./defects.ts";
+import { blobName, examineBytes, examinePack, type ExaminedPack } from "./examine-pack.ts";
+import { rewriteIndex } from "./index-rewrite.ts";
+import { applyKeyRepair, planKeyRepair, type KeyRepair } from "./repair-keys.ts";
+import type { RepairOptions, RepairPlan, RepairSummary } from "./repair-plan.ts";
+import type { Lock } from "./repository.ts";
+import { salvageBlobs } from "./salvage.ts";
+import { verifyIndexes, type IndexState } from "./verify-index.ts";
+import { BadPacks, readPacks, verifyPackFiles } from "./verify-packs.ts";
+
+export interface RepairParts {
+  readonly storage: Storage;
+  readonly key: MasterKey;
+  /** Why `config` cannot be used, where it cannot. */
+  readonly configProblem?: string;
+}
+
+/** What is there, and what is to become of it. */
+interface Survey {
+  readonly keys: KeyRepair;
+  readonly state: IndexState;
+  /** Packs as an index is to name them. */
+  readonly named: readonly IndexedPack[];
+  /** Damaged or withheld. */
+  readonly salvage: readonly ExaminedPack[];
+  /** Numbers of packs that leave the index as it is. */
+  readonly dropped: ReadonlySet<number>;
+  /** Index files that cannot be read and are nothing else. */
+  readonly deadIndexes: readonly Id[];
+  /** Index files that are packs: they were swapped. */
+  readonly strays: readonly ExaminedPack[];
+  readonly summary: RepairSummary;
+}
+
+export async function planRepair(parts: RepairParts, options: RepairOptions): Promise<RepairPlan> {
+  const survey = await look(parts, options);
+  return { summary: survey.summary, apply: (lock) => apply(parts, options, survey, lock) };
+}
+
+async function look(parts: RepairParts, options: RepairOptions): Promise<Survey> {
+  const { storage, key } = parts;
+  const { signal, what } = options;
+  const keys = await planKeyRepair(parts, signal);
+  const defects = new DefectList();
+  const state = await verifyIndexes(storage, key, defects, signal);
+  const sizes = new Map<Id, number>();
+  for await (const { name, size } of storage.list("data", signal)) sizes.set(name, size);
+  const bad = new BadPacks(defects);
+  verifyPackFiles(state, sizes, bad);
+  if (what === "packs") await readAll(parts, options, state, sizes, bad);
+
+  const found = new Findings();
+  for (const number of new Set([...bad.numbers, ...state.doubtful])) {
+    const pack = state.packs[number];
+    if (pack === undefined) continue;
+    const blobs = blobsOf(state, number);
+    if (!sizes.has(pack.id)) found.missing(number, pack.id, blobs);
+    else if (what === "packs") found.examined(number, await examinePack(storage, key, pack.id, blobs, signal));
+    else found.header(number, pack.id, await readPackHeader(parts, pack.id, sizes.get(pack.id) ?? 0, signal));
+  }
+  // A mark says that no snapshot needs a pack: without all index files nobody can know.
+  const marked = new Set(
+    state.unreadable.length > 0 ? [] : state.files.flatMap((file) => file.marked.map(({ id }) => id)),
+  );
+  const indexed = new Set(state.packs.map(({ id }) => id));
+  for (const [id, size] of sizes) {
+    if (indexed.has(id) || marked.has(id)) continue;
+    if (what === "packs") found.unnamed(id, await examinePack(storage, key, id, [], signal));
+    else found.header(undefined, id, await readPackHeader(parts, id, size, signal));
+  }
+  const strays: ExaminedPack[] = [];
+  const deadIndexes: Id[] = [];
+  for (const { name } of state.unreadable) {
+    const bytes = await storage.load({ kind: "index", name }, undefined, signal).catch(() => Buffer.alloc(0));
+    const stray = examineBytes(key, name, bytes, []);
+    if (stray.good.length === 0) deadIndexes.push(name);
+    else strays.push({ ...stray, state: "damaged" });
+  }
+  return {
+    keys,
+    state,
+    named: found.named,
+    salvage: found.salvage,
+    dropped: found.dropped,
+    deadIndexes,
+    strays,
+    summary: summarise(keys, state, found, deadIndexes, strays, what),
+  };
+}
+
+async function readAll(
+  { storage, key }: RepairParts,
+  { limits, signal, onProgress }: RepairOptions,
+  state: IndexState,
+  sizes: ReadonlyMap<Id, number>,
+  bad: BadPacks,
+): Promise<void> {
+  const total = state.packs.reduce((sum, { id }) => sum + (sizes.get(id) ?? 0), 0);
+  let done = 0;
+  const onRead = (bytes: number): void => onProgress?.((done += bytes), total);
+  await readPacks({ storage, key, state, sizes, limits, signal, onRead }, bad);
+}
+
+/** Sorts packs as they are looked at. */
+class Findings {
+  readonly named: IndexedPack[] = [];
+  readonly salvage: ExaminedPack[] = [];
+  readonly dropped = new Set<number>();
+  readonly adopted: Id[] = [];
+  readonly corrected: Id[] = [];
+  readonly gone: Id[] = [];
+  readonly left: Id[] = [];
+  readonly lost: PackedBlob[] = [];
+
+  missing(number: number, id: Id, blobs: readonly PackedBlob[]): void {
+    this.dropped.add(number);
+    this.gone.push(id);
+    this.lost.push(...blobs);
+  }
+
+  /** A pack that an index names. */
+  examined(number: number, pack: ExaminedPack): void {
+    this.dropped.add(number);
+    if (pack.state === "whole") this.#correct(pack);
+    else this.#salvage(pack);
+  }
+
+  /** A pack that no index names. */
+  unnamed(id: Id, pack: ExaminedPack): void {
+    if (pack.state === "whole") this.#adopt(id, pack.good);
+    else if (pack.state === "damaged") this.#salvage(pack);
+  }
+
+  /** What a pack says of itself; `number` where an index names it too. */
+  header(number: number | undefined, id: Id, pack: IndexedPack | undefined): void {
+    if (pack === undefined) this.left.push(id);
+    else if (number === undefined) this.#adopt(id, pack.blobs);
+    else {
+      this.dropped.add(number);
+      this.#correct({ id, good: pack.blobs });
+    }
+  }
+
+  #adopt(id: Id, blobs: readonly PackedBlob[]): void {
+    this.adopted.push(id);
+    this.named.push({ id, blobs });
+  }
+
+  #correct({ id, good }: Pick<ExaminedPack, "id" | "good">): void {
+    this.corrected.push(id);
+    this.named.push({ id, blobs: good });
+  }
+
+  #salvage(pack: ExaminedPack): void {
+    this.salvage.push(pack);
+    this.lost.push(...pack.lost);
+  }
+}
+
+function summarise(
+  keys: KeyRepair,
+  state: IndexState,
+  found: Findings,
+  deadIndexes: readonly Id[],
+  strays: readonly ExaminedPack[],
+  what: RepairOptions["what"],
+): RepairSummary {
+  const salvaged = (wanted: ExaminedPack["state"], packs: readonly ExaminedPack[]) =>
+    packs
+      .filter((pack) => pack.state === wanted)
+      .map(({ id, good, lost }) => ({ id, good: good.length, lost: lost.length }));
+  const saved = new Set(
+    [...found.named.flatMap(({ blobs }) => blobs), ...found.salvage.flatMap(({ good }) => good)].map(blobName),
+  );
+  for (const { good } of strays) for (const blob of good) saved.add(blobName(blob));
+  const lost = new Map(found.lost.map((blob) => [blobName(blob), blob]));
+  const isLost = ([name, { type, id }]: [string, PackedBlob]): boolean =>
+    !saved.has(name) &&
+    state.index.findAll(type, id).every((entry) => found.dropped.has(state.index.location(entry)?.pack ?? -1));
+  const straysLeft = what === "packs" ? [] : strays.map(({ id }) => id);
+  return {
+    rewritten: keys.rewritten,
+    removedKeys: keys.removed,
+    indexes: deadIndexes,
+    adopted: found.adopted,
+    corrected: found.corrected,
+    missing: found.gone,
+    salvaged: [...salvaged("damaged", found.salvage), ...(what === "packs" ? salvaged("damaged", strays) : [])],
+    withheld: salvaged("withheld", found.salvage),
+    left: [...found.left, ...straysLeft],
+    lostBlobs: [...lost].filter(isLost).length,
+  };
+}
+
+async function apply(parts: RepairParts, options: RepairOptions, survey: Survey, lock: Lock): Promise<void> {
+  const { storage, key } = parts;
+  const { state, dropped, deadIndexes } = survey;
+  const signal = AbortSignal.any([options.signal, lock.lost]);
+  const strays = options.what === "packs" ? survey.strays : [];
+  await applyKeyRepair(parts, survey.keys, lock, signal);
+  if (parts.configProblem !== undefined) await writeConfig(parts, lock, signal);
+
+  const whole = new Set(survey.named.flatMap(({ blobs }) => blobs.map(blobName)));
+  const isElsewhere = (blob: PackedBlob): boolean =>
+    whole.has(blobName(blob)) ||
+    state.index.findAll(blob.type, blob.id).some((entry) => !dropped.has(state.index.location(entry)?.pack ?? -1));
+  const sources = [
+    ...survey.salvage.map((pack) => ({ kind: "data" as const, pack })),
+    ...strays.map((pack) => ({ kind: "index" as const, pack })),
+  ];
+  const salvaged = await salvageBlobs({ storage, key, sources, isElsewhere, lock, signal });
+
+  await saveIndexes({ storage, key, lock, signal }, [...survey.named, ...salvaged]);
+  await rewriteIndex({
+    storage,
+    key,
+    lock,
+    signal,
+    state,
+    dropped,
+    isOldMark: () => false,
+    onUnnamed: async () => undefined,
+  });
+  await lock.check(signal);
+  for (const name of deadIndexes) await storage.remove({ kind: "index", name }, signal);
+  for (const { kind, pack } of sources) {
+    if (pack.state === "damaged") await storage.remove({ kind, name: pack.id }, signal);
+  }
+}
+
+/** Only its seal binds it to the key, and nothing is in it that cannot be chosen anew. */
+async function writeConfig({ storage, key }: RepairParts, lock: Lock, signal: AbortSignal): Promise<void> {
+  const bytes = sealConfig(key, newConfig());
+  await lock.check(signal);
+  await storage.remove({ kind: "config", name: "" }, signal);
+  await storage.save({ kind: "config", name: "" }, bytes, signal);
+}
+
+interface Writing {
+  readonly storage: Storage;
+  readonly key: MasterKey;
+  readonly lock: Lock;
+  readonly signal: AbortSignal;
+}
+
+async function saveIndexes({ storage, key, lock, signal }: Writing, packs: readonly IndexedPack[]): Promise<void> {
+  let from = 0;
+  while (from < packs.length) {
+    let to = from;
+    for (let blobs = 0; to < packs.length; to++) {
+      blobs += packs[to]?.blobs.length ?? 0;
+      if (blobs > maxIndexBlobs && to > from) break;
+    }
+    const { name, bytes } = sealUnpacked(key, indexJson(packs.slice(from, to)));
+    await lock.check(signal);
+    await storage.save({ kind: "index", name }, bytes, signal);
+    from = to;
+  }
+}
+
+function blobsOf({ index, packs }: IndexState, number: number): readonly PackedBlob[] {
+  const { first = 0, blobs = 0 } = packs[number] ?? {};
+  return Array.from({ length: blobs }, (_, position) => {
+    const entry = first + position;
+    const { offset = 0, length = 0, uncompressedLength = 0 } = index.location(entry) ?? {};
+    return { type: index.type(entry), id: index.id(entry), offset, length, uncompressedLength };
+  });
+}
