@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import type { Engine } from "./engine/engine.ts";
+import type { KeyRing } from "./engine/key-ring.ts";
 
 /**
  * The composition root: the one place that knows every storage, database and platform. What a command does not need
@@ -17,7 +18,12 @@ async function main(): Promise<void> {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => cancel(cancelling));
   // Whoever reads our output may stop reading (`| head`): that is an end, not an error.
   process.stdout.on("error", () => process.exit(0));
-  const [{ runCli }, { openDoor }] = await Promise.all([import("./cli/cli.ts"), import("./jobs/run.ts")]);
+  const [{ runCli }, { openDoor }, { createKeyRing }] = await Promise.all([
+    import("./cli/cli.ts"),
+    import("./jobs/run.ts"),
+    import("./engine/key-ring.ts"),
+  ]);
+  const keys = createKeyRing(loadStorage);
   const code = await runCli({
     typed,
     version: version(),
@@ -28,7 +34,7 @@ async function main(): Promise<void> {
     stderr: process.stderr,
     now: () => new Date(),
     signal: cancelling.signal,
-    door: openDoor({ loadEngine, lockFolders: ["/run/lock"] }),
+    door: openDoor({ loadEngine: () => loadEngine(keys), keys, lockFolders: ["/run/lock"] }),
     decodePassword: async (bytes) => (await import("./format/key-file.ts")).normalisePassword(bytes),
   });
   process.exit(code);
@@ -42,9 +48,14 @@ function cancel(cancelling: AbortController): void {
   setTimeout(() => process.exit(cancelled), 5000).unref();
 }
 
-async function loadEngine(): Promise<Engine> {
-  const [storage, { sqliteEngine }, { custom }, { tryton }] = await Promise.all([
-    import("./storage/local.ts"),
+/** By itself, since the key of a repository is begun before the rest of the engine is there. */
+async function loadStorage(): Promise<Engine["openStorage"]> {
+  return (await import("./storage/local.ts")).localStorage;
+}
+
+async function loadEngine(keys: KeyRing): Promise<Engine> {
+  const [openStorage, { sqliteEngine }, { custom }, { tryton }] = await Promise.all([
+    loadStorage(),
     import("./database/sqlite/sqlite.ts"),
     import("./crm/custom.ts"),
     import("./crm/tryton.ts"),
@@ -52,7 +63,8 @@ async function loadEngine(): Promise<Engine> {
   const { username, uid, gid } = user();
   return {
     program: `holdfast ${version()}`,
-    openStorage: storage.localStorage,
+    openStorage,
+    keys,
     platforms: [tryton, custom],
     databases: [sqliteEngine],
     stateFolder: stateFolder(process.env),

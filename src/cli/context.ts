@@ -94,7 +94,9 @@ export function createContext(parts: ContextParts): Context {
     },
     async access(known) {
       const { location, password } = await context.repository(known);
-      return { location, password: await context.password(password) };
+      const access = { location, password: await context.password(password) };
+      await parts.door.expect(access, context.run);
+      return access;
     },
     async password(source) {
       if (source.kind === "terminal") return (typed ??= await askPassword(context, parts.words.password.ask));

@@ -19,6 +19,7 @@ export async function openFor(
       host: engine.host,
       storageForLocks: () => engine.openStorage(access.location),
       config,
+      key: engine.keys?.find(access),
     });
   } catch (error) {
     await storage[Symbol.asyncDispose]();

@@ -6,6 +6,7 @@ import { captureFolder, type FolderCapture } from "../contents/folders/capture-f
 import { encodeDetails, fieldsOf, nodeOf } from "../contents/folders/folder-node.ts";
 import type { FolderManifest } from "../contents/manifest.ts";
 import type { CrmParts } from "../crm/platform.ts";
+import type { DatabaseAddress, DatabaseSnapshot } from "../database/database.ts";
 import { rootEntry } from "../files/scan.ts";
 import type { TreeNode } from "../format/tree.ts";
 import { nameFromText } from "../lib/byte-name.ts";
@@ -16,6 +17,7 @@ import type { IndexedRepository, Upload } from "../repository/repository.ts";
 import type { AttachmentLedger } from "./attachments.ts";
 import type { AddressOf } from "./database-address.ts";
 import type { BackupInput } from "./backup.ts";
+import type { Early } from "./early.ts";
 import { databaseEngineFor, databaseFiles, type Engine } from "./engine.ts";
 import { leftOutOf } from "./left-out.ts";
 import { databaseInParent, folderToCompare, type StartingPoint } from "./starting-point.ts";
@@ -35,9 +37,23 @@ export interface Capture {
   readonly warn: (warning: Warning) => void;
 }
 
-/** Captures every database at one moment each; any failure means no snapshot. */
+/** One moment of a database, with the way to it. */
+export interface Moment extends AsyncDisposable {
+  readonly snapshot: DatabaseSnapshot;
+}
+
+export async function openMoment(engine: Engine, address: DatabaseAddress, signal: AbortSignal): Promise<Moment> {
+  await using opening = new AsyncDisposableStack();
+  const source = opening.use(await databaseEngineFor(engine, address.url).connect(address, { signal }));
+  const snapshot = opening.use(await source.snapshot(signal));
+  const opened = opening.move();
+  return { snapshot, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+/** Captures every database at one moment each, of which the first may be taken already; any failure means no snapshot. */
 export async function captureDatabases(
   capture: Capture,
+  early: Early<Moment> | undefined,
   ledger: AttachmentLedger | undefined,
 ): Promise<readonly DatabaseCapture[]> {
   const { engine, parts, start, indexed, run } = capture;
@@ -45,8 +61,9 @@ export async function captureDatabases(
   for (const { name, url } of parts.databases) {
     run.report({ type: "phase", phase: "database", subject: name });
     const database = databaseEngineFor(engine, url);
-    await using source = await database.connect(capture.addressOf(url), { signal: run.signal });
-    await using snapshot = await source.snapshot(run.signal);
+    const taken = captured.length === 0 ? early : undefined;
+    await using moment = await (taken?.take() ?? openMoment(engine, capture.addressOf(url), run.signal));
+    const { snapshot } = moment;
     const parent = await databaseInParent(start, name, indexed, run.signal);
     const one = await captureDatabase({
       snapshot,

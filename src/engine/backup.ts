@@ -2,15 +2,17 @@ import type { BackupKind, Manifest, Outcome } from "../contents/manifest.ts";
 import type { CrmDescription } from "../crm/platform.ts";
 import type { Warning } from "../lib/events.ts";
 import type { Limits } from "../lib/limits.ts";
+import { lowerPriority } from "../lib/posix.ts";
 import type { Run } from "../lib/run.ts";
 import type { Id } from "../format/tree.ts";
 import { openFor } from "./access.ts";
 import { AttachmentLedger } from "./attachments.ts";
-import { captureConfig, captureDatabases, captureFolders, type Capture } from "./backup-parts.ts";
+import { captureConfig, captureDatabases, captureFolders, openMoment, type Capture } from "./backup-parts.ts";
 import { predict } from "./backup-prediction.ts";
 import { splitKnown, sumFiles, sumRows, summarise } from "./backup-sums.ts";
 import { writeSnapshotTree } from "./backup-tree.ts";
 import { addressesOf } from "./database-address.ts";
+import { Early } from "./early.ts";
 import { platformNamed, type Engine, type RepositoryAccess } from "./engine.ts";
 import { lockOptions } from "./lock-options.ts";
 import { backupsOf, snapshotTags } from "./points.ts";
@@ -82,8 +84,22 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
   await refuseHalfMade(engine, input.crm.name, run);
   const platform = platformNamed(engine, input.crm.platform);
   const parts = await platform.parts(input.crm);
+  const addressOf = await addressesOf(engine, input.crm, parts, run.signal);
+  if (input.limits.priority === "low") lowerPriority(); // inherited by all threads that are started from here on
+  const [first] = parts.databases;
+  // The first database's moment is taken while the repository is opened: both take a while, on threads of their own.
+  await using early = first && new Early(async () => openMoment(engine, addressOf(first.url), run.signal));
   await using repository = await openFor(engine, input.repository, run);
-  await using lock = await repository.lock("shared", lockOptions(input, run));
+  const waiting = lockOptions(input, run);
+  let waited = false;
+  await using lock = await repository.lock("shared", {
+    ...waiting,
+    onWait: (holder) => {
+      waited = true;
+      waiting.onWait?.(holder);
+    },
+  });
+  if (waited) await early?.renew();
   const signal = AbortSignal.any([run.signal, lock.lost]);
   const inner: Run = { ...run, signal };
   const snapshots = await repository.snapshots(signal);
@@ -92,7 +108,8 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
   if (!start.parent && input.kind !== "full") {
     run.report({ type: "note", code: "first-backup-is-full", facts: { crm: input.crm.name } });
   }
-  const addressOf = await addressesOf(engine, input.crm, parts, signal);
+  // Not beside it: a copy that is being made of a database's file would take away the locks of who looks at it here.
+  await early?.settled();
   const prediction = await predict(
     engine,
     { parts, addressOf, start, backups: backupsOf(snapshots, input.crm.name), files: "remember" },
@@ -107,9 +124,9 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
   };
   for (const { subject, reason } of parts.uncovered) warn({ code: "not-covered", subject, detail: reason });
 
-  const ledger = parts.attachments && new AttachmentLedger(parts.attachments, run.now());
+  const ledger = parts.attachments && new AttachmentLedger(parts.attachments, started);
   const capture: Capture = { engine, input, parts, addressOf, start, indexed, upload, run: inner, started, warn };
-  const databases = await captureDatabases(capture, ledger);
+  const databases = await captureDatabases(capture, early, ledger);
   const folders = await captureFolders(capture, ledger);
   const config = await captureConfig(capture);
 

@@ -1,6 +1,7 @@
 import type { Platform } from "../crm/platform.ts";
 import type { DatabaseEngine } from "../database/database.ts";
 import type { Storage } from "../storage/storage.ts";
+import type { KeyRing } from "./key-ring.ts";
 import { HoldfastError } from "../lib/errors.ts";
 
 /**
@@ -13,6 +14,8 @@ export interface Engine {
   /** `holdfast 0.1.0` */
   readonly program: string;
   readonly openStorage: (location: string) => Storage;
+  /** Absent: each key is worked out when its repository is opened. */
+  readonly keys?: KeyRing;
   readonly platforms: readonly Platform[];
   readonly databases: readonly DatabaseEngine[];
   /** Plans, undo records and kits' checksums of this user: `$XDG_STATE_HOME/holdfast`. */

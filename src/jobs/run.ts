@@ -5,6 +5,7 @@ import type { CopyInput, CopyReport } from "../engine/copy.ts";
 import type { DoctorInput, DoctorReport } from "../engine/doctor.ts";
 import type { Engine, RepositoryAccess } from "../engine/engine.ts";
 import type { KeyReport, KeysInput, KeysReport, NewKeyInput, RemoveKeyInput } from "../engine/keys.ts";
+import type { KeyRing } from "../engine/key-ring.ts";
 import type { Kit, KitInput } from "../engine/kit.ts";
 import type { RestoreApplyInput, RestoreReport } from "../engine/restore-apply.ts";
 import type { RestorePlan, RestorePlanInput } from "../engine/restore-plan.ts";
@@ -23,6 +24,8 @@ import { lockCrm } from "./crm-lock.ts";
  * only a restore needs.
  */
 export interface Door {
+  /** A use case of this repository will follow: what takes long is begun. */
+  expect(access: RepositoryAccess, run: Run): Promise<void>;
   backup(input: BackupInput, run: Run): Promise<BackupReport>;
   predictBackup(input: BackupInput, run: Run): Promise<BackupPrediction>;
   snapshots(input: SnapshotsInput, run: Run): Promise<SnapshotsReport>;
@@ -54,11 +57,13 @@ export interface Waiting {
 export interface DoorOptions {
   /** Called once, when the first use case runs. */
   readonly loadEngine: () => Promise<Engine>;
+  /** The engine's. */
+  readonly keys: KeyRing;
   /** Where lock files of CRMs go, best first; the state folder is tried after them. */
   readonly lockFolders: readonly string[];
 }
 
-export function openDoor({ loadEngine, lockFolders }: DoorOptions): Door {
+export function openDoor({ loadEngine, keys, lockFolders }: DoorOptions): Door {
   let loading: Promise<Engine> | undefined;
   const engine = () => (loading ??= loadEngine());
 
@@ -68,6 +73,7 @@ export function openDoor({ loadEngine, lockFolders }: DoorOptions): Door {
   }
 
   return {
+    expect: (access, run) => keys.begin(access, run.signal),
     async backup(input, run) {
       const what = { crm: input.crm.name, location: input.repository.location, job: "backup", waitMs: input.waitMs };
       await using _lock = await locked(what, run);

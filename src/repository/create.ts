@@ -2,7 +2,8 @@ import { newConfig, sealConfig } from "../format/config-file.ts";
 import { newMasterKey, sealKeyFile } from "../format/key-file.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Storage } from "../storage/storage.ts";
-import { findMasterKey, type FoundKey, type OpenOptions } from "./open.ts";
+import { findMasterKey, type FoundKey } from "./master-key.ts";
+import type { OpenOptions } from "./open.ts";
 import { OpenedRepository } from "./opened-repository.ts";
 import type { Repository } from "./repository.ts";
 

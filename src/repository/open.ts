@@ -1,11 +1,9 @@
 import { newConfig, openConfig, type RepositoryConfig } from "../format/config-file.ts";
 import type { MasterKey } from "../format/crypto.ts";
-import { openDamagedKeyFile, openKeyFile } from "../format/key-file.ts";
-import type { Id } from "../format/tree.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
-import { mapBounded } from "../lib/map-bounded.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { LockHost } from "./held-lock.ts";
+import { findMasterKey, type FoundKey } from "./master-key.ts";
 import { OpenedRepository } from "./opened-repository.ts";
 import type { Repository } from "./repository.ts";
 
@@ -18,10 +16,9 @@ export interface OpenOptions {
   readonly storageForLocks?: () => Storage;
   /** `stand-in`: go on where `config` is damaged or missing, as verifying and repairing do. Absent: `needed`. */
   readonly config?: "needed" | "stand-in";
+  /** What `findMasterKey` will give, where it was begun before. */
+  readonly key?: Promise<FoundKey> | undefined;
 }
-
-/** Passwords that are tried at once: each takes a core for a fifth of a second, and 32 MiB. */
-const keysAtOnce = 2;
 
 /**
  * Opens a repository; it closes the storage when it is disposed of. Fails with `repository-missing`, `password-empty`,
@@ -34,7 +31,7 @@ export async function openRepository(storage: Storage, password: string, options
   // Loaded while scrypt works.
   const loadingConfig = storage.load({ kind: "config", name: "" }, undefined, signal);
   loadingConfig.catch(() => undefined);
-  const findingKey = findMasterKey(storage, password, signal);
+  const findingKey = options.key ?? findMasterKey(storage, password, signal);
   findingKey.catch(() => undefined);
   const sealedConfig = await loadingConfig.catch((error: unknown) => {
     if (!isHoldfastError(error, "storage-not-found")) throw error;
@@ -76,49 +73,4 @@ function configOf(
 async function hasKeys(storage: Storage, signal: AbortSignal): Promise<boolean> {
   for await (const _key of storage.list("key", signal)) return true;
   return false;
-}
-
-export interface FoundKey {
-  readonly masterKey: MasterKey;
-  /** Of the key file that the password opened. */
-  readonly keyId: Id;
-}
-
-/**
- * Tries the password on every key file. One that is damaged, or asks for too much, does not hide the others. When none
- * of the sound ones opens, those whose contents do not fit their name are tried too: what the password opens is good.
- */
-export async function findMasterKey(storage: Storage, password: string, signal: AbortSignal): Promise<FoundKey> {
-  const names: Id[] = [];
-  for await (const { name } of storage.list("key", signal)) names.push(name);
-  if (names.length === 0) throw new HoldfastError("repository-damaged", { reason: "no key file" });
-  let found: FoundKey | undefined;
-  let tried = 0;
-  let damage: unknown;
-  const damaged: { readonly name: Id; readonly bytes: Buffer }[] = [];
-  await mapBounded(names, keysAtOnce, async (name) => {
-    if (found !== undefined) return;
-    try {
-      const bytes = await storage.load({ kind: "key", name }, undefined, signal);
-      try {
-        const masterKey = await openKeyFile(name, bytes, password);
-        if (masterKey !== undefined) found = { masterKey, keyId: name };
-        tried += 1;
-      } catch (error) {
-        damaged.push({ name, bytes });
-        throw error;
-      }
-    } catch (error) {
-      if (!isHoldfastError(error, "repository-damaged") && !isHoldfastError(error, "storage-not-found")) throw error;
-      damage ??= error;
-    }
-    signal.throwIfAborted();
-  });
-  if (found !== undefined) return found;
-  for (const { name, bytes } of damaged) {
-    const masterKey = await openDamagedKeyFile(bytes, password).catch(() => undefined);
-    if (masterKey !== undefined) return { masterKey, keyId: name };
-  }
-  if (tried > 0) throw new HoldfastError("password-wrong", { location: storage.location });
-  throw damage;
 }

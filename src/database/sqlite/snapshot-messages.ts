@@ -10,7 +10,7 @@ export interface SnapshotThreadData {
 /** What it has seen when it is open: its first answer, without being asked. */
 export type OpenedSnapshot = Pick<DatabaseSnapshot, "schema" | "position">;
 
-/** Requests, answered in the order in which they come; `cancel`, which ends the opening, has no answer. */
+/** Requests, answered in the order in which they come; `cancel`, which ends what is under way, has no answer. */
 export type SnapshotRequest =
   | { readonly type: "cancel" }
   | { readonly type: "count"; readonly table: TableSchema }

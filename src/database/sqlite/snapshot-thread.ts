@@ -13,16 +13,16 @@ import { takeSnapshot } from "./take-snapshot.ts";
 const port = parentPort;
 if (port === null) throw new HoldfastError("internal", { reason: "snapshot-thread.ts is the program of a thread" });
 const { url, path } = workerData as SnapshotThreadData;
-const opening = new AbortController();
+const running = new AbortController();
 const readings = new Map<number, AsyncIterator<RowBatch>>();
 let snapshot: DatabaseSnapshot | undefined;
 let work = reply(async () => {
-  snapshot = await takeSnapshot(url, path, opening.signal);
+  snapshot = await takeSnapshot(url, path, running.signal);
   return { schema: snapshot.schema, position: snapshot.position };
 });
 
 port.on("message", (request: SnapshotRequest) => {
-  if (request.type === "cancel") opening.abort();
+  if (request.type === "cancel") running.abort();
   else work = work.then(() => reply(() => answer(request)));
 });
 
@@ -32,7 +32,7 @@ async function answer(request: Exclude<SnapshotRequest, { type: "cancel" }>): Pr
       return opened().reader(request.table).estimatedRows();
     case "read": {
       const { reading, table, range, targetBytes } = request;
-      const batches = opened().reader(table).read(range, opening.signal, targetBytes);
+      const batches = opened().reader(table).read(range, running.signal, targetBytes);
       readings.set(reading, batches[Symbol.asyncIterator]());
       return undefined;
     }

@@ -25,10 +25,18 @@ export async function openSnapshot(url: string, path: string, signal: AbortSigna
   try {
     const { schema, position } = await thread.opened;
     signal.throwIfAborted();
+    const [first] = schema.tables;
+    let begun = first && thread.begin({ ...whole, table: first });
+    const begin = (read: TableRead): Reading => {
+      const isBegun = begun !== undefined && read.table === first && isWhole(read);
+      const reading = isBegun && begun ? begun : thread.begin(read);
+      if (isBegun) begun = undefined;
+      return reading;
+    };
     return {
       schema,
       position,
-      reader: (table) => remoteReader(thread, table),
+      reader: (table) => remoteReader(thread, table, begin),
       [Symbol.asyncDispose]: () => thread.close(),
     };
   } catch (error) {
@@ -41,12 +49,20 @@ export async function openSnapshot(url: string, path: string, signal: AbortSigna
   }
 }
 
-function remoteReader(thread: SnapshotThread, table: TableSchema): TableReader {
+type TableRead = Omit<ReadRequest, "type" | "reading">;
+
+const whole = { range: {}, targetBytes: undefined };
+
+function isWhole({ range: { after, upTo }, targetBytes }: TableRead): boolean {
+  return after === undefined && upTo === undefined && targetBytes === undefined;
+}
+
+function remoteReader(thread: SnapshotThread, table: TableSchema, begin: (read: TableRead) => Reading): TableReader {
   return {
     table,
     estimatedRows: () => thread.ask<number>({ type: "count", table }),
     async *read(range, signal, targetBytes) {
-      const reading = thread.begin({ table, range, targetBytes });
+      const reading = begin({ table, range, targetBytes });
       try {
         for (;;) {
           signal.throwIfAborted();
@@ -106,7 +122,7 @@ class SnapshotThread {
     return this.#answer<T>();
   }
 
-  begin(read: Omit<ReadRequest, "type" | "reading">): Reading {
+  begin(read: TableRead): Reading {
     const reading = ++this.#readings;
     const next = () => this.ask<RowBatch | undefined>({ type: "next", reading });
     const begun = this.ask<undefined>({ type: "read", reading, ...read });
@@ -126,6 +142,7 @@ class SnapshotThread {
   }
 
   async close(): Promise<void> {
+    this.send({ type: "cancel" });
     void this.ask({ type: "close" });
     await this.#ended.promise;
   }
