@@ -50,7 +50,18 @@ function cancel(cancelling: AbortController): void {
 
 /** By itself, since the key of a repository is begun before the rest of the engine is there. */
 async function loadStorage(): Promise<Engine["openStorage"]> {
-  return (await import("./storage/local.ts")).localStorage;
+  const [{ localStorage }, { withCache }, { defaultCache }, { isPath }] = await Promise.all([
+    import("./storage/local.ts"),
+    import("./storage/cache.ts"),
+    import("./lib/cache-choice.ts"),
+    import("./config/location.ts"),
+  ]);
+  return (location, { cache = defaultCache, reading } = { reading: "through" }) => {
+    const storage = localStorage(location);
+    if (cache.use === "never" || (cache.use === "auto" && isPath(location))) return storage;
+    const folder = cacheFolder(process.env);
+    return withCache(storage, { folder, maxBytes: cache.maxBytes, now: () => new Date(), reading });
+  };
 }
 
 async function loadEngine(keys: KeyRing): Promise<Engine> {
@@ -96,6 +107,14 @@ function stateFolder(environment: NodeJS.ProcessEnv): string {
   if (own) return own;
   if (state) return join(state, "holdfast");
   return home ? join(home, ".local/state/holdfast") : "/var/lib/holdfast";
+}
+
+/** What may be deleted at any time. */
+function cacheFolder(environment: NodeJS.ProcessEnv): string {
+  const { HOLDFAST_CACHE: own, XDG_CACHE_HOME: cache, HOME: home } = environment;
+  if (own) return own;
+  if (cache) return join(cache, "holdfast");
+  return home ? join(home, ".cache/holdfast") : "/var/cache/holdfast";
 }
 
 function version(): string {

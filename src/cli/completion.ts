@@ -2,7 +2,7 @@ import type { Command } from "./command.ts";
 import { exitCodes } from "./exit-codes.ts";
 
 const shells = ["bash", "zsh", "fish"] as const;
-const globalFlags = "--config --repository --password-file --crm --json --lang --verbose --quiet --help";
+const globalFlags = "--config --repository --password-file --crm --json --lang --no-cache --verbose --quiet --help";
 
 /** Prints a script that completes commands, subcommands and options. `all` is asked late: the list holds this one. */
 export function completionCommand(all: () => readonly Command[]): Command {

@@ -5,6 +5,7 @@ import { defaultLimits } from "../config/default-limits.ts";
 import type { CrmDescription } from "../crm/platform.ts";
 import type { RepositoryAccess } from "../engine/engine.ts";
 import type { Door } from "../jobs/run.ts";
+import { type CacheChoice, defaultCache } from "../lib/cache-choice.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Run } from "../lib/run.ts";
@@ -23,6 +24,8 @@ export interface GlobalOptions {
   readonly crm?: string;
   readonly json?: boolean;
   readonly lang?: string;
+  /** False: `--no-cache`. */
+  readonly cache?: boolean;
   readonly verbose?: boolean;
   readonly quiet?: boolean;
 }
@@ -63,6 +66,7 @@ export interface Context extends ContextParts {
   /** Reads it from where it is; asks for it where that is a terminal. */
   password(source: PasswordSource): Promise<string>;
   limits(): Promise<Limits>;
+  cache(): Promise<CacheChoice>;
   /** The one CRM that is meant: `--crm`, or the only one of the configuration. */
   crm(): Promise<CrmDescription>;
   /** Its name where a name is enough; `undefined` when the repository shall decide. */
@@ -94,7 +98,7 @@ export function createContext(parts: ContextParts): Context {
     },
     async access(known) {
       const { location, password } = await context.repository(known);
-      const access = { location, password: await context.password(password) };
+      const access = { location, password: await context.password(password), cache: await context.cache() };
       await parts.door.expect(access, context.run);
       return access;
     },
@@ -106,6 +110,10 @@ export function createContext(parts: ContextParts): Context {
         onOpenFile: (subject) => events.report({ type: "warning", warning: { code: "password-file-open", subject } }),
       });
       return parts.decodePassword(bytes);
+    },
+    async cache() {
+      const choice = (await context.config())?.cache ?? defaultCache;
+      return globals.cache === false ? { ...choice, use: "never" } : choice;
     },
     async limits() {
       return (await context.config())?.limits ?? defaultLimits();

@@ -30,7 +30,7 @@ export const copyCommand: Command = {
       const report = await context.door.copy(
         {
           from,
-          to: { location, password: await context.password(password) },
+          to: { location, password: await context.password(password), cache: await context.cache() },
           name,
           ...(globals.crm === undefined ? {} : { crm: globals.crm }),
           points,

@@ -105,6 +105,7 @@ function globalOptions({ options }: Words): Option[] {
     new Option("--crm <name>", options.crm),
     new Option("--json", options.json),
     new Option("--lang <language>", options.lang).choices(languages),
+    new Option("--no-cache", options.noCache),
     new Option("-v, --verbose", options.verbose).conflicts("quiet"),
     new Option("-q, --quiet", options.quiet),
   ];

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { isTimeZone } from "./time-zone.ts";
-import { parseRate, ratePattern } from "./size.ts";
+import { parseRate, ratePattern, sizePattern } from "./size.ts";
 
 /**
  * `holdfast.yaml` as it is written, before anything is resolved. Closed: a key that is not named here is a mistake.
@@ -78,6 +78,19 @@ const copy = repository.extend({
   name: name.meta({ description: "What this copy is called: `holdfast copy --to NAME`, `--repository NAME`." }),
 });
 
+const cache = z.strictObject({
+  use: z
+    .enum(["auto", "always", "never"])
+    .optional()
+    .meta({ description: "`auto` (the default): for a repository that is not on a local disk." }),
+  size: z
+    .string()
+    .regex(new RegExp(sizePattern), { error: "size" })
+    .refine((value) => parseRate(value) !== undefined, problem("size"))
+    .optional()
+    .meta({ description: "Most that is kept, of all repositories together.", examples: ["1GiB"] }),
+});
+
 const limits = z.strictObject({
   read: rate.optional().meta({ description: "Most that is read from the CRM a second." }),
   write: rate.optional().meta({ description: "Most that is written a second." }),
@@ -95,6 +108,7 @@ export const configSchema = z
       .optional()
       .meta({ description: "Further repositories that `holdfast copy` fills, each with a password of its own." }),
     limits: limits.optional(),
+    cache: cache.optional().meta({ description: "Indexes and trees of the repository, kept on local disk." }),
     language: z.enum(["en", "zh-CN"]).optional().meta({ description: "Language of messages." }),
     timezone: z
       .string()

@@ -1,4 +1,5 @@
 import type { CrmDescription } from "../crm/platform.ts";
+import type { CacheChoice } from "../lib/cache-choice.ts";
 import type { Limits } from "../lib/limits.ts";
 
 /** `holdfast.yaml`, read, checked and resolved: paths absolute, sizes in bytes, defaults filled in. */
@@ -10,6 +11,7 @@ export interface Config {
   /** Where `holdfast copy` copies to. */
   readonly copies: readonly CopyConfig[];
   readonly limits: Limits;
+  readonly cache: CacheChoice;
   readonly language?: "en" | "zh-CN";
   /** IANA name; absent: the machine's. */
   readonly timezone?: string;

@@ -38,6 +38,7 @@ test("fills in what the least configuration leaves out", () => {
     repository: { location: "/srv/acme/backups", password: { kind: "file", target: "/srv/acme/password.txt" } },
     copies: [],
     limits: { workers: availableParallelism(), priority: "low" },
+    cache: { use: "auto", maxBytes: 1 << 30 },
   });
 });
 
@@ -54,6 +55,7 @@ test("reads everything there is to say", () => {
   - { name: two, database: "sqlite:/abs/two.db" }
 repository: { location: "s3:bucket/path", password: "cmd:pass show holdfast" }
 copies: [{ name: offsite, location: ../elsewhere, password: file:offsite.txt }]
+cache: { use: always, size: 2.5 GB }
 limits: { read: 50MB/s, write: 1.5 GiB/s, workers: 3, priority: normal }
 language: zh-CN
 timezone: Asia/Shanghai
@@ -77,6 +79,7 @@ timezone: Asia/Shanghai
     workers: 3,
     priority: "normal",
   });
+  assert.deepEqual(config.cache, { use: "always", maxBytes: 2_500_000_000 });
   assert.equal(config.timezone, "Asia/Shanghai");
 });
 

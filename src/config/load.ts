@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { LineCounter, parseDocument } from "yaml";
 import type { CrmDescription, FilesDescription } from "../crm/platform.ts";
+import { type CacheChoice, defaultCache } from "../lib/cache-choice.ts";
 import { closest } from "../lib/closest.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
@@ -136,6 +137,7 @@ function resolveConfig(written: WrittenConfig, file: string): Config {
     repository: resolveRepository(written.repository, folder),
     copies: (written.copies ?? []).map((copy) => ({ name: copy.name, ...resolveRepository(copy, folder) })),
     limits: resolveLimits(written.limits),
+    cache: resolveCache(written.cache),
     ...(written.language === undefined ? {} : { language: written.language }),
     ...(written.timezone === undefined ? {} : { timezone: written.timezone }),
   };
@@ -174,6 +176,12 @@ function absoluteReference(reference: string, folder: string): string {
 function resolveDatabase(url: string, folder: string): string {
   const path = /^sqlite:(?!\/\/)(.+)$/s.exec(url)?.[1];
   return path === undefined ? url : `sqlite:${resolve(folder, path)}`;
+}
+
+function resolveCache(written: WrittenConfig["cache"]): CacheChoice {
+  const { use, maxBytes } = defaultCache;
+  const size = written?.size === undefined ? undefined : parseRate(written.size);
+  return { use: written?.use ?? use, maxBytes: size ?? maxBytes };
 }
 
 function resolveLimits(written: WrittenConfig["limits"]): Limits {

@@ -2,5 +2,9 @@ import { resolve } from "node:path";
 
 /** A repository's location is a path, unless it begins with a kind of storage (`memory:`, `s3:`, …). */
 export function resolveLocation(location: string, folder: string): string {
-  return /^[a-z][a-z0-9+-]+:/i.test(location) ? location : resolve(folder, location);
+  return isPath(location) ? resolve(folder, location) : location;
+}
+
+export function isPath(location: string): boolean {
+  return !/^[a-z][a-z0-9+-]+:/i.test(location);
 }

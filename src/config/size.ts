@@ -11,5 +11,8 @@ export function parseRate(text: string): number | undefined {
   return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : undefined;
 }
 
+/** Sizes, written like rates without a time: `2GB`, `500 MiB`. */
+export const sizePattern = String.raw`^\d+(\.\d+)?\s*([kKmMgGtT]i?)?[bB]?$`;
+
 /** How such rates look, for the schema that editors use. */
 export const ratePattern = String.raw`^\d+(\.\d+)?\s*([kKmMgGtT]i?)?[bB]?(/s)?$`;

@@ -1,5 +1,6 @@
 import { openRepository } from "../repository/open.ts";
 import type { Repository } from "../repository/repository.ts";
+import { defaultCache } from "../lib/cache-choice.ts";
 import type { Run } from "../lib/run.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
 
@@ -11,13 +12,15 @@ export async function openFor(
   config: "needed" | "stand-in" = "needed",
 ): Promise<Repository> {
   run.report({ type: "phase", phase: "open", subject: access.location });
-  const storage = engine.openStorage(access.location);
+  // Who can do without the config looks whether all is sound: a cache would hide what is not.
+  const reading = config === "stand-in" ? "past" : "through";
+  const storage = engine.openStorage(access.location, { ...(access.cache && { cache: access.cache }), reading });
   try {
     return await openRepository(storage, access.password, {
       signal: run.signal,
       now: run.now,
       host: engine.host,
-      storageForLocks: () => engine.openStorage(access.location),
+      storageForLocks: () => engine.openStorage(access.location, { cache: { ...defaultCache, use: "never" }, reading }),
       config,
       key: engine.keys?.find(access),
     });

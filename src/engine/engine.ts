@@ -1,6 +1,7 @@
 import type { Platform } from "../crm/platform.ts";
 import type { DatabaseEngine } from "../database/database.ts";
 import type { Storage } from "../storage/storage.ts";
+import type { CacheChoice } from "../lib/cache-choice.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { HoldfastError } from "../lib/errors.ts";
 
@@ -13,7 +14,7 @@ import { HoldfastError } from "../lib/errors.ts";
 export interface Engine {
   /** `holdfast 0.1.0` */
   readonly program: string;
-  readonly openStorage: (location: string) => Storage;
+  readonly openStorage: (location: string, options?: OpenStorageOptions) => Storage;
   /** Absent: each key is worked out when its repository is opened. */
   readonly keys?: KeyRing;
   readonly platforms: readonly Platform[];
@@ -25,10 +26,17 @@ export interface Engine {
   readonly host: { readonly hostname: string; readonly username: string; readonly uid: number; readonly gid: number };
 }
 
+export interface OpenStorageOptions {
+  readonly cache?: CacheChoice;
+  /** `past`: everything is read from the storage itself, and what is removed still leaves the cache. */
+  readonly reading: "through" | "past";
+}
+
 /** Where a repository is and the secret that opens it. */
 export interface RepositoryAccess {
   readonly location: string;
   readonly password: string;
+  readonly cache?: CacheChoice;
 }
 
 export function databaseEngineFor(engine: Engine, url: string): DatabaseEngine {

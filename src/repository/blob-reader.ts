@@ -4,7 +4,7 @@ import { parseTree } from "../format/tree-json.ts";
 import type { BlobType, Id, Tree } from "../format/tree.ts";
 import { ZstdDecoder } from "../format/zstd-context.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
-import type { Storage } from "../storage/storage.ts";
+import type { ByteRange, Storage } from "../storage/storage.ts";
 import type { BlobIndex, BlobLocation } from "./blob-index.ts";
 import type { PackTable } from "./pack-table.ts";
 import type { BlobReader } from "./repository.ts";
@@ -57,12 +57,16 @@ export class StoredBlobReader implements BlobReader {
     for (const entry of this.#index.findAll(type, id)) {
       const location = this.#index.location(entry);
       if (location === undefined) continue;
-      try {
-        return this.#open(await this.#sealed(location, signal), location, id);
-      } catch (error) {
-        signal.throwIfAborted();
-        if (!isHoldfastError(error)) throw error;
-        failure ??= error;
+      const { pack, offset, length } = location;
+      // What was kept by a cache, or came over a bad line, may be wrong though the pack is right.
+      for (const read of [() => this.#sealed(location, signal), () => this.#read(pack, { offset, length }, signal)]) {
+        try {
+          return this.#open(await read(), location, id);
+        } catch (error) {
+          signal.throwIfAborted();
+          if (!isHoldfastError(error)) throw error;
+          failure ??= error;
+        }
       }
     }
     throw failure ?? new HoldfastError("repository-damaged", { reason: "blob missing", type, blob: id });
@@ -85,12 +89,13 @@ export class StoredBlobReader implements BlobReader {
   async #sealed(location: BlobLocation, signal: AbortSignal): Promise<Buffer> {
     const { pack, offset, length } = location;
     if (length < sealOverhead) throw new HoldfastError("repository-damaged", { reason: "blob length" });
-    if (length > smallBlob) return this.#read(pack, offset, length, signal);
+    if (length > smallBlob) return this.#read(pack, { offset, length }, signal);
     const end = offset + length;
     let window = this.#windows.find((one) => one.pack === pack && one.start <= offset && one.end >= end);
     if (window === undefined) {
       const stop = Math.max(end, Math.min(offset + windowBytes, this.#packs.end(pack)));
-      window = { pack, start: offset, end: stop, bytes: this.#read(pack, offset, stop - offset, signal) };
+      const range = { offset, length: stop - offset, again: "likely" } as const;
+      window = { pack, start: offset, end: stop, bytes: this.#read(pack, range, signal) };
     } else this.#windows = this.#windows.filter((one) => one !== window);
     this.#windows = [...this.#windows.slice(1 - windows), window];
     try {
@@ -99,13 +104,13 @@ export class StoredBlobReader implements BlobReader {
     } catch (error) {
       this.#windows = this.#windows.filter((one) => one !== window);
       // The window may have been read for somebody who has gone, or reach beyond a pack that was cut off.
-      return await this.#read(pack, offset, length, signal).catch(() => {
+      return await this.#read(pack, { offset, length }, signal).catch(() => {
         throw error;
       });
     }
   }
 
-  #read(pack: number, offset: number, length: number, signal: AbortSignal): Promise<Buffer> {
-    return this.#storage.load({ kind: "data", name: this.#packs.id(pack) }, { offset, length }, signal);
+  #read(pack: number, range: ByteRange, signal: AbortSignal): Promise<Buffer> {
+    return this.#storage.load({ kind: "data", name: this.#packs.id(pack) }, range, signal);
   }
 }

@@ -131,7 +131,7 @@ class Walk {
     this.#trees += entries.length;
     let bytes: Buffer;
     try {
-      const range = { offset: start, length: end - start };
+      const range = { offset: start, length: end - start, again: "likely" } as const;
       bytes = await storage.load({ kind: "data", name: packName(pack) }, range, signal);
     } catch (error) {
       signal.throwIfAborted();

@@ -26,6 +26,8 @@ export interface StoredFile {
 export interface ByteRange {
   readonly offset: number;
   readonly length: number;
+  /** Trees and other small blobs that readers come back to: a cache may keep them. */
+  readonly again?: "likely";
 }
 
 export interface StorageTraits {

@@ -323,6 +323,7 @@ export const en = {
     "too-big": "{path} must be at most {expected}.",
     yaml: "this is not YAML[[: {detail}]].",
     "yaml-duplicate": "this key stands here twice.",
+    size: "this is not a size; write 2GB or 500MiB.",
     rate: "this is not a rate; write 50MB/s or 20MiB/s.",
     timezone: "this is not a time zone[[; did you mean {suggestion}?]]",
     "plain-secret":
@@ -585,6 +586,7 @@ export const en = {
     crm: "which CRM, where there are several",
     json: "answers and events as JSON lines",
     lang: "language of messages: en or zh-CN",
+    noCache: "read everything from the repository itself, and keep nothing of it on this machine",
     verbose: "say more",
     quiet: "say only what matters",
   },
