@@ -1,19 +1,10 @@
 /** One file of a restore, from a temporary name in its folder to its place. Used in worker threads, so synchronous. */
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fchownSync,
-  fstatSync,
-  openSync,
-  renameSync,
-  unlinkSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, constants, fchmodSync, fchownSync, fstatSync, openSync, renameSync, unlinkSync } from "node:fs";
 import { nodePath, type ByteName } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { setExtendedAttribute, setTimes } from "../lib/posix.ts";
 import { temporaryName } from "../lib/temporary-name.ts";
+import { writeCached, type DirectFile } from "./direct-file.ts";
 import type { FileMetadata, Placing } from "./repository.ts";
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = constants;
@@ -49,21 +40,41 @@ const zeroBlock = Buffer.alloc(4096);
  * byte given was left out, so that the file's size is still to be set.
  */
 export function writePiece(fd: number, bytes: Buffer, position: number): boolean {
+  const parts = dataParts(bytes, position);
+  for (const { from, to } of parts) writeCached(fd, bytes.subarray(from, to), position + from);
+  return endsInHole(bytes, parts);
+}
+
+/** The same for a long file. */
+export async function writeLongPiece(file: DirectFile, bytes: Buffer, position: number): Promise<boolean> {
+  const parts = dataParts(bytes, position);
+  for (const { from, to } of parts) await file.write(bytes.subarray(from, to), position + from);
+  return endsInHole(bytes, parts);
+}
+
+interface Part {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** All but the blocks that are nothing but zeros. */
+function dataParts(bytes: Buffer, position: number): readonly Part[] {
   const block = zeroBlock.length;
+  const parts: Part[] = [];
   let from = 0;
   let at = (block - (position % block)) % block;
   for (; at + block <= bytes.length; at += block) {
     if (bytes[at] !== 0 || bytes[at + block - 1] !== 0) continue;
     if (zeroBlock.compare(bytes, at, at + block) !== 0) continue;
-    writeAll(fd, bytes.subarray(from, at), position + from);
+    if (at > from) parts.push({ from, to: at });
     from = at + block;
   }
-  writeAll(fd, bytes.subarray(from), position + from);
-  return from === bytes.length;
+  if (bytes.length > from) parts.push({ from, to: bytes.length });
+  return parts;
 }
 
-function writeAll(fd: number, bytes: Buffer, position: number): void {
-  for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done, bytes.length - done, position + done);
+function endsInHole(bytes: Buffer, parts: readonly Part[]): boolean {
+  return bytes.length > 0 && parts.at(-1)?.to !== bytes.length;
 }
 
 /** Sets what an open file is to be known by. `onLost` is told of each part that could not be set. */

@@ -47,10 +47,12 @@ const door: WorkerDoor = {
 const answer = answerer();
 let failed = false;
 
-port.on("message", ({ job, request }: ToWorker) => {
+port.on("message", (message: ToWorker) => void handle(message));
+
+async function handle({ job, request }: ToWorker): Promise<void> {
   if (failed) return;
   try {
-    const result = answer(request);
+    const result = await answer(request);
     post({ type: "answer", job, answer: result.answer }, result.transfer ?? []);
   } catch (error) {
     failed = true;
@@ -58,9 +60,10 @@ port.on("message", ({ job, request }: ToWorker) => {
     const facts = isHoldfastError(error) ? error.facts : { reason: "worker" };
     post({ type: "failed", code, facts, detail: error instanceof Error ? (error.stack ?? "") : String(error) }, []);
   }
-});
+}
 
-function answerer(): (request: unknown) => RoleAnswer {
+/** A role that answers with promises may be given its next request before it has answered the last. */
+function answerer(): (request: unknown) => RoleAnswer | Promise<RoleAnswer> {
   switch (setup.role) {
     case "upload":
       return uploadWorker(setup, door);

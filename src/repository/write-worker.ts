@@ -2,6 +2,7 @@ import { closeSync, ftruncateSync } from "node:fs";
 import { hash } from "node:crypto";
 import { sealOverhead, UnsealRun } from "../format/crypto.ts";
 import { ZstdDecoder } from "../format/zstd-context.ts";
+import { DirectFile, openDirect, worthwhileBytes, WriteStages } from "./direct-file.ts";
 import { nodeBuffer } from "./message-bytes.ts";
 import {
   type Begun,
@@ -10,6 +11,7 @@ import {
   placeFile,
   reopenFile,
   setFileMetadata,
+  writeLongPiece,
   writePiece,
 } from "./restored-file.ts";
 import type { ByteName } from "../lib/byte-name.ts";
@@ -27,8 +29,11 @@ import {
 } from "./write-messages.ts";
 import type { RoleAnswer } from "./worker.ts";
 
-/** The part of `writeFiles` that runs in a worker thread: from sealed bytes to files in their places. */
-export function writeWorker(setup: WriteWorkerSetup): (request: unknown) => RoleAnswer {
+/**
+ * The part of `writeFiles` that runs in a worker thread: from sealed bytes to files in their places. Blobs are opened
+ * for one request after the other; while the last writes of one are on their way to the disk, the next is begun.
+ */
+export function writeWorker(setup: WriteWorkerSetup): (request: unknown) => Promise<RoleAnswer> {
   const opener = new UnsealRun({
     encrypt: nodeBuffer(setup.key.encrypt),
     macK: nodeBuffer(setup.key.macK),
@@ -36,13 +41,16 @@ export function writeWorker(setup: WriteWorkerSetup): (request: unknown) => Role
   });
   const throttle = new Throttle(setup.throttle, setup.writeBytesPerSecond);
   const blobs = new BlobOpener(opener);
+  const stages = new WriteStages();
+  let last: Promise<unknown> = Promise.resolve();
 
-  return (message) => {
-    const request = message as WriteRequest;
-    const files = new OpenFiles(request);
+  const fill = async (request: WriteRequest): Promise<OpenFiles> => {
+    const files = new OpenFiles(request, stages);
     const { pieces } = request;
     // A file with no pieces is empty, and is made all the same.
-    for (let file = 0; file < request.names.length; file++) if (files.left(file) === 0) files.write(file, undefined, 0);
+    for (let file = 0; file < request.names.length; file++) {
+      if (files.left(file) === 0) await files.write(file, undefined, 0);
+    }
     let opened: Buffer | undefined;
     for (let at = 0; at < pieces.length; at += pieceNumbers) {
       const [blob = 0, file = 0, position = 0] = pieces.subarray(at, at + pieceNumbers);
@@ -50,12 +58,20 @@ export function writeWorker(setup: WriteWorkerSetup): (request: unknown) => Role
       if (opened === undefined) files.fail(file, "blob", "a blob is damaged");
       else {
         throttle.takeSync(opened.length);
-        files.write(file, opened, position);
+        const writing = files.write(file, opened, position);
+        if (writing) await writing;
       }
     }
     // Given back now: the garbage collector would let hundreds of MiB of these gather.
     if (request.sealed.buffer instanceof ArrayBuffer) request.sealed.buffer.transfer(0);
-    return { answer: files.answer() };
+    return files;
+  };
+
+  return async (message) => {
+    const filling = last.then(() => fill(message as WriteRequest));
+    last = filling.catch(() => undefined);
+    const files = await filling;
+    return { answer: await files.answer() };
   };
 }
 
@@ -91,7 +107,9 @@ const smallBlob = 64 << 10;
 interface FileState {
   left: number;
   fd: number | undefined;
-  temporary: Parameters<typeof placeFile>[1] | undefined;
+  temporary: ByteName | undefined;
+  /** Of a long file. */
+  direct: { readonly file: DirectFile; readonly descriptor: number } | undefined;
   endsInHole: boolean;
   failed: boolean;
 }
@@ -99,18 +117,23 @@ interface FileState {
 /** The files of one request while they are written. */
 class OpenFiles {
   readonly #request: WriteRequest;
+  readonly #stages: WriteStages;
   readonly #states: FileState[];
   readonly #begun: ReadonlyMap<number, WriteRequest["begun"][number]>;
   readonly #failed: WriteFailure[] = [];
   readonly #lost: { file: number; what: string }[] = [];
+  /** Long files whose last bytes are on their way. */
+  readonly #finishing: Promise<void>[] = [];
 
-  constructor(request: WriteRequest) {
+  constructor(request: WriteRequest, stages: WriteStages) {
     this.#request = request;
+    this.#stages = stages;
     this.#begun = new Map(request.begun.map((one) => [one.file, one]));
     this.#states = request.names.map((_, file) => ({
       left: request.files[file * fileNumbers + 2] ?? 0,
       fd: undefined,
       temporary: undefined,
+      direct: undefined,
       endsInHole: false,
       failed: false,
     }));
@@ -120,16 +143,27 @@ class OpenFiles {
     return this.#states[file]?.left ?? 0;
   }
 
-  /** Writes one piece, or none for an empty file, and puts the file into its place after the last. */
-  write(file: number, bytes: Buffer | undefined, position: number): void {
+  /**
+   * Writes one piece, or none for an empty file, and puts the file into its place after the last. A promise only for
+   * long files: `bytes` must stay as they are until it resolves.
+   */
+  write(file: number, bytes: Buffer | undefined, position: number): Promise<void> | undefined {
     const state = this.#states[file];
-    if (state === undefined || state.failed) return;
+    if (state === undefined || state.failed) return undefined;
     try {
-      this.#write(file, state, bytes, position);
+      const fd = (state.fd ??= this.#open(file, state));
+      if (state.direct && bytes !== undefined) {
+        return this.#writeLong(file, state, bytes, position).catch((error: unknown) => this.#failWith(file, error));
+      }
+      if (bytes !== undefined) {
+        if (writePiece(fd, bytes, position)) state.endsInHole = true;
+        state.left--;
+      }
+      if (state.left <= 0) this.#finish(file, state, fd);
     } catch (error) {
-      const code = error instanceof Error && "code" in error ? String(error.code) : "internal";
-      this.fail(file, code, error instanceof Error ? error.message : String(error));
+      this.#failWith(file, error);
     }
+    return undefined;
   }
 
   fail(file: number, code: string, message: string): void {
@@ -137,42 +171,84 @@ class OpenFiles {
     if (state === undefined || state.failed) return;
     state.failed = true;
     this.#failed.push({ file, code, message });
-    if (state.fd !== undefined) closeSync(state.fd);
-    if (state.temporary !== undefined) dropFile(this.#folder(file), state.temporary);
+    if (state.direct) this.#finishing.push(this.#drop(file, state));
+    else this.#close(file, state);
   }
 
-  answer(): WriteAnswer {
+  /** When everything is written or has failed. */
+  async answer(): Promise<WriteAnswer> {
+    await Promise.all(this.#finishing);
+    // What has failed since adds itself.
+    await Promise.all(this.#finishing);
     return { failed: this.#failed, lost: this.#lost };
   }
 
-  #write(file: number, state: FileState, bytes: Buffer | undefined, position: number): void {
+  #failWith(file: number, error: unknown): void {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "internal";
+    this.fail(file, code, error instanceof Error ? error.message : String(error));
+  }
+
+  #open(file: number, state: FileState): number {
     const folder = this.#folder(file);
-    if (state.fd === undefined) {
-      const begun = this.#begun.get(file);
-      if (begun) state.fd = reopenFile(folder, begun.temporary, begun.inode);
-      else ({ fd: state.fd, temporary: state.temporary } = this.#begin(folder, file));
+    const begun = this.#begun.get(file);
+    let fd: number;
+    if (begun) fd = reopenFile(folder, begun.temporary, begun.inode);
+    else ({ fd, temporary: state.temporary } = this.#begin(folder, file));
+    const descriptor = this.#size(file) >= worthwhileBytes ? openDirect(fd) : undefined;
+    if (descriptor !== undefined) {
+      state.direct = { descriptor, file: new DirectFile(fd, descriptor, this.#stages) };
     }
-    if (bytes !== undefined) {
-      if (writePiece(state.fd, bytes, position)) state.endsInHole = true;
-      state.left--;
-    }
+    return fd;
+  }
+
+  async #writeLong(file: number, state: FileState, bytes: Buffer, position: number): Promise<void> {
+    const { direct, fd } = state;
+    if (direct === undefined || fd === undefined) return;
+    if (await writeLongPiece(direct.file, bytes, position)) state.endsInHole = true;
+    state.left--;
     if (state.left > 0) return;
-    const { fd, temporary } = state;
+    const finishing = direct.file.finish().then(() => {
+      state.direct = undefined;
+      closeSync(direct.descriptor);
+      this.#finish(file, state, fd);
+    });
+    this.#finishing.push(finishing.catch((error: unknown) => this.#failWith(file, error)));
+  }
+
+  /** All is written that this request has of the file. */
+  #finish(file: number, state: FileState, fd: number): void {
+    const { temporary } = state;
     if (temporary !== undefined) {
-      if (state.endsInHole) ftruncateSync(fd, this.#request.files[file * fileNumbers + 1] ?? 0);
+      if (state.endsInHole) ftruncateSync(fd, this.#size(file));
       setFileMetadata(fd, this.#metadata(file), (what) => this.#lost.push({ file, what }));
     }
     // Not closed twice if that fails.
     state.fd = undefined;
     closeSync(fd);
     if (temporary === undefined) return;
-    placeFile(folder, temporary, this.#request.names[file] ?? temporary);
+    placeFile(this.#folder(file), temporary, this.#request.names[file] ?? temporary);
     state.temporary = undefined;
+  }
+
+  async #drop(file: number, state: FileState): Promise<void> {
+    const { direct } = state;
+    await direct?.file.finish().catch(() => undefined);
+    if (direct) closeSync(direct.descriptor);
+    this.#close(file, state);
+  }
+
+  #close(file: number, state: FileState): void {
+    if (state.fd !== undefined) closeSync(state.fd);
+    if (state.temporary !== undefined) dropFile(this.#folder(file), state.temporary);
   }
 
   #begin(folder: number, file: number): Begun {
     const { names, placing } = this.#request;
     return beginFile(folder, names[file] ?? ("" as ByteName), placing);
+  }
+
+  #size(file: number): number {
+    return this.#request.files[file * fileNumbers + 1] ?? 0;
   }
 
   #folder(file: number): number {

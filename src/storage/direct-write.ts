@@ -1,14 +1,12 @@
 import { constants } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
+import { alignedMemory, diskBlock } from "../lib/aligned-memory.ts";
 import { hasSystemCode } from "./local-error.ts";
 
 /** Below this a file goes through the page cache: an index or a snapshot is read again soon, and is small. */
 const worthwhileBytes = 1 << 20;
 /** Written at once; a multiple of every block size. */
 const stageBytes = 4 << 20;
-/** Memory, positions and lengths of direct writes must be multiples of the disk's block, which is 512 or 4096. */
-const block = 4096;
-const wasmPage = 64 << 10;
 
 /**
  * Writes packs past the page cache (`O_DIRECT`). What a backup writes is not read again soon, and it is synced at once
@@ -17,7 +15,7 @@ const wasmPage = 64 << 10;
  * trying tells, there are none from then on.
  */
 export class DirectWriter {
-  readonly #stages: Uint8Array[] = [];
+  readonly #stages: Buffer[] = [];
   #refused = constants.O_DIRECT === undefined;
 
   /** The flag to open a file with that `bytes` are to be written to, or 0. */
@@ -34,12 +32,12 @@ export class DirectWriter {
 
   /** Writes all to a file that was opened with the flag. The last block is filled up, and cut off again. */
   async write(handle: FileHandle, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
-    const stage = this.#stages.pop() ?? alignedMemory();
+    const stage = this.#stages.pop() ?? alignedMemory(stageBytes);
     try {
       for (let offset = 0; offset < bytes.length; offset += stageBytes) {
         const part = bytes.subarray(offset, offset + stageBytes);
         stage.set(part);
-        const padded = Math.ceil(part.length / block) * block;
+        const padded = Math.ceil(part.length / diskBlock) * diskBlock;
         stage.fill(0, part.length, padded);
         for (let done = 0; done < padded;) {
           const { bytesWritten } = await handle.write(stage, done, padded - done, offset + done);
@@ -52,15 +50,4 @@ export class DirectWriter {
       this.#stages.push(stage);
     }
   }
-}
-
-// Node's types leave it out.
-declare const WebAssembly: {
-  readonly Memory: new (size: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
-};
-
-/** Only WebAssembly gives memory that starts at a page. */
-function alignedMemory(): Uint8Array {
-  const pages = stageBytes / wasmPage;
-  return new Uint8Array(new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer);
 }
