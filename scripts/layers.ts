@@ -31,7 +31,12 @@ export const layers: readonly Layer[] = [
     purpose: "the format over a storage; it knows nothing of CRMs, folders or databases",
   },
   { folder: "files", imports: ["lib"], purpose: "folder trees on disk; it knows nothing of repositories" },
-  { folder: "database", imports: ["lib"], purpose: "rows and schemas; it knows nothing of repositories" },
+  {
+    folder: "database",
+    imports: ["lib"],
+    packagesOf: { "mysql/session.ts": ["mysql2"] },
+    purpose: "rows and schemas; it knows nothing of repositories",
+  },
   {
     folder: "crm",
     imports: ["lib", "files", "database"],

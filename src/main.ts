@@ -65,9 +65,10 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
 }
 
 async function loadEngine(keys: KeyRing): Promise<Engine> {
-  const [openStorage, { sqliteEngine }, { custom }, { tryton }] = await Promise.all([
+  const [openStorage, { sqliteEngine }, { mysqlEngine }, { custom }, { tryton }] = await Promise.all([
     loadStorage(),
     import("./database/sqlite/sqlite.ts"),
+    import("./database/mysql/mysql.ts"),
     import("./crm/custom.ts"),
     import("./crm/tryton.ts"),
   ]);
@@ -77,7 +78,7 @@ async function loadEngine(keys: KeyRing): Promise<Engine> {
     openStorage,
     keys,
     platforms: [tryton, custom],
-    databases: [sqliteEngine],
+    databases: [sqliteEngine, mysqlEngine],
     stateFolder: stateFolder(process.env),
     readSecret: async (reference, signal) => {
       const [{ parseSecretReference }, { readSecret }] = await Promise.all([

@@ -453,6 +453,13 @@ export const en = {
     "check-config": "Check the CRM's configuration: host names, paths and passwords of this machine.",
   },
   uncovered: {
+    "mysql-engine":
+      "its storage engine knows no transactions: its rows are as of when they were read, a little later than the rest",
+    "mysql-elsewhere": "its rows are kept outside of this database, and are not stored; the table itself is",
+    "mysql-history": "the history that a system-versioned table keeps of its rows is not stored; its present rows are",
+    "mysql-directory": "it lies in a folder of its own, and is restored into the server's",
+    "mysql-no-right":
+      "the database user may not see it, so it is not stored: `holdfast doctor` says which right is missing",
     "sqlite-module":
       "a virtual table of a module that SQLite itself does not have: what the module keeps outside of the database is not stored",
     "sqlite-samples": "samples for the query planner; `ANALYZE` makes them again",

@@ -441,6 +441,11 @@ export const zhCn: Words = {
     "check-config": "检查 CRM 的配置：本机的主机名、路径和密码。",
   },
   uncovered: {
+    "mysql-engine": "其存储引擎不支持事务：其中的行以读取时为准，略晚于其他数据",
+    "mysql-elsewhere": "其中的行保存在此数据库之外，未备份；表结构本身已备份",
+    "mysql-history": "系统版本表保存的历史行未备份；当前的行已备份",
+    "mysql-directory": "它位于单独的文件夹中，还原时会放到服务器自己的文件夹",
+    "mysql-no-right": "数据库用户无权查看，因此未备份：`holdfast doctor` 会说明缺少哪项权限",
     "sqlite-module": "虚拟表所用的模块不是 SQLite 自带的：该模块存放在数据库之外的内容未备份",
     "sqlite-samples": "查询规划器的采样数据，可用 `ANALYZE` 重新生成",
   },

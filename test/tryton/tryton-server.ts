@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { freePort } from "../support/free-port.ts";
 import { python, type TrytonCrm } from "./tryton-crm.ts";
 
 /** A running trytond, asked as its clients ask it: by JSON-RPC. */
@@ -66,14 +66,4 @@ async function rpc(url: string, method: string, params: readonly unknown[], sess
   const answer = (await response.json()) as { readonly result?: unknown; readonly error?: unknown };
   if (answer.error) throw new Error(`${method}: ${JSON.stringify(answer.error).slice(0, 500)}`);
   return answer.result ?? answer;
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  await once(probe, "close");
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }

@@ -1,0 +1,42 @@
+import { HoldfastError } from "../../lib/errors.ts";
+import type { ColumnSchema } from "../database.ts";
+import { columnKind } from "./column-kind.ts";
+
+/**
+ * Fields of a line, as `LOAD DATA … FIELDS ESCAPED BY '\\'` takes them: `\N` is NULL, and `\0`, `\t`, `\n`, `\r` and `\\`
+ * stand for NUL, TAB, LF, CR and the backslash.
+ */
+const letters: Readonly<Record<string, string>> = { "0": "\0", t: "\t", n: "\n", r: "\r", "\\": "\\" };
+
+/** The bytes of a field as a latin1 string; `undefined` is NULL. */
+export function unescapeField(field: string): string | undefined {
+  if (!field.includes("\\")) return field;
+  if (field === "\\N") return undefined;
+  return field.replaceAll(/\\(.?)/gs, (_, letter: string) => {
+    const byte = letters[letter];
+    if (byte === undefined) throw malformedField(field);
+    return byte;
+  });
+}
+
+export function malformedField(field: string): HoldfastError {
+  return new HoldfastError("restore-mismatch", { reason: "malformed field", subject: field.slice(0, 20) });
+}
+
+/** The value of a field that is valid text. */
+export function textOf(field: string, column: ColumnSchema): string | undefined {
+  const kind = columnKind(column);
+  if (kind !== "text" && kind !== "enum") return undefined;
+  const value = unescapeField(field);
+  if (value === undefined) return undefined;
+  const bytes = Buffer.from(value, "latin1");
+  const text = bytes.toString("utf8");
+  return Buffer.from(text, "utf8").equals(bytes) ? text : undefined;
+}
+
+/** A field as a person reads it. */
+export function readable(field: string, column: ColumnSchema): string | null {
+  const value = unescapeField(field);
+  if (value === undefined) return null;
+  return columnKind(column) === "hex" ? `x'${value.toLowerCase()}'` : Buffer.from(value, "latin1").toString("utf8");
+}

@@ -1,0 +1,53 @@
+import type { DatabaseAddress, DatabaseHolder, ServerHome } from "../database.ts";
+import { quoteName, quoteText } from "./identifier.ts";
+import { identityOf, tablesDigest } from "./identity.ts";
+import { databaseOf, targetOf, withDatabase } from "./location.ts";
+import { renameDatabase } from "./rename.ts";
+import { Session } from "./session.ts";
+
+/** A name has at most so many characters. */
+const longestName = 64;
+
+/** A database beside another one: what a restore builds, and what it keeps. Events sleep there. */
+const besideName = /_holdfast_(?:new|old)_\w+$/;
+
+export const mysqlHome: ServerHome = {
+  kind: "server",
+  beside(address, id, role) {
+    const ending = `_holdfast_${role}_${id.replaceAll(/\W/g, "")}`.slice(0, 40);
+    return withDatabase(address, databaseOf(address.url).slice(0, longestName - ending.length) + ending);
+  },
+  identity: (address, signal) => onServer(address, signal, (session, database) => identityOf(session, database)),
+  witness: (address, signal) => onServer(address, signal, witnessOf),
+  rename: (address, to, signal) => {
+    const place = databaseOf(to.url);
+    const events = besideName.test(place) ? "asleep" : "awake";
+    return onServer(address, signal, (session, database) => renameDatabase(session, database, place, events));
+  },
+  drop: (address, signal) =>
+    onServer(address, signal, (session, database) => session.run(`DROP DATABASE IF EXISTS ${quoteName(database)}`)),
+};
+
+export function holdersOf(address: DatabaseAddress, signal: AbortSignal): Promise<readonly DatabaseHolder[]> {
+  return onServer(address, signal, async (session, database) => {
+    const rows = await session.query(
+      `SELECT ID, USER, HOST FROM information_schema.PROCESSLIST WHERE DB=${quoteText(database)} AND ID<>CONNECTION_ID()`,
+    );
+    return rows.map(([id, user, host]) => ({ pid: Number(id), command: `${user}@${host}` }));
+  });
+}
+
+async function onServer<T>(
+  address: DatabaseAddress,
+  signal: AbortSignal,
+  work: (session: Session, database: string) => Promise<T>,
+): Promise<T> {
+  const target = await targetOf(address);
+  await using session = await Session.open(target, undefined, signal);
+  return await work(session, target.database);
+}
+
+/** InnoDB notes when each table was changed last; counters and numbers of tables see what falls into one second. */
+async function witnessOf(session: Session, database: string): Promise<string> {
+  return tablesDigest(session, database, "TABLE_NAME, CREATE_TIME, UPDATE_TIME, AUTO_INCREMENT, DATA_LENGTH");
+}

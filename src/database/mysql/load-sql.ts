@@ -1,0 +1,54 @@
+import type { TableSchema } from "../database.ts";
+import { columnKind } from "./column-kind.ts";
+import { quoteName, quoteText } from "./identifier.ts";
+
+/** What a session must be told before it loads rows as they are: no check, no value made up for a zero. */
+export const loadSettings: readonly string[] = [
+  "SET SESSION sql_mode='ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'",
+  "SET SESSION foreign_key_checks=0, unique_checks=0",
+  "SET SESSION time_zone='+00:00'",
+];
+
+/** MariaDB alone checks CHECK constraints by a setting; MySQL's are part of the table. */
+export const withoutChecks = "SET SESSION check_constraint_checks=0";
+
+/** `LOAD DATA` of lines as they are; `file` as the client finds it. */
+export function loadStatement(table: TableSchema, file: string, into = table.name): string {
+  const targets: string[] = [];
+  const settings: string[] = [];
+  table.columns.forEach((column, at) => {
+    const name = quoteName(column.name);
+    if (columnKind(column) !== "hex") {
+      targets.push(name);
+      return;
+    }
+    targets.push(`@c${at}`);
+    settings.push(`${name}=UNHEX(@c${at})`);
+  });
+  return (
+    `LOAD DATA LOCAL INFILE ${quoteText(file)} INTO TABLE ${quoteName(into)} CHARACTER SET utf8mb4 ` +
+    String.raw`FIELDS TERMINATED BY '\t' ESCAPED BY '\\' LINES TERMINATED BY '\n'` +
+    ` (${targets.join(",")})${settings.length === 0 ? "" : ` SET ${settings.join(",")}`}`
+  );
+}
+
+/**
+ * The same rows in an `INSERT`, for a server that takes no local files.
+ * @param lines whole lines, each ended by LF
+ */
+export function insertStatement(table: TableSchema, lines: Buffer): string {
+  const kinds = table.columns.map(columnKind);
+  const rows = lines
+    .toString("utf8", 0, lines.length - 1)
+    .split("\n")
+    .map((line) => {
+      const values = line.split("\t").map((field, at) => {
+        if (field === String.raw`\N`) return "NULL";
+        // The escapes of a line mean the same in a text of SQL, which escapes its own quote too.
+        return kinds[at] === "hex" ? `X'${field}'` : `'${field.replaceAll("'", String.raw`\'`)}'`;
+      });
+      return `(${values.join(",")})`;
+    });
+  const names = table.columns.map(({ name }) => quoteName(name)).join(",");
+  return `INSERT INTO ${quoteName(table.name)}(${names}) VALUES ${rows.join(",")}`;
+}

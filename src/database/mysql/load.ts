@@ -1,0 +1,198 @@
+import { randomUUID } from "node:crypto";
+import { HoldfastError } from "../../lib/errors.ts";
+import type { DatabaseAddress, DatabaseSchema, LoadOptions, RowBatch, TableRows, TableSchema } from "../database.ts";
+import { withoutDefiner } from "./definer.ts";
+import { mysqlFailure, serverCode } from "./failure.ts";
+import { quoteName, quoteText } from "./identifier.ts";
+import { insertStatement, loadSettings, loadStatement, withoutChecks } from "./load-sql.ts";
+import { targetOf, type Target } from "./location.ts";
+import { eventState } from "./event-state.ts";
+import { Session } from "./session.ts";
+
+/** Tables are loaded side by side: the server puts each in place with one thread. */
+const connections = 2;
+
+/** A packet holds at least 16 MiB by default; an INSERT of a batch of 1 MiB needs little more than the batch. */
+const insertBytes = 1 << 20;
+
+/** Builds a new database, or fills one that is there and empty. What was built is removed again when anything fails. */
+export async function loadMysql(
+  address: DatabaseAddress,
+  schema: DatabaseSchema,
+  tables: AsyncIterable<TableRows>,
+  options: LoadOptions,
+): Promise<void> {
+  const target = await targetOf(address);
+  const { signal } = options;
+  await createDatabase(target, schema, signal);
+  try {
+    await using opened = new AsyncDisposableStack();
+    const sessions: Session[] = [];
+    for (let count = 0; count < connections; count++) sessions.push(opened.use(await openLoader(target, signal)));
+    const [first] = sessions;
+    if (!first) throw new HoldfastError("internal", {});
+    for (const statement of schema.before) await first.run(statement);
+    await loadAll(sessions, tables);
+    await finish(first, schema, options);
+  } catch (error) {
+    // Not with the run's signal: it may be what ended the run.
+    await dropDatabase(target, AbortSignal.timeout(60_000)).catch(() => {});
+    throw mysqlFailure("restore-mismatch", { path: target.location }, error);
+  }
+}
+
+async function openLoader(target: Target, signal: AbortSignal): Promise<Session> {
+  const session = await Session.open(target, target.database, signal);
+  for (const statement of loadSettings) await session.run(statement);
+  if (session.server.flavour === "mariadb") await session.run(withoutChecks);
+  return session;
+}
+
+async function createDatabase(
+  target: Target,
+  { engine, settings }: DatabaseSchema,
+  signal: AbortSignal,
+): Promise<void> {
+  if (engine !== "mysql") throw new HoldfastError("database-unsupported", { url: target.location, reason: engine });
+  const word = (name: string): string => {
+    const value = settings[name];
+    if (typeof value === "string" && /^\w+$/.test(value)) return value;
+    throw new HoldfastError("restore-mismatch", { subject: name, reason: "no name" });
+  };
+  await using session = await Session.open(target, undefined, signal);
+  const [there] = await session.query(
+    `SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME=${quoteText(target.database)}`,
+  );
+  if (!there) {
+    const defaults = `CHARACTER SET ${word("character_set")} COLLATE ${word("collation")}`;
+    // Its mark, by which it is known again whatever its name is (`identity.ts`).
+    const comment = session.server.flavour === "mariadb" ? ` COMMENT 'holdfast ${randomUUID()}'` : "";
+    await session.run(`CREATE DATABASE ${quoteName(target.database)} ${defaults}${comment}`);
+    return;
+  }
+  const [content] = await session.query(
+    `SELECT (SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA=${quoteText(target.database)})+` +
+      `(SELECT COUNT(*) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA=${quoteText(target.database)})`,
+  );
+  if (content?.[0] !== "0") throw new HoldfastError("target-not-empty", { path: target.location });
+}
+
+async function dropDatabase(target: Target, signal: AbortSignal): Promise<void> {
+  await using session = await Session.open(target, undefined, signal);
+  await session.run(`DROP DATABASE IF EXISTS ${quoteName(target.database)}`);
+}
+
+async function loadAll(sessions: readonly Session[], tables: AsyncIterable<TableRows>): Promise<void> {
+  const queue = tables[Symbol.asyncIterator]();
+  let failed = false;
+  // One at a time asks for the next table, so that the order and the progress stay plain.
+  let asking: Promise<unknown> = Promise.resolve();
+  const next = (): Promise<IteratorResult<TableRows>> => {
+    const answer = asking.then(() => (failed ? { done: true as const, value: undefined } : queue.next()));
+    asking = answer.catch(() => {});
+    return answer;
+  };
+  const work = async (session: Session): Promise<void> => {
+    for (let one = await next(); one.done !== true; one = await next()) await loadTable(session, one.value);
+  };
+  const results = await Promise.allSettled(
+    sessions.map((session) =>
+      work(session).catch((error: unknown) => {
+        failed = true;
+        throw error;
+      }),
+    ),
+  );
+  const failure = results.find((result) => result.status === "rejected");
+  if (failure) throw failure.reason;
+}
+
+async function loadTable(session: Session, { table, batches }: TableRows): Promise<void> {
+  const sent = { rows: 0 };
+  const counted = async function* (): AsyncGenerator<RowBatch> {
+    for await (const batch of batches) {
+      sent.rows += batch.rows;
+      if (batch.rows > 0) yield batch;
+    }
+  };
+  const source = counted();
+  const first = await source.next();
+  if (first.done === true) return;
+  const all = async function* (): AsyncGenerator<Buffer> {
+    yield first.value.lines;
+    for await (const { lines } of source) yield lines;
+  };
+  if (await takesLocalFiles(session)) {
+    const loaded = await session.load(loadStatement(table, "rows"), all());
+    if (loaded.rows !== sent.rows || loaded.skipped > 0) {
+      const detail = `${table.name}: ${loaded.rows - loaded.skipped}/${sent.rows}`;
+      throw new HoldfastError("restore-mismatch", { detail });
+    }
+    return;
+  }
+  await session.run("START TRANSACTION");
+  for await (const lines of all()) await insert(session, table, lines);
+  await session.run("COMMIT");
+}
+
+async function takesLocalFiles(session: Session): Promise<boolean> {
+  const [row] = await session.query("SELECT @@global.local_infile");
+  return row?.[0] === "1";
+}
+
+async function insert(session: Session, table: TableSchema, lines: Buffer): Promise<void> {
+  for (let at = 0; at < lines.length;) {
+    const cut = at + insertBytes >= lines.length ? lines.length - 1 : lines.lastIndexOf(10, at + insertBytes);
+    const end = cut <= at ? lines.indexOf(10, at + insertBytes) : cut;
+    await session.run(insertStatement(table, lines.subarray(at, end + 1)));
+    at = end + 1;
+  }
+}
+
+/** Counters, programs, rights: what comes when all rows are there. */
+async function finish(session: Session, schema: DatabaseSchema, options: LoadOptions): Promise<void> {
+  for (const statement of counterStatements(schema)) await session.run(statement);
+  // An event would run in the copy as soon as it is there; it is woken when the copy takes the place of the original.
+  for (const statement of schema.after) await runProgram(session, eventState(statement, "asleep"), options);
+  await session.run("SET NAMES utf8mb4");
+  for (const statement of loadSettings) await session.run(statement);
+  if (options.grants === "skip") return;
+  for (const statement of schema.grants ?? []) {
+    try {
+      await session.run(statement);
+    } catch (error) {
+      refused(options, statement, error);
+    }
+  }
+}
+
+/** A counter never falls behind: not behind the rows, which the server sees to, nor behind what was handed out. */
+export function counterStatements({ sequences, tables }: DatabaseSchema): readonly string[] {
+  const names = new Set(tables.map(({ name }) => name));
+  return sequences.map(({ name, value }) => {
+    if (!/^-?\d{1,20}$/.test(value))
+      throw new HoldfastError("restore-mismatch", { subject: name, reason: "no number" });
+    return names.has(name)
+      ? `ALTER TABLE ${quoteName(name)} AUTO_INCREMENT=${value}`
+      : `DO SETVAL(${quoteName(name)},${value},0)`;
+  });
+}
+
+async function runProgram(session: Session, statement: string, options: LoadOptions): Promise<void> {
+  const plain = withoutDefiner(statement);
+  if (options.grants === "skip" || plain === statement) return session.run(plain);
+  try {
+    await session.run(statement);
+  } catch (error) {
+    // A definer that is not there, or that only an administrator may name.
+    const code = error instanceof HoldfastError ? serverCode(error.cause) : undefined;
+    if (code !== "ER_SPECIFIC_ACCESS_DENIED_ERROR" && code !== "ER_NO_SUCH_USER") throw error;
+    refused(options, statement, error);
+    await session.run(plain);
+  }
+}
+
+function refused({ onRefused }: LoadOptions, statement: string, error: unknown): void {
+  if (!(error instanceof HoldfastError)) throw error;
+  onRefused?.(statement.slice(0, 200), String(error.facts["reason"] ?? error.code));
+}

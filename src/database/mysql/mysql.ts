@@ -1,0 +1,37 @@
+/**
+ * MariaDB and MySQL, over the wire protocol of `mysql2`.
+ *
+ * - `location.ts`, `option-file.ts`, `session.ts`: from a URL to a connection; `failure.ts` gives errors their codes.
+ * - `inspect.ts`, `programs.ts`, `table-key.ts`, `rights.ts`: what is in a database, and what this user may not see of it.
+ * - `snapshot.ts`, `reader.ts`: one moment over several connections, rows as lines (`line-sql.ts`, `line-encoder.ts`).
+ * - `column-kind.ts`, `field.ts`, `key-order.ts`, `row-hash.ts`: what lines mean.
+ * - `load.ts`, `load-sql.ts`, `restore-script.ts`: from lines to a database, by us or by the server's own client.
+ * - `home.ts`, `identity.ts`, `rename.ts`, `marker.ts`: a restored database takes the place of the live one.
+ */
+import type { DatabaseEngine } from "../database.ts";
+import { checkMysql } from "./check.ts";
+import { connectMysql } from "./connect.ts";
+import { executeMysql } from "./execute.ts";
+import { readable, textOf } from "./field.ts";
+import { holdersOf, mysqlHome } from "./home.ts";
+import { keyOrder } from "./key-order.ts";
+import { loadMysql } from "./load.ts";
+import { isMysqlUrl } from "./location.ts";
+import { restoreScript } from "./restore-script.ts";
+import { rowHash } from "./row-hash.ts";
+
+export const mysqlEngine: DatabaseEngine = {
+  name: "mysql",
+  accepts: isMysqlUrl,
+  connect: connectMysql,
+  load: loadMysql,
+  check: checkMysql,
+  rowHash: (line, start, end) => rowHash(line, start, end),
+  keyOrder,
+  readable,
+  textOf,
+  restoreScript,
+  execute: executeMysql,
+  holders: holdersOf,
+  home: mysqlHome,
+};

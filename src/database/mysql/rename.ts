@@ -1,0 +1,139 @@
+import { HoldfastError } from "../../lib/errors.ts";
+import { eventState } from "./event-state.ts";
+import { serverCode } from "./failure.ts";
+import { quoteName, quoteText } from "./identifier.ts";
+import { identityOf } from "./identity.ts";
+import { dropMarker, readMarker, writeMarker } from "./marker.ts";
+import { programs, type Uncovered } from "./programs.ts";
+import type { Session } from "./session.ts";
+
+/** Errors of a program that is there already, from an attempt that was cut off. */
+const madeBefore = new Set([
+  "ER_TRG_ALREADY_EXISTS",
+  "ER_SP_ALREADY_EXISTS",
+  "ER_EVENT_ALREADY_EXISTS",
+  "ER_TABLE_EXISTS_ERROR",
+]);
+
+/**
+ * Gives a database another name, which no server of this family can do by itself. Tables go over in one statement, all
+ * or none, and foreign keys follow them. What refers to its database by name must be made again: triggers, views,
+ * routines and events, whose statements are put down in the new database first (`marker.ts`). Cut off anywhere, the same
+ * call finishes it.
+ *
+ * @param events whether events run in the new place
+ */
+export async function renameDatabase(
+  session: Session,
+  from: string,
+  to: string,
+  events: "asleep" | "awake",
+): Promise<void> {
+  let marker = await readMarker(session, to);
+  if (!marker) {
+    await refuseUsed(session, from);
+    await begin(session, from, to, events);
+    marker = await readMarker(session, to);
+  }
+  if (marker?.source !== from) throw new HoldfastError("target-not-empty", { path: to });
+  if (await isThere(session, from)) {
+    await dropPrograms(session, from);
+    await moveTables(session, from, to);
+  }
+  await session.run(`USE ${quoteName(to)}`);
+  for (const statement of marker.statements) {
+    await session.run(statement).catch((error: unknown) => {
+      const code = error instanceof HoldfastError ? serverCode(error.cause) : undefined;
+      if (!madeBefore.has(code ?? "")) throw error;
+    });
+  }
+  await session.run("SET NAMES utf8mb4");
+  await session.run(`DROP DATABASE IF EXISTS ${quoteName(from)}`);
+  await dropMarker(session, to);
+}
+
+async function begin(session: Session, from: string, to: string, events: "asleep" | "awake"): Promise<void> {
+  const isMariadb = session.server.flavour === "mariadb";
+  const [row] = await session.query(
+    `SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME, ${isMariadb ? "SCHEMA_COMMENT" : "''"} ` +
+      `FROM information_schema.SCHEMATA WHERE SCHEMA_NAME=${quoteText(from)}`,
+  );
+  if (!row) throw new HoldfastError("database-missing", { path: from });
+  await dropHalfMade(session, to);
+  const [charset, collation, comment] = row;
+  await session.run(`USE ${quoteName(from)}`);
+  const lost: Uncovered[] = [];
+  const views = await namesOf(session, "TABLE_TYPE='VIEW'");
+  const { after } = await programs(session, views, lost);
+  const [hidden] = lost;
+  if (hidden) throw new HoldfastError("database-rights", { subject: hidden.subject, reason: hidden.reason });
+  const identity = await identityOf(session, from);
+  const withComment = comment ? ` COMMENT ${quoteText(comment)}` : "";
+  await session.run(`CREATE DATABASE ${quoteName(to)} CHARACTER SET ${charset} COLLATE ${collation}${withComment}`);
+  const statements = [...(await sequenceDefaults(session, from)), ...after.map((one) => eventState(one, events))];
+  await writeMarker(session, to, { source: from, identity, statements });
+}
+
+async function refuseUsed(session: Session, database: string): Promise<void> {
+  const [used] = await session.query(
+    `SELECT ID, USER FROM information_schema.PROCESSLIST WHERE DB=${quoteText(database)} AND ID<>CONNECTION_ID()`,
+  );
+  if (used) throw new HoldfastError("target-in-use", { path: database, pid: Number(used[0]), command: used[1] ?? "" });
+}
+
+/** What an attempt left that was cut off before its marker was whole. Anything else is somebody's. */
+async function dropHalfMade(session: Session, to: string): Promise<void> {
+  if (!(await isThere(session, to))) return;
+  await session.run(`USE ${quoteName(to)}`);
+  const content = await namesOf(session, "TRUE");
+  if (content.some((name) => name !== "holdfast_moving")) throw new HoldfastError("target-not-empty", { path: to });
+  await session.run(`DROP DATABASE ${quoteName(to)}`);
+}
+
+async function isThere(session: Session, database: string): Promise<boolean> {
+  const rows = await session.query(
+    `SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME=${quoteText(database)}`,
+  );
+  return rows.length > 0;
+}
+
+/** Tables, sequences and views of the default database that meet a condition. */
+async function namesOf(session: Session, condition: string): Promise<string[]> {
+  const rows = await session.query(
+    `SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA=DATABASE() AND ${condition}`,
+  );
+  return rows.map(([name]) => name ?? "");
+}
+
+async function dropPrograms(session: Session, database: string): Promise<void> {
+  await session.run(`USE ${quoteName(database)}`);
+  const drop = async (sql: string): Promise<void> => {
+    for (const [kind, name] of await session.query(sql)) {
+      await session.run(`DROP ${kind === "PACKAGE BODY" ? "PACKAGE BODY" : kind} IF EXISTS ${quoteName(name ?? "")}`);
+    }
+  };
+  await drop("SELECT 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA=DATABASE()");
+  await drop("SELECT 'TRIGGER', TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA=DATABASE()");
+  await drop("SELECT 'VIEW', TABLE_NAME FROM information_schema.VIEWS WHERE TABLE_SCHEMA=DATABASE()");
+  await drop("SELECT ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA=DATABASE()");
+}
+
+async function moveTables(session: Session, from: string, to: string): Promise<void> {
+  const names = await namesOf(session, "TABLE_TYPE<>'VIEW'");
+  if (names.length === 0) return;
+  await session.run("SET SESSION foreign_key_checks=0");
+  const moves = names.map((name) => `${quoteName(from)}.${quoteName(name)} TO ${quoteName(to)}.${quoteName(name)}`);
+  await session.run(`RENAME TABLE ${moves.join(",")}`);
+}
+
+/** A default that takes from a sequence names its database. */
+async function sequenceDefaults(session: Session, database: string): Promise<readonly string[]> {
+  const rows = await session.query(
+    "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_DEFAULT FROM information_schema.COLUMNS " +
+      "WHERE TABLE_SCHEMA=DATABASE() AND COLUMN_DEFAULT LIKE 'nextval(%' OR TABLE_SCHEMA=DATABASE() AND COLUMN_DEFAULT LIKE 'lastval(%'",
+  );
+  return rows.map(([table, column, value]) => {
+    const plain = (value ?? "").replaceAll(`${quoteName(database)}.`, "");
+    return `ALTER TABLE ${quoteName(table ?? "")} ALTER COLUMN ${quoteName(column ?? "")} SET DEFAULT (${plain})`;
+  });
+}

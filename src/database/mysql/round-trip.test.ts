@@ -1,0 +1,278 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import fc from "fast-check";
+import { runCommand } from "../../../test/support/run-command.ts";
+import { startMariadb, type MariadbServer } from "../../../test/support/mariadb-server.ts";
+import type { DatabaseSchema, RowSums, TableRows } from "../database.ts";
+import { keyEnd } from "../rows.ts";
+import { mysqlEngine } from "./mysql.ts";
+
+/**
+ * Every built-in type with hostile values: what is read is loaded into another database in each way that there is, and
+ * the server itself says that the values are the same.
+ */
+let server: MariadbServer;
+before(async () => {
+  server = await startMariadb();
+});
+after(() => server[Symbol.asyncDispose]());
+
+const { signal } = new AbortController();
+
+/** A column's type, and SQL of values for it. */
+interface Case {
+  readonly type: string;
+  readonly values: readonly string[];
+  readonly random?: fc.Arbitrary<string>;
+}
+
+const hex = (bytes: Uint8Array): string => `X'${Buffer.from(bytes).toString("hex")}'`;
+const utf8 = (text: string): string => `_utf8mb4 ${hex(Buffer.from(text, "utf8"))}`;
+const anyText = fc.string({ unit: "grapheme", maxLength: 40 }).map(utf8);
+const anyBytes = (size: { readonly minLength?: number; readonly maxLength: number }) => fc.uint8Array(size).map(hex);
+const latin = fc.uint8Array({ maxLength: 30 }).map((bytes) => `_latin1 ${hex(bytes)}`);
+const odd = [
+  "''",
+  utf8("a\tb\nc\rd\\e\0f'g\"h"),
+  utf8("\\N"),
+  utf8("N"),
+  utf8("\\"),
+  utf8(" trailing  "),
+  utf8("客户 🐘 é"),
+  utf8("e\u0301"),
+];
+const basic = ["''", utf8("a\tb\nc\rd\\e\0f'g\"h"), utf8("\\N"), utf8("\\"), utf8("客户 é")];
+
+const float32 = fc.float({ noNaN: true, noDefaultInfinity: true }).map((value) => `CAST(${value} AS DOUBLE)`);
+const float64 = fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => `CAST('${value}' AS DOUBLE)`);
+
+const cases: readonly Case[] = [
+  { type: "TINYINT", values: ["-128", "127", "0"] },
+  { type: "TINYINT UNSIGNED", values: ["255"] },
+  { type: "SMALLINT(4) UNSIGNED ZEROFILL", values: ["7", "65535"] },
+  { type: "MEDIUMINT", values: ["-8388608"] },
+  { type: "INT", values: ["-2147483648", "2147483647"] },
+  {
+    type: "BIGINT",
+    values: ["-9223372036854775808"],
+    random: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(String),
+  },
+  {
+    type: "BIGINT UNSIGNED",
+    values: ["18446744073709551615"],
+    random: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }).map(String),
+  },
+  { type: "DECIMAL(65,30)", values: ["-99999999999999999999999999999999999.999999999999999999999999999999", "0.1"] },
+  { type: "DECIMAL(5,0) ZEROFILL", values: ["42"] },
+  { type: "FLOAT", values: ["3.4028234e38", "-1.17549435e-38", "1e-45", "0.1", "16777217", "-0e0"], random: float32 },
+  { type: "FLOAT(7,3)", values: ["1234.567", "0.001"] },
+  {
+    type: "DOUBLE",
+    values: ["1.7976931348623157e308", "5e-324", "0.1", "9007199254740993", "-0e0", "1e22", "123456789.12345678"],
+    random: float64,
+  },
+  { type: "DOUBLE(20,4)", values: ["1234567890123.4567", "-0.0001"] },
+  { type: "BIT(1)", values: ["b'1'", "b'0'"] },
+  { type: "BIT(12)", values: ["b'101010101010'", "9", "0"] },
+  { type: "BIT(64)", values: ["X'FFFFFFFFFFFFFFFF'", "1"] },
+  {
+    type: "DATE",
+    values: ["'0000-00-00'", "'2024-02-31'", "'2024-00-15'", "'9999-12-31'", "'1000-01-01'", "'0001-01-01'"],
+  },
+  { type: "DATETIME", values: ["'0000-00-00 00:00:00'", "'9999-12-31 23:59:59'", "'2024-03-31 02:30:00'"] },
+  { type: "DATETIME(6)", values: ["'2024-10-27 02:30:00.000001'", "'0000-00-00 00:00:00.000000'"] },
+  {
+    type: "TIMESTAMP NULL",
+    values: [
+      "'1970-01-01 00:00:01'",
+      "'2038-01-19 03:14:07'",
+      "'0000-00-00 00:00:00'",
+      "'2024-10-27 00:30:00'",
+      "'2024-10-27 01:30:00'",
+    ],
+  },
+  { type: "TIMESTAMP(6) NULL", values: ["'2024-10-27 00:30:00.999999'"] },
+  { type: "TIME", values: ["'-838:59:59'", "'838:59:59'", "'00:00:00'", "'-00:00:01'"] },
+  { type: "TIME(6)", values: ["'-838:59:59.999999'", "'-00:00:00.000001'"] },
+  { type: "YEAR", values: ["0", "1901", "2155"] },
+  { type: "CHAR(50) CHARACTER SET utf8mb4", values: odd, random: anyText },
+  { type: "VARCHAR(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", values: odd, random: anyText },
+  { type: "VARCHAR(200) CHARACTER SET utf8mb3", values: basic },
+  { type: "VARCHAR(200) CHARACTER SET latin1", values: ["''", utf8("é€"), utf8("a\tb\\")], random: latin },
+  { type: "VARCHAR(200) CHARACTER SET ucs2", values: basic },
+  { type: "VARCHAR(200) CHARACTER SET utf16", values: odd, random: anyText },
+  { type: "VARCHAR(200) CHARACTER SET utf32", values: odd },
+  { type: "VARCHAR(200) CHARACTER SET gbk", values: ["''", "_gbk X'8140'", "_gbk X'A1A1FE4F'", utf8("客户")] },
+  { type: "VARCHAR(200) CHARACTER SET sjis", values: ["_sjis X'8181'", "_sjis X'815F'", "'\\\\'"] },
+  { type: "VARCHAR(200) CHARACTER SET cp1250", values: ["_cp1250 X'8AE9'", "'x'"] },
+  { type: "VARCHAR(200) CHARACTER SET cp1251", values: [utf8("Привет")] },
+  { type: "TINYTEXT CHARACTER SET utf8mb4", values: odd },
+  { type: "LONGTEXT CHARACTER SET utf8mb4", values: [...odd, "REPEAT('0123456789abcdef\\t',20000)"], random: anyText },
+  { type: "JSON", values: [`'{"a":[1,2.50,"\\\\u00e9",null], "b" : {} }'`, "'[]'", "'1e400'"] },
+  { type: "BINARY(5)", values: ["X'00'", "X'0A090D5C00'", "'a '"] },
+  { type: "VARBINARY(300)", values: ["''", "X'000102090A0D5CFF'"], random: anyBytes({ maxLength: 60 }) },
+  { type: "LONGBLOB", values: ["''", "REPEAT(X'00FF0A',50000)"], random: anyBytes({ maxLength: 300 }) },
+  { type: "ENUM('a','B','c\\'d','','客户')", values: ["'a'", "'B'", "'c\\'d'", "''", "0", "'客户'"] },
+  { type: "ENUM('x','y') CHARACTER SET latin1", values: ["'x'", "0"] },
+  { type: "SET('a','b','c d','é')", values: ["''", "'a,c d'", "15", "'é'"] },
+  { type: "POINT", values: ["ST_GeomFromText('POINT(1.5 -2.25)')", "ST_GeomFromText('POINT(0.1 1e300)',4326)"] },
+  {
+    type: "GEOMETRY",
+    values: [
+      "ST_GeomFromText('POLYGON((0 0,10 0,10 10,0 0))')",
+      "ST_GeomFromText('GEOMETRYCOLLECTION(POINT(1 1),LINESTRING(0 0,1 1))')",
+    ],
+  },
+  { type: "UUID", values: ["'123e4567-e89b-12d3-a456-426614174000'", "'00000000-0000-0000-0000-000000000000'"] },
+  { type: "INET6", values: ["'2001:db8::ff00:42:8329'", "'::'", "'::ffff:1.2.3.4'"] },
+  { type: "INET4", values: ["'255.0.0.1'"] },
+];
+
+const loose = "SET SESSION sql_mode='ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO'; SET time_zone='+00:00';\n";
+
+/** A table of one column and a key for each type. */
+function tablesOfTypes(): string {
+  return cases
+    .map(({ type, values, random }, at) => {
+      const drawn = random === undefined ? [] : fc.sample(random, { seed: at + 1, numRuns: 60 });
+      const rows = ["NULL", ...values, ...drawn].map((value, id) => `INSERT INTO t${at} VALUES(${id},${value});`);
+      return `CREATE TABLE t${at} (id INT PRIMARY KEY, v ${type} DEFAULT NULL) CHARACTER SET utf8mb4;\n${rows.join("\n")}\n`;
+    })
+    .join("");
+}
+
+const shapes = `
+  CREATE TABLE generated (a INT PRIMARY KEY, b INT GENERATED ALWAYS AS (a*2) STORED, c INT INVISIBLE DEFAULT 7,
+    d INT AS (a+1) VIRTUAL, \`sel\`\`ect\` VARCHAR(9), \`名\` INT);
+  INSERT INTO generated(a,c,\`sel\`\`ect\`,\`名\`) VALUES (0,1,'x',1),(5,DEFAULT,NULL,2),(-3,9,'y',NULL);
+  CREATE TABLE nokey (a INT, b VARCHAR(10)); INSERT INTO nokey VALUES (1,'x'),(1,'x'),(NULL,NULL);
+  CREATE TABLE zero (id INT AUTO_INCREMENT PRIMARY KEY, v INT); INSERT INTO zero VALUES (0,1),(7,2);
+  ALTER TABLE zero AUTO_INCREMENT=100;
+  CREATE TABLE uniquekey (a VARCHAR(20) NOT NULL, b VARBINARY(20) NOT NULL, v INT, UNIQUE KEY (b,a)) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+  INSERT INTO uniquekey VALUES ('b',X'00',1),('a',X'00FF',2),('a\\tb',X'09',3),('',X'',4);
+  CREATE TABLE prefixed (a VARCHAR(300) NOT NULL, v INT, PRIMARY KEY (a(10))) CHARACTER SET utf8mb4; INSERT INTO prefixed VALUES ('zz',1),('Aa',2);
+  CREATE TABLE \`odd \`\`name/客\` (id INT PRIMARY KEY); INSERT INTO \`odd \`\`name/客\` VALUES (1);
+  CREATE TABLE parts (id INT PRIMARY KEY, v INT) PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (10), PARTITION p1 VALUES LESS THAN MAXVALUE);
+  INSERT INTO parts VALUES (1,1),(100,2);
+  CREATE TABLE checked (id INT PRIMARY KEY, v INT CHECK (v > 0)); SET check_constraint_checks=0; INSERT INTO checked VALUES (1,-1); SET check_constraint_checks=1;
+  CREATE TABLE aria (id INT PRIMARY KEY) ENGINE=Aria; INSERT INTO aria VALUES (1);
+  CREATE TABLE empty (id INT PRIMARY KEY);
+`;
+
+async function readAll(database: string): Promise<{
+  readonly schema: DatabaseSchema;
+  readonly lines: ReadonlyMap<string, string>;
+}> {
+  await using source = await mysqlEngine.connect({ url: server.url(database) }, { signal });
+  await using snapshot = await source.snapshot(signal);
+  const lines = new Map<string, string>();
+  for (const table of snapshot.schema.tables) {
+    const reader = snapshot.reader(table);
+    let text = "";
+    for await (const batch of reader.read({}, signal, 4096)) text += batch.lines.toString("latin1");
+    lines.set(table.name, text);
+    const expected: RowSums = sumsOf(text, table.keyLength);
+    assert.deepEqual(await reader.sums?.(signal), expected, `sums of ${table.name}`);
+  }
+  return { schema: snapshot.schema, lines };
+}
+
+function sumsOf(text: string, keyLength: number): RowSums {
+  const sums = { rows: 0, keySum: 0n, rowSum: 0n };
+  for (const line of text.split("\n").slice(0, -1)) {
+    const bytes = Buffer.from(line, "latin1");
+    const row = mysqlEngine.rowHash(bytes, 0, bytes.length);
+    const key = mysqlEngine.rowHash(bytes, 0, keyEnd(bytes, keyLength, 0, bytes.length));
+    sums.rows++;
+    sums.rowSum = BigInt.asUintN(64, sums.rowSum + row);
+    sums.keySum = BigInt.asUintN(64, sums.keySum + (keyLength === 0 ? row : key));
+  }
+  return sums;
+}
+
+async function* asRows(schema: DatabaseSchema, lines: ReadonlyMap<string, string>): AsyncGenerator<TableRows> {
+  for (const table of schema.tables) {
+    const bytes = Buffer.from(lines.get(table.name) ?? "", "latin1");
+    const rows = (lines.get(table.name) ?? "").split("\n").length - 1;
+    yield {
+      table,
+      batches: (async function* () {
+        yield { lines: bytes, rows };
+      })(),
+    };
+  }
+}
+
+/** The server compares both databases by bytes, without us. */
+async function differences(a: string, b: string, schema: DatabaseSchema): Promise<string> {
+  const quoted = (name: string): string => `\`${name.replaceAll("`", "``")}\``;
+  const compared = schema.tables.map(({ name, columns, keyLength }) => {
+    const same = columns.map((column) => {
+      const [x, y] = [`x.${quoted(column.name)}`, `y.${quoted(column.name)}`];
+      return `HEX(${x})<=>HEX(${y}) AND ${x}<=>${y} AND CONCAT(${x})<=>CONCAT(${y})`;
+    });
+    const from = `${quoted(a)}.${quoted(name)} x`;
+    const other = `${quoted(b)}.${quoted(name)} y`;
+    const label = Buffer.from(name).toString("hex");
+    if (keyLength === 0)
+      return `SELECT X'${label}', 'rows' FROM DUAL WHERE (SELECT COUNT(*) FROM ${from})<>(SELECT COUNT(*) FROM ${other});`;
+    const keys = columns.slice(0, keyLength).map((column) => `x.${quoted(column.name)}=y.${quoted(column.name)}`);
+    return (
+      `SELECT X'${label}', x.${quoted(columns[0]?.name ?? "")}, HEX(x.${quoted(columns.at(-1)?.name ?? "")}), HEX(y.${quoted(columns.at(-1)?.name ?? "")})` +
+      ` FROM ${from} LEFT JOIN ${other} ON ${keys.join(" AND ")} WHERE NOT (${same.join(" AND ")});` +
+      `SELECT X'${label}', 'count' FROM DUAL WHERE (SELECT COUNT(*) FROM ${from})<>(SELECT COUNT(*) FROM ${other});`
+    );
+  });
+  return server.sql(`SET time_zone='+00:00';\n${compared.join("\n")}`);
+}
+
+test("each type's hostile values come back as they were, in each way to load them", async () => {
+  await server.sql(`CREATE DATABASE types CHARACTER SET utf8mb4; USE types; ${loose}${tablesOfTypes()}${shapes}`);
+  const { schema, lines } = await readAll("types");
+  assert.deepEqual(schema.tables.length, cases.length + 10);
+  for (const [name, text] of lines) {
+    assert.doesNotMatch(text, /[\0\r]/, name);
+    const width = schema.tables.find((table) => table.name === name)?.columns.length;
+    for (const line of text.split("\n").slice(0, -1)) assert.equal(line.split("\t").length, width, name);
+  }
+
+  await mysqlEngine.load({ url: server.url("copied") }, schema, asRows(schema, lines), { signal, grants: "skip" });
+  const copied = await readAll("copied");
+  assert.deepEqual(copied.lines, lines);
+  assert.equal(await differences("types", "copied", schema), "");
+  assert.deepEqual(copied.schema.before, schema.before);
+  assert.deepEqual(copied.schema.sequences, schema.sequences);
+  assert.deepEqual(
+    copied.schema.tables.map(({ fingerprint }) => fingerprint),
+    schema.tables.map(({ fingerprint }) => fingerprint),
+  );
+
+  await server.sql("SET GLOBAL local_infile=0");
+  await mysqlEngine.load({ url: server.url("inserted") }, schema, asRows(schema, lines), { signal, grants: "skip" });
+  await server.sql("SET GLOBAL local_infile=1");
+  assert.deepEqual((await readAll("inserted")).lines, lines);
+  assert.equal(await differences("types", "inserted", schema), "");
+});
+
+test("restore.sql does the same with the server's own client", async () => {
+  const { schema, lines } = await readAll("types");
+  const folder = join(server.folder, "script");
+  mkdirSync(folder);
+  const layouts = schema.tables.map((table, at) => {
+    writeFileSync(join(folder, `rows${at}`), lines.get(table.name) ?? "", "latin1");
+    return { table, base: [`rows${at}`], runs: [] };
+  });
+  await server.sql("CREATE DATABASE scripted CHARACTER SET utf8mb4");
+  const script = mysqlEngine.restoreScript(schema, layouts);
+  const { code, stderr } = await runCommand(
+    "mariadb",
+    ["--no-defaults", "--local-infile=1", `--socket=${server.socket}`, "--user=root", "scripted"],
+    { input: script, cwd: folder },
+  );
+  assert.equal(code, 0, stderr);
+  assert.deepEqual((await readAll("scripted")).lines, lines);
+  assert.equal(await differences("types", "scripted", schema), "");
+});

@@ -1,0 +1,293 @@
+import { createConnection, type Connection, type ConnectionOptions, type ResultSetHeader } from "mysql2";
+import { readFile } from "node:fs/promises";
+import { Readable } from "node:stream";
+import { HoldfastError } from "../../lib/errors.ts";
+import { mysqlFailure, serverCode } from "./failure.ts";
+import type { Target } from "./location.ts";
+
+/** One row of a small answer, texts in UTF-8. */
+export type Row = readonly (string | null)[];
+
+/** Sees each field of each row in turn, as the server's text protocol sends it; the buffer is only valid meanwhile. */
+export interface FieldSink {
+  field(bytes: Buffer | null): void;
+  /** After the last field of a row; `full`: hand over what is there before more is read. */
+  endRow(): "more" | "full";
+  take(): { readonly lines: Buffer; readonly rows: number };
+}
+
+const connectTimeoutMs = 10_000;
+
+/** The same for every session, whatever the server's defaults: what texts, times and statements mean. */
+const settings = [
+  "SET NAMES utf8mb4",
+  "SET SESSION time_zone='+00:00'",
+  "SET SESSION sql_mode='ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'",
+  // We read as fast as we can store; the server must wait as long as that takes.
+  "SET SESSION net_write_timeout=3600,net_read_timeout=3600,wait_timeout=28800,lock_wait_timeout=60",
+];
+
+/** One connection to a server. */
+export class Session implements AsyncDisposable {
+  readonly #connection: Connection;
+  readonly #target: Target;
+  readonly #release: () => void;
+  readonly #signal: AbortSignal;
+  readonly server: Server;
+
+  private constructor(
+    connection: Connection,
+    target: Target,
+    server: Server,
+    signal: AbortSignal,
+    release: () => void,
+  ) {
+    this.#connection = connection;
+    this.#target = target;
+    this.#signal = signal;
+    this.#release = release;
+    this.server = server;
+  }
+
+  /**
+   * @param database the default one; absent: none
+   * @param signal cuts the connection
+   */
+  static async open(target: Target, database: string | undefined, signal: AbortSignal): Promise<Session> {
+    signal.throwIfAborted();
+    const connection = await connect(target, database);
+    const cut = (): void => connection.destroy();
+    signal.addEventListener("abort", cut, { once: true });
+    const release = (): void => signal.removeEventListener("abort", cut);
+    try {
+      // Without anyone listening, a connection that is lost between two statements would end the process.
+      connection.on("error", () => {});
+      const [row] = await ask(connection, "SELECT VERSION(), CONNECTION_ID(), CURRENT_USER()");
+      const server = serverOf(row?.[0] ?? "", Number(row?.[1]), row?.[2] ?? "", target);
+      for (const statement of settings) await ask(connection, statement);
+      await ask(connection, server.flavour === "mariadb" ? "SET max_statement_time=0" : "SET max_execution_time=0");
+      return new Session(connection, target, server, signal, release);
+    } catch (error) {
+      release();
+      connection.destroy();
+      throw failed(error, target, signal);
+    }
+  }
+
+  /** Rows of a small answer. */
+  async query(sql: string): Promise<readonly Row[]> {
+    try {
+      return await ask(this.#connection, sql);
+    } catch (error) {
+      throw this.#failed(error);
+    }
+  }
+
+  /** A statement whose answer nobody needs. */
+  async run(sql: string): Promise<void> {
+    await this.query(sql);
+  }
+
+  /** Reads a large answer through a sink, stopping the server when what was read is not taken yet. */
+  async *stream(sql: string, sink: FieldSink): AsyncGenerator<{ readonly lines: Buffer; readonly rows: number }, void> {
+    const connection = this.#connection;
+    const ready: { readonly lines: Buffer; readonly rows: number }[] = [];
+    let state: "reading" | "done" | "failed" = "reading";
+    let failure: unknown;
+    let wake = (): void => {};
+    const query = connection.query({
+      sql,
+      rowsAsArray: true,
+      typeCast: (field) => {
+        sink.field(field.buffer());
+        return null;
+      },
+    });
+    query.on("result", () => {
+      if (sink.endRow() === "more") return;
+      ready.push(sink.take());
+      if (ready.length >= 2) connection.pause();
+      wake();
+    });
+    query.on("error", (error) => {
+      state = "failed";
+      failure = error;
+      wake();
+    });
+    query.on("end", () => {
+      if (state === "reading") state = "done";
+      wake();
+    });
+    try {
+      for (;;) {
+        const batch = ready.shift();
+        if (batch) {
+          yield batch;
+          if (ready.length < 2) connection.resume();
+          continue;
+        }
+        if (state !== "reading") break;
+        await new Promise<void>((resolve) => (wake = resolve));
+      }
+      if (state === "failed") throw this.#failed(failure);
+      const rest = sink.take();
+      if (rest.rows > 0) yield rest;
+      state = "done";
+    } finally {
+      // Somebody stopped reading early: the rest of the answer must not come, and the session's moment must stay.
+      if (state === "reading" && !this.#signal.aborted) {
+        const ended = new Promise<void>((resolve) => query.once("error", () => resolve()).once("end", resolve));
+        await using other = await Session.open(this.#target, undefined, this.#signal);
+        await other.run(`KILL QUERY ${this.server.connection}`);
+        connection.resume();
+        await ended;
+      }
+    }
+  }
+
+  /** `LOAD DATA LOCAL INFILE` from lines in memory. Gives what the server says of it. */
+  async load(sql: string, lines: AsyncIterable<Buffer>): Promise<LoadResult> {
+    let fed: unknown;
+    const source = Readable.from(
+      (async function* () {
+        try {
+          yield* lines;
+        } catch (error) {
+          fed = error;
+          throw error;
+        }
+      })(),
+      { objectMode: false, highWaterMark: 1 << 20 },
+    );
+    try {
+      return await new Promise<LoadResult>((resolve, reject) => {
+        this.#connection.query({ sql, infileStreamFactory: () => source }, (error, result) => {
+          if (error) reject(error);
+          else resolve(loadResult(result as ResultSetHeader));
+        });
+      });
+    } catch (error) {
+      throw fed ?? this.#failed(error);
+    } finally {
+      source.destroy();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#release();
+    this.#connection.destroy();
+  }
+
+  #failed(error: unknown): HoldfastError {
+    if (this.#signal.aborted) return new HoldfastError("cancelled", {}, error);
+    return mysqlFailure("database-unreadable", { path: this.#target.location, user: this.#target.user }, error);
+  }
+}
+
+export interface LoadResult {
+  readonly rows: number;
+  readonly skipped: number;
+  readonly warnings: number;
+}
+
+export interface Server {
+  readonly flavour: "mariadb" | "mysql";
+  /** `10.11.19` */
+  readonly version: string;
+  /** Major × 10,000 + minor × 100 + patch. */
+  readonly number: number;
+  readonly connection: number;
+  /** `user@host` as the server knows us. */
+  readonly user: string;
+}
+
+function serverOf(text: string, connection: number, user: string, target: Target): Server {
+  const match = /^(?:5\.5\.5-)?(\d+)\.(\d+)\.(\d+)/.exec(text);
+  const [major, minor, patch] = [Number(match?.[1]), Number(match?.[2]), Number(match?.[3])];
+  const flavour = /mariadb/i.test(text) ? "mariadb" : "mysql";
+  const number = major * 10_000 + minor * 100 + patch;
+  const needed =
+    flavour === "mariadb" ? { number: 100_600, text: "MariaDB 10.6" } : { number: 80_000, text: "MySQL 8.0" };
+  if (!(number >= needed.number)) {
+    throw new HoldfastError("database-too-old", { version: text, needed: needed.text, path: target.location });
+  }
+  return { flavour, version: `${major}.${minor}.${patch}`, number, connection, user };
+}
+
+async function connect(target: Target, database: string | undefined): Promise<Connection> {
+  const { socket, host, port, user, password, tls } = target;
+  const options: ConnectionOptions = {
+    ...(socket === undefined ? { host, port } : { socketPath: socket }),
+    user,
+    ...(password !== undefined && { password }),
+    ...(database !== undefined && { database }),
+    connectTimeout: connectTimeoutMs,
+    charset: "utf8mb4_bin",
+    // Values go through as they are, never through a Date or a number.
+    supportBigNumbers: true,
+    bigNumberStrings: true,
+    dateStrings: true,
+  };
+  const isHere = socket !== undefined || host === "localhost" || host === "127.0.0.1" || host === "::1";
+  if (tls.mode === "disabled" || (tls.mode === "preferred" && isHere)) return open(options, target);
+  const ssl = await tlsOptions(target);
+  try {
+    return await open({ ...options, ssl }, target);
+  } catch (error) {
+    const plain = tls.mode === "preferred" && serverCode((error as Error).cause) === "HANDSHAKE_NO_SSL_SUPPORT";
+    if (!plain) throw error;
+    return open(options, target);
+  }
+}
+
+async function tlsOptions({ tls, location }: Target): Promise<NonNullable<ConnectionOptions["ssl"]>> {
+  const read = async (name: "ca" | "cert" | "key"): Promise<Partial<Record<typeof name, string>>> => {
+    const path = tls[name];
+    if (path === undefined) return {};
+    try {
+      return { [name]: await readFile(path, "utf8") };
+    } catch (error) {
+      throw mysqlFailure("database-unreachable", { path: location, subject: path }, error);
+    }
+  };
+  const checked = tls.mode === "verify-ca" || tls.mode === "verify-identity";
+  return {
+    ...(await read("ca")),
+    ...(await read("cert")),
+    ...(await read("key")),
+    rejectUnauthorized: checked,
+    verifyIdentity: tls.mode === "verify-identity",
+  };
+}
+
+function open(options: ConnectionOptions, target: Target): Promise<Connection> {
+  const connection = createConnection(options);
+  return new Promise((resolve, reject) => {
+    connection.connect((error) => {
+      if (!error) return resolve(connection);
+      connection.destroy();
+      reject(failed(error, target, undefined));
+    });
+  });
+}
+
+function failed(error: unknown, { location, user }: Target, signal: AbortSignal | undefined): HoldfastError {
+  if (signal?.aborted) return new HoldfastError("cancelled", {}, error);
+  return mysqlFailure("database-unreachable", { path: location, user }, error);
+}
+
+function ask(connection: Connection, sql: string): Promise<readonly Row[]> {
+  return new Promise((resolve, reject) => {
+    const typeCast = (field: { buffer(): Buffer | null }): string | null => field.buffer()?.toString("utf8") ?? null;
+    connection.query({ sql, rowsAsArray: true, typeCast }, (error, rows) => {
+      if (error) reject(error);
+      else resolve(Array.isArray(rows) ? (rows as unknown as readonly Row[]) : []);
+    });
+  });
+}
+
+/** `Records: 3  Deleted: 0  Skipped: 0  Warnings: 0` */
+function loadResult(header: ResultSetHeader): LoadResult {
+  const number = (name: string): number => Number(new RegExp(`${name}: (\\d+)`).exec(header.info)?.[1] ?? 0);
+  return { rows: number("Records"), skipped: number("Skipped"), warnings: header.warningStatus };
+}

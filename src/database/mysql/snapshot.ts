@@ -1,0 +1,172 @@
+import { HoldfastError } from "../../lib/errors.ts";
+import type { DatabaseSnapshot, RowBatch, TableReader } from "../database.ts";
+import { inspectDatabase } from "./inspect.ts";
+import type { Target } from "./location.ts";
+import { MysqlTableReader, type Sessions } from "./reader.ts";
+import { Session, type FieldSink, type Row } from "./session.ts";
+
+/** MariaDB knows `CRC32C` from here on. */
+const hashesFrom = 100_800;
+
+/**
+ * One moment of a database, seen by several connections. All of them begin their transaction while nobody can commit: a
+ * moment of some 15 ms, which ends before the first row is read.
+ */
+export async function takeSnapshot(
+  target: Target,
+  connections: number,
+  signal: AbortSignal,
+): Promise<DatabaseSnapshot> {
+  await using opened = new AsyncDisposableStack();
+  const open = async (): Promise<Session> => opened.use(await Session.open(target, target.database, signal));
+  const keeper = await open();
+  const workers: Session[] = [];
+  const gate = await openGate(target, keeper, signal);
+  if (gate) for (let count = 0; count < connections; count++) workers.push(await open());
+  const all = [keeper, ...workers];
+  for (const session of all) await session.run("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
+  const position = await alignedMoment(gate, all);
+  const { schema, indexes } = await inspectDatabase(keeper);
+  // Texts as they are kept; where the server is to convert them, the statement says so.
+  for (const session of all) await session.run("SET character_set_results=NULL");
+  const sessions = new SessionPool(keeper, workers.length === 0 ? [keeper] : workers);
+  const readers = new Map<string, TableReader>();
+  const held = opened.move();
+  return {
+    schema,
+    position,
+    reader(table) {
+      const known = readers.get(table.name) ?? new MysqlTableReader(table, indexes.get(table.name), sessions);
+      readers.set(table.name, known);
+      return known;
+    },
+    async latencyMs() {
+      const started = performance.now();
+      await keeper.run("DO 0");
+      return performance.now() - started;
+    },
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
+}
+
+/** Keeps everybody from committing while it is closed. */
+interface Gate extends AsyncDisposable {
+  readonly session: Session;
+  close(): Promise<void>;
+  open(): Promise<void>;
+}
+
+/** `undefined` when this user may close none: then one connection must do, whose transaction is a moment by itself. */
+async function openGate(target: Target, keeper: Session, signal: AbortSignal): Promise<Gate | undefined> {
+  if (!(await mayReload(keeper))) return undefined;
+  const session = await Session.open(target, target.database, signal);
+  const mariadb = session.server.flavour === "mariadb";
+  // Unlike `FLUSH TABLES`, MariaDB's stages wait for no long query.
+  const close = mariadb
+    ? ["BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT"]
+    : ["FLUSH TABLES", "FLUSH TABLES WITH READ LOCK"];
+  return {
+    session,
+    close: async () => {
+      for (const statement of close) await session.run(statement);
+    },
+    open: () => session.run(mariadb ? "BACKUP STAGE END" : "UNLOCK TABLES"),
+    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+  };
+}
+
+async function mayReload(session: Session): Promise<boolean> {
+  const grants = await session.query("SHOW GRANTS");
+  return grants.some(([grant]) =>
+    /^GRANT (?:.*, )?(?:ALL PRIVILEGES|RELOAD|FLUSH_TABLES)\b.* ON \*\.\* TO /.test(grant ?? ""),
+  );
+}
+
+/** Begins the same moment on all sessions, and tells where in the server's log it is. */
+async function alignedMoment(gate: Gate | undefined, all: readonly Session[]): Promise<string> {
+  const begin = async (): Promise<void> => {
+    await Promise.all(all.map((session) => session.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")));
+  };
+  const [keeper] = all;
+  if (!keeper) throw new HoldfastError("internal", {});
+  if (!gate) {
+    await begin();
+    return positionOf(keeper);
+  }
+  await using closing = gate;
+  await closing.close();
+  let position: string;
+  try {
+    await begin();
+    position = await positionOf(closing.session);
+  } finally {
+    await closing.open();
+  }
+  if (keeper.server.flavour === "mariadb") await proveAligned(all);
+  return position;
+}
+
+/** With a binary log, MariaDB tells each session's place in it. */
+async function proveAligned(all: readonly Session[]): Promise<void> {
+  const places = new Set<string>();
+  for (const session of all) {
+    const rows = await session.query("SHOW STATUS LIKE 'binlog_snapshot%'");
+    places.add(JSON.stringify(rows));
+  }
+  if (places.size > 1) throw new HoldfastError("database-unreadable", { reason: "connections see different moments" });
+}
+
+/** File and offset in the binary log and the GTID, as far as there is one and this user may see it. */
+async function positionOf(session: Session): Promise<string> {
+  const attempt = async (sql: string): Promise<Row | undefined> => {
+    try {
+      return (await session.query(sql))[0];
+    } catch (error) {
+      if (error instanceof HoldfastError && error.code !== "database-unreachable") return undefined;
+      throw error;
+    }
+  };
+  const newer = session.server.flavour === "mysql" && session.server.number >= 80_200;
+  const log = await attempt(newer ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS");
+  const gtid = await attempt(
+    session.server.flavour === "mariadb" ? "SELECT @@gtid_binlog_pos" : "SELECT @@global.gtid_executed",
+  );
+  const [row] = await session.query("SELECT UTC_TIMESTAMP(6)");
+  return [
+    ...(log?.[0] ? [`file=${log[0]} position=${log[1]}`] : []),
+    ...(gtid?.[0] ? [`gtid=${gtid[0].replaceAll(/\s+/g, "")}`] : []),
+    `time=${row?.[0]?.replace(" ", "T")}Z`,
+  ].join(" ");
+}
+
+/** Workers read rows in turn; whoever comes when all are busy waits. */
+class SessionPool implements Sessions {
+  readonly hashes: boolean;
+  readonly #keeper: Session;
+  readonly #free: Session[];
+  readonly #waiting: ((session: Session) => void)[] = [];
+  #asked: Promise<unknown> = Promise.resolve();
+
+  constructor(keeper: Session, workers: readonly Session[]) {
+    this.#keeper = keeper;
+    this.#free = [...workers];
+    this.hashes = keeper.server.flavour === "mariadb" && keeper.server.number >= hashesFrom;
+  }
+
+  async ask(sql: string): Promise<readonly Row[]> {
+    const answer = this.#asked.then(() => this.#keeper.query(sql));
+    this.#asked = answer.catch(() => {});
+    return answer;
+  }
+
+  async *stream(sql: string, sink: FieldSink): AsyncGenerator<RowBatch, void> {
+    const session = this.#free.pop() ?? (await new Promise<Session>((resolve) => this.#waiting.push(resolve)));
+    try {
+      yield* session.stream(sql, sink);
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next(session);
+      else this.#free.push(session);
+    }
+  }
+}
