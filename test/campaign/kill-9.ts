@@ -11,14 +11,14 @@ import { runCommand, type CommandResult } from "../support/run-command.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
 /**
- * Kills `backup`, `restore apply` and `restore undo` with SIGKILL before every single operation that changes the file
+ * Kills `backup`, `restore apply`, `restore undo` and `copy` with SIGKILL before every single operation that changes the file
  * system: the operations are counted in a first run, then each is the last one of a run of its own, on a fresh copy of
  * the same CRM, repository and state. A slice takes that many of them, evenly spread.
  */
 export const campaign: Campaign = {
   name: "kill-9",
   about:
-    "kill -9 before every file system operation of backup, restore apply and restore undo: restic check is clean, no earlier snapshot is lost, the CRM is wholly old or wholly new, and the next command goes on.",
+    "kill -9 before every file system operation of backup, restore apply, restore undo and copy: restic check is clean, no earlier snapshot is lost, the CRM is wholly old or wholly new, and the next command goes on.",
   rounds: 10_000,
   run: async (options) => {
     using folder = temporaryFolder();
@@ -34,6 +34,7 @@ export const campaign: Campaign = {
 
 const root = join(import.meta.dirname, "../..");
 const password = "correct horse";
+const offsitePassword = "other horse";
 
 /** One CRM with its repository and state, at a fixed path, set back to the beginning for each round. */
 class Scene {
@@ -48,10 +49,12 @@ class Scene {
     rmSync(this.at, { recursive: true, force: true });
     mkdirSync(join(this.at, "crm/attachments/2026"), { recursive: true });
     writeFileSync(this.path("password.txt"), password, { mode: 0o600 });
+    writeFileSync(this.path("offsite.txt"), offsitePassword, { mode: 0o600 });
     writeFileSync(
       this.path("crm/holdfast.yaml"),
       "crm:\n  name: acme\n  platform: custom\n  database: sqlite:./crm.db\n  files: [./attachments]\n" +
-        "repository:\n  location: ../backups\n  password: file:../password.txt\n",
+        "repository:\n  location: ../backups\n  password: file:../password.txt\n" +
+        "copies:\n  - { name: offsite, location: ../offsite, password: file:../offsite.txt }\n",
     );
     writeFileSync(this.path("crm/attachments/logo.bin"), Buffer.alloc(50_000, "logo"));
     writeFileSync(this.path("crm/attachments/2026/合同.txt"), "contract\n");
@@ -171,6 +174,31 @@ const scenarios: Readonly<Record<string, Prove>> = {
         const target = scene.path("restored");
         await scene.succeed("restore", "plan", "--target", target, "--as", "replacement");
         assert.ok((await restic.snapshots()).length > after.length);
+      },
+    );
+  },
+
+  copy: async (scene, options) => {
+    await scene.succeed("init");
+    await scene.succeed("backup");
+    await scene.succeed("copy", "--create");
+    scene.change();
+    await scene.succeed("backup");
+    await scene.succeed("backup", "full");
+    const offsite = resticOn(scene.path("offsite"), offsitePassword);
+    const [first] = await offsite.snapshots();
+    assert.ok(first);
+    return await tally(
+      scene.kills(async () => ["copy"], options),
+      async () => {
+        await offsite.output("check", "--read-data", "--no-lock");
+        const after = JSON.parse(await offsite.output("snapshots", "--json", "--no-lock")) as readonly { id: string }[];
+        assert.ok(after.length <= 3 && after.some(({ id }) => id === first.id), "the earlier copy is gone");
+        await scene.succeed("copy");
+        assert.equal((await offsite.snapshots()).length, 3, "each once");
+        await scene.succeed("verify", "--read-data", "--repository", "offsite");
+        await offsite.check();
+        await resticOn(scene.path("backups"), password).check(); // the locks of the dead one are gone here too
       },
     );
   },
