@@ -13,6 +13,9 @@ tryton() { /usr/bin/python3 -c "import importlib.util as u, sys; sys.exit(u.find
 need restic restic version
 need sqlite3 sqlite3 -version
 need attr command -v setfattr
+# The server alone: this package has no service that would start.
+need mariadb-server-core mariadbd --version
+need mariadb-client mariadb-dump --version
 need tryton-server tryton trytond
 need tryton-modules-party tryton trytond.modules.party
 need tryton-modules-sale-opportunity tryton trytond.modules.sale_opportunity
