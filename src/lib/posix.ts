@@ -8,6 +8,7 @@
  *
  * A path is a `ByteName` or a Buffer and never goes through UTF-8; links at its end are never followed.
  */
+import { constants } from "node:fs";
 import { createRequire } from "node:module";
 import * as os from "node:os";
 import { getSystemErrorMessage, getSystemErrorName } from "node:util";
@@ -51,6 +52,8 @@ export interface NativeStatus {
 const currentFolder = -100; // AT_FDCWD
 const noFollow = 0x100; // AT_SYMLINK_NOFOLLOW
 const { errno } = os.constants;
+const noPath = Buffer.alloc(1);
+const stateWords = [40, 44, 96, 100, 104, 112, 116, 120]; // stx_size, stx_ctime, stx_mtime
 
 /**
  * `lstat` of a name inside an open folder: the path to the folder may be longer than the system allows, or may have
@@ -80,6 +83,52 @@ export function statAt(folder: number, name: NativePath): NativeStatus {
     mtimeNs: statusTime(s, 112),
     ctimeNs: statusTime(s, 96),
   };
+}
+
+/** What an open file is, kept as the system told it: numbers are read only when asked for, since this is for very many. */
+export class OpenFileStatus {
+  // struct statx
+  readonly #status = new DataView(new ArrayBuffer(256));
+
+  /** Takes note of how the file is now. */
+  look(fd: number): void {
+    const c = library();
+    const emptyPath = 0x1000; // AT_EMPTY_PATH
+    const basicStats = 0x7ff; // STATX_BASIC_STATS
+    if (c.statx(fd, noPath, emptyPath, basicStats, this.#status) !== 0) throw failure(c, "statx");
+  }
+
+  get isFile(): boolean {
+    return (this.#status.getUint16(28, true) & constants.S_IFMT) === constants.S_IFREG;
+  }
+
+  get inode(): number {
+    return Number(whole(this.#status, 32));
+  }
+
+  get deviceId(): number {
+    return deviceNumber(this.#status.getUint32(136, true), this.#status.getUint32(140, true));
+  }
+
+  get size(): number {
+    return Number(whole(this.#status, 40));
+  }
+
+  /** Less than the size in a file with holes. */
+  get allocatedBytes(): number {
+    return Number(whole(this.#status, 48)) * 512;
+  }
+
+  /** Whether size, modification and change time are the same. */
+  isSameState(other: OpenFileStatus): boolean {
+    return stateWords.every((offset) => this.#status.getUint32(offset, true) === other.#status.getUint32(offset, true));
+  }
+}
+
+/** Asks for a part of an open file to be in memory soon. Only advice: nothing tells whether it was taken. */
+export function willNeed(fd: number, offset: number, length: number): void {
+  const advice = 3; // POSIX_FADV_WILLNEED
+  library().fadvise(fd, offset, length, advice);
 }
 
 /** Sets access and modification time of an open file. */
@@ -260,6 +309,7 @@ interface Library {
   readonly lremovexattr: Foreign<[Path, Path]>;
   readonly fremovexattr: Foreign<[number, Path]>;
   readonly lseek: (fd: number, offset: number, whence: number) => number | bigint;
+  readonly fadvise: Foreign<[number, number, number, number]>;
   readonly mknodat: (number: number, fd: number, path: Path, mode: number, device: number) => number | bigint;
   readonly ioprioSet: (number: number, which: number, who: number, priority: number) => number | bigint;
   readonly flock: Foreign<[number, number]>;
@@ -294,6 +344,7 @@ function library(): Library {
     lremovexattr: libc.func("int lremovexattr(const void *, const void *)"),
     fremovexattr: libc.func("int fremovexattr(int, const void *)"),
     lseek: libc.func("int64_t lseek64(int, int64_t, int)"),
+    fadvise: libc.func("int posix_fadvise64(int, int64_t, int64_t, int)"),
     mknodat: libc.func("int64_t syscall(int64_t, int, const void *, uint32_t, uint32_t)"),
     ioprioSet: libc.func("int64_t syscall(int64_t, int, int, int)"),
     flock: libc.func("int flock(int, int)"),

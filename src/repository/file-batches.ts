@@ -1,10 +1,19 @@
 import type { ByteName } from "../lib/byte-name.ts";
+import type { NativeAttribute } from "../lib/posix.ts";
+import { nodeBuffer } from "./message-bytes.ts";
 import type { FileReadResult, FileToRead } from "./repository.ts";
 import { fileNumbers, fileStates, type FilesAnswer, type UploadRequest } from "./upload-messages.ts";
 
 /** A message has a cost of its own: so many files, or so many bytes of them, share one. */
 const batchFiles = 64;
 const batchBytes = 1 << 20;
+
+const none: readonly NativeAttribute[] = [];
+
+function attributesOf({ attributes }: FilesAnswer, file: number): readonly NativeAttribute[] {
+  const found = attributes.length === 0 ? undefined : attributes.find((one) => one.file === file);
+  return found?.list.map(({ name, value }) => ({ name, value: nodeBuffer(value) })) ?? none;
+}
 
 /** Files gathered for one request to a worker thread. */
 export class FileBatch {
@@ -42,18 +51,29 @@ export class FileBatch {
     const ids = Buffer.from(answer.ids.buffer, answer.ids.byteOffset, answer.ids.length);
     let idAt = 0;
     let reasonAt = 0;
-    for (const [index, resolve] of this.#resolve.entries()) {
-      const [state = 0, changed = 0, blobs = 0, size = 0, addedBlobs = 0, addedBytes = 0, storedBytes = 0] =
-        answer.numbers.subarray(index * fileNumbers, (index + 1) * fileNumbers);
-      const name = fileStates[state] ?? "vanished";
-      if (name === "vanished") resolve({ state: name });
-      else if (name === "unreadable") resolve({ state: name, reason: answer.reasons[reasonAt++] ?? "" });
+    const { numbers } = answer;
+    for (let file = 0, at = 0; file < this.#resolve.length; file++, at += fileNumbers) {
+      const resolve = this.#resolve[file];
+      const state = fileStates[numbers[at] ?? 0] ?? "vanished";
+      if (state === "vanished") resolve?.({ state });
+      else if (state === "unreadable") resolve?.({ state, reason: answer.reasons[reasonAt++] ?? "" });
       else {
         const content: string[] = [];
-        for (let blob = 0; blob < blobs; blob++, idAt += 32) content.push(ids.toString("hex", idAt, idAt + 32));
-        const result = { state: name, content, size, changed: changed === 1, addedBlobs, addedBytes, storedBytes };
+        for (let left = numbers[at + 2] ?? 0; left > 0; left--, idAt += 32) {
+          content.push(ids.toString("hex", idAt, idAt + 32));
+        }
+        const result = {
+          state,
+          content,
+          changed: numbers[at + 1] === 1,
+          size: numbers[at + 3] ?? 0,
+          addedBlobs: numbers[at + 4] ?? 0,
+          addedBytes: numbers[at + 5] ?? 0,
+          storedBytes: numbers[at + 6] ?? 0,
+          extendedAttributes: attributesOf(answer, file),
+        };
         read.push(result);
-        resolve(result);
+        resolve?.(result);
       }
     }
     return read;

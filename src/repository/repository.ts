@@ -2,6 +2,7 @@ import type { BlobType, Id, Tree } from "../format/tree.ts";
 import type { Snapshot } from "../format/snapshot.ts";
 import type { ByteName } from "../lib/byte-name.ts";
 import type { Limits } from "../lib/limits.ts";
+import type { NativeAttribute } from "../lib/posix.ts";
 import type { Defect } from "./defects.ts";
 import type { PruneOptions, PrunePlan } from "./prune-plan.ts";
 import type { RepairOptions, RepairPlan } from "./repair-plan.ts";
@@ -34,6 +35,8 @@ export interface Repository extends AsyncDisposable {
   removeSnapshots(ids: readonly Id[], options: ChangeOptions): Promise<void>;
   /** The same snapshot with these tags, under a new id; the one it was made with stands in `original`. */
   retagSnapshot(stored: StoredSnapshot, tags: readonly string[], options: ChangeOptions): Promise<StoredSnapshot>;
+  /** For a disk on which no lock can be written: removes a snapshot that is to go; see `make-room.ts`. */
+  makeRoom(useless: { readonly snapshot: Id }, signal: AbortSignal): Promise<boolean>;
   /** What a prune would do; refuses with `prune-unsafe` where anything is not as it must be. */
   planPrune(options: PruneOptions): Promise<PrunePlan>;
   /** What a repair of index or packs would do. */
@@ -206,6 +209,7 @@ export type FileReadResult =
       readonly size: number;
       /** Size, mtime or ctime moved while it was read: what was read may be torn. */
       readonly changed: boolean;
+      readonly extendedAttributes: readonly NativeAttribute[];
       /** Blobs and bytes that this file added to the repository. */
       readonly addedBlobs: number;
       readonly addedBytes: number;
@@ -231,10 +235,10 @@ export interface UploadStats {
  */
 export interface Upload extends AsyncDisposable, BlobReader {
   /**
-   * Resolves when the queue has room: await it before each `file` or `blob`, so that memory stays bounded whatever
-   * the size of the source.
+   * Resolves when the queue has room, `undefined` when there is some now: await it before or after each `file` or
+   * `blob`, so that memory stays bounded whatever the size of the source.
    */
-  ready(): Promise<void>;
+  ready(): Promise<void> | undefined;
   file(file: FileToRead): Promise<FileReadResult>;
   /** Stores `bytes` as one blob; at most 8 MiB. The buffer is transferred: the caller must not use it any more. */
   blob(type: BlobType, bytes: Uint8Array, stream: PackStream): Promise<SavedBlob>;

@@ -1,7 +1,7 @@
-import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "node:fs";
+import { closeSync, constants, openSync, readSync } from "node:fs";
 import { Chunker, maxChunk, minChunk } from "../format/chunker.ts";
 import { nameBytes, type ByteName } from "../lib/byte-name.ts";
-import { dataRanges } from "../lib/posix.ts";
+import { dataRanges, OpenFileStatus, readExtendedAttributes, willNeed, type NativeAttribute } from "../lib/posix.ts";
 import type { Packer, PackedResult } from "./packer.ts";
 import type { PackStream } from "./repository.ts";
 import type { Throttle } from "./throttle.ts";
@@ -15,7 +15,12 @@ export interface SourceFile {
 }
 
 export type SourceResult =
-  | { readonly state: "read"; readonly changed: boolean; readonly blobs: readonly PackedResult[] }
+  | {
+      readonly state: "read";
+      readonly changed: boolean;
+      readonly blobs: readonly PackedResult[];
+      readonly extendedAttributes: readonly NativeAttribute[];
+    }
   | { readonly state: "vanished" }
   | { readonly state: "unreadable"; readonly reason: string };
 
@@ -30,6 +35,9 @@ export interface SourceReaderOptions {
 /** Files up to this size are one blob, read at once; it is the chunker's minimum, so the chunks are the same. */
 const wholeFile = minChunk;
 const readStep = 1 << 20;
+/** Files opened before they are read, and bytes of one that are asked for ahead: so nobody waits for the disk. */
+const filesAhead = 16;
+const bytesAhead = 4 << 20;
 /** Holes shorter than this are read as zeros. */
 const worthSkipping = 1 << 20;
 
@@ -40,6 +48,7 @@ export class SourceReader {
   /** The chunk begun, and what was read after it. */
   readonly #buffer = Buffer.from(new ArrayBuffer(maxChunk + 2 * readStep));
   readonly #zeroIds = new Map<number, Buffer>();
+  readonly #status = { before: new OpenFileStatus(), after: new OpenFileStatus() };
   #zeros: Buffer | undefined;
   #flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOATIME;
 
@@ -48,30 +57,52 @@ export class SourceReader {
     this.#chunker = new Chunker(options.gearTable);
   }
 
-  read(file: SourceFile): SourceResult {
-    let fd: number | undefined;
+  /** Results in the order of `files`. While one is read, the system already fetches the next. */
+  readAll(files: readonly SourceFile[]): SourceResult[] {
+    const results: SourceResult[] = [];
+    const ahead: (number | SourceResult)[] = [];
     try {
-      fd = this.#open(nameBytes(file.path));
-      const before = fstatSync(fd);
-      if (!before.isFile() || before.ino !== file.inode || before.dev !== file.deviceId) return { state: "vanished" };
-      const blobs: PackedResult[] = [];
-      const size = this.#readAll(fd, before, blobs);
-      const after = fstatSync(fd);
-      const changed =
-        size !== before.size ||
-        after.size !== before.size ||
-        after.mtimeMs !== before.mtimeMs ||
-        after.ctimeMs !== before.ctimeMs;
-      return { state: "read", changed, blobs };
-    } catch (error) {
-      const code = systemCode(error);
-      if (code === undefined) throw error;
-      // ELOOP: a link stands there now.
-      return code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP"
-        ? { state: "vanished" }
-        : { state: "unreadable", reason: code };
+      for (const file of files) {
+        for (let next = results.length + ahead.length; next < files.length && ahead.length <= filesAhead; next++) {
+          const one = files[next];
+          if (one !== undefined) ahead.push(this.#begin(one));
+        }
+        const begun = ahead.shift() ?? { state: "vanished" };
+        results.push(typeof begun === "number" ? this.#readOpen(begun, file) : begun);
+      }
     } finally {
-      if (fd !== undefined) closeSync(fd);
+      for (const begun of ahead) if (typeof begun === "number") closeSync(begun);
+    }
+    return results;
+  }
+
+  /** A descriptor, or what became of it. */
+  #begin(file: SourceFile): number | SourceResult {
+    try {
+      const fd = this.#open(nameBytes(file.path));
+      if (file.size > 0) willNeed(fd, 0, Math.min(file.size, bytesAhead));
+      return fd;
+    } catch (error) {
+      return failure(error);
+    }
+  }
+
+  #readOpen(fd: number, file: SourceFile): SourceResult {
+    try {
+      const { before, after } = this.#status;
+      before.look(fd);
+      if (!before.isFile || before.inode !== file.inode || before.deviceId !== file.deviceId) {
+        return { state: "vanished" };
+      }
+      const extendedAttributes = readExtendedAttributes(fd);
+      const blobs: PackedResult[] = [];
+      const size = this.#readContents(fd, before, blobs);
+      after.look(fd);
+      return { state: "read", changed: size !== before.size || !after.isSameState(before), blobs, extendedAttributes };
+    } catch (error) {
+      return failure(error);
+    } finally {
+      closeSync(fd);
     }
   }
 
@@ -99,7 +130,7 @@ export class SourceReader {
   }
 
   /** Bytes read, holes counted. */
-  #readAll(fd: number, stats: Stats, blobs: PackedResult[]): number {
+  #readContents(fd: number, stats: OpenFileStatus, blobs: PackedResult[]): number {
     if (stats.size <= wholeFile) {
       // One byte more is asked for, to see a file that has grown.
       const length = this.#fill(fd, 0, Math.max(stats.size, 1) + 1, undefined);
@@ -109,7 +140,7 @@ export class SourceReader {
       }
       return this.#readStream(fd, undefined, length, blobs);
     }
-    if (stats.blocks * 512 < stats.size - worthSkipping) return this.#readSparse(fd, stats.size, blobs);
+    if (stats.allocatedBytes < stats.size - worthSkipping) return this.#readSparse(fd, stats.size, blobs);
     return this.#readStream(fd, undefined, 0, blobs);
   }
 
@@ -155,6 +186,7 @@ export class SourceReader {
     let total = filled;
     for (;;) {
       const wanted = range === undefined ? readStep : Math.min(readStep, range.length - total);
+      if (total > 0) willNeed(fd, (range?.offset ?? 0) + total + wanted, bytesAhead);
       const count = this.#fill(fd, end, wanted, range === undefined ? undefined : range.offset + total);
       end += count;
       total += count;
@@ -216,6 +248,15 @@ export class SourceReader {
     this.#zeros ??= Buffer.from(new ArrayBuffer(maxChunk));
     return this.#zeros;
   }
+}
+
+function failure(error: unknown): SourceResult {
+  const code = systemCode(error);
+  if (code === undefined) throw error;
+  // ELOOP: a link stands there now.
+  return code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP"
+    ? { state: "vanished" }
+    : { state: "unreadable", reason: code };
 }
 
 function systemCode(error: unknown): string | undefined {

@@ -72,6 +72,12 @@ export interface FilesAnswer {
   readonly numbers: Float64Array;
   readonly ids: Uint8Array;
   readonly reasons: readonly string[];
+  /** Of the files that have any. */
+  readonly attributes: readonly {
+    /** Its number in the request. */
+    readonly file: number;
+    readonly list: readonly { readonly name: string; readonly value: Uint8Array }[];
+  }[];
 }
 
 /** state, changed (0 or 1), blobs, bytes read, blobs added, bytes added, bytes stored. */

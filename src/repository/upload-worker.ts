@@ -2,8 +2,9 @@ import { PackSlots } from "./pack-slots.ts";
 import { BlobIndex } from "./blob-index.ts";
 import { nodeBuffer } from "./message-bytes.ts";
 import { Packer, type PackedResult } from "./packer.ts";
-import { SourceReader, type SourceResult } from "./source-reader.ts";
+import { SourceReader, type SourceFile, type SourceResult } from "./source-reader.ts";
 import { Throttle } from "./throttle.ts";
+import type { NativeAttribute } from "../lib/posix.ts";
 import {
   blobNumbers,
   fileNumbers,
@@ -47,7 +48,7 @@ export function uploadWorker(setup: UploadWorkerSetup, door: WorkerDoor): (reque
     slots.throwIfStopped();
     switch (request.type) {
       case "files":
-        return filesAnswer(request.paths.map((path, index) => reader.read(sourceFile(path, request.numbers, index))));
+        return filesAnswer(reader.readAll(sourceFiles(request)));
       case "blobs":
         return blobsAnswer(storeBlobs(packer, request));
       case "sealed":
@@ -61,13 +62,13 @@ export function uploadWorker(setup: UploadWorkerSetup, door: WorkerDoor): (reque
   };
 }
 
-function sourceFile(
-  path: Extract<UploadRequest, { type: "files" }>["paths"][number],
-  numbers: Float64Array,
-  index: number,
-): Parameters<SourceReader["read"]>[0] {
-  const [inode = 0, deviceId = 0, size = 0] = numbers.subarray(index * 3, index * 3 + 3);
-  return { path, inode, deviceId, size };
+function sourceFiles({ paths, numbers }: Extract<UploadRequest, { type: "files" }>): SourceFile[] {
+  return paths.map((path, index) => ({
+    path,
+    inode: numbers[index * 3] ?? 0,
+    deviceId: numbers[index * 3 + 1] ?? 0,
+    size: numbers[index * 3 + 2] ?? 0,
+  }));
 }
 
 function storeBlobs(packer: Packer, request: Extract<UploadRequest, { type: "blobs" }>): PackedResult[] {
@@ -82,11 +83,13 @@ function filesAnswer(results: readonly SourceResult[]): RoleAnswer {
   const numbers = new Float64Array(results.length * fileNumbers);
   const ids: Buffer[] = [];
   const reasons: string[] = [];
-  for (const [index, result] of results.entries()) {
-    const at = index * fileNumbers;
+  const attributes: { file: number; list: readonly NativeAttribute[] }[] = [];
+  for (const [file, result] of results.entries()) {
+    const at = file * fileNumbers;
     numbers[at] = fileStates.indexOf(result.state);
     if (result.state === "unreadable") reasons.push(result.reason);
     if (result.state !== "read") continue;
+    if (result.extendedAttributes.length > 0) attributes.push({ file, list: result.extendedAttributes });
     let size = 0;
     let addedBlobs = 0;
     let addedBytes = 0;
@@ -99,9 +102,14 @@ function filesAnswer(results: readonly SourceResult[]): RoleAnswer {
       addedBytes += blob.size;
       storedBytes += blob.storedBytes;
     }
-    numbers.set([0, result.changed ? 1 : 0, result.blobs.length, size, addedBlobs, addedBytes, storedBytes], at);
+    numbers[at + 1] = result.changed ? 1 : 0;
+    numbers[at + 2] = result.blobs.length;
+    numbers[at + 3] = size;
+    numbers[at + 4] = addedBlobs;
+    numbers[at + 5] = addedBytes;
+    numbers[at + 6] = storedBytes;
   }
-  const answer: FilesAnswer = { numbers, ids: joined(ids), reasons };
+  const answer: FilesAnswer = { numbers, ids: joined(ids), reasons, attributes };
   return { answer, transfer: [numbers.buffer, answer.ids.buffer as ArrayBuffer] };
 }
 

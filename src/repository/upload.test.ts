@@ -254,7 +254,7 @@ test("a run that is cancelled, or whose lock is lost, stores no snapshot and lea
   const blob = upload.blob("data", randomBytes(1000), "hot");
   lost.abort(new Error("lock gone"));
   await assert.rejects(blob, /lock gone/);
-  await assert.rejects(upload.ready(), /lock gone/);
+  await assert.rejects(async () => await upload.ready(), /lock gone/);
   const snapshot = { time: now().toISOString(), tree: "00".repeat(32), paths: ["/x"] };
   await assert.rejects(upload.finish(snapshot), /lock gone/);
   assert.equal((await repository.repository.snapshots(signal)).length, 0);

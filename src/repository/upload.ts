@@ -121,11 +121,11 @@ export class RepositoryUpload implements Upload {
     for (const pack of packs) this.#saver.adopt(pack);
   }
 
-  async ready(): Promise<void> {
-    this.#throwIfFailed();
-    if (this.#hasRoom()) return;
+  ready(): Promise<void> | undefined {
+    if (this.#failure !== undefined) return rejected(this.#failure);
+    if (this.#hasRoom()) return undefined;
     this.#room ??= Promise.withResolvers<void>();
-    await this.#room.promise;
+    return this.#room.promise;
   }
 
   file(file: FileToRead): Promise<FileReadResult> {
@@ -364,9 +364,11 @@ export class RepositoryUpload implements Upload {
 
 /** Callers gather many of these before they look at the first: a failure of the run must not end the process. */
 function handled<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => undefined);
+  promise.catch(ignore);
   return promise;
 }
+
+function ignore(): void {}
 
 function rejected(error: unknown): Promise<never> {
   return handled(Promise.reject(error));

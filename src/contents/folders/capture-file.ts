@@ -30,23 +30,22 @@ export interface CapturedFile {
  * Reads one file into the repository. One that changes under the reader, or is replaced before it is opened, is tried
  * once more, and then kept as it was read, with a warning. `undefined`: left out, with a warning.
  */
-export async function captureFile(
+export function captureFile(shared: FileCapture, scan: FolderScan, entry: Entry): Promise<CapturedFile | undefined> {
+  // No more waiting than there is to wait for: this runs for every file of a first backup.
+  return read(shared, scan, entry).then((result) =>
+    result.state === "read" && !result.changed ? captured(entry, result) : tryAgain(shared, scan, entry, result),
+  );
+}
+
+async function tryAgain(
   shared: FileCapture,
   scan: FolderScan,
   first: Entry,
+  firstResult: Read,
 ): Promise<CapturedFile | undefined> {
-  let entry = first;
-  let details = scan.details(entry);
-  let result = details && (await read(shared, scan, entry));
-  if (result?.state === "vanished" || (result?.state === "read" && result.changed)) {
-    const now = scan.lookAgain(entry.name);
-    if (now?.type === "file") {
-      entry = now;
-      details = scan.details(entry);
-      result = details && (await read(shared, scan, entry));
-    }
-  }
-  if (!result || !details) return undefined; // told by the scan
+  const now = firstResult.state === "unreadable" ? undefined : scan.lookAgain(first.name);
+  const entry = now?.type === "file" ? now : first;
+  const result = entry === first ? firstResult : await read(shared, scan, entry);
   const path = joinName(scan.path, entry.name);
   if (result.state === "vanished") {
     shared.warn({ code: "file-vanished", subject: nameText(path) });
@@ -58,21 +57,34 @@ export async function captureFile(
     return undefined;
   }
   if (result.changed) shared.warn({ code: "file-changed", subject: nameText(path) });
-  const { content, size, addedBytes, storedBytes, firstRead } = result;
-  return { entry, details, content, size, readBytes: firstRead ? size : 0, addedBytes, storedBytes };
+  return captured(entry, result);
 }
 
-type Read = Exclude<FileReadResult, { state: "read" }> | (FileReadResult & { state: "read"; firstRead: boolean });
+function captured(entry: Entry, result: Extract<Read, { state: "read" }>): CapturedFile {
+  const { content, size, addedBytes, storedBytes, extendedAttributes, repeated } = result;
+  const details = { linkTarget: undefined, extendedAttributes };
+  return { entry, details, content, size, readBytes: repeated ? 0 : size, addedBytes, storedBytes };
+}
 
-async function read(shared: FileCapture, scan: FolderScan, entry: Entry): Promise<Read> {
-  const key = entry.links > 1 ? `${entry.deviceId}:${entry.inode}:${entry.ctimeNs}` : undefined;
-  const other = key === undefined ? undefined : await shared.linked.get(key);
-  if (other?.state === "read" && !other.changed) {
-    return { ...other, addedBytes: 0, storedBytes: 0, addedBlobs: 0, firstRead: false };
-  }
+/** `repeated`: another link to the same file was read before. */
+type Read = FileReadResult & { readonly repeated?: true };
+
+function read(shared: FileCapture, scan: FolderScan, entry: Entry): Promise<Read> {
+  if (entry.links > 1) return readLinked(shared, scan, entry);
   const { inode, deviceId, size } = entry;
+  return shared.upload.file({ path: scan.openablePath(entry.name), inode, deviceId, size });
+}
+
+async function readLinked(shared: FileCapture, scan: FolderScan, entry: Entry): Promise<Read> {
+  const { inode, deviceId, size, ctimeNs } = entry;
+  const key = `${deviceId}:${inode}:${ctimeNs}`;
+  const before = shared.linked.get(key);
+  // No waiting where there is none before: the next link would come too early then.
+  const other = before && (await before);
+  if (other?.state === "read" && !other.changed) {
+    return { ...other, addedBytes: 0, storedBytes: 0, addedBlobs: 0, repeated: true };
+  }
   const reading = shared.upload.file({ path: scan.openablePath(entry.name), inode, deviceId, size });
-  if (key !== undefined) shared.linked.set(key, reading);
-  const result = await reading;
-  return result.state === "read" ? { ...result, firstRead: true } : result;
+  shared.linked.set(key, reading);
+  return await reading;
 }

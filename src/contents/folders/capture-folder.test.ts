@@ -188,7 +188,7 @@ test("files that vanish, are replaced, change or cannot be read: one warning eac
     if (name !== "changing") return undefined;
     changes += 1;
     const nothing = { addedBlobs: 0, addedBytes: 0, storedBytes: 0 };
-    return { state: "read", content: [], size: 0, changed: true, ...nothing };
+    return { state: "read", content: [], extendedAttributes: [], size: 0, changed: true, ...nothing };
   };
   const events: Event[] = [];
   const captured = await capture(repository, source, undefined, { beforeFile }, (event) => void events.push(event));

@@ -172,7 +172,8 @@ class Capture {
         await this.#input.upload.ready();
         way.push(await this.#folder(here, entry));
       } else {
-        await this.#entry(here, entry);
+        const waiting = this.#entry(here, entry);
+        if (waiting) await waiting;
       }
     }
   }
@@ -204,12 +205,15 @@ class Capture {
     });
   }
 
-  /** Everything that is no folder. Waits only while the upload's queue is full. */
-  async #entry(frame: Frame, entry: Entry): Promise<void> {
+  /**
+   * Everything that is no folder. A promise only where there is something to wait for: the upload's queue is full, or
+   * a folder stood here before.
+   */
+  #entry(frame: Frame, entry: Entry): Promise<void> | undefined {
     const fields = fieldsOf(entry);
     const known = frame.old?.take(entry.name);
     const knownAlso = frame.also?.take(entry.name);
-    if (known?.subtree !== undefined) await this.#countRemoved([known]);
+    const replaced = known?.subtree === undefined ? undefined : this.#countRemoved([known]);
     const trusted = this.#trusts(entry, fields, known) ? known : undefined;
     if (entry.type !== "file") {
       const slot = reserve(frame);
@@ -223,23 +227,37 @@ class Capture {
       if (node) this.#count(frame, entry, { node, known, knownAlso, readBytes: 0, storedBytes: 0, addedBytes: 0 });
       this.#settle(frame);
     } else {
-      await this.#input.upload.ready();
-      const slot = reserve(frame);
-      captureFile(this.#files, frame.scan, entry).then(
-        (captured) => {
-          if (this.#failed) return;
-          if (captured) {
-            const { details, content, size } = captured;
-            const now = captured.entry;
-            const node: TreeNode = { ...nodeOf(now, fieldsOf(now), encodeDetails(details)), size, content };
-            frame.nodes[slot] = node;
-            this.#count(frame, now, { ...captured, node, known, knownAlso });
-          }
-          this.#settle(frame);
-        },
-        (error: unknown) => this.#fail(error),
-      );
+      this.#read(frame, entry, fields, known, knownAlso);
+      const room = this.#input.upload.ready();
+      return room && replaced ? Promise.all([room, replaced]).then(() => undefined) : (room ?? replaced);
     }
+    return replaced;
+  }
+
+  /** Has a worker read a file, and puts its node into its place when that is done. */
+  #read(
+    frame: Frame,
+    entry: Entry,
+    fields: EntryFields,
+    known: TreeNode | undefined,
+    knownAlso: TreeNode | undefined,
+  ): void {
+    const slot = reserve(frame);
+    captureFile(this.#files, frame.scan, entry).then(
+      (captured) => {
+        if (this.#failed) return;
+        if (captured) {
+          const { entry: now, details, content, size, readBytes, storedBytes, addedBytes } = captured;
+          const node = nodeOf(now, now === entry ? fields : fieldsOf(now), encodeDetails(details));
+          node.size = size;
+          node.content = content;
+          frame.nodes[slot] = node;
+          this.#count(frame, now, { node, known, knownAlso, readBytes, storedBytes, addedBytes });
+        }
+        this.#settle(frame);
+      },
+      (error: unknown) => this.#fail(error),
+    );
   }
 
   /** The node of what has not been read: the old one itself where not a field differs. */

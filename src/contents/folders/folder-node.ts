@@ -15,6 +15,7 @@ export interface EntryFields {
 export type NodeDetails = Pick<TreeNode, "linkTarget" | "extendedAttributes">;
 
 export function encodeDetails({ linkTarget, extendedAttributes }: EntryDetails): NodeDetails {
+  if (linkTarget === undefined && extendedAttributes.length === 0) return noDetails;
   return {
     ...(linkTarget !== undefined && { linkTarget }),
     ...(extendedAttributes.length > 0 && {
@@ -23,11 +24,14 @@ export function encodeDetails({ linkTarget, extendedAttributes }: EntryDetails):
   };
 }
 
+const noDetails: NodeDetails = {};
+
 export function fieldsOf(entry: Entry): EntryFields {
+  const mtime = formatTime(entry.mtimeNs);
   return {
     mode: goMode(entry.type, entry.permissions),
-    mtime: formatTime(entry.mtimeNs),
-    ctime: formatTime(entry.ctimeNs),
+    mtime,
+    ctime: entry.ctimeNs === entry.mtimeNs ? mtime : formatTime(entry.ctimeNs),
   };
 }
 
@@ -35,9 +39,10 @@ export function fieldsOf(entry: Entry): EntryFields {
  * A node as restic writes it: access time is modification time, since reading a file must not make a new tree;
  * folders have no size. `content` and `subtree` are added by the caller.
  */
-export function nodeOf(entry: Entry, fields: EntryFields, details: NodeDetails): TreeNode {
+export function nodeOf(entry: Entry, fields: EntryFields, details: NodeDetails): MutableNode {
   const { type } = entry;
-  return {
+  // Field by field: conditions inside a literal would make an object each, for every file of a backup.
+  const node: MutableNode = {
     name: entry.name,
     type,
     mode: fields.mode,
@@ -46,17 +51,20 @@ export function nodeOf(entry: Entry, fields: EntryFields, details: NodeDetails):
     ctime: fields.ctime,
     uid: entry.uid,
     gid: entry.gid,
-    ...(entry.user !== undefined && { user: entry.user }),
-    ...(entry.group !== undefined && { group: entry.group }),
     inode: entry.inode,
     deviceId: entry.deviceId,
-    ...(type === "file" && { size: entry.size }),
-    ...(hasLinks(type) && { links: entry.links }),
-    ...(details.linkTarget !== undefined && { linkTarget: details.linkTarget }),
-    ...(details.extendedAttributes?.length && { extendedAttributes: details.extendedAttributes }),
-    ...((type === "dev" || type === "chardev") && { device: entry.device }),
   };
+  if (entry.user !== undefined) node.user = entry.user;
+  if (entry.group !== undefined) node.group = entry.group;
+  if (type === "file") node.size = entry.size;
+  if (hasLinks(type)) node.links = entry.links;
+  if (details.linkTarget !== undefined) node.linkTarget = details.linkTarget;
+  if (details.extendedAttributes?.length) node.extendedAttributes = details.extendedAttributes;
+  if (type === "dev" || type === "chardev") node.device = entry.device;
+  return node;
 }
+
+type MutableNode = { -readonly [K in keyof TreeNode]: TreeNode[K] };
 
 /**
  * Whether a node of an earlier backup still describes this entry as far as its change time tells: type, modification

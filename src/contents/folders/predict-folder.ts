@@ -55,9 +55,11 @@ export async function predictFolder(input: PredictFolderInput): Promise<FolderPr
           sum.bytesToRead += entry.size;
         }
       }
+      if (seen % 512 === 0) {
+        await nextTurn();
+        signal.throwIfAborted();
+      }
       seen += 1;
-      if (seen % 512 === 0) await nextTurn();
-      signal.throwIfAborted();
     }
   } finally {
     for (const { scan } of way) scan[Symbol.dispose]();
