@@ -16,7 +16,8 @@ import { conflicting, holderOf, loadLocks } from "./stored-locks.ts";
 
 /**
  * Takes a lock. Locks that a dead Holdfast of this machine left behind are removed on the way. A shared lock is given
- * out before the second look, which `check` awaits; an exclusive one after it.
+ * out before the second look, which `check` awaits; an exclusive one after it, and so is a shared one of who would
+ * rather wait than fail.
  */
 export async function acquireLock(parts: LockParts, mode: LockMode, options: LockOptions): Promise<Lock> {
   const timing = { ...resticTiming, ...parts.timing };
@@ -29,7 +30,7 @@ export async function acquireLock(parts: LockParts, mode: LockMode, options: Loc
       const held = new HeldLock(parts, timing, mode, now);
       try {
         await held.begin(signal);
-        if (mode === "exclusive") await held.check(signal);
+        if (mode === "exclusive" || waitMs > 0) await held.check(signal);
         return held;
       } catch (error) {
         await held[Symbol.asyncDispose]();
