@@ -6,9 +6,13 @@ import { configSchemaCommand } from "./config-schema.ts";
 import { configValidateCommand } from "./config-validate.ts";
 import { copyCommand } from "./copy.ts";
 import { doctorCommand } from "./doctor.ts";
+import { forgetCommand } from "./forget.ts";
+import { holdCommand, releaseCommand } from "./hold.ts";
 import { initCommand } from "./init.ts";
 import { keyAddCommand, keyListCommand, keyPasswdCommand, keyRemoveCommand } from "./key.ts";
 import { kitCommand } from "./kit.ts";
+import { pruneCommand } from "./prune.ts";
+import { repairCommand } from "./repair.ts";
 import { restoreApplyCommand } from "./restore-apply.ts";
 import { restorePlanCommand } from "./restore-plan.ts";
 import { restoreUndoCommand } from "./restore-undo.ts";
@@ -27,6 +31,10 @@ export const commands: readonly Command[] = [
   restoreApplyCommand,
   restoreUndoCommand,
   copyCommand,
+  forgetCommand,
+  holdCommand,
+  releaseCommand,
+  pruneCommand,
   verifyCommand,
   keyListCommand,
   keyAddCommand,

@@ -43,6 +43,7 @@ const special: Partial<Record<ErrorCode, keyof typeof exitCodes>> = {
   "key-current": "usage",
   "key-unknown": "nothingMatched",
   "snapshot-unknown": "nothingMatched",
+  "retention-empty": "usage",
   "snapshot-none": "nothingMatched",
   "moment-too-early": "nothingMatched",
   "nothing-matched": "nothingMatched",

@@ -39,7 +39,7 @@ function snapshotLines({ words, format }: Context, rows: readonly SnapshotRow[])
     row.outcome ? words.outcomes[row.outcome] : "",
     row.totalBytes === undefined ? "" : format.bytes(row.totalBytes),
     row.addedBytes === undefined ? "" : format.bytes(row.addedBytes),
-    row.latest ? `← ${tables.latest}` : "",
+    [row.latest ? `← ${tables.latest}` : "", row.hold ?? ""].filter(Boolean).join(", "),
   ]);
   return [...renderTable(columns, cells), format.fill(words.snapshots.zone, { zone: format.zone })];
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { isTimeZone } from "./time-zone.ts";
+import { retentionSchema } from "./retention-schema.ts";
 import { parseRate, ratePattern, sizePattern } from "./size.ts";
 
 /**
@@ -67,6 +68,7 @@ const crm = z.strictObject({
     .array(text)
     .optional()
     .meta({ description: "SQL statements that make a copy harmless: no mail, no scheduled jobs." }),
+  retention: retentionSchema.optional().meta({ description: "In place of the common one, for this CRM alone." }),
 });
 
 const repository = z.strictObject({
@@ -76,6 +78,7 @@ const repository = z.strictObject({
 
 const copy = repository.extend({
   name: name.meta({ description: "What this copy is called: `holdfast copy --to NAME`, `--repository NAME`." }),
+  retention: retentionSchema.optional().meta({ description: "What is kept in this copy." }),
 });
 
 const cache = z.strictObject({
@@ -107,6 +110,7 @@ export const configSchema = z
       .array(copy)
       .optional()
       .meta({ description: "Further repositories that `holdfast copy` fills, each with a password of its own." }),
+    retention: retentionSchema.optional(),
     limits: limits.optional(),
     cache: cache.optional().meta({ description: "Indexes and trees of the repository, kept on local disk." }),
     language: z.enum(["en", "zh-CN"]).optional().meta({ description: "Language of messages." }),

@@ -1,6 +1,7 @@
 import type { CrmDescription } from "../crm/platform.ts";
 import type { CacheChoice } from "../lib/cache-choice.ts";
 import type { Limits } from "../lib/limits.ts";
+import type { RetentionPolicy } from "../lib/retention-policy.ts";
 
 /** `holdfast.yaml`, read, checked and resolved: paths absolute, sizes in bytes, defaults filled in. */
 export interface Config {
@@ -10,6 +11,7 @@ export interface Config {
   readonly repository: RepositoryConfig;
   /** Where `holdfast copy` copies to. */
   readonly copies: readonly CopyConfig[];
+  readonly retention: RetentionConfig;
   readonly limits: Limits;
   readonly cache: CacheChoice;
   readonly language?: "en" | "zh-CN";
@@ -22,8 +24,18 @@ export interface RepositoryConfig {
   readonly password: SecretReference;
 }
 
+/** What `holdfast forget` keeps. */
+export interface RetentionConfig {
+  /** For CRMs with rules of their own. */
+  readonly byCrm: Readonly<Record<string, RetentionPolicy>>;
+  /** For all others; absent: nothing of theirs is removed. */
+  readonly others?: RetentionPolicy;
+}
+
 export interface CopyConfig extends RepositoryConfig {
   readonly name: string;
+  /** In place of those of the repository that is copied. */
+  readonly retention?: RetentionPolicy;
 }
 
 /** `file:…`, `env:…`, `cmd:…`, `systemd:…`: where a secret is, never the secret. Paths absolute. */

@@ -37,6 +37,7 @@ test("fills in what the least configuration leaves out", () => {
     ],
     repository: { location: "/srv/acme/backups", password: { kind: "file", target: "/srv/acme/password.txt" } },
     copies: [],
+    retention: { byCrm: {} },
     limits: { workers: availableParallelism(), priority: "low" },
     cache: { use: "auto", maxBytes: 1 << 30 },
   });
@@ -163,4 +164,39 @@ test("counts the problems after the first", () => {
 
 test("a file that is not there is config-missing", async () => {
   await assert.rejects(loadConfig("/nowhere/holdfast.yaml"), (error) => isHoldfastError(error, "config-missing"));
+});
+
+test("retention: a preset, rules beside it, and others for one CRM and for a copy", () => {
+  const text = `
+crms:
+  - { name: acme, database: "sqlite:./crm.db", retention: { last: all } }
+  - { name: other, database: "sqlite:./other.db" }
+repository: { location: ./backups, password: "file:./password.txt" }
+copies:
+  - { name: vault, location: ./vault, password: "file:./password.txt", retention: { yearly: 10, tags: [audit, "a,b"] } }
+retention: { preset: standard, daily: 30, within: 2d, within-hourly: 1m12h }
+`;
+  const { retention, copies } = configFromText(text, file);
+  assert.deepEqual(retention, {
+    byCrm: { acme: { last: "all" } },
+    others: {
+      daily: 30,
+      weekly: 5,
+      monthly: 12,
+      yearly: 3,
+      within: { years: 0, months: 0, days: 2, hours: 0 },
+      withinHourly: { years: 0, months: 1, days: 0, hours: 12 },
+    },
+  });
+  assert.deepEqual(copies[0]?.retention, { yearly: 10, tags: [["audit"], ["a", "b"]] });
+  for (const [rule, problem] of [
+    ["{ preset: huge }", "value"],
+    ["{ within: 2w }", "span"],
+    ["{ within: 0d }", "span"],
+    ["{ daily: -1 }", "too-small"],
+    ["{ daly: 7 }", "unknown-key"],
+  ] as const) {
+    const wrong = text.replace(/^retention: .*$/m, `retention: ${rule}`);
+    assert.equal(checkConfig(wrong, file).problems[0]?.problem, problem, rule);
+  }
 });

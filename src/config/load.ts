@@ -12,6 +12,7 @@ import { defaultLimits } from "./default-limits.ts";
 import { resolveLocation } from "./location.ts";
 import { type ConfigProblem, problemAt, problemsOf } from "./problems.ts";
 import { parseSecretReference } from "./secret-reference.ts";
+import { resolveRetention } from "./retention-schema.ts";
 import { parseRate } from "./size.ts";
 
 /**
@@ -135,7 +136,17 @@ function resolveConfig(written: WrittenConfig, file: string): Config {
     file,
     crms: crms.map((crm) => resolveCrm(crm, folder)),
     repository: resolveRepository(written.repository, folder),
-    copies: (written.copies ?? []).map((copy) => ({ name: copy.name, ...resolveRepository(copy, folder) })),
+    copies: (written.copies ?? []).map((copy) => ({
+      name: copy.name,
+      ...resolveRepository(copy, folder),
+      ...(copy.retention === undefined ? {} : { retention: resolveRetention(copy.retention) }),
+    })),
+    retention: {
+      byCrm: Object.fromEntries(
+        crms.flatMap(({ name, retention }) => (retention ? [[name, resolveRetention(retention)]] : [])),
+      ),
+      ...(written.retention === undefined ? {} : { others: resolveRetention(written.retention) }),
+    },
     limits: resolveLimits(written.limits),
     cache: resolveCache(written.cache),
     ...(written.language === undefined ? {} : { language: written.language }),

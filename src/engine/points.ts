@@ -91,7 +91,10 @@ function timeOf(stored: StoredSnapshot): number {
 }
 
 function byPrefix(snapshots: readonly StoredSnapshot[], prefix: string): StoredSnapshot {
-  const found = snapshots.filter((stored) => stored.id.startsWith(prefix.toLowerCase()));
+  const starts = (id: string | undefined): boolean => id?.startsWith(prefix.toLowerCase()) === true;
+  const named = snapshots.filter((stored) => starts(stored.id));
+  // One whose tags were changed has another id, and is still known by the one it was made with.
+  const found = named.length > 0 ? named : snapshots.filter(({ snapshot }) => starts(snapshot.original));
   const [first, second] = found;
   if (first === undefined) throw new HoldfastError("snapshot-unknown", { id: prefix });
   if (second !== undefined) throw new HoldfastError("snapshot-ambiguous", { id: prefix, count: found.length });

@@ -3,6 +3,7 @@ import type { Id } from "../format/tree.ts";
 import type { Run } from "../lib/run.ts";
 import type { StoredSnapshot } from "../repository/repository.ts";
 import { openFor } from "./access.ts";
+import { isHoldTag } from "./holds.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
 import { backupsOf, chooseCrm, crmOf, isBackup, kindOf, outcomeOf } from "./points.ts";
 
@@ -16,6 +17,8 @@ export interface SnapshotRow {
   readonly hostname: string;
   readonly paths: readonly string[];
   readonly tags: readonly string[];
+  /** The tag by which it is held. */
+  readonly hold?: string;
   readonly totalBytes?: number;
   readonly addedBytes?: number;
   /** What `latest` means for this CRM. */
@@ -49,6 +52,7 @@ function describe(stored: StoredSnapshot, newestOk: ReadonlyMap<string, Id>): Sn
   const ours = isBackup(stored);
   const kind = ours ? kindOf(stored) : undefined;
   const outcome = ours ? outcomeOf(stored) : undefined;
+  const hold = snapshot.tags?.find(isHoldTag);
   return {
     id,
     time: snapshot.time,
@@ -58,6 +62,7 @@ function describe(stored: StoredSnapshot, newestOk: ReadonlyMap<string, Id>): Sn
     hostname: snapshot.hostname ?? "",
     paths: snapshot.paths,
     tags: snapshot.tags ?? [],
+    ...(hold !== undefined && { hold }),
     ...(snapshot.summary && {
       totalBytes: snapshot.summary.totalBytesProcessed,
       addedBytes: snapshot.summary.dataAddedPacked,

@@ -4,9 +4,13 @@ import type { BrowseAnswer, BrowseInput } from "../engine/browse.ts";
 import type { CopyInput, CopyReport } from "../engine/copy.ts";
 import type { DoctorInput, DoctorReport } from "../engine/doctor.ts";
 import type { Engine, RepositoryAccess } from "../engine/engine.ts";
+import type { ForgetInput, ForgetReport } from "../engine/forget.ts";
+import type { HoldInput, HoldReport } from "../engine/hold.ts";
 import type { KeyReport, KeysInput, KeysReport, NewKeyInput, RemoveKeyInput } from "../engine/keys.ts";
 import type { KeyRing } from "../engine/key-ring.ts";
 import type { Kit, KitInput } from "../engine/kit.ts";
+import type { PruneInput, PruneReport } from "../engine/prune.ts";
+import type { RepairInput, RepairReport } from "../engine/repair.ts";
 import type { RestoreApplyInput, RestoreReport } from "../engine/restore-apply.ts";
 import type { RestorePlan, RestorePlanInput } from "../engine/restore-plan.ts";
 import type { SnapshotsInput, SnapshotsReport } from "../engine/snapshots.ts";
@@ -36,6 +40,9 @@ export interface Door {
   undoRestore(input: UndoInput & Waiting, run: Run): Promise<UndoReport>;
   undoable(): Promise<readonly UndoableRestore[]>;
   copy(input: CopyInput, run: Run): Promise<CopyReport>;
+  forget(input: ForgetInput, run: Run): Promise<ForgetReport>;
+  hold(input: HoldInput, run: Run): Promise<HoldReport>;
+  prune(input: PruneInput, run: Run): Promise<PruneReport>;
   verify(input: VerifyInput, run: Run): Promise<VerifyAnswer>;
   listKeys(input: KeysInput, run: Run): Promise<KeysReport>;
   addKey(input: NewKeyInput, run: Run): Promise<KeyReport>;
@@ -128,6 +135,18 @@ export function openDoor({ loadEngine, keys, lockFolders }: DoorOptions): Door {
       return await copySnapshots(await engine(), input, run);
     },
     async verify(input, run) {
+    async forget(input, run) {
+      const { forget } = await import("../engine/forget.ts");
+      return forget(await engine(), input, run);
+    },
+    async hold(input, run) {
+      const { hold } = await import("../engine/hold.ts");
+      return hold(await engine(), input, run);
+    },
+    async prune(input, run) {
+      const { prune } = await import("../engine/prune.ts");
+      return prune(await engine(), input, run);
+    },
       const { verify } = await import("../engine/verify.ts");
       return verify(await engine(), input, run);
     },

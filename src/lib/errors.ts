@@ -38,6 +38,8 @@ export const errorCodes = [
   "snapshot-ambiguous",
   "snapshot-none",
   "moment-invalid",
+  "snapshot-held",
+  "retention-empty",
   "moment-ambiguous",
   "moment-too-early",
   "copy-unknown",

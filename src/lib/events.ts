@@ -14,7 +14,10 @@ export type Phase =
   | "verify"
   | "copy"
   | "swap"
-  | "undo";
+  | "undo"
+  | "forget"
+  | "prune"
+  | "repair";
 
 export const warningCodes = [
   "file-unreadable",
@@ -33,6 +36,18 @@ export const warningCodes = [
   "newer-with-warnings", // a newer snapshot exists, ended with warnings, and was not taken for `latest`
   "table-unkeyed",
   "grant-refused", // a statement that gives an owner or a right, for a role that is not there say
+  "forget-last", // by its id, a CRM's last recovery point goes
+  "forget-last-ok", // by its id, a CRM's last one that ended ok goes
+  // what a mended recovery point lacks
+  "lost-file",
+  "lost-part", // of a file; what is left has another name
+  "lost-folder",
+  "lost-rows",
+  "lost-changes", // rows that are older than the recovery point
+  "lost-deletions", // rows that were deleted and may be there again
+  "lost-schema", // of a database: its rows are there as files only
+  "lost-manifest", // what the recovery point said of itself
+  "mended", // something was made anew, and nothing of it is lost
   "source-unknown-type", // a thing in a folder that is neither file, folder, link nor device
 ] as const;
 export type WarningCode = (typeof warningCodes)[number];

@@ -8,6 +8,7 @@ import type { LockHost } from "./held-lock.ts";
 import { loadIndexedRepository } from "./indexed-repository.ts";
 import { repositoryKeys } from "./keys.ts";
 import { acquireLock } from "./lock.ts";
+import { makeRoom } from "./make-room.ts";
 import { planPrune } from "./prune.ts";
 import { planRepair } from "./repair.ts";
 import type { RepairOptions, RepairPlan } from "./repair-plan.ts";
@@ -104,6 +105,10 @@ export class OpenedRepository implements Repository {
   planRepair(options: RepairOptions): Promise<RepairPlan> {
     const { storage, masterKey, configProblem } = this.#parts;
     return planRepair({ storage, key: masterKey, ...(configProblem && { configProblem }) }, options);
+  }
+
+  makeRoom({ snapshot }: { readonly snapshot: Id }, signal: AbortSignal): Promise<boolean> {
+    return makeRoom(this.#parts.storage, [{ kind: "snapshot", name: snapshot }], signal);
   }
 
   planPrune(options: PruneOptions): Promise<PrunePlan> {

@@ -21,6 +21,8 @@ export interface PrunePlan {
   readonly summary: PruneSummary;
   /** `lock`: exclusive, and held since before the plan was made. */
   apply(lock: Lock): Promise<PruneResult>;
+  /** For a disk on which no lock can be written: see `makeRoom`. The plan is of no use afterwards. */
+  makeRoom(): Promise<boolean>;
 }
 
 export interface PackSum {
@@ -49,6 +51,10 @@ export interface PruneSummary {
 }
 
 export interface PruneResult extends PackResult {
+  /** The disk was too full for keeping packs for a while: they were deleted at once. */
+  readonly forLackOfRoom: boolean;
+  /** Packs that were to be written anew, for which there was no room on the disk. */
+  readonly postponedPacks: number;
   /** Of packs that were read to write them anew. */
   readonly writtenBytes: number;
 }

@@ -9,8 +9,9 @@ import { storedPath } from "../storage/layout.ts";
 import type { Storage } from "../storage/storage.ts";
 import { DefectList } from "./defects.ts";
 import { rewriteIndex } from "./index-rewrite.ts";
+import { makeRoom } from "./make-room.ts";
 import { PackTable } from "./pack-table.ts";
-import { choosePacks, type PruneChoice } from "./prune-choice.ts";
+import { choosePacks, type PackFate, type PruneChoice } from "./prune-choice.ts";
 import { repack } from "./repack.ts";
 import type { PackSum, PruneOptions, PrunePlan, PruneResult, PruneSummary } from "./prune-plan.ts";
 import type { Lock } from "./repository.ts";
@@ -56,6 +57,7 @@ export async function planPrune(parts: PrunedParts, options: PruneOptions): Prom
   return {
     summary: summarise(found),
     apply: (lock) => applyPrune(parts, options, found, lock),
+    makeRoom: () => removeUseless(parts, options, found),
   };
 }
 
@@ -158,7 +160,19 @@ async function applyPrune(
 ): Promise<PruneResult> {
   const { sizes, choice, waiting } = found;
   const signal = AbortSignal.any([options.signal, lock.lost]);
-  const result = { deletedPacks: 0, deletedBytes: 0, markedPacks: 0, markedBytes: 0, writtenBytes: 0 };
+  const fates = [...choice.fates];
+  const free = async (): Promise<number> => (await storage.traits.freeBytes?.(signal)) ?? Infinity;
+  const goingBlobs = found.state.packs.reduce((sum, { blobs }, pack) => sum + (fates[pack] === "keep" ? 0 : blobs), 0);
+  const forLackOfRoom = options.keepMarkedMs > 0 && (await free()) < spareBytes / 2 + goingBlobs * markBytes;
+  const result = {
+    forLackOfRoom,
+    postponedPacks: 0,
+    deletedPacks: 0,
+    deletedBytes: 0,
+    markedPacks: 0,
+    markedBytes: 0,
+    writtenBytes: 0,
+  };
   const remove = async (ids: readonly Id[]): Promise<void> => {
     await lock.check(signal);
     await mapBounded(ids, storage.traits.connections, async (name) => {
@@ -174,10 +188,10 @@ async function applyPrune(
   result.deletedBytes += (await storage.traits.removeLeftovers?.(before, signal)) ?? 0;
   await remove([...found.unnamed, ...found.due]);
 
-  const atOnce = options.keepMarkedMs === 0;
+  const atOnce = options.keepMarkedMs === 0 || forLackOfRoom;
   const markTime = atOnce ? {} : { markTime: formatTime(BigInt(options.now().getTime()) * 1_000_000n) };
-  const drop = async (state: IndexState, fates: ReadonlySet<string>): Promise<IndexState> => {
-    const dropped = new Set([...choice.fates.keys()].filter((pack) => fates.has(choice.fates[pack] ?? "")));
+  const drop = async (state: IndexState, which: readonly PackFate[]): Promise<IndexState> => {
+    const dropped = new Set([...fates.keys()].filter((pack) => which.some((fate) => fate === fates[pack])));
     const files = await rewriteIndex({
       storage,
       key,
@@ -198,14 +212,14 @@ async function applyPrune(
   };
 
   let { state } = found;
-  const needed = choice.fates.reduce(
-    (sum, fate, pack) => sum + (fate === "repack" ? (choice.keptBytes[pack] ?? 0) : 0),
-    0,
-  );
-  const free = await storage.traits.freeBytes?.(signal);
+  const neededBytes = (): number =>
+    fates.reduce((sum, fate, pack) => sum + (fate === "repack" ? (choice.keptBytes[pack] ?? 0) : 0), 0);
   // Room first, where the new packs may not fit beside the old.
-  if (needed > 0 && free !== undefined && free < needed + spareBytes) state = await drop(state, new Set(["drop"]));
-  if (needed > 0) {
+  if (neededBytes() > 0 && (await free()) < neededBytes() + spareBytes) {
+    state = await drop(state, ["drop"]);
+    result.postponedPacks = postpone(found, fates, (await free()) - spareBytes);
+  }
+  if (neededBytes() > 0) {
     const packs = new PackTable();
     for (const { id, size } of state.packs) packs.extend(packs.number(id), size);
     await repack({
@@ -213,7 +227,7 @@ async function applyPrune(
       key,
       index: state.index,
       packs,
-      entries: entriesToMove(found),
+      entries: entriesToMove(found, fates),
       limits: options.limits,
       signal,
       saveIndex: async (named) => {
@@ -224,19 +238,52 @@ async function applyPrune(
       onBytes: (bytes) => options.onMoved?.((result.writtenBytes += bytes)),
     });
   }
-  await drop(state, new Set(["drop", "repack"]));
+  await drop(state, ["drop", "repack"]);
   return result;
 }
 
 /** Anybody who still writes to a file does so more often. */
 const leftoverAgeMs = 60 * 60_000;
 /** Room beside what is written anew: for indexes, and for others on the disk. */
-const spareBytes = 256 << 20;
+const spareBytes = 32 << 20;
+/** Bytes in an index of a blob that is marked: below room for all of them, packs that go are not kept for a while. */
+const markBytes = 200;
 
-function entriesToMove({ state, choice }: Found): readonly number[] {
+/** Of the packs to be written anew, those stay as they are for which there is no room. Gives how many. */
+function postpone({ state, choice }: Found, fates: PackFate[], roomBytes: number): number {
+  const wasteOf = (pack: number): number => 1 - (choice.keptBytes[pack] ?? 0) / (state.packs[pack]?.size ?? 1);
+  const wanted = [...fates.keys()].filter((pack) => fates[pack] === "repack");
+  let room = roomBytes;
+  let postponed = 0;
+  for (const pack of wanted.toSorted((a, b) => wasteOf(b) - wasteOf(a))) {
+    room -= choice.keptBytes[pack] ?? 0;
+    if (room >= 0) continue;
+    fates[pack] = "keep";
+    postponed++;
+  }
+  return postponed;
+}
+
+/**
+ * What may go without a lock: what a cut-off save left, marked packs whose time has come, and an index file that names
+ * nothing needed. Of its packs none is touched: who came at the same moment still finds them.
+ */
+async function removeUseless({ storage }: PrunedParts, options: PruneOptions, found: Found): Promise<boolean> {
+  const { signal } = options;
+  const before = new Date(options.now().getTime() - leftoverAgeMs);
+  if (((await storage.traits.removeLeftovers?.(before, signal)) ?? 0) > 0) return true;
+  const { state, due, choice } = found;
+  const index = state.files.find(
+    ({ packs, marked }) => marked.length === 0 && packs.every((pack) => choice.fates[pack] === "drop"),
+  );
+  const packs = due.map((name) => ({ kind: "data", name }) as const);
+  return makeRoom(storage, index === undefined ? packs : [...packs, { kind: "index", name: index.name }], signal);
+}
+
+function entriesToMove({ state, choice }: Found, fates: readonly PackFate[]): readonly number[] {
   const entries: number[] = [];
   for (const [pack, { first, blobs }] of state.packs.entries()) {
-    if (choice.fates[pack] !== "repack") continue;
+    if (fates[pack] !== "repack") continue;
     for (let entry = first; entry < first + blobs; entry++) if (choice.kept.has(entry)) entries.push(entry);
   }
   return entries;

@@ -35,6 +35,8 @@ export interface Repository extends AsyncDisposable {
   removeSnapshots(ids: readonly Id[], options: ChangeOptions): Promise<void>;
   /** The same snapshot with these tags, under a new id; the one it was made with stands in `original`. */
   retagSnapshot(stored: StoredSnapshot, tags: readonly string[], options: ChangeOptions): Promise<StoredSnapshot>;
+  /** For a disk on which no lock can be written: removes a snapshot that is to go; see `make-room.ts`. */
+  makeRoom(useless: { readonly snapshot: Id }, signal: AbortSignal): Promise<boolean>;
   /** What a prune would do; refuses with `prune-unsafe` where anything is not as it must be. */
   planPrune(options: PruneOptions): Promise<PrunePlan>;
   /** What a repair of index or packs would do. */

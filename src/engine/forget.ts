@@ -1,0 +1,144 @@
+import type { Id } from "../format/tree.ts";
+import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import type { Warning } from "../lib/events.ts";
+import { isEmptyPolicy, type RetentionPolicy } from "../lib/retention-policy.ts";
+import type { Run } from "../lib/run.ts";
+import type { Lock, Repository, StoredSnapshot } from "../repository/repository.ts";
+import { openFor } from "./access.ts";
+import type { Engine, RepositoryAccess } from "./engine.ts";
+import { planForget, rowOf, type ForgetRow } from "./forget-plan.ts";
+import { holdOf } from "./holds.ts";
+import { lockOptions } from "./lock-options.ts";
+import { backupsOf, chooseCrm, choosePoint, crmOf, isBackup, outcomeOf } from "./points.ts";
+
+export interface ForgetInput {
+  readonly repository: RepositoryAccess;
+  readonly what: ForgetWhat;
+  /** IANA name: whose days, weeks and months count. */
+  readonly zone: string;
+  /** `plan` only shows. */
+  readonly mode: "plan" | "apply";
+  /** How long to wait for somebody's lock; 0: fail at once. */
+  readonly waitMs: number;
+}
+
+export type ForgetWhat =
+  /** What no rule keeps. Others than these CRMs, and what restic or others made, are left alone. */
+  | { readonly kind: "policy"; readonly crm?: string; readonly policies: ForgetPolicies }
+  /** These, by the beginning of their ids, whoever made them. */
+  | { readonly kind: "ids"; readonly ids: readonly string[] };
+
+export interface ForgetPolicies {
+  readonly byCrm: Readonly<Record<string, RetentionPolicy>>;
+  /** For CRMs that are not named; absent: these are left alone. */
+  readonly others?: RetentionPolicy;
+}
+
+export interface ForgetReport {
+  readonly type: "forget";
+  readonly mode: "plan" | "apply";
+  /** By CRM, newest first. */
+  readonly keep: readonly ForgetRow[];
+  readonly remove: readonly ForgetRow[];
+  /** CRMs for which there is no policy. */
+  readonly leftAlone: readonly string[];
+  readonly warnings: readonly Warning[];
+  readonly zone: string;
+  readonly durationMs: number;
+}
+
+/** Removes recovery points. What only they needed stays in the repository until `prune`. */
+export async function forget(engine: Engine, input: ForgetInput, run: Run): Promise<ForgetReport> {
+  const started = run.now();
+  await using repository = await openFor(engine, input.repository, run);
+  if (input.mode === "plan") {
+    await using _lock = await repository.lock("shared", lockOptions(input, run));
+    return reportOf(await decide(repository, input, run), input, run, started);
+  }
+  await using lock = await lockFor(repository, input, run);
+  const decision = await decide(repository, input, run);
+  run.report({ type: "phase", phase: "forget", subject: repository.location });
+  // The oldest first: cut off anywhere, what is left is what a policy would rather keep.
+  const ids = decision.remove.map(({ id }) => id).toReversed();
+  await repository.removeSnapshots(ids, { signal: run.signal, lock });
+  return reportOf(decision, input, run, started);
+}
+
+interface Decision {
+  readonly keep: readonly ForgetRow[];
+  readonly remove: readonly ForgetRow[];
+  readonly leftAlone: readonly string[];
+  readonly warnings: readonly Warning[];
+}
+
+async function decide(repository: Repository, { what, zone }: ForgetInput, run: Run): Promise<Decision> {
+  const all = await repository.snapshots(run.signal);
+  return what.kind === "ids" ? byIds(all, what.ids, zone, run.now()) : byPolicy(all, what, zone, run.now());
+}
+
+function byPolicy(
+  all: readonly StoredSnapshot[],
+  { crm, policies }: Extract<ForgetWhat, { kind: "policy" }>,
+  zone: string,
+  now: Date,
+): Decision {
+  const names = [...new Set(all.filter(isBackup).map(crmOf))].toSorted();
+  const wanted = crm === undefined ? names : [chooseCrm(all, crm)];
+  const rows: ForgetRow[] = [];
+  const leftAlone: string[] = [];
+  for (const name of wanted) {
+    const policy = Object.hasOwn(policies.byCrm, name) ? policies.byCrm[name] : policies.others;
+    if (policy === undefined) leftAlone.push(name);
+    // A policy that keeps nothing is a mistake, not a wish to lose all.
+    else if (isEmptyPolicy(policy)) throw new HoldfastError("retention-empty", { crm: name });
+    else rows.push(...planForget(backupsOf(all, name), policy, zone, now));
+  }
+  if (rows.length === 0 && leftAlone.length > 0)
+    throw new HoldfastError("retention-empty", { crm: leftAlone.join(", ") });
+  const goes = ({ reasons }: ForgetRow): boolean => reasons.length === 0;
+  return { keep: rows.filter((row) => !goes(row)), remove: rows.filter(goes), leftAlone, warnings: [] };
+}
+
+/** What is named goes, unless somebody holds it; what that costs is said. */
+function byIds(all: readonly StoredSnapshot[], ids: readonly string[], zone: string, now: Date): Decision {
+  const chosen = new Map<Id, StoredSnapshot>();
+  for (const prefix of ids) {
+    const stored = choosePoint(all, undefined, { kind: "id", prefix }).chosen;
+    const hold = holdOf(stored.snapshot.tags ?? [], now, zone);
+    if (hold !== undefined) {
+      throw new HoldfastError("snapshot-held", { id: stored.id.slice(0, 8), ...(hold.until && { until: hold.until }) });
+    }
+    chosen.set(stored.id, stored);
+  }
+  const warnings: Warning[] = [];
+  for (const crm of new Set([...chosen.values()].filter(isBackup).map(crmOf))) {
+    const before = backupsOf(all, crm);
+    const after = before.filter(({ id }) => !chosen.has(id));
+    const isOk = (stored: StoredSnapshot): boolean => outcomeOf(stored) === "ok";
+    if (after.length === 0) warnings.push({ code: "forget-last", subject: crm });
+    else if (before.some(isOk) && !after.some(isOk)) warnings.push({ code: "forget-last-ok", subject: crm });
+  }
+  return { keep: [], remove: [...chosen.values()].map((stored) => rowOf(stored, [])), leftAlone: [], warnings };
+}
+
+/**
+ * An exclusive lock. On a disk that is so full that not even a lock can be written, nobody else can write one either: if
+ * there is none, one snapshot that is to go is removed first, which makes the room.
+ */
+async function lockFor(repository: Repository, input: ForgetInput, run: Run): Promise<Lock> {
+  try {
+    return await repository.lock("exclusive", lockOptions(input, run));
+  } catch (error) {
+    if (!isHoldfastError(error, "storage-full")) throw error;
+    const { remove } = await decide(repository, input, run);
+    const oldest = remove.at(-1);
+    if (oldest === undefined || !(await repository.makeRoom({ snapshot: oldest.id }, run.signal))) throw error;
+    return repository.lock("exclusive", lockOptions(input, run));
+  }
+}
+
+function reportOf(decision: Decision, input: ForgetInput, run: Run, started: Date): ForgetReport {
+  for (const warning of decision.warnings) run.report({ type: "warning", warning });
+  const durationMs = run.now().getTime() - started.getTime();
+  return { type: "forget", mode: input.mode, ...decision, zone: input.zone, durationMs };
+}
