@@ -35,7 +35,7 @@ export const backupCommand: Command = {
     const report = await context.door.backup(input, context.run);
     context.events.takeWarnings(); // the report has them all
     context.output.record(report);
-    context.output.lines(reportLines(context, report));
+    if (!context.output.json) context.output.lines(reportLines(context, report));
     return report.outcome === "ok" ? exitCodes.done : exitCodes.warnings;
   },
 };

@@ -112,6 +112,8 @@ export class RepositoryUpload implements Upload {
       saveIndex: (packs) => parts.saveIndex(packs, this.#signal),
       onFailure: (error) => this.#fail(error),
     });
+    // Whatever comes, a snapshot's tree at the least will be stored.
+    this.#pool.warmUp();
     this.#signal.addEventListener("abort", () => this.#fail(this.#signal.reason), { once: true });
     if (this.#signal.aborted) this.#fail(this.#signal.reason);
   }

@@ -51,10 +51,7 @@ class Member implements PoolWorker {
 /** Requests given to a thread before it has answered the last: enough that it never waits for the next. */
 const depth = 2;
 
-/**
- * Worker threads that answer requests. Threads are started when there is work for them: a run that changes nothing
- * starts none, a small one starts one.
- */
+/** Worker threads that answer requests. Threads are started when there is work for them: a small run starts one. */
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
   readonly #members: Member[] = [];
@@ -65,6 +62,14 @@ export class WorkerPool {
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
+  }
+
+  /** Starts the first thread before there is work for it, where it is certain that there will be. */
+  warmUp(): void {
+    if (this.#members.length > 0) return;
+    const member = this.#start();
+    member.worker.unref();
+    this.#members.push(member);
   }
 
   /** Whether a request would be begun at once. */
