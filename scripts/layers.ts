@@ -34,7 +34,12 @@ export const layers: readonly Layer[] = [
   {
     folder: "database",
     imports: ["lib"],
-    packagesOf: { "mysql/session.ts": ["mysql2"] },
+    packagesOf: {
+      "mysql/session.ts": ["mysql2"],
+      "postgres/connection.ts": ["pg"],
+      "postgres/copy-in.ts": ["pg"],
+      "postgres/copy-out.ts": ["pg"],
+    },
     purpose: "rows and schemas; it knows nothing of repositories",
   },
   {

@@ -65,20 +65,22 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
 }
 
 async function loadEngine(keys: KeyRing): Promise<Engine> {
-  const [openStorage, { sqliteEngine }, { mysqlEngine }, { custom }, { tryton }] = await Promise.all([
-    loadStorage(),
-    import("./database/sqlite/sqlite.ts"),
-    import("./database/mysql/mysql.ts"),
-    import("./crm/custom.ts"),
-    import("./crm/tryton.ts"),
-  ]);
+  const [openStorage, { sqliteEngine }, { postgresEngine }, { mysqlEngine }, { custom }, { tryton }] =
+    await Promise.all([
+      loadStorage(),
+      import("./database/sqlite/sqlite.ts"),
+      import("./database/postgres/postgres.ts"),
+      import("./database/mysql/mysql.ts"),
+      import("./crm/custom.ts"),
+      import("./crm/tryton.ts"),
+    ]);
   const { username, uid, gid } = user();
   return {
     program: `holdfast ${version()}`,
     openStorage,
     keys,
     platforms: [tryton, custom],
-    databases: [sqliteEngine, mysqlEngine],
+    databases: [sqliteEngine, postgresEngine(process.env), mysqlEngine],
     stateFolder: stateFolder(process.env),
     readSecret: async (reference, signal) => {
       const [{ parseSecretReference }, { readSecret }] = await Promise.all([

@@ -1,0 +1,237 @@
+import { connect } from "node:net";
+
+import pg from "pg";
+import { HoldfastError } from "../../lib/errors.ts";
+import type { DatabaseAddress, RowBatch } from "../database.ts";
+import { type Environment, type Login, loginOf } from "./address.ts";
+import { CopyIn } from "./copy-in.ts";
+import { CopyOut } from "./copy-out.ts";
+import { postgresFailure } from "./failure.ts";
+import { passwordFor } from "./password.ts";
+import { mayGoPlain, tlsOptions } from "./tls.ts";
+
+/** The first version that is supported, as `server_version_num`. */
+const oldestVersion = 130_000;
+const connectTimeoutMs = 15_000;
+/** How long we wait for somebody else's lock before we give up and name it. */
+export const lockTimeoutMs = 30_000;
+
+/**
+ * What the text of values, and what SQL means, depends on, pinned: so that lines are the same whatever the server's, the
+ * database's and the user's own settings are. https://www.postgresql.org/docs/current/runtime-config-client.html
+ */
+const pinned = [
+  "DateStyle='ISO, YMD'",
+  "IntervalStyle='postgres'",
+  "TimeZone='UTC'",
+  "extra_float_digits=3",
+  "bytea_output='hex'",
+  "xmlbinary='base64'",
+  "xmloption='content'",
+  "lc_monetary='C'",
+  "search_path=''",
+  "standard_conforming_strings=on",
+  "row_security=off",
+  "synchronize_seqscans=off",
+  "statement_timeout=0",
+  `lock_timeout=${lockTimeoutMs}`,
+  "idle_in_transaction_session_timeout=0",
+  "jit=off",
+  "max_parallel_workers_per_gather=0",
+];
+
+export type Cell = string | null;
+export type Row = readonly Cell[];
+
+export interface OpenOptions {
+  readonly environment: Environment;
+  readonly signal: AbortSignal;
+}
+
+/** One session with a server: text in, text out. When `signal` fires, what runs is cancelled and the session ends. */
+export class PostgresConnection implements AsyncDisposable {
+  readonly login: Login;
+  /** The URL, for messages. */
+  readonly path: string;
+  readonly version: number;
+  readonly serverEncoding: string;
+  readonly #client: pg.Client;
+  readonly #signal: AbortSignal;
+
+  private constructor(client: pg.Client, login: Login, path: string, signal: AbortSignal, facts: Row) {
+    this.#client = client;
+    this.login = login;
+    this.path = path;
+    this.#signal = signal;
+    this.version = Number(facts[0]);
+    this.serverEncoding = facts[1] ?? "";
+    signal.addEventListener("abort", this.#cancel);
+  }
+
+  static async open(address: DatabaseAddress, { environment, signal }: OpenOptions): Promise<PostgresConnection> {
+    signal.throwIfAborted();
+    const login = loginOf(address.url, environment);
+    const path = address.url;
+    try {
+      const client = await logIn(address, login, environment);
+      const facts = await begin(client);
+      const opened = new PostgresConnection(client, login, path, signal, facts);
+      if (opened.version < oldestVersion) {
+        await opened[Symbol.asyncDispose]();
+        const version = `${Math.floor(opened.version / 10_000)}`;
+        throw new HoldfastError("database-too-old", { path, version, needed: String(oldestVersion / 10_000) });
+      }
+      if (signal.aborted) await opened[Symbol.asyncDispose]();
+      signal.throwIfAborted();
+      return opened;
+    } catch (error) {
+      signal.throwIfAborted();
+      throw postgresFailure(error, path, login.user);
+    }
+  }
+
+  get versionText(): string {
+    return `${Math.floor(this.version / 10_000)}.${this.version % 10_000}`;
+  }
+
+  /** The server's number of this session. */
+  get pid(): number {
+    return (this.#client as unknown as { readonly processID: number }).processID;
+  }
+
+  /** One statement with parameters; every value as the server writes it. */
+  async rows(sql: string, values: readonly Cell[] = [], subject?: string): Promise<readonly Row[]> {
+    const config = { text: sql, values: [...values], rowMode: "array" as const, types: asText };
+    return this.#told(async () => (await this.#client.query<Cell[]>(config)).rows, subject);
+  }
+
+  /** The first cell of the first row. */
+  async value(sql: string, values: readonly Cell[] = [], subject?: string): Promise<Cell> {
+    return (await this.rows(sql, values, subject))[0]?.[0] ?? null;
+  }
+
+  /** Statements without answers, several where they need no parameters. */
+  async run(sql: string, subject?: string): Promise<void> {
+    await this.#told(async () => {
+      await this.#client.query(sql);
+    }, subject);
+  }
+
+  async *copyOut(sql: string, targetBytes: number, subject: string): AsyncGenerator<RowBatch, void> {
+    const copy = new CopyOut(sql, targetBytes);
+    this.#client.query(copy);
+    let finished = "no";
+    try {
+      yield* copy.batches();
+      finished = "yes";
+    } catch (error) {
+      finished = "yes";
+      this.#signal.throwIfAborted();
+      throw postgresFailure(error, this.path, subject);
+    } finally {
+      // Whoever stops reading leaves rows in the socket: the session is of no more use.
+      if (finished === "no") this.#cancel();
+    }
+  }
+
+  async copyIn(sql: string, batches: AsyncIterable<{ readonly lines: Buffer }>, subject: string): Promise<void> {
+    const copy = new CopyIn(sql, batches);
+    this.#client.query(copy);
+    await this.#told(() => copy.done, subject);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#signal.removeEventListener("abort", this.#cancel);
+    await this.#client.end().catch(() => {});
+  }
+
+  async #told<T>(work: () => Promise<T>, subject: string | undefined): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      throw postgresFailure(error, this.path, subject);
+    }
+  }
+
+  /** A session that is only closed would run its statement to the end. */
+  readonly #cancel = (): void => {
+    const { host, port } = this.login;
+    const { secretKey, connection } = this.#client as unknown as {
+      readonly secretKey: number;
+      readonly connection: { readonly stream: { destroy(): void } };
+    };
+    const request = Buffer.alloc(16);
+    request.writeInt32BE(16, 0);
+    request.writeInt32BE(cancelRequest, 4);
+    request.writeInt32BE(this.pid, 8);
+    request.writeInt32BE(secretKey, 12);
+    const socket = host.startsWith("/") ? connect(`${host}/.s.PGSQL.${port}`) : connect(port, host);
+    socket.on("error", () => {});
+    socket.setTimeout(2000, () => socket.destroy());
+    socket.unref();
+    socket.end(request);
+    connection.stream.destroy();
+  };
+}
+
+/** The number that asks a server to cancel what a session runs. */
+const cancelRequest = 80_877_102;
+
+const asText = { getTypeParser: () => (text: string) => text } as unknown as pg.CustomTypesConfig;
+
+async function logIn(address: DatabaseAddress, login: Login, environment: Environment): Promise<pg.Client> {
+  const password = await passwordFor(address, login, environment);
+  const ssl = await tlsOptions(login);
+  try {
+    return await attempt(login, password, ssl);
+  } catch (error) {
+    const noTls = error instanceof Error && error.message === "The server does not support SSL connections";
+    if (!noTls || !mayGoPlain(login)) throw error;
+    return await attempt(login, password, false);
+  }
+}
+
+async function attempt(
+  { host, port, user, database }: Login,
+  password: string | undefined,
+  ssl: Awaited<ReturnType<typeof tlsOptions>>,
+): Promise<pg.Client> {
+  const client = new pg.Client({
+    host,
+    port,
+    user,
+    database,
+    // A function, so that the driver looks nowhere by itself.
+    password: async () => password as string,
+    ssl,
+    application_name: "holdfast",
+    connectionTimeoutMillis: connectTimeoutMs,
+    keepAlive: true,
+    // Nothing of the server's or the environment's choosing between us and the values.
+    options: "",
+    client_encoding: "utf8",
+  });
+  // What breaks an idle session is told by the next statement.
+  client.on("error", () => {});
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    await client.end().catch(() => {});
+    throw error;
+  }
+}
+
+/** Pins the session; gives version and encoding. Text of a database without an encoding passes as its bytes are. */
+async function begin(client: pg.Client): Promise<Row> {
+  const facts = await client.query<Cell[]>({
+    text: "SELECT current_setting('server_version_num'), current_setting('server_encoding')",
+    rowMode: "array",
+    types: asText,
+  });
+  const [row = []] = facts.rows;
+  const encoding = row[1] === "SQL_ASCII" ? "SQL_ASCII" : "UTF8";
+  await client.query([`client_encoding='${encoding}'`, ...pinned].map((setting) => `SET ${setting}`).join(";"));
+  return row;
+}

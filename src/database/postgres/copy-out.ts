@@ -1,0 +1,166 @@
+import type { Socket } from "node:net";
+
+import type { Connection, Submittable } from "pg";
+import type { RowBatch } from "../database.ts";
+
+/** Batches that wait for their reader; above, the server is made to wait. */
+const mostWaiting = 4;
+const slackBytes = 64 * 1024;
+
+/**
+ * `COPY … TO STDOUT`, read from the socket itself: the driver would make an object of each row. A row comes as a message
+ * of five bytes and a line; the lines are moved together into batches, and none is looked at. Whatever is no row is
+ * handed to the driver, with all that follows it.
+ */
+export class CopyOut implements Submittable {
+  readonly #sql: string;
+  readonly #targetBytes: number;
+  readonly #batches: RowBatch[] = [];
+  #buffer: Buffer;
+  #filled = 0;
+  #rows = 0;
+  /** Bytes of the message at hand that are still to come, and what becomes of them. */
+  #left = 0;
+  #message: "row" | "opening" = "opening";
+  readonly #header = Buffer.alloc(headerBytes);
+  #headerFilled = 0;
+  #stream: Socket | undefined;
+  #driver: ((chunk: Buffer) => void)[] = [];
+  #state: "running" | "ended" | "failed" = "running";
+  #failed: unknown;
+  #wake: (() => void) | undefined;
+
+  constructor(sql: string, targetBytes: number) {
+    this.#sql = sql;
+    this.#targetBytes = targetBytes;
+    this.#buffer = Buffer.allocUnsafeSlow(targetBytes + slackBytes);
+  }
+
+  submit(connection: Connection): void {
+    connection.query(this.#sql);
+    const { stream } = connection as unknown as { readonly stream: Socket };
+    this.#stream = stream;
+    this.#driver = stream.listeners("data") as ((chunk: Buffer) => void)[];
+    stream.removeAllListeners("data");
+    stream.on("data", this.#take);
+  }
+
+  /** Whole lines, until the server says that there are no more; throws what it says instead. */
+  async *batches(): AsyncGenerator<RowBatch, void> {
+    for (;;) {
+      const batch = this.#batches.shift();
+      if (batch) {
+        if (this.#batches.length < mostWaiting) this.#stream?.resume();
+        yield batch;
+      } else if (this.#state === "failed") {
+        throw this.#failed;
+      } else if (this.#state === "ended") {
+        return;
+      } else {
+        await new Promise<void>((wake) => (this.#wake = wake));
+      }
+    }
+  }
+
+  handleReadyForQuery(): void {
+    this.#flush();
+    if (this.#state === "running") this.#state = "ended";
+    this.#awaken();
+  }
+
+  handleError(error: Error): void {
+    this.#giveBack();
+    this.#failed = error;
+    this.#state = "failed";
+    this.#awaken();
+  }
+
+  handleCommandComplete(): void {}
+
+  /** A row after something that was none: a notice in the middle of the copy. */
+  handleCopyData({ chunk }: { readonly chunk: Buffer }): void {
+    this.#add(chunk, 0, chunk.length);
+    this.#endRow();
+  }
+
+  readonly #take = (chunk: Buffer): void => {
+    for (let at = 0; at < chunk.length;) {
+      if (this.#left > 0) {
+        const end = Math.min(at + this.#left, chunk.length);
+        if (this.#message === "row") this.#add(chunk, at, end);
+        this.#left -= end - at;
+        at = end;
+        if (this.#left === 0 && this.#message === "row") this.#endRow();
+        continue;
+      }
+      if (this.#headerFilled === 0 && chunk[at] !== row && chunk[at] !== opening) {
+        this.#handOver(chunk.subarray(at));
+        return;
+      }
+      if (this.#headerFilled === 0 && chunk.length - at >= headerBytes) {
+        this.#begin(chunk, at);
+        at += headerBytes;
+        continue;
+      }
+      this.#header[this.#headerFilled++] = chunk[at++] ?? 0;
+      if (this.#headerFilled < headerBytes) continue;
+      this.#headerFilled = 0;
+      this.#begin(this.#header, 0);
+    }
+    if (this.#batches.length >= mostWaiting) this.#stream?.pause();
+  };
+
+  #begin(bytes: Buffer, at: number): void {
+    this.#message = bytes[at] === row ? "row" : "opening";
+    // The length counts its own four bytes.
+    this.#left = bytes.readInt32BE(at + 1) - 4;
+  }
+
+  #add(chunk: Buffer, start: number, end: number): void {
+    const filled = this.#filled + end - start;
+    if (filled > this.#buffer.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, filled));
+      this.#buffer.copy(grown, 0, 0, this.#filled);
+      this.#buffer = grown;
+    }
+    chunk.copy(this.#buffer, this.#filled, start, end);
+    this.#filled = filled;
+  }
+
+  #endRow(): void {
+    this.#rows++;
+    if (this.#filled >= this.#targetBytes) this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#rows === 0) return;
+    this.#batches.push({ lines: this.#buffer.subarray(0, this.#filled), rows: this.#rows });
+    this.#buffer = Buffer.allocUnsafeSlow(this.#targetBytes + slackBytes);
+    this.#filled = 0;
+    this.#rows = 0;
+    this.#awaken();
+  }
+
+  #handOver(rest: Buffer): void {
+    const driver = this.#driver;
+    this.#giveBack();
+    for (const listener of driver) listener.call(this.#stream, rest);
+  }
+
+  #giveBack(): void {
+    this.#stream?.removeListener("data", this.#take);
+    for (const listener of this.#driver) this.#stream?.on("data", listener);
+    this.#driver = [];
+    this.#stream?.resume();
+  }
+
+  #awaken(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+}
+
+const row = 0x64; // d
+const opening = 0x48; // H
+const headerBytes = 5;

@@ -1,0 +1,41 @@
+import { isUtf8 } from "node:buffer";
+
+import type { ColumnSchema } from "../database.ts";
+
+/**
+ * A field of a line is a field of PostgreSQL's COPY in text format: `\N` is NULL, `\b \f \n \r \t \v \\` stand for one
+ * character each, every other byte for itself. What the text means, the column's type says.
+ */
+const escapes: Readonly<Record<string, string>> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t", v: "\v" };
+
+/** The value's bytes as a latin1 string. */
+export function unescaped(field: string): string {
+  return field.includes("\\") ? field.replaceAll(/\\(.)/gs, (_, letter: string) => escapes[letter] ?? letter) : field;
+}
+
+/** The same the other way round. */
+export function escaped(value: string): string {
+  const letters: Readonly<Record<string, string>> = {
+    ...Object.fromEntries(Object.entries(escapes).map(([letter, character]) => [character, letter])),
+    "\\": "\\",
+  };
+  // oxlint-disable-next-line no-control-regex -- these are the characters that COPY escapes
+  return value.replaceAll(/[\b\f\n\r\t\v\\]/g, (character) => `\\${letters[character] ?? character}`);
+}
+
+/** For a person: text and numbers as they are, binary as `x'…'`, NULL as `null`. */
+export function readable(field: string, column: ColumnSchema): string | null {
+  if (field === "\\N") return null;
+  const value = unescaped(field);
+  if (column.type === "bytea") return `x'${value.slice(2)}'`;
+  return Buffer.from(value, "latin1").toString("utf8");
+}
+
+const noText =
+  /^(smallint|integer|bigint|oid|numeric|real|double precision|money|boolean|bytea|date|time|timestamp|interval|bit)\b/;
+
+export function textOf(field: string, column: ColumnSchema): string | undefined {
+  if (field === "\\N" || noText.test(column.type) || column.type.endsWith("[]")) return undefined;
+  const bytes = Buffer.from(unescaped(field), "latin1");
+  return isUtf8(bytes) ? bytes.toString("utf8") : undefined;
+}

@@ -1,0 +1,107 @@
+import { execFile } from "node:child_process";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+import { HoldfastError } from "../../lib/errors.ts";
+import type { Environment } from "./address.ts";
+import type { Definitions, DefinitionsInput } from "./definitions.ts";
+import { passwordFor } from "./password.ts";
+import { splitStatements } from "./split-statements.ts";
+
+const run = promisify(execFile);
+
+/** Debian keeps every version that is installed below here. */
+const debianFolder = "/usr/lib/postgresql";
+const mostBytes = 256 << 20;
+
+interface Program {
+  readonly path: string;
+  /** `15.18` */
+  readonly version: string;
+  readonly major: number;
+}
+
+/** DDL by `pg_dump` at the moment of the session's snapshot; `undefined` where no fitting one is there. */
+export async function dumpedDefinitions(input: DefinitionsInput): Promise<Definitions | undefined> {
+  const { connection, environment } = input;
+  const program = await newestPgDump(environment);
+  if (!program || program.major < Math.floor(connection.version / 10_000)) return undefined;
+  const [before, after] = await Promise.all([
+    dumpSection(program, "pre-data", input),
+    dumpSection(program, "post-data", input),
+  ]);
+  return { source: `pg_dump ${program.version}`, before, after, uncovered: [] };
+}
+
+async function newestPgDump(environment: Environment): Promise<Program | undefined> {
+  const versions = await readdir(debianFolder).catch(() => []);
+  const folders = (environment["PATH"] ?? "").split(":").filter((folder) => folder !== "");
+  const paths = [...versions.map((version) => join(debianFolder, version, "bin")), ...folders].map((folder) =>
+    join(folder, "pg_dump"),
+  );
+  const found = await Promise.all(paths.map(askVersion));
+  return found.flatMap((one) => one ?? []).toSorted((a, b) => b.major - a.major)[0];
+}
+
+async function askVersion(path: string): Promise<Program | undefined> {
+  try {
+    const { stdout } = await run(path, ["--version"], { timeout: 5000 });
+    const version = /\b(\d+)(\.\d+)?/.exec(stdout);
+    return version ? { path, version: version[0], major: Number(version[1]) } : undefined;
+  } catch {
+    return undefined; // not there, or Debian's wrapper without a program behind it
+  }
+}
+
+async function dumpSection(
+  { path }: Program,
+  section: "pre-data" | "post-data",
+  { address, connection, snapshot, environment, signal }: DefinitionsInput,
+): Promise<readonly string[]> {
+  const { host, port, user, database, sslMode, sslRootCert, sslCert, sslKey } = connection.login;
+  const password = await passwordFor(address, connection.login, environment);
+  const what = ["--schema-only", `--section=${section}`, "--no-owner", "--no-privileges", "--no-tablespaces"];
+  const how = [
+    `--snapshot=${snapshot}`,
+    "--encoding=UTF8",
+    "--no-password",
+    "--lock-wait-timeout=30s",
+    "--no-subscriptions",
+  ];
+  try {
+    const { stdout } = await run(path, [...what, ...how], {
+      signal,
+      maxBuffer: mostBytes,
+      // In the environment, since anybody may read a command line.
+      env: {
+        PATH: environment["PATH"],
+        HOME: environment["HOME"],
+        PGHOST: host,
+        PGPORT: String(port),
+        PGUSER: user,
+        PGDATABASE: database,
+        PGSSLMODE: sslMode,
+        PGAPPNAME: "holdfast",
+        ...(sslRootCert !== undefined && { PGSSLROOTCERT: sslRootCert }),
+        ...(sslCert !== undefined && { PGSSLCERT: sslCert }),
+        ...(sslKey !== undefined && { PGSSLKEY: sslKey }),
+        ...(password !== undefined && { PGPASSWORD: password }),
+      },
+    });
+    return splitStatements(stdout).filter((statement) => !sessionSetting.test(statement));
+  } catch (error) {
+    signal.throwIfAborted();
+    const said = error instanceof Error && "stderr" in error ? String(error.stderr) : String(error);
+    const denied = /permission denied/.test(said);
+    throw new HoldfastError(
+      denied ? "database-rights" : "database-unreadable",
+      { path: connection.path, reason: said.replaceAll(/\s+/g, " ").slice(0, 300) },
+      error,
+    );
+  }
+}
+
+/** What only sets up pg_dump's own session: a restore pins its session itself. */
+const sessionSetting =
+  /^(SET (statement_timeout|lock_timeout|idle_in_transaction_session_timeout|transaction_timeout|client_encoding|standard_conforming_strings|check_function_bodies|xmloption|client_min_messages|row_security|default_tablespace)\b|SELECT pg_catalog\.set_config\('search_path')/;

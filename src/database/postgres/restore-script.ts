@@ -1,0 +1,89 @@
+import { HoldfastError } from "../../lib/errors.ts";
+import type { DatabaseSchema, StoredTableLayout } from "../database.ts";
+import { quoteName, quoteQualified, quoteText } from "./identifier.ts";
+import { isLargeObjects, largeObjectColumns, largeObjectsFrom } from "./large-objects.ts";
+import { columnList, loadingSession, sequenceSql } from "./load.ts";
+import { createDatabaseSql, readSettings } from "./settings.ts";
+
+/**
+ * `restore.sql` for psql: `psql -d new -f restore.sql`, in the folder that holds it. Rows are what COPY reads. Runs are
+ * applied oldest first: keys in `deleted` and keys of `rows` leave, then `rows` come.
+ */
+export function restoreScript(schema: DatabaseSchema, tables: readonly StoredTableLayout[]): string {
+  const settings = readSettings(schema);
+  return [
+    header(oneLine(createDatabaseSql("crm", settings))),
+    `SET client_encoding='${settings.encoding === "SQL_ASCII" ? "SQL_ASCII" : "UTF8"}';`,
+    "SET search_path='';",
+    ...loadingSession.split("; ").map((statement) => `${statement};`),
+    ...schema.before.map((statement) => `${statement};`),
+    ...tables.flatMap(restoreTable),
+    ...schema.sequences.map((sequence) => `${sequenceSql(sequence)};`),
+    ...schema.after.map((statement) => `${statement};`),
+    ...settings.own.map(
+      ([name, value]) =>
+        `SELECT format('ALTER DATABASE %I SET ${name} TO %L', current_database(), ${quoteText(value)}) \\gexec`,
+    ),
+    "-- Owners and rights. A role that is not there is told, and costs nothing else.",
+    "\\set ON_ERROR_STOP off",
+    ...(schema.grants ?? []).map((statement) => `${statement};`),
+    "\\o",
+    "\\echo ok",
+    "",
+  ].join("\n");
+}
+
+const header = (create: string) => `-- Restores this database with PostgreSQL's own psql, without Holdfast.
+-- Make an empty database first, with a name of your choice for "crm":
+--   ${create}
+-- Then, in the folder that holds this file:
+--   psql -X -d crm -f restore.sql
+-- The last line printed is "ok" when all went well.
+\\set ON_ERROR_STOP on
+\\set QUIET on
+\\o /dev/null`;
+
+function restoreTable({ table, base, runs }: StoredTableLayout): readonly string[] {
+  if (isLargeObjects(table)) {
+    const pages = "pg_temp.holdfast_pages";
+    return [
+      `CREATE TEMP TABLE holdfast_pages (${largeObjectColumns});`,
+      ...restoreRows({ table, base, runs }, pages, "loid,pageno,data"),
+      ...largeObjectsFrom(pages).map((statement) => `${statement};`),
+      `DROP TABLE ${pages};`,
+    ];
+  }
+  const name = quoteQualified(table);
+  const columns = table.columns.map((column) => quoteName(column.name)).join(",");
+  return [`TRUNCATE ONLY ${name};`, ...restoreRows({ table, base, runs }, name, columns)];
+}
+
+function restoreRows({ table, base, runs }: StoredTableLayout, name: string, columns: string): readonly string[] {
+  const list = columnList(table);
+  const key = table.columns.slice(0, table.keyLength).map((column) => quoteName(column.name));
+  const gone = (from: string) =>
+    `DELETE FROM ONLY ${name} AS t USING pg_temp.${from} AS g WHERE ${key.map((one) => `t.${one} = g.${one}`).join(" AND ")};`;
+  return [
+    ...base.map((file) => copy(`${name}${list}`, file)),
+    ...runs.flatMap((run) => [
+      `CREATE TEMP TABLE holdfast_deleted AS SELECT ${key.join(",")} FROM ONLY ${name} WITH NO DATA;`,
+      `CREATE TEMP TABLE holdfast_rows AS SELECT ${columns} FROM ONLY ${name} WITH NO DATA;`,
+      copy("pg_temp.holdfast_deleted", run.deleted),
+      copy("pg_temp.holdfast_rows", run.rows),
+      gone("holdfast_deleted"),
+      gone("holdfast_rows"),
+      `INSERT INTO ${name}${list} OVERRIDING SYSTEM VALUE SELECT ${columns} FROM pg_temp.holdfast_rows;`,
+      "DROP TABLE pg_temp.holdfast_deleted, pg_temp.holdfast_rows;",
+    ]),
+  ];
+}
+
+function copy(into: string, file: string): string {
+  // Folder names are escaped to these characters; anything else would be psql's business.
+  if (!/^[A-Za-z0-9._/-]+$/.test(file)) throw new HoldfastError("internal", { subject: file });
+  return `\\copy ${into} from '${file}'`;
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s+/g, " ");
+}

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { captureDatabase, loadCaptured } from "../../../test/support/postgres-capture.ts";
+import { type PostgresServer, startPostgres } from "../../../test/support/postgres-server.ts";
+import { commandOutput } from "../../../test/support/run-command.ts";
+import { definitionsFromCatalog } from "./catalog-definitions.ts";
+import { PostgresConnection } from "./connection.ts";
+
+const { signal } = new AbortController();
+const everything = readFileSync(new URL("../../../test/support/postgres-crm.sql", import.meta.url), "utf8");
+
+let server: PostgresServer;
+before(async () => {
+  server = await startPostgres();
+  await server.sql("CREATE DATABASE crm");
+  await server.sql(everything, "crm");
+});
+after(() => server[Symbol.asyncDispose]());
+
+/** All of a database as `pg_dump` writes it, rows of each table sorted, without what names the database. */
+async function dumped(database: string): Promise<string> {
+  const text = await commandOutput("pg_dump", [
+    "-h",
+    server.folder,
+    "-p",
+    String(server.port),
+    "-U",
+    "postgres",
+    "--inserts",
+    "-d",
+    database,
+  ]);
+  const lines = text.split("\n").filter((line) => !/^(\\|-- Dumped|SELECT pg_catalog.lo)/.test(line));
+  const inserts = lines.filter((line) => line.startsWith("INSERT")).toSorted();
+  return [...lines.filter((line) => !line.startsWith("INSERT")), ...inserts].join("\n");
+}
+
+test("everything comes back as it was, by what pg_dump compares", async () => {
+  const captured = await captureDatabase(server.url("crm"));
+  assert.match(String(captured.schema.settings["definitions"]), /^pg_dump 15/);
+  assert.deepEqual(captured.schema.uncovered, []);
+  assert.deepEqual(await loadCaptured(server.url("copy"), captured), []);
+  assert.equal(await dumped("copy"), await dumped("crm"));
+  assert.equal(await server.sql("SELECT nextval('invoice_number'), nextval('company_id_seq')", "copy"), "986|3001\n");
+  assert.equal(await server.sql("SHOW work_mem", "copy"), "5MB\n");
+});
+
+test("the same by definitions from the catalog, where no pg_dump is new enough", async () => {
+  const captured = await captureDatabase(server.url("crm"));
+  await using connection = await PostgresConnection.open({ url: server.url("crm") }, { environment: {}, signal });
+  const made = await definitionsFromCatalog(connection);
+  assert.deepEqual([made.source, made.uncovered], ["catalog", []]);
+  const refreshes = captured.schema.after.filter((statement) => statement.startsWith("REFRESH"));
+  const schema = { ...captured.schema, before: made.before, after: [...made.after, ...refreshes] };
+  assert.deepEqual(await loadCaptured(server.url("from catalog"), { ...captured, schema }), []);
+  assert.equal(await dumped("from catalog"), await dumped("crm"));
+});

@@ -1,0 +1,100 @@
+/**
+ * The 64-bit hash of a line, as PostgreSQL computes it by `hashtextextended(line COLLATE "C", 0)`: Bob Jenkins' lookup3,
+ * which hash-partitioned tables rest on, so that it never changes. Before it is hashed, a line's escapes for control
+ * characters (`\t`, `\n`, …) become these characters again, while `\\` and `\N` stay: so the database gets the
+ * same text from a value by one `replace` (`line-sql.ts`).
+ */
+export function rowHash(line: Uint8Array, start: number, end: number): bigint {
+  for (let at = start; at < end; at++) {
+    if (line[at] !== backslash) continue;
+    if (controlOf(line[at + 1] ?? 0) !== undefined && at + 1 < end) {
+      const plain = withControls(line, start, end);
+      return hash(plain, 0, plain.length);
+    }
+    at++;
+  }
+  return hash(line, start, end);
+}
+
+const backslash = 0x5c;
+
+/** What stands behind a backslash for a control character; `undefined`: another escape. */
+function controlOf(letter: number): number | undefined {
+  switch (letter) {
+    case 0x62:
+      return 8; // b
+    case 0x74:
+      return 9; // t
+    case 0x6e:
+      return 10; // n
+    case 0x76:
+      return 11; // v
+    case 0x66:
+      return 12; // f
+    case 0x72:
+      return 13; // r
+    default:
+      return undefined;
+  }
+}
+
+function withControls(line: Uint8Array, start: number, end: number): Uint8Array {
+  const plain = Buffer.allocUnsafe(end - start);
+  let length = 0;
+  for (let at = start; at < end; at++) {
+    const byte = line[at] ?? 0;
+    if (byte === backslash && at + 1 < end) {
+      const next = line[++at] ?? 0;
+      const control = controlOf(next);
+      if (control === undefined) plain[length++] = byte;
+      plain[length++] = control ?? next;
+    } else {
+      plain[length++] = byte;
+    }
+  }
+  return plain.subarray(0, length);
+}
+
+/** `hash_bytes_extended` with seed 0. */
+function hash(bytes: Uint8Array, start: number, end: number): bigint {
+  let a = (0x9e3779b9 + (end - start) + 3_923_095) | 0;
+  let b = a;
+  let c = a;
+  let at = start;
+  for (; end - at >= 12; at += 12) {
+    a = (a + word(bytes, at)) | 0;
+    b = (b + word(bytes, at + 4)) | 0;
+    c = (c + word(bytes, at + 8)) | 0;
+    a = (a - c) ^ ((c << 4) | (c >>> 28));
+    c = (c + b) | 0;
+    b = (b - a) ^ ((a << 6) | (a >>> 26));
+    a = (a + c) | 0;
+    c = (c - b) ^ ((b << 8) | (b >>> 24));
+    b = (b + a) | 0;
+    a = (a - c) ^ ((c << 16) | (c >>> 16));
+    c = (c + b) | 0;
+    b = (b - a) ^ ((a << 19) | (a >>> 13));
+    a = (a + c) | 0;
+    c = (c - b) ^ ((b << 4) | (b >>> 28));
+    b = (b + a) | 0;
+  }
+  // The lowest byte of the last word is kept for the length.
+  for (let shift = 0; at < end; at++, shift++) {
+    const byte = bytes[at] ?? 0;
+    if (shift < 4) a = (a + (byte << (shift * 8))) | 0;
+    else if (shift < 8) b = (b + (byte << ((shift - 4) * 8))) | 0;
+    else c = (c + (byte << ((shift - 7) * 8))) | 0;
+  }
+  c = ((c ^ b) - ((b << 14) | (b >>> 18))) | 0;
+  a = ((a ^ c) - ((c << 11) | (c >>> 21))) | 0;
+  b = ((b ^ a) - ((a << 25) | (a >>> 7))) | 0;
+  c = ((c ^ b) - ((b << 16) | (b >>> 16))) | 0;
+  a = ((a ^ c) - ((c << 4) | (c >>> 28))) | 0;
+  b = ((b ^ a) - ((a << 14) | (a >>> 18))) | 0;
+  c = ((c ^ b) - ((b << 24) | (b >>> 8))) | 0;
+  return (BigInt(b >>> 0) << 32n) | BigInt(c >>> 0);
+}
+
+function word(bytes: Uint8Array, at: number): number {
+  return (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24);
+}

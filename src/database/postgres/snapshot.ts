@@ -1,0 +1,140 @@
+import { HoldfastError, isHoldfastError } from "../../lib/errors.ts";
+import type { DatabaseAddress, DatabaseSchema, DatabaseSnapshot, TableReader, TableSchema } from "../database.ts";
+import type { Environment } from "./address.ts";
+import { PostgresConnection } from "./connection.ts";
+import { readDefinitions } from "./definitions.ts";
+import { quoteQualified } from "./identifier.ts";
+import { inspectSchema } from "./inspect.ts";
+import { isLargeObjects } from "./large-objects.ts";
+import { PostgresTableReader } from "./reader.ts";
+import { readTables } from "./tables.ts";
+
+const begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/** Two keep both sides of a small machine busy; more take from the CRM. */
+const defaultConnections = 2;
+/** Reading in the order of the index costs less than sorting, and needs no room on the server's disk. */
+const byIndex = "SET enable_seqscan=off; SET enable_sort=off; SET enable_bitmapscan=off; SET cursor_tuple_fraction=1";
+
+export interface SnapshotInput {
+  readonly address: DatabaseAddress;
+  readonly environment: Environment;
+  readonly connections?: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * One moment of a database, seen by several sessions: a keeper holds the transaction open, and the others take over its
+ * snapshot. The tables are locked as any reader locks them *before* the moment is taken: a table that is truncated or
+ * rewritten after a snapshot looks empty to it.
+ */
+export class PostgresSnapshot implements DatabaseSnapshot {
+  readonly schema: DatabaseSchema;
+  readonly position: string;
+  readonly #keeper: PostgresConnection;
+  readonly #input: SnapshotInput;
+  readonly #id: string;
+  #workers: Promise<readonly PostgresConnection[]> | undefined;
+
+  private constructor(
+    input: SnapshotInput,
+    keeper: PostgresConnection,
+    id: string,
+    schema: DatabaseSchema,
+    position: string,
+  ) {
+    this.#input = input;
+    this.#keeper = keeper;
+    this.#id = id;
+    this.schema = schema;
+    this.position = position;
+  }
+
+  static async take(input: SnapshotInput): Promise<PostgresSnapshot> {
+    const { address, environment, signal } = input;
+    const keeper = await PostgresConnection.open(address, { environment, signal });
+    try {
+      const lsn = await logPosition(keeper);
+      await keeper.run(begin);
+      await lockTables(keeper);
+      const [row = []] = await keeper.rows("SELECT pg_export_snapshot(), pg_current_snapshot()::text, now()::text");
+      const [id, visible, time] = row.map((cell) => cell ?? "");
+      const definitions = await readDefinitions({
+        address,
+        connection: keeper,
+        snapshot: id ?? "",
+        environment,
+        signal,
+      });
+      const schema = await inspectSchema(keeper, definitions);
+      const position = JSON.stringify({ ...lsn, snapshot: visible, time });
+      return new PostgresSnapshot(input, keeper, id ?? "", schema, position);
+    } catch (error) {
+      await keeper[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  reader(table: TableSchema): TableReader {
+    return new PostgresTableReader(table, {
+      keeper: this.#keeper,
+      workers: () => (this.#workers ??= this.#openWorkers()),
+    });
+  }
+
+  async latencyMs(): Promise<number> {
+    const started = performance.now();
+    await this.#keeper.rows("SELECT 1");
+    return performance.now() - started;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const workers = await this.#workers?.catch(() => []);
+    await Promise.all([this.#keeper, ...(workers ?? [])].map((session) => session[Symbol.asyncDispose]()));
+  }
+
+  async #openWorkers(): Promise<readonly PostgresConnection[]> {
+    const { address, environment, signal, connections = defaultConnections } = this.#input;
+    const opened = await Promise.allSettled(
+      Array.from({ length: Math.max(1, connections) }, async () => {
+        const worker = await PostgresConnection.open(address, { environment, signal });
+        await worker.run(`${byIndex}; ${begin}; SET TRANSACTION SNAPSHOT '${this.#id}'`);
+        return worker;
+      }),
+    );
+    const workers = opened.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+    const failed = opened.find((one) => one.status === "rejected");
+    // A server with few free sessions is read by those that it gives.
+    if (failed && workers.length === 0) throw failed.reason;
+    return workers;
+  }
+}
+
+/** Where the log was before the snapshot, which system and which of its histories it is: `pg_control`'s words. */
+async function logPosition(keeper: PostgresConnection): Promise<Readonly<Record<string, string>>> {
+  const [row = []] = await keeper.rows(
+    `SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END,
+       s.system_identifier, c.timeline_id FROM pg_control_system() AS s CROSS JOIN pg_control_checkpoint() AS c`,
+  );
+  const [lsn, system, timeline] = row.map((cell) => cell ?? "");
+  return { lsn: lsn ?? "", system: system ?? "", timeline: timeline ?? "" };
+}
+
+async function lockTables(keeper: PostgresConnection): Promise<void> {
+  const names = (await readTables(keeper)).flatMap(({ table }) =>
+    isLargeObjects(table) ? [] : [quoteQualified(table)],
+  );
+  if (names.length === 0) return;
+  try {
+    await keeper.run(`LOCK TABLE ONLY ${names.join(", ONLY ")} IN ACCESS SHARE MODE`);
+  } catch (error) {
+    if (!isHoldfastError(error, "database-busy")) throw error;
+    const [blocker = []] = await keeper.rows("ROLLBACK").then(() => keeper.rows(blockers));
+    const [subject, pid] = blocker.map((cell) => cell ?? undefined);
+    throw new HoldfastError("database-busy", { path: keeper.path, subject, reason: pid && `session ${pid}` }, error);
+  }
+}
+
+/** Who holds a lock that not even a reader passes. */
+const blockers = `SELECT l.relation::regclass::text, l.pid FROM pg_locks l
+  WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.granted AND l.relation >= 16384
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY l.pid LIMIT 1`;

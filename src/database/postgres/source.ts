@@ -1,0 +1,35 @@
+import type { ConnectOptions, DatabaseAddress, DatabaseSource } from "../database.ts";
+import type { Environment } from "./address.ts";
+import { PostgresConnection } from "./connection.ts";
+import { postgresRights } from "./rights.ts";
+import { PostgresSnapshot } from "./snapshot.ts";
+import { ownRelation } from "./tables.ts";
+
+/** Logs in once, so that what is wrong with the address or the password is told at once. */
+export async function connectPostgres(
+  address: DatabaseAddress,
+  { signal: connecting, connections }: ConnectOptions,
+  environment: Environment,
+): Promise<DatabaseSource> {
+  const session = await PostgresConnection.open(address, { environment, signal: connecting });
+  const take = (signal: AbortSignal) =>
+    PostgresSnapshot.take({ address, environment, signal, ...(connections !== undefined && { connections }) });
+  return {
+    location: address.url,
+    async inspect(signal) {
+      await using snapshot = await take(signal);
+      return snapshot.schema;
+    },
+    async estimate() {
+      const [row = []] = await session.rows(
+        `SELECT count(*), coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint, coalesce(sum(pg_table_size(c.oid)), 0)::bigint
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND ${ownRelation}`,
+      );
+      const [tables, rows, bytes] = row.map(Number);
+      return { tables: tables ?? 0, rows: rows ?? 0, bytes: bytes ?? 0 };
+    },
+    snapshot: take,
+    rights: () => postgresRights(session),
+    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+  };
+}

@@ -1,0 +1,51 @@
+import type { TableSchema } from "../database.ts";
+import type { PostgresConnection } from "./connection.ts";
+import { quoteName, quoteQualified, quoteText } from "./identifier.ts";
+import { isLargeObjects } from "./large-objects.ts";
+
+/** A part of a table by the values of its key's first column, from `from` to before `to`. */
+export interface Stretch {
+  /** Quoted. */
+  readonly column: string;
+  /** SQL of the values; absent: from the first, to the last. */
+  readonly from?: string;
+  readonly to?: string;
+}
+
+/** About what a session reads at a time, and what is held for each session besides the first. */
+export const stretchBytes = 24 << 20;
+const sampledPages = 200;
+
+/**
+ * Cuts a table into stretches of about equal size, by a sample of its pages. They are in the order of the key's
+ * index, whatever that order is; a table that is small has one.
+ */
+export async function stretchesOf(table: TableSchema, connection: PostgresConnection): Promise<readonly Stretch[]> {
+  const [first] = table.columns;
+  if (table.keyLength === 0 || !first || isLargeObjects(table)) return [];
+  const name = quoteQualified(table);
+  const size = await connection.rows(
+    "SELECT pg_table_size($1::regclass), greatest(pg_relation_size($1::regclass) / current_setting('block_size')::int, 1)",
+    [name],
+  );
+  const [bytes, pages] = (size[0] ?? []).map(Number);
+  const count = Math.floor((bytes ?? 0) / stretchBytes);
+  if (count < 2) return [];
+  const column = quoteName(first.name);
+  const percent = Math.min(100, (sampledPages * 100) / (pages ?? 1));
+  const sample = await connection.rows(
+    `SELECT DISTINCT ON (${column}) ${column}::text FROM ONLY ${name} TABLESAMPLE SYSTEM (${percent}) REPEATABLE (1) ORDER BY ${column}`,
+  );
+  const bounds: string[] = [];
+  for (let at = 1; at < count; at++) {
+    const value = sample[Math.floor((at * sample.length) / count)]?.[0];
+    if (value === null || value === undefined) continue;
+    const bound = `${quoteText(value)}::${first.type}`;
+    if (bound !== bounds.at(-1)) bounds.push(bound);
+  }
+  if (bounds.length === 0) return [];
+  return [undefined, ...bounds].map((from, at) => {
+    const to = bounds[at];
+    return { column, ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
+  });
+}
