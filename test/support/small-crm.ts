@@ -4,6 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import type { BackupKind } from "../../src/contents/manifest.ts";
 import { custom } from "../../src/crm/custom.ts";
 import type { CrmDescription } from "../../src/crm/platform.ts";
+import type { DatabaseEngine } from "../../src/database/database.ts";
 import { sqliteEngine } from "../../src/database/sqlite/sqlite.ts";
 import { backup, type BackupInput, type BackupReport } from "../../src/engine/backup.ts";
 import type { Engine } from "../../src/engine/engine.ts";
@@ -36,8 +37,11 @@ export const limits = { workers: 2, priority: "normal" } as const;
 export const exact = { createMissing: true, updateChanged: true, removeNewer: true } as const;
 export const missingOnly = { createMissing: true, updateChanged: false, removeNewer: false } as const;
 
-/** Builds it all below `root`, an empty folder. */
-export async function smallCrm(root: string): Promise<SmallCrm> {
+/** Builds it all below `root`, an empty folder; with `server`, its database is one on a server, which is there already. */
+export async function smallCrm(
+  root: string,
+  server?: { readonly url: string; readonly engine: DatabaseEngine },
+): Promise<SmallCrm> {
   const folder = join(root, "crm");
   const attachments = join(folder, "attachments");
   const database = join(folder, "crm.db");
@@ -63,7 +67,7 @@ export async function smallCrm(root: string): Promise<SmallCrm> {
   const description: CrmDescription = {
     name: "acme",
     platform: "custom",
-    database: `sqlite:${database}`,
+    database: server?.url ?? `sqlite:${database}`,
     files: [{ name: "attachments", path: attachments }],
     excludes: [],
     attachments: [{ table: "attachment", column: "path", folder: "attachments" }],
@@ -73,7 +77,7 @@ export async function smallCrm(root: string): Promise<SmallCrm> {
     program: "holdfast test",
     openStorage: localStorage,
     platforms: [custom],
-    databases: [sqliteEngine],
+    databases: server ? [sqliteEngine, server.engine] : [sqliteEngine],
     stateFolder: join(root, "state"),
     readSecret: async () => "",
     host: { hostname: "test", username: "test", uid: 0, gid: 0 },

@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { undoRestore } from "../../src/engine/undo.ts";
+import { isHoldfastError, type ErrorCode } from "../../src/lib/errors.ts";
+import { postgres } from "../support/postgres-capture.ts";
+import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+import { resticOn } from "../support/restic.ts";
+import { commandOutput } from "../support/run-command.ts";
+import { smallCrm, type SmallCrm } from "../support/small-crm.ts";
+import { temporaryFolder } from "../support/temp-folder.ts";
+
+const everything = readFileSync(new URL("../support/postgres-crm.sql", import.meta.url), "utf8");
+const ownRows = `CREATE TABLE attachment (id integer PRIMARY KEY, path text); INSERT INTO attachment VALUES (1, '2026/合同.txt'), (2, 'logo.bin')`;
+
+let server: PostgresServer;
+before(async () => {
+  server = await startPostgres();
+  await server.sql("CREATE DATABASE template");
+  await server.sql(`${everything}; ${ownRows}`, "template");
+});
+after(() => server[Symbol.asyncDispose]());
+
+let made = 0;
+async function newCrm(
+  root: string,
+): Promise<SmallCrm & { readonly name: string; readonly psql: (sql: string) => Promise<string> }> {
+  const name = `crm${made++}`;
+  await server.sql(`CREATE DATABASE ${name} TEMPLATE template`);
+  const crm = await smallCrm(root, { url: server.url(name), engine: postgres });
+  return { ...crm, name, psql: (sql) => server.sql(sql, name) };
+}
+
+/** What `pg_dump` writes of a database, rows of a table in any order. */
+async function dumped(database: string): Promise<string> {
+  const options = ["-h", server.folder, "-p", String(server.port), "-U", "postgres", "--inserts", "-d", database];
+  const lines = (await commandOutput("pg_dump", options))
+    .split("\n")
+    .filter((line) => !/^(\\|-- Dumped|SELECT pg_catalog.lo)/.test(line));
+  return [
+    ...lines.filter((line) => !line.startsWith("INSERT")),
+    ...lines.filter((line) => line.startsWith("INSERT")).toSorted(),
+  ].join("\n");
+}
+
+const day = `
+  UPDATE company SET name = name || ' AG', price = price + 1 WHERE id % 50 = 0;
+  DELETE FROM contact WHERE id % 11 = 0;
+  INSERT INTO company (name) VALUES ('new one'), (E'new\\ttwo');
+  UPDATE tag SET name = 'z' WHERE name = 'Z';
+  INSERT INTO lorry VALUES (3, 4, 100);
+  INSERT INTO visit VALUES ('2025-03-03', 99, 'moved'), ('2031-01-01', 1, NULL);
+  DELETE FROM visit WHERE note = 'n500';
+  SELECT lo_put(70002, 5, 'abc');
+`;
+const fails = (code: ErrorCode) => (error: unknown) => isHoldfastError(error, code);
+
+test("backed up three times, destroyed, put back beside and swapped in, and undone", async () => {
+  using folder = temporaryFolder();
+  const crm = await newCrm(folder.path);
+  const first = await crm.backup();
+  assert.deepEqual([first.kind, first.outcome, first.warnings], ["full", "ok", []]);
+  await crm.psql(day);
+  const second = await crm.backup();
+  assert.ok(second.rows.changedRows > 200 && second.rows.changedRows < 1000, `${second.rows.changedRows} rows changed`);
+  assert.equal((await crm.backup()).rows.changedRows, 0);
+  await resticOn(crm.access.location, crm.access.password).check();
+  const was = await dumped(crm.name);
+  await crm.psql("DROP TABLE company CASCADE; DELETE FROM tag; CREATE TABLE newer (x integer)");
+  const broken = await dumped(crm.name);
+
+  const plan = await crm.plan();
+  assert.equal(plan.confirm, "acme");
+  assert.deepEqual(
+    plan.parts.filter(({ kind }) => kind === "database").map(({ action }) => action),
+    ["replace"],
+  );
+  const report = await crm.apply(plan);
+  assert.deepEqual([report.failed, report.warnings], [[], []]);
+  assert.equal(await dumped(crm.name), was);
+  assert.ok(report.kept.some((url) => url.includes(`${crm.name}_holdfast_`)));
+  await undoRestore(crm.engine, {}, crm.run);
+  assert.equal(await dumped(crm.name), broken);
+});
+
+test("a plan is refused once the database moved, and while somebody is connected", async () => {
+  using folder = temporaryFolder();
+  const crm = await newCrm(folder.path);
+  await crm.backup();
+  const plan = await crm.plan();
+  await crm.psql("INSERT INTO tag VALUES ('more', 1); SELECT pg_stat_force_next_flush()");
+  await assert.rejects(crm.apply(plan), fails("plan-outdated"));
+  const again = await crm.plan();
+  const other = await postgres.connect({ url: server.url(crm.name) }, { signal: crm.run.signal });
+  await assert.rejects(crm.apply(again), fails("target-in-use"));
+  await other[Symbol.asyncDispose]();
+  assert.equal((await crm.apply(again)).failed.length, 0);
+});
+
+test("another database on the server: a clone is made harmless, a database that is there is left alone", async () => {
+  using folder = temporaryFolder();
+  const crm = await newCrm(folder.path);
+  await crm.psql(
+    "ALTER TABLE company RENAME TO contact_old; CREATE TABLE contact_x (name text); ALTER TABLE contact ADD COLUMN name text DEFAULT 'somebody'",
+  );
+  await crm.backup();
+  const scope = { kind: "database" } as const;
+  const elsewhere = (name: string) => ({ scope, targetDatabase: server.url(name), purpose: "clone" }) as const;
+  await assert.rejects(crm.plan(elsewhere(crm.name)), fails("target-not-empty"));
+  await assert.rejects(
+    crm.plan({ scope, target: join(folder.path, "x"), purpose: "clone" }),
+    fails("target-database-needed"),
+  );
+  const report = await crm.apply(await crm.plan(elsewhere(`${crm.name} clone`)));
+  assert.deepEqual([report.undo, report.kept], [undefined, []]);
+  assert.equal(await server.sql("SELECT DISTINCT name FROM contact", `${crm.name} clone`), "nobody\n");
+  assert.equal(await server.sql("SELECT DISTINCT name FROM contact", crm.name), "somebody\n");
+});
+
+test("stock restic and psql alone give the same database", async () => {
+  using folder = temporaryFolder();
+  const crm = await newCrm(folder.path);
+  await crm.backup();
+  await crm.psql(day);
+  await crm.backup();
+  await crm.psql(
+    "UPDATE company SET mail = 'x@y' WHERE id < 20; DELETE FROM company WHERE id = 2999; SELECT lo_unlink(70002), lo_create(70003)",
+  );
+  await crm.backup();
+  const out = join(folder.path, "out");
+  await resticOn(crm.access.location, crm.access.password).output("restore", "latest", "--target", out);
+  const inside = join(out, "acme/databases/main");
+  const create = /^--\s+(CREATE DATABASE .*)$/m.exec(readFileSync(join(inside, "restore.sql"), "utf8"))?.[1] ?? "";
+  await server.sql(create.replace('"crm"', `"${crm.name} psql"`));
+  const options = ["-X", "-h", server.folder, "-p", String(server.port), "-U", "postgres", "-d", `${crm.name} psql`];
+  const said = await commandOutput("psql", [...options, "-f", "restore.sql"], { cwd: inside });
+  assert.match(said, /(^|\n)ok\n$/);
+  assert.equal(await dumped(`${crm.name} psql`), await dumped(crm.name));
+});
