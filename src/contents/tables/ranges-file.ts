@@ -1,4 +1,4 @@
-import type { RowKey } from "../../database/database.ts";
+import type { RowKey, RowSums } from "../../database/database.ts";
 import { damaged } from "../checked.ts";
 import type { RowOrder } from "./row-order.ts";
 
@@ -60,6 +60,15 @@ export function totalRows(ranges: readonly RangeSums[]): number {
 
 export function totalBytes(ranges: readonly RangeSums[]): number {
   return ranges.reduce((sum, range) => sum + range.bytes, 0);
+}
+
+export function totalSums(ranges: readonly RangeSums[]): RowSums {
+  const sum = (of: (range: RangeSums) => bigint) =>
+    BigInt.asUintN(
+      64,
+      ranges.reduce((total, range) => total + of(range), 0n),
+    );
+  return { rows: totalRows(ranges), keySum: sum(({ keySum }) => keySum), rowSum: sum(({ rowSum }) => rowSum) };
 }
 
 function hex(sum: bigint): string {

@@ -1,5 +1,5 @@
 import type { RowBatch, RowKey, TableReader } from "../../database/database.ts";
-import { emptyRange, type RangeSums, rowHashes } from "./ranges-file.ts";
+import { emptyRange, type RangeSums, rowHashes, totalSums } from "./ranges-file.ts";
 import { keyAt, lineEnd, type RowOrder } from "./row-order.ts";
 import type { StoredTable } from "./stored-table.ts";
 
@@ -12,13 +12,21 @@ export async function verifyTable(stored: StoredTable, signal: AbortSignal): Pro
   return compareSums(stored, stored.rows({}, signal));
 }
 
-/** The same for a table of a database, a restored one for example. Rows may come in any order. */
+/**
+ * The same for a table of a database, a restored one for example: by sums that the database computes where it can, else
+ * by its rows, in any order.
+ */
 export async function compareWithRanges(
   reader: TableReader,
   stored: StoredTable,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  return compareSums(stored, reader.read({}, signal));
+  const sums = await reader.sums?.(signal);
+  if (!sums) return compareSums(stored, reader.read({}, signal));
+  const expected = totalSums(stored.ranges);
+  const same = sums.rows === expected.rows && sums.keySum === expected.keySum && sums.rowSum === expected.rowSum;
+  const { schema, name } = stored.table;
+  return same ? [] : [`${schema}.${name}: ${sums.rows}/${expected.rows}`];
 }
 
 async function compareSums(stored: StoredTable, batches: AsyncIterable<RowBatch>): Promise<readonly string[]> {
