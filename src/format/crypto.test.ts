@@ -69,6 +69,13 @@ test("pieces of a run open alone, in order and out of order, and share no counte
       }
       const target = Buffer.alloc(lengths.reduce((sum, length) => sum + length + sealOverhead, 0));
       assert.equal(run.sealAllInto(target, 0, staged, lengths), target.length);
+      const together = new UnsealRun(key).unsealAll(target, lengths);
+      assert.equal(together.length, staged.length);
+      let start = 0;
+      for (const piece of pieces) {
+        assert.deepEqual(together.subarray(start, start + piece.length), Buffer.from(piece));
+        start += alignedLength(piece.length);
+      }
       let offset = 0;
       const sealed = pieces.map((piece) => {
         const part = target.subarray(offset, offset + piece.length + sealOverhead);
@@ -95,3 +102,19 @@ test("pieces of a run open alone, in order and out of order, and share no counte
 function toNumber(iv: Uint8Array): bigint {
   return BigInt(`0x${Buffer.from(iv).toString("hex")}`);
 }
+
+test("pieces opened together: a flipped bit anywhere, another order or other lengths are refused", () => {
+  const key = randomKey();
+  const lengths = [20, 16, 3];
+  const sealed = Buffer.alloc(39 + 3 * sealOverhead);
+  new SealRun(key).sealAllInto(sealed, 0, Buffer.alloc(32 + 16 + 16, 7), lengths);
+  assert.equal(new UnsealRun(key).unsealAll(sealed, lengths).length, 64);
+  for (let at = 0; at < sealed.length; at++) {
+    const broken = Buffer.from(sealed);
+    broken[at] = (broken[at] ?? 0) ^ 1;
+    assert.throws(() => new UnsealRun(key).unsealAll(broken, lengths), damaged);
+  }
+  const [first, rest] = [sealed.subarray(0, 52), sealed.subarray(52)];
+  assert.throws(() => new UnsealRun(key).unsealAll(Buffer.concat([rest, first]), [16, 3, 20]), damaged);
+  assert.throws(() => new UnsealRun(key).unsealAll(sealed, [16, 20, 3]), damaged);
+});

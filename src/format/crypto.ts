@@ -147,6 +147,37 @@ export class UnsealRun {
     return plaintext;
   }
 
+  /**
+   * Opens several small pieces as `SealRun.sealAllInto` wrote them: they stand without gaps, and their IVs go on from
+   * one to the next, else `repository-damaged`. The plaintexts stand in the answer each at a multiple of 16
+   * (`alignedLength`). Nothing is decrypted unless all tags fit.
+   */
+  unsealAll(sealed: Uint8Array, lengths: readonly number[]): Buffer {
+    const ivs = Buffer.allocUnsafe(lengths.length * ivLength);
+    const aligned = Buffer.alloc(lengths.reduce((sum, length) => sum + alignedLength(length), 0));
+    const first = sealed.subarray(0, ivLength);
+    const expected = new Counter(first);
+    let from = 0;
+    let to = 0;
+    for (const [index, length] of lengths.entries()) {
+      const iv = sealed.subarray(from, from + ivLength);
+      if (!expected.is(iv)) throw damaged("iv");
+      expected.take(length);
+      ivs.set(iv, index * ivLength);
+      aligned.set(sealed.subarray(from + ivLength, from + ivLength + length), to);
+      from += length + sealOverhead;
+      to += alignedLength(length);
+    }
+    const oneTime = this.#tags.oneTimeParts(ivs);
+    let end = 0;
+    for (const [index, length] of lengths.entries()) {
+      const ciphertext = sealed.subarray(end + ivLength, (end += length + sealOverhead) - tagLength);
+      const tag = this.#tags.start(oneTime, index).update(ciphertext).final();
+      if (!crypto.timingSafeEqual(tag, sealed.subarray(end - tagLength, end))) throw damaged("tag");
+    }
+    return this.#cipherAt(first, aligned.length).update(aligned);
+  }
+
   /** The running cipher where the IV goes on from the last piece, else a new one. */
   #cipherAt(iv: Uint8Array, length: number): crypto.Decipheriv {
     if (this.#cipher === undefined || this.#expected === undefined || !this.#expected.is(iv)) {

@@ -29,7 +29,7 @@ const indexAgeMs = 10 * 60_000;
  */
 export class PackSaver {
   readonly #options: PackSaverOptions;
-  readonly #waiting: { readonly notice: PackNotice; readonly done: (buffer: ArrayBuffer) => void }[] = [];
+  readonly #waiting: { readonly notice: PackNotice; readonly done: (buffer: SharedArrayBuffer) => void }[] = [];
   #active = 0;
   #idle = Promise.withResolvers<void>();
   #unnamed: IndexedPack[] = [];
@@ -43,7 +43,7 @@ export class PackSaver {
   }
 
   /** `done` gets the pack's buffer back. */
-  save(notice: PackNotice, done: (buffer: ArrayBuffer) => void): void {
+  save(notice: PackNotice, done: (buffer: SharedArrayBuffer) => void): void {
     if (this.#active === 0) this.#idle = Promise.withResolvers<void>();
     this.#waiting.push({ notice, done });
     this.#next();

@@ -25,10 +25,16 @@ const stagePieces = 64;
  */
 const dataLevel = 1;
 
+/**
+ * Shared memory, though only one thread at a time uses it: each time that 25 MB of a thread's own memory arrive in
+ * another thread, V8 takes them for new garbage to come and collects, dozens of times in a backup.
+ */
+export type PackBuffer = SharedArrayBuffer;
+
 export interface FinishedPack {
   readonly name: Id;
   /** The pack is its first `length` bytes. */
-  readonly buffer: ArrayBuffer;
+  readonly buffer: PackBuffer;
   readonly length: number;
   /** Plaintext of the pack's header. */
   readonly header: Uint8Array;
@@ -37,10 +43,10 @@ export interface FinishedPack {
 export interface PackerOptions {
   readonly key: MasterKey;
   readonly index: BlobIndex;
-  /** Takes the buffer over. May block. */
+  /** Takes the buffer over: the packer does not touch it any more. May block. */
   readonly onPack: (pack: FinishedPack) => void;
   /** A buffer that came back, if there is one. */
-  readonly reuse: () => ArrayBuffer | undefined;
+  readonly reuse: () => PackBuffer | undefined;
 }
 
 /** What became of one blob. Ids are bytes: turning them to text is left to who needs it. */
@@ -148,7 +154,7 @@ export class Packer {
     // Only the tree of a huge folder can be larger than 8 MiB.
     const needed = Math.max(packBufferBytes, compressBound(length) + reserveBytes);
     const reused = needed === packBufferBytes ? this.#options.reuse() : undefined;
-    const pack = new OpenPack(type, key, this.#options.key, reused ?? new ArrayBuffer(needed));
+    const pack = new OpenPack(type, key, this.#options.key, reused ?? new SharedArrayBuffer(needed));
     this.#open.set(key, pack);
     return pack;
   }
@@ -172,16 +178,18 @@ export class Packer {
   #sealStaged(pack: OpenPack): void {
     if (pack.stagedLengths.length === 0) return;
     const staged = pack.staged.subarray(0, pack.stagedLength);
-    let offset = pack.length;
-    pack.length += pack.seal.sealAllInto(pack.bytes, offset, staged, pack.stagedLengths);
+    const start = pack.length;
+    pack.length += pack.seal.sealAllInto(pack.bytes, start, staged, pack.stagedLengths);
+    const opened = this.#opener.unsealAll(pack.bytes.subarray(start, pack.length), pack.stagedLengths);
+    let offset = 0;
     for (const [index, length] of pack.stagedLengths.entries()) {
       const id = pack.stagedIds[index];
       if (id === undefined) break;
       const plainLength = pack.stagedPlain[index] ?? 0;
-      const plain = this.#readBack(pack, offset, length + sealOverhead, plainLength);
+      const plain = this.#contents(opened.subarray(offset, offset + length), plainLength);
       if (!hash("sha256", plain, "buffer").equals(id)) throw differs(id);
       pack.header.add(pack.type, length + sealOverhead, plainLength, id);
-      offset += length + sealOverhead;
+      offset += alignedLength(length);
     }
     pack.stagedLength = 0;
     pack.stagedLengths = [];
@@ -202,7 +210,8 @@ export class Packer {
     const plainLength = body === bytes ? 0 : bytes.length;
     const length = body.length + sealOverhead;
     target.seal.sealInto(target.bytes, target.length, body);
-    const plain = this.#readBack(target, target.length, length, plainLength);
+    const sealed = target.bytes.subarray(target.length, target.length + length);
+    const plain = this.#contents(this.#opener.unseal(sealed, this.#opened.of(length)), plainLength);
     if (!this.#fingerprint.of(plain).equals(fingerprint)) throw differs(id);
     target.header.add(target.type, length, plainLength, id);
     target.length += length;
@@ -230,11 +239,8 @@ export class Packer {
     return this.#compressed(samples).length < samples.length * 0.97;
   }
 
-  /** What a reader will get; valid until the next call. */
-  #readBack(pack: OpenPack, offset: number, length: number, plainLength: number): Buffer {
-    const sealed = pack.bytes.subarray(offset, offset + length);
-    // Small ones come faster in memory of their own.
-    const body = this.#opener.unseal(sealed, length > smallBlob ? this.#opened.of(length) : undefined);
+  /** What a reader will get of what was opened; valid until the next call. */
+  #contents(body: Buffer, plainLength: number): Buffer {
     if (plainLength === 0) return body;
     return this.#decoder.decompress(body, plainLength, this.#decompressed.of(plainLength));
   }
@@ -278,7 +284,7 @@ class OpenPack {
   readonly key: string;
   readonly seal: SealRun;
   readonly header = new PackHeader();
-  readonly buffer: ArrayBuffer;
+  readonly buffer: PackBuffer;
   readonly bytes: Buffer;
   length = 0;
   /** Small blobs that wait to be sealed together: compressed, each at a multiple of the cipher's block. */
@@ -289,7 +295,7 @@ class OpenPack {
   /** Plaintext lengths, 0 for those stored plain. */
   stagedPlain: number[] = [];
 
-  constructor(type: BlobType, key: string, masterKey: MasterKey, buffer: ArrayBuffer) {
+  constructor(type: BlobType, key: string, masterKey: MasterKey, buffer: PackBuffer) {
     this.type = type;
     this.key = key;
     this.seal = new SealRun(masterKey);

@@ -49,7 +49,7 @@ export function repackWorker(setup: RepackWorkerSetup, door: WorkerDoor): (reque
     onPack: (pack) => {
       slots.take();
       const notice: PackNotice = { type: "pack", ...pack };
-      door.notify(notice, [pack.buffer]);
+      door.notify(notice);
     },
     reuse: () => door.recycled(),
   });

@@ -70,7 +70,7 @@ export async function repack(options: RepackOptions): Promise<void> {
     setup,
     onNotice: (notice, from) =>
       saver.save(notice as PackNotice, (buffer) => {
-        if (buffer.byteLength === packBufferBytes) from.recycle.postMessage(buffer, [buffer]);
+        if (buffer.byteLength === packBufferBytes) from.recycle.postMessage(buffer);
       }),
     onFailure: fail,
   });

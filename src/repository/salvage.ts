@@ -5,7 +5,7 @@ import { HoldfastError } from "../lib/errors.ts";
 import type { Storage } from "../storage/storage.ts";
 import { BlobIndex } from "./blob-index.ts";
 import { blobName, isBlob, type ExaminedPack } from "./examine-pack.ts";
-import { Packer, type FinishedPack } from "./packer.ts";
+import { Packer, packBufferBytes, type FinishedPack, type PackBuffer } from "./packer.ts";
 import type { Lock } from "./repository.ts";
 import { packPath } from "./verify-index.ts";
 
@@ -24,6 +24,7 @@ export interface SalvageOptions {
 export async function salvageBlobs(options: SalvageOptions): Promise<readonly IndexedPack[]> {
   const { storage, key, sources, isElsewhere, lock, signal } = options;
   const finished: FinishedPack[] = [];
+  const free: PackBuffer[] = [];
   const saved: IndexedPack[] = [];
   const taken = new Set<string>();
   const opener = new UnsealRun(key);
@@ -31,7 +32,7 @@ export async function salvageBlobs(options: SalvageOptions): Promise<readonly In
     key,
     index: new BlobIndex(),
     onPack: (pack) => finished.push(pack),
-    reuse: () => undefined,
+    reuse: () => free.pop(),
   });
 
   async function store(): Promise<void> {
@@ -40,6 +41,7 @@ export async function salvageBlobs(options: SalvageOptions): Promise<readonly In
       await storage.save({ kind: "data", name }, new Uint8Array(buffer, 0, length), signal);
       const blobs = decodePackHeader(header, length - header.length - sealOverhead - headerLengthField);
       saved.push({ id: name, blobs });
+      if (buffer.byteLength === packBufferBytes) free.push(buffer);
     }
   }
 

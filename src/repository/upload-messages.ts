@@ -96,7 +96,7 @@ export const blobNumbers = 3;
 export interface PackNotice {
   readonly type: "pack";
   readonly name: string;
-  readonly buffer: ArrayBuffer;
+  readonly buffer: SharedArrayBuffer;
   readonly length: number;
   readonly header: Uint8Array;
 }

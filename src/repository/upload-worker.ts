@@ -32,7 +32,7 @@ export function uploadWorker(setup: UploadWorkerSetup, door: WorkerDoor): (reque
     onPack: (pack) => {
       slots.take();
       const notice: PackNotice = { type: "pack", ...pack };
-      door.notify(notice, [pack.buffer]);
+      door.notify(notice);
     },
     reuse: () => door.recycled(),
   });

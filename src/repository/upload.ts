@@ -98,7 +98,7 @@ export class RepositoryUpload implements Upload {
       onNotice: (notice, from) =>
         this.#saver.save(notice as PackNotice, (buffer) => {
           // Others, made for one huge tree, are left to the garbage collector.
-          if (buffer.byteLength === packBufferBytes) from.recycle.postMessage(buffer, [buffer]);
+          if (buffer.byteLength === packBufferBytes) from.recycle.postMessage(buffer);
         }),
       onFailure: (error) => this.#fail(error),
     });

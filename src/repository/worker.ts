@@ -15,9 +15,9 @@ import type { FromWorker, ToWorker } from "./worker-pool.ts";
 
 /** What a role is given to speak with. */
 export interface WorkerDoor {
-  notify(notice: object, transfer: readonly Transferable[]): void;
-  /** A buffer that the other side gave back, if any. */
-  recycled(): ArrayBuffer | undefined;
+  notify(notice: object): void;
+  /** Shared memory that the other side gave back, if any. */
+  recycled(): SharedArrayBuffer | undefined;
 }
 
 export interface RoleAnswer {
@@ -38,9 +38,9 @@ const setup = workerData as (
 };
 
 const door: WorkerDoor = {
-  notify: (notice, transfer) => post({ type: "notice", notice }, transfer),
+  notify: (notice) => post({ type: "notice", notice }, []),
   recycled: () => {
-    const received: { readonly message: ArrayBuffer } | undefined = receiveMessageOnPort(setup.recycle);
+    const received: { readonly message: SharedArrayBuffer } | undefined = receiveMessageOnPort(setup.recycle);
     return received?.message;
   },
 };

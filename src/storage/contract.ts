@@ -42,6 +42,17 @@ export function storageContract(title: string, make: () => Promise<Storage>): vo
         }));
     }
 
+    test("shared memory is saved like any other", () =>
+      use(async (storage) => {
+        for (const size of [100, 3_000_001]) {
+          const { file, bytes } = sample("data", size);
+          const shared = new Uint8Array(new SharedArrayBuffer(size));
+          shared.set(bytes);
+          await storage.save(file, shared, signal);
+          assert.deepEqual(await storage.load(file, undefined, signal), bytes);
+        }
+      }));
+
     test("kinds are apart: one name may stand in several", () =>
       use(async (storage) => {
         const { file } = sample("data", 1);

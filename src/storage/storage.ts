@@ -8,6 +8,7 @@
  *   file or nothing that `list` shows. Saving a name that exists MUST fail with `storage-exists`, unless the stored
  *   file has the same size and the kind is not `config`: names are hashes of contents, so that is success (a retry
  *   after a lost answer).
+ * - The bytes given to `save` may be on shared memory, which nobody writes to meanwhile.
  * - `load` gives exactly the bytes asked for, or fails: never a short read. Reading past the end is `storage-failed`.
  * - `list` gives each name once, in no order, with sizes; names that are not 64 hexadecimal digits are left out.
  *   A kind with no files lists as empty.
