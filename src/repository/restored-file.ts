@@ -1,8 +1,8 @@
 /** One file of a restore, from a temporary name in its folder to its place. Used in worker threads, so synchronous. */
-import { closeSync, constants, fchmodSync, fchownSync, fstatSync, openSync, renameSync, unlinkSync } from "node:fs";
+import { closeSync, constants, fchmodSync, fchownSync, fstatSync, renameSync, unlinkSync } from "node:fs";
 import { nodePath, type ByteName } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
-import { setExtendedAttribute, setTimes } from "../lib/posix.ts";
+import { openAt, setExtendedAttribute, setTimes, statAt } from "../lib/posix.ts";
 import { temporaryName } from "../lib/temporary-name.ts";
 import { writeCached, type DirectFile } from "./direct-file.ts";
 import type { FileMetadata, Placing } from "./repository.ts";
@@ -19,15 +19,20 @@ function pathIn(folder: number, name: ByteName): string | Buffer {
   return nodePath(`/proc/self/fd/${folder}/${name}` as ByteName);
 }
 
-/** Begins a file under a temporary name, or right under its own where nobody sees the folder yet. */
-export function beginFile(folder: number, name: ByteName, placing: Placing): Begun {
-  const temporary = placing === "direct" ? name : temporaryName();
-  return { fd: openSync(pathIn(folder, temporary), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600), temporary };
+/**
+ * Begins a file under a temporary name, for this user alone; or, where nobody sees the folder yet, right under its own
+ * name, with permissions of which some may be missing.
+ */
+export function beginFile(folder: number, name: ByteName, placing: Placing, mode = 0o600): Begun {
+  const direct = placing === "direct";
+  const temporary = direct ? name : temporaryName();
+  const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+  return { fd: openAt(folder, temporary, flags, direct ? mode : 0o600), temporary };
 }
 
 /** Opens a file that was begun, if it is still the same. */
 export function reopenFile(folder: number, temporary: ByteName, inode: number): number {
-  const fd = openSync(pathIn(folder, temporary), O_WRONLY | O_NOFOLLOW | O_NONBLOCK);
+  const fd = openAt(folder, temporary, O_WRONLY | O_NOFOLLOW | O_NONBLOCK);
   if (fstatSync(fd).ino === inode) return fd;
   closeSync(fd);
   throw new HoldfastError("target-unsafe", { reason: "somebody replaced a file that was being written" });
@@ -87,12 +92,15 @@ export function setFileMetadata(fd: number, metadata: FileMetadata, onLost: (wha
     }
   };
   const { uid, gid, mode, atimeNs, mtimeNs } = metadata;
+  // Looking costs a tenth of setting what is right already.
+  const now = statAt(fd, "" as ByteName);
+  const wantsOwner = uid !== undefined && gid !== undefined && (uid !== now.uid || gid !== now.gid);
   // The owner first: changing it drops setuid, setgid and file capabilities.
-  if (uid !== undefined && gid !== undefined) attempt("owner", () => fchownSync(fd, uid, gid));
+  if (wantsOwner) attempt("owner", () => fchownSync(fd, uid, gid));
   for (const { name, value } of metadata.extendedAttributes) {
     attempt(name, () => setExtendedAttribute(fd, name, value));
   }
-  attempt("mode", () => fchmodSync(fd, mode));
+  if (wantsOwner || (now.mode & 0o7777) !== mode) attempt("mode", () => fchmodSync(fd, mode));
   attempt("times", () => setTimes(fd, atimeNs, mtimeNs));
 }
 

@@ -162,6 +162,8 @@ export class WorkerPool {
     const worker = new Worker(new URL(file, import.meta.url), {
       workerData: { ...this.#options.setup, recycle: port2 },
       transferList: [port2],
+      // Files are opened natively (`openAt`), and a thread that is ended early ends with a run that has failed.
+      trackUnmanagedFds: false,
       resourceLimits: { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 8 },
     });
     port1.unref();

@@ -243,8 +243,10 @@ class OpenFiles {
   }
 
   #begin(folder: number, file: number): Begun {
-    const { names, placing } = this.#request;
-    return beginFile(folder, names[file] ?? ("" as ByteName), placing);
+    const { names, placing, files } = this.#request;
+    // A long one is opened again.
+    const mode = this.#size(file) >= worthwhileBytes ? 0o600 : (files[file * fileNumbers + 3] ?? 0) & 0o777;
+    return beginFile(folder, names[file] ?? ("" as ByteName), placing, mode);
   }
 
   #size(file: number): number {
