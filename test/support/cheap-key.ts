@@ -1,0 +1,31 @@
+import { randomBytes, scryptSync } from "node:crypto";
+import { seal } from "../../src/format/crypto.ts";
+import { openKeyFile } from "../../src/format/key-file.ts";
+import { sha256 } from "../../src/format/unpacked.ts";
+import { localStorage } from "../../src/storage/local.ts";
+
+/**
+ * Puts key files that take no time to open in place of those of this password: for tests that open a repository thousands
+ * of times. restic opens it too.
+ */
+export async function cheapenKey(location: string, password: string): Promise<void> {
+  const { signal } = new AbortController();
+  await using storage = localStorage(location);
+  for (const { name } of await Array.fromAsync(storage.list("key", signal))) {
+    const key = await openKeyFile(name, await storage.load({ kind: "key", name }, undefined, signal), password);
+    if (key === undefined) continue;
+    const salt = randomBytes(64);
+    const derived = scryptSync(password, salt, 64, { N: 2, r: 8, p: 1 });
+    const user = { encrypt: derived.subarray(0, 32), macK: derived.subarray(32, 48), macR: derived.subarray(48) };
+    const secret = {
+      mac: { k: key.macK.toString("base64"), r: key.macR.toString("base64") },
+      encrypt: key.encrypt.toString("base64"),
+    };
+    const data = seal(user, Buffer.from(JSON.stringify(secret))).toString("base64");
+    const file = { created: new Date().toISOString(), username: "test", hostname: "test" };
+    const json = { ...file, kdf: "scrypt", N: 2, r: 8, p: 1, salt: salt.toString("base64"), data };
+    const bytes = Buffer.from(JSON.stringify(json));
+    await storage.save({ kind: "key", name: sha256(bytes) }, bytes, signal);
+    await storage.remove({ kind: "key", name }, signal);
+  }
+}
