@@ -56,6 +56,15 @@ export class BlobIndex {
   readonly #key = new Int32Array(8);
   readonly #keyBytes = Buffer.from(this.#key.buffer);
 
+  /**
+   * One for the blobs of index files that come to so many bytes as stored, and as many again: each blob has an id of 32
+   * random bytes, which nothing compresses. Where many are made in one process, addresses run short too.
+   */
+  static forIndexBytes(bytes: number): BlobIndex {
+    const blobs = Math.ceil(bytes / 32) * 2 + smallestCapacity;
+    return new BlobIndex(reserve(Math.min(2 ** Math.ceil(Math.log2(blobs)), largestCapacity)));
+  }
+
   constructor(shared: SharedBlobIndex = reserve(largestCapacity)) {
     this.shared = shared;
     this.#words = new Int32Array(shared.memory);

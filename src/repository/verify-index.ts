@@ -63,8 +63,12 @@ export async function verifyIndexes(
   markedPacks: "leave" | "take back" = "leave",
 ): Promise<IndexState> {
   const names: Id[] = [];
-  for await (const { name } of storage.list("index", signal)) names.push(name);
-  const index = new BlobIndex();
+  let bytes = 0;
+  for await (const { name, size } of storage.list("index", signal)) {
+    names.push(name);
+    bytes += size;
+  }
+  const index = BlobIndex.forIndexBytes(bytes);
   const packs: IndexedPackRecord[] = [];
   const files: IndexFileRecord[] = [];
   const known = new Map<Id, number>();

@@ -1,0 +1,7 @@
+import { test } from "node:test";
+import { campaign, slice } from "./prune-faults.ts";
+
+test(`a slice of the campaign ${campaign.name}`, { timeout: 300_000 }, async () => {
+  await slice(1, 4);
+  await slice(3, 4);
+});
