@@ -5,7 +5,8 @@ import type { Session } from "./session.ts";
 
 /**
  * What a restore has written into the comment of a database that it made; of any other, the least of the numbers that
- * InnoDB gave to its tables, which a rename leaves alone. MySQL's databases have no comment.
+ * InnoDB gave to its tables, which a rename leaves alone. MySQL's databases have no comment. A database with nothing in it
+ * is none: somebody made it to be restored into, or a rename was cut off before it had begun.
  */
 export async function identityOf(session: Session, database: string): Promise<string | undefined> {
   const marked = await markedIdentity(session, database);
@@ -17,6 +18,7 @@ export async function identityOf(session: Session, database: string): Promise<st
   );
   if (!found) return undefined;
   if (found[0]?.startsWith("holdfast ")) return found[0];
+  if (await isEmpty(session, database)) return undefined;
   const [least] = await session.query(
     `SELECT MIN(TABLE_ID) FROM information_schema.${isMariadb ? "INNODB_SYS_TABLES" : "INNODB_TABLES"} ` +
       `WHERE NAME LIKE ${quoteText(`${fileName(database).replaceAll(/[\\_%]/g, String.raw`\$&`)}/%`)}`,
@@ -47,6 +49,17 @@ async function markedIdentity(
     if (marker?.source === database) return { identity: marker.identity };
   }
   return undefined;
+}
+
+/** Nothing is in it, or no more than a marker that is not whole. */
+export async function isEmpty(session: Session, database: string): Promise<boolean> {
+  const here = quoteText(database);
+  const [row] = await session.query(
+    `SELECT (SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA=${here} AND TABLE_NAME<>'${markerTable}')+` +
+      `(SELECT COUNT(*) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA=${here})+` +
+      `(SELECT COUNT(*) FROM information_schema.EVENTS WHERE EVENT_SCHEMA=${here})`,
+  );
+  return row?.[0] === "0";
 }
 
 /** Tells whether anything changed in what `information_schema` says of the tables. */

@@ -4,6 +4,7 @@ import type { DatabaseAddress, DatabaseSchema, LoadOptions, RowBatch, TableRows,
 import { withoutDefiner } from "./definer.ts";
 import { mysqlFailure, serverCode } from "./failure.ts";
 import { quoteName, quoteText } from "./identifier.ts";
+import { isEmpty } from "./identity.ts";
 import { insertStatement, loadSettings, loadStatement, withoutChecks } from "./load-sql.ts";
 import { targetOf, type Target } from "./location.ts";
 import { eventState } from "./event-state.ts";
@@ -70,11 +71,8 @@ async function createDatabase(
     await session.run(`CREATE DATABASE ${quoteName(target.database)} ${defaults}${comment}`);
     return;
   }
-  const [content] = await session.query(
-    `SELECT (SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA=${quoteText(target.database)})+` +
-      `(SELECT COUNT(*) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA=${quoteText(target.database)})`,
-  );
-  if (content?.[0] !== "0") throw new HoldfastError("target-not-empty", { path: target.location });
+  if (!(await isEmpty(session, target.database)))
+    throw new HoldfastError("target-not-empty", { path: target.location });
 }
 
 async function dropDatabase(target: Target, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,7 @@
 import type { DatabaseSchema } from "../database.ts";
 import { quoteName, quoteText } from "./identifier.ts";
 import type { Row, Session } from "./session.ts";
+import { grantsOf, hasRight, mayReadProcedures } from "./grants.ts";
 import { isRefused } from "./failure.ts";
 
 export type Uncovered = DatabaseSchema["uncovered"][number];
@@ -15,6 +16,7 @@ export async function programs(
   views: readonly string[],
   uncovered: Uncovered[],
 ): Promise<{ readonly after: readonly string[]; readonly grants: readonly string[] }> {
+  for (const subject of await unseen(session)) uncovered.push({ subject, reason: "mysql-no-right" });
   const routines = await routineStatements(session, uncovered);
   const viewList = await viewStatements(session, views, uncovered);
   const triggers = await triggerStatements(session, uncovered);
@@ -23,6 +25,19 @@ export async function programs(
     after: [...routines, ...viewList, ...triggers, ...events],
     grants: await grantStatements(session),
   };
+}
+
+/** Kinds of programs that the server leaves out of its lists for this user, without a word. */
+async function unseen(session: Session): Promise<readonly string[]> {
+  const grants = await grantsOf(session);
+  const [[database = ""] = []] = (await session.query("SELECT DATABASE()")) as readonly (readonly string[])[];
+  const has = (...rights: readonly string[]): boolean => rights.some((right) => hasRight(grants, right, database));
+  const routines = has("SHOW CREATE ROUTINE", "EXECUTE", "SHOW_ROUTINE") || (await mayReadProcedures(session));
+  return [
+    ...(has("TRIGGER") ? [] : ["triggers"]),
+    ...(has("EVENT") ? [] : ["events"]),
+    ...(routines ? [] : ["routines"]),
+  ];
 }
 
 /** The row of `SHOW CREATE`; `undefined` when this user may not see it. */

@@ -2,7 +2,7 @@ import { HoldfastError } from "../../lib/errors.ts";
 import { eventState } from "./event-state.ts";
 import { serverCode } from "./failure.ts";
 import { quoteName, quoteText } from "./identifier.ts";
-import { identityOf } from "./identity.ts";
+import { identityOf, isEmpty } from "./identity.ts";
 import { dropMarker, readMarker, writeMarker } from "./marker.ts";
 import { programs, type Uncovered } from "./programs.ts";
 import type { Session } from "./session.ts";
@@ -68,9 +68,13 @@ async function begin(session: Session, from: string, to: string, events: "asleep
   const [hidden] = lost;
   if (hidden) throw new HoldfastError("database-rights", { subject: hidden.subject, reason: hidden.reason });
   const identity = await identityOf(session, from);
-  const withComment = comment ? ` COMMENT ${quoteText(comment)}` : "";
-  await session.run(`CREATE DATABASE ${quoteName(to)} CHARACTER SET ${charset} COLLATE ${collation}${withComment}`);
-  const statements = [...(await sequenceDefaults(session, from)), ...after.map((one) => eventState(one, events))];
+  await session.run(`CREATE DATABASE ${quoteName(to)} CHARACTER SET ${charset} COLLATE ${collation}`);
+  const statements = [
+    ...(await sequenceDefaults(session, from)),
+    ...after.map((one) => eventState(one, events)),
+    // The comment tells who it is (`identity.ts`): two must not have it.
+    ...(comment ? [`ALTER DATABASE COMMENT ${quoteText(comment)}`] : []),
+  ];
   await writeMarker(session, to, { source: from, identity, statements });
 }
 
@@ -84,9 +88,7 @@ async function refuseUsed(session: Session, database: string): Promise<void> {
 /** What an attempt left that was cut off before its marker was whole. Anything else is somebody's. */
 async function dropHalfMade(session: Session, to: string): Promise<void> {
   if (!(await isThere(session, to))) return;
-  await session.run(`USE ${quoteName(to)}`);
-  const content = await namesOf(session, "TRUE");
-  if (content.some((name) => name !== "holdfast_moving")) throw new HoldfastError("target-not-empty", { path: to });
+  if (!(await isEmpty(session, to))) throw new HoldfastError("target-not-empty", { path: to });
   await session.run(`DROP DATABASE ${quoteName(to)}`);
 }
 

@@ -1,4 +1,5 @@
 import type { DatabaseRights } from "../database.ts";
+import { grantsOf, hasRight, mayReadProcedures } from "./grants.ts";
 import { quoteName } from "./identifier.ts";
 import type { Target } from "./location.ts";
 import type { Session } from "./session.ts";
@@ -34,44 +35,15 @@ const showRoutine = { right: "SHOW CREATE ROUTINE", scope: "database" } as const
 /** What this user lacks for a whole backup: without TRIGGER, say, triggers vanish without an error. */
 export async function rightsOf(session: Session, { database }: Target): Promise<DatabaseRights> {
   const { flavour, number, user } = session.server;
-  const grants = (await session.query("SHOW GRANTS")).map(([grant]) => grant ?? "");
+  const grants = await grantsOf(session);
   const hasRoutineRight = number >= 110_300;
   const needed = flavour === "mysql" ? mysql : hasRoutineRight ? [...mariadb, showRoutine] : mariadb;
   const missing = needed
-    .filter(({ right, scope }) => !grants.some((grant) => grantsRight(grant, right, scope, database)))
+    .filter(({ right, scope }) => !hasRight(grants, right, scope === "database" ? database : undefined))
     .map(({ right, scope }) => ({ subject: scope === "server" ? "*.*" : database, right }));
   const procedures = { subject: "mysql.proc", right: "SELECT" };
   if (flavour === "mariadb" && !hasRoutineRight && !(await mayReadProcedures(session))) missing.push(procedures);
   return { user, missing, script: script(needed, database, flavour === "mariadb" && !hasRoutineRight) };
-}
-
-function grantsRight(grant: string, right: string, scope: Needed["scope"], database: string): boolean {
-  const match = /^GRANT (.+) ON (.+?) TO /.exec(grant);
-  if (!match) return false;
-  const [, rights = "", place = ""] = match;
-  const isHere = place === "*.*" || (scope === "database" && matchesDatabase(place, database));
-  return isHere && (rights.startsWith("ALL PRIVILEGES") || rights.split(", ").includes(right));
-}
-
-/** `_` and `%` in the name of a database in a grant stand for any character and any text, unless escaped. */
-function matchesDatabase(place: string, database: string): boolean {
-  const name = /^`((?:[^`]|``)+)`\.\*$/.exec(place)?.[1]?.replaceAll("``", "`");
-  if (name === undefined) return false;
-  const pattern = name.replaceAll(/\\[_%]|[_%]|[^_%\\]+|\\/g, (part) =>
-    part === "%"
-      ? ".*"
-      : part === "_"
-        ? "."
-        : RegExp.escape(part.length === 2 && part.startsWith("\\") ? part.slice(1) : part),
-  );
-  return new RegExp(`^${pattern}$`, "su").test(database);
-}
-
-async function mayReadProcedures(session: Session): Promise<boolean> {
-  return session.query("SELECT 1 FROM mysql.proc LIMIT 1").then(
-    () => true,
-    () => false,
-  );
 }
 
 function script(needed: readonly Needed[], database: string, procedures: boolean): string {

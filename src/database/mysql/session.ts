@@ -27,26 +27,26 @@ const settings = [
   "SET SESSION net_write_timeout=3600,net_read_timeout=3600,wait_timeout=28800,lock_wait_timeout=60",
 ];
 
+/** What a session is made of. */
+interface Opened {
+  readonly connection: Connection;
+  readonly target: Target;
+  readonly server: Server;
+  readonly signal: AbortSignal;
+  /**
+   * Fails when the connection is lost or cut: the driver tells that to statements with a callback only, and to none when
+   * it is us who cut.
+   */
+  readonly lost: Promise<never>;
+  readonly release: () => void;
+}
+
 /** One connection to a server. */
 export class Session implements AsyncDisposable {
-  readonly #connection: Connection;
-  readonly #target: Target;
-  readonly #release: () => void;
-  readonly #signal: AbortSignal;
-  readonly server: Server;
+  readonly #opened: Opened;
 
-  private constructor(
-    connection: Connection,
-    target: Target,
-    server: Server,
-    signal: AbortSignal,
-    release: () => void,
-  ) {
-    this.#connection = connection;
-    this.#target = target;
-    this.#signal = signal;
-    this.#release = release;
-    this.server = server;
+  private constructor(opened: Opened) {
+    this.#opened = opened;
   }
 
   /**
@@ -54,19 +54,24 @@ export class Session implements AsyncDisposable {
    * @param signal cuts the connection
    */
   static async open(target: Target, database: string | undefined, signal: AbortSignal): Promise<Session> {
-    signal.throwIfAborted();
+    if (signal.aborted) throw new HoldfastError("cancelled", {});
     const connection = await connect(target, database);
-    const cut = (): void => connection.destroy();
+    const { promise: lost, reject } = Promise.withResolvers<never>();
+    lost.catch(() => {}); // it may be lost while nobody waits for an answer
+    connection.on("error", reject);
+    const cut = (): void => {
+      reject(signal.reason);
+      connection.destroy();
+    };
     signal.addEventListener("abort", cut, { once: true });
     const release = (): void => signal.removeEventListener("abort", cut);
     try {
-      // Without anyone listening, a connection that is lost between two statements would end the process.
-      connection.on("error", () => {});
-      const [row] = await ask(connection, "SELECT VERSION(), CONNECTION_ID(), CURRENT_USER()");
+      const asked = (sql: string): Promise<readonly Row[]> => Promise.race([ask(connection, sql), lost]);
+      const [row] = await asked("SELECT VERSION(), CONNECTION_ID(), CURRENT_USER()");
       const server = serverOf(row?.[0] ?? "", Number(row?.[1]), row?.[2] ?? "", target);
-      for (const statement of settings) await ask(connection, statement);
-      await ask(connection, server.flavour === "mariadb" ? "SET max_statement_time=0" : "SET max_execution_time=0");
-      return new Session(connection, target, server, signal, release);
+      for (const statement of settings) await asked(statement);
+      await asked(server.flavour === "mariadb" ? "SET max_statement_time=0" : "SET max_execution_time=0");
+      return new Session({ connection, target, server, signal, lost, release });
     } catch (error) {
       release();
       connection.destroy();
@@ -74,10 +79,15 @@ export class Session implements AsyncDisposable {
     }
   }
 
+  get server(): Server {
+    return this.#opened.server;
+  }
+
   /** Rows of a small answer. */
   async query(sql: string): Promise<readonly Row[]> {
     try {
-      return await ask(this.#connection, sql);
+      const { connection, lost } = this.#opened;
+      return await Promise.race([ask(connection, sql), lost]);
     } catch (error) {
       throw this.#failed(error);
     }
@@ -90,7 +100,7 @@ export class Session implements AsyncDisposable {
 
   /** Reads a large answer through a sink, stopping the server when what was read is not taken yet. */
   async *stream(sql: string, sink: FieldSink): AsyncGenerator<{ readonly lines: Buffer; readonly rows: number }, void> {
-    const connection = this.#connection;
+    const { connection, lost, target, signal } = this.#opened;
     const ready: { readonly lines: Buffer; readonly rows: number }[] = [];
     let state: "reading" | "done" | "failed" = "reading";
     let failure: unknown;
@@ -109,11 +119,14 @@ export class Session implements AsyncDisposable {
       if (ready.length >= 2) connection.pause();
       wake();
     });
-    query.on("error", (error) => {
+    const fail = (error: unknown): void => {
+      if (state !== "reading") return;
       state = "failed";
       failure = error;
       wake();
-    });
+    };
+    query.on("error", fail);
+    lost.catch(fail);
     query.on("end", () => {
       if (state === "reading") state = "done";
       wake();
@@ -135,12 +148,12 @@ export class Session implements AsyncDisposable {
       state = "done";
     } finally {
       // Somebody stopped reading early: the rest of the answer must not come, and the session's moment must stay.
-      if (state === "reading" && !this.#signal.aborted) {
+      if (state === "reading" && !signal.aborted) {
         const ended = new Promise<void>((resolve) => query.once("error", () => resolve()).once("end", resolve));
-        await using other = await Session.open(this.#target, undefined, this.#signal);
+        await using other = await Session.open(target, undefined, signal);
         await other.run(`KILL QUERY ${this.server.connection}`);
         connection.resume();
-        await ended;
+        await Promise.race([ended, lost]);
       }
     }
   }
@@ -160,12 +173,14 @@ export class Session implements AsyncDisposable {
       { objectMode: false, highWaterMark: 1 << 20 },
     );
     try {
-      return await new Promise<LoadResult>((resolve, reject) => {
-        this.#connection.query({ sql, infileStreamFactory: () => source }, (error, result) => {
+      const { connection, lost } = this.#opened;
+      const loaded = new Promise<LoadResult>((resolve, reject) => {
+        connection.query({ sql, infileStreamFactory: () => source }, (error, result) => {
           if (error) reject(error);
           else resolve(loadResult(result as ResultSetHeader));
         });
       });
+      return await Promise.race([loaded, lost]);
     } catch (error) {
       throw fed ?? this.#failed(error);
     } finally {
@@ -174,13 +189,14 @@ export class Session implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#release();
-    this.#connection.destroy();
+    this.#opened.release();
+    this.#opened.connection.destroy();
   }
 
   #failed(error: unknown): HoldfastError {
-    if (this.#signal.aborted) return new HoldfastError("cancelled", {}, error);
-    return mysqlFailure("database-unreadable", { path: this.#target.location, user: this.#target.user }, error);
+    const { signal, target } = this.#opened;
+    if (signal.aborted) return new HoldfastError("cancelled", {}, error);
+    return mysqlFailure("database-unreadable", { path: target.location, user: target.user }, error);
   }
 }
 

@@ -1,5 +1,6 @@
 import { HoldfastError } from "../../lib/errors.ts";
 import type { DatabaseSnapshot, RowBatch, TableReader } from "../database.ts";
+import { grantsOf, hasRight } from "./grants.ts";
 import { inspectDatabase } from "./inspect.ts";
 import type { Target } from "./location.ts";
 import { MysqlTableReader, type Sessions } from "./reader.ts";
@@ -58,7 +59,7 @@ interface Gate extends AsyncDisposable {
 
 /** `undefined` when this user may close none: then one connection must do, whose transaction is a moment by itself. */
 async function openGate(target: Target, keeper: Session, signal: AbortSignal): Promise<Gate | undefined> {
-  if (!(await mayReload(keeper))) return undefined;
+  if (!hasRight(await grantsOf(keeper), "RELOAD")) return undefined;
   const session = await Session.open(target, target.database, signal);
   const mariadb = session.server.flavour === "mariadb";
   // Unlike `FLUSH TABLES`, MariaDB's stages wait for no long query.
@@ -73,13 +74,6 @@ async function openGate(target: Target, keeper: Session, signal: AbortSignal): P
     open: () => session.run(mariadb ? "BACKUP STAGE END" : "UNLOCK TABLES"),
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };
-}
-
-async function mayReload(session: Session): Promise<boolean> {
-  const grants = await session.query("SHOW GRANTS");
-  return grants.some(([grant]) =>
-    /^GRANT (?:.*, )?(?:ALL PRIVILEGES|RELOAD|FLUSH_TABLES)\b.* ON \*\.\* TO /.test(grant ?? ""),
-  );
 }
 
 /** Begins the same moment on all sessions, and tells where in the server's log it is. */
