@@ -104,6 +104,7 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
   const inner: Run = { ...run, signal };
   const snapshots = await repository.snapshots(signal);
   const indexed = await repository.index(signal);
+  await using uploading = new Early(() => indexed.upload({ signal, lock, limits: input.limits }));
   const start = await startingPoint(snapshots, input.crm.name, input.kind, indexed, signal);
   if (!start.parent && input.kind !== "full") {
     run.report({ type: "note", code: "first-backup-is-full", facts: { crm: input.crm.name } });
@@ -115,7 +116,7 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
     { parts, addressOf, start, backups: backupsOf(snapshots, input.crm.name), files: "remember" },
     inner,
   );
-  await using upload = await indexed.upload({ signal, lock, limits: input.limits });
+  await using upload = await uploading.take();
 
   const warnings: Warning[] = [];
   const warn = (warning: Warning) => {
