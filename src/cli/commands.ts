@@ -36,6 +36,7 @@ export const commands: readonly Command[] = [
   releaseCommand,
   pruneCommand,
   verifyCommand,
+  repairCommand,
   keyListCommand,
   keyAddCommand,
   keyPasswdCommand,

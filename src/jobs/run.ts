@@ -44,6 +44,7 @@ export interface Door {
   hold(input: HoldInput, run: Run): Promise<HoldReport>;
   prune(input: PruneInput, run: Run): Promise<PruneReport>;
   verify(input: VerifyInput, run: Run): Promise<VerifyAnswer>;
+  repair(input: RepairInput, run: Run): Promise<RepairReport>;
   listKeys(input: KeysInput, run: Run): Promise<KeysReport>;
   addKey(input: NewKeyInput, run: Run): Promise<KeyReport>;
   changePassword(input: NewKeyInput, run: Run): Promise<KeyReport>;
@@ -134,7 +135,6 @@ export function openDoor({ loadEngine, keys, lockFolders }: DoorOptions): Door {
       const { copySnapshots } = await import("../engine/copy.ts");
       return await copySnapshots(await engine(), input, run);
     },
-    async verify(input, run) {
     async forget(input, run) {
       const { forget } = await import("../engine/forget.ts");
       return forget(await engine(), input, run);
@@ -147,8 +147,13 @@ export function openDoor({ loadEngine, keys, lockFolders }: DoorOptions): Door {
       const { prune } = await import("../engine/prune.ts");
       return prune(await engine(), input, run);
     },
+    async verify(input, run) {
       const { verify } = await import("../engine/verify.ts");
       return verify(await engine(), input, run);
+    },
+    async repair(input, run) {
+      const { repair } = await import("../engine/repair.ts");
+      return repair(await engine(), input, run);
     },
     async listKeys(input, run) {
       const { listKeys } = await import("../engine/keys.ts");

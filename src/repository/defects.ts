@@ -25,6 +25,10 @@ export const defectCodes = [
   "file-damaged", // a file needs a blob that is in no whole pack
   "file-size", // its size is not the sum of its blobs
   "hard-link-conflict", // would come back as one file, though their contents differ
+  // what the engine finds in backups of ours
+  "manifest-damaged", // `holdfast.json`, or what it promises, makes no sense
+  "table-damaged", // its rows make no sense
+  "table-sums", // its rows do not add up to what was noted of them
   "too-many", // only the first are listed
 ] as const;
 export type DefectCode = (typeof defectCodes)[number];

@@ -6,6 +6,7 @@ import type { Storage } from "../storage/storage.ts";
 import { adoptablePacks } from "./adopt-packs.ts";
 import { BlobIndex } from "./blob-index.ts";
 import { StoredBlobReader } from "./blob-reader.ts";
+import { findLostSnapshots } from "./lost-snapshots.ts";
 import { PackTable } from "./pack-table.ts";
 import { StoredTreeCopier } from "./copy-trees.ts";
 import type { IndexedRepository, Repository } from "./repository.ts";
@@ -77,6 +78,8 @@ export async function loadIndexedRepository(opened: OpenedRepository, signal: Ab
     },
 
     copier: (into, options) => new StoredTreeCopier({ storage, key: masterKey, index, packs, reader }, into, options),
+
+    lostSnapshots: (lostSignal) => findLostSnapshots(storage, masterKey, index, reader, lostSignal),
 
     async writeFiles(files, options) {
       using threads = writers.take(options.limits);

@@ -10,17 +10,20 @@ import { newConfig, sealConfig } from "../format/config-file.ts";
 import type { MasterKey } from "../format/crypto.ts";
 import { indexJson, maxIndexBlobs, type IndexedPack } from "../format/index-file.ts";
 import { type PackedBlob } from "../format/pack.ts";
+import { snapshotJson } from "../format/snapshot-json.ts";
 import type { Id } from "../format/tree.ts";
 import { sealUnpacked } from "../format/unpacked.ts";
 import type { Storage } from "../storage/storage.ts";
 import { readPackHeader } from "./adopt-packs.ts";
 import { DefectList } from "./defects.ts";
-import { blobName, examineBytes, examinePack, type ExaminedPack } from "./examine-pack.ts";
+import { blobName, examinePack, type ExaminedPack } from "./examine-pack.ts";
 import { rewriteIndex } from "./index-rewrite.ts";
 import { applyKeyRepair, planKeyRepair, type KeyRepair } from "./repair-keys.ts";
 import type { RepairOptions, RepairPlan, RepairSummary } from "./repair-plan.ts";
 import type { Lock } from "./repository.ts";
 import { salvageBlobs } from "./salvage.ts";
+import { loadSnapshots } from "./snapshots.ts";
+import { findStray, isPack, type Stray } from "./strays.ts";
 import { verifyIndexes, type IndexState } from "./verify-index.ts";
 import { BadPacks, readPacks, verifyPackFiles } from "./verify-packs.ts";
 
@@ -43,8 +46,7 @@ interface Survey {
   readonly dropped: ReadonlySet<number>;
   /** Index files that cannot be read and are nothing else. */
   readonly deadIndexes: readonly Id[];
-  /** Index files that are packs: they were swapped. */
-  readonly strays: readonly ExaminedPack[];
+  readonly strays: readonly Stray[];
   readonly summary: RepairSummary;
 }
 
@@ -84,14 +86,16 @@ async function look(parts: RepairParts, options: RepairOptions): Promise<Survey>
     if (what === "packs") found.unnamed(id, await examinePack(storage, key, id, [], signal));
     else found.header(undefined, id, await readPackHeader(parts, id, size, signal));
   }
-  const strays: ExaminedPack[] = [];
+  const strays: Stray[] = [];
   const deadIndexes: Id[] = [];
-  for (const { name } of state.unreadable) {
-    const bytes = await storage.load({ kind: "index", name }, undefined, signal).catch(() => Buffer.alloc(0));
-    const stray = examineBytes(key, name, bytes, []);
-    if (stray.good.length === 0) deadIndexes.push(name);
-    else strays.push({ ...stray, state: "damaged" });
-  }
+  const tryStray = async (kind: Stray["kind"], name: Id): Promise<boolean> => {
+    const stray = await findStray(storage, key, kind, name, signal);
+    if (stray !== undefined) strays.push(stray);
+    return stray !== undefined;
+  };
+  for (const { name } of state.unreadable) if (!(await tryStray("index", name))) deadIndexes.push(name);
+  for (const { id } of (await loadSnapshots(storage, key, signal)).unreadable) await tryStray("snapshot", id);
+  for (const { id, good } of found.salvage) if (good.length === 0) await tryStray("data", id);
   return {
     keys,
     state,
@@ -178,32 +182,34 @@ function summarise(
   state: IndexState,
   found: Findings,
   deadIndexes: readonly Id[],
-  strays: readonly ExaminedPack[],
+  strays: readonly Stray[],
   what: RepairOptions["what"],
 ): RepairSummary {
   const salvaged = (wanted: ExaminedPack["state"], packs: readonly ExaminedPack[]) =>
     packs
       .filter((pack) => pack.state === wanted)
-      .map(({ id, good, lost }) => ({ id, good: good.length, lost: lost.length }));
+      .map(({ id, good, lost }) => ({ id, good: good.length, lost: lost.length }))
+      .toSorted((a, b) => (a.id < b.id ? -1 : 1));
   const saved = new Set(
     [...found.named.flatMap(({ blobs }) => blobs), ...found.salvage.flatMap(({ good }) => good)].map(blobName),
   );
-  for (const { good } of strays) for (const blob of good) saved.add(blobName(blob));
+  const packs = strays.map(({ holds }) => holds).filter(isPack);
+  for (const { good } of packs) for (const blob of good) saved.add(blobName(blob));
   const lost = new Map(found.lost.map((blob) => [blobName(blob), blob]));
   const isLost = ([name, { type, id }]: [string, PackedBlob]): boolean =>
     !saved.has(name) &&
     state.index.findAll(type, id).every((entry) => found.dropped.has(state.index.location(entry)?.pack ?? -1));
-  const straysLeft = what === "packs" ? [] : strays.map(({ id }) => id);
+  const straysLeft = what === "packs" ? [] : strays.map(({ name }) => name);
   return {
     rewritten: keys.rewritten,
     removedKeys: keys.removed,
-    indexes: deadIndexes,
-    adopted: found.adopted,
-    corrected: found.corrected,
-    missing: found.gone,
-    salvaged: [...salvaged("damaged", found.salvage), ...(what === "packs" ? salvaged("damaged", strays) : [])],
+    indexes: deadIndexes.toSorted(),
+    adopted: found.adopted.toSorted(),
+    corrected: found.corrected.toSorted(),
+    missing: found.gone.toSorted(),
+    salvaged: [...salvaged("damaged", found.salvage), ...(what === "packs" ? salvaged("damaged", packs) : [])],
     withheld: salvaged("withheld", found.salvage),
-    left: [...found.left, ...straysLeft],
+    left: [...found.left, ...straysLeft].toSorted(),
     lostBlobs: [...lost].filter(isLost).length,
   };
 }
@@ -213,6 +219,9 @@ async function apply(parts: RepairParts, options: RepairOptions, survey: Survey,
   const { state, dropped, deadIndexes } = survey;
   const signal = AbortSignal.any([options.signal, lock.lost]);
   const strays = options.what === "packs" ? survey.strays : [];
+  for (const { holds } of strays) {
+    if (!isPack(holds)) await saveUnpacked({ storage, key, lock, signal }, "snapshot", snapshotJson(holds));
+  }
   await applyKeyRepair(parts, survey.keys, lock, signal);
   if (parts.configProblem !== undefined) await writeConfig(parts, lock, signal);
 
@@ -222,7 +231,7 @@ async function apply(parts: RepairParts, options: RepairOptions, survey: Survey,
     state.index.findAll(blob.type, blob.id).some((entry) => !dropped.has(state.index.location(entry)?.pack ?? -1));
   const sources = [
     ...survey.salvage.map((pack) => ({ kind: "data" as const, pack })),
-    ...strays.map((pack) => ({ kind: "index" as const, pack })),
+    ...strays.flatMap(({ kind, holds }) => (isPack(holds) ? [{ kind, pack: holds }] : [])),
   ];
   const salvaged = await salvageBlobs({ storage, key, sources, isElsewhere, lock, signal });
 
@@ -239,6 +248,7 @@ async function apply(parts: RepairParts, options: RepairOptions, survey: Survey,
   });
   await lock.check(signal);
   for (const name of deadIndexes) await storage.remove({ kind: "index", name }, signal);
+  for (const { kind, name } of strays) await storage.remove({ kind, name }, signal);
   for (const { kind, pack } of sources) {
     if (pack.state === "damaged") await storage.remove({ kind, name: pack.id }, signal);
   }
@@ -259,7 +269,7 @@ interface Writing {
   readonly signal: AbortSignal;
 }
 
-async function saveIndexes({ storage, key, lock, signal }: Writing, packs: readonly IndexedPack[]): Promise<void> {
+async function saveIndexes(writing: Writing, packs: readonly IndexedPack[]): Promise<void> {
   let from = 0;
   while (from < packs.length) {
     let to = from;
@@ -267,11 +277,19 @@ async function saveIndexes({ storage, key, lock, signal }: Writing, packs: reado
       blobs += packs[to]?.blobs.length ?? 0;
       if (blobs > maxIndexBlobs && to > from) break;
     }
-    const { name, bytes } = sealUnpacked(key, indexJson(packs.slice(from, to)));
-    await lock.check(signal);
-    await storage.save({ kind: "index", name }, bytes, signal);
+    await saveUnpacked(writing, "index", indexJson(packs.slice(from, to)));
     from = to;
   }
+}
+
+async function saveUnpacked(
+  { storage, key, lock, signal }: Writing,
+  kind: "index" | "snapshot",
+  json: string,
+): Promise<void> {
+  const { name, bytes } = sealUnpacked(key, json);
+  await lock.check(signal);
+  await storage.save({ kind, name }, bytes, signal);
 }
 
 function blobsOf({ index, packs }: IndexState, number: number): readonly PackedBlob[] {

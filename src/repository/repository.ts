@@ -75,6 +75,14 @@ export interface LockHolder {
   readonly exclusive: boolean;
 }
 
+/** What a repair of snapshots looks at beside those that can be read. */
+export interface LostSnapshots {
+  /** `snapshot`: what stands in the file all the same; it belongs to another name. */
+  readonly unreadable: readonly { readonly id: Id; readonly snapshot?: Snapshot }[];
+  /** Trees that nothing leads to: of a snapshot that is gone, or whose file cannot be read; or of none at all. */
+  readonly roots: readonly Id[];
+}
+
 export interface UnlockOptions {
   readonly signal: AbortSignal;
   readonly now: () => Date;
@@ -150,6 +158,8 @@ export interface BlobReader {
 export interface IndexedRepository extends BlobReader {
   readonly repository: Repository;
   upload(options: UploadOptions): Promise<Upload>;
+  /** Snapshots that are not in the list of those that can be read, as far as anything is left of them. */
+  lostSnapshots(signal: AbortSignal): Promise<LostSnapshots>;
   /** Writes the contents of many files, in the order of the packs; see `FileToWrite`. */
   writeFiles(files: AsyncIterable<FileToWrite> | Iterable<FileToWrite>, options: WriteOptions): Promise<void>;
   /** Copies what trees need into another repository, whose upload is given. */
@@ -303,8 +313,8 @@ export interface VerifyOptions {
   readonly limits: Limits;
   /** `structure`: everything but the contents of data packs; `data`: reads every byte of every pack as well. */
   readonly depth: "structure" | "data";
-  /** With `data`: only these packs are read; absent: all. */
-  readonly packs?: ReadonlySet<Id>;
+  /** Told the packs that are there, with their sizes; with `data` it chooses those to be read. Absent: all. */
+  readonly choosePacks?: (sizes: ReadonlyMap<Id, number>) => ReadonlySet<Id>;
   /** Only these snapshots' trees are walked; absent: all. */
   readonly snapshots?: readonly Id[];
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
@@ -317,6 +327,10 @@ export interface VerifyReport {
   readonly packs: number;
   readonly readBytes: number;
   readonly defects: readonly Defect[];
+  /** Packs that were read and are as they must be. */
+  readonly soundPacks: readonly Id[];
+  /** Trees that look like the root of a snapshot, and none names them: a forgotten one's, or one that was lost. */
+  readonly unnamedRoots: number;
   /** Harmless: packs or blobs that no snapshot needs (an interrupted backup leaves them). */
   readonly unusedBlobs: number;
   readonly unindexedPacks: number;

@@ -13,7 +13,7 @@ export interface SalvageOptions {
   readonly storage: Storage;
   readonly key: MasterKey;
   /** Where blobs are taken from, by what is good there. */
-  readonly sources: readonly { readonly kind: "data" | "index"; readonly pack: ExaminedPack }[];
+  readonly sources: readonly { readonly kind: "data" | "index" | "snapshot"; readonly pack: ExaminedPack }[];
   /** Whether a blob stays where it is, whole, so that no copy is needed. */
   readonly isElsewhere: (blob: PackedBlob) => boolean;
   readonly lock: Lock;

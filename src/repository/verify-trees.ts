@@ -2,10 +2,10 @@ import { hash } from "node:crypto";
 import { inspectTree } from "../format/tree-json.ts";
 import type { BlobType, Id, TreeNode } from "../format/tree.ts";
 import { nameText } from "../lib/byte-name.ts";
-import { isHoldfastError, type HoldfastError } from "../lib/errors.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import type { BlobIndex } from "./blob-index.ts";
 import type { DefectCode, DefectList } from "./defects.ts";
+import { childTrees, isDamage } from "./child-trees.ts";
 import type { BlobReader } from "./repository.ts";
 import type { BadPacks } from "./verify-packs.ts";
 
@@ -119,6 +119,18 @@ export class TreeVerifier {
       if (used === 0 && this.#used[index.find(index.type(entry), index.id(entry))] === 0) unused += 1;
     }
     return unused;
+  }
+
+  /** How many trees nothing leads to. Reads those that no snapshot has; what cannot be read leads nowhere. */
+  async unnamedRoots(): Promise<number> {
+    const { index, reader, signal } = this.#parts;
+    const rest = new Set<Id>();
+    for (let entry = 0; entry < index.count; entry++) {
+      if (index.type(entry) === "tree" && !this.#trees.has(index.id(entry))) rest.add(index.id(entry));
+    }
+    const inside = new Set<Id>();
+    for (const id of rest) for (const child of await childTrees(reader, id, signal)) inside.add(child);
+    return [...rest].filter((id) => !inside.has(id)).length;
   }
 
   async #readTree(id: Id, path: string): Promise<readonly TreeNode[]> {
@@ -257,11 +269,4 @@ export class TreeVerifier {
     record.touched ??= [];
     this.#parts.defects.add(code, subject, detail, record.touched);
   }
-}
-
-/** What is wrong with the repository, not with the way to it. */
-function isDamage(error: unknown): error is HoldfastError {
-  return ["repository-damaged", "storage-not-found", "storage-failed"].some(
-    (code) => isHoldfastError(error) && error.code === code,
-  );
 }

@@ -45,14 +45,17 @@ export async function verifyRepository(parts: VerifiedParts, options: VerifyOpti
   const state = await verifyIndexes(storage, key, defects, signal);
   const sizes = new Map<Id, number>();
   for await (const { name, size } of storage.list("data", signal)) sizes.set(name, size);
+  const indexedIds = new Set(state.packs.map(({ id }) => id));
   const bad = new BadPacks(defects);
   verifyPackFiles(state, sizes, bad);
 
-  const progress = new Progress(state, sizes, options);
+  const there = new Map([...sizes].filter(([id]) => indexedIds.has(id)));
+  const wantedPacks = options.choosePacks?.(there) ?? new Set(there.keys());
+  const chosen = options.depth === "data" ? wantedPacks : new Set<Id>();
+  const progress = new Progress(state, sizes, chosen, options);
   if (options.depth === "data") {
     const onRead = (bytes: number): void => progress.add(bytes);
-    const only = options.packs === undefined ? {} : { only: options.packs };
-    await readPacks({ storage, key, state, sizes, limits, signal, onRead, ...only }, bad);
+    await readPacks({ storage, key, state, sizes, limits, signal, onRead, only: chosen }, bad);
   }
 
   const walker = new TreeVerifier({
@@ -70,7 +73,8 @@ export async function verifyRepository(parts: VerifiedParts, options: VerifyOpti
   for (const { defect } of state.unreadable) if (defect) defect.snapshots = walker.touchedByMissing();
   progress.finish();
 
-  const indexed = new Set(state.packs.map(({ id }) => id));
+  const badIds = new Set([...bad.numbers].map((number) => state.packs[number]?.id));
+  const isComplete = wanted === undefined && unreadable.length === 0;
   return {
     snapshots: walked.length,
     trees: walker.trees,
@@ -79,8 +83,10 @@ export async function verifyRepository(parts: VerifiedParts, options: VerifyOpti
     readBytes: progress.doneBytes,
     defects: defects.all,
     // Only who has seen all snapshots can say what none needs.
-    unusedBlobs: wanted === undefined && unreadable.length === 0 ? walker.unusedBlobs() : 0,
-    unindexedPacks: [...sizes.keys()].filter((id) => !indexed.has(id)).length,
+    unusedBlobs: isComplete ? walker.unusedBlobs() : 0,
+    unnamedRoots: isComplete ? await walker.unnamedRoots() : 0,
+    unindexedPacks: sizes.size - there.size,
+    soundPacks: [...chosen].filter((id) => !badIds.has(id)),
   };
 }
 
@@ -109,9 +115,14 @@ class Progress {
   readonly #onProgress: VerifyOptions["onProgress"];
   #doneBytes = 0;
 
-  constructor(state: IndexState, sizes: ReadonlyMap<Id, number>, { depth, onProgress }: VerifyOptions) {
+  constructor(
+    state: IndexState,
+    sizes: ReadonlyMap<Id, number>,
+    chosen: ReadonlySet<Id>,
+    { onProgress }: VerifyOptions,
+  ) {
     let total = 0;
-    if (depth === "data") for (const { id } of state.packs) total += sizes.get(id) ?? 0;
+    for (const id of chosen) total += sizes.get(id) ?? 0;
     for (let entry = 0; entry < state.index.count; entry++) {
       if (state.index.type(entry) === "tree") total += state.index.location(entry)?.length ?? 0;
     }

@@ -378,6 +378,15 @@ export const zhCn: Words = {
     "forget-last": "{subject} 已没有任何恢复点。",
     "forget-last-ok": "{subject} 已没有无警告结束的恢复点。",
     "table-unkeyed": "表 {subject} 没有可用的键，因此每次都完整存储[[（{detail}）]]。",
+    "lost-file": "已丢失：文件 {subject}",
+    "lost-part": "部分丢失：{subject}。剩余部分在旁边，名为 {detail}。",
+    "lost-folder": "已丢失：文件夹 {subject} 及其全部内容",
+    "lost-rows": "已丢失：{subject} 的行[[，键 {detail}]]",
+    "lost-changes": "比其余内容旧：{subject} 的行[[，键 {detail}]]。其最后的改动已丢失。",
+    "lost-deletions": "{subject} 中已删除的行可能重新出现[[，键 {detail}]]。",
+    "lost-schema": "已丢失：{subject} 的表定义。其行仅以文件形式存在，不会还原到数据库中。",
+    "lost-manifest": "恢复点对自身的描述已丢失，已根据另一个恢复点补上：{subject}",
+    mended: "已重新生成，没有丢失内容：{subject}",
     "source-unknown-type": "{subject} 不是文件、文件夹、链接或设备，已略过。",
   },
 
@@ -408,7 +417,10 @@ export const zhCn: Words = {
     verify: "正在校验",
     copy: "正在复制",
     swap: "正在替换",
+    repair: "正在修复",
     undo: "正在撤销",
+    forget: "正在删除恢复点",
+    prune: "正在清理",
   },
   progress: {
     of: "{phase}：{done:bytes} / {total:bytes}（{percent}%）",
@@ -419,8 +431,6 @@ export const zhCn: Words = {
   kinds: { full: "全量", incremental: "增量", differential: "差异" },
   actions: {
     create: "新建",
-    forget: "正在删除恢复点",
-    prune: "正在清理",
     update: "更新",
     remove: "删除",
     skip: "跳过",
@@ -496,6 +506,9 @@ export const zhCn: Words = {
     "file-damaged": "文件的一部分已损坏",
     "file-size": "记录的大小与内容不符",
     "hard-link-conflict": "将与另一个文件恢复成同一个文件，而两者内容不同",
+    "manifest-damaged": "此恢复点对自身的描述不合理",
+    "table-damaged": "此表的行不合理",
+    "table-sums": "此表的行与所记的校验和不符",
     "too-many": "缺陷过多，未全部列出",
   },
   doctor: {
@@ -659,16 +672,6 @@ export const zhCn: Words = {
       },
       arguments: { id: "哪一次还原（默认：最近一次）" },
     },
-    copy: {
-      summary: "把恢复点复制到另一个仓库；那里已有的内容不会重复存储",
-      options: {
-        to: "holdfast.yaml 中某个副本的名称，或任意位置（默认：每个副本）",
-        toPasswordFile: "目标仓库的密码文件",
-        create: "目标处没有仓库时新建一个",
-        wait: "等待另一次复制或他人的锁结束（默认：不限时）",
-      },
-      arguments: { points: "latest、快照编号或 @时刻（默认：那里还没有的全部恢复点）" },
-    },
     forget: {
       summary: "删除没有规则保留的恢复点，或指定的恢复点；其数据由 `prune` 清理",
       options: {
@@ -721,9 +724,22 @@ export const zhCn: Words = {
       },
       arguments: {},
     },
+    copy: {
+      summary: "把恢复点复制到另一个仓库；那里已有的内容不会重复存储",
+      options: {
+        to: "holdfast.yaml 中某个副本的名称，或任意位置（默认：每个副本）",
+        toPasswordFile: "目标仓库的密码文件",
+        create: "目标处没有仓库时新建一个",
+        wait: "等待另一次复制或他人的锁结束（默认：不限时）",
+      },
+      arguments: { points: "latest、快照编号或 @时刻（默认：那里还没有的全部恢复点）" },
+    },
     verify: {
       summary: "检查整个仓库，指出每一处缺陷",
-      options: { readData: "同时读取每一个字节" },
+      options: {
+        readData: "同时读取每一个字节",
+        readDataSubset: "只读取一部分：2/10、10% 或 5G；最久未读的优先",
+      },
       arguments: {},
     },
     key: { summary: "仓库的密码", options: {}, arguments: {} },
@@ -747,6 +763,14 @@ export const zhCn: Words = {
       summary: "删除已无人持有的锁",
       options: { force: "删除所有的锁，包括可能仍在运行的任务的锁" },
       arguments: {},
+    },
+    repair: {
+      summary: "挽救受损仓库中还能挽救的内容；只显示计划，不加 --apply 不作任何更改",
+      options: {
+        lost: "与 snapshots 一起使用：找回已丢失、或已遗忘但尚未清理的恢复点",
+        apply: "执行此 ID 的计划",
+      },
+      arguments: { what: "依次为 index、packs、snapshots" },
     },
     kit: {
       summary: "打印恢复包：位置、密码、命令、校验码",
@@ -791,6 +815,7 @@ export const zhCn: Words = {
     host: "主机",
     latest: "最新",
     foreign: "非 Holdfast 创建",
+    why: "保留原因",
   },
 
   backup: {
@@ -805,25 +830,6 @@ export const zhCn: Words = {
     prediction: "{crm} 的{kind}备份：预估",
     predictionNote: "没有写入任何内容。存入字节数和时间为估计值。",
   },
-  password: {
-    ask: "仓库的密码：",
-    askNew: "新密码：",
-    askAgain: "再输一次：",
-    why: "保留原因",
-    differ: "两次输入不一致。",
-  },
-  key: {
-    added: "新密码可以打开仓库（ID {id}）。",
-    changed: "密码已更改（ID {id}）；旧密码不再有效。",
-    file: "请在下次备份之前把新密码写入 {file}，并重新打印恢复包：holdfast kit",
-    elsewhere: "请把它放在下次备份能找到的地方，并重新打印恢复包：holdfast kit",
-    removed: "密码 {id} 不再有效。曾持有它的人可能保存了主密钥的副本。",
-    current: "← 正在使用",
-    damaged: "已损坏",
-  },
-  unlock: {
-    none: "没有锁。",
-    removed:
   repair: {
     nothing: "没有需要修复的内容。",
     next: "尚未作任何更改。要执行：",
@@ -862,6 +868,24 @@ export const zhCn: Words = {
       removed: "恢复点 {id}[[（{crm}]][[，{time:time}）]]：没有任何剩余内容，已删除",
     },
   },
+  password: {
+    ask: "仓库的密码：",
+    askNew: "新密码：",
+    askAgain: "再输一次：",
+    differ: "两次输入不一致。",
+  },
+  key: {
+    added: "新密码可以打开仓库（ID {id}）。",
+    changed: "密码已更改（ID {id}）；旧密码不再有效。",
+    file: "请在下次备份之前把新密码写入 {file}，并重新打印恢复包：holdfast kit",
+    elsewhere: "请把它放在下次备份能找到的地方，并重新打印恢复包：holdfast kit",
+    removed: "密码 {id} 不再有效。曾持有它的人可能保存了主密钥的副本。",
+    current: "← 正在使用",
+    damaged: "已损坏",
+  },
+  unlock: {
+    none: "没有锁。",
+    removed:
       "已删除：{state}[[，{mode}]][[，用户 {username}]][[，主机 {hostname}]][[，进程 {pid}]][[，始于 {time:time}]]。",
     kept: "已保留：{state}[[，{mode}]][[，用户 {username}]][[，主机 {hostname}]][[，进程 {pid}]][[，始于 {time:time}]]。",
     force: "请先确认这些任务已经结束。锁被删除的任务会停止，不会写出恢复点。然后运行：",
@@ -874,24 +898,6 @@ export const zhCn: Words = {
   },
   browse: { empty: "这里没有内容。" },
   moment: { echo: "采用 {time:time}（{zone}）及之前最近的恢复点。" },
-  copy: {
-    created: "已在 {location} 为 {to} 新建仓库。",
-    one: "{id} → {copy}  {time:time}  {crm}",
-    done: "已将 {copied:snapshot}复制到 {to}，那里原有 {present:snapshot}；存储 {stored:bytes}，用时 {ms:duration}。",
-    nothing: "{to} 已有全部内容：{present:snapshot}。",
-    damaged:
-      "{time:time} 的恢复点 {id}[[（{crm}）]]未复制：此处有 {missing:blob}缺失或损坏。`holdfast verify --read-data` 会指出受影响的文件。",
-  },
-  verify: {
-    sound: "仓库完好：已检查 {snapshots:snapshot}、{trees:tree}、{blobs:blob}、{packs:pack}，用时 {ms:duration}。",
-    read: "读取了 {bytes:bytes}。",
-    shallow: "没有读取内容；--read-data 会读取每一个字节。",
-    unused: "{blobs:blob}和 {packs:pack}不属于任何恢复点：中断的备份会留下这些内容，没有害处。",
-    touches: "影响 {ids}",
-  },
-  doctorReport: {
-    sound: "一切正常。",
-    summary: "{failed:problem}，{warnings:warning}。",
   keepRules: {
     last: "最新",
     hourly: "每小时",
@@ -942,6 +948,28 @@ export const zhCn: Words = {
     nothing: "没有需要清理的内容（{ms:duration}）。",
     done: "已删除 {packs:pack}，{bytes:bytes}，用时 {ms:duration}。",
   },
+  copy: {
+    created: "已在 {location} 为 {to} 新建仓库。",
+    one: "{id} → {copy}  {time:time}  {crm}",
+    done: "已将 {copied:snapshot}复制到 {to}，那里原有 {present:snapshot}；存储 {stored:bytes}，用时 {ms:duration}。",
+    nothing: "{to} 已有全部内容：{present:snapshot}。",
+    damaged:
+      "{time:time} 的恢复点 {id}[[（{crm}）]]未复制：此处有 {missing:blob}缺失或损坏。`holdfast verify --read-data` 会指出受影响的文件。",
+  },
+  verify: {
+    sound: "仓库完好：已检查 {snapshots:snapshot}、{trees:tree}、{blobs:blob}、{packs:pack}，用时 {ms:duration}。",
+    read: "已读取：{packs:pack}中 {ofBytes:bytes} 里的 {bytes:bytes}；核对了 {tables:table}的行。",
+    shallow: "未读取内容；--read-data 读取每个字节，--read-data-subset 10% 每次读取一部分。",
+    allRead: "自 {time:time} 起，全部内容都已在本机读取过。",
+    neverRead: "尚未在本机读取：{packs:pack}，共 {bytes:bytes}。",
+    unnamedRoots: "{count:snapshot}可能已丢失，或已遗忘而尚未清理：`{command}` 会显示能找回的内容。",
+    repair: "能挽救什么、如何挽救：",
+    unused: "{blobs:blob}和 {packs:pack}不属于任何恢复点：中断的备份会留下这些内容，没有害处。",
+    touches: "影响 {ids}",
+  },
+  doctorReport: {
+    sound: "一切正常。",
+    summary: "{failed:problem}，{warnings:warning}。",
   },
   plan: {
     title: "计划 {id}：还原 {crm} 的{what}，取自恢复点 {snapshot}，{time:time}",

@@ -76,7 +76,7 @@ test("a copy is whole, is a repository of its own, and keeps what each snapshot 
     assert.equal(original, id);
     assert.deepEqual(report.copied[index]?.copy, copied);
   }
-  const checked = await verify(crm.engine, { repository: to, readData: true, limits }, crm.run);
+  const checked = await verify(crm.engine, { repository: to, read: { kind: "all" }, limits }, crm.run);
   assert.deepEqual([checked.defects, checked.snapshots, checked.unusedBlobs], [[], 3, 0]);
 
   rmSync(crm.access.location, { recursive: true });
@@ -178,6 +178,6 @@ test("what is damaged here is not copied and is named; the rest is, and the next
   writeFileSync(pack, whole);
   const healed = await copy(crm);
   assert.deepEqual([healed.copied.length, healed.present, healed.damaged], [2, 1, []]);
-  const checked = await verify(crm.engine, { repository: offsite(crm), readData: true, limits }, crm.run);
+  const checked = await verify(crm.engine, { repository: offsite(crm), read: { kind: "all" }, limits }, crm.run);
   assert.deepEqual(checked.defects, []);
 });

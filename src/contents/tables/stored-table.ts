@@ -13,6 +13,8 @@ import { fileNode, folderIn, foldersIn, loadFile, loadPart, type TableFolder } f
 
 /** One table as a snapshot holds it. Everything read is checked; `repository-damaged` when it makes no sense. */
 export interface StoredTable {
+  /** Of the table's folder. */
+  readonly tree: Id;
   readonly table: TableSchema;
   readonly order: RowOrder;
   /** How many rows there are. */
@@ -41,6 +43,7 @@ export async function openTable(
   let opened: OpenedRows | undefined;
   const open = async (at: TableFolder): Promise<OpenedRows> => (opened ??= await openRows(at, tree, table));
   return {
+    tree,
     table,
     order,
     ranges,

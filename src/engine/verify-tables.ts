@@ -1,0 +1,141 @@
+import { readDatabase, verifyTable } from "../contents/databases.ts";
+import { layout } from "../contents/layout.ts";
+import { openSnapshot, subtreeAt } from "../contents/open-snapshot.ts";
+import type { Id } from "../format/tree.ts";
+import { isHoldfastError } from "../lib/errors.ts";
+import type { Run } from "../lib/run.ts";
+import type { Defect, DefectCode } from "../repository/defects.ts";
+import type { IndexedRepository, StoredSnapshot } from "../repository/repository.ts";
+import type { Engine } from "./engine.ts";
+import { crmOf, isBackup } from "./points.ts";
+
+export interface TablesToVerify {
+  readonly engine: Engine;
+  readonly indexed: IndexedRepository;
+  readonly snapshots: readonly StoredSnapshot[];
+  /** Whose defects are known already: their rows would only say the same. */
+  readonly touched: ReadonlySet<Id>;
+  /** When the rows of a snapshot were last summed up. */
+  readonly read: ReadonlyMap<Id, string>;
+  /** No further snapshot is begun after so many bytes of rows. */
+  readonly bytes: number;
+  readonly run: Run;
+}
+
+export interface VerifiedTables {
+  readonly defects: readonly Defect[];
+  /** Snapshots whose rows were all summed up. */
+  readonly snapshots: readonly Id[];
+  readonly tables: number;
+}
+
+/**
+ * Sums up the rows of tables anew and compares with what was noted of them when they were backed up. The newest backup
+ * of each CRM always; then the others, those first that were never looked at or longest ago: many snapshots share their
+ * base, and to read it again for each would take longer than anybody waits. Tables that several share are read once.
+ */
+export async function verifyTables(input: TablesToVerify): Promise<VerifiedTables> {
+  const { touched, run } = input;
+  const found = new Findings();
+  const done: Id[] = [];
+  const newest = new Map<string, Id>();
+  const backups = input.snapshots.filter((stored) => isBackup(stored) && !touched.has(stored.id));
+  for (const stored of backups) newest.set(crmOf(stored), stored.id);
+  const rank = ({ id }: StoredSnapshot): string =>
+    new Set(newest.values()).has(id) ? "" : (input.read.get(id) ?? "-");
+  for (const stored of backups.toSorted((a, b) => (rank(a) < rank(b) ? -1 : rank(a) > rank(b) ? 1 : 0))) {
+    run.signal.throwIfAborted();
+    if (found.bytes > input.bytes && rank(stored) !== "") break;
+    await verifySnapshot(input, stored, found);
+    done.push(stored.id);
+  }
+  return { defects: found.all, snapshots: done, tables: found.tables };
+}
+
+class Findings {
+  readonly #defects: {
+    readonly code: DefectCode;
+    readonly subject: string;
+    readonly detail: string;
+    snapshots: Id[];
+  }[] = [];
+  /** By the table's tree: its defects are those of every snapshot that has it. */
+  readonly #byTree = new Map<Id, { snapshots: Id[] }[]>();
+  bytes = 0;
+
+  get all(): readonly Defect[] {
+    return this.#defects;
+  }
+
+  get tables(): number {
+    return this.#byTree.size;
+  }
+
+  add(code: DefectCode, subject: string, detail: string, snapshot: Id): { snapshots: Id[] } {
+    const defect = { code, subject, detail, snapshots: [snapshot] };
+    this.#defects.push(defect);
+    return defect;
+  }
+
+  /** Whether this table is new here; one that is known is of this snapshot too. */
+  isNew(tree: Id, snapshot: Id): boolean {
+    const known = this.#byTree.get(tree);
+    for (const defect of known ?? []) defect.snapshots.push(snapshot);
+    if (known === undefined) this.#byTree.set(tree, []);
+    return known === undefined;
+  }
+
+  ofTable(tree: Id, defect: { snapshots: Id[] }): void {
+    this.#byTree.get(tree)?.push(defect);
+  }
+}
+
+async function verifySnapshot(input: TablesToVerify, stored: StoredSnapshot, found: Findings): Promise<void> {
+  const { engine, indexed, run } = input;
+  const { signal } = run;
+  const crm = `/${crmOf(stored)}`;
+  try {
+    const opened = await openSnapshot(indexed, stored, signal);
+    for (const { name, engine: engineName } of opened.manifest.databases) {
+      const tree = await subtreeAt(indexed, opened.tree, [layout.databases, name], signal);
+      const database = engine.databases.find((one) => one.name === engineName);
+      if (database === undefined) continue; // a newer Holdfast's
+      const subject = `${crm}/${layout.databases}/${name}`;
+      if (tree === undefined) {
+        found.add("manifest-damaged", subject, "", stored.id);
+        continue;
+      }
+      const { tables } = await readDatabase(indexed, tree, database, signal);
+      for (const table of tables) {
+        if (!found.isNew(table.tree, stored.id)) continue;
+        run.report({
+          type: "progress",
+          phase: "verify",
+          doneBytes: found.bytes,
+          doneItems: 0,
+          subject: table.table.name,
+        });
+        found.bytes += table.bytes;
+        for (const { code, detail } of await tableProblems(table, signal)) {
+          found.ofTable(table.tree, found.add(code, `${subject}/${table.table.name}`, detail, stored.id));
+        }
+      }
+    }
+  } catch (error) {
+    if (!isHoldfastError(error, "repository-damaged")) throw error;
+    const { subject, detail, reason } = error.facts;
+    found.add("manifest-damaged", crm, String(subject ?? reason ?? detail ?? ""), stored.id);
+  }
+}
+
+async function tableProblems(
+  table: Parameters<typeof verifyTable>[0],
+  signal: AbortSignal,
+): Promise<readonly { readonly code: DefectCode; readonly detail: string }[]> {
+  try {
+    return (await verifyTable(table, signal)).map((detail) => ({ code: "table-sums", detail }));
+  } catch (error) {
+    if (!isHoldfastError(error, "repository-damaged")) throw error;
+    return [{ code: "table-damaged", detail: String(error.facts["detail"] ?? error.facts["reason"] ?? "") }];
+  }
+}
