@@ -5,15 +5,50 @@
  * same text from a value by one `replace` (`line-sql.ts`).
  */
 export function rowHash(line: Uint8Array, start: number, end: number): bigint {
-  for (let at = start; at < end; at++) {
-    if (line[at] !== backslash) continue;
-    if (controlOf(line[at + 1] ?? 0) !== undefined && at + 1 < end) {
-      const plain = withControls(line, start, end);
-      return hash(plain, 0, plain.length);
-    }
-    at++;
+  let a = seed(end - start);
+  let b = a;
+  let c = a;
+  let escapes = 0;
+  let at = start;
+  // Written out, with the search for backslashes in it: this runs for every row of a CRM.
+  for (const last = end - 12; at <= last; at += 12) {
+    const first =
+      (line[at] ?? 0) | ((line[at + 1] ?? 0) << 8) | ((line[at + 2] ?? 0) << 16) | ((line[at + 3] ?? 0) << 24);
+    const second =
+      (line[at + 4] ?? 0) | ((line[at + 5] ?? 0) << 8) | ((line[at + 6] ?? 0) << 16) | ((line[at + 7] ?? 0) << 24);
+    const third =
+      (line[at + 8] ?? 0) | ((line[at + 9] ?? 0) << 8) | ((line[at + 10] ?? 0) << 16) | ((line[at + 11] ?? 0) << 24);
+    escapes |= withBackslash(first) | withBackslash(second) | withBackslash(third);
+    a = (a + first) | 0;
+    b = (b + second) | 0;
+    c = (c + third) | 0;
+    a = (a - c) ^ ((c << 4) | (c >>> 28));
+    c = (c + b) | 0;
+    b = (b - a) ^ ((a << 6) | (a >>> 26));
+    a = (a + c) | 0;
+    c = (c - b) ^ ((b << 8) | (b >>> 24));
+    b = (b + a) | 0;
+    a = (a - c) ^ ((c << 16) | (c >>> 16));
+    c = (c + b) | 0;
+    b = (b - a) ^ ((a << 19) | (a >>> 13));
+    a = (a + c) | 0;
+    c = (c - b) ^ ((b << 4) | (b >>> 28));
+    b = (b + a) | 0;
   }
-  return hash(line, start, end);
+  // The lowest byte of the last word is kept for the length.
+  for (let shift = 0; at < end; at++, shift++) {
+    const byte = line[at] ?? 0;
+    if (byte === backslash) escapes = 1;
+    if (shift < 4) a = (a + (byte << (shift * 8))) | 0;
+    else if (shift < 8) b = (b + (byte << ((shift - 4) * 8))) | 0;
+    else c = (c + (byte << ((shift - 7) * 8))) | 0;
+  }
+  if (escapes !== 0) {
+    const plain = withControls(line, start, end);
+    // What is left of backslashes there, `\\` and `\N`, stands for itself.
+    if (plain) return rowHash(plain, 0, plain.length);
+  }
+  return finish(a, b, c);
 }
 
 const backslash = 0x5c;
@@ -38,53 +73,41 @@ function controlOf(letter: number): number | undefined {
   }
 }
 
-function withControls(line: Uint8Array, start: number, end: number): Uint8Array {
+/** The line with its control characters; `undefined` when it has none. */
+function withControls(line: Uint8Array, start: number, end: number): Uint8Array | undefined {
   const plain = Buffer.allocUnsafe(end - start);
   let length = 0;
+  let controls = 0;
   for (let at = start; at < end; at++) {
     const byte = line[at] ?? 0;
     if (byte === backslash && at + 1 < end) {
       const next = line[++at] ?? 0;
       const control = controlOf(next);
       if (control === undefined) plain[length++] = byte;
+      else controls++;
       plain[length++] = control ?? next;
     } else {
       plain[length++] = byte;
     }
   }
-  return plain.subarray(0, length);
+  return controls === 0 ? undefined : plain.subarray(0, length);
 }
 
-/** `hash_bytes_extended` with seed 0. */
-function hash(bytes: Uint8Array, start: number, end: number): bigint {
-  let a = (0x9e3779b9 + (end - start) + 3_923_095) | 0;
-  let b = a;
-  let c = a;
-  let at = start;
-  for (; end - at >= 12; at += 12) {
-    a = (a + word(bytes, at)) | 0;
-    b = (b + word(bytes, at + 4)) | 0;
-    c = (c + word(bytes, at + 8)) | 0;
-    a = (a - c) ^ ((c << 4) | (c >>> 28));
-    c = (c + b) | 0;
-    b = (b - a) ^ ((a << 6) | (a >>> 26));
-    a = (a + c) | 0;
-    c = (c - b) ^ ((b << 8) | (b >>> 24));
-    b = (b + a) | 0;
-    a = (a - c) ^ ((c << 16) | (c >>> 16));
-    c = (c + b) | 0;
-    b = (b - a) ^ ((a << 19) | (a >>> 13));
-    a = (a + c) | 0;
-    c = (c - b) ^ ((b << 4) | (b >>> 28));
-    b = (b + a) | 0;
-  }
-  // The lowest byte of the last word is kept for the length.
-  for (let shift = 0; at < end; at++, shift++) {
-    const byte = bytes[at] ?? 0;
-    if (shift < 4) a = (a + (byte << (shift * 8))) | 0;
-    else if (shift < 8) b = (b + (byte << ((shift - 4) * 8))) | 0;
-    else c = (c + (byte << ((shift - 7) * 8))) | 0;
-  }
+/** Nonzero when one of a word's four bytes is a backslash: https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord */
+function withBackslash(word: number): number {
+  const zero = word ^ 0x5c5c5c5c;
+  return (zero - 0x01010101) & ~zero & 0x80808080;
+}
+
+/** `hash_bytes_extended` with seed 0: its beginning and its end. */
+function seed(length: number): number {
+  return (0x9e3779b9 + length + 3_923_095) | 0;
+}
+
+function finish(first: number, second: number, third: number): bigint {
+  let a = first;
+  let b = second;
+  let c = third;
   c = ((c ^ b) - ((b << 14) | (b >>> 18))) | 0;
   a = ((a ^ c) - ((c << 11) | (c >>> 21))) | 0;
   b = ((b ^ a) - ((a << 25) | (a >>> 7))) | 0;
@@ -93,8 +116,4 @@ function hash(bytes: Uint8Array, start: number, end: number): bigint {
   b = ((b ^ a) - ((a << 14) | (a >>> 18))) | 0;
   c = ((c ^ b) - ((b << 24) | (b >>> 8))) | 0;
   return (BigInt(b >>> 0) << 32n) | BigInt(c >>> 0);
-}
-
-function word(bytes: Uint8Array, at: number): number {
-  return (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24);
 }
