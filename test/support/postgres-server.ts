@@ -79,19 +79,7 @@ export async function startPostgres({
   };
   try {
     if (account.uid !== undefined && account.gid !== undefined) chownSync(folder, account.uid, account.gid);
-    const options = [
-      "-D",
-      data,
-      "-U",
-      "postgres",
-      "-A",
-      "trust",
-      "-E",
-      "UTF8",
-      "--no-sync",
-      "--no-instructions",
-      ...initdb,
-    ];
+    const options = ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", ...initdb];
     const locale = initdb.some((option) => option.startsWith("--locale")) ? [] : ["--locale=C.UTF-8"];
     const made = spawnSync(join(programs, "initdb"), [...options, ...locale], {
       ...account,
