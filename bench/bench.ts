@@ -1,7 +1,7 @@
 /**
  * Measures Holdfast beside restic and borg on the same data in one run: `npm run bench`.
  *
- *     node bench/bench.ts [--out FOLDER] [--work FOLDER] [--rounds 3] [--scale 1] [--only mix,small,table]
+ *     node bench/bench.ts [--out FOLDER] [--work FOLDER] [--rounds 3] [--scale 1] [--only mix,small,table,million,blobs]
  *                         [--tools holdfast,restic,borg]
  *
  * Rounds are interleaved, so that a slow minute of the machine hits all. Writes `bench.json` (every sample) and
@@ -12,7 +12,7 @@ import { arch, availableParallelism, cpus, release, tmpdir, totalmem } from "nod
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { markdownTable, summarise } from "./report.ts";
-import { scenarios, type Sample } from "./scenarios.ts";
+import { scenarios, type Sample, usualScenarios } from "./scenarios.ts";
 import { borgTool, holdfastTool, resticTool } from "./tools.ts";
 
 const { values } = parseArgs({
@@ -21,7 +21,7 @@ const { values } = parseArgs({
     work: { type: "string", default: join(tmpdir(), "holdfast-bench") },
     rounds: { type: "string", default: "3" },
     scale: { type: "string", default: "1" },
-    only: { type: "string", default: Object.keys(scenarios).join(",") },
+    only: { type: "string", default: usualScenarios.join(",") },
     tools: { type: "string", default: "holdfast,restic,borg" },
   },
 });

@@ -6,9 +6,12 @@
  * - `small`: 100,000 JSON files of 1.5 KB in 100 folders.
  * - `table`: a SQLite database with one table of 1,000,000 rows of about 150 bytes, and what a working day does to it:
  *   0.1 % of the rows updated, scattered over the whole table.
+ * - `million`: 1,000,000 files of about 300 bytes in 1,000 folders.
+ * - `blobs`: 1,000,000 files of 32 KiB in 1,000 folders, each one blob of its own for every tool: 500 bytes of text, and
+ *   a hole up to the end, so that 32 GB come to 4 GB of disk and to less in a repository.
  */
 import { createCipheriv, createHash } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, existsSync, ftruncateSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
@@ -86,6 +89,31 @@ function makeSmall(folder: string, scale: number): void {
   }
 }
 
+/** As many files in each of 1,000 folders; `write` gets its path and a text of its own. */
+function makeFolders(folder: string, scale: number, write: (path: string, text: string) => void): void {
+  const next = numbers("folders");
+  for (let part = 0; part < 1_000; part++) {
+    const parent = join(folder, String(part).padStart(3, "0"));
+    mkdirSync(parent, { recursive: true });
+    for (let file = 0; file < 1_000 * scale; file++) {
+      write(join(parent, `${file}.txt`), `${part}/${file} ${sentence(next, 500)}`);
+    }
+  }
+}
+
+function makeMillion(folder: string, scale: number): void {
+  makeFolders(folder, scale, (path, text) => writeFileSync(path, text.slice(0, 300)));
+}
+
+function makeBlobs(folder: string, scale: number): void {
+  makeFolders(folder, scale, (path, text) => {
+    const file = openSync(path, "w");
+    writeSync(file, text);
+    ftruncateSync(file, 32 << 10);
+    closeSync(file);
+  });
+}
+
 function makeTable(folder: string, scale: number): void {
   using database = new DatabaseSync(join(folder, "crm.db"));
   database.exec(
@@ -115,7 +143,7 @@ export function changeTable(folder: string, scale: number, day: number): void {
   database.exec("COMMIT");
 }
 
-const makers = { mix: makeMix, small: makeSmall, table: makeTable };
+const makers = { mix: makeMix, small: makeSmall, table: makeTable, million: makeMillion, blobs: makeBlobs };
 export type DataName = keyof typeof makers;
 
 /** Makes the data below `work` unless it is there; gives its folder. */

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { copyFileSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { changeTable, makeData } from "./data.ts";
 import { measure, type Cost } from "./measure.ts";
@@ -55,6 +55,59 @@ function folderRound(bench: Bench, name: "mix" | "small"): void {
   }
 }
 
+/** A million things: also that half of them go, and that what only they needed is given back. */
+function millionRound(bench: Bench, name: "million" | "blobs"): void {
+  const source = { folder: makeData(bench.work, name, bench.scale) };
+  showHidden(source.folder);
+  const wanted = name === "million" ? folderHash(source.folder) : "";
+  for (const tool of bench.tools) {
+    tool.create(source);
+    backupStep(bench, tool, source, `${name}: first backup`);
+    backupStep(bench, tool, source, `${name}: nothing changed`);
+    if (name === "million") restoreStep(bench, tool, source, `${name}: restore`, wanted);
+    else restorePartStep(bench, tool, source, `${name}: restore of a thousandth`);
+    hideHalf(source.folder);
+    tool.backup(source);
+    const before = tool.storedBytes();
+    const step = `${name}: prune after forgetting half`;
+    const cost = tool.forgetAllButNewest();
+    bench.record({ step, tool: tool.name, ...cost, storedBytes: tool.storedBytes() - before });
+    showHidden(source.folder);
+  }
+}
+
+/** Every other folder goes, so that what is left is spread over everything that was stored. */
+function hideHalf(folder: string): void {
+  for (const [index, name] of readdirSync(folder).toSorted().entries()) {
+    if (index % 2 === 1) renameSync(join(folder, name), join(hiddenFrom(folder), name));
+  }
+}
+
+function showHidden(folder: string): void {
+  const hidden = hiddenFrom(folder);
+  for (const name of readdirSync(hidden)) renameSync(join(hidden, name), join(folder, name));
+}
+
+function hiddenFrom(folder: string): string {
+  const hidden = `${folder}.hidden`;
+  mkdirSync(hidden, { recursive: true });
+  return hidden;
+}
+
+function restorePartStep(bench: Bench, tool: Tool, source: Source, step: string): void {
+  const target = join(bench.work, "target");
+  const part = "500";
+  mkdirSync(target);
+  bench.record({ step, tool: tool.name, ...tool.restorePart(part, target) });
+  const found = readdirSync(target, { recursive: true, withFileTypes: true });
+  const restored = found.find((entry) => entry.isDirectory() && entry.name === part);
+  if (restored === undefined) throw new Error(`${tool.name} restored no folder ${part}`);
+  if (folderHash(join(restored.parentPath, part)) !== folderHash(join(source.folder, part))) {
+    throw new Error(`${tool.name} restored other bytes`);
+  }
+  setAside(bench.work, target);
+}
+
 /** A program that only reads the table, in the language that Holdfast is written in. */
 function readTable(bench: Bench, file: string): Cost {
   const script = join(import.meta.dirname, "read-table.ts");
@@ -80,4 +133,9 @@ export const scenarios: Readonly<Record<string, (bench: Bench, round: number) =>
   mix: (bench) => folderRound(bench, "mix"),
   small: (bench) => folderRound(bench, "small"),
   table: tableRound,
+  million: (bench) => millionRound(bench, "million"),
+  blobs: (bench) => millionRound(bench, "blobs"),
 };
+
+/** What a run measures unless it is told; a million takes an hour and 30 GB. */
+export const usualScenarios = ["mix", "small", "table"] as const;

@@ -13,6 +13,10 @@ export interface Tool {
   /** The newest backup into `target`, which is empty; what was restored lies in `restored(target)`. */
   restore(source: Source, target: string): Cost;
   restored(source: Source, target: string): string;
+  /** One folder of the newest backup, right below the source's, into `target`, which is empty. */
+  restorePart(part: string, target: string): Cost;
+  /** Gives up all backups but the newest, and the space that only they needed. */
+  forgetAllButNewest(): Cost;
   /** Bytes of all files of the repository. */
   storedBytes(): number;
 }
@@ -79,13 +83,22 @@ export function holdfastTool(work: string, root: string): Tool {
     backup: () => run("backup"),
     restore(_source, target) {
       const planned = run("restore", "plan", "latest", "--system", "--target", target, "--as", "replacement");
-      const id = /"type":"restore-plan","id":"([^"]+)"/.exec(planned.output)?.[1];
-      if (id === undefined) throw new Error(`no plan in ${planned.output}`);
-      return together([planned, run("restore", "apply", id)]);
+      return together([planned, run("restore", "apply", planId(planned.output))]);
     },
     restored: (source, target) => join(target, basename(source.folder)),
+    restorePart(part, target) {
+      const planned = run("restore", "plan", "latest", `/files/data/${part}`, "--target", target);
+      return together([planned, run("restore", "apply", planId(planned.output))]);
+    },
+    forgetAllButNewest: () => run("forget", "--keep-last", "1", "--prune", "--now"),
     storedBytes: () => folderBytes(repository),
   };
+}
+
+function planId(output: string): string {
+  const id = /"type":"restore-plan","id":"([^"]+)"/.exec(output)?.[1];
+  if (id === undefined) throw new Error(`no plan in ${output}`);
+  return id;
 }
 
 export function resticTool(work: string): Tool {
@@ -104,6 +117,8 @@ export function resticTool(work: string): Tool {
     backup: (source) => run(source.folder, "backup", source.database ?? "."),
     restore: (_source, target) => run(home, "restore", "latest", "--target", target),
     restored: (_source, target) => target,
+    restorePart: (part, target) => run(home, "restore", "latest", "--include", `/${part}`, "--target", target),
+    forgetAllButNewest: () => run(home, "forget", "--keep-last", "1", "--prune"),
     storedBytes: () => folderBytes(repository),
   };
 }
@@ -137,6 +152,8 @@ export function borgTool(work: string): Tool {
     },
     restore: (_source, target) => run(target, "extract", `::bench-${archive}`),
     restored: (_source, target) => target,
+    restorePart: (part, target) => run(target, "extract", `::bench-${archive}`, part),
+    forgetAllButNewest: () => together([run(home, "prune", "--keep-last", "1"), run(home, "compact")]),
     storedBytes: () => folderBytes(repository),
   };
 }
