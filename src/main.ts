@@ -65,7 +65,7 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
 }
 
 async function loadEngine(keys: KeyRing): Promise<Engine> {
-  const [openStorage, { sqliteEngine }, { postgresEngine }, { mysqlEngine }, { custom }, { tryton }] =
+  const [openStorage, { sqliteEngine }, { postgresEngine }, { mysqlEngine }, { custom }, { tryton }, { dolibarr }] =
     await Promise.all([
       loadStorage(),
       import("./database/sqlite/sqlite.ts"),
@@ -73,13 +73,14 @@ async function loadEngine(keys: KeyRing): Promise<Engine> {
       import("./database/mysql/mysql.ts"),
       import("./crm/custom.ts"),
       import("./crm/tryton.ts"),
+      import("./crm/dolibarr.ts"),
     ]);
   const { username, uid, gid } = user();
   return {
     program: `holdfast ${version()}`,
     openStorage,
     keys,
-    platforms: [tryton, custom],
+    platforms: [tryton, dolibarr, custom],
     databases: [sqliteEngine, postgresEngine(process.env), mysqlEngine],
     stateFolder: stateFolder(process.env),
     readSecret: async (reference, signal) => {

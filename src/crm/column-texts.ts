@@ -16,20 +16,36 @@ export function* columnTexts(
   batch: RowBatch,
   column: string,
 ): Iterable<ColumnText> {
-  const index = table.columns.findIndex(({ name }) => name === column);
-  const schema = table.columns[index];
-  if (!schema) return;
+  for (const { texts, row } of rowTexts(rules, table, batch, [column])) {
+    const [text] = texts;
+    if (text !== undefined && text !== "") yield { text, row };
+  }
+}
+
+/** The texts of several columns, row by row; `undefined` for what is no text. Nothing when a column is not there. */
+export function* rowTexts(
+  rules: FieldRules,
+  table: TableSchema,
+  batch: RowBatch,
+  columns: readonly string[],
+): Iterable<{ readonly texts: readonly (string | undefined)[]; readonly row: string }> {
+  const wanted = columns.map((column) => {
+    const index = table.columns.findIndex(({ name }) => name === column);
+    return { index, schema: table.columns[index] };
+  });
+  const last = Math.max(table.keyLength, ...wanted.map(({ index }) => index));
+  if (wanted.some(({ schema }) => !schema)) return;
   const lines = batch.lines.toString("latin1");
   for (let start = 0; start < lines.length;) {
     const newline = lines.indexOf("\n", start);
     const end = newline < 0 ? lines.length : newline;
-    const fields = lines.slice(start, end).split("\t", Math.max(index, table.keyLength) + 1);
+    const fields = lines.slice(start, end).split("\t", last + 1);
     start = end + 1;
-    const text = rules.textOf(fields[index] ?? "\\N", schema);
-    if (text === undefined || text === "") continue;
+    const texts = wanted.map(({ index, schema }) => schema && rules.textOf(fields[index] ?? "\\N", schema));
+    if (texts.every((text) => text === undefined || text === "")) continue;
     const key = table.columns
       .slice(0, table.keyLength)
       .map((one, at) => rules.readable(fields[at] ?? "\\N", one) ?? "");
-    yield { text, row: [table.name, ...key].join(" ") };
+    yield { texts, row: [table.name, ...key].join(" ") };
   }
 }

@@ -468,6 +468,9 @@ export const en = {
     unkeyed: "it has no key to compare rows by",
   },
   neutralised: {
+    "mail-collectors": "Nothing is fetched from mailboxes.",
+    "payment-credentials": "Keys of payment providers and passwords of other services are removed.",
+    "program-keys": "Users' keys for other programs are removed.",
     mail: "Outgoing mail is switched off.",
     "scheduled-jobs": "Scheduled jobs are switched off.",
     webhooks: "Calls to other systems are switched off.",
@@ -477,6 +480,9 @@ export const en = {
     "custom-statements": "The statements under `neutralise:` in holdfast.yaml are run.",
   },
   afterRestore: {
+    "dolibarr-config": "Look at conf.php: the web address, the database user and its password of this machine.",
+    "dolibarr-start":
+      "Open Dolibarr in a browser and look at a few records and documents. If this Dolibarr is newer, it asks to run its upgrade first.",
     "start-crm": "Start the CRM and look at a few records.",
     "tryton-start": "Start trytond with the restored trytond.conf and look at a few records.",
     "tryton-update": "If this machine has a newer Tryton, run `trytond-admin -c trytond.conf -d DATABASE --all` first.",
@@ -692,7 +698,6 @@ export const en = {
       },
       arguments: { id: "which restore (default: the newest)" },
     },
-<<<<<<< src/words/en.ts
     forget: {
       summary: "remove recovery points that no rule keeps, or these; their data goes with `prune`",
       options: {
@@ -717,45 +722,6 @@ export const en = {
         maxUnused: "with --prune: how much waste may stay, such as 5% or 1GB (default: 5%)",
         maxRepackSize: "with --prune: how much may be written anew",
         wait: "wait for somebody's lock to be released (default: without limit)",
-=======
-    copy: {
-      summary: "copy recovery points to another repository; what is there already is not stored again",
-      options: {
-        to: "one copy of holdfast.yaml by its name, or any location (default: every copy)",
-        toPasswordFile: "password of the repository that is copied to",
-        create: "make the repository where there is none",
-        wait: "wait for another copy or somebody's lock to end (default: without limit)",
-      },
-      arguments: { points: "latest, snapshots' ids or @moments (default: everything that is not there yet)" },
-    },
-    verify: {
-      forget: {
-        summary: "remove recovery points that no rule keeps, or these; their data goes with `prune`",
-        options: {
-          dryRun: "only show what would stay, why, and what would go",
-          prune: "prune afterwards",
-          keep: "rules of a size: short (a month), standard (three years) or long (ten years)",
-          keepLast: "keep the newest so many (or: all)",
-          keepHourly: "keep the newest of each of so many hours",
-          keepDaily: "keep the newest of each of so many days",
-          keepWeekly: "keep the newest of each of so many weeks",
-          keepMonthly: "keep the newest of each of so many months",
-          keepYearly: "keep the newest of each of so many years",
-          keepWithin: "keep all that are not older than this, such as 10d or 1y6m",
-          keepWithinHourly: "keep the newest of each hour within this",
-          keepWithinDaily: "keep the newest of each day within this",
-          keepWithinWeekly: "keep the newest of each week within this",
-          keepWithinMonthly: "keep the newest of each month within this",
-          keepWithinYearly: "keep the newest of each year within this",
-          keepTag: "keep what has all tags of one of these lists: a,b",
-          now: "with --prune: delete at once",
-          deleteAfter: "with --prune: keep packs for so long before they are deleted (default: 23h)",
-          maxUnused: "with --prune: how much waste may stay, such as 5% or 1GB (default: 5%)",
-          maxRepackSize: "with --prune: how much may be written anew",
-          wait: "wait for somebody's lock to be released (default: without limit)",
-        },
-        arguments: { ids: "snapshots to remove, by their ids, in place of rules" },
->>>>>>> /tmp/work-s3/mine.tmp
       },
       hold: {
         summary: "keep a recovery point from being forgotten until it is released",
@@ -782,7 +748,6 @@ export const en = {
         },
         arguments: {},
       },
-<<<<<<< src/words/en.ts
       arguments: {},
     },
     copy: {
@@ -796,8 +761,6 @@ export const en = {
       arguments: { points: "latest, snapshots' ids or @moments (default: everything that is not there yet)" },
     },
     verify: {
-=======
->>>>>>> /tmp/work-s3/mine.tmp
       summary: "walk through the whole repository and name every defect",
       options: {
         readData: "read every byte as well",
@@ -850,17 +813,6 @@ export const en = {
     completion: {
       summary: "print a completion script",
       options: {},
-<<<<<<< src/words/en.ts
-=======
-      repair: {
-        summary: "save what can be saved of a damaged repository; shows a plan, and changes nothing without --apply",
-        options: {
-          lost: "with snapshots: bring back recovery points that were lost, or forgotten and not pruned yet",
-          apply: "do what the plan with this id says",
-        },
-        arguments: { what: "index, then packs, then snapshots" },
-      },
->>>>>>> /tmp/work-s3/mine.tmp
       arguments: { shell: "bash, zsh or fish" },
     },
   },
@@ -908,7 +860,6 @@ export const en = {
     prediction: "Backup of {crm}, {kind}: what it would do",
     predictionNote: "Nothing was written. Bytes stored and the time are estimates.",
   },
-<<<<<<< src/words/en.ts
   repair: {
     nothing: "There is nothing to repair.",
     next: "Nothing has been changed. To do it:",
@@ -958,57 +909,6 @@ export const en = {
     changed: "The password was changed (id {id}); the old one opens nothing any more.",
     file: "Write the new one into {file} before the next backup, and print the recovery kit again: holdfast kit",
     elsewhere: "Keep it where the next backup finds it, and print the recovery kit again: holdfast kit",
-=======
-  password: {
-    ask: "Password of the repository: ",
-    askNew: "New password: ",
-    askAgain: "Once more: ",
-    differ: "The two are not the same.",
-  },
-  key: {
-    added: "The new password opens the repository (id {id}).",
-    changed: "The password was changed (id {id}); the old one opens nothing any more.",
-    file: "Write the new one into {file} before the next backup, and print the recovery kit again: holdfast kit",
-    elsewhere: "Keep it where the next backup finds it, and print the recovery kit again: holdfast kit",
-    repair: {
-      nothing: "There is nothing to repair.",
-      next: "Nothing has been changed. To do it:",
-      done: "Repaired.",
-      following: "Then: {command}",
-      verify: "Then: {command}",
-      lostBlobs: "{count:blob} cannot be saved here. A new backup stores again what the CRM still has of them.",
-      will: {
-        rewritten: "To be written anew: {file}",
-        removedKey: "To be removed, since no password opens it any more: {file}",
-        indexes: "Index files that cannot be read, to be removed: {count}",
-        adopted: "To be named in the index: {count:pack}",
-        corrected: "To be corrected in the index: {count:pack}",
-        missing: "Pack {id} is missing and leaves the index.",
-        salvaged: "Pack {id} is damaged: {good:blob} to be saved, {lost} lost.",
-        withheld: "Pack {id} cannot be read: {good:blob} to be saved, {lost} out of reach. It stays where it is.",
-        left: "Pack {id} is damaged; `holdfast repair packs` saves what is left.",
-        mended: "Recovery point {id} of {crm}, {time:time}: to be replaced by what is left. It lacks:",
-        renamed: "Recovery point {id} of {crm}, {time:time}: whole, and to be written under its own name",
-        found: "A recovery point of {crm}, {time:time}, that nothing names any more: to be brought back",
-        removed: "Recovery point {id}[[ of {crm}]][[, {time:time}]]: nothing is left of it; to be removed",
-      },
-      was: {
-        rewritten: "Written anew: {file}",
-        removedKey: "Removed, since no password opens it any more: {file}",
-        indexes: "Index files that could not be read, removed: {count}",
-        adopted: "Named in the index: {count:pack}",
-        corrected: "Corrected in the index: {count:pack}",
-        missing: "Pack {id} is missing and left the index.",
-        salvaged: "Pack {id} was damaged: {good:blob} saved, {lost} lost.",
-        withheld: "Pack {id} cannot be read: {good:blob} saved, {lost} out of reach. It stays where it is.",
-        left: "Pack {id} is damaged; `holdfast repair packs` saves what is left.",
-        mended: "Recovery point {id} of {crm}, {time:time}: replaced by what is left. It lacks:",
-        renamed: "Recovery point {id} of {crm}, {time:time}: whole, and written under its own name",
-        found: "A recovery point of {crm}, {time:time}, that nothing named any more: brought back",
-        removed: "Recovery point {id}[[ of {crm}]][[, {time:time}]]: nothing was left of it; removed",
-      },
-    },
->>>>>>> /tmp/work-s3/mine.tmp
     removed: "The password {id} opens nothing any more. Whoever had it may have kept a copy of the master key.",
     current: "← in use",
     damaged: "damaged",
@@ -1034,7 +934,6 @@ export const en = {
   },
   browse: { empty: "Nothing here." },
   moment: { echo: "Taking the newest recovery point at or before {time:time} ({zone})." },
-<<<<<<< src/words/en.ts
   /** Why a recovery point is kept, in a column of a table. */
   keepRules: {
     last: "newest",
@@ -1087,8 +986,6 @@ export const en = {
     nothing: "There was nothing to prune ({ms:duration}).",
     done: "Deleted {packs:pack}, {bytes:bytes}, in {ms:duration}.",
   },
-=======
->>>>>>> /tmp/work-s3/mine.tmp
   copy: {
     created: "A new repository was made for {to} at {location}.",
     one: "{id} → {copy}  {time:time}  {crm}",
@@ -1100,7 +997,6 @@ export const en = {
   verify: {
     sound:
       "The repository is sound: {snapshots:snapshot}, {trees:tree}, {blobs:blob}, {packs:pack} checked in {ms:duration}.",
-<<<<<<< src/words/en.ts
     read: "Read: {bytes:bytes} of {ofBytes:bytes} in {packs:pack}; rows of {tables:table} summed up.",
     shallow: "Contents were not read; --read-data reads every byte, --read-data-subset 10% a part at a time.",
     allRead: "All of it was read on this machine since {time:time}.",
@@ -1108,62 +1004,6 @@ export const en = {
     unnamedRoots:
       "{count:snapshot} may have been lost, or forgotten and not pruned yet: `{command}` shows what can be brought back.",
     repair: "What can be saved, and how:",
-=======
-    /** Why a recovery point is kept, in a column of a table. */
-    keepRules: {
-      last: "newest",
-      hourly: "hourly",
-      daily: "daily",
-      weekly: "weekly",
-      monthly: "monthly",
-      yearly: "yearly",
-      within: "within",
-      "within-hourly": "hourly within",
-      "within-daily": "daily within",
-      "within-weekly": "weekly within",
-      "within-monthly": "monthly within",
-      "within-yearly": "yearly within",
-      tags: "tags",
-      hold: "held",
-      "newest-ok": "newest that is ok",
-      newest: "newest of all",
-    },
-    forget: {
-      goes: "goes",
-      oldest: "oldest ({rule})",
-      heldUntil: "held until {day}",
-      leftAlone: "{crm} has no rules, so all its recovery points stay.",
-      nothing: "Nothing to remove, {kept:snapshot} kept.",
-      planned: "{removed:snapshot} would be removed, {kept:snapshot} kept. Nothing was changed.",
-      done: "{removed:snapshot} removed in {ms:duration}, {kept:snapshot} kept.",
-      doneByIds: "{removed:snapshot} removed in {ms:duration}.",
-      next: "Their data is still there. To give its space back:",
-    },
-    hold: {
-      held: "Recovery point {id} of {crm}, {time:time}, is held until it is released.",
-      heldUntil: "Recovery point {id} of {crm}, {time:time}, is held until {day}, the end of that day.",
-      released: "Recovery point {id} of {crm}, {time:time}, is not held.",
-      newId: "Its id is {id} now.",
-    },
-    prune: {
-      total: "In the repository: {packs:pack}, {bytes:bytes}, for {snapshots:snapshot} with {trees:tree}.",
-      unnamed: "{packs:pack}, {bytes:bytes}: left by an interrupted run, to be deleted",
-      due: "{packs:pack}, {bytes:bytes}: marked by an earlier prune, to be deleted",
-      remove: "{packs:pack}, {bytes:bytes}: nothing in them is needed",
-      repack: "{packs:pack}, {bytes:bytes}: to be written anew, {kept:bytes} of them are needed",
-      keep: "{packs:pack}, {bytes:bytes}: stay as they are, with {waste:bytes} of waste",
-      waiting: "{packs:pack}, {bytes:bytes}: marked, and kept for a while yet",
-      planned: "This is what a prune would do. Nothing was changed.",
-      marked:
-        "{packs:pack}, {bytes:bytes} are no longer in the index; a prune after {keepMs:duration} deletes them. At once: --now",
-      forLackOfRoom: "The disk is nearly full, so packs were deleted at once.",
-      postponed: "No room to write {packs:pack} anew this time: run prune again.",
-      nothing: "There was nothing to prune ({ms:duration}).",
-      done: "Deleted {packs:pack}, {bytes:bytes}, in {ms:duration}.",
-    },
-    read: "{bytes:bytes} read.",
-    shallow: "Contents were not read; --read-data reads every byte.",
->>>>>>> /tmp/work-s3/mine.tmp
     unused:
       "{blobs:blob} and {packs:pack} belong to no recovery point: an interrupted backup leaves such things, and they do no harm.",
     touches: "touches {ids}",

@@ -455,6 +455,9 @@ export const zhCn: Words = {
     unkeyed: "没有可用来逐行比较的键",
   },
   neutralised: {
+    "mail-collectors": "不再从邮箱收取邮件。",
+    "payment-credentials": "已删除支付服务商的密钥和其他服务的密码。",
+    "program-keys": "已删除用户供其他程序使用的密钥。",
     mail: "停用外发邮件。",
     "scheduled-jobs": "停用定时任务。",
     webhooks: "停用对其他系统的调用。",
@@ -464,6 +467,8 @@ export const zhCn: Words = {
     "custom-statements": "执行 holdfast.yaml 中 `neutralise:` 下的语句。",
   },
   afterRestore: {
+    "dolibarr-config": "请检查 conf.php：网址、数据库用户及其在本机的密码。",
+    "dolibarr-start": "在浏览器中打开 Dolibarr，查看几条记录和文档。如果这里的 Dolibarr 版本更新，它会先要求运行升级。",
     "start-crm": "启动 CRM，查看几条记录。",
     "tryton-start": "用还原出的 trytond.conf 启动 trytond，查看几条记录。",
     "tryton-update": "如果本机的 Tryton 版本更新，请先运行 `trytond-admin -c trytond.conf -d DATABASE --all`。",

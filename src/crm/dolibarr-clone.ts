@@ -1,0 +1,76 @@
+import type { TableSchema } from "../database/database.ts";
+import { HoldfastError } from "../lib/errors.ts";
+import { setPhpValue } from "./php-assignments.ts";
+
+/** What a clone of Dolibarr is stopped from doing: keys of `words` under `neutralised`. */
+export const neutraliseSummary: readonly string[] = [
+  "mail",
+  "scheduled-jobs",
+  "mail-collectors",
+  "webhooks",
+  "payment-credentials",
+  "program-keys",
+  "hostname",
+];
+
+/** Settings that hold what is needed to act outside: sign in to a payment provider, a mail server, a directory. */
+const secretSettings = [
+  ...["STRIPE%", "PAYPAL%", "PAYBOX%", "SIPS%", "PAYMENT_SECURITY%", "PAYPLUG%", "MOLLIE%", "GOCARDLESS%"],
+  ...["%API%KEY%", "%SECRET%", "%TOKEN%", "%\\_PASS", "%\\_PASSWORD", "%\\_PW", "%WEBHOOK%", "WEBSERVICES\\_KEY"],
+  ...[
+    "%CRON\\_KEY",
+    "MAIN\\_MAIL\\_SMTP%",
+    "MAIN\\_MAIL\\_EMAIL\\_DKIM%",
+    "LDAP\\_SERVER%",
+    "LDAP\\_ADMIN%",
+    "OVHSMS%",
+  ],
+];
+
+/**
+ * Fails closed: without the tables of settings and of scheduled jobs this is no Dolibarr that we know. Users keep their
+ * passwords, so that people can sign in to the clone; their keys for other programs go.
+ */
+export function neutraliseStatements(tables: readonly TableSchema[]): readonly string[] {
+  const columns = new Map(tables.map((table) => [table.name, table.columns]));
+  const prefix = tables
+    .map(({ name }) => /^(\w*_)cronjob$/.exec(name)?.[1])
+    .find((one) => one !== undefined && columns.has(`${one}const`) && columns.has(`${one}societe`));
+  if (prefix === undefined) throw new HoldfastError("clone-unsupported", { reason: "llx_const, llx_cronjob" });
+  const table = (name: string): string => `${prefix}${name}`;
+  const has = (name: string, column: string): boolean =>
+    columns.get(table(name))?.some((one) => one.name === column) === true;
+  for (const [name, column] of [
+    ["const", "value"],
+    ["cronjob", "status"],
+  ] as const) {
+    if (!has(name, column)) throw new HoldfastError("clone-unsupported", { reason: `${table(name)}.${column}` });
+  }
+  const when = (name: string, column: string, statement: string): readonly string[] =>
+    has(name, column) ? [statement] : [];
+  const switches = ["MAIN_DISABLE_ALL_MAILS", "MAIN_DISABLE_ALL_SMS"];
+  return [
+    `DELETE FROM ${table("const")} WHERE ${secretSettings.map((like) => `name LIKE '${like}'`).join(" OR ")}`,
+    `DELETE FROM ${table("const")} WHERE name IN (${switches.map((name) => `'${name}'`).join(",")})`,
+    ...switches.map(
+      (name) => `INSERT INTO ${table("const")} (name,entity,value,type,visible) VALUES ('${name}',0,'1','chaine',0)`,
+    ),
+    `UPDATE ${table("cronjob")} SET status=0`,
+    ...when("emailcollector_emailcollector", "status", `UPDATE ${table("emailcollector_emailcollector")} SET status=0`),
+    ...when(
+      "emailcollector_emailcollector",
+      "password",
+      `UPDATE ${table("emailcollector_emailcollector")} SET password=NULL`,
+    ),
+    ...when("webhook_target", "status", `UPDATE ${table("webhook_target")} SET status=0`),
+    ...when("oauth_token", "rowid", `DELETE FROM ${table("oauth_token")}`),
+    ...when("oauth_state", "rowid", `DELETE FROM ${table("oauth_state")}`),
+    ...when("user", "api_key", `UPDATE ${table("user")} SET api_key=NULL`),
+  ];
+}
+
+/** Links in the clone lead to the clone, and the command line starts no jobs. */
+export function neutraliseConfiguration(text: string): string {
+  const here = setPhpValue(text, "dolibarr_main_url_root", "http://localhost");
+  return setPhpValue(here, "dolibarr_cron_allow_cli", "0");
+}
