@@ -23,6 +23,8 @@ export interface Login {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** Stands for no host while a URL is taken apart. */
+const noHost = "socket.invalid";
 const defaultSocketFolder = "/var/run/postgresql";
 
 export function isPostgresUrl(url: string): boolean {
@@ -44,7 +46,7 @@ export function loginOf(url: string, environment: Environment): Login {
   const cert = option("sslcert", "PGSSLCERT");
   const key = option("sslkey", "PGSSLKEY");
   return {
-    host: decode(parsed.hostname, url) || option("host", "PGHOST") || defaultSocketFolder,
+    host: decode(parsed.hostname.replace(noHost, ""), url) || option("host", "PGHOST") || defaultSocketFolder,
     port,
     user,
     database: decode(parsed.pathname.slice(1), url) || option("dbname", "PGDATABASE") || user,
@@ -60,7 +62,7 @@ export function withDatabase(address: DatabaseAddress, database: string): Databa
   const parsed = parsedUrl(address.url);
   parsed.pathname = `/${encodeURIComponent(database)}`;
   parsed.searchParams.delete("dbname");
-  return { ...address, url: parsed.href };
+  return { ...address, url: parsed.href.replace(`@${noHost}/`, "@/") };
 }
 
 /** Where libpq looks for passwords. */
@@ -71,8 +73,10 @@ export function passwordFile(environment: Environment): string {
 function parsedUrl(url: string): URL {
   // A password has no place in it; were one there, no message must repeat it.
   const shown = url.replace(/:[^:@/]*@/, "@");
-  if (!isPostgresUrl(url) || !URL.canParse(url)) throw new HoldfastError("database-unsupported", { url: shown });
-  const parsed = new URL(url);
+  // A user without a host, as with a socket, is nothing that a URL may have.
+  const whole = url.replace(/^([^:/]+:\/\/[^/?#]*@)(?=[/?#]|$)/, `$1${noHost}`);
+  if (!isPostgresUrl(url) || !URL.canParse(whole)) throw new HoldfastError("database-unsupported", { url: shown });
+  const parsed = new URL(whole);
   if (parsed.password !== "" || parsed.searchParams.has("password")) {
     throw new HoldfastError("database-unsupported", {
       url: shown.replace(/([?&]password=)[^&]*/, "$1…"),

@@ -14,7 +14,7 @@ import { mayGoPlain, tlsOptions } from "./tls.ts";
 const oldestVersion = 130_000;
 const connectTimeoutMs = 15_000;
 /** How long we wait for somebody else's lock before we give up and name it. */
-export const lockTimeoutMs = 30_000;
+const lockTimeoutMs = 10_000;
 
 /**
  * What the text of values, and what SQL means, depends on, pinned: so that lines are the same whatever the server's, the

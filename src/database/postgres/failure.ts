@@ -23,7 +23,7 @@ export function postgresFailure(error: unknown, path: string, subject?: string):
   if (code === "55006") return new HoldfastError("target-in-use", facts, error);
   if (code.startsWith("53")) return new HoldfastError("target-full", facts, error);
   const lost =
-    /^(08|57P0)/.test(code) || /^E[A-Z]+$/.test(code) || /^Connection terminated|timeout expired|SSL/.test(message);
+    /^(08|57P0)/.test(code) || /^[A-Z_]{6,}$/.test(code) || /^Connection terminated|timeout expired|SSL/.test(message);
   return new HoldfastError(lost ? "database-unreachable" : "database-unreadable", facts, error);
 }
 

@@ -66,7 +66,7 @@ async function dumpSection(
     `--snapshot=${snapshot}`,
     "--encoding=UTF8",
     "--no-password",
-    "--lock-wait-timeout=30s",
+    "--lock-wait-timeout=10s",
     "--no-subscriptions",
   ];
   try {

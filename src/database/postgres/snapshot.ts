@@ -19,6 +19,8 @@ export interface SnapshotInput {
   readonly address: DatabaseAddress;
   readonly environment: Environment;
   readonly connections?: number;
+  /** How long to wait for who has locked a table; absent: 10 s. */
+  readonly lockWaitMs?: number;
   readonly signal: AbortSignal;
 }
 
@@ -54,6 +56,7 @@ export class PostgresSnapshot implements DatabaseSnapshot {
     const keeper = await PostgresConnection.open(address, { environment, signal });
     try {
       const lsn = await logPosition(keeper);
+      if (input.lockWaitMs !== undefined) await keeper.run(`SET lock_timeout = ${input.lockWaitMs}`);
       await keeper.run(begin);
       await lockTables(keeper);
       const [row = []] = await keeper.rows("SELECT pg_export_snapshot(), pg_current_snapshot()::text, now()::text");

@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import { chmodSync, chownSync, copyFileSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { type PostgresServer, startPostgres } from "../../../test/support/postgres-server.ts";
+import { commandOutput } from "../../../test/support/run-command.ts";
+import { temporaryFolder } from "../../../test/support/temp-folder.ts";
+import { isHoldfastError, type ErrorCode } from "../../lib/errors.ts";
+import { loginOf, withDatabase } from "./address.ts";
+import { PostgresConnection } from "./connection.ts";
+import { passwordIn } from "./password.ts";
+
+const { signal } = new AbortController();
+const fails = (code: ErrorCode) => (error: unknown) =>
+  isHoldfastError(error, code) && !String(error).includes("geheim");
+
+test("addresses are read as libpq reads them", () => {
+  const login = (url: string, environment = {}) => loginOf(url, { USER: "me", ...environment });
+  assert.deepEqual(login("postgresql://"), {
+    host: "/var/run/postgresql",
+    port: 5432,
+    user: "me",
+    database: "me",
+    sslMode: "prefer",
+  });
+  assert.deepEqual(login("postgres://a%40b@[::1]:99/c%2Fd?sslmode=verify-full&sslrootcert=/r.crt"), {
+    host: "::1",
+    port: 99,
+    user: "a@b",
+    database: "c/d",
+    sslMode: "verify-full",
+    sslRootCert: "/r.crt",
+  });
+  assert.deepEqual(login("postgresql:///crm?host=/run/pg&port=7", { PGUSER: "u", PGSSLMODE: "disable" }), {
+    host: "/run/pg",
+    port: 7,
+    user: "u",
+    database: "crm",
+    sslMode: "disable",
+  });
+  assert.equal(
+    withDatabase({ url: "postgresql://u@h/crm?sslmode=require" }, 'x "y"').url,
+    "postgresql://u@h/x%20%22y%22?sslmode=require",
+  );
+  for (const url of [
+    "postgresql://u:geheim@h/x",
+    "postgresql://h/x?password=geheim",
+    "postgresql://h:0/x",
+    "postgresql://h/x?sslmode=maybe",
+    "postgresql://h/%zz",
+  ]) {
+    assert.throws(() => login(url), fails("database-unsupported"), url);
+  }
+});
+
+test("a password file as libpq has it", () => {
+  const login = { host: "db.example.org", port: 5432, user: "crm", database: "crm", sslMode: "prefer" } as const;
+  const text = "# all\ndb.example.org:5433:*:*:wrong\nother:*:*:*:wrong\n*:*:crm:crm:ge\\:heim\\\\:x\n*:*:*:*:last\n";
+  assert.equal(passwordIn(text, login), "ge:heim\\:x");
+  assert.equal(passwordIn(text, { ...login, user: "other" }), "last");
+  assert.equal(passwordIn("localhost:*:*:*:socket", { ...login, host: "/run" }), "socket");
+  assert.equal(passwordIn("h:1:d:u", login), undefined);
+});
+
+let server: PostgresServer;
+before(async () => {
+  server = await startPostgres();
+  const data = join(server.folder, "data");
+  const rules = readFileSync(join(data, "pg_hba.conf"), "utf8");
+  writeFileSync(
+    join(data, "pg_hba.conf"),
+    `hostssl all tls 127.0.0.1/32 trust\nhost all tls all reject\nhost all scram all scram-sha-256\nhost all md5 all md5\n${rules}`,
+  );
+  const made = [
+    "-new",
+    "-x509",
+    "-days",
+    "2",
+    "-nodes",
+    "-subj",
+    "/CN=localhost",
+    "-addext",
+    "subjectAltName=DNS:localhost",
+  ];
+  using folder = temporaryFolder();
+  await commandOutput("openssl", [
+    "req",
+    ...made,
+    "-keyout",
+    join(folder.path, "server.key"),
+    "-out",
+    join(folder.path, "server.crt"),
+  ]);
+  const { uid, gid } = statSync(data);
+  for (const name of ["server.key", "server.crt"]) {
+    copyFileSync(join(folder.path, name), join(data, name));
+    chmodSync(join(data, name), 0o600);
+    chownSync(join(data, name), uid, gid);
+  }
+  await server.sql(`
+    CREATE ROLE scram LOGIN PASSWORD 'geheim'; SET password_encryption = 'md5'; CREATE ROLE md5 LOGIN PASSWORD 'geheim';
+    CREATE ROLE tls LOGIN; ALTER SYSTEM SET ssl = on; SELECT pg_reload_conf()`);
+});
+after(() => server[Symbol.asyncDispose]());
+
+async function userOf(
+  url: string,
+  options: { readonly password?: string; readonly environment?: Record<string, string> } = {},
+): Promise<string> {
+  const address = { url, ...(options.password !== undefined && { password: options.password }) };
+  await using connection = await PostgresConnection.open(address, { environment: options.environment ?? {}, signal });
+  return (
+    (await connection.value(
+      "SELECT session_user || CASE WHEN s.ssl THEN ' tls' ELSE '' END FROM pg_stat_ssl s WHERE pid = pg_backend_pid()",
+    )) ?? ""
+  );
+}
+
+test("passwords: given, from the environment, from .pgpass; wrong and missing ones are refused in one line", async () => {
+  for (const user of ["scram", "md5"]) {
+    const url = server.url("postgres", user);
+    assert.equal(await userOf(url, { password: "geheim" }), `${user} tls`);
+    assert.equal(await userOf(url, { environment: { PGPASSWORD: "geheim" } }), `${user} tls`);
+    using folder = temporaryFolder();
+    const file = join(folder.path, "pass");
+    writeFileSync(file, `127.0.0.1:${server.port}:*:${user}:geheim\n`, { mode: 0o600 });
+    assert.equal(await userOf(url, { environment: { PGPASSFILE: file } }), `${user} tls`);
+    chmodSync(file, 0o644);
+    await assert.rejects(
+      userOf(url, { environment: { PGPASSFILE: file, HOME: folder.path } }),
+      fails("database-login"),
+    );
+    await assert.rejects(userOf(url, { password: "wrong" }), fails("database-login"));
+  }
+});
+
+test("a socket, a server that is not there, a database that is not there", async () => {
+  assert.equal(await userOf(`postgresql://postgres@/postgres?host=${server.folder}&port=${server.port}`), "postgres");
+  await assert.rejects(userOf("postgresql://postgres@127.0.0.1:1/postgres"), fails("database-unreachable"));
+  await assert.rejects(userOf(server.url("nothing")), fails("database-missing"));
+});
+
+test("TLS as the modes mean it", async () => {
+  const root = join(server.folder, "data", "server.crt");
+  using folder = temporaryFolder();
+  const own = join(folder.path, "root.crt");
+  copyFileSync(root, own);
+  const at = (host: string, query: string) =>
+    userOf(`postgresql://tls@${host}:${server.port}/postgres?${query}`, { environment: { HOME: folder.path } });
+  assert.equal(await at("127.0.0.1", "sslmode=require"), "tls tls");
+  await assert.rejects(at("127.0.0.1", "sslmode=disable"), fails("database-login"));
+  assert.equal(await at("127.0.0.1", `sslmode=verify-ca&sslrootcert=${own}`), "tls tls");
+  assert.equal(await at("localhost", `sslmode=verify-full&sslrootcert=${own}`), "tls tls");
+  await assert.rejects(at("127.0.0.1", `sslmode=verify-full&sslrootcert=${own}`), fails("database-unreachable"));
+  await assert.rejects(at("localhost", "sslmode=verify-full"), fails("database-unreachable"));
+});
