@@ -86,7 +86,7 @@ async function buildScene(seed: number): Promise<Scene> {
   });
   const ids: Id[] = [];
   const backups = 3 + random.below(12);
-  for (let run = 0; run < backups; run++) {
+  for (let number = 0; number < backups; number++) {
     await using lock = await acquireLock({ storage, key, host, timing }, "shared", { signal, now, waitMs: 0 });
     const indexed = await repository.index(signal);
     await using upload = await indexed.upload({ signal, lock, limits });
@@ -94,7 +94,7 @@ async function buildScene(seed: number): Promise<Scene> {
     const tree = await upload.tree({
       nodes: [dir("x", await folder(upload, chosen)), dir("y", await folder(upload, chosen.slice(3)))],
     });
-    const time = new Date(Date.parse("2026-01-01T00:00:00Z") + run * 3_600_000).toISOString();
+    const time = new Date(Date.parse("2026-01-01T00:00:00Z") + number * 3_600_000).toISOString();
     ids.push((await upload.finish({ time, tree, paths: ["/acme"], hostname: "test" })).id);
   }
   const forgotten = ids.filter((_, index) => index === 0 || (index < ids.length - 1 && !random.oneIn(3)));

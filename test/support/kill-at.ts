@@ -1,7 +1,9 @@
 /**
  * Preloaded (`node --import`) into a command under test: counts every operation of the main thread that changes the
  * file system, and kills the process with SIGKILL right before operation number HOLDFAST_TEST_KILL_AT (from 1). With
- * 0 nothing is killed and the count is written to HOLDFAST_TEST_COUNT_FILE at exit. The product knows nothing of it.
+ * 0 nothing is killed and the count is written to HOLDFAST_TEST_COUNT_FILE at exit. From operation number
+ * HOLDFAST_TEST_FULL_AT on, if that is given, the disk is full: what needs room fails with ENOSPC. The product knows
+ * nothing of either.
  */
 import * as fs from "node:fs";
 import { createRequire, syncBuiltinESMExports } from "node:module";
@@ -34,6 +36,8 @@ const changingHandle = ["write", "writev", "writeFile", "sync", "datasync", "tru
 /** Calls of the C library that reach around `node:fs`. */
 const native = /\b(renameat2|syncfs|mknod|futimens|utimensat|fsetxattr|lsetxattr)\b/;
 
+const needsRoom = /^(?:open|write|writev|writeFile|mkdir|link|symlink|copyFile)(?:Sync)?$/;
+
 type Callable = (...values: unknown[]) => unknown;
 type Patchable = Record<string, unknown>;
 
@@ -43,16 +47,20 @@ function creates(flags: unknown): boolean {
 
 if (isMainThread) {
   const killAt = Number(process.env["HOLDFAST_TEST_KILL_AT"] ?? "0");
+  const fullAt = Number(process.env["HOLDFAST_TEST_FULL_AT"] ?? "0");
   const countFile = process.env["HOLDFAST_TEST_COUNT_FILE"];
   const writeCount = fs.writeFileSync;
   let count = 0;
-  const step = () => {
+  const step = (name: string) => {
     count++;
     if (count === killAt) process.kill(process.pid, "SIGKILL");
+    if (fullAt > 0 && count >= fullAt && needsRoom.test(name)) {
+      throw Object.assign(new Error(`ENOSPC: no space left on device, ${name}`), { code: "ENOSPC", syscall: name });
+    }
   };
-  const counted = (call: Callable): Callable =>
+  const counted = (call: Callable, opName: string): Callable =>
     function (this: unknown, ...values: unknown[]) {
-      step();
+      step(opName);
       return call.apply(this, values);
     };
   const require = createRequire(import.meta.url);
@@ -60,7 +68,7 @@ if (isMainThread) {
   for (const target of modules) {
     for (const name of changing.flatMap((one) => [one, `${one}Sync`])) {
       const call = target[name];
-      if (typeof call === "function") target[name] = counted(call as Callable);
+      if (typeof call === "function") target[name] = counted(call as Callable, name);
     }
   }
   for (const target of modules) {
@@ -68,7 +76,7 @@ if (isMainThread) {
       const call = target[name];
       if (typeof call !== "function") continue;
       target[name] = function (this: unknown, ...values: unknown[]) {
-        if (creates(values[1])) step();
+        if (creates(values[1])) step(name);
         return (call as Callable).apply(this, values);
       };
     }
@@ -77,7 +85,7 @@ if (isMainThread) {
   const prototype = Object.getPrototypeOf(handle) as Patchable;
   for (const name of changingHandle) {
     const call = prototype[name];
-    if (typeof call === "function") prototype[name] = counted(call as Callable);
+    if (typeof call === "function") prototype[name] = counted(call as Callable, name);
   }
   await handle.close();
   syncBuiltinESMExports();
@@ -89,7 +97,7 @@ if (isMainThread) {
     return {
       func: (declaration) => {
         const call = library.func(declaration);
-        return native.test(declaration) ? counted(call) : call;
+        return native.test(declaration) ? counted(call, declaration) : call;
       },
     };
   };
