@@ -45,7 +45,7 @@ export function neutraliseStatements(tables: readonly TableSchema[]): readonly s
       .filter(({ name }) => name !== "res_user")
       .flatMap((table) =>
         table.columns
-          .filter(({ name, type }) => secretColumns.test(name) && /^(VARCHAR|TEXT)/i.test(type))
+          .filter(({ name, type }) => secretColumns.test(name) && /^(VARCHAR|CHARACTER VARYING|TEXT)/i.test(type))
           .map(({ name }) => `UPDATE ${quoteName(table.name)} SET ${quoteName(name)} = ''`),
       ),
   ];

@@ -8,6 +8,8 @@ import { type Ini, IniError, readIni, setIniOption } from "./ini.ts";
 export interface TrytonConfig {
   /** Scheme of `[database] uri`: `sqlite`, `postgresql`. */
   readonly engine: string;
+  /** `[database] uri`, with its password: never shown. */
+  readonly uri: string;
   /** `[database] path`, absolute. */
   readonly path: string;
   /** Prefixes of file stores that are named in the file; a store without one has the database's name as prefix. */
@@ -35,6 +37,7 @@ export function readTrytonConfig(text: string, file: string): TrytonConfig {
   ];
   return {
     engine: /^([a-z0-9]+)/i.exec(uri)?.[1]?.toLowerCase() ?? "",
+    uri,
     path: resolve(dirname(file), path),
     prefixes: [...new Set(prefixes.filter((prefix) => prefix !== undefined))],
     ini,
@@ -76,8 +79,8 @@ export interface FileColumn {
 export function fileColumns({ ini }: TrytonConfig, table: TableSchema): readonly FileColumn[] {
   const names = new Map(table.columns.map(({ name, type }) => [name, type.toUpperCase()]));
   const columns = [...names.keys()].filter((name) => {
-    if (!name.endsWith("_id") || !names.get(name)?.startsWith("VARCHAR")) return false;
-    return name === "file_id" || names.get(name.slice(0, -"_id".length)) === "BLOB";
+    if (!name.endsWith("_id") || !/^(VARCHAR|CHARACTER VARYING)/.test(names.get(name) ?? "")) return false;
+    return name === "file_id" || /^(BLOB|BYTEA)$/.test(names.get(name.slice(0, -"_id".length)) ?? "");
   });
   const use = columns.length === 0 ? undefined : storeUse(ini, table.name);
   return use?.inUse === true ? columns.map((column) => ({ column, prefix: use.prefix })) : [];

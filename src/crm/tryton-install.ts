@@ -9,7 +9,7 @@ const packageFolders = [
 ];
 
 /** The tables by which trytond itself knows its databases (`Database.test`), a few of them. */
-const knownBy = ["ir_model", "ir_module", "ir_configuration", "res_user"];
+export const knownBy = ["ir_model", "ir_module", "ir_configuration", "res_user"];
 
 /** Version of the installed trytond by its package's metadata: `6.0.29`. Nothing is run. */
 export async function installedVersion(): Promise<string | undefined> {

@@ -83,11 +83,31 @@ test("recognises each database of a trytond.conf", async (context) => {
   assert.deepEqual(await tryton.detect(data), []);
 });
 
-test("PostgreSQL is not proposed, and refused by name", async (context) => {
-  const { folder, describe } = fixture(context, "[database]\nuri = postgresql://me:secret@db/\npath = DATA\n");
-  assert.deepEqual(await tryton.detect(folder), []);
+test("on PostgreSQL, server and password come from the configuration, the database's name does not", async (context) => {
+  const uri = "postgresql://me:ge%3Aheim@127.0.0.1:1/";
+  const { folder, describe } = fixture(context, `[database]\nuri = ${uri}\npath = DATA\n`);
+  assert.deepEqual(await tryton.detect(folder), [], "a server that does not answer has nothing to propose");
+  await assert.rejects(tryton.parts(describe()), (error) => isHoldfastError(error, "source-missing"));
+  const named = async (database: string) => (await tryton.parts(describe({ database }))).databases;
+  const own = { name: "main", url: "postgresql://me@127.0.0.1:1/crm%202", password: "ge:heim" };
+  assert.deepEqual(await named("crm 2"), [own]);
+  assert.deepEqual(await named("postgresql://me@127.0.0.1:1/crm%202"), [own]);
+  const other = "postgresql://backup@replica/crm?sslmode=require";
+  assert.deepEqual(await named(other), [{ name: "main", url: other }], "another user's password is not trytond's");
+
+  const text = `[database]\nuri = ${uri}\npath = /old\n`;
+  const folders = [{ name: "filestore", path: "/new/data/crm" }];
+  const moved = (url: string) =>
+    tryton.relocate?.("trytond.conf", text, { databases: [{ name: "main", url }], folders });
+  assert.match(
+    moved("postgresql://me@127.0.0.1:1/crm") ?? "",
+    /uri = postgresql:\/\/me:ge%3Aheim@127[^]*path = \/new\/data\n/,
+  );
+  const elsewhere = moved("postgresql://you@other/copy") ?? "";
+  assert.match(elsewhere, /uri = postgresql:\/\/you@other\/\n/);
+  assert.match(elsewhere, /\[attachment\]\nstore_prefix = crm/);
   await assert.rejects(
-    tryton.parts(describe()),
+    tryton.parts(fixture(context, "[database]\nuri = mysql://me:secret@db/\n").describe()),
     (error) => isHoldfastError(error, "database-unsupported") && !error.message.includes("secret"),
   );
 });

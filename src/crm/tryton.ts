@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import type { RowBatch, TableSchema } from "../database/database.ts";
+import type { DatabaseAddress, RowBatch, TableSchema } from "../database/database.ts";
 import { isSqliteUrl, sqlitePath } from "../database/sqlite/location.ts";
 import { nameFromText } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
@@ -10,11 +10,13 @@ import type { AttachmentRule, CrmDescription, CrmParts, DetectedCrm, OwnedFile, 
 import { neutraliseConfiguration, neutraliseStatements, neutraliseSummary } from "./tryton-clone.ts";
 import { type TrytonConfig, fileColumns, moveTrytonPath, readTrytonConfig, storeOf } from "./tryton-config.ts";
 import { databasesIn, installedVersion } from "./tryton-install.ts";
+import { databasesOn, moveTrytonServer, nameOfDatabase, trytonAddress } from "./tryton-postgres.ts";
 
 /**
- * Tryton 6.0 as Debian 12 has it, on SQLite.
+ * Tryton 6.0 as Debian 12 has it, on SQLite or PostgreSQL.
  *
- * `trytond.conf` says where everything is: `[database] path` holds `<name>.sqlite` for each database and, beside it, a
+ * `trytond.conf` says where everything is: `[database] uri` the server, or that SQLite is meant; `[database] path` holds
+ * `<name>.sqlite` for each database on SQLite and, for any, a
  * folder for each store of files, by default one of the database's name. A file lies in `xx/yy/<id>`, where the id is
  * the MD5 of its content (with `-1`, `-2` after it where two contents share one) and xx and yy are its first digits.
  * A column that names such files stands beside the column that would hold the content otherwise: `data` and `file_id`
@@ -28,6 +30,10 @@ const emptyTables = ["ir_session", "ir_session_wizard", "ir_cache", "res_user_lo
 
 /** What lies in `[database] path` and is no file of a store: a store may have the empty prefix, so be `path` itself. */
 const notInStores = ["/*.sqlite", "/*.sqlite-journal", "/*.sqlite-wal", "/*.sqlite-shm", "/trytond-stat.socket"];
+
+const engines: readonly string[] = ["sqlite", "postgresql"];
+/** How long a server may take to say which databases it has. */
+const askMs = 15_000;
 
 const configurationFile = "trytond.conf";
 /** Debian's services take this one for their logging. */
@@ -46,9 +52,10 @@ export const tryton: Platform = {
   }),
   relocate: (name, text, placed) => {
     const database = placed.databases[0];
-    return database !== undefined && isConfiguration(name)
+    if (database === undefined || !isConfiguration(name)) return undefined;
+    return isSqliteUrl(database.url)
       ? moveTrytonPath(text, dirname(sqlitePath(database.url)))
-      : undefined;
+      : moveTrytonServer(text, readTrytonConfig(text, name).uri, placed);
   },
   afterRestore: ["tryton-start", "tryton-update"],
 };
@@ -60,13 +67,13 @@ async function detect(folder: string): Promise<readonly DetectedCrm[]> {
     if (text === undefined) continue;
     const config = readTrytonConfig(text, configuration);
     const isHere = dirname(configuration) === folder || config.path === folder;
-    if (!isHere || config.engine !== "sqlite") continue;
+    if (!isHere || !engines.includes(config.engine)) continue;
     const version = await installedVersion();
-    const names = await databasesIn(config.path);
+    const names = await databasesOf(config);
     return names.map((name) => ({
       platform: "tryton",
       name,
-      database: `sqlite:${join(config.path, `${name}.sqlite`)}`,
+      database: addressOf(config, name).url,
       files: [],
       configuration,
       attachments: [],
@@ -85,13 +92,14 @@ async function parts(description: CrmDescription): Promise<CrmParts> {
     throw new HoldfastError("crm-configuration-unreadable", { crm: description.name, path: configuration }, error);
   });
   const config = readTrytonConfig(text, configuration);
-  if (config.engine !== "sqlite") throw new HoldfastError("database-unsupported", { url: `${config.engine}:` });
+  if (!engines.includes(config.engine)) throw new HoldfastError("database-unsupported", { url: `${config.engine}:` });
   const database = await databaseName(config, description);
+  const named = config.engine === "sqlite" ? database : (description.database ?? database);
   const logging = join(dirname(configuration), loggingFile);
   const version = await installedVersion();
   return {
     ...(version === undefined ? {} : { version }),
-    databases: [{ name: "main", url: `sqlite:${join(config.path, `${database}.sqlite`)}` }],
+    databases: [{ name: "main", ...addressOf(config, named) }],
     folders: [
       ...storeFolders(config, database).map((store) => ({ ...store, excludes: [...store.excludes, ...excludes] })),
       ...files.map(({ name, path }) => ({ name, path, excludes })),
@@ -103,13 +111,29 @@ async function parts(description: CrmDescription): Promise<CrmParts> {
   };
 }
 
-/** The one that `holdfast.yaml` names, by URL or as trytond names it; else the only one in the folder. */
+function addressOf(config: TrytonConfig, named: string): DatabaseAddress {
+  return config.engine === "sqlite"
+    ? { url: `sqlite:${join(config.path, `${named}.sqlite`)}` }
+    : trytonAddress(config.uri, named);
+}
+
+function databasesOf(config: TrytonConfig): Promise<readonly string[]> {
+  return config.engine === "sqlite"
+    ? databasesIn(config.path)
+    : databasesOn(config.uri, process.env, AbortSignal.timeout(askMs));
+}
+
+/** The one that `holdfast.yaml` names, by URL or as trytond names it; else the only one in the folder or on the server. */
 async function databaseName(config: TrytonConfig, description: CrmDescription): Promise<string> {
   const named = description.database;
+  if (named !== undefined && config.engine !== "sqlite") return nameOfDatabase(named);
   if (named !== undefined) return basename(isSqliteUrl(named) ? sqlitePath(named) : named, ".sqlite");
-  const names = await databasesIn(config.path);
+  const names = await databasesOf(config);
   const [name] = names;
-  if (name === undefined) throw new HoldfastError("source-missing", { path: join(config.path, "*.sqlite") });
+  if (name === undefined) {
+    const path = config.engine === "sqlite" ? join(config.path, "*.sqlite") : addressOf(config, "").url;
+    throw new HoldfastError("source-missing", { path });
+  }
   if (names.length > 1) {
     throw new HoldfastError("crm-database-ambiguous", {
       crm: description.name,

@@ -1,6 +1,7 @@
-"""Makes a Tryton CRM in an empty folder: make-crm.py FOLDER [PARTIES [ATTACHMENTS]]
+"""Makes a Tryton CRM in an empty folder: make-crm.py FOLDER [PARTIES [ATTACHMENTS [URI]]]
 
 FOLDER/trytond.conf, FOLDER/password (of the user admin), FOLDER/data/crm.sqlite and the file store FOLDER/data/crm.
+With URI, the database is `crm` on that server instead, where it must be already, and empty.
 The database is made by trytond-admin with the modules party and sale_opportunity, the records by trytond's models:
 as many opportunities as parties, Chinese names among them, some with attachments. The same every time but for dates.
 """
@@ -26,7 +27,7 @@ def main():
     folder = os.path.abspath(sys.argv[1])
     parties = int(sys.argv[2]) if len(sys.argv) > 2 else 3000
     attachments = int(sys.argv[3]) if len(sys.argv) > 3 else 300
-    configuration = create_database(folder)
+    configuration = create_database(folder, sys.argv[4] if len(sys.argv) > 4 else 'sqlite://')
     pool = crm.start(configuration, DATABASE)
     company = create_company(pool)
     begin = time.monotonic()
@@ -37,18 +38,19 @@ def main():
         f'in {time.monotonic() - begin:.1f} s')
 
 
-def create_database(folder):
+def create_database(folder, uri):
     data = os.path.join(folder, 'data')
     os.makedirs(data)
     configuration = os.path.join(folder, 'trytond.conf')
     with open(configuration, 'w') as file:
-        file.write('# Tryton for tests\n[database]\nuri = sqlite://\n'
+        file.write(f'# Tryton for tests\n[database]\nuri = {uri}\n'
             f'path = {data}\n\n[web]\nlisten = 127.0.0.1:8000\n\n'
             '[email]\nuri = smtp://mail.example.org:25\nfrom = crm@example.org\n')
     password = os.path.join(folder, 'password')
     with open(password, 'w') as file:
         file.write(PASSWORD + '\n')
-    open(os.path.join(data, f'{DATABASE}.sqlite'), 'w').close()
+    if uri == 'sqlite://':
+        open(os.path.join(data, f'{DATABASE}.sqlite'), 'w').close()
     admin = ['/usr/bin/python3', '/usr/bin/trytond-admin', '-c', configuration, '-d', DATABASE]
     environment = dict(os.environ, TRYTONPASSFILE=password)
     for more in (['--all', '--email', 'admin@example.org'],

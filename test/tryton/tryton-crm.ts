@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { PostgresServer } from "../support/postgres-server.ts";
 import { commandOutput } from "../support/run-command.ts";
 
 /** Debian's own Python, for which its Tryton packages install; nothing is compiled into this folder. */
@@ -47,6 +48,33 @@ export async function makeTrytonCrm(folder: string): Promise<TrytonCrm> {
   const crm = trytonCrmIn(folder);
   const text = readFileSync(crm.configuration, "utf8");
   writeFileSync(crm.configuration, text.replace(/^path = .*$/m, `path = ${join(folder, "data")}`));
+  return crm;
+}
+
+/** The same on a server of PostgreSQL, made there the first time and loaded from a dump from then on. */
+export async function makeTrytonCrmOn(server: PostgresServer, folder: string): Promise<TrytonCrm> {
+  const cached = join(cacheFolder, `tryton-postgres-${await recipe()}`);
+  const dump = join(cached, "crm.dump");
+  const uri = `postgresql://postgres:any@127.0.0.1:${server.port}/`;
+  const client = ["-h", server.folder, "-p", String(server.port), "-U", "postgres"];
+  await server.sql("CREATE DATABASE crm");
+  if (existsSync(dump)) {
+    await commandOutput("pg_restore", [...client, "-d", "crm", dump]);
+  } else {
+    const making = `${cached}.${process.pid}`;
+    rmSync(making, { recursive: true, force: true });
+    mkdirSync(making, { recursive: true });
+    const args = [making, String(sizes.parties / 4), String(sizes.attachments / 4), uri];
+    await commandOutput(python, [...trytonScript("make-crm.py"), ...args]);
+    await commandOutput("pg_dump", [...client, "-Fc", "-f", join(making, "crm.dump"), "crm"]);
+    renameSync(making, cached);
+  }
+  cpSync(cached, folder, { recursive: true });
+  rmSync(join(folder, "crm.dump"));
+  const crm = trytonCrmIn(folder);
+  const text = readFileSync(crm.configuration, "utf8");
+  const placed = text.replace(/^path = .*$/m, `path = ${join(folder, "data")}`);
+  writeFileSync(crm.configuration, placed.replace(/^uri = postgresql.*$/m, `uri = ${uri}`));
   return crm;
 }
 

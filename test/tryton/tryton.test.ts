@@ -4,25 +4,12 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { DatabaseSync } from "node:sqlite";
 import { folderContent } from "../../demo/compare.ts";
-import { holdfast } from "../support/holdfast.ts";
+import { type Answer, answerOf } from "./answer-of.ts";
 import { resticOn } from "../support/restic.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 import { askTryton, makeTrytonCrm, trytonCrmIn } from "./tryton-crm.ts";
 import { startTryton } from "./tryton-server.ts";
 import { startWriter } from "./tryton-writer.ts";
-
-type Answer = Readonly<Record<string, unknown>>;
-
-/** Runs `holdfast --json` that must end well and gives its last object of this type. */
-async function answerOf(type: string, args: readonly string[], cwd: string, state: string): Promise<Answer> {
-  const env = { ...process.env, HOLDFAST_STATE: state };
-  const { code, stdout, stderr } = await holdfast(["--json", ...args], { cwd, env });
-  assert.ok(code === 0 || code === 3, `holdfast ${args.join(" ")} ended with ${code}: ${stderr}\n${stdout}`);
-  const lines = stdout.split("\n").filter((line) => line.startsWith("{"));
-  const found = lines.map((line) => JSON.parse(line) as Answer).findLast((answer) => answer["type"] === type);
-  assert.ok(found, stdout);
-  return found;
-}
 
 test("Tryton, backed up while it is written to, destroyed, and restored elsewhere, is as it was", async (context) => {
   using folder = temporaryFolder();

@@ -1,0 +1,87 @@
+import { basename, dirname } from "node:path";
+import type { DatabaseAddress } from "../database/database.ts";
+import { isPostgresUrl } from "../database/postgres/address.ts";
+import { isHoldfastError } from "../lib/errors.ts";
+import { setIniOption } from "./ini.ts";
+import type { PlacedParts } from "./platform.ts";
+import { knownBy } from "./tryton-install.ts";
+
+/** `[database] uri` of trytond: a server and a login with its password, but no database. */
+interface ServerUri {
+  /** `user@host:5432`, without the password. */
+  readonly login: string;
+  readonly password?: string;
+}
+
+function readUri(uri: string): ServerUri {
+  const authority = /^[a-z0-9]+:\/\/([^/?#]*)/i.exec(uri)?.[1] ?? "";
+  const at = authority.lastIndexOf("@");
+  const [user = "", ...password] = at < 0 ? [] : authority.slice(0, at).split(":");
+  const login = at < 0 ? authority : `${user}@${authority.slice(at + 1)}`;
+  return { login, ...(password.length > 0 && { password: decodeURIComponent(password.join(":")) }) };
+}
+
+/** The address of a database of this server: trytond's own login, unless `holdfast.yaml` names another. */
+export function trytonAddress(uri: string, named: string): DatabaseAddress {
+  const { login, password } = readUri(uri);
+  const own = `postgresql://${login}/${encodeURIComponent(named)}`;
+  if (!isPostgresUrl(named)) return { url: own, ...(password !== undefined && { password }) };
+  // The password belongs to trytond's user on trytond's server, and goes nowhere else.
+  const same = readUri(named).login === login;
+  return { url: named, ...(same && password !== undefined && { password }) };
+}
+
+/** `crm` of `postgresql://tryton@db/crm?sslmode=require` or of `crm`. */
+export function nameOfDatabase(named: string): string {
+  return isPostgresUrl(named) ? decodeURIComponent(basename(named.replace(/[?#].*$/s, ""))) : named;
+}
+
+/** Names of Tryton's databases on the server; none when it cannot be asked. */
+export async function databasesOn(
+  uri: string,
+  environment: Readonly<Record<string, string | undefined>>,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const { PostgresConnection } = await import("../database/postgres/connection.ts");
+  const ask = async (database: string, sql: string, values: readonly string[]) => {
+    await using connection = await PostgresConnection.open(trytonAddress(uri, database), { environment, signal });
+    return await connection.rows(sql, values);
+  };
+  try {
+    const all = await ask(
+      "postgres",
+      "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1",
+      [],
+    );
+    const found: string[] = [];
+    for (const [name] of all) {
+      const sql = "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relname = ANY ($1::text[])";
+      const rows = await ask(name ?? "", sql, [`{${knownBy.join(",")}}`]).catch(() => []);
+      if (name && rows[0]?.[0] === String(knownBy.length)) found.push(name);
+    }
+    return found;
+  } catch (error) {
+    if (isHoldfastError(error)) return [];
+    throw error;
+  }
+}
+
+/**
+ * `trytond.conf` for a restore: the server that the database is on now, and the folder of the file stores. A store is
+ * named like its database unless a prefix says otherwise: so it does where the database has another name now.
+ */
+export function moveTrytonServer(text: string, uri: string, placed: PlacedParts): string {
+  const [database] = placed.databases;
+  if (!database) return text;
+  const { login } = readUri(database.url);
+  // trytond's password is good for trytond's server only.
+  const server = login === readUri(uri).login ? uri : `postgresql://${login}/`;
+  const moved = setIniOption(text, "database", "uri", server);
+  const store = placed.folders.find(({ name }) => name === "filestore");
+  if (!store) return moved;
+  const withPath = setIniOption(moved, "database", "path", dirname(store.path));
+  const prefix = basename(store.path);
+  return prefix === nameOfDatabase(database.url)
+    ? withPath
+    : setIniOption(withPath, "attachment", "store_prefix", prefix);
+}
