@@ -215,7 +215,7 @@ test("a changed schema makes a new base", async () => {
 });
 
 test("rows that the database gives in another order are sorted here, and seen once", async () => {
-  await withTableStore(async ({ capture, lines }) => {
+  await withTableStore(async ({ capture, lines, open, signal }) => {
     const model = new TableModel(contactTable, 500);
     for (let id = 0; id < 300; id++) model.put(id, `contact ${id}`);
     const asText = (rows: string[]) => rows.toSorted();
@@ -232,6 +232,8 @@ test("rows that the database gives in another order are sorted here, and seen on
       assert.equal(seen, 300);
       assert.equal(next.sorted, true);
       assert.deepEqual(await lines(next.tree), model.lines());
+      assert.equal(next.rows, 300);
+      assert.deepEqual(await verifyTable(await open(next.tree), signal), []);
       last = next.tree;
     }
     const twice = (rows: string[]) => [...rows, ...rows];

@@ -204,7 +204,9 @@ class Capture {
     const own = new RunWriter(writing);
     const merges = options.kind === "differential" || before.runs.length >= writing.sizes.maxRuns;
     const merged = merges ? new RunWriter(writing) : undefined;
-    const tally = new RangeTally(before.ranges, writing.order);
+    // A copy: an attempt that ends at a row out of order must leave the sums as they were for the next one.
+    const ranges = before.ranges.map((range) => ({ ...range }));
+    const tally = new RangeTally(ranges, writing.order);
     const { sinceBase, sinceParent, baseBytes } = await this.#compare(before, { own, merged, tally });
     const ownTree = await this.#ownTree(own, before);
     const amounts = { own: ownTree, changed: merged ? sinceBase : sinceParent, sinceParent, sinceFull: sinceBase };
@@ -215,7 +217,7 @@ class Capture {
       await this.#compare({ ...before, runFiles: [] }, { base });
       return { ...amounts, base: await base.finish(), runs: [], newBase: "folded" };
     }
-    const base = { tree: before.baseTree, partNames: before.partNames, ranges: before.ranges };
+    const base = { tree: before.baseTree, partNames: before.partNames, ranges };
     if (!merged) {
       const added = own.entries === 0 ? [] : [{ name: nextRunName(before.runs), tree: ownTree }];
       return { ...amounts, base, runs: [...before.runs, ...added] };
