@@ -11,6 +11,7 @@ export async function checkMysql(address: DatabaseAddress, signal: AbortSignal):
   const { schema } = await inspectDatabase(session);
   const damage: string[] = [];
   const orphans: string[] = [];
+  const present = new Set(schema.tables.map(({ name }) => name));
   for (const { name, foreignKeys, schema: own } of schema.tables) {
     const answers = await session.query(`CHECK TABLE ${quoteName(name)} QUICK`);
     for (const [, , kind, text] of answers) {
@@ -20,19 +21,24 @@ export async function checkMysql(address: DatabaseAddress, signal: AbortSignal):
     }
     for (const { columns, table, tableSchema, referenced } of foreignKeys) {
       if (tableSchema !== own) continue;
-      const [row] = await session.query(antiJoin(name, columns, table, referenced));
+      const [row] = await session.query(antiJoin(name, columns, present.has(table) ? table : undefined, referenced));
       if (row?.[0] !== "0") orphans.push(`${name} -> ${table}: ${row?.[0]}`);
     }
   }
   return { damage, orphans };
 }
 
-/** As MATCH SIMPLE, which is all that the server knows: a row with a NULL refers to nothing. */
-function antiJoin(child: string, columns: readonly string[], parent: string, referenced: readonly string[]): string {
+/**
+ * Without checks, a key may refer to a table that is not there: then every row refers to nothing. As MATCH SIMPLE, which is all that the server knows: a row with a NULL refers to nothing.
+ */
+function antiJoin(
+  child: string,
+  columns: readonly string[],
+  parent: string | undefined,
+  referenced: readonly string[],
+): string {
   const same = columns.map((column, at) => `p.${quoteName(referenced[at] ?? "")}=c.${quoteName(column)}`).join(" AND ");
   const given = columns.map((column) => `c.${quoteName(column)} IS NOT NULL`).join(" AND ");
-  return (
-    `SELECT COUNT(*) FROM ${quoteName(child)} c WHERE ${given} AND ` +
-    `NOT EXISTS (SELECT 1 FROM ${quoteName(parent)} p WHERE ${same})`
-  );
+  const found = parent === undefined ? "" : ` AND NOT EXISTS (SELECT 1 FROM ${quoteName(parent)} p WHERE ${same})`;
+  return `SELECT COUNT(*) FROM ${quoteName(child)} c WHERE ${given}${found}`;
 }
