@@ -65,7 +65,7 @@ export async function makeTrytonCrmOn(server: PostgresServer, folder: string): P
     rmSync(making, { recursive: true, force: true });
     mkdirSync(making, { recursive: true });
     const args = [making, String(sizes.parties / 4), String(sizes.attachments / 4), uri];
-    await commandOutput(python, [...trytonScript("make-crm.py"), ...args]);
+    await commandOutput(python, [...trytonScript("make-crm.py"), ...args], { timeoutMs: 280_000 });
     await commandOutput("pg_dump", [...client, "-Fc", "-f", join(making, "crm.dump"), "crm"]);
     renameSync(making, cached);
   }
