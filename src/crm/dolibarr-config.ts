@@ -49,7 +49,7 @@ function databaseUrl(name: string, given: (name: string) => string | undefined, 
   // PHP takes `localhost:/path/to/socket`, too.
   const socket = /^[^:]*:(\/.+)$/.exec(host)?.[1];
   url.hostname = socket !== undefined || host === "" ? "localhost" : host;
-  if (port !== undefined && port !== "0" && host !== "localhost") url.port = port;
+  if (port !== undefined && port !== "0" && url.hostname !== "localhost") url.port = port;
   url.username = encodeURIComponent(given("db_user") ?? "");
   url.pathname = `/${encodeURIComponent(name)}`;
   if (socket !== undefined) url.searchParams.set("socket", socket);

@@ -41,6 +41,7 @@ export async function renameDatabase(
     await moveTables(session, from, to);
   }
   await session.run(`USE ${quoteName(to)}`);
+  await session.run("SET SESSION foreign_key_checks=0");
   for (const statement of marker.statements) {
     await session.run(statement).catch((error: unknown) => {
       const code = error instanceof HoldfastError ? serverCode(error.cause) : undefined;
@@ -71,6 +72,7 @@ async function begin(session: Session, from: string, to: string, events: "asleep
   await session.run(`CREATE DATABASE ${quoteName(to)} CHARACTER SET ${charset} COLLATE ${collation}`);
   const statements = [
     ...(await sequenceDefaults(session, from)),
+    ...(await danglingKeys(session)),
     ...after.map((one) => eventState(one, events)),
     // The comment tells who it is (`identity.ts`): two must not have it.
     ...(comment ? [`ALTER DATABASE COMMENT ${quoteText(comment)}`] : []),
@@ -138,4 +140,24 @@ async function sequenceDefaults(session: Session, database: string): Promise<rea
     const plain = (value ?? "").replaceAll(`${quoteName(database)}.`, "");
     return `ALTER TABLE ${quoteName(table ?? "")} ALTER COLUMN ${quoteName(column ?? "")} SET DEFAULT (${plain})`;
   });
+}
+
+/** A foreign key to a table that is not there stays behind with the database's old name, and is made again. */
+async function danglingKeys(session: Session): Promise<readonly string[]> {
+  const rows = await session.query(
+    "SELECT TABLE_NAME, CONSTRAINT_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS r WHERE CONSTRAINT_SCHEMA=DATABASE() " +
+      "AND UNIQUE_CONSTRAINT_SCHEMA=DATABASE() AND NOT EXISTS (SELECT 1 FROM information_schema.TABLES t " +
+      "WHERE t.TABLE_SCHEMA=DATABASE() AND t.TABLE_NAME=r.REFERENCED_TABLE_NAME)",
+  );
+  const statements: string[] = [];
+  const ifThere = session.server.flavour === "mariadb" ? "IF EXISTS " : "";
+  for (const [table, key] of rows) {
+    const [shown] = await session.query(`SHOW CREATE TABLE ${quoteName(table ?? "")}`);
+    const name = quoteName(key ?? "");
+    const line = shown?.[1]?.split("\n").find((one) => one.trimStart().startsWith(`CONSTRAINT ${name} FOREIGN KEY`));
+    if (line === undefined) continue;
+    const alter = `ALTER TABLE ${quoteName(table ?? "")}`;
+    statements.push(`${alter} DROP FOREIGN KEY ${ifThere}${name}`, `${alter} ADD ${line.trim().replace(/,$/, "")}`);
+  }
+  return statements;
 }

@@ -1,0 +1,67 @@
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { commandOutput } from "../support/run-command.ts";
+import type { MariadbServer } from "../support/mariadb-server.ts";
+
+/** A Dolibarr as it is installed: `htdocs/conf/conf.php`, documents, and its database. */
+export interface DolibarrCrm {
+  readonly folder: string;
+  readonly documents: string;
+  readonly configuration: string;
+  readonly database: string;
+  /** What `conf.php` says; the user may make databases of names that begin with the CRM's. */
+  readonly user: string;
+}
+
+const password = 'd0li\'s "pass"';
+
+/** @param data the folder with Dolibarr's own demo data */
+export async function makeDolibarr(root: string, data: string, server: MariadbServer): Promise<DolibarrCrm> {
+  const folder = join(root, "dolibarr");
+  const conf = join(folder, "htdocs/conf");
+  const documents = join(folder, "documents");
+  mkdirSync(conf, { recursive: true });
+  const [database, user] = ["dolibarr", "doli"];
+  await server.sql(
+    `CREATE DATABASE ${database} CHARACTER SET utf8mb3 COLLATE utf8mb3_unicode_ci;
+     CREATE USER ${user}@localhost IDENTIFIED BY '${password.replaceAll("'", "''")}';
+     GRANT ALL ON \`${database}%\`.* TO ${user}@localhost; GRANT RELOAD, PROCESS ON *.* TO ${user}@localhost;`,
+  );
+  const dump = await commandOutput("xz", ["--decompress", "--stdout", join(data, "dolibarr/demo-9.0.0.sql.xz")]);
+  await server.sql(dump, database);
+  await commandOutput("tar", [
+    "--extract",
+    "--gzip",
+    "--file",
+    join(data, "dolibarr/documents-9.0.0.tgz"),
+    "--directory",
+    folder,
+  ]);
+  renameSync(join(folder, "documents_demo"), documents);
+  const configuration = join(conf, "conf.php");
+  writeFileSync(
+    configuration,
+    `<?php
+// $dolibarr_main_db_name='not-this-one';
+$dolibarr_main_url_root='https://crm.example.org/dolibarr';
+$dolibarr_main_document_root="${folder}/htdocs";
+$dolibarr_main_data_root='${documents}';
+$dolibarr_main_db_host='localhost:${server.socket}';
+$dolibarr_main_db_port='3306';
+$dolibarr_main_db_name='${database}';
+$dolibarr_main_db_prefix='llx_';
+$dolibarr_main_db_user='${user}';
+$dolibarr_main_db_pass='crypted:${encoded(password)}';
+$dolibarr_main_db_type='mysqli';
+$dolibarr_main_instance_unique_id='${"ab".repeat(16)}';
+$dolibarr_cron_allow_cli='1';
+`,
+  );
+  writeFileSync(join(folder, "htdocs/filefunc.inc.php"), "<?php\ndefine('DOL_VERSION', '9.0.0');\n");
+  return { folder, documents, configuration, database, user };
+}
+
+/** As Dolibarr's `dol_encode` hides a password. */
+function encoded(text: string): string {
+  return Buffer.from(Buffer.from(text, "utf8").map((byte) => (byte + 17) & 255)).toString("base64");
+}

@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { folderContent } from "../../demo/compare.ts";
+import { holdfast } from "../support/holdfast.ts";
+import { startMariadb } from "../support/mariadb-server.ts";
+import { resticOn } from "../support/restic.ts";
+import { commandOutput, runCommand } from "../support/run-command.ts";
+import { temporaryFolder } from "../support/temp-folder.ts";
+import { makeDolibarr } from "./dolibarr-crm.ts";
+
+const data = process.env["HOLDFAST_TEST_DATA"];
+const isHere = data !== undefined && existsSync(join(data, "dolibarr/demo-9.0.0.sql.xz"));
+const leftOut = isHere ? "" : " (left out: HOLDFAST_TEST_DATA names no folder with Dolibarr's demo data)";
+
+/** A working day: what people change, and a document that they add. */
+const day = `
+  UPDATE llx_societe SET nom = CONCAT(nom, ' 有限公司') WHERE rowid % 3 = 0;
+  UPDATE llx_facture SET note_private = 'a\\tb\\nc' WHERE rowid % 5 = 0;
+  DELETE FROM llx_actioncomm WHERE id % 7 = 0;
+  INSERT INTO llx_socpeople(lastname, firstname, entity, fk_user_creat) VALUES ('Zoë', 'Ünal', 1, NULL);
+  INSERT INTO llx_ecm_files(label, entity, filename, filepath) VALUES ('x', 1, 'new.pdf', '/facture/NEW');
+`;
+
+/** Lines that only one of two dumps has. Foreign keys of one table may come in another order. */
+function differences(a: string, b: string): readonly string[] {
+  const lines = (dump: string): readonly string[] => dump.split("\n").map((line) => line.replace(/,$/, ""));
+  const [left, right] = [lines(a), lines(b)];
+  const [inLeft, inRight] = [new Set(left), new Set(right)];
+  assert.equal(left.length, right.length);
+  return [...left.filter((line) => !inRight.has(line)), ...right.filter((line) => !inLeft.has(line))].slice(0, 10);
+}
+
+test(`Dolibarr's own demo data: backed up, changed, destroyed, restored, undone, cloned${leftOut}`, async () => {
+  if (!isHere) return;
+  using root = temporaryFolder();
+  await using server = await startMariadb(["--log-bin=log", "--event-scheduler=ON"]);
+  const crm = await makeDolibarr(root.path, data, server);
+  const env = { ...process.env, HOME: root.path, HOLDFAST_STATE: join(root.path, "state") };
+  const run = async (...args: readonly string[]) => {
+    const result = await holdfast(args, { cwd: crm.folder, env });
+    assert.ok(result.code === 0 || result.code === 3, `${args.join(" ")}: ${result.stdout}${result.stderr}`);
+    return result;
+  };
+  const json = async (...args: readonly string[]) => {
+    const { stdout } = await run(...args, "--json");
+    return JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Record<string, unknown>;
+  };
+  const dumped = (name = crm.database): Promise<string> =>
+    commandOutput("mariadb-dump", [
+      ...[
+        "--no-defaults",
+        `--socket=${server.socket}`,
+        "--user=root",
+        "--skip-comments",
+        "--hex-blob",
+        "--order-by-primary",
+      ],
+      ...["--skip-extended-insert", "--single-transaction", "--tz-utc", name],
+    ]);
+
+  await run("init", "--yes", "--repository", "../backups", "--password-file", "../password.txt");
+  const yaml = readFileSync(join(crm.folder, "holdfast.yaml"), "utf8");
+  assert.match(yaml, /platform: dolibarr/);
+  assert.doesNotMatch(yaml, /d0li/);
+  const doctor = await holdfast(["doctor"], { cwd: crm.folder, env });
+  assert.match(doctor.stdout + doctor.stderr, /BINLOG MONITOR|BINLOG/);
+
+  const first = await json("backup", "full");
+  const warnings = first["warnings"] as readonly { readonly code: string; readonly subject: string }[];
+  assert.equal(warnings.filter(({ code }) => code === "file-missing").length, 7, JSON.stringify(warnings));
+  assert.ok(
+    warnings.some(({ code, subject }) => code === "not-covered" && /llx_/.test(subject)),
+    "the MyISAM table",
+  );
+
+  await server.sql(day, crm.database);
+  writeFileSync(join(crm.documents, "facture/note.txt"), "a new document\n");
+  const second = await json("backup", "incremental");
+  const point = String(second["snapshot"]).slice(0, 8);
+  const rows = second["rows"] as { readonly changedRows: number; readonly rows: number };
+  assert.ok(rows.changedRows > 10 && rows.changedRows < 200, JSON.stringify(rows));
+  const password = readFileSync(join(root.path, "password.txt"), "utf8").trim();
+  await resticOn(join(root.path, "backups"), password).check();
+
+  const was = { dump: await dumped(), documents: folderContent(crm.documents) };
+  await server.sql(
+    "SET foreign_key_checks=0; DROP TABLE llx_societe, llx_facture; DELETE FROM llx_const",
+    crm.database,
+  );
+  rmSync(join(crm.documents, "societe"), { recursive: true });
+  const destroyed = await dumped();
+  const plan = await json("restore", "plan", point, "--system", "--exact");
+  const applied = await json("restore", "apply", String(plan["id"]), "--confirm", "dolibarr");
+  assert.deepEqual(differences(await dumped(), was.dump), []);
+  assert.deepEqual(folderContent(crm.documents), was.documents);
+  assert.ok(applied["undo"] !== undefined);
+  await run("restore", "undo");
+  assert.deepEqual(differences(await dumped(), destroyed), []);
+
+  const clone = `mariadb://${crm.user}@localhost/dolibarr_clone?socket=${encodeURIComponent(server.socket)}`;
+  const copy = await json(
+    "restore",
+    "plan",
+    point,
+    "--system",
+    "--target",
+    "../clone",
+    "--to-database",
+    clone,
+    "--as",
+    "clone",
+  );
+  await json("restore", "apply", String(copy["id"]));
+  const settings = await server.sql(
+    `SELECT value FROM llx_const WHERE name='MAIN_DISABLE_ALL_MAILS'; SELECT COUNT(*) FROM llx_cronjob WHERE status<>0;
+     SELECT COUNT(*) FROM llx_const WHERE name LIKE 'PAYPAL%' OR name LIKE '%CRON\\_KEY' OR name LIKE 'STRIPE%';
+     SELECT COUNT(*) FROM llx_user WHERE api_key IS NOT NULL; SELECT COUNT(*) > 10 FROM llx_societe;`,
+    "dolibarr_clone",
+  );
+  assert.equal(settings, "1\n0\n0\n0\n1\n");
+  const conf = readFileSync(join(root.path, "clone/htdocs/conf/conf.php"), "utf8");
+  assert.match(conf, /db_name='dolibarr_clone'/);
+  assert.match(conf, /url_root='http:\/\/localhost'/);
+  assert.match(conf, /cron_allow_cli='0'/);
+  const root_ = /data_root='([^']+)'/.exec(conf)?.[1] ?? "";
+  assert.deepEqual(folderContent(root_), was.documents);
+  const syntax = await runCommand("php", ["--syntax-check"], { input: conf }).catch(() => undefined);
+  assert.ok(syntax === undefined || syntax.code === 0, syntax?.stdout);
+});
