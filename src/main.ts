@@ -117,8 +117,8 @@ function stateFolder(environment: NodeJS.ProcessEnv): string {
 function cacheFolder(environment: NodeJS.ProcessEnv): string {
   const { HOLDFAST_CACHE: own, XDG_CACHE_HOME: cache, HOME: home } = environment;
   if (own) return own;
-  if (cache) return join(cache, "holdfast");
-  return home ? join(home, ".cache/holdfast") : "/var/cache/holdfast";
+  if (cache) return join(cache, "holdfast/repositories");
+  return home ? join(home, ".cache/holdfast/repositories") : "/var/cache/holdfast/repositories";
 }
 
 function version(): string {

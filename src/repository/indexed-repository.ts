@@ -1,4 +1,5 @@
-import { indexJson, parseIndexFile } from "../format/index-file.ts";
+import { indexJson } from "../format/index-file.ts";
+import { scanIndex } from "../format/index-scan.ts";
 import { openUnpacked, sealUnpacked } from "../format/unpacked.ts";
 import { snapshotJson } from "../format/snapshot-json.ts";
 import type { MasterKey } from "../format/crypto.ts";
@@ -90,15 +91,18 @@ export async function loadIndexedRepository(opened: OpenedRepository, signal: Ab
 }
 
 function addIndexFile(json: Buffer, index: BlobIndex, packs: PackTable, marked: Set<string>): void {
-  const file = parseIndexFile(json);
-  for (const { id } of file.marked) marked.add(id);
-  for (const { id, blobs } of file.packs) {
-    // The same pack may stand in two index files.
-    if (packs.has(id)) continue;
-    const number = packs.number(id);
-    for (const blob of blobs) {
-      packs.extend(number, blob.offset + blob.length);
-      index.add(blob.type, blob.id, number, blob.offset, blob.length, blob.uncompressedLength);
-    }
-  }
+  let number = 0;
+  scanIndex(json, {
+    pack(id) {
+      // The same pack may stand in two index files.
+      if (packs.has(id)) return "skip";
+      number = packs.number(id);
+      return "take";
+    },
+    blob(type, id, offset, length, plainLength) {
+      packs.extend(number, offset + length);
+      index.add(type, id, number, offset, length, plainLength);
+    },
+    marked: (id) => marked.add(id),
+  });
 }

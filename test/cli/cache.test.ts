@@ -6,7 +6,7 @@ import { cliCrm } from "./cli-crm.ts";
 
 test("a cache is filled when it is asked for, may be deleted, and hides nothing from verify", async () => {
   using crm = cliCrm();
-  const cache = join(crm.folder, "../home/.cache/holdfast");
+  const cache = join(crm.folder, "../home/.cache/holdfast/repositories");
   assert.equal((await crm.run(["init"])).code, 0);
   assert.equal((await crm.run(["backup"])).code, 0);
   assert.equal((await crm.run(["browse", "/files"])).code, 0);
