@@ -55,13 +55,14 @@ export async function forget(engine: Engine, input: ForgetInput, run: Run): Prom
     await using _lock = await repository.lock("shared", lockOptions(input, run));
     return reportOf(await decide(repository, input, run), input, run, started);
   }
-  await using lock = await lockFor(repository, input, run);
-  const decision = await decide(repository, input, run);
+  const gone: ForgetRow[] = [];
+  await using lock = await lockFor(repository, input, run, gone);
+  const decision = await decide(repository, input, run, gone);
   run.report({ type: "phase", phase: "forget", subject: repository.location });
   // The oldest first: cut off anywhere, what is left is what a policy would rather keep.
   const ids = decision.remove.map(({ id }) => id).toReversed();
   await repository.removeSnapshots(ids, { signal: run.signal, lock });
-  return reportOf(decision, input, run, started);
+  return reportOf({ ...decision, remove: [...decision.remove, ...gone] }, input, run, started);
 }
 
 interface Decision {
@@ -71,9 +72,17 @@ interface Decision {
   readonly warnings: readonly Warning[];
 }
 
-async function decide(repository: Repository, { what, zone }: ForgetInput, run: Run): Promise<Decision> {
+/** `gone`: what was removed already, to make room for the lock. */
+async function decide(
+  repository: Repository,
+  { what, zone }: ForgetInput,
+  run: Run,
+  gone: readonly ForgetRow[] = [],
+): Promise<Decision> {
   const all = await repository.snapshots(run.signal);
-  return what.kind === "ids" ? byIds(all, what.ids, zone, run.now()) : byPolicy(all, what, zone, run.now());
+  if (what.kind === "policy") return byPolicy(all, what, zone, run.now());
+  const ids = what.ids.filter((prefix) => !gone.some(({ id }) => id.startsWith(prefix.toLowerCase())));
+  return byIds(all, ids, zone, run.now());
 }
 
 function byPolicy(
@@ -125,7 +134,7 @@ function byIds(all: readonly StoredSnapshot[], ids: readonly string[], zone: str
  * An exclusive lock. On a disk that is so full that not even a lock can be written, nobody else can write one either: if
  * there is none, one snapshot that is to go is removed first, which makes the room.
  */
-async function lockFor(repository: Repository, input: ForgetInput, run: Run): Promise<Lock> {
+async function lockFor(repository: Repository, input: ForgetInput, run: Run, gone: ForgetRow[]): Promise<Lock> {
   try {
     return await repository.lock("exclusive", lockOptions(input, run));
   } catch (error) {
@@ -133,6 +142,7 @@ async function lockFor(repository: Repository, input: ForgetInput, run: Run): Pr
     const { remove } = await decide(repository, input, run);
     const oldest = remove.at(-1);
     if (oldest === undefined || !(await repository.makeRoom({ snapshot: oldest.id }, run.signal))) throw error;
+    gone.push(oldest);
     return repository.lock("exclusive", lockOptions(input, run));
   }
 }

@@ -19,6 +19,8 @@ export interface RewriteOptions {
   readonly markTime?: string;
   /** Marks that are to go: of packs that are deleted, or that an index names. */
   readonly isOldMark: (id: Id) => boolean;
+  /** A new file holds about so many blobs, of as many old ones as come to that. Few where there is little room. */
+  readonly blobsAFile: number;
   /** Called as soon as no index names these packs any more. */
   readonly onUnnamed: (packs: readonly IndexedPackRecord[]) => Promise<void>;
 }
@@ -49,7 +51,7 @@ export async function rewriteIndex(options: RewriteOptions): Promise<readonly In
   const added: IndexFileRecord[] = [];
   let from = 0;
   while (from < works.length) {
-    const to = groupEnd(works, from);
+    const to = groupEnd(works, from, options.blobsAFile);
     const group = works.slice(from, to);
     from = to;
     const kept = [...new Set(group.flatMap((work) => work.kept))].filter((pack) => !named.has(pack));
@@ -108,14 +110,15 @@ function worksOf({ state, dropped, isOldMark }: RewriteOptions): readonly Work[]
     .toSorted((a, b) => a.blobs - b.blobs);
 }
 
-/** As many files as fit into one. */
-function groupEnd(works: readonly Work[], from: number): number {
-  let blobs = 0;
-  let to = from;
-  while (to < works.length) {
-    blobs += works[to]?.blobs ?? 0;
-    if (blobs > maxIndexBlobs && to > from) break;
-    to++;
+/** As many files as fit into one; those of which nothing is kept by themselves, since for them nothing is written. */
+function groupEnd(works: readonly Work[], from: number, blobsAFile: number): number {
+  const first = works[from]?.blobs ?? 0;
+  let blobs = first;
+  let to = from + 1;
+  for (; to < works.length; to++) {
+    const more = works[to]?.blobs ?? 0;
+    blobs += more;
+    if (first === 0 ? more > 0 : blobs > blobsAFile) break;
   }
   return to;
 }

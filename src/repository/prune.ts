@@ -1,5 +1,5 @@
 import type { MasterKey } from "../format/crypto.ts";
-import { indexJson } from "../format/index-file.ts";
+import { indexJson, maxIndexBlobs } from "../format/index-file.ts";
 import { formatTime, parseTime } from "../format/time.ts";
 import type { Id } from "../format/tree.ts";
 import { sealUnpacked } from "../format/unpacked.ts";
@@ -200,6 +200,7 @@ async function applyPrune(
       state,
       dropped,
       ...markTime,
+      blobsAFile: (await free()) < spareBytes ? 1 : maxIndexBlobs,
       isOldMark: (id) => !waiting.has(id),
       onUnnamed: async (packs) => {
         const there = packs.map(({ id }) => id).filter((id) => sizes.has(id));

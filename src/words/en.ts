@@ -723,30 +723,30 @@ export const en = {
         maxRepackSize: "with --prune: how much may be written anew",
         wait: "wait for somebody's lock to be released (default: without limit)",
       },
-      hold: {
-        summary: "keep a recovery point from being forgotten until it is released",
-        options: {
-          until: "the last day on which it is held, such as 2027-01-31",
-          wait: "wait for somebody's lock to be released (default: without limit)",
-        },
-        arguments: { point: "latest, a snapshot's id or @moment" },
+      arguments: { ids: "snapshots to remove, by their ids, in place of rules" },
+    },
+    hold: {
+      summary: "keep a recovery point from being forgotten until it is released",
+      options: {
+        until: "the last day on which it is held, such as 2027-01-31",
+        wait: "wait for somebody's lock to be released (default: without limit)",
       },
-      release: {
-        summary: "let go of a recovery point that is held",
-        options: { wait: "wait for somebody's lock to be released (default: without limit)" },
-        arguments: { point: "latest, a snapshot's id or @moment" },
-      },
-      prune: {
-        summary: "give back the space of what no recovery point needs any more",
-        options: {
-          dryRun: "only show what would be done",
-          now: "delete at once; else packs leave the index now and are deleted by a later prune",
-          deleteAfter: "how long packs are kept before a later prune deletes them (default: 23h)",
-          maxUnused: "how much waste may stay, such as 5% or 1GB (default: 5%)",
-          maxRepackSize: "how much may be written anew, such as 2GB (default: unlimited)",
-          wait: "wait for somebody's lock to be released (default: without limit)",
-        },
-        arguments: {},
+      arguments: { point: "latest, a snapshot's id or @moment" },
+    },
+    release: {
+      summary: "let go of a recovery point that is held",
+      options: { wait: "wait for somebody's lock to be released (default: without limit)" },
+      arguments: { point: "latest, a snapshot's id or @moment" },
+    },
+    prune: {
+      summary: "give back the space of what no recovery point needs any more",
+      options: {
+        dryRun: "only show what would be done",
+        now: "delete at once; else packs leave the index now and are deleted by a later prune",
+        deleteAfter: "how long packs are kept before a later prune deletes them (default: 23h)",
+        maxUnused: "how much waste may stay, such as 5% or 1GB (default: 5%)",
+        maxRepackSize: "how much may be written anew, such as 2GB (default: unlimited)",
+        wait: "wait for somebody's lock to be released (default: without limit)",
       },
       arguments: {},
     },
