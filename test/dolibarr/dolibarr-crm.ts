@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { commandOutput } from "../support/run-command.ts";
 import type { MariadbServer } from "../support/mariadb-server.ts";
@@ -17,27 +17,28 @@ const password = 'd0li\'s "pass"';
 
 /** @param data the folder with Dolibarr's own demo data */
 export async function makeDolibarr(root: string, data: string, server: MariadbServer): Promise<DolibarrCrm> {
-  const folder = join(root, "dolibarr");
+  const crm = await emptyDolibarr(join(root, "dolibarr"), server);
+  const dump = await commandOutput("xz", ["--decompress", "--stdout", join(data, "dolibarr/demo-9.0.0.sql.xz")]);
+  await server.sql(dump, crm.database);
+  const archive = join(data, "dolibarr/documents-9.0.0.tgz");
+  await commandOutput("tar", ["--extract", "--gzip", "--file", archive, "--directory", crm.folder]);
+  rmdirSync(crm.documents);
+  renameSync(join(crm.folder, "documents_demo"), crm.documents);
+  return crm;
+}
+
+/** One that was just installed: its database has no tables yet. */
+export async function emptyDolibarr(folder: string, server: MariadbServer): Promise<DolibarrCrm> {
   const conf = join(folder, "htdocs/conf");
   const documents = join(folder, "documents");
   mkdirSync(conf, { recursive: true });
+  mkdirSync(documents);
   const [database, user] = ["dolibarr", "doli"];
   await server.sql(
     `CREATE DATABASE ${database} CHARACTER SET utf8mb3 COLLATE utf8mb3_unicode_ci;
      CREATE USER ${user}@localhost IDENTIFIED BY '${password.replaceAll("'", "''")}';
      GRANT ALL ON \`${database}%\`.* TO ${user}@localhost; GRANT RELOAD, PROCESS ON *.* TO ${user}@localhost;`,
   );
-  const dump = await commandOutput("xz", ["--decompress", "--stdout", join(data, "dolibarr/demo-9.0.0.sql.xz")]);
-  await server.sql(dump, database);
-  await commandOutput("tar", [
-    "--extract",
-    "--gzip",
-    "--file",
-    join(data, "dolibarr/documents-9.0.0.tgz"),
-    "--directory",
-    folder,
-  ]);
-  renameSync(join(folder, "documents_demo"), documents);
   const configuration = join(conf, "conf.php");
   writeFileSync(
     configuration,

@@ -6,7 +6,7 @@ import { folderContent } from "../../demo/compare.ts";
 import { holdfast } from "../support/holdfast.ts";
 import { startMariadb } from "../support/mariadb-server.ts";
 import { resticOn } from "../support/restic.ts";
-import { commandOutput, runCommand } from "../support/run-command.ts";
+import { commandOutput } from "../support/run-command.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 import { makeDolibarr } from "./dolibarr-crm.ts";
 
@@ -124,8 +124,6 @@ test(`Dolibarr's own demo data: backed up, changed, destroyed, restored, undone,
   assert.match(conf, /db_name='dolibarr_clone'/);
   assert.match(conf, /url_root='http:\/\/localhost'/);
   assert.match(conf, /cron_allow_cli='0'/);
-  const root_ = /data_root='([^']+)'/.exec(conf)?.[1] ?? "";
-  assert.deepEqual(folderContent(root_), was.documents);
-  const syntax = await runCommand("php", ["--syntax-check"], { input: conf }).catch(() => undefined);
-  assert.ok(syntax === undefined || syntax.code === 0, syntax?.stdout);
+  const documents = /data_root='([^']+)'/.exec(conf)?.[1] ?? "";
+  assert.deepEqual(folderContent(documents), was.documents);
 });
