@@ -114,7 +114,7 @@ test("tables that are to be left empty are, and rows are shown to whoever asks, 
   const capture = await backup(repository, path, {
     kind: "full",
     emptyTables: ["session"],
-    onBatch: ({ name }, { rows }) => seen.set(name, (seen.get(name) ?? 0) + rows),
+    onBatch: { wants: () => true, see: ({ name }, { rows }) => seen.set(name, (seen.get(name) ?? 0) + rows) },
   });
   const stored = await readDatabase(await repository.index(), capture.tree, sqliteEngine, repository.signal);
   const counts = Object.fromEntries(stored.tables.map(({ table, rowCount }) => [table.name, rowCount]));

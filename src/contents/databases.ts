@@ -8,6 +8,7 @@ import type {
 } from "../database/database.ts";
 import type { Id, TreeNode } from "../format/tree.ts";
 import type { Event, Warning } from "../lib/events.ts";
+import { isDamage } from "../repository/child-trees.ts";
 import type { BlobReader, Upload } from "../repository/repository.ts";
 import { escapeName, layout, tableFolder } from "./layout.ts";
 import type { BackupKind, DatabaseManifest, TableManifest } from "./manifest.ts";
@@ -40,10 +41,15 @@ export interface CaptureDatabaseOptions {
   readonly emptyTables: readonly string[];
   /** RFC 3339: of this backup. */
   readonly time: string;
-  /** Sees every row that is captured once, in batches. */
-  readonly onBatch?: (table: TableSchema, batch: RowBatch) => void;
+  /** Sees every row of the tables that it wants to see, once, in batches. */
+  readonly onBatch?: RowWatcher;
   readonly signal: AbortSignal;
   readonly report: (event: Event) => void;
+}
+
+export interface RowWatcher {
+  readonly wants: (table: TableSchema) => boolean;
+  readonly see: (table: TableSchema, batch: RowBatch) => void;
 }
 
 /** Sums over the tables; see `TableCapture` for each. */
@@ -73,6 +79,11 @@ export async function captureDatabase(options: CaptureDatabaseOptions): Promise<
   const progress = { bytes: 0, rows: 0 };
   for (const table of schema.tables) {
     captured.push(await captureOne(options, before, table, progress));
+  }
+  const told = Map.groupBy(captured, ({ capture }) => capture.method);
+  for (const [method, tables] of told) {
+    if (method === undefined) continue;
+    options.report({ type: "note", code: "table-method", facts: { count: tables.length, method } });
   }
   const layouts = captured.map(({ table, capture }) => tableLayout(table, capture));
   const file = async (name: string, content: string): Promise<TreeNode> => {
@@ -146,7 +157,8 @@ async function captureOne(
     blobs: options.reader,
     cutKey: options.cutKey,
     time,
-    ...(options.onBatch && { onBatch: options.onBatch }),
+    mark: was?.mark,
+    ...(options.onBatch?.wants(table) && { onBatch: options.onBatch.see }),
     onProgress: (rows, bytes) => {
       progress.rows += rows;
       progress.bytes += bytes;
@@ -161,15 +173,31 @@ async function captureOne(
   const lastFull = capture.newBase === undefined && was ? was.lastFull : { snapshotTime: time, tree: capture.base };
   const { schema, name, fingerprint } = table;
   const folder = tableFolder(schema, name);
-  return { table, capture, manifest: { schema, name, folder, rows: capture.rows, lastFull, fingerprint } };
+  const mark = options.emptyTables.includes(name) ? undefined : await read.mark?.(signal);
+  const manifest = {
+    schema,
+    name,
+    folder,
+    rows: capture.rows,
+    lastFull,
+    fingerprint,
+    ...(mark !== undefined && { mark }),
+  };
+  return { table, capture, manifest };
 }
 
 async function treesBefore({ parent, reader, signal }: CaptureDatabaseOptions): Promise<TreesBefore> {
   if (!parent) return { root: undefined, tables: undefined, schemas: new Map() };
-  const root = { id: parent.tree, tree: await reader.loadTree(parent.tree, signal) };
-  const id = findNode(root.tree, layout.tables)?.subtree;
-  const tables = id === undefined ? undefined : { id, tree: await reader.loadTree(id, signal) };
-  return { root, tables, schemas: tables ? await schemaFolders(reader, tables.tree, signal) : new Map() };
+  try {
+    const root = { id: parent.tree, tree: await reader.loadTree(parent.tree, signal) };
+    const id = findNode(root.tree, layout.tables)?.subtree;
+    const tables = id === undefined ? undefined : { id, tree: await reader.loadTree(id, signal) };
+    return { root, tables, schemas: tables ? await schemaFolders(reader, tables.tree, signal) : new Map() };
+  } catch (error) {
+    // Damaged: as if there were none, so that all of it is stored anew.
+    if (!isDamage(error)) throw error;
+    return { root: undefined, tables: undefined, schemas: new Map() };
+  }
 }
 
 /** Tree of `tables/`: a folder for each schema, in it one for each table. */

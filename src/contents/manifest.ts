@@ -19,6 +19,8 @@ export interface TableManifest {
    */
   readonly lastFull: { readonly snapshotTime: string; readonly tree: Id };
   readonly fingerprint: string;
+  /** What the engine needs to tell changes since this snapshot; absent: it cannot. */
+  readonly mark?: string;
 }
 
 export interface DatabaseManifest {
@@ -88,6 +90,7 @@ const table: Check<TableManifest> = object({
   rows: count,
   lastFull: object({ snapshotTime: text, tree: hexId }),
   fingerprint: text,
+  mark: optional(text),
 });
 
 const manifest: Check<Manifest> = object({

@@ -107,6 +107,31 @@ export interface TableReader {
    * text is in another encoding, say). Then the rows must be read.
    */
   sums?(signal: AbortSignal): Promise<RowSums | undefined>;
+  /** What `changes` of a later reader has to know of this moment: opaque, short. Absent or `undefined`: it cannot tell. */
+  mark?(signal: AbortSignal): Promise<string | undefined>;
+  /** What changed since the moment of that mark; `undefined` when the mark is of no use any more and all must be read. */
+  changes?(since: ChangesSince, signal: AbortSignal): Promise<TableChanges | undefined>;
+}
+
+export interface ChangesSince {
+  readonly mark: string;
+  /** First keys of the second stretch and of those after it; the first begins before all. */
+  readonly starts: readonly RowKey[];
+  /** Of which stretches whole rows are summed up too, as a check: those whose index leaves this rest when divided by `auditEvery`. */
+  readonly audit: number;
+}
+
+export const auditEvery = 30;
+
+/** Changes of a table as the database tells them, without giving its rows. */
+export interface TableChanges {
+  readonly method: "xmin";
+  /** Rows that are new or may have changed, whole lines in any order. */
+  rows(): AsyncIterable<RowBatch>;
+  /** Sums of each stretch as it is now, by which rows that are gone are noticed; `rowSum` is 0 where it was not asked for. */
+  readonly sums: readonly RowSums[];
+  /** Keys of all rows as they are now, each a line, in any order. */
+  keys(): AsyncIterable<RowBatch>;
 }
 
 /** One consistent moment of a database; a scope. */

@@ -1,11 +1,12 @@
 import { lstatSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { captureDatabase, type DatabaseCapture } from "../contents/databases.ts";
+import { captureDatabase, type DatabaseCapture, type RowWatcher } from "../contents/databases.ts";
 import { captureFolder, type FolderCapture } from "../contents/folders/capture-folder.ts";
 import { encodeDetails, fieldsOf, nodeOf } from "../contents/folders/folder-node.ts";
 import type { FolderManifest } from "../contents/manifest.ts";
-import type { CrmParts } from "../crm/platform.ts";
+import type { AttachmentRule, CrmParts } from "../crm/platform.ts";
+import type { DatabaseEngine } from "../database/database.ts";
 import type { DatabaseAddress, DatabaseSnapshot } from "../database/database.ts";
 import { rootEntry } from "../files/scan.ts";
 import type { TreeNode } from "../format/tree.ts";
@@ -77,9 +78,7 @@ export async function captureDatabases(
       cutKey: indexed.repository.secret("rows"),
       emptyTables: parts.emptyTables,
       time: capture.started.toISOString(),
-      onBatch: (table, batch) => {
-        if (ledger && parts.attachments?.ownsFiles(table)) ledger.own(parts.attachments.files(table, batch, database));
-      },
+      ...(ledger && parts.attachments && { onBatch: watcher(ledger, parts.attachments, database) }),
       signal: run.signal,
       report: run.report,
     });
@@ -90,6 +89,14 @@ export async function captureDatabases(
     captured.push({ ...one, manifest: { ...one.manifest, ...(owner && { file: owner }) } });
   }
   return captured;
+}
+
+/** Notes which files the rows own, of the tables that own any. */
+function watcher(ledger: AttachmentLedger, rule: AttachmentRule, engine: DatabaseEngine): RowWatcher {
+  return {
+    wants: (table) => rule.ownsFiles(table),
+    see: (table, batch) => ledger.own(rule.files(table, batch, engine)),
+  };
 }
 
 export interface CapturedFolder extends FolderCapture {

@@ -413,7 +413,7 @@ export const en = {
     "waiting-for-lock":
       "Waiting for another run[[: process {pid}]][[ of {user}]][[ of {username}]][[ on {hostname}]][[, since {since:time}]][[, since {time:time}]].",
     "table-folded": "[[{table}: ]]its changes were folded into a new base.",
-    "table-method": "[[{table}: ]]read by {method}.",
+    "table-method": "Of {count:table}, only what changed was read ({method}).",
     "stage-kept":
       "A restore was cut off before it changed anything: `holdfast restore apply {plan}` begins it again, `holdfast restore undo {id}` drops what it left.",
   } satisfies Record<NoteCode, string>,

@@ -400,7 +400,7 @@ export const zhCn: Words = {
     "waiting-for-lock":
       "正在等待另一次运行[[：进程 {pid}]][[，用户 {user}]][[，用户 {username}]][[，主机 {hostname}]][[，开始于 {since:time}]][[，开始于 {time:time}]]。",
     "table-folded": "[[{table}：]]变更已合并为新的基准。",
-    "table-method": "[[{table}：]]读取方式：{method}。",
+    "table-method": "{count:table}只读取了变化的部分（{method}）。",
     "stage-kept":
       "一次还原在做出任何改动之前被打断：`holdfast restore apply {plan}` 重新开始，`holdfast restore undo {id}` 清除其遗留。",
   },

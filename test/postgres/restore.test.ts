@@ -64,6 +64,10 @@ test("backed up three times, destroyed, put back beside and swapped in, and undo
   await crm.psql(day);
   const second = await crm.backup();
   assert.ok(second.rows.changedRows > 200 && second.rows.changedRows < 1000, `${second.rows.changedRows} rows changed`);
+  const told = crm.events.flatMap((event) =>
+    event.type === "note" && event.code === "table-method" ? [event.facts] : [],
+  );
+  assert.deepEqual(told, [{ count: 8, method: "xmin" }]);
   assert.equal((await crm.backup()).rows.changedRows, 0);
   await resticOn(crm.access.location, crm.access.password).check();
   const was = await dumped(crm.name);

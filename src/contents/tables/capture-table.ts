@@ -12,19 +12,27 @@
  * Reading: `openTable` (`stored-table.ts`) gives rows of base and runs together, or one row by its key.
  * Memory stays below some 60 MB whatever the size of the table.
  */
-import type { RowBatch, TableReader, TableSchema } from "../../database/database.ts";
+import {
+  auditEvery,
+  type RowBatch,
+  type TableChanges,
+  type TableReader,
+  type TableSchema,
+} from "../../database/database.ts";
 import type { Id, TreeNode } from "../../format/tree.ts";
 import { HoldfastError } from "../../lib/errors.ts";
+import { isDamage } from "../../repository/child-trees.ts";
 import type { BlobReader, Upload } from "../../repository/repository.ts";
 import { layout, runName } from "../layout.ts";
 import type { BackupKind } from "../manifest.ts";
 import { BaseWriter, OrderError, type WrittenBase } from "./base-writer.ts";
 import { compareRows } from "./compare-rows.ts";
+import { changedRows, type ChangedRow } from "./changed-rows.ts";
 import { cutKeyFrom } from "./cut-hash.ts";
 import { LineWindow } from "./line-window.ts";
 import { Overlay } from "./overlay.ts";
 import { RangeTally, serialiseRanges, totalBytes, totalRows } from "./ranges-file.ts";
-import { rowOrder, type RowRules } from "./row-order.ts";
+import { rowOrder, type RowRules, type RowOrder } from "./row-order.ts";
 import { type BlobSink, storeFile } from "./rows-writer.ts";
 import { RunWriter, type RunWriterOptions } from "./run-writer.ts";
 import type { BaseChunk } from "./stored-base.ts";
@@ -47,7 +55,9 @@ export interface CaptureTableOptions {
   readonly cutKey: Buffer;
   /** RFC 3339: given to what is new in the tree. */
   readonly time: string;
-  /** Sees every row once, in batches as they are read. */
+  /** `reader.mark` of the snapshot compared with: an incremental backup may ask the database what changed since. */
+  readonly mark?: string | undefined;
+  /** Sees every row once, in batches as they are read. Where it is given, all rows are read. */
   readonly onBatch?: (table: TableSchema, batch: RowBatch) => void;
   readonly onProgress?: (rows: number, bytes: number) => void;
   readonly signal: AbortSignal;
@@ -83,14 +93,30 @@ export interface TableCapture {
   readonly newBase?: "asked" | "first" | "schema" | "unkeyed" | "folded";
   /** The engine's order was not that of keys, so the rows were sorted here. */
   readonly sorted: boolean;
+  /** How the database told what changed; absent: all rows were read. */
+  readonly method?: TableChanges["method"];
 }
 
-/** Captures one table into a folder of the snapshot. */
+/**
+ * Captures one table into a folder of the snapshot. Where the one that it would start from is damaged, all rows are
+ * stored anew: nobody shall be without a backup for that, and blobs that come back make older snapshots whole again.
+ */
 export async function captureTable(options: CaptureTableOptions): Promise<TableCapture> {
   const { reader, rules, onBatch, onProgress, signal } = options;
-  const { table } = reader;
-  const order = rowOrder(table, rules);
+  const order = rowOrder(reader.table, rules);
   const source = new TableSource({ reader, order, onBatch, onProgress, signal });
+  try {
+    return await captureFrom(options, order, source);
+  } catch (error) {
+    if (options.parent === undefined || !isDamage(error)) throw error;
+    const { parent: _damaged, ...rest } = options;
+    return await captureFrom(rest, order, source);
+  }
+}
+
+async function captureFrom(options: CaptureTableOptions, order: RowOrder, source: TableSource): Promise<TableCapture> {
+  const { reader, signal } = options;
+  const { table } = reader;
   const sink: BlobSink = { store: options.store, storedBytes: 0 };
   const cutKey = cutKeyFrom(options.cutKey);
   const subject = `${table.schema}/${table.name}`;
@@ -160,6 +186,7 @@ interface Result {
   readonly sinceParent: Amount;
   readonly sinceFull: Amount;
   readonly newBase?: NonNullable<TableCapture["newBase"]>;
+  readonly method?: TableChanges["method"];
 }
 
 class Capture {
@@ -173,6 +200,8 @@ class Capture {
     const { before, options, writing } = this.#input;
     if (!before) return this.#finish(await this.#first());
     if (writing.order.keyLength === 0) return this.#finish(await this.#again(before, "unkeyed"));
+    const told = options.kind === "incremental" ? await this.#told(before) : undefined;
+    if (told) return this.#finish(told);
     return this.#finish(options.kind === "full" ? await this.#again(before, "asked") : await this.#changes(before));
   }
 
@@ -196,6 +225,58 @@ class Capture {
     const ownTree = own && (await this.#ownTree(own, before));
     const written = await base.finish();
     return { base: written, runs: [], own: ownTree, changed: sinceParent, sinceParent, sinceFull: sinceBase, newBase };
+  }
+
+  /** A run from what the database tells of its changes; `undefined`: the rows have to be read. */
+  async #told(before: TableBefore): Promise<Result | undefined> {
+    const { options, source, folder, writing } = this.#input;
+    const { reader, mark, signal } = options;
+    if (mark === undefined || options.onBatch !== undefined || !reader.changes) return undefined;
+    const starts = before.ranges.flatMap(({ firstKey }) => firstKey ?? []);
+    const audit = Math.floor(Date.parse(options.time) / 1000) % auditEvery;
+    const changes = await reader.changes({ mark, starts, audit }, signal);
+    if (!changes) return undefined;
+    const counted = { ...changes, rows: () => source.counted(changes.rows()) };
+    const rows = await changedRows(folder, before, counted, audit);
+    if (!rows) return undefined;
+    const own = new RunWriter(writing);
+    const ranges = before.ranges.map((range) => ({ ...range }));
+    const tally = new RangeTally(ranges, writing.order);
+    for (const { key, before: was, now } of rows) {
+      if (was) tally.remove(key, was);
+      if (now) tally.add(key, now);
+      await own.add(key, now);
+    }
+    const ownTree = await this.#ownTree(own, before);
+    const sinceParent = { entries: own.entries, bytes: own.bytes };
+    // A row that changed in several runs is counted in each: without its base there is nothing to compare it with.
+    const sinceFull = { entries: own.entries, bytes: before.runBytes + own.bytes };
+    const amounts = { own: ownTree, changed: sinceParent, sinceParent, sinceFull, method: changes.method };
+    if (own.entries > 0 && runsOutweigh(writing.sizes, sinceFull.bytes, totalBytes(before.ranges))) return undefined;
+    const base = { tree: before.baseTree, partNames: before.partNames, ranges };
+    if (before.runs.length < writing.sizes.maxRuns) {
+      const added = own.entries === 0 ? [] : [{ name: nextRunName(before.runs), tree: ownTree }];
+      return { ...amounts, base, runs: [...before.runs, ...added] };
+    }
+    return { ...amounts, base, runs: [{ name: runName(1), tree: await this.#mergedRun(before, rows) }] };
+  }
+
+  /** All runs and what changed on top of them, in one: for each key what was said last. */
+  async #mergedRun(before: TableBefore, rows: readonly ChangedRow[]): Promise<Id> {
+    const { options, folder, writing } = this.#input;
+    const merged = new RunWriter(writing);
+    const overlay = await Overlay.open(folder, before.runFiles);
+    for (const { key, now } of rows) {
+      while (overlay.key !== undefined && writing.order.compare(overlay.key, key) < 0) {
+        await merged.add(overlay.key, overlay.line);
+        await overlay.advance();
+      }
+      if (overlay.key === key) await overlay.advance();
+      await merged.add(key, now);
+    }
+    for (; overlay.key !== undefined; await overlay.advance()) await merged.add(overlay.key, overlay.line);
+    const runsBefore = await folderNamed(folder, before.tree, layout.runs);
+    return merged.finish(options.time, runsBefore && (await folderNamed(folder, runsBefore.tree, runName(1))));
   }
 
   /** A run on the base that is there; a new base only when runs outweigh it. */
@@ -304,6 +385,7 @@ class Capture {
       base: base.tree,
       ...(result.newBase !== undefined && { newBase: result.newBase }),
       sorted: reading === "sorted-here",
+      ...(result.method !== undefined && { method: result.method }),
     };
   }
 

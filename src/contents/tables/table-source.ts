@@ -32,6 +32,17 @@ export class TableSource {
     return reading === "by-key" ? this.#read() : sortedRows(this.#read(), order, signal);
   }
 
+  /** Rows that the database gives because they changed. */
+  async *counted(batches: AsyncIterable<RowBatch>): AsyncGenerator<RowBatch, void> {
+    for await (const batch of batches) {
+      this.#options.signal.throwIfAborted();
+      this.readRows += batch.rows;
+      this.readBytes += batch.lines.length;
+      this.#options.onProgress?.(batch.rows, batch.lines.length);
+      yield batch;
+    }
+  }
+
   async *#read(): AsyncGenerator<RowBatch, void> {
     const { reader, onBatch, onProgress, signal } = this.#options;
     let rows = 0;

@@ -1,4 +1,4 @@
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 
 import pg from "pg";
 import { HoldfastError } from "../../lib/errors.ts";
@@ -88,6 +88,11 @@ export class PostgresConnection implements AsyncDisposable {
       signal.throwIfAborted();
       throw postgresFailure(error, path, login.user);
     }
+  }
+
+  get state(): "open" | "gone" {
+    const { connection } = this.#client as unknown as { readonly connection: { readonly stream: Socket } };
+    return connection.stream.destroyed ? "gone" : "open";
   }
 
   get versionText(): string {

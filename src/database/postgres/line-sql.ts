@@ -28,6 +28,7 @@ export function keyLineSql({ columns, keyLength }: TableSchema): string {
 }
 
 function joined(fields: readonly string[]): string {
+  if (fields.length === 0) return "''";
   if (fields.length <= mostArguments) return `concat_ws(E'\\t',${fields.join(",")})`;
   const groups: string[] = [];
   for (let at = 0; at < fields.length; at += mostArguments) groups.push(joined(fields.slice(at, at + mostArguments)));

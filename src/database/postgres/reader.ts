@@ -1,4 +1,5 @@
-import type { RowBatch, RowRange, RowSums, TableReader, TableSchema } from "../database.ts";
+import type { ChangesSince, RowBatch, RowRange, RowSums, TableChanges, TableReader, TableSchema } from "../database.ts";
+import { changesByXmin, type SnapshotMark, tableMark } from "./changes.ts";
 import type { PostgresConnection } from "./connection.ts";
 import { unescaped } from "./field.ts";
 import { quoteName, quoteQualified, quoteText } from "./identifier.ts";
@@ -14,6 +15,7 @@ export interface ReaderSessions {
   readonly keeper: PostgresConnection;
   /** Sessions that read rows, as many as the snapshot was given. */
   readonly workers: () => Promise<readonly PostgresConnection[]>;
+  readonly mark: SnapshotMark;
 }
 
 /**
@@ -54,6 +56,19 @@ export class PostgresTableReader implements TableReader {
       signal.throwIfAborted();
       yield batch;
     }
+  }
+
+  mark(): Promise<string | undefined> {
+    return tableMark(this.table, this.#sessions.mark, this.#sessions.keeper);
+  }
+
+  async changes(since: ChangesSince): Promise<TableChanges | undefined> {
+    const { keeper, workers } = this.#sessions;
+    const worker = async () => {
+      const [first] = await workers();
+      return first ?? keeper;
+    };
+    return await changesByXmin({ table: this.table, mark: await this.mark(), keeper, worker }, since);
   }
 
   /** Only where the database holds text as lines do. */

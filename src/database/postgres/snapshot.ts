@@ -1,6 +1,7 @@
 import { HoldfastError, isHoldfastError } from "../../lib/errors.ts";
 import type { DatabaseAddress, DatabaseSchema, DatabaseSnapshot, TableReader, TableSchema } from "../database.ts";
 import type { Environment } from "./address.ts";
+import { snapshotMark, type SnapshotMark } from "./changes.ts";
 import { PostgresConnection } from "./connection.ts";
 import { readDefinitions } from "./definitions.ts";
 import { quoteQualified } from "./identifier.ts";
@@ -35,6 +36,7 @@ export class PostgresSnapshot implements DatabaseSnapshot {
   readonly #keeper: PostgresConnection;
   readonly #input: SnapshotInput;
   readonly #id: string;
+  readonly #mark: SnapshotMark;
   #workers: Promise<readonly PostgresConnection[]> | undefined;
 
   private constructor(
@@ -43,7 +45,9 @@ export class PostgresSnapshot implements DatabaseSnapshot {
     id: string,
     schema: DatabaseSchema,
     position: string,
+    mark: SnapshotMark,
   ) {
+    this.#mark = mark;
     this.#input = input;
     this.#keeper = keeper;
     this.#id = id;
@@ -59,8 +63,10 @@ export class PostgresSnapshot implements DatabaseSnapshot {
       if (input.lockWaitMs !== undefined) await keeper.run(`SET lock_timeout = ${input.lockWaitMs}`);
       await keeper.run(begin);
       await lockTables(keeper);
-      const [row = []] = await keeper.rows("SELECT pg_export_snapshot(), pg_current_snapshot()::text, now()::text");
-      const [id, visible, time] = row.map((cell) => cell ?? "");
+      const [row = []] = await keeper.rows(
+        "SELECT pg_export_snapshot(), pg_current_snapshot()::text, now()::text, pg_snapshot_xmin(pg_current_snapshot())::text",
+      );
+      const [id, visible, time, xmin] = row.map((cell) => cell ?? "");
       const definitions = await readDefinitions({
         address,
         connection: keeper,
@@ -70,7 +76,8 @@ export class PostgresSnapshot implements DatabaseSnapshot {
       });
       const schema = await inspectSchema(keeper, definitions);
       const position = JSON.stringify({ ...lsn, snapshot: visible, time });
-      return new PostgresSnapshot(input, keeper, id ?? "", schema, position);
+      const mark = snapshotMark(lsn, xmin ?? "", [keeper.versionText, ...schema.before]);
+      return new PostgresSnapshot(input, keeper, id ?? "", schema, position, mark);
     } catch (error) {
       await keeper[Symbol.asyncDispose]();
       throw error;
@@ -80,7 +87,8 @@ export class PostgresSnapshot implements DatabaseSnapshot {
   reader(table: TableSchema): TableReader {
     return new PostgresTableReader(table, {
       keeper: this.#keeper,
-      workers: () => (this.#workers ??= this.#openWorkers()),
+      workers: () => this.#freshWorkers(),
+      mark: this.#mark,
     });
   }
 
@@ -93,6 +101,14 @@ export class PostgresSnapshot implements DatabaseSnapshot {
   async [Symbol.asyncDispose](): Promise<void> {
     const workers = await this.#workers?.catch(() => []);
     await Promise.all([this.#keeper, ...(workers ?? [])].map((session) => session[Symbol.asyncDispose]()));
+  }
+
+  /** A session whose reader stopped half-way is gone; another one takes its place. */
+  async #freshWorkers(): Promise<readonly PostgresConnection[]> {
+    const workers = await (this.#workers ??= this.#openWorkers());
+    if (workers.every(({ state }) => state === "open")) return workers;
+    await Promise.all(workers.map((session) => session[Symbol.asyncDispose]()));
+    return await (this.#workers = this.#openWorkers());
   }
 
   async #openWorkers(): Promise<readonly PostgresConnection[]> {

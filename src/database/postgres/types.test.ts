@@ -192,7 +192,10 @@ async function binary(database: string): Promise<Buffer> {
   const file = join(folder.path, "rows");
   // In binary, an array of our own type holds that type's number, which is another in another database.
   const columns = Object.keys(types).map((name, at) => (name === "public.pair[]" ? `c${at}::text` : `c${at}`));
-  await server.sql(`\\copy (SELECT id, ${columns} FROM every ORDER BY id) to '${file}' with (format binary)`, database);
+  await server.sql(
+    `\\copy (SELECT id, ${columns.join(",")} FROM every ORDER BY id) to '${file}' with (format binary)`,
+    database,
+  );
   return readFileSync(file);
 }
 
