@@ -1,4 +1,4 @@
-import { streamOf } from "../contents/stream-of.ts";
+import { streamsOf } from "../contents/stream-of.ts";
 import type { Id } from "../format/tree.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
@@ -116,7 +116,7 @@ export async function copySnapshots(engine: Engine, input: CopyInput, run: Run):
       written = upload.stats().storedBytes;
     };
     for (const stored of wanted) {
-      const missing = await copier.copy(stored.snapshot.tree, isBackup(stored) ? streamOf : () => "bulk");
+      const missing = await copier.copy(stored.snapshot.tree, isBackup(stored) ? streamsOf : () => "bulk");
       items++;
       if (missing.length > 0) {
         const blobs = missing.slice(0, namedBlobs);

@@ -95,7 +95,7 @@ async function copyAll(source: Repository, target: Repository, roots: readonly I
     const copier = from.copier(upload, { signal, limits });
     const missing: Id[] = [];
     for (const root of roots) {
-      missing.push(...(await copier.copy(root, (_folder, name) => (name === "large" ? "bulk" : "hot"))));
+      missing.push(...(await copier.copy(root, () => (name) => (name === "large" ? "bulk" : "hot"))));
       await upload.finish({ time: now().toISOString(), tree: root, paths: ["/test"] });
     }
     return missing;

@@ -1,5 +1,7 @@
 import type { MasterKey } from "../format/crypto.ts";
-import type { BlobType, Id, TreeNode } from "../format/tree.ts";
+import { parseTree } from "../format/tree-json.ts";
+import { scanTree } from "../format/tree-scan.ts";
+import type { BlobType, Id } from "../format/tree.ts";
 import { nameText } from "../lib/byte-name.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
@@ -7,7 +9,7 @@ import type { Storage } from "../storage/storage.ts";
 import type { BlobIndex } from "./blob-index.ts";
 import { runsOfEntries, type EntryRun } from "./entry-runs.ts";
 import type { PackTable } from "./pack-table.ts";
-import type { BlobReader, CopyOptions, PackStream, StreamOfFile, TreeCopier, Upload } from "./repository.ts";
+import type { BlobReader, CopyOptions, PackStream, StreamsOfFolder, TreeCopier, Upload } from "./repository.ts";
 import { placeNumbers } from "./upload-messages.ts";
 
 export interface CopySource {
@@ -52,9 +54,9 @@ export class StoredTreeCopier implements TreeCopier {
     this.#seen = new Uint8Array(source.index.count);
   }
 
-  async copy(tree: Id, streamOf: StreamOfFile): Promise<readonly Id[]> {
+  async copy(tree: Id, streams: StreamsOfFolder): Promise<readonly Id[]> {
     const walk = new Walk(this.#source, this.#into, this.#options.signal, this.#seen);
-    await walk.gather(tree, streamOf);
+    await walk.gather(tree, streams);
     const { trees, hot, bulk } = walk.wanted;
     const groups: readonly (readonly [BlobType, PackStream, EntryRun[]])[] = [
       ["data", "bulk", runsOfEntries(bulk, this.#source.index)],
@@ -133,6 +135,13 @@ export class StoredTreeCopier implements TreeCopier {
   }
 }
 
+/** A tree to be walked. */
+interface Waiting {
+  readonly id: Id;
+  /** From the root; of a folder above, where all below goes to the same packs. */
+  readonly path: string;
+}
+
 /** The walk through one snapshot's trees. */
 class Walk {
   readonly wanted: Wanted = { trees: [], hot: [], bulk: [] };
@@ -151,22 +160,42 @@ class Walk {
     this.#seen = seen;
   }
 
-  async gather(root: Id, streamOf: StreamOfFile): Promise<void> {
-    const pile: { readonly id: Id; readonly path: string }[] = [{ id: root, path: "" }];
+  async gather(root: Id, streams: StreamsOfFolder): Promise<void> {
+    const pile: Waiting[] = [{ id: root, path: "" }];
     while (pile.length > 0) {
       this.#signal.throwIfAborted();
       const batch = pile.splice(-batchSize).filter(({ id }) => this.#isNew("tree", id, this.wanted.trees));
       const trees = await mapBounded(batch, readsAtOnce, ({ id }) => this.#readTree(id));
-      for (const [index, nodes] of trees.entries()) {
-        const path = batch[index]?.path ?? "";
-        for (const { name, content, subtree } of nodes) {
-          if (subtree !== undefined) pile.push({ id: subtree, path: `${path}/${nameText(name)}` });
-          if (content === undefined || content.length === 0) continue;
-          const wanted = this.wanted[streamOf(path, name)];
-          for (const id of content) this.#isNew("data", id, wanted);
+      for (const [index, tree] of trees.entries()) {
+        const { id, path } = batch[index] ?? { id: root, path: "" };
+        if (tree === undefined) continue;
+        try {
+          for (const inner of this.#look(tree, path, streams)) pile.push(inner);
+        } catch (error) {
+          if (!isHoldfastError(error, "repository-damaged")) throw error;
+          this.missing.push(id);
         }
       }
     }
+  }
+
+  /** Notes what a tree needs; gives the trees in it. */
+  #look(tree: Buffer, path: string, streams: StreamsOfFolder): readonly Waiting[] {
+    const found: Waiting[] = [];
+    const stream = streams(path);
+    if (stream === "bulk") {
+      // Folders of a million files: nothing is made of them.
+      scanTree(tree, {
+        data: (id) => void this.#isNew("data", id, this.wanted.bulk),
+        subtree: (id) => found.push({ id: Buffer.from(id).toString("hex"), path }),
+      });
+      return found;
+    }
+    for (const { name, content, subtree } of parseTree(tree).nodes) {
+      if (subtree !== undefined) found.push({ id: subtree, path: `${path}/${nameText(name)}` });
+      for (const id of content ?? []) this.#isNew("data", id, this.wanted[stream(name)]);
+    }
+    return found;
   }
 
   forget(): void {
@@ -174,28 +203,29 @@ class Walk {
   }
 
   /** Whether this run has not been through it; notes it where the other repository has not got it. */
-  #isNew(type: BlobType, id: Id, wanted: number[]): boolean {
-    const entry = this.#source.index.find(type, id);
+  #isNew(type: BlobType, id: Id | Uint8Array, wanted: number[]): boolean {
+    const { index } = this.#source;
+    const entry = index.find(type, id);
     if (entry < 0) {
-      this.missing.push(id);
+      this.missing.push(typeof id === "string" ? id : Buffer.from(id).toString("hex"));
       return false;
     }
     if (this.#seen[entry] === 1) return false;
     this.#seen[entry] = 1;
     this.#newlySeen.push(entry);
-    if (!this.#into.has(type, id)) wanted.push(entry);
+    if (!this.#into.has(type, typeof id === "string" ? id : index.id(entry))) wanted.push(entry);
     return true;
   }
 
-  async #readTree(id: Id): Promise<readonly TreeNode[]> {
+  async #readTree(id: Id): Promise<Buffer | undefined> {
     try {
-      return (await this.#source.reader.loadTree(id, this.#signal)).nodes;
+      return await this.#source.reader.load("tree", id, this.#signal);
     } catch (error) {
       this.#signal.throwIfAborted();
       const codes = ["repository-damaged", "storage-not-found", "storage-failed"] as const;
       if (!codes.some((code) => isHoldfastError(error, code))) throw error;
       this.missing.push(id);
-      return [];
+      return undefined;
     }
   }
 }

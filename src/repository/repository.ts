@@ -178,11 +178,14 @@ export interface TreeCopier {
    * Copies the tree and all that it needs and `into` has not. Gives what could not be copied because it is missing or
    * damaged here in every pack: ids of blobs; empty: all is there. What was copied is not looked at again.
    */
-  copy(tree: Id, streamOf: StreamOfFile): Promise<readonly Id[]>;
+  copy(tree: Id, streams: StreamsOfFolder): Promise<readonly Id[]>;
 }
 
-/** Where the contents of a file go; `folder` is the path of its folder from the root, such as `/acme/files`. */
-export type StreamOfFile = (folder: string, name: ByteName) => PackStream;
+/**
+ * Where the contents of the files in a folder go, by its path from the root, such as `/acme/files`: by their names, or
+ * `bulk` for all of them and whatever lies below.
+ */
+export type StreamsOfFolder = (folder: string) => "bulk" | ((name: ByteName) => PackStream);
 
 export interface UploadOptions {
   readonly signal: AbortSignal;
