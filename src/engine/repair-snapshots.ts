@@ -1,4 +1,5 @@
 import type { Manifest } from "../contents/manifest.ts";
+import { FolderMender } from "../contents/mend/mend-folder.ts";
 import { type MendedSnapshot, SnapshotMender } from "../contents/mend/mend-snapshot.ts";
 import { type MendSink, planningSink } from "../contents/mend/mend-sink.ts";
 import type { Snapshot } from "../format/snapshot.ts";
@@ -56,6 +57,8 @@ interface Work {
   readonly snapshot: Snapshot;
   /** Removed when the new one is there and proved. */
   readonly replaces?: Id;
+  /** `file`: its own file cannot be read, so that it must be written anew whatever is left of it. */
+  readonly because: "losses" | "file";
 }
 
 /**
@@ -85,7 +88,7 @@ export async function planSnapshotRepair(
   for (const { id, snapshot } of lost.unreadable) {
     if (snapshot === undefined) removed.push({ id });
     else {
-      const work = workOf({ id, snapshot }, likenesses);
+      const work = { ...workOf({ id, snapshot }, likenesses), because: "file" as const };
       works.push({ work, planned: await mender.mend(work.root, work.crm, work.likeness) });
     }
   }
@@ -116,7 +119,7 @@ function workOf(stored: StoredSnapshot, likenesses: ReadonlyMap<string, Manifest
   const crm = isBackup(stored) ? crmOf(stored) : undefined;
   const like = crm === undefined ? undefined : likenesses.get(crm);
   const likeness = like && adapted(like, stored);
-  return { root: snapshot.tree, crm, likeness, snapshot, replaces: id };
+  return { root: snapshot.tree, crm, likeness, snapshot, replaces: id, because: "losses" };
 }
 
 /** What another backup says of itself, as this one may have said it. */
@@ -174,7 +177,7 @@ async function foundWork(
     tags: snapshotTags(manifest.kind, manifest.outcome),
     programVersion: manifest.program,
   };
-  return { root, crm, likeness: undefined, snapshot };
+  return { root, crm, likeness: undefined, snapshot, because: "file" };
 }
 
 function summarise(
@@ -206,24 +209,36 @@ interface Applying {
 }
 
 async function apply(at: Applying, works: readonly Work[], removed: readonly Id[]): Promise<void> {
-  const { repository, options, lock } = at;
+  const { repository, indexed, options, lock } = at;
   const signal = AbortSignal.any([options.signal, lock.lost]);
-  const written: StoredSnapshot[] = [];
+  const written: { readonly work: Work; readonly stored: StoredSnapshot }[] = [];
   for (const work of works) {
     const stored = await write(at, work, signal);
-    if (stored !== undefined) written.push(stored);
+    if (stored !== undefined) written.push({ work, stored });
   }
-  await prove(repository, written, options.limits, signal);
-  const replaced = works.flatMap(({ replaces }) => (replaces === undefined ? [] : [replaces]));
-  await repository.removeSnapshots([...replaced, ...removed], { signal, lock });
+  await prove(
+    repository,
+    written.map(({ stored }) => stored),
+    options.limits,
+    signal,
+  );
+  // What was made anew may be just what an original lacked: then that one is whole again, and stays.
+  const folders = new FolderMender({ reader: indexed, sink: planningSink(indexed), signal });
+  const gone: Id[] = [...removed];
+  for (const { work, stored } of written) {
+    if (work.because === "losses" && (await folders.isWhole(work.root))) gone.push(stored.id);
+    else if (work.replaces !== undefined) gone.push(work.replaces);
+  }
+  await repository.removeSnapshots(gone, { signal, lock });
 }
 
-/** Mends one, as an upload of its own. `undefined`: a repair that was cut off has written it already. */
+/** Mends one, as an upload of its own; `undefined` when it has become whole meanwhile. */
 async function write(at: Applying, work: Work, signal: AbortSignal): Promise<StoredSnapshot | undefined> {
   const { engine, indexed, snapshots, options, lock } = at;
   await using upload = await indexed.upload({ signal, lock, limits: options.limits });
   const mended = await menderOf(engine, indexed, upload, signal).mend(work.root, work.crm, work.likeness);
   if (mended.tree === undefined) throw new HoldfastError("internal", { reason: "nothing to mend" });
+  if (mended.tree === work.root && work.because === "losses") return undefined;
   const original = work.snapshot.original ?? work.replaces;
   const snapshot: Snapshot = {
     ...work.snapshot,
@@ -231,14 +246,15 @@ async function write(at: Applying, work: Work, signal: AbortSignal): Promise<Sto
     ...(mended.losses.length > 0 && { tags: tagsOf(work.snapshot.tags ?? []) }),
     ...(original !== undefined && { original }),
   };
-  const isThere = snapshots.some(
+  // A repair that was cut off may have written it already.
+  const there = snapshots.find(
     (other) =>
       other.id !== work.replaces &&
       other.snapshot.tree === snapshot.tree &&
       other.snapshot.original === original &&
       other.snapshot.time === snapshot.time,
   );
-  return isThere ? undefined : await upload.finish(snapshot);
+  return there ?? (await upload.finish(snapshot));
 }
 
 function tagsOf(tags: readonly string[]): readonly string[] {

@@ -1,6 +1,7 @@
 import type { BackupKind, DatabaseManifest } from "../contents/manifest.ts";
 import { type OpenedSnapshot, openSnapshot, subtreeAt } from "../contents/open-snapshot.ts";
 import type { Id } from "../format/tree.ts";
+import { isHoldfastError } from "../lib/errors.ts";
 import type { BlobReader, StoredSnapshot } from "../repository/repository.ts";
 import { backupsOf, kindOf, outcomeOf } from "./points.ts";
 
@@ -25,15 +26,33 @@ export async function startingPoint(
   const backups = backupsOf(snapshots, crm);
   const newest = backups.at(-1);
   if (newest === undefined) return { kind: "full" };
-  const parent = await openSnapshot(reader, newest, signal);
-  const newestOk = backups.findLast((stored) => outcomeOf(stored) === "ok") ?? newest;
+  const parent = await openNewest(reader, backups, signal);
+  if (parent === undefined) return { kind: "full" };
   const lastFull = backups.findLast((stored) => kindOf(stored) === "full")?.id;
+  const ok = backups.filter((stored) => outcomeOf(stored) === "ok");
+  const isOk = outcomeOf(parent.stored) === "ok";
   return {
     kind: wanted ?? "incremental",
     parent,
     ...(lastFull !== undefined && { lastFull }),
-    knownFrom: newestOk === newest ? parent : await openSnapshot(reader, newestOk, signal),
+    knownFrom: isOk ? parent : ((await openNewest(reader, ok, signal)) ?? parent),
   };
+}
+
+/** The newest whose description of itself can be read: damage to an old backup must not keep anybody from a new one. */
+async function openNewest(
+  reader: BlobReader,
+  backups: readonly StoredSnapshot[],
+  signal: AbortSignal,
+): Promise<OpenedSnapshot | undefined> {
+  for (const stored of backups.toReversed()) {
+    try {
+      return await openSnapshot(reader, stored, signal);
+    } catch (error) {
+      if (!isHoldfastError(error, "repository-damaged")) throw error;
+    }
+  }
+  return undefined;
 }
 
 /** Trees of one folder in earlier backups; each absent where there is none, or it is no longer in the repository. */

@@ -243,6 +243,7 @@ async function apply(parts: RepairParts, options: RepairOptions, survey: Survey,
     signal,
     state,
     dropped,
+    blobsAFile: maxIndexBlobs,
     isOldMark: () => false,
     onUnnamed: async () => undefined,
   });

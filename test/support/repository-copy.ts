@@ -16,7 +16,7 @@ export function copyFolder(from: string, to: string): void {
   execFileSync("cp", ["-a", from, to]);
 }
 
-export function changeFile(path: string, change: (bytes: Buffer) => Buffer): void {
+function changeFile(path: string, change: (bytes: Buffer) => Buffer): void {
   chmodSync(path, 0o600);
   writeFileSync(path, change(readFileSync(path)));
 }
