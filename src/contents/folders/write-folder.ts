@@ -34,11 +34,7 @@ export interface WriteFolderOptions {
 }
 
 /** Files handed to the repository at once: enough for it to sort them by pack, few enough to hold. */
-const filesAtOnce = 4096;
-/** The first ones are fewer, so that writing begins soon. */
-const firstFiles = 512;
-/** While these are written the walk goes on, so that no thread waits for it. */
-const batchesAtOnce = 2;
+const filesAtOnce = 8192;
 /** Folders held open for files on their way, well below what a process may have open. */
 const foldersAtOnce = 800;
 
@@ -58,7 +54,7 @@ export async function writeFolder(input: WriteFolderInput, options: WriteFolderO
   try {
     return await writer.run();
   } finally {
-    await writer.close();
+    writer.close();
     closeSync(root);
   }
 }
@@ -84,9 +80,6 @@ class Writer {
   readonly #foldersToFinish: { readonly inside: ByteName; readonly node: TreeNode }[] = [];
   readonly #links: Extract<Step, { kind: "link" }>[] = [];
   #batch: FileToWrite[] = [];
-  #batchFiles = firstFiles;
-  readonly #writing = new Set<Promise<void>>();
-  #failure: unknown;
   #bytes = 0;
   #files = 0;
   #doneBytes = 0;
@@ -109,11 +102,9 @@ class Writer {
       }
       this.#attempt("inside" in step ? step.inside : step.name, () => this.#do(step));
       if (step.kind === "folder" && step.action !== "skip") this.#told();
-      const isFull = this.#batch.length >= this.#batchFiles || this.#held.size > foldersAtOnce + this.#way.length;
-      if (isFull) await this.#flush(batchesAtOnce - 1);
+      if (this.#batch.length >= filesAtOnce || this.#held.size > foldersAtOnce + this.#way.length) await this.#flush();
     }
-    await this.#flush(batchesAtOnce - 1);
-    await this.#written(0);
+    await this.#flush();
     this.#finishLinks();
     this.#finishFolders();
     this.#progress();
@@ -128,8 +119,7 @@ class Writer {
     };
   }
 
-  async close(): Promise<void> {
-    await Promise.all(this.#writing);
+  close(): void {
     for (const { descriptor } of this.#held.values()) if (descriptor !== this.#root) closeSync(descriptor);
   }
 
@@ -209,16 +199,12 @@ class Writer {
     this.#told();
   }
 
-  /** Hands on what is gathered, as soon as no more than so many batches are being written. */
-  async #flush(others: number): Promise<void> {
-    await this.#written(others);
+  async #flush(): Promise<void> {
     const files = this.#batch;
-    if (files.length === 0) return;
     this.#batch = [];
-    this.#batchFiles = Math.min(this.#batchFiles * 2, filesAtOnce);
-    const { repository, limits, run, target } = this.#options;
-    const writing = repository
-      .writeFiles(files, {
+    if (files.length > 0) {
+      const { repository, limits, run, target } = this.#options;
+      await repository.writeFiles(files, {
         signal: run.signal,
         placing: target === "staged" ? "direct" : "rename",
         limits,
@@ -227,19 +213,9 @@ class Writer {
           this.#progress();
         },
         onMetadataLost: (name, what) => this.#lose(name, what),
-      })
-      .catch((error: unknown) => {
-        this.#failure ??= error;
-      })
-      .finally(() => this.#writing.delete(writing));
-    this.#writing.add(writing);
-  }
-
-  /** Waits until no more than so many batches are being written. */
-  async #written(others: number): Promise<void> {
-    while (this.#writing.size > others) await Promise.race(this.#writing);
+      });
+    }
     if (this.#full) throw new HoldfastError("target-full", { path: nameText(this.#input.target) }, this.#full);
-    if (this.#failure !== undefined) throw this.#failure;
   }
 
   /** Second and further links, once the first is there. */
