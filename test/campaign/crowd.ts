@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Campaign } from "../support/campaign.ts";
+import { compareDatabases } from "../support/compare-databases.ts";
+import { compareTrees } from "../support/compare-trees.ts";
+import { holdfast } from "../support/holdfast.ts";
+import { resticOn } from "../support/restic.ts";
+import { seededRandom } from "../support/seeded-random.ts";
+import { temporaryFolder } from "../support/temp-folder.ts";
+
+/**
+ * Two programs of ours and one of restic's at once on one repository: backups, forgetting with pruning, and restic's
+ * backup, forget and prune, each as often as it gets its lock. A round is one backup of ours.
+ */
+export const campaign: Campaign = {
+  name: "crowd",
+  about:
+    "Two Holdfasts (one backs up, one forgets and prunes, now at once, now in two phases) and a restic (backup, forget, prune) at the same time on one repository: restic check --read-data is clean, and the newest backup of each restores as it was.",
+  rounds: 40,
+  run: async ({ rounds, seed, report }) => {
+    using folder = temporaryFolder();
+    const crowd = new Crowd(folder.path, seed);
+    await crowd.begin();
+    const facts = await crowd.run(rounds, report);
+    await crowd.prove();
+    return facts;
+  },
+};
+
+const password = "crowd";
+
+class Crowd {
+  readonly #root: string;
+  readonly #random: ReturnType<typeof seededRandom>;
+
+  constructor(root: string, seed: number) {
+    this.#root = root;
+    this.#random = seededRandom(seed);
+  }
+
+  async begin(): Promise<void> {
+    mkdirSync(this.#path("crm/attachments"), { recursive: true });
+    mkdirSync(this.#path("other"));
+    writeFileSync(this.#path("password.txt"), password, { mode: 0o600 });
+    writeFileSync(
+      this.#path("crm/holdfast.yaml"),
+      "crm: { name: acme, database: 'sqlite:./crm.db', files: [./attachments] }\n" +
+        "repository: { location: ../backups, password: 'file:../password.txt' }\n",
+    );
+    using connection = new DatabaseSync(this.#path("crm/crm.db"));
+    connection.exec("CREATE TABLE contact (id INTEGER PRIMARY KEY, name TEXT)");
+    await this.#succeed("init");
+    await this.#succeed("backup");
+  }
+
+  async run(rounds: number, report: (line: string) => void): Promise<Record<string, number>> {
+    const done = new AbortController();
+    const counts = { backups: 0, prunes: 0, "restic commands": 0, "restic locked out": 0 };
+    const backups = async (): Promise<void> => {
+      for (let round = 1; round <= rounds; round++) {
+        this.#change(round);
+        await this.#succeed("backup", "--wait", "2m");
+        counts.backups++;
+        report(`${round} of ${rounds} backups, ${counts.prunes} prunes, ${counts["restic commands"]} of restic's`);
+      }
+      done.abort();
+    };
+    const prunes = async (): Promise<void> => {
+      while (!done.signal.aborted) {
+        const when = this.#random.oneIn(2) ? ["--now"] : ["--delete-after", "1s"];
+        await this.#succeed("forget", "--keep-last", "2", "--prune", ...when, "--max-unused", "0", "--wait", "2m");
+        counts.prunes++;
+      }
+    };
+    const restics = async (): Promise<void> => {
+      const restic = resticOn(this.#path("backups"), password);
+      const group = ["--path", this.#path("other")];
+      const commands = [
+        ["backup", this.#path("other")],
+        ["forget", ...group, "--keep-last", "1"],
+        ["prune", "--max-unused", "0"],
+      ];
+      for (let turn = 0; !done.signal.aborted; turn++) {
+        writeFileSync(this.#path(`other/file${turn % 3}`), Buffer.alloc(50_000, `restic ${turn}`));
+        const command = commands[turn % commands.length] ?? [];
+        const { code, stderr } = await restic.run(...command);
+        if (code === 0) counts["restic commands"]++;
+        else {
+          // It does not wait for a lock, and says so.
+          assert.match(stderr, /already locked|unable to create lock/, `restic ${command.join(" ")}: ${stderr}`);
+          counts["restic locked out"]++;
+          await pause(50);
+        }
+      }
+    };
+    await Promise.all([backups(), prunes(), restics()]);
+    return counts;
+  }
+
+  async prove(): Promise<void> {
+    const restic = resticOn(this.#path("backups"), password);
+    await restic.output("backup", this.#path("other"));
+    await this.#succeed("backup");
+    await restic.check();
+    await this.#succeed("verify", "--read-data");
+    for (const { id, paths } of await restic.snapshots()) {
+      await restic.restore(id, this.#path(`restored-${id.slice(0, 8)}`));
+      assert.ok(paths.length === 1);
+    }
+    const newest = (await restic.snapshots()).findLast(({ paths }) => paths[0] === this.#path("other"));
+    const restored = this.#path(`restored-${(newest?.id ?? "").slice(0, 8)}`, this.#path("other"));
+    assert.deepEqual(compareTrees(restored, this.#path("other"), ["root"]), []);
+    const target = this.#path("crm-restored");
+    const said = await this.#succeed("restore", "plan", "--target", target, "--as", "replacement");
+    await this.#succeed("restore", "apply", /restore apply (\S+)/.exec(said)?.[1] ?? "");
+    assert.deepEqual(compareDatabases(this.#path("crm/crm.db"), join(target, "crm.db")), []);
+  }
+
+  #change(round: number): void {
+    using connection = new DatabaseSync(this.#path("crm/crm.db"));
+    connection.exec(`INSERT INTO contact (name) VALUES ('round ${round}')`);
+    writeFileSync(this.#path(`crm/attachments/file${round % 4}`), Buffer.alloc(30_000, `round ${round}`));
+  }
+
+  async #succeed(...args: readonly string[]): Promise<string> {
+    const env = { ...process.env, HOLDFAST_STATE: this.#path("state"), LANG: "C.UTF-8" };
+    const { code, stdout, stderr } = await holdfast(args, { cwd: this.#path("crm"), env });
+    assert.ok(code === 0 || code === 3, `holdfast ${args.join(" ")}: ${code} ${stdout} ${stderr}`);
+    return stdout;
+  }
+
+  #path(...inside: readonly string[]): string {
+    return join(this.#root, ...inside);
+  }
+}
