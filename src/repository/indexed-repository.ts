@@ -21,14 +21,21 @@ export interface OpenedRepository {
   readonly repository: Repository;
 }
 
+/** Half of these, or as many as there are, one run can add. One that adds more is cut off, and the next one goes on. */
+const leastBlobs = 1 << 24;
+
 /** Reads all index files. The state as of now: what others store later is not seen. */
 export async function loadIndexedRepository(opened: OpenedRepository, signal: AbortSignal): Promise<IndexedRepository> {
   const { storage, masterKey, repository } = opened;
-  const index = new BlobIndex();
   const packs = new PackTable();
   const marked = new Set<string>();
   const names: string[] = [];
-  for await (const { name } of storage.list("index", signal)) names.push(name);
+  let bytes = 0;
+  for await (const { name, size } of storage.list("index", signal)) {
+    names.push(name);
+    bytes += size;
+  }
+  const index = BlobIndex.forIndexBytes(bytes, leastBlobs);
   await Promise.all(
     Array.from({ length: storage.traits.connections }, async (_, first) => {
       for (let at = first; at < names.length; at += storage.traits.connections) {
