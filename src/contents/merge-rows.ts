@@ -127,6 +127,7 @@ async function* unkeyedLines(live: TableReader, stored: StoredTable, signal: Abo
   }
 }
 
+/** Each is good until the next is asked for. */
 async function* lines(batches: AsyncIterable<RowBatch>): AsyncGenerator<Buffer> {
   for await (const batch of batches) {
     let start = 0;
@@ -135,6 +136,7 @@ async function* lines(batches: AsyncIterable<RowBatch>): AsyncGenerator<Buffer> 
       yield batch.lines.subarray(start, end);
       start = end;
     }
+    batch.release?.();
   }
 }
 
@@ -143,9 +145,9 @@ class LineOutput {
   #bytes = 0;
   rows = 0;
 
-  /** Whether there is enough for a batch. The line is copied only when the batch is taken. */
+  /** Whether there is enough for a batch. */
   add(line: Buffer): boolean {
-    this.#lines.push(line);
+    this.#lines.push(Buffer.from(line));
     this.#bytes += line.length;
     this.rows++;
     return this.#bytes >= outputBytes;

@@ -78,11 +78,12 @@ export interface RowRange {
   readonly upTo?: RowKey;
 }
 
-/** Belongs to whoever takes it: its memory may be given away or back before the next is asked for. */
 export interface RowBatch {
   /** Whole lines, each ended by LF. */
   readonly lines: Buffer;
   readonly rows: number;
+  /** Gives the memory of `lines` back for a later batch, where it is worth it. Not called: the garbage collector does. */
+  readonly release?: () => void;
 }
 
 /** Sums over a stretch of rows: of `rowHash` of their keys and of their whole lines, modulo 2^64. */

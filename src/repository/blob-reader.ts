@@ -4,6 +4,7 @@ import { parseTree } from "../format/tree-json.ts";
 import type { BlobType, Id, Tree } from "../format/tree.ts";
 import { ZstdDecoder } from "../format/zstd-context.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import { freeMemory } from "../lib/free-memory.ts";
 import type { ByteRange, Storage } from "../storage/storage.ts";
 import type { BlobIndex, BlobLocation } from "./blob-index.ts";
 import type { PackTable } from "./pack-table.ts";
@@ -83,6 +84,7 @@ export class StoredBlobReader implements BlobReader {
     if (hash("sha256", plain, "hex") !== id) {
       throw new HoldfastError("repository-damaged", { reason: "blob hash", blob: id });
     }
+    if (plain !== body) freeMemory(body);
     return plain;
   }
 

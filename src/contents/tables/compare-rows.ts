@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import type { RowKey } from "../../database/database.ts";
+import { freeMemory } from "../../lib/free-memory.ts";
 import { OrderError } from "./base-writer.ts";
 import type { CutMark } from "./line-cutter.ts";
 import type { LineWindow } from "./line-window.ts";
@@ -9,7 +10,10 @@ import type { BaseChunk } from "./stored-base.ts";
 
 type Waiting = Promise<void> | undefined;
 
-/** What a walk over the rows tells. Lines without LF, `undefined` where there is no row. Keys in order. */
+/**
+ * What a walk over the rows tells. Lines without LF, `undefined` where there is no row. Keys in order. What is told is
+ * good until its promise, or the call, has ended.
+ */
 export interface RowListener {
   /** Lines of the table as it is now, in order and complete. */
   lines(bytes: Buffer, start: number, end: number): Waiting;
@@ -74,7 +78,9 @@ class Walk {
     const window = this.#window;
     await window.need(chunk.bytes);
     if (!holdsChunk(window, chunk)) {
-      await this.region(await this.#input.load(chunk), chunk.nextKey);
+      const old = await this.#input.load(chunk);
+      await this.region(old, chunk.nextKey);
+      freeMemory(old);
     } else if (this.#overlay.before(chunk.nextKey)) {
       await this.region(window.bytes.subarray(window.start, window.start + chunk.bytes), chunk.nextKey);
     } else {

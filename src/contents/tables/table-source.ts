@@ -1,5 +1,4 @@
 import type { RowBatch, TableReader, TableSchema } from "../../database/database.ts";
-import { freeMemory } from "../../lib/free-memory.ts";
 import type { RowOrder } from "./row-order.ts";
 import { sortedRows } from "./sorted-rows.ts";
 
@@ -57,7 +56,7 @@ export class TableSource {
         onProgress?.(batch.rows, batch.lines.length);
       }
       yield batch;
-      freeMemory(batch.lines);
+      batch.release?.();
     }
   }
 }

@@ -32,7 +32,10 @@ export async function compareWithRanges(
 async function compareSums(stored: StoredTable, batches: AsyncIterable<RowBatch>): Promise<readonly string[]> {
   const found = stored.ranges.map(({ firstKey }) => emptyRange(firstKey));
   const at = { index: 0 };
-  for await (const { lines } of batches) addLines(stored.order, found, at, lines);
+  for await (const { lines, release } of batches) {
+    addLines(stored.order, found, at, lines);
+    release?.();
+  }
   const { schema, name } = stored.table;
   return stored.ranges.flatMap((expected, index) => {
     const sums = found[index] ?? emptyRange(undefined);

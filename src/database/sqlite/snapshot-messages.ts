@@ -1,5 +1,5 @@
 import type { ErrorCode, Facts } from "../../lib/errors.ts";
-import type { DatabaseSnapshot, RowBatch, RowRange, TableSchema } from "../database.ts";
+import type { DatabaseSnapshot, RowRange, TableSchema } from "../database.ts";
 
 /** What a thread that holds one moment of a database is started with. */
 export interface SnapshotThreadData {
@@ -15,8 +15,8 @@ export type SnapshotRequest =
   | { readonly type: "cancel" }
   | { readonly type: "count"; readonly table: TableSchema }
   | ReadRequest
-  /** The next batch: a `RowBatch`, or `undefined` after the last. */
-  | { readonly type: "next"; readonly reading: number }
+  /** The next batch: `ReadLines`, or `undefined` after the last. `memory` is for its lines, where they fit. */
+  | { readonly type: "next"; readonly reading: number; readonly memory: SharedArrayBuffer | undefined }
   | { readonly type: "end"; readonly reading: number }
   | { readonly type: "close" };
 
@@ -29,6 +29,16 @@ export interface ReadRequest {
   readonly targetBytes: number | undefined;
 }
 
+/**
+ * A batch in shared memory that is used again and again: what is handed over and dropped instead makes V8 collect
+ * garbage after every few megabytes.
+ */
+export interface ReadLines {
+  readonly memory: SharedArrayBuffer;
+  readonly length: number;
+  readonly rows: number;
+}
+
 export type SnapshotAnswer =
-  | { readonly value: OpenedSnapshot | RowBatch | number | undefined }
+  | { readonly value: OpenedSnapshot | ReadLines | number | undefined }
   | { readonly failure: { readonly code: ErrorCode; readonly facts: Facts; readonly detail: string } };

@@ -5,9 +5,10 @@
 import { parentPort, workerData } from "node:worker_threads";
 
 import { HoldfastError, isHoldfastError } from "../../lib/errors.ts";
+import { freeMemory } from "../../lib/free-memory.ts";
 import type { DatabaseSnapshot, RowBatch } from "../database.ts";
 import { databaseFailure } from "./failure.ts";
-import type { SnapshotAnswer, SnapshotRequest, SnapshotThreadData } from "./snapshot-messages.ts";
+import type { ReadLines, SnapshotAnswer, SnapshotRequest, SnapshotThreadData } from "./snapshot-messages.ts";
 import { takeSnapshot } from "./take-snapshot.ts";
 
 const port = parentPort;
@@ -26,7 +27,7 @@ port.on("message", (request: SnapshotRequest) => {
   else work = work.then(() => reply(() => answer(request)));
 });
 
-async function answer(request: Exclude<SnapshotRequest, { type: "cancel" }>): Promise<RowBatch | number | undefined> {
+async function answer(request: Exclude<SnapshotRequest, { type: "cancel" }>): Promise<ReadLines | number | undefined> {
   switch (request.type) {
     case "count":
       return opened().reader(request.table).estimatedRows();
@@ -38,7 +39,7 @@ async function answer(request: Exclude<SnapshotRequest, { type: "cancel" }>): Pr
     }
     case "next": {
       const next = await readings.get(request.reading)?.next();
-      return next?.done === true ? undefined : next?.value;
+      return next === undefined || next.done === true ? undefined : intoShared(next.value, request.memory);
     }
     case "end":
       await readings.get(request.reading)?.return?.();
@@ -59,22 +60,27 @@ function opened(): DatabaseSnapshot {
 async function reply(task: () => Promise<Extract<SnapshotAnswer, { value: unknown }>["value"]>): Promise<void> {
   try {
     const value = await task();
-    if (typeof value === "object" && "lines" in value) {
-      // Handed over, not copied; a small one shares its memory with others, so it is.
-      const { lines, rows } = value;
-      const own = lines.length === lines.buffer.byteLength ? lines : new Uint8Array(lines);
-      post({ value: { lines: own as Buffer, rows } }, [own.buffer as ArrayBuffer]);
-    } else post({ value }, []);
+    post({ value });
   } catch (error) {
     const {
       code,
       facts,
       stack = "",
     } = isHoldfastError(error) ? error : databaseFailure("database-unreadable", { subject: path }, error);
-    post({ failure: { code, facts, detail: stack } }, []);
+    post({ failure: { code, facts, detail: stack } });
   }
 }
 
-function post(message: SnapshotAnswer, transfer: readonly ArrayBuffer[]): void {
-  port?.postMessage(message, [...transfer]);
+function intoShared({ lines, rows }: RowBatch, given: SharedArrayBuffer | undefined): ReadLines {
+  const { length } = lines;
+  // A quarter more than is needed now, so that later batches fit as well.
+  const fits = given !== undefined && given.byteLength >= length;
+  const memory = fits ? given : new SharedArrayBuffer(length + (length >>> 2));
+  new Uint8Array(memory).set(lines);
+  freeMemory(lines);
+  return { memory, length, rows };
+}
+
+function post(message: SnapshotAnswer): void {
+  port?.postMessage(message);
 }

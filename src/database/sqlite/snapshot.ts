@@ -5,6 +5,7 @@ import type { DatabaseSnapshot, RowBatch, TableReader, TableSchema } from "../da
 import { databaseFailure } from "./failure.ts";
 import type {
   OpenedSnapshot,
+  ReadLines,
   ReadRequest,
   SnapshotAnswer,
   SnapshotRequest,
@@ -99,6 +100,8 @@ class SnapshotThread {
   readonly #ended = Promise.withResolvers<void>();
   #failure: unknown;
   #readings = 0;
+  /** Memory of batches that were given back. */
+  readonly #spare: SharedArrayBuffer[] = [];
   readonly opened: Promise<OpenedSnapshot>;
 
   constructor(data: SnapshotThreadData) {
@@ -124,18 +127,17 @@ class SnapshotThread {
 
   begin(read: TableRead): Reading {
     const reading = ++this.#readings;
-    const next = () => this.ask<RowBatch | undefined>({ type: "next", reading });
+    const next = () => this.ask<ReadLines | undefined>({ type: "next", reading, memory: this.#spare.pop() });
     const begun = this.ask<undefined>({ type: "read", reading, ...read });
     const ahead = Array.from({ length: batchesAhead }, next);
     return {
       next: async () => {
         await begun;
-        const batch = await ahead.shift();
-        if (batch === undefined) return undefined;
+        const answer = await ahead.shift();
+        if (answer === undefined) return undefined;
         ahead.push(next());
-        // It arrives as a plain Uint8Array.
-        const { buffer, byteOffset, length } = batch.lines;
-        return { lines: Buffer.from(buffer, byteOffset, length), rows: batch.rows };
+        const { memory, length, rows } = answer;
+        return { lines: Buffer.from(memory, 0, length), rows, release: () => void this.#spare.push(memory) };
       },
       end: () => void this.ask({ type: "end", reading }),
     };
