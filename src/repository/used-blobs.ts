@@ -5,6 +5,7 @@ import type { Limits } from "../lib/limits.ts";
 import { lowerPriority } from "../lib/posix.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { BlobIndex } from "./blob-index.ts";
+import { runsOfEntries, type EntryRun } from "./entry-runs.ts";
 import { transferable } from "./message-bytes.ts";
 import { SharedBits } from "./shared-bits.ts";
 import type { TreesAnswer, TreesRequest, TreeWorkerSetup } from "./tree-worker.ts";
@@ -40,9 +41,6 @@ export interface UsedProblem {
   readonly reason?: string;
 }
 
-/** A stretch of a pack is read at once up to this length, across gaps up to that. */
-const maxStretch = 1 << 20;
-const maxGap = 64 << 10;
 /** Trees that are taken from the pile together, to be sorted by where they stand. */
 const batchTrees = 4096;
 const mostProblems = 100;
@@ -96,20 +94,20 @@ class Walk {
   /** Keeps so many reads under way until there is nothing left to read, and nothing under way that may give more. */
   #readAll(atOnce: number): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    let stretches: readonly Stretch[] = [];
+    let runs: readonly EntryRun[] = [];
     let next = 0;
     let active = 0;
     const more = (): void => {
       while (active < atOnce) {
-        if (next === stretches.length && this.#pile.length > 0) {
-          stretches = stretchesOf(this.#pile.splice(-batchTrees), this.#options.index);
+        if (next === runs.length && this.#pile.length > 0) {
+          runs = runsOfEntries(this.#pile.splice(-batchTrees), this.#options.index);
           next = 0;
         }
-        const stretch = stretches[next];
-        if (stretch === undefined) break;
+        const run = runs[next];
+        if (run === undefined) break;
         next++;
         active++;
-        this.#read(stretch).then(() => {
+        this.#read(run).then(() => {
           active--;
           this.#options.onTrees?.(this.#trees);
           more();
@@ -125,10 +123,9 @@ class Walk {
     return this.#pool.close();
   }
 
-  async #read({ pack, start, end, entries }: Stretch): Promise<void> {
+  async #read({ pack, start, end, entries }: EntryRun): Promise<void> {
     const { storage, packName, signal } = this.#options;
     signal.throwIfAborted();
-    this.#trees += entries.length;
     let bytes: Buffer;
     try {
       const range = { offset: start, length: end - start, again: "likely" } as const;
@@ -138,10 +135,12 @@ class Walk {
       if (!isHoldfastError(error, "storage-failed") && !isHoldfastError(error, "storage-not-found")) throw error;
       const [only] = entries;
       // One of several may be beyond the end of a pack that was cut off: each by itself.
-      if (entries.length > 1) for (const entry of entries) await this.#read(alone(entry, this.#options.index));
-      else if (only !== undefined) this.#tryCopy(only, String(error.facts["reason"] ?? error.code));
+      const alone = entries.length > 1 ? entries.map((entry) => [entry]) : [];
+      for (const one of alone) for (const run of runsOfEntries(one, this.#options.index)) await this.#read(run);
+      if (alone.length === 0 && only !== undefined) this.#tryCopy(only, String(error.facts["reason"] ?? error.code));
       return;
     }
+    this.#trees += entries.length;
     const owned = transferable([bytes]);
     const request: TreesRequest = { bytes: owned, start, entries: Int32Array.from(entries) };
     const answer = await this.#pool.request<TreesAnswer>(request, [owned.buffer]);
@@ -166,29 +165,3 @@ class Walk {
 }
 
 const missingCode: Readonly<Record<BlobType, UsedProblem["code"]>> = { data: "blob-missing", tree: "tree-missing" };
-
-interface Stretch {
-  readonly pack: number;
-  readonly start: number;
-  readonly end: number;
-  readonly entries: readonly number[];
-}
-
-/** Neighbours in a pack together, so that they are read with one request. */
-function stretchesOf(entries: readonly number[], index: BlobIndex): readonly Stretch[] {
-  const all = entries.map((entry) => alone(entry, index)).toSorted((a, b) => a.pack - b.pack || a.start - b.start);
-  const found: { pack: number; start: number; end: number; entries: number[] }[] = [];
-  for (const { pack, start, end, entries: own } of all) {
-    const last = found.at(-1);
-    if (last?.pack === pack && start - last.end <= maxGap && end - last.start <= maxStretch) {
-      last.end = Math.max(last.end, end);
-      last.entries.push(...own);
-    } else found.push({ pack, start, end, entries: [...own] });
-  }
-  return found;
-}
-
-function alone(entry: number, index: BlobIndex): Stretch {
-  const { pack = 0, offset = 0, length = 0 } = index.location(entry) ?? {};
-  return { pack, start: offset, end: offset + length, entries: [entry] };
-}
