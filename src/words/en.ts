@@ -1069,7 +1069,7 @@ export const en = {
     files: "Folders with attachments and custom code.",
     repository: "Where backups are kept: best on another disk or machine.",
     password: "Where the password is, never the password: file:, env:, cmd: or systemd:.",
-    more: "More that can be said here, with the defaults:\nlimits: { priority: low }      # also read: 50MB/s, write: 50MB/s, workers: 2\nlanguage: en                   # or zh-CN\ntimezone: Europe/Berlin        # default: the machine's",
+    more: "More that can be said here, with the defaults:\nlimits: { priority: low }      # also read: 50MB/s, write: 50MB/s, workers: 2\nlanguage: en                   # or zh-CN\ntimezone: Europe/Berlin        # default: the machine's\nretention: { preset: standard } # what `holdfast forget` keeps; default: everything",
     valid: "{file} is valid: {crms:crm}, repository {location}.",
   },
   kit: {

@@ -1033,7 +1033,7 @@ export const zhCn: Words = {
     files: "存放附件和定制代码的文件夹。",
     repository: "备份存放的位置：最好在另一块磁盘或另一台机器上。",
     password: "密码的出处，绝不写密码本身：file:、env:、cmd: 或 systemd:。",
-    more: "还可以写以下内容（所示为默认值）：\nlimits: { priority: low }      # 另有 read: 50MB/s、write: 50MB/s、workers: 2\nlanguage: zh-CN                # 或 en\ntimezone: Asia/Shanghai        # 默认：本机时区",
+    more: "还可以写以下内容（所示为默认值）：\nlimits: { priority: low }      # 另有 read: 50MB/s、write: 50MB/s、workers: 2\nlanguage: zh-CN                # 或 en\ntimezone: Asia/Shanghai        # 默认：本机时区\nretention: { preset: standard } # `holdfast forget` 保留哪些；默认：全部",
     valid: "{file} 有效：{crms:crm}，仓库 {location}。",
   },
   kit: {
