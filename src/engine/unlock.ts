@@ -17,6 +17,6 @@ export async function unlock(
   { repository: access, what }: UnlockInput,
   run: Run,
 ): Promise<UnlockAnswer> {
-  await using repository = await openFor(engine, access, run);
+  await using repository = await openFor(engine, access, run, "stand-in");
   return { type: "unlock", ...(await repository.unlock({ signal: run.signal, now: run.now, what })) };
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { cheapenKey } from "../../test/support/cheap-key.ts";
 import { craftedNode, craftRepository, type CraftedRepository } from "../../test/support/crafted-repository.ts";
 import { resticOn } from "../../test/support/restic.ts";
 import { temporaryFolder } from "../../test/support/temp-folder.ts";
@@ -28,6 +29,7 @@ interface Scene {
 /** Two snapshots with a data pack each, of three blobs. */
 async function scene(folder: string): Promise<Scene> {
   const crafted = await craftRepository(localStorage(folder));
+  await cheapenKey(folder, crafted.password);
   const dataPacks: Id[] = [];
   let treePack = "";
   for (const name of ["first", "second"]) {
@@ -134,7 +136,7 @@ describe("repair index", () => {
     change(join(folder.path, "config"), flip(40));
     const keys = join(folder.path, "keys");
     const [key = ""] = readdirSync(keys);
-    change(join(keys, key), (bytes) => Buffer.from(bytes.toString().replace("tester", "tesser")));
+    change(join(keys, key), (bytes) => Buffer.from(bytes.toString().replace("test", "tesd")));
     writeFileSync(join(keys, "ab".repeat(32)), "{");
     const summary = await repaired(at, "index");
     assert.deepEqual(summary.rewritten, ["config", `keys/${key}`]);

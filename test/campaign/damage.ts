@@ -12,7 +12,14 @@ import {
   type Scene,
   touchedBy,
 } from "../support/damage-scene.ts";
-import { copyFolder, damageFile, damagesOf, repositoryFiles, type Damage } from "../support/repository-copy.ts";
+import {
+  copyFolder,
+  type Damage,
+  damageFile,
+  damagesOf,
+  giveBackMemory,
+  repositoryFiles,
+} from "../support/repository-copy.ts";
 import { resticOn } from "../support/restic.ts";
 import { limits } from "../support/small-crm.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
@@ -58,6 +65,7 @@ async function prove(
 ): Promise<void> {
   const { crm, location, kept } = scene;
   const what = `${file}: ${JSON.stringify(damage)}`;
+  giveBackMemory();
   copyFolder(kept, location);
   damageFile(location, file, damage);
   const password = await passwordThatOpens(scene);

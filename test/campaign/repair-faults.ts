@@ -9,7 +9,7 @@ import type { Storage } from "../../src/storage/storage.ts";
 import type { Campaign, CampaignOptions } from "../support/campaign.ts";
 import { buildScene, compare, type Counts, lostBlobs, type Scene } from "../support/damage-scene.ts";
 import { type Ending, endingStorage } from "../support/ending-storage.ts";
-import { copyFolder, damageFile, type Damage, repositoryFiles } from "../support/repository-copy.ts";
+import { copyFolder, type Damage, damageFile, giveBackMemory, repositoryFiles } from "../support/repository-copy.ts";
 import { resticOn } from "../support/restic.ts";
 import { limits } from "../support/small-crm.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
@@ -103,6 +103,7 @@ async function proveCase(
   for (let at = 0; Math.floor(at) < endings.length; at += stride) {
     const ending = endings[Math.floor(at)] ?? assert.fail();
     const where = `${what}: ${ending.kind} ${ending.at} of ${operations}`;
+    giveBackMemory();
     copyFolder(prepared, location);
     await run(scene, on(crm.engine, endingStorage(localStorage(location), ending)), step).catch(() => undefined);
     rmSync(join(location, "locks"), { recursive: true, force: true });
