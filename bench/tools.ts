@@ -17,6 +17,8 @@ export interface Tool {
   restorePart(part: string, target: string): Cost;
   /** Gives up all backups but the newest, and the space that only they needed. */
   forgetAllButNewest(): Cost;
+  /** The database of the newest backup to a server, under a name that is free there; absent: it knows no servers. */
+  restoreTo?(url: string): Cost;
   /** Bytes of all files of the repository. */
   storedBytes(): number;
 }
@@ -25,6 +27,8 @@ export interface Source {
   readonly folder: string;
   /** File name of the SQLite database in `folder`, where that is what is backed up. */
   readonly database?: string;
+  /** Of a database on a server, where that is what is backed up. */
+  readonly url?: string;
 }
 
 const password = "bench";
@@ -60,10 +64,12 @@ export function holdfastTool(work: string, root: string): Tool {
   const run = (...args: string[]) =>
     measure(home, [program, "--config", config, "--json", ...args], { cwd: home, env });
 
-  const describe = ({ folder, database }: Source) => {
-    const parts = database
-      ? [`  database: ${JSON.stringify(`sqlite:${join(folder, database)}`)}`]
-      : ["  files:", `    data: ${JSON.stringify(folder)}`];
+  const describe = ({ folder, database, url }: Source) => {
+    const parts = url
+      ? [`  database: ${url}`]
+      : database
+        ? [`  database: ${JSON.stringify(`sqlite:${join(folder, database)}`)}`]
+        : ["  files:", `    data: ${JSON.stringify(folder)}`];
     const repositoryLines = [
       "repository:",
       `  location: ${JSON.stringify(repository)}`,
@@ -88,6 +94,10 @@ export function holdfastTool(work: string, root: string): Tool {
     restored: (source, target) => join(target, basename(source.folder)),
     restorePart(part, target) {
       const planned = run("restore", "plan", "latest", `/files/data/${part}`, "--target", target);
+      return together([planned, run("restore", "apply", planId(planned.output))]);
+    },
+    restoreTo(url) {
+      const planned = run("restore", "plan", "latest", "--database", "--to-database", url, "--as", "replacement");
       return together([planned, run("restore", "apply", planId(planned.output))]);
     },
     forgetAllButNewest: () => run("forget", "--keep-last", "1", "--prune", "--now"),
