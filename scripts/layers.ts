@@ -23,7 +23,12 @@ export const layers: readonly Layer[] = [
     packagesOf: { "posix.ts": ["koffi"] },
     purpose: "helpers that know nothing of backups; native calls stand in lib/posix.ts alone",
   },
-  { folder: "storage", imports: ["lib"], purpose: "named byte strings; it knows nothing of encryption or snapshots" },
+  {
+    folder: "storage",
+    imports: ["lib"],
+    packagesOf: { "s3.ts": ["@aws-sdk/client-s3"] },
+    purpose: "named byte strings; it knows nothing of encryption or snapshots",
+  },
   { folder: "format", imports: ["lib"], purpose: "restic's format as pure functions on bytes" },
   {
     folder: "repository",

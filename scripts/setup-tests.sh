@@ -21,6 +21,11 @@ need python3-psycopg2 tryton psycopg2
 need tryton-server tryton trytond
 need tryton-modules-party tryton trytond.modules.party
 need tryton-modules-sale-opportunity tryton trytond.modules.sale_opportunity
+# A real S3: one cluster of it in memory for each test that wants one. None of these starts a service here.
+need ceph-mon command -v ceph-mon
+need ceph-osd command -v ceph-osd
+need ceph-common command -v radosgw-admin
+need radosgw command -v radosgw
 [ "${1:-}" != --bench ] || need borgbackup borg --version
 
 # PostgreSQL in the versions that Debian has not, for one kind of processor: servers alone, in a folder of the tests' own.

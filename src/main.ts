@@ -3,6 +3,8 @@ import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import type { Engine } from "./engine/engine.ts";
 import type { KeyRing } from "./engine/key-ring.ts";
+import type { RetryOptions } from "./storage/retry.ts";
+import type { Storage } from "./storage/storage.ts";
 
 /**
  * The composition root: the one place that knows every storage, database and platform. What a command does not need
@@ -50,14 +52,36 @@ function cancel(cancelling: AbortController): void {
 
 /** By itself, since the key of a repository is begun before the rest of the engine is there. */
 async function loadStorage(): Promise<Engine["openStorage"]> {
-  const [{ localStorage }, { withCache }, { defaultCache }, { isPath }] = await Promise.all([
+  const [
+    { localStorage },
+    { s3Storage },
+    { withCache },
+    { withRetry },
+    { defaultCache },
+    { HoldfastError },
+    { isPath },
+  ] = await Promise.all([
     import("./storage/local.ts"),
+    import("./storage/s3.ts"),
     import("./storage/cache.ts"),
+    import("./storage/retry.ts"),
     import("./lib/cache-choice.ts"),
+    import("./lib/errors.ts"),
     import("./config/location.ts"),
   ]);
-  return (location, { cache = defaultCache, reading } = { reading: "through" }) => {
-    const storage = localStorage(location);
+  /** By what stands before the colon of a location. */
+  const remote: Readonly<Record<string, (location: string) => Storage>> = {
+    s3: (location) => s3Storage(location, process.env),
+  };
+  const open = (location: string, onRetry: RetryOptions["onRetry"]): Storage => {
+    if (isPath(location)) return localStorage(location);
+    const opener = remote[location.slice(0, location.indexOf(":"))];
+    if (opener === undefined) throw new HoldfastError("storage-address", { location });
+    const storage = opener(location);
+    return onRetry === undefined ? storage : withRetry(storage, { now: () => new Date(), onRetry });
+  };
+  return (location, { cache = defaultCache, reading, onWait } = { reading: "through" }) => {
+    const storage = open(location, onWait);
     if (cache.use === "never" || (cache.use === "auto" && isPath(location))) return storage;
     const folder = cacheFolder(process.env);
     return withCache(storage, { folder, maxBytes: cache.maxBytes, now: () => new Date(), reading });

@@ -28,6 +28,7 @@ const special: Partial<Record<ErrorCode, keyof typeof exitCodes>> = {
   "crm-configuration-unreadable": "usage",
   "crm-database-ambiguous": "usage",
   "database-unsupported": "usage",
+  "storage-address": "usage",
   "moment-invalid": "usage",
   "moment-ambiguous": "usage",
   "snapshot-ambiguous": "usage",

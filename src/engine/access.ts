@@ -1,6 +1,7 @@
 import { openRepository } from "../repository/open.ts";
 import type { Repository } from "../repository/repository.ts";
 import { defaultCache } from "../lib/cache-choice.ts";
+import type { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
 
@@ -14,13 +15,19 @@ export async function openFor(
   run.report({ type: "phase", phase: "open", subject: access.location });
   // Who can do without the config looks whether all is sound: a cache would hide what is not.
   const reading = config === "stand-in" ? "past" : "through";
-  const storage = engine.openStorage(access.location, { ...(access.cache && { cache: access.cache }), reading });
+  const onWait = waitNote(run);
+  const storage = engine.openStorage(access.location, {
+    ...(access.cache && { cache: access.cache }),
+    reading,
+    onWait,
+  });
   try {
     return await openRepository(storage, access.password, {
       signal: run.signal,
       now: run.now,
       host: engine.host,
-      storageForLocks: () => engine.openStorage(access.location, { cache: { ...defaultCache, use: "never" }, reading }),
+      storageForLocks: () =>
+        engine.openStorage(access.location, { cache: { ...defaultCache, use: "never" }, reading, onWait }),
       config,
       key: engine.keys?.find(access),
     });
@@ -28,4 +35,14 @@ export async function openFor(
     await storage[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** Tells that the storage cannot be reached and is tried again. */
+export function waitNote(run: Run): (error: HoldfastError, pauseMs: number) => void {
+  return (error, pauseMs) => {
+    const reason = error.facts["reason"];
+    const seconds = Math.max(1, Math.round(pauseMs / 1000));
+    const facts = typeof reason === "string" ? { reason, seconds } : { seconds };
+    run.report({ type: "note", code: "waiting-for-storage", facts });
+  };
 }

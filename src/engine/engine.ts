@@ -1,5 +1,6 @@
 import type { Platform } from "../crm/platform.ts";
 import type { DatabaseEngine } from "../database/database.ts";
+import type { RetryOptions } from "../storage/retry.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { CacheChoice } from "../lib/cache-choice.ts";
 import type { KeyRing } from "./key-ring.ts";
@@ -30,6 +31,8 @@ export interface OpenStorageOptions {
   readonly cache?: CacheChoice;
   /** `past`: everything is read from the storage itself, and what is removed still leaves the cache. */
   readonly reading: "through" | "past";
+  /** Told before each pause; absent: what failed for a passing reason is not tried again. */
+  readonly onWait?: RetryOptions["onRetry"];
 }
 
 /** Where a repository is and the secret that opens it. */

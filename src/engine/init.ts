@@ -1,6 +1,7 @@
 import type { DetectedCrm } from "../crm/platform.ts";
 import type { Run } from "../lib/run.ts";
 import { createRepository } from "../repository/create.ts";
+import { waitNote } from "./access.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
 
 /** What the platforms see in a folder, in the order of `engine.platforms` (surest first). */
@@ -15,7 +16,7 @@ export async function createRepositoryAt(
   access: RepositoryAccess,
   run: Run,
 ): Promise<{ readonly id: string }> {
-  const storage = engine.openStorage(access.location);
+  const storage = engine.openStorage(access.location, { reading: "through", onWait: waitNote(run) });
   await using repository = await createRepository(storage, access.password, {
     signal: run.signal,
     now: run.now,

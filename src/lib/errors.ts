@@ -21,6 +21,13 @@ export const errorCodes = [
   "storage-denied",
   "storage-unreachable",
   "storage-failed",
+  "storage-address", // the location is no place, or its host is not known
+  "storage-login",
+  "storage-missing", // no such bucket or container
+  "storage-region",
+  "storage-clock",
+  "storage-certificate",
+  "storage-library", // the library that speaks to it is not installed
   // repository
   "repository-missing",
   "repository-exists",

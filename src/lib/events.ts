@@ -81,6 +81,7 @@ export const noteCodes = [
   "full-instead-schema",
   "resumed",
   "waiting-for-lock",
+  "waiting-for-storage",
   "table-folded",
   "table-method",
   "stage-kept",

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { isHoldfastError } from "../lib/errors.ts";
+import { type HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Storage } from "./storage.ts";
 
 export interface RetryOptions {
@@ -11,7 +11,7 @@ export interface RetryOptions {
   /** 0 ≤ x < 1: pauses are spread by ±50 %, so that many clients do not come back at the same moment. */
   readonly random?: () => number;
   readonly pause?: (ms: number, signal: AbortSignal) => Promise<void>;
-  readonly onRetry?: (error: Error, pauseMs: number) => void;
+  readonly onRetry?: (error: HoldfastError, pauseMs: number) => void;
 }
 
 const longestPauseMs = 60_000;

@@ -74,7 +74,7 @@ export const en = {
       hint: "Nothing was overwritten. Choose another place, or move the file away.",
     },
     "storage-full": {
-      text: "The disk of the repository is full[[ ({path})]].",
+      text: "The storage of the repository is full[[ ({path})]].",
       hint: "Free some space there and run the command again: what was stored already is used.",
     },
     "storage-denied": {
@@ -88,6 +88,34 @@ export const en = {
     "storage-failed": {
       text: "Reading or writing the repository failed[[ at {path}]][[: {reason}]].",
       hint: "Check the disk, then run `holdfast verify`.",
+    },
+    "storage-address": {
+      text: "{location} is no place that backups can be kept in[[ ({reason})]].",
+      hint: "Write a path or, for example, s3:https://HOST/BUCKET/PREFIX without a password in it, and check the host's name.",
+    },
+    "storage-login": {
+      text: "The storage does not accept the login[[ at {location}]][[ ({reason})]].",
+      hint: "Check the user and the password, or the access key and its secret: they may be mistyped, expired or not set at all.",
+    },
+    "storage-missing": {
+      text: "There is no bucket {bucket}[[ at {location}]].",
+      hint: "Check its name; `holdfast init` makes it, if the access key may.",
+    },
+    "storage-region": {
+      text: "Bucket {bucket} is in another region[[: {region}]].",
+      hint: "Set AWS_REGION to the bucket's region.",
+    },
+    "storage-clock": {
+      text: "The clock of this machine and that of the storage are too far apart[[ ({reason})]].",
+      hint: "Set this machine's clock, best by NTP, and run the command again.",
+    },
+    "storage-certificate": {
+      text: "The certificate of {location} is not trusted[[ ({reason})]].",
+      hint: "If the authority is your own, name its certificate's file in the environment variable NODE_EXTRA_CA_CERTS. Otherwise somebody may be in between.",
+    },
+    "storage-library": {
+      text: "Storage of the kind `{kind}:` needs a library that is not installed: {library}.",
+      hint: "Install it beside Holdfast: `npm install --global {library}@{version}` (without --global where Holdfast was installed so).",
     },
     "repository-missing": {
       text: "There is no repository[[ at {location}]].",
@@ -412,6 +440,7 @@ export const en = {
     resumed: "Going on where an interrupted run stopped[[ ({subject})]].",
     "waiting-for-lock":
       "Waiting for another run[[: process {pid}]][[ of {user}]][[ of {username}]][[ on {hostname}]][[, since {since:time}]][[, since {time:time}]].",
+    "waiting-for-storage": "The storage cannot be reached[[ ({reason})]]; trying again in {seconds} s.",
     "table-folded": "[[{table}: ]]its changes were folded into a new base.",
     "table-method": "Of {count:table}, only what changed was read ({method}).",
     "stage-kept":

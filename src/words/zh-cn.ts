@@ -65,7 +65,7 @@ export const zhCn: Words = {
       hint: "没有覆盖任何内容。请换一个位置，或先移走该文件。",
     },
     "storage-full": {
-      text: "仓库所在的磁盘已满[[（{path}）]]。",
+      text: "仓库所在的存储空间已满[[（{path}）]]。",
       hint: "请腾出空间后再次运行同一命令：已经存入的数据会继续使用。",
     },
     "storage-denied": {
@@ -79,6 +79,34 @@ export const zhCn: Words = {
     "storage-failed": {
       text: "读写仓库失败[[，位置 {path}]][[：{reason}]]。",
       hint: "请检查磁盘，然后运行 `holdfast verify`。",
+    },
+    "storage-address": {
+      text: "{location} 不是可以存放备份的位置[[（{reason}）]]。",
+      hint: "请写一个路径，或例如 s3:https://HOST/BUCKET/PREFIX（其中不要带密码），并检查主机名。",
+    },
+    "storage-login": {
+      text: "存储[[ {location} ]]不接受登录信息[[（{reason}）]]。",
+      hint: "请检查用户和密码，或访问密钥及其私钥：可能写错、已过期，或根本没有设置。",
+    },
+    "storage-missing": {
+      text: "[[{location} 处]]没有存储桶 {bucket}。",
+      hint: "请检查名称；如果访问密钥有此权限，`holdfast init` 会新建它。",
+    },
+    "storage-region": {
+      text: "存储桶 {bucket} 在另一个区域[[：{region}]]。",
+      hint: "请把 AWS_REGION 设为该存储桶所在的区域。",
+    },
+    "storage-clock": {
+      text: "本机与存储的时钟相差太多[[（{reason}）]]。",
+      hint: "请校准本机时钟（最好用 NTP），然后再次运行同一命令。",
+    },
+    "storage-certificate": {
+      text: "{location} 的证书不受信任[[（{reason}）]]。",
+      hint: "如果是您自己的证书颁发机构，请在环境变量 NODE_EXTRA_CA_CERTS 中写明其证书文件；否则可能有人在中间监听。",
+    },
+    "storage-library": {
+      text: "`{kind}:` 类存储需要的库没有安装：{library}。",
+      hint: "请安装到 Holdfast 旁边：`npm install --global {library}@{version}`（如果 Holdfast 不是全局安装的，请去掉 --global）。",
     },
     "repository-missing": {
       text: "[[{location} 处]]没有仓库。",
@@ -399,6 +427,7 @@ export const zhCn: Words = {
     resumed: "从上次中断之处继续[[（{subject}）]]。",
     "waiting-for-lock":
       "正在等待另一次运行[[：进程 {pid}]][[，用户 {user}]][[，用户 {username}]][[，主机 {hostname}]][[，开始于 {since:time}]][[，开始于 {time:time}]]。",
+    "waiting-for-storage": "无法访问存储[[（{reason}）]]；{seconds} 秒后重试。",
     "table-folded": "[[{table}：]]变更已合并为新的基准。",
     "table-method": "{count:table}只读取了变化的部分（{method}）。",
     "stage-kept":

@@ -145,7 +145,7 @@ class Scene {
       const what = `${end} at ${Math.floor(at)} of ${operations}: ${result.stderr}`;
       if (end === "killed") assert.equal(result.code, null, what);
       // Not every operation needs room, and whoever removes enough gets through.
-      else if (result.code !== 0) assert.match(result.stderr, /The disk of the repository is full/, what);
+      else if (result.code !== 0) assert.match(result.stderr, /The storage of the repository is full/, what);
       report(`${this.#name}: ${Math.floor(at)} of ${operations}`);
       yield operations;
     }
