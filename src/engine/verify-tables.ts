@@ -17,8 +17,10 @@ export interface TablesToVerify {
   readonly touched: ReadonlySet<Id>;
   /** When the rows of a snapshot were last summed up. */
   readonly read: ReadonlyMap<Id, string>;
-  /** No further snapshot is begun after so many bytes of rows. */
+  /** A snapshot is left for another time when it would make more bytes of rows than these. */
   readonly bytes: number;
+  /** Whether the newest backup of each CRM is read whatever it takes. */
+  readonly newest: "always" | "in turn";
   readonly run: Run;
 }
 
@@ -30,9 +32,10 @@ export interface VerifiedTables {
 }
 
 /**
- * Sums up the rows of tables anew and compares with what was noted of them when they were backed up. The newest backup
- * of each CRM always; then the others, those first that were never looked at or longest ago: many snapshots share their
- * base, and to read it again for each would take longer than anybody waits. Tables that several share are read once.
+ * Sums up the rows of tables anew and compares with what was noted of them when they were backed up. When everything is
+ * read, the newest backup of each CRM in any case; then the others, those first that were never looked at or longest ago:
+ * many snapshots share their base, and to read it again for each would take longer than anybody waits. Tables that
+ * several share are read once.
  */
 export async function verifyTables(input: TablesToVerify): Promise<VerifiedTables> {
   const { touched, run } = input;
@@ -41,11 +44,12 @@ export async function verifyTables(input: TablesToVerify): Promise<VerifiedTable
   const newest = new Map<string, Id>();
   const backups = input.snapshots.filter((stored) => isBackup(stored) && !touched.has(stored.id));
   for (const stored of backups) newest.set(crmOf(stored), stored.id);
-  const rank = ({ id }: StoredSnapshot): string =>
-    new Set(newest.values()).has(id) ? "" : (input.read.get(id) ?? "-");
+  const always = new Set(input.newest === "always" ? newest.values() : []);
+  const rank = ({ id }: StoredSnapshot): string => (always.has(id) ? "" : (input.read.get(id) ?? "-"));
   for (const stored of backups.toSorted((a, b) => (rank(a) < rank(b) ? -1 : rank(a) > rank(b) ? 1 : 0))) {
     run.signal.throwIfAborted();
-    if (found.bytes > input.bytes && rank(stored) !== "") break;
+    const bytes = stored.snapshot.summary?.totalBytesProcessed ?? 0;
+    if (!always.has(stored.id) && found.bytes + bytes > input.bytes) continue;
     await verifySnapshot(input, stored, found);
     done.push(stored.id);
   }

@@ -62,7 +62,7 @@ export async function verify(engine: Engine, input: VerifyInput, run: Run): Prom
   const tables =
     input.read.kind === "none"
       ? noTables
-      : await tablesOf(engine, repository, report, memory, sum(sizes, chosen), inner);
+      : await tablesOf(engine, repository, report, memory, { bytes: sum(sizes, chosen), read: input.read }, inner);
   const now = run.now().toISOString();
   const packs = new Map(memory.packs);
   for (const id of chosen) packs.delete(id);
@@ -91,7 +91,7 @@ async function tablesOf(
   repository: Repository,
   { defects }: Pick<VerifyReport, "defects">,
   memory: VerifyMemory,
-  readBytes: number,
+  part: { readonly bytes: number; readonly read: ReadChoice },
   run: Run,
 ): Promise<VerifiedTables> {
   // Without all of the index nothing can be read; that is told already.
@@ -102,8 +102,9 @@ async function tablesOf(
   if (indexed === undefined) return noTables;
   const touched = new Set(defects.flatMap(({ snapshots }) => snapshots));
   const snapshots = await repository.snapshots(run.signal);
-  const bytes = readBytes * rowBytesPerByte;
-  return verifyTables({ engine, indexed, snapshots, touched, read: memory.snapshots, bytes, run });
+  const bytes = part.bytes * rowBytesPerByte;
+  const newest = part.read.kind === "all" ? "always" : "in turn";
+  return verifyTables({ engine, indexed, snapshots, touched, read: memory.snapshots, bytes, newest, run });
 }
 
 function sum(sizes: ReadonlyMap<Id, number>, ids: Iterable<Id>): number {
