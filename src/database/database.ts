@@ -123,14 +123,24 @@ export interface ChangesSince {
 }
 
 export const auditEvery = 30;
+/** Into how many parts a stretch's keys are sorted by their hashes. */
+export const keyParts = 64;
+
+/** A stretch of a table as it is now: by its sums, rows that are gone are noticed and told. */
+export interface StretchSums {
+  /** Sum of whole rows; 0 where it was not asked for. */
+  readonly rowSum: bigint;
+  /** By the key's hash modulo `keyParts`: how many keys, and the sum of their hashes modulo 2^64. */
+  readonly parts: readonly { readonly keys: number; readonly sum: bigint }[];
+}
 
 /** Changes of a table as the database tells them, without giving its rows. */
 export interface TableChanges {
   readonly method: "xmin";
   /** Rows that are new or may have changed, whole lines in any order. */
   rows(): AsyncIterable<RowBatch>;
-  /** Sums of each stretch as it is now, by which rows that are gone are noticed; `rowSum` is 0 where it was not asked for. */
-  readonly sums: readonly RowSums[];
+  /** Each stretch as it is now. */
+  stretches(): Promise<readonly StretchSums[]>;
   /** Keys of all rows as they are now, each a line, in any order. */
   keys(): AsyncIterable<RowBatch>;
 }

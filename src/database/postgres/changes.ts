@@ -3,8 +3,9 @@ import { createHash } from "node:crypto";
 import {
   auditEvery,
   type ChangesSince,
+  keyParts,
   type RowBatch,
-  type RowSums,
+  type StretchSums,
   type TableChanges,
   type TableSchema,
 } from "../database.ts";
@@ -82,13 +83,12 @@ export async function changesByXmin(
   if (!same || BigInt(now.xmin) - BigInt(was.xmin) > oldestAge || BigInt(now.xmin) < BigInt(was.xmin)) return undefined;
   const stretch = stretchSql(table, since);
   if (stretch === undefined) return undefined;
-  const sums = await sumsOf(table, keeper, since, stretch);
   const name = quoteQualified(table);
   const columns = table.columns.map((column) => quoteName(column.name)).join(",");
   const bound = `'${BigInt.asUintN(32, BigInt(was.xmin))}'::xid`;
   return {
     method: "xmin",
-    sums,
+    stretches: () => stretchesOf(table, keeper, since, stretch),
     rows: () =>
       scan(worker, `COPY (SELECT ${columns} FROM ONLY ${name} WHERE age(xmin) <= age(${bound})) TO STDOUT`, table),
     keys: () =>
@@ -122,26 +122,32 @@ function stretchSql({ columns, keyLength }: TableSchema, { starts }: ChangesSinc
     : `width_bucket(concat(${column}) COLLATE "C", (SELECT ${bounds}::text[]))`;
 }
 
-async function sumsOf(
+async function stretchesOf(
   table: TableSchema,
   connection: PostgresConnection,
   { starts, audit }: ChangesSince,
   stretch: string,
-): Promise<readonly RowSums[]> {
+): Promise<readonly StretchSums[]> {
   const texts = starts.map((key) => Buffer.from(unescaped(key), "latin1").toString("utf8"));
   const rows = await connection.rows(
-    `SELECT stretch, count(*), sum(${hashSql(keyLineSql(table))}),
-       coalesce(sum(CASE WHEN stretch % ${auditEvery} = ${audit} THEN ${hashSql(lineSql(table.columns))} END), 0)
-     FROM (SELECT *, ${stretch} AS stretch FROM ONLY ${quoteQualified(table)}) AS rows GROUP BY stretch`,
+    `SELECT stretch, hash & ${keyParts - 1}, count(*), sum(hash), coalesce(sum(row), 0)
+     FROM (SELECT stretch, ${hashSql(keyLineSql(table))} AS hash,
+         CASE WHEN stretch % ${auditEvery} = ${audit} THEN ${hashSql(lineSql(table.columns))} END AS row
+       FROM (SELECT *, ${stretch} AS stretch FROM ONLY ${quoteQualified(table)}) AS rows) AS hashes GROUP BY 1, 2`,
     starts.length === 0 ? [] : [JSON.stringify(texts)],
     table.name,
   );
-  const sums: RowSums[] = Array.from({ length: starts.length + 1 }, () => ({ rows: 0, keySum: 0n, rowSum: 0n }));
-  const sum = (text: string | null | undefined) => BigInt.asUintN(64, BigInt(text ?? 0));
-  for (const [at, count, keySum, rowSum] of rows) {
-    sums[Number(at)] = { rows: Number(count), keySum: sum(keySum), rowSum: sum(rowSum) };
+  const found = Array.from({ length: starts.length + 1 }, () => ({
+    rowSum: 0n,
+    parts: Array.from({ length: keyParts }, () => ({ keys: 0, sum: 0n })),
+  }));
+  for (const [at, part, count, sum, rowSum] of rows) {
+    const one = found[Number(at)];
+    if (!one) continue;
+    one.rowSum = BigInt.asUintN(64, one.rowSum + BigInt(rowSum ?? 0));
+    one.parts[Number(part)] = { keys: Number(count), sum: BigInt.asUintN(64, BigInt(sum ?? 0)) };
   }
-  return sums;
+  return found;
 }
 
 /** From a manifest, which may come from anywhere. */
