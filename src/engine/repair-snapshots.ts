@@ -164,10 +164,13 @@ async function foundWork(
   const crm = nameText(node.name);
   const manifest = await mender.manifest(root, crm);
   if (manifest === undefined) return undefined;
+  // Of one that was replaced, by a repair or a change of its tags: the other one stands for it.
+  const { startedAt } = manifest;
+  if (snapshots.some((stored) => crmOf(stored) === crm && stored.snapshot.time === startedAt)) return undefined;
   const sibling = snapshots.find((stored) => crmOf(stored) === crm)?.snapshot;
   const { hostname, username, uid, gid } = sibling ?? {};
   const snapshot: Snapshot = {
-    time: manifest.startedAt,
+    time: startedAt,
     tree: root,
     paths: [`/${crm}`],
     ...(hostname !== undefined && { hostname }),
