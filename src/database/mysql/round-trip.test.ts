@@ -8,6 +8,7 @@ import { runCommand } from "../../../test/support/run-command.ts";
 import { startMariadb, type MariadbServer } from "../../../test/support/mariadb-server.ts";
 import type { DatabaseSchema, RowSums, TableRows } from "../database.ts";
 import { keyEnd } from "../rows.ts";
+import { convertibleBytes } from "./column-kind.ts";
 import { mysqlEngine } from "./mysql.ts";
 
 /**
@@ -275,4 +276,18 @@ test("restore.sql does the same with the server's own client", async () => {
   assert.equal(code, 0, stderr);
   assert.deepEqual((await readAll("scripted")).lines, lines);
   assert.equal(await differences("types", "scripted", schema), "");
+});
+
+test("each byte of a character set that is written as UTF-8 comes back", async () => {
+  const asked = convertibleBytes.map(
+    (name) =>
+      `SELECT '${name}', SUM(HEX(CONVERT(CONVERT(c USING utf8mb4) USING ${name}))<>h) FROM ` +
+      `(SELECT CONVERT(UNHEX(LPAD(HEX(seq),2,'0')) USING ${name}) c, LPAD(HEX(seq),2,'0') h FROM seq_0_to_255) q;`,
+  );
+  await server.sql("CREATE DATABASE bytes");
+  const answers = await server.sql(asked.join("\n"), "bytes");
+  assert.deepEqual(
+    answers.trim().split("\n"),
+    convertibleBytes.map((name) => `${name}\t0`),
+  );
 });
