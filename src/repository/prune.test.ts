@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, readdirSync, rmSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { temporaryFolder } from "../../test/support/temp-folder.ts";
@@ -201,6 +210,28 @@ describe("prune", () => {
       assert.deepEqual(await filesIn(at), left);
     });
   }
+
+  test("moves nothing that is damaged, and deletes no pack then", async () => {
+    using folder = temporaryFolder();
+    const at = join(folder.path, "repo");
+    await using repository = await testRepository(at);
+    const shared = blobs(20, 20_000);
+    const first = await backUp(repository, [...shared, ...blobs(20, 20_000)]);
+    await backUp(repository, shared);
+    await forget(repository, first.id);
+    const before = await filesIn(at);
+    const [largest = ""] = [...before].toSorted(([, a], [, b]) => b - a)[0] ?? [];
+    const path = join(at, "data", largest.slice(0, 2), largest);
+    const bytes = readFileSync(path);
+    for (let offset = 0; offset < bytes.length; offset += 5000) bytes.writeUInt8(bytes.readUInt8(offset) ^ 1, offset);
+    chmodSync(path, 0o600);
+    writeFileSync(path, bytes);
+    await assert.rejects(
+      () => prune(repository),
+      (error) => isHoldfastError(error, "repository-damaged"),
+    );
+    for (const name of before.keys()) assert.ok((await filesIn(at)).has(name));
+  });
 
   test("removes what cut-off saves left behind", async () => {
     using folder = temporaryFolder();
