@@ -96,7 +96,7 @@ test("a restored database takes the live one's name; cut off anywhere, the same 
   });
   const [live, copied] = [await home.identity(address("crm"), signal), await home.identity(made, signal)];
   assert.ok(live !== undefined && copied !== undefined && live !== copied);
-  const before = await inventory("crm");
+  const there = await inventory("crm");
   /** Renames, cutting the connection a little later each time, until an attempt gets through. */
   const stubborn = async (from: { url: string }, to: { url: string }): Promise<number> => {
     const was = await home.identity(from, signal);
@@ -126,7 +126,7 @@ test("a restored database takes the live one's name; cut off anywhere, the same 
   const cuts = (await stubborn(address("crm"), aside)) + (await stubborn(made, address("crm")));
   assert.ok(cuts > 2, `${cuts} cuts`);
   assert.equal(await home.identity(address("crm"), signal), copied);
-  assert.equal(await inventory("crm"), before, "the copy is all that the original was, and its events are awake");
+  assert.equal(await inventory("crm"), there, "the copy is all that the original was, and its events are awake");
   assert.match(
     await inventory(decodeURIComponent(new URL(aside.url).pathname.slice(1))),
     /nightly\tSLAVESIDE_DISABLED/,
@@ -137,7 +137,7 @@ test("a restored database takes the live one's name; cut off anywhere, the same 
   await home.rename(address("crm"), made, signal);
   await home.rename(aside, address("crm"), signal);
   assert.equal(await home.identity(address("crm"), signal), live);
-  assert.equal(await inventory("crm"), before);
+  assert.equal(await inventory("crm"), there);
   await home.drop(made, signal);
   assert.equal(await home.identity(made, signal), undefined);
 });
@@ -250,6 +250,51 @@ test("failures have names, and no passwords", async () => {
   await fails(`mariadb://root@localhost/crm?socket=/nowhere&${none}`, "database-unreachable");
   await fails("mariadb://root:s3cret@localhost", "database-unsupported");
   await fails(server.url("mysql").replace("root@", "poor@"), "database-rights", "pw");
+});
+
+test("a load that is cut off leaves nothing behind, and one onto a database that is there is refused", async () => {
+  await withSnapshot("bank", async (snapshot) => {
+    const cut = new AbortController();
+    const slowly = async function* (): AsyncGenerator<TableRows> {
+      for await (const { table, batches } of rowsOf(snapshot)) {
+        yield {
+          table,
+          batches: (async function* () {
+            yield* batches;
+            cut.abort();
+            await wait(50);
+            yield { lines: Buffer.from("999\t1\n"), rows: 1 };
+          })(),
+        };
+      }
+    };
+    const options = { signal: cut.signal, grants: "skip" } as const;
+    await assert.rejects(mysqlEngine.load(address("half"), snapshot.schema, slowly(), options), { code: "cancelled" });
+    assert.equal(await home.identity(address("half"), signal), undefined);
+    assert.equal(await server.sql("SHOW DATABASES LIKE 'half'"), "");
+    const onto = mysqlEngine.load(address("bank"), snapshot.schema, rowsOf(snapshot), { signal, grants: "skip" });
+    await assert.rejects(onto, { code: "target-not-empty" });
+    assert.equal(await server.sql("SELECT SUM(v) FROM a", "bank").then((sum) => Number(sum) > 0), true);
+  });
+});
+
+test("rows that are not what was stored are noticed: a value that the column cannot hold", async () => {
+  await withSnapshot("bank", async (snapshot) => {
+    const wrong = async function* (): AsyncGenerator<TableRows> {
+      for (const table of snapshot.schema.tables) {
+        const batch = { lines: Buffer.from("1\t5\n1\t6\n"), rows: 2 };
+        yield {
+          table,
+          batches: (async function* () {
+            yield batch;
+          })(),
+        };
+      }
+    };
+    const loaded = mysqlEngine.load(address("wrong"), snapshot.schema, wrong(), { signal, grants: "skip" });
+    await assert.rejects(loaded, { code: "restore-mismatch" });
+    assert.equal(await server.sql("SHOW DATABASES LIKE 'wrong'"), "");
+  });
 });
 
 test("a connection that is lost in the middle ends in one error", async () => {
