@@ -111,3 +111,36 @@ test("unknown fields are passed over, nulls count as absent", () => {
   const [read] = parseTree(Buffer.from(text)).nodes;
   assert.equal(read?.size, 0);
 });
+
+test("a huge folder is read in pieces: the same nodes, and the same problems", () => {
+  const nodes = Array.from({ length: 16_000 }, (_, number): TreeNode => {
+    const given = nameFromText(`${String(number).padStart(6, "0")} "]}, {[ 张伟`);
+    const inode = number % 1000 === 0 ? 2n ** 63n + BigInt(number) : number + 1;
+    return { ...base, name: given, type: "file", inode, size: 5, content: ["ab".repeat(32)] };
+  });
+  const bytes = treeBytes({ nodes });
+  assert.ok(bytes.length > 4 << 20, `${bytes.length} bytes`);
+  assert.deepEqual(treeBytes(parseTree(bytes)), bytes);
+  const spaced = Buffer.from(bytes.toString().replaceAll("},{", "} ,\n {"));
+  assert.deepEqual(parseTree(spaced), parseTree(bytes));
+
+  const middle = bytes.indexOf("},{", bytes.length / 2);
+  const changed = (at: number, text: string) => {
+    const copy = Buffer.from(bytes);
+    copy.write(text, at);
+    return inspectTree(copy);
+  };
+  const unreadable = { tree: { nodes: [] }, problems: [{ code: "tree-unreadable", node: "", field: "" }] };
+  assert.deepEqual(inspectTree(bytes.subarray(0, -10)), unreadable);
+  assert.deepEqual(changed(middle, ";"), unreadable);
+  assert.deepEqual(changed(middle + 1, ";"), unreadable);
+  assert.deepEqual(changed(2, "x"), unreadable, "no list of nodes");
+  assert.deepEqual(inspectTree(Buffer.from(`{"nodes":null,"x":"${" ".repeat(5 << 20)}"}`)), unreadable);
+  const at = bytes.indexOf('"type":"file"', middle);
+  const { tree, problems } = changed(at, '"type":"fool"');
+  assert.equal(tree.nodes.length, nodes.length - 1);
+  assert.deepEqual(
+    problems.map(({ code, field }) => [code, field]),
+    [["node-invalid", "type"]],
+  );
+});

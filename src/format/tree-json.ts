@@ -1,7 +1,8 @@
-import { HoldfastError } from "../lib/errors.ts";
+import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import { nameText, type ByteName } from "../lib/byte-name.ts";
 import { goJsonString, isPlain } from "./go-json.ts";
 import { isId } from "./json-fields.ts";
+import { JsonScan } from "./json-scan.ts";
 import { quoteName, unquoteName } from "./name.ts";
 import { isTime } from "./time.ts";
 import type { ExtendedAttribute, NodeType, Tree, TreeNode, Uint64 } from "./tree.ts";
@@ -98,31 +99,87 @@ export function parseTree(bytes: Uint8Array): Tree {
 /** Reads a tree and names everything that is wrong with it; nodes that make no sense are left out of `tree`. */
 export function inspectTree(bytes: Uint8Array): { readonly tree: Tree; readonly problems: readonly TreeProblem[] } {
   const problems: TreeProblem[] = [];
-  const list = nodeList(bytes);
-  if (list === undefined) return { tree: { nodes: [] }, problems: [{ code: "tree-unreadable", node: "", field: "" }] };
   const nodes: TreeNode[] = [];
   let previous = "";
-  for (const [index, value] of list.entries()) {
-    const fields = new NodeFields(value, index, problems);
+  let index = 0;
+  const read = bytes.length > largeTree ? readLargeTree : readTree;
+  const readable = read(bytes, (value) => {
+    const fields = new NodeFields(value, index++, problems);
     const node = fields.node();
-    if (node === undefined) continue;
+    if (node === undefined) return;
     if (nodes.length > 0 && node.name === previous) fields.problem("node-duplicate", "");
     else if (node.name < previous) fields.problem("node-order", "");
     previous = node.name;
     nodes.push(node);
-  }
+  });
+  if (!readable) return { tree: { nodes: [] }, problems: [{ code: "tree-unreadable", node: "", field: "" }] };
   return { tree: { nodes }, problems };
 }
 
-function nodeList(bytes: Uint8Array): readonly unknown[] | undefined {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
+/** From here on, a tree is taken in pieces: a folder of 10,000 files. */
+const largeTree = 4 << 20;
+const pieceBytes = 64 << 10;
+
+/** Whether it is a tree at all; each node as `JSON.parse` gives it. */
+function readTree(bytes: Uint8Array, visit: (node: unknown) => void): boolean {
+  let nodes: unknown;
   try {
-    const value: unknown = longNumber.test(text) ? JSON.parse(text, exactNumber) : JSON.parse(text);
-    const nodes = typeof value === "object" && value !== null && "nodes" in value ? value.nodes : undefined;
-    return Array.isArray(nodes) ? nodes : undefined;
+    const value = parsed(bytes, "", "");
+    nodes = typeof value === "object" && value !== null && "nodes" in value ? value.nodes : undefined;
   } catch {
-    return undefined;
+    return false;
   }
+  if (!Array.isArray(nodes)) return false;
+  for (const node of nodes as readonly unknown[]) visit(node);
+  return true;
+}
+
+/** The same, a few hundred nodes at a time: all at once would be several times the memory of what comes of it. */
+function readLargeTree(bytes: Uint8Array, visit: (node: unknown) => void): boolean {
+  let found = false;
+  let broken = false;
+  const take = (start: number, end: number): void => {
+    try {
+      for (const node of parsed(bytes.subarray(start, end), "[", "]") as readonly unknown[]) visit(node);
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      broken = true;
+    }
+  };
+  try {
+    const scan = new JsonScan(bytes, "tree-unreadable");
+    scan.object(() => {
+      if (!scan.was(nodesKey)) {
+        scan.skip();
+        return;
+      }
+      found = !scan.isNull();
+      if (!found) return;
+      let start = -1;
+      let end = -1;
+      scan.list(() => {
+        if (start < 0) start = scan.at;
+        scan.skip();
+        end = scan.at;
+        if (end - start < pieceBytes) return;
+        take(start, end);
+        start = -1;
+      });
+      if (start >= 0) take(start, end);
+    });
+    scan.end();
+  } catch (error) {
+    if (!isHoldfastError(error, "repository-damaged")) throw error;
+    return false;
+  }
+  return found && !broken;
+}
+
+const nodesKey = Buffer.from("nodes");
+
+function parsed(bytes: Uint8Array, before: string, after: string): unknown {
+  const text = before + Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8") + after;
+  return longNumber.test(text) ? JSON.parse(text, exactNumber) : JSON.parse(text);
 }
 
 /** A number that a double may not hold exactly: only then is the slower way of parsing taken. */
