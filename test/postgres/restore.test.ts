@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { undoRestore } from "../../src/engine/undo.ts";
+import { listUndoable, undoRestore } from "../../src/engine/undo.ts";
 import { isHoldfastError, type ErrorCode } from "../../src/lib/errors.ts";
 import { postgres } from "../support/postgres-capture.ts";
 import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
@@ -142,3 +144,49 @@ test("stock restic and psql alone give the same database", async () => {
   assert.match(said, /(^|\n)ok\n$/);
   assert.equal(await dumped(`${crm.name} psql`), await dumped(crm.name));
 });
+
+test("killed while it loads: the live database is as it was, the half-made one is named, and the plan goes on or is dropped", async () => {
+  using folder = temporaryFolder();
+  const crm = await newCrm(folder.path);
+  await crm.backup();
+  await crm.psql("UPDATE company SET mail = 'later@x'; SELECT pg_stat_force_next_flush()");
+  const live = await dumped(crm.name);
+  const halfMade = async () =>
+    (await server.sql(`SELECT count(*) FROM pg_database WHERE datname LIKE '${crm.name}_holdfast_%'`)).trim();
+
+  const plan = await crm.plan();
+  await killedRestore(crm, plan.id);
+  assert.equal(await dumped(crm.name), live);
+  assert.equal(await halfMade(), "1");
+  const [left] = await listUndoable(crm.engine);
+  assert.deepEqual([left?.state, left?.plan], ["half-made", plan.id]);
+  // Going on: the half-made one makes room for a whole one.
+  const report = await crm.apply(plan);
+  assert.deepEqual(report.failed, []);
+  assert.equal(await server.sql("SELECT count(*) FROM company WHERE mail = 'later@x'", crm.name), "0\n");
+  await undoRestore(crm.engine, {}, crm.run);
+  assert.equal(await dumped(crm.name), live);
+
+  const again = await crm.plan();
+  await killedRestore(crm, again.id);
+  const before = await halfMade();
+  await undoRestore(crm.engine, { id: again.id }, crm.run);
+  assert.equal(Number(await halfMade()), Number(before) - 1);
+  assert.equal(await dumped(crm.name), live);
+});
+
+/** Applies a plan in a process of its own, which is killed as soon as the server loads rows for it. */
+async function killedRestore(crm: SmallCrm, plan: string): Promise<void> {
+  const script = join(import.meta.dirname, "apply-plan.ts");
+  const { stateFolder } = crm.engine;
+  const child = spawn(process.execPath, [script, stateFolder, crm.access.password, plan], { stdio: "ignore" });
+  const ended = once(child, "exit");
+  const loading =
+    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'holdfast' AND query LIKE 'COPY %FROM STDIN%'";
+  for (let asked = 0; asked < 2000; asked++) {
+    if ((await server.sql(loading)).trim() !== "0") break;
+    assert.equal(child.exitCode, null, "it ended before it loaded anything");
+  }
+  child.kill("SIGKILL");
+  await ended;
+}

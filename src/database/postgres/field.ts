@@ -13,16 +13,6 @@ export function unescaped(field: string): string {
   return field.includes("\\") ? field.replaceAll(/\\(.)/gs, (_, letter: string) => escapes[letter] ?? letter) : field;
 }
 
-/** The same the other way round. */
-export function escaped(value: string): string {
-  const letters: Readonly<Record<string, string>> = {
-    ...Object.fromEntries(Object.entries(escapes).map(([letter, character]) => [character, letter])),
-    "\\": "\\",
-  };
-  // oxlint-disable-next-line no-control-regex -- these are the characters that COPY escapes
-  return value.replaceAll(/[\b\f\n\r\t\v\\]/g, (character) => `\\${letters[character] ?? character}`);
-}
-
 /** For a person: text and numbers as they are, binary as `x'…'`, NULL as `null`. */
 export function readable(field: string, column: ColumnSchema): string | null {
   if (field === "\\N") return null;
