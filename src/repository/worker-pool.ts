@@ -118,6 +118,8 @@ export class WorkerPool {
     await Promise.all(
       this.#members.map(async ({ worker, recycle }) => {
         recycle.close();
+        // An idle thread keeps nothing alive, nor would the wait for its end: the process could end right here.
+        worker.ref();
         await worker.terminate();
       }),
     );
