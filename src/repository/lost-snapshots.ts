@@ -19,7 +19,7 @@ export async function findLostSnapshots(
 ): Promise<LostSnapshots> {
   const { readable, unreadable } = await loadSnapshots(storage, key, signal);
   const found: { id: Id; snapshot?: Snapshot }[] = [];
-  for (const { id } of unreadable) {
+  for (const { id } of unreadable.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
     const snapshot = await readAnyway(storage, key, id, signal);
     found.push(snapshot === undefined ? { id } : { id, snapshot });
   }
@@ -57,7 +57,7 @@ async function unnamedRoots(
   }
   const inside = new Set<Id>();
   for (const id of rest) for (const child of await childTrees(reader, id, signal)) inside.add(child);
-  return [...rest].filter((id) => !inside.has(id));
+  return [...rest].filter((id) => !inside.has(id)).toSorted();
 }
 
 async function reach(reader: BlobReader, roots: readonly Id[], reached: Set<Id>, signal: AbortSignal): Promise<void> {
