@@ -39,6 +39,8 @@ export interface CaptureDatabaseOptions {
   readonly cutKey: Buffer;
   /** Names of tables whose rows are left out. */
   readonly emptyTables: readonly string[];
+  /** Bytes of rows that may be read a second; absent: no limit. */
+  readonly readBytesPerSecond?: number | undefined;
   /** RFC 3339: of this backup. */
   readonly time: string;
   /** Sees every row of the tables that it wants to see, once, in batches. */
@@ -158,6 +160,7 @@ async function captureOne(
     cutKey: options.cutKey,
     time,
     mark: was?.mark,
+    bytesPerSecond: options.readBytesPerSecond,
     ...(options.onBatch?.wants(table) && { onBatch: options.onBatch.see }),
     onProgress: (rows, bytes) => {
       progress.rows += rows;

@@ -77,6 +77,7 @@ export async function captureDatabases(
       reader: indexed,
       cutKey: indexed.repository.secret("rows"),
       emptyTables: parts.emptyTables,
+      readBytesPerSecond: capture.input.limits.readBytesPerSecond,
       time: capture.started.toISOString(),
       ...(ledger && parts.attachments && { onBatch: watcher(ledger, parts.attachments, database) }),
       signal: run.signal,

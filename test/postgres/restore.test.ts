@@ -169,9 +169,9 @@ test("killed while it loads: the live database is as it was, the half-made one i
 
   const again = await crm.plan();
   await killedRestore(crm, again.id);
-  const before = await halfMade();
+  const count = await halfMade();
   await undoRestore(crm.engine, { id: again.id }, crm.run);
-  assert.equal(Number(await halfMade()), Number(before) - 1);
+  assert.equal(Number(await halfMade()), Number(count) - 1);
   assert.equal(await dumped(crm.name), live);
 });
 

@@ -102,6 +102,20 @@ test("a writer is not kept waiting, and is seen whole or not at all", async () =
   assert.ok(slowest < 500, `${slowest} ms`);
 });
 
+test("rows are read no faster than `limits: read:` says", async () => {
+  using folder = temporaryFolder();
+  const crm = await newCrm(folder.path);
+  const timed = async (read?: number) => {
+    const started = performance.now();
+    const limits = { workers: 1, priority: "normal", ...(read && { readBytesPerSecond: read }) } as const;
+    await crm.backup("full", { limits });
+    return performance.now() - started;
+  };
+  // The table's lines are 10 MB.
+  assert.ok((await timed(5_000_000)) > 1900);
+  assert.ok((await timed(200_000_000)) < 1900 + (await timed()));
+});
+
 test("a connection that is cut, and a server that dies: no snapshot, one error, and the next backup is whole", async () => {
   using folder = temporaryFolder();
   const crm = await newCrm(folder.path);

@@ -60,6 +60,8 @@ export interface CaptureTableOptions {
   /** Sees every row once, in batches as they are read. Where it is given, all rows are read. */
   readonly onBatch?: (table: TableSchema, batch: RowBatch) => void;
   readonly onProgress?: (rows: number, bytes: number) => void;
+  /** Bytes of lines that may be read a second; absent: no limit. */
+  readonly bytesPerSecond?: number | undefined;
   readonly signal: AbortSignal;
   /** For tests. */
   readonly sizes?: TableSizes;
@@ -104,7 +106,8 @@ export interface TableCapture {
 export async function captureTable(options: CaptureTableOptions): Promise<TableCapture> {
   const { reader, rules, onBatch, onProgress, signal } = options;
   const order = rowOrder(reader.table, rules);
-  const source = new TableSource({ reader, order, onBatch, onProgress, signal });
+  const { bytesPerSecond } = options;
+  const source = new TableSource({ reader, order, onBatch, onProgress, bytesPerSecond, signal });
   try {
     return await captureFrom(options, order, source);
   } catch (error) {

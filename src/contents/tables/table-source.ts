@@ -1,4 +1,5 @@
 import type { RowBatch, TableReader, TableSchema } from "../../database/database.ts";
+import { Throttle } from "../../repository/throttle.ts";
 import type { RowOrder } from "./row-order.ts";
 import { sortedRows } from "./sorted-rows.ts";
 
@@ -11,6 +12,8 @@ export interface TableSourceOptions {
   /** Sees every row once, however often the table is read. */
   readonly onBatch?: ((table: TableSchema, batch: RowBatch) => void) | undefined;
   readonly onProgress?: ((rows: number, bytes: number) => void) | undefined;
+  /** Bytes of lines that may be read a second; absent: no limit. */
+  readonly bytesPerSecond?: number | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -21,9 +24,12 @@ export class TableSource {
   #seen = 0;
   readRows = 0;
   readBytes = 0;
+  /** A database that is read slowly is asked slowly: whoever gives the batches waits for them to be taken. */
+  readonly #throttle: Throttle;
 
   constructor(options: TableSourceOptions) {
     this.#options = options;
+    this.#throttle = new Throttle(new SharedArrayBuffer(8), options.bytesPerSecond);
   }
 
   rows(reading: Reading): AsyncGenerator<RowBatch, void> {
@@ -50,6 +56,7 @@ export class TableSource {
       rows += batch.rows;
       this.readRows += batch.rows;
       this.readBytes += batch.lines.length;
+      await this.#throttle.take(batch.lines.length, signal);
       if (rows > this.#seen) {
         this.#seen = rows;
         onBatch?.(reader.table, batch);
