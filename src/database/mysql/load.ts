@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { HoldfastError } from "../../lib/errors.ts";
+import { HoldfastError, isHoldfastError } from "../../lib/errors.ts";
 import type { DatabaseAddress, DatabaseSchema, LoadOptions, RowBatch, TableRows, TableSchema } from "../database.ts";
 import { withoutDefiner } from "./definer.ts";
 import { mysqlFailure, serverCode } from "./failure.ts";
@@ -12,6 +12,9 @@ import { Session } from "./session.ts";
 
 /** Tables are loaded side by side: the server puts each in place with one thread. */
 const connections = 2;
+
+/** A first batch of rows of this size is that of a table worth loading without its indexes. */
+const largeBytes = 512 * 1024;
 
 /** A packet holds at least 16 MiB by default; an INSERT of a batch of 1 MiB needs little more than the batch. */
 const insertBytes = 1 << 20;
@@ -120,8 +123,35 @@ async function loadTable(session: Session, { table, batches }: TableRows): Promi
     yield first.value.lines;
     for await (const { lines } of source) yield lines;
   };
+  // Built from all rows at once, an index takes a third of the time that it takes row by row.
+  const indexes = first.value.lines.length < largeBytes ? [] : await setIndexesAside(session, table.name);
+  await sendRows(session, table, all(), sent);
+  if (indexes.length > 0) await session.run(`ALTER TABLE ${quoteName(table.name)} ${indexes.join(",")}`);
+}
+
+/** Takes away what a table has in plain indexes; gives the clauses of `ALTER TABLE` that make them again in their order. */
+async function setIndexesAside(session: Session, table: string): Promise<readonly string[]> {
+  const [shown] = await session.query(`SHOW CREATE TABLE ${quoteName(table)}`);
+  const lines = (shown?.[1] ?? "").split("\n").map((line) => line.trim().replace(/,$/, ""));
+  const keys = lines.flatMap((line) => /^KEY (`(?:[^`]|``)+`) /.exec(line)?.[1] ?? []);
+  if (keys.length === 0 || lines.some((line) => /^(?:FULLTEXT|SPATIAL|VECTOR) KEY /.test(line))) return [];
+  try {
+    await session.run(`ALTER TABLE ${quoteName(table)} ${keys.map((name) => `DROP KEY ${name}`).join(",")}`);
+  } catch (error) {
+    if (!isHoldfastError(error, "database-unreadable")) throw error;
+    return []; // one of them is needed: by a counter, say
+  }
+  return lines.filter((line) => line.startsWith("KEY `")).map((line) => `ADD ${line}`);
+}
+
+async function sendRows(
+  session: Session,
+  table: TableSchema,
+  lines: AsyncIterable<Buffer>,
+  sent: { readonly rows: number },
+): Promise<void> {
   if (await takesLocalFiles(session)) {
-    const loaded = await session.load(loadStatement(table, "rows"), all());
+    const loaded = await session.load(loadStatement(table, "rows"), lines);
     if (loaded.rows !== sent.rows || loaded.skipped > 0) {
       const detail = `${table.name}: ${loaded.rows - loaded.skipped}/${sent.rows}`;
       throw new HoldfastError("restore-mismatch", { detail });
@@ -129,7 +159,7 @@ async function loadTable(session: Session, { table, batches }: TableRows): Promi
     return;
   }
   await session.run("START TRANSACTION");
-  for await (const lines of all()) await insert(session, table, lines);
+  for await (const part of lines) await insert(session, table, part);
   await session.run("COMMIT");
 }
 

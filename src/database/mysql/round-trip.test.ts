@@ -161,6 +161,11 @@ const shapes = `
   CREATE TABLE checked (id INT PRIMARY KEY, v INT CHECK (v > 0)); SET check_constraint_checks=0; INSERT INTO checked VALUES (1,-1); SET check_constraint_checks=1;
   CREATE TABLE aria (id INT PRIMARY KEY) ENGINE=Aria; INSERT INTO aria VALUES (1);
   CREATE TABLE empty (id INT PRIMARY KEY);
+  CREATE TABLE indexed (id INT PRIMARY KEY, boss INT, a VARCHAR(300), b INT, UNIQUE KEY u (b), KEY z (a(20) DESC, b), KEY k (b) COMMENT 'a,b',
+    CONSTRAINT f FOREIGN KEY (boss) REFERENCES indexed(id)) CHARACTER SET utf8mb4;
+  INSERT INTO indexed SELECT seq, NULL, REPEAT(MD5(seq), 9), seq FROM seq_1_to_4000;
+  CREATE TABLE counted (id INT PRIMARY KEY, n INT AUTO_INCREMENT, a VARCHAR(300), KEY (n), KEY (a)) CHARACTER SET utf8mb4;
+  INSERT INTO counted SELECT seq, seq, REPEAT(MD5(seq), 9) FROM seq_1_to_4000;
 `;
 
 async function readAll(database: string): Promise<{
@@ -233,7 +238,7 @@ async function differences(a: string, b: string, schema: DatabaseSchema): Promis
 test("each type's hostile values come back as they were, in each way to load them", async () => {
   await server.sql(`CREATE DATABASE types CHARACTER SET utf8mb4; USE types; ${loose}${tablesOfTypes()}${shapes}`);
   const { schema, lines } = await readAll("types");
-  assert.deepEqual(schema.tables.length, cases.length + 10);
+  assert.deepEqual(schema.tables.length, cases.length + 12);
   for (const [name, text] of lines) {
     assert.doesNotMatch(text, /[\0\r]/, name);
     const width = schema.tables.find((table) => table.name === name)?.columns.length;
