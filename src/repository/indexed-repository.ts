@@ -30,12 +30,12 @@ export async function loadIndexedRepository(opened: OpenedRepository, signal: Ab
   const packs = new PackTable();
   const marked = new Set<string>();
   const names: string[] = [];
-  let bytes = 0;
+  let indexBytes = 0;
   for await (const { name, size } of storage.list("index", signal)) {
     names.push(name);
-    bytes += size;
+    indexBytes += size;
   }
-  const index = BlobIndex.forIndexBytes(bytes, leastBlobs);
+  const index = BlobIndex.forIndexBytes(indexBytes, leastBlobs);
   await Promise.all(
     Array.from({ length: storage.traits.connections }, async (_, first) => {
       for (let at = first; at < names.length; at += storage.traits.connections) {

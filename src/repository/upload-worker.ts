@@ -15,7 +15,7 @@ import {
   type UploadRequest,
   type UploadWorkerSetup,
 } from "./upload-messages.ts";
-import { copySealed } from "./copy-sealed.ts";
+import { SealedCopier } from "./copy-sealed.ts";
 import type { RoleAnswer, WorkerDoor } from "./worker.ts";
 
 /** The part of an upload that runs in a worker thread: from paths or bytes to finished packs. */
@@ -36,6 +36,7 @@ export function uploadWorker(setup: UploadWorkerSetup, door: WorkerDoor): (reque
     },
     reuse: () => door.recycled(),
   });
+  let copier: SealedCopier | undefined;
   const reader = new SourceReader({
     packer,
     gearTable: setup.gearTable,
@@ -52,7 +53,7 @@ export function uploadWorker(setup: UploadWorkerSetup, door: WorkerDoor): (reque
       case "blobs":
         return blobsAnswer(storeBlobs(packer, request));
       case "sealed":
-        return { answer: copySealed(packer, request.blobs) };
+        return { answer: (copier ??= new SealedCopier(packer)).copy(request.blobs) };
       case "bytes":
         return blobsAnswer(reader.chunk(request.bytes, request.stream));
       case "flush":
