@@ -179,6 +179,8 @@ export class WorkerPool {
   }
 
   #receive(member: Member, message: FromWorker): void {
+    // What a thread still says goes nowhere; and it must not be let go of before its end.
+    if (this.#closing) return;
     if (message.type === "notice") {
       this.#options.onNotice?.(message.notice, member);
     } else if (message.type === "failed") {
