@@ -2,10 +2,11 @@ import { hash } from "node:crypto";
 import type { Readable } from "node:stream";
 import type { S3Client } from "@aws-sdk/client-s3";
 import { HoldfastError } from "../lib/errors.ts";
+import { checkedSize, isAnswerTo, readBody, shortError } from "./checked-answer.ts";
 import { isStoredName, kindFolders, storedPath } from "./layout.ts";
 import { isS3Error, type S3Subject, s3Error } from "./s3-error.ts";
 import { parseS3Location, type S3Place } from "./s3-location.ts";
-import type { ByteRange, FileKind, Storage, StoredFile } from "./storage.ts";
+import type { FileKind, Storage, StoredFile } from "./storage.ts";
 
 /**
  * A repository in a bucket of S3, or of a server that speaks it, under the keys that restic uses.
@@ -16,7 +17,11 @@ import type { ByteRange, FileKind, Storage, StoredFile } from "./storage.ts";
  *   pod's role. The region from the host's name, `AWS_REGION`, or the profile.
  * - The library is loaded with the first request. It neither retries nor waits: that is `retry.ts`.
  */
-export function s3Storage(location: string, environment: NodeJS.ProcessEnv): Storage {
+export function s3Storage(
+  location: string,
+  environment: NodeJS.ProcessEnv,
+  timeouts: S3Timeouts = usualTimeouts,
+): Storage {
   const place = parseS3Location(location);
   const keyOf = (file: StoredFile): string => `${place.prefix}${storedPath(file)}`;
   let connecting: Promise<Connection> | undefined;
@@ -27,7 +32,7 @@ export function s3Storage(location: string, environment: NodeJS.ProcessEnv): Sto
     signal.throwIfAborted();
     const subject = subjectOf(location, place, file);
     try {
-      connecting ??= connect(place, environment);
+      connecting ??= connect(place, environment, timeouts);
       const { library, client } = await connecting;
       return await request(client, library, { Bucket: place.bucket });
     } catch (error) {
@@ -40,7 +45,7 @@ export function s3Storage(location: string, environment: NodeJS.ProcessEnv): Sto
       try {
         const head = new HeadObjectCommand({ ...bucket, Key: keyOf(file) });
         const { ContentLength: size } = await client.send(head, { abortSignal: signal });
-        return checkedSize(size, subjectOf(location, place, file));
+        return checkedSize(size, subjectOf(location, place, file).path);
       } catch (error) {
         if (isS3Error(error, "NotFound", "NoSuchKey")) return undefined;
         throw error;
@@ -130,12 +135,12 @@ export function s3Storage(location: string, environment: NodeJS.ProcessEnv): Sto
         const body = answer.Body as Readable;
         // Nobody may be listening yet when a connection breaks.
         body.on("error", () => undefined);
-        const length = checkedSize(answer.ContentLength, subject);
+        const length = checkedSize(answer.ContentLength, subject.path);
         if (range && !isAnswerTo(range, answer.ContentRange, length)) {
           body.destroy();
           throw shortError(subject.path);
         }
-        return await readBody(body, length, subject, signal);
+        return await readStream(body, length, subject, signal);
       });
     },
 
@@ -162,7 +167,7 @@ export function s3Storage(location: string, environment: NodeJS.ProcessEnv): Sto
         });
         for (const { Key: key = "", Size: size } of page.Contents ?? []) {
           const name = nameIn(kind, folder, key);
-          if (name !== undefined) yield { name, size: checkedSize(size, subjectOf(location, place, undefined)) };
+          if (name !== undefined) yield { name, size: checkedSize(size, location) };
         }
         next = page.IsTruncated === true ? page.NextContinuationToken : undefined;
         if (page.IsTruncated === true && (next === undefined || next === token)) {
@@ -198,12 +203,22 @@ interface Connection {
 const connections = 5;
 /** Of the version that `package.json` names: what it is tested with. */
 const libraryVersion = "3.1169.0";
-const connectMs = 15_000;
-/** Between two bytes: a large upload may take as long as it likes. */
-const idleMs = 60_000;
+
+export interface S3Timeouts {
+  /** Until a connection stands. */
+  readonly connectMs: number;
+  /** Without a byte in either direction: a large upload may take as long as it likes. */
+  readonly idleMs: number;
+}
+
+const usualTimeouts: S3Timeouts = { connectMs: 15_000, idleMs: 60_000 };
 const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
-async function connect(place: S3Place, environment: NodeJS.ProcessEnv): Promise<Connection> {
+async function connect(
+  place: S3Place,
+  environment: NodeJS.ProcessEnv,
+  { connectMs, idleMs }: S3Timeouts,
+): Promise<Connection> {
   const library = await loadLibrary();
   const region = place.region ?? environment["AWS_REGION"] ?? environment["AWS_DEFAULT_REGION"];
   const make = (known: string | undefined) =>
@@ -250,34 +265,15 @@ function subjectOf(location: string, place: S3Place, file: StoredFile | undefine
   return { location, bucket: place.bucket, path };
 }
 
-function shortError(path: string): HoldfastError {
-  return new HoldfastError("storage-failed", { path, reason: "shorter than asked for" });
-}
-
-function checkedSize(size: number | undefined, { path }: S3Subject): number {
-  if (size !== undefined && Number.isSafeInteger(size) && size >= 0) return size;
-  throw new HoldfastError("storage-failed", { path, reason: "a size that is none" });
-}
-
-/** A server may give less than was asked for, another part, or all. */
-function isAnswerTo({ offset, length }: ByteRange, answered: string | undefined, answeredLength: number): boolean {
-  return answeredLength === length && (answered ?? "").startsWith(`bytes ${offset}-${offset + length - 1}/`);
-}
-
-/** The `length` bytes that were announced, never fewer; stops at what is more. */
-async function readBody(body: Readable, length: number, subject: S3Subject, signal: AbortSignal): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafeSlow(length);
+/** As `readBody`; a stop ends it where the library's own would not. */
+async function readStream(body: Readable, length: number, subject: S3Subject, signal: AbortSignal): Promise<Buffer> {
   const stop = (): void => void body.destroy();
   signal.addEventListener("abort", stop, { once: true });
   try {
-    let filled = 0;
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      if (filled + chunk.length > length) break;
-      filled += chunk.copy(bytes, filled);
-    }
+    return await readBody(body as AsyncIterable<Buffer>, length, subject.path);
+  } catch (error) {
     signal.throwIfAborted();
-    if (filled === length) return bytes;
-    throw new HoldfastError("storage-unreachable", { path: subject.path, reason: "cut off" });
+    throw error;
   } finally {
     signal.removeEventListener("abort", stop);
   }
