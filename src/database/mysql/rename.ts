@@ -130,11 +130,12 @@ async function moveTables(session: Session, from: string, to: string): Promise<v
   await session.run(`RENAME TABLE ${moves.join(",")}`);
 }
 
-/** A default that takes from a sequence names its database. */
+/** A default that takes from a sequence names its database. Columns of views show the defaults of their tables. */
 async function sequenceDefaults(session: Session, database: string): Promise<readonly string[]> {
   const rows = await session.query(
-    "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_DEFAULT FROM information_schema.COLUMNS " +
-      "WHERE TABLE_SCHEMA=DATABASE() AND COLUMN_DEFAULT LIKE 'nextval(%' OR TABLE_SCHEMA=DATABASE() AND COLUMN_DEFAULT LIKE 'lastval(%'",
+    "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_DEFAULT FROM information_schema.COLUMNS JOIN information_schema.TABLES " +
+      "USING (TABLE_SCHEMA, TABLE_NAME) WHERE TABLE_SCHEMA=DATABASE() AND TABLE_TYPE<>'VIEW' " +
+      "AND (COLUMN_DEFAULT LIKE 'nextval(%' OR COLUMN_DEFAULT LIKE 'lastval(%')",
   );
   return rows.map(([table, column, value]) => {
     const plain = (value ?? "").replaceAll(`${quoteName(database)}.`, "");

@@ -28,7 +28,7 @@ const crm = `
   INSERT INTO account(name) VALUES ('a'),('b; -- c'),('客户');
   INSERT INTO contact(id,account,name) VALUES (1,1,'x'),(2,1,'é'),(3,NULL,NULL);
   CREATE VIEW a_second AS SELECT name FROM contact;
-  CREATE OR REPLACE VIEW z_first AS SELECT id, name FROM account WHERE name <> ';';
+  CREATE OR REPLACE VIEW z_first AS SELECT id, name, no FROM account WHERE name <> ';';
   CREATE OR REPLACE VIEW a_second AS SELECT z_first.name, upper(contact.name) AS up FROM z_first JOIN contact ON contact.account = z_first.id;
   DELIMITER //
   CREATE TRIGGER stamp BEFORE INSERT ON crm.contact FOR EACH ROW BEGIN SET NEW.seen = 1; IF NEW.name = ';' THEN SET NEW.name = 'it''s "x"'; END IF; END//
