@@ -103,7 +103,7 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
   const signal = AbortSignal.any([run.signal, lock.lost]);
   const inner: Run = { ...run, signal };
   const snapshots = await repository.snapshots(signal);
-  const indexed = await repository.index(signal);
+  const indexed = await repository.index(signal, "to-add");
   await using uploading = new Early(() => indexed.upload({ signal, lock, limits: input.limits }));
   const start = await startingPoint(snapshots, input.crm.name, input.kind, indexed, signal);
   if (!start.parent && input.kind !== "full") {

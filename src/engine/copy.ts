@@ -91,7 +91,7 @@ export async function copySnapshots(engine: Engine, input: CopyInput, run: Run):
     durationMs: 0,
   };
   if (wanted.length > 0) {
-    const [source, target] = await Promise.all([from.index(signal), to.index(signal)]);
+    const [source, target] = await Promise.all([from.index(signal), to.index(signal, "to-add")]);
     await using upload = await target.upload({ signal, lock: toLock, limits: input.limits });
     let items = 0;
     const copier = source.copier(upload, {

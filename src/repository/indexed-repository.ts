@@ -25,7 +25,11 @@ export interface OpenedRepository {
 const leastBlobs = 1 << 24;
 
 /** Reads all index files. The state as of now: what others store later is not seen. */
-export async function loadIndexedRepository(opened: OpenedRepository, signal: AbortSignal): Promise<IndexedRepository> {
+export async function loadIndexedRepository(
+  opened: OpenedRepository,
+  purpose: "to-read" | "to-add",
+  signal: AbortSignal,
+): Promise<IndexedRepository> {
   const { storage, masterKey, repository } = opened;
   const packs = new PackTable();
   const marked = new Set<string>();
@@ -35,7 +39,7 @@ export async function loadIndexedRepository(opened: OpenedRepository, signal: Ab
     names.push(name);
     indexBytes += size;
   }
-  const index = BlobIndex.forIndexBytes(indexBytes, leastBlobs);
+  const index = BlobIndex.forIndexBytes(indexBytes, purpose === "to-add" ? leastBlobs : undefined);
   await Promise.all(
     Array.from({ length: storage.traits.connections }, async (_, first) => {
       for (let at = first; at < names.length; at += storage.traits.connections) {

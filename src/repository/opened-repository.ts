@@ -89,9 +89,9 @@ export class OpenedRepository implements Repository {
     return removeLocks({ storage, key: masterKey, host }, options);
   }
 
-  index(signal: AbortSignal): Promise<IndexedRepository> {
+  index(signal: AbortSignal, purpose: "to-read" | "to-add" = "to-read"): Promise<IndexedRepository> {
     const { storage, masterKey } = this.#parts;
-    return loadIndexedRepository({ storage, masterKey, repository: this }, signal);
+    return loadIndexedRepository({ storage, masterKey, repository: this }, purpose, signal);
   }
 
   removeSnapshots(ids: readonly Id[], options: ChangeOptions): Promise<void> {

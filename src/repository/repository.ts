@@ -29,8 +29,11 @@ export interface Repository extends AsyncDisposable {
   unlock(options: UnlockOptions): Promise<UnlockReport>;
   /** Its passwords. */
   readonly keys: RepositoryKeys;
-  /** Loads the index: the state of the repository as of now. */
-  index(signal: AbortSignal): Promise<IndexedRepository>;
+  /**
+   * Loads the index: the state of the repository as of now. `to-add` reserves addresses for millions of new blobs, which
+   * a backup needs; else there is room for twice as many as there are, and a million at least.
+   */
+  index(signal: AbortSignal, purpose?: "to-read" | "to-add"): Promise<IndexedRepository>;
   /** Removes snapshots; what only they needed stays until a prune. */
   removeSnapshots(ids: readonly Id[], options: ChangeOptions): Promise<void>;
   /** The same snapshot with these tags, under a new id; the one it was made with stands in `original`. */
