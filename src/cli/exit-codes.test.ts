@@ -24,6 +24,7 @@ test("every error code ends with the exit code that scripts rely on", () => {
       "clone-unsupported",
       "confirm-needed",
       "retention-empty",
+      "storage-address",
     ],
     4: ["snapshot-unknown", "snapshot-none", "moment-too-early", "nothing-matched", "plan-unknown", "undo-none"],
     10: ["repository-missing"],
