@@ -27,7 +27,7 @@ test("every error code ends with the exit code that scripts rely on", () => {
       "storage-address",
     ],
     4: ["snapshot-unknown", "snapshot-none", "moment-too-early", "nothing-matched", "plan-unknown", "undo-none"],
-    10: ["repository-missing"],
+    10: ["repository-missing", "repository-incomplete"],
     11: ["repository-locked", "backup-running"],
     12: ["password-wrong", "password-empty"],
     30: ["restore-incomplete"],
