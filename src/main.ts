@@ -20,26 +20,33 @@ async function main(): Promise<void> {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => cancel(cancelling));
   // Whoever reads our output may stop reading (`| head`): that is an end, not an error.
   process.stdout.on("error", () => process.exit(0));
-  const [{ runCli }, { openDoor }, { createKeyRing }] = await Promise.all([
-    import("./cli/cli.ts"),
-    import("./jobs/run.ts"),
+  const { signal } = cancelling;
+  const surroundings = { environment: process.env, folder: process.cwd(), signal, decodePassword };
+  // scrypt first: it works on a thread of its own while everything else is loaded.
+  const [{ createKeyRing }, { peekRepository }] = await Promise.all([
     import("./engine/key-ring.ts"),
+    import("./cli/peek-repository.ts"),
   ]);
   const keys = createKeyRing(loadStorage);
+  const likely = await peekRepository(typed, surroundings);
+  if (likely !== undefined) await keys.begin(likely, signal);
+  const [{ runCli }, { openDoor }] = await Promise.all([import("./cli/cli.ts"), import("./jobs/run.ts")]);
   const code = await runCli({
     typed,
     version: version(),
-    environment: process.env,
-    folder: process.cwd(),
+    ...surroundings,
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
     now: () => new Date(),
-    signal: cancelling.signal,
     door: openDoor({ loadEngine: () => loadEngine(keys), keys, lockFolders: ["/run/lock"] }),
-    decodePassword: async (bytes) => (await import("./format/key-file.ts")).normalisePassword(bytes),
   });
   process.exit(code);
+}
+
+async function decodePassword(bytes: Buffer): Promise<string> {
+  const { normalisePassword } = await import("./format/key-file.ts");
+  return normalisePassword(bytes);
 }
 
 /** The second time, or when cleaning up takes too long, the process ends at once: locks are found stale later. */

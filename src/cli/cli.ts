@@ -9,6 +9,7 @@ import { type Output, createOutput } from "./output.ts";
 import { peekConfig } from "./peek-config.ts";
 import { type Parsed, parseArguments } from "./program.ts";
 import { asHoldfastError, describeError, printError } from "./report-error.ts";
+import { typedOption } from "./typed-option.ts";
 import { warningLines } from "./warnings.ts";
 
 export interface Cli extends Surroundings {
@@ -27,7 +28,7 @@ export interface Cli extends Surroundings {
 export async function runCli(cli: Cli): Promise<number> {
   const { typed, environment, stdout, stderr } = cli;
   const peeked = peekConfig(typed, cli.folder, environment);
-  const language = chooseLanguage([typedLanguage(typed), peeked.language], environment);
+  const language = chooseLanguage([typedOption(typed, "--lang"), peeked.language], environment);
   const words = await loadWords(language);
   const format = createFormat(words, language, peeked.timezone ?? Temporal.Now.timeZoneId());
   // Before anything is parsed, errors still have to know how to speak.
@@ -77,10 +78,4 @@ async function runCommand(cli: Cli, { command, invocation, globals }: Parsed, vo
 function eventsFor(cli: Cli, answers: "stream" | "question", { words, format, output }: Voice): EventReader {
   if (!output.json) return terminalEvents(output, words, format, () => cli.stderr.columns || 80);
   return answers === "stream" ? jsonEvents(output) : silentEvents(output, words, format);
-}
-
-function typedLanguage(typed: readonly string[]): string | undefined {
-  const index = typed.findIndex((one) => one === "--lang" || one.startsWith("--lang="));
-  const found = typed[index];
-  return found === "--lang" ? typed[index + 1] : found?.slice("--lang=".length);
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { findConfig } from "../config/find.ts";
 import { isTimeZone } from "../config/time-zone.ts";
+import { typedOption } from "./typed-option.ts";
 
 export interface Peeked {
   readonly language?: string;
@@ -16,17 +17,7 @@ export function peekConfig(
   folder: string,
   environment: Readonly<Record<string, string | undefined>>,
 ): Peeked {
-  const index = typed.findIndex((one) => one === "--config" || one.startsWith("--config="));
-  const option = typed[index];
-  const named = option === "--config" ? typed[index + 1] : option?.slice("--config=".length);
-  const file = findConfig(folder, environment, named);
-  if (file === undefined) return {};
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch {
-    return {}; // whoever needs the configuration says so
-  }
+  const text = peekText(typed, folder, environment)?.text ?? "";
   const value = (key: string) =>
     new RegExp(`^${key}:\\s*["']?([A-Za-z0-9_+/-]+)["']?\\s*(?:#.*)?$`, "m").exec(text)?.[1];
   const language = value("language");
@@ -35,4 +26,19 @@ export function peekConfig(
     ...(language === undefined ? {} : { language }),
     ...(timezone !== undefined && isTimeZone(timezone) ? { timezone } : {}),
   };
+}
+
+/** The configuration as it is written; `undefined` where there is none: whoever needs it says so. */
+export function peekText(
+  typed: readonly string[],
+  folder: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): { readonly file: string; readonly text: string } | undefined {
+  const file = findConfig(folder, environment, typedOption(typed, "--config"));
+  if (file === undefined) return undefined;
+  try {
+    return { file, text: readFileSync(file, "utf8") };
+  } catch {
+    return undefined;
+  }
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { isTimeZone } from "./time-zone.ts";
 import { retentionSchema } from "./retention-schema.ts";
+import { secretPattern } from "./secret-reference.ts";
 import { parseRate, ratePattern, sizePattern } from "./size.ts";
 
 /**
@@ -23,8 +24,6 @@ const rate = z
   .regex(new RegExp(ratePattern), { error: "rate" })
   .refine((value) => parseRate(value) !== undefined, problem("rate"))
   .meta({ examples: ["50MB/s"] });
-
-export const secretPattern = /^(file|env|cmd|systemd):(.+)$/s;
 
 const secret = z
   .string()

@@ -37,7 +37,7 @@ export function chooseRepository(
   folder: string,
   environment: Environment,
   flags: RepositoryFlags,
-  config: Config | undefined,
+  config: Pick<Config, "repository" | "copies"> | undefined,
   terminal: "there" | "none",
 ): { readonly location: string; readonly password: PasswordSource } {
   const named = flags.repository ?? nonEmpty(environment["HOLDFAST_REPOSITORY"]);

@@ -1,7 +1,9 @@
 import { resolve } from "node:path";
 import { HoldfastError } from "../lib/errors.ts";
 import type { SecretReference } from "./config.ts";
-import { secretPattern } from "./config-schema.ts";
+
+/** What a reference looks like; here, without the schema, since it is needed before that is loaded. */
+export const secretPattern = /^(file|env|cmd|systemd):(.+)$/s;
 
 /** `file:./password.txt` → where the secret is, paths absolute. A plain value is refused and never repeated. */
 export function parseSecretReference(text: string, folder: string): SecretReference {
