@@ -26,6 +26,8 @@ need ceph-mon command -v ceph-mon
 need ceph-osd command -v ceph-osd
 need ceph-common command -v radosgw-admin
 need radosgw command -v radosgw
+# A real server of restic's REST protocol.
+need rclone rclone version
 [ "${1:-}" != --bench ] || need borgbackup borg --version
 
 # PostgreSQL in the versions that Debian has not, for one kind of processor: servers alone, in a folder of the tests' own.

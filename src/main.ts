@@ -62,6 +62,7 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
   const [
     { localStorage },
     { s3Storage },
+    { restStorage },
     { withCache },
     { withRetry },
     { defaultCache },
@@ -70,6 +71,7 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
   ] = await Promise.all([
     import("./storage/local.ts"),
     import("./storage/s3.ts"),
+    import("./storage/rest.ts"),
     import("./storage/cache.ts"),
     import("./storage/retry.ts"),
     import("./lib/cache-choice.ts"),
@@ -79,6 +81,7 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
   /** By what stands before the colon of a location. */
   const remote: Readonly<Record<string, (location: string) => Storage>> = {
     s3: (location) => s3Storage(location, process.env),
+    rest: (location) => restStorage(location, process.env),
   };
   const open = (location: string, onRetry: RetryOptions["onRetry"]): Storage => {
     if (isPath(location)) return localStorage(location);

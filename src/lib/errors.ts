@@ -19,6 +19,7 @@ export const errorCodes = [
   "storage-exists",
   "storage-full",
   "storage-denied",
+  "storage-append-only", // it takes, and lets nothing be deleted
   "storage-unreachable",
   "storage-failed",
   "storage-address", // the location is no place, or its host is not known

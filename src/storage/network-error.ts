@@ -15,6 +15,12 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   ETIMEDOUT: "storage-unreachable",
   ERR_STREAM_PREMATURE_CLOSE: "storage-unreachable",
   TimeoutError: "storage-unreachable",
+  // The names of Node's own `fetch`.
+  UND_ERR_SOCKET: "storage-unreachable",
+  UND_ERR_CONNECT_TIMEOUT: "storage-unreachable",
+  UND_ERR_HEADERS_TIMEOUT: "storage-unreachable",
+  UND_ERR_BODY_TIMEOUT: "storage-unreachable",
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: "storage-unreachable",
 
   // The name service answered that there is no such host.
   ENOTFOUND: "storage-address",

@@ -81,6 +81,10 @@ export const en = {
       text: "No permission for {path}[[ ({reason})]].",
       hint: "Run as the user that owns the repository, or give this user the right to read and write there.",
     },
+    "storage-append-only": {
+      text: "{location} does not let this login delete anything[[ ({reason})]].",
+      hint: "That protects the backups. Run `holdfast forget` and `holdfast prune` with a login that may delete, or on the server.",
+    },
     "storage-unreachable": {
       text: "The storage of the repository cannot be reached[[ ({path})]][[: {reason}]].",
       hint: "Check that it is mounted or online, and try again.",

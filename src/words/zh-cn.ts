@@ -72,6 +72,10 @@ export const zhCn: Words = {
       text: "没有访问 {path} 的权限[[（{reason}）]]。",
       hint: "请以仓库所有者的身份运行，或授予当前用户读写权限。",
     },
+    "storage-append-only": {
+      text: "{location} 不允许当前登录删除任何内容[[（{reason}）]]。",
+      hint: "这是对备份的保护。请用有删除权限的登录，或在服务器上运行 `holdfast forget` 和 `holdfast prune`。",
+    },
     "storage-unreachable": {
       text: "无法访问仓库的存储[[（{path}）]][[：{reason}]]。",
       hint: "请检查它是否已挂载或在线，然后重试。",

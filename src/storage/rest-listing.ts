@@ -1,0 +1,60 @@
+import { HoldfastError } from "../lib/errors.ts";
+import { checkedSize } from "./checked-answer.ts";
+import { isStoredName } from "./layout.ts";
+
+/** What is asked for, and what a server that speaks the second version answers with. */
+export const restVersion2 = "application/vnd.x.restic.rest.v2";
+
+/** About 90 bytes a file: five million packs. A string of JavaScript holds no more either. */
+const mostBytes = 2 ** 29 - 2 ** 20;
+
+export interface ListedFile {
+  readonly name: string;
+  /** Absent in the protocol's first version. */
+  readonly size?: number;
+}
+
+/** `[{"name", "size"}…]`, or `["name"…]` from a server of the first version; each of our names once. */
+export async function listedFiles(
+  { headers }: Response,
+  body: AsyncIterable<Uint8Array>,
+  path: string,
+): Promise<readonly ListedFile[]> {
+  const sized = headers.get("content-type")?.split(";")[0]?.trim() === restVersion2;
+  const found = new Map<string, ListedFile>();
+  for (const one of await parsedList(body, path)) {
+    const { name, size } = sized ? asRecord(one) : { name: one, size: undefined };
+    if (typeof name !== "string") throw listError(path);
+    if (!isStoredName(name)) continue;
+    found.set(name, sized ? { name, size: checkedSize(typeof size === "number" ? size : undefined, path) } : { name });
+  }
+  return [...found.values()];
+}
+
+async function parsedList(body: AsyncIterable<Uint8Array>, path: string): Promise<readonly unknown[]> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > mostBytes) throw listError(path);
+  }
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(Buffer.concat(chunks).toString("utf8"));
+  } catch {
+    throw listError(path);
+  }
+  // Go writes a list of nothing so.
+  if (parsed === null) return [];
+  if (!Array.isArray(parsed)) throw listError(path);
+  return parsed as readonly unknown[];
+}
+
+function asRecord(value: unknown): { readonly name?: unknown; readonly size?: unknown } {
+  return typeof value === "object" && value !== null ? value : {};
+}
+
+function listError(path: string): HoldfastError {
+  return new HoldfastError("storage-failed", { path, reason: "a list that is none" });
+}

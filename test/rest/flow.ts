@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
+import { buildCrm } from "../../demo/build-crm.ts";
+import { holdfastCommands } from "../support/doc-commands.ts";
+import { holdfast } from "../support/holdfast.ts";
+import type { RcloneServer } from "../support/rclone-server.ts";
+import { remoteFlow } from "../support/remote-flow.ts";
+import { resticOn } from "../support/restic.ts";
+import { runCommand } from "../support/run-command.ts";
+import { temporaryFolder } from "../support/temp-folder.ts";
+
+const root = join(import.meta.dirname, "../..");
+const password = "a password";
+
+/** Through the command line, beside restic's own client of the protocol. */
+export function testFlow(rclone: RcloneServer): void {
+  const environment = (home: string): Readonly<Record<string, string>> => ({
+    ...rclone.environment,
+    PATH: `${join(root, "bin")}:/usr/bin:/bin`,
+    HOME: home,
+    LANG: "C",
+    HOLDFAST_STATE: join(home, "state"),
+  });
+
+  test("a CRM, from its first backup to its restore, with restic as the judge", () =>
+    remoteFlow({ location: rclone.location, resticLocation: rclone.resticLocation, environment }));
+
+  test("a server that dies in the middle of a backup and comes back: it waits, and goes on", async () => {
+    using folder = temporaryFolder();
+    const cwd = join(folder.path, "crm");
+    buildCrm(cwd);
+    const env = environment(folder.path);
+    writeFileSync(join(folder.path, "password.txt"), `${password}\n`, { mode: 0o600 });
+    const init = ["init", "--yes", "--repository", rclone.location("dies"), "--password-file", "../password.txt"];
+    assert.equal((await holdfast(init, { cwd, env })).code, 0);
+    await rclone.kill();
+    const backup = holdfast(["backup"], { cwd, env });
+    await wait(1500);
+    await rclone.restart();
+    const { code, stderr } = await backup;
+    assert.ok(code === 0 || code === 3, stderr);
+    assert.match(stderr, /ECONNREFUSED/);
+    await resticOn(rclone.resticLocation("dies"), password).check();
+  });
+
+  test("bad input is one line and a hint", async () => {
+    using folder = temporaryFolder();
+    writeFileSync(join(folder.path, "password.txt"), `${password}\n`, { mode: 0o600 });
+    for (const [location, more, code, sentence] of [
+      [rclone.location("nowhere"), {}, 10, /There is no repository/],
+      [rclone.location("nowhere"), { RESTIC_REST_PASSWORD: "SECRET" }, 1, /does not accept the login/],
+      ["rest:http://me:SECRET@127.0.0.1:1/", {}, 2, /rest:http:\/\/…@127\.0\.0\.1:1\/ is no place .*password/],
+      ["rest:http://host.invalid/path", {}, 2, /host\.invalid\/path is no place .*ENOTFOUND/],
+    ] as const) {
+      const env = { ...environment(folder.path), ...more };
+      const args = ["--repository", location, "--password-file", "password.txt", "snapshots"];
+      const answer = await holdfast(args, { cwd: folder.path, env });
+      assert.match(answer.stderr, sentence);
+      assert.equal(answer.code, code, answer.stderr);
+      assert.ok(!answer.stderr.includes("SECRET"), answer.stderr);
+      assert.ok(answer.stderr.trim().split("\n").length <= 4, answer.stderr);
+    }
+  });
+
+  test("the page on REST says what works, in both languages", async () => {
+    for (const page of ["targets.md", "targets.zh-CN.md"]) {
+      using folder = temporaryFolder();
+      const text = readFileSync(join(root, "docs", page), "utf8");
+      const [, section = ""] = /^## REST\n([^]*?)(?=^## |$(?![^]))/m.exec(text) ?? [];
+      const cwd = join(folder.path, "crm");
+      buildCrm(cwd);
+      const commands = holdfastCommands(section);
+      assert.ok(commands.length >= 4, page);
+      for (const { command } of commands) {
+        const real = command.replaceAll("https://backup.example.com:8000/acme", rclone.location(page).slice(5));
+        const { code, stdout, stderr } = await runCommand("/bin/sh", ["-c", real], {
+          cwd,
+          env: environment(folder.path),
+        });
+        assert.ok(code === 0 || code === 3, `${command} ended with ${code}\n${stdout}${stderr}`);
+      }
+    }
+  });
+}
