@@ -833,7 +833,7 @@ export const en = {
         lost: "with snapshots: bring back recovery points that were lost, or forgotten and not pruned yet",
         apply: "do what the plan with this id says",
       },
-      arguments: { what: "index, then packs, then snapshots" },
+      arguments: { what: "`index`, then `packs`, then `snapshots`" },
     },
     kit: {
       summary: "print the recovery kit: location, password, commands, checksum",

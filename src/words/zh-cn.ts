@@ -808,7 +808,7 @@ export const zhCn: Words = {
         lost: "与 snapshots 一起使用：找回已丢失、或已遗忘但尚未清理的恢复点",
         apply: "执行此 ID 的计划",
       },
-      arguments: { what: "依次为 index、packs、snapshots" },
+      arguments: { what: "依次为 `index`、`packs`、`snapshots`" },
     },
     kit: {
       summary: "打印恢复包：位置、密码、命令、校验码",
