@@ -17,7 +17,10 @@ export async function createRepository(storage: Storage, password: string, optio
   const { signal, host } = options;
   if (password === "") throw new HoldfastError("password-empty");
   const { location } = storage;
-  if (await isTaken(storage, signal)) throw new HoldfastError("repository-exists", { location });
+  // A bucket that is not there has no listing, either: it is made before we look.
+  const hasConfig = (await storage.stat({ kind: "config", name: "" }, signal)) !== undefined;
+  if (!hasConfig) await storage.create(signal);
+  if (hasConfig || (await holdsData(storage, signal))) throw new HoldfastError("repository-exists", { location });
   const left = await keyLeftBehind(storage, password, options);
   const { masterKey, keyId } = left ?? (await storeNewKey(storage, password, options));
   const config = newConfig();
@@ -38,8 +41,7 @@ export async function createRepository(storage: Storage, password: string, optio
   return new OpenedRepository({ storage, masterKey, keyId, config, host });
 }
 
-async function isTaken(storage: Storage, signal: AbortSignal): Promise<boolean> {
-  if ((await storage.stat({ kind: "config", name: "" }, signal)) !== undefined) return true;
+async function holdsData(storage: Storage, signal: AbortSignal): Promise<boolean> {
   for (const kind of ["snapshot", "index", "data"] as const) {
     for await (const _found of storage.list(kind, signal)) return true;
   }
@@ -66,10 +68,7 @@ async function keyLeftBehind(
 
 async function storeNewKey(storage: Storage, password: string, { signal, now, host }: OpenOptions): Promise<FoundKey> {
   const masterKey = newMasterKey();
-  const [{ name, bytes }] = await Promise.all([
-    sealKeyFile(masterKey, password, { now, host }),
-    storage.create(signal),
-  ]);
+  const { name, bytes } = await sealKeyFile(masterKey, password, { now, host });
   await storage.save({ kind: "key", name }, bytes, signal);
   return { masterKey, keyId: name };
 }

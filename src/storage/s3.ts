@@ -160,6 +160,7 @@ export function s3Storage(
           const command = new ListObjectsV2Command({
             ...bucket,
             Prefix: folder,
+            MaxKeys: 1000,
             ...(kind === "data" ? {} : { Delimiter: "/" }),
             ...(token !== undefined && { ContinuationToken: token }),
           });

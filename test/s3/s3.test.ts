@@ -1,14 +1,227 @@
-import { randomUUID } from "node:crypto";
-import { after } from "node:test";
+import assert from "node:assert/strict";
+import { randomBytes, randomUUID } from "node:crypto";
+import { after, afterEach, test } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
+import { isHoldfastError, type ErrorCode } from "../../src/lib/errors.ts";
 import { storageContract } from "../../src/storage/contract.ts";
+import { withRetry } from "../../src/storage/retry.ts";
 import { s3Storage } from "../../src/storage/s3.ts";
+import type { StoredFile } from "../../src/storage/storage.ts";
 import { startCeph } from "../support/ceph-server.ts";
+import { freePort } from "../support/free-port.ts";
+import { tamperingProxy } from "../support/tampering-proxy.ts";
+import { testFlow } from "./flow.ts";
 
 /** S3 storage on Ceph's gateway: one server for all, since it takes ten seconds to start. */
 const ceph = await startCeph();
 after(() => ceph[Symbol.asyncDispose]());
-Object.assign(process.env, ceph.environment);
+const settings = { ...ceph.environment, AWS_REGION: "us-east-1", AWS_EC2_METADATA_DISABLED: "true" };
+Object.assign(process.env, settings);
+afterEach(() => Object.assign(process.env, settings));
 
-storageContract("S3, on Ceph", async () =>
-  s3Storage(`s3:${ceph.endpoint}/bucket-${randomUUID()}/a prefix`, process.env),
-);
+const { signal } = new AbortController();
+const freshPlace = () => `bucket-${randomUUID()}/a prefix`;
+const fileOf = (kind: StoredFile["kind"] = "data"): StoredFile => ({ kind, name: randomBytes(32).toString("hex") });
+
+storageContract("S3, on Ceph", async () => s3Storage(`s3:${ceph.endpoint}/${freshPlace()}`, process.env));
+
+async function fails(promise: Promise<unknown>, code: ErrorCode, reason: string): Promise<void> {
+  await assert.rejects(promise, (error) => {
+    assert.ok(isHoldfastError(error, code), String(error));
+    assert.equal(error.facts["reason"], reason);
+    assert.ok(!String(error).includes(ceph.environment["AWS_SECRET_ACCESS_KEY"] ?? "?"));
+    return true;
+  });
+}
+
+/** All that a listing gives. */
+async function listed(storage: ReturnType<typeof s3Storage>, kind: "data" | "key"): Promise<readonly string[]> {
+  const names: string[] = [];
+  for await (const { name } of storage.list(kind, signal)) names.push(name);
+  return names;
+}
+
+test("a key that is wrong, another's, or missing", async () => {
+  const location = `s3:${ceph.endpoint}/${freshPlace()}`;
+  await s3Storage(location, process.env).create(signal);
+  const tryIt = async () => {
+    await using storage = s3Storage(location, process.env);
+    await listed(storage, "key");
+  };
+  process.env["AWS_ACCESS_KEY_ID"] = "NOBODY";
+  await fails(tryIt(), "storage-login", "InvalidAccessKeyId");
+  Object.assign(process.env, settings, { AWS_SECRET_ACCESS_KEY: "wrong" });
+  await fails(tryIt(), "storage-login", "SignatureDoesNotMatch");
+  await ceph.admin("user", "create", "--uid=other", "--display-name=o", "--access-key=OTHER", "--secret-key=other");
+  Object.assign(process.env, { AWS_ACCESS_KEY_ID: "OTHER", AWS_SECRET_ACCESS_KEY: "other" });
+  await fails(tryIt(), "storage-denied", "AccessDenied");
+  await using others = s3Storage(location, process.env);
+  await others.create(signal);
+  await fails(others.save(fileOf(), randomBytes(9), signal), "storage-denied", "AccessDenied");
+  delete process.env["AWS_ACCESS_KEY_ID"];
+  await fails(tryIt(), "storage-login", "CredentialsProviderError");
+});
+
+test("no such bucket, and a clock that is an hour off", async (context) => {
+  await using storage = s3Storage(`s3:${ceph.endpoint}/${freshPlace()}`, process.env);
+  await fails(listed(storage, "key"), "storage-missing", "NoSuchBucket");
+  assert.equal(await storage.stat({ kind: "config", name: "" }, signal), undefined);
+  context.mock.timers.enable({ apis: ["Date"], now: Date.now() + 3_600_000 });
+  await fails(listed(storage, "key"), "storage-clock", "RequestTimeTooSkewed");
+});
+
+test("a bucket that is full keeps what it has", async () => {
+  const place = freshPlace();
+  await using storage = s3Storage(`s3:${ceph.endpoint}/${place}`, process.env);
+  await storage.create(signal);
+  const kept = fileOf();
+  await storage.save(kept, randomBytes(100), signal);
+  const bucket = place.split("/")[0] ?? "";
+  await ceph.admin("quota", "set", "--quota-scope=bucket", `--bucket=${bucket}`, "--max-objects=1");
+  await ceph.admin("quota", "enable", "--quota-scope=bucket", `--bucket=${bucket}`);
+  const other = fileOf();
+  await fails(storage.save(other, randomBytes(100), signal), "storage-full", "QuotaExceeded");
+  assert.equal(await storage.stat(other, signal), undefined);
+  assert.equal((await storage.load(kept, undefined, signal)).length, 100);
+});
+
+test("nobody there; a server that stops answering and comes back; one that is too busy", async () => {
+  await using nobody = s3Storage(`s3:http://127.0.0.1:${await freePort()}/bucket`, process.env);
+  await fails(nobody.stat(fileOf(), signal), "storage-unreachable", "ECONNREFUSED");
+
+  await using proxy = await tamperingProxy(ceph.port);
+  await using storage = s3Storage(`s3:http://127.0.0.1:${proxy.port}/${freshPlace()}`, process.env, {
+    connectMs: 1000,
+    idleMs: 400,
+  });
+  await storage.create(signal);
+  const file = fileOf();
+  proxy.tamper = () => "answered"; // never
+  await fails(storage.stat(file, signal), "storage-unreachable", "TimeoutError");
+  const waits: string[] = [];
+  const patient = withRetry(storage, {
+    now: () => new Date(),
+    firstPauseMs: 50,
+    onRetry: (error) => waits.push(String(error.facts["reason"])),
+  });
+  const saving = patient.save(file, Buffer.alloc(3_000_000, 7), signal);
+  await wait(500);
+  let busy = 2;
+  proxy.tamper = (_incoming, answer) => {
+    if (busy-- <= 0) return undefined;
+    answer.writeHead(503, { "content-type": "application/xml", connection: "close" });
+    answer.end("<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>");
+    return "answered";
+  };
+  await saving;
+  assert.equal(waits[0], "TimeoutError");
+  assert.deepEqual(waits.slice(-2), ["SlowDown", "SlowDown"]);
+  // An answer that breaks off, before its end and right after its head.
+  for (const cutAfterBytes of [0, 1_000_000]) {
+    let cuts = 1;
+    proxy.tamper = ({ method }) => (method === "GET" && cuts-- > 0 ? { cutAfterBytes } : undefined);
+    assert.deepEqual(await patient.load(file, undefined, signal), Buffer.alloc(3_000_000, 7));
+    assert.ok(cuts < 0, "asked again");
+  }
+});
+
+test("servers that do not know a condition never lose a config", async () => {
+  await using proxy = await tamperingProxy(ceph.port);
+  let conditions = 0;
+  let written = 0;
+  proxy.tamper = ({ headers, method }, answer) => {
+    if (headers["if-none-match"] === undefined) {
+      if (method === "PUT") written++;
+      return undefined;
+    }
+    conditions++;
+    answer.writeHead(501, { "content-type": "application/xml", connection: "close" });
+    answer.end("<Error><Code>NotImplemented</Code></Error>");
+    return "answered";
+  };
+  await using storage = s3Storage(`s3:http://127.0.0.1:${proxy.port}/${freshPlace()}`, process.env);
+  await storage.create(signal);
+  written = 0;
+  const config = { kind: "config", name: "" } as const;
+  const file = fileOf();
+  for (const [name, bytes] of [
+    [config, "ours"],
+    [file, "pack"],
+    [file, "pack"],
+  ] as const) {
+    await storage.save(name, Buffer.from(bytes), signal);
+    assert.equal(String(await storage.load(name, undefined, signal)), bytes);
+  }
+  for (const name of [config, file]) {
+    const another = s3Storage(
+      `s3:http://127.0.0.1:${proxy.port}/${storage.location.split("/").slice(3).join("/")}`,
+      process.env,
+    );
+    for (const one of [storage, another]) {
+      await assert.rejects(one.save(name, Buffer.from("others"), signal), (error) =>
+        isHoldfastError(error, "storage-exists"),
+      );
+    }
+    await another[Symbol.asyncDispose]();
+  }
+  assert.equal(written, 2, "what is there is not sent again");
+  assert.equal(conditions, 2, "asked once of each storage, not for each file");
+});
+
+test("answers that are not what was asked for are refused", async () => {
+  await using proxy = await tamperingProxy(ceph.port);
+  await using storage = s3Storage(`s3:http://127.0.0.1:${proxy.port}/${freshPlace()}`, process.env);
+  await storage.create(signal);
+  const file = fileOf();
+  await storage.save(file, randomBytes(1000), signal);
+  const say = (status: number, headers: Record<string, string>, body: string) => {
+    proxy.tamper = (_incoming, answer) => {
+      answer.writeHead(status, { connection: "close", "content-type": "application/xml", ...headers });
+      answer.end(body);
+      return "answered";
+    };
+  };
+  // All of it, or another part of that length.
+  for (const [status, headers, length] of [
+    [200, {}, 1000],
+    [206, { "content-range": "bytes 0-19/1000" }, 20],
+  ] as const) {
+    say(status, { ...headers, "content-length": String(length) }, "x".repeat(length));
+    await fails(storage.load(file, { offset: 10, length: 20 }, signal), "storage-failed", "shorter than asked for");
+  }
+  // As AWS documents them.
+  say(301, { "x-amz-bucket-region": "eu-west-1" }, "");
+  await assert.rejects(storage.stat(file, signal), (error) => {
+    assert.ok(isHoldfastError(error, "storage-region"), String(error));
+    return error.facts["region"] === "eu-west-1";
+  });
+  say(400, {}, "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-1</Region></Error>");
+  await assert.rejects(storage.load(file, undefined, signal), (error) => {
+    assert.ok(isHoldfastError(error, "storage-region"), String(error));
+    return error.facts["region"] === "eu-west-1";
+  });
+  // A page of a portal, and a listing that never ends.
+  say(200, { "content-type": "text/html" }, "<html><body>Sign in<br></body></html>");
+  await assert.rejects(listed(storage, "key"), (error) => isHoldfastError(error, "storage-failed"));
+  say(
+    200,
+    {},
+    `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>x</NextContinuationToken></ListBucketResult>`,
+  );
+  await fails(listed(storage, "key"), "storage-failed", "ListObjectsV2");
+});
+
+test("more than a page of names, with no more requests at once than the storage says", async () => {
+  await using proxy = await tamperingProxy(ceph.port);
+  await using storage = s3Storage(`s3:http://127.0.0.1:${proxy.port}/${freshPlace()}`, process.env);
+  await storage.create(signal);
+  const files = Array.from({ length: 205 }, () => fileOf());
+  await Promise.all(files.map((file) => storage.save(file, randomBytes(1), signal)));
+  let pages = 0;
+  proxy.tamper = () => void pages++;
+  assert.deepEqual((await listed(storage, "data")).toSorted(), files.map(({ name }) => name).toSorted());
+  assert.ok(pages >= 3, `${pages} pages`);
+  assert.equal(proxy.mostAtOnce(), storage.traits.connections);
+});
+
+testFlow(ceph);

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { freePort } from "./free-port.ts";
-import { commandOutput } from "./run-command.ts";
+import { commandOutput, runCommand } from "./run-command.ts";
 
 /**
  * Ceph's RADOS Gateway, a real server of S3, of one test's own: one monitor, one store in memory, the gateway, all on
@@ -67,7 +67,11 @@ export async function startCeph(): Promise<CephServer> {
     const made = ["-c", conf, "--mkfs", "-i", "a", "--monmap", map, "--keyring", join(folder, "keyring")];
     await run("ceph-mon", ...made);
     start("ceph-mon", "-i", "a");
-    await run("ceph", "-c", conf, "osd", "create", storeId, "0");
+    // A client that comes before the monitor may wait for a minute: it is asked again instead.
+    const create = ["-c", conf, "--connect-timeout", "3", "osd", "create", storeId, "0"];
+    for (let tries = 1; (await runCommand("ceph", create, { cwd: folder, timeoutMs: 5000 })).code !== 0; tries++) {
+      if (tries === 10) throw new Error(logOf(folder));
+    }
     await run("ceph-osd", "-c", conf, "-i", "0", "--mkfs", "--osd-uuid", storeId);
     await run("ceph", "-c", conf, "osd", "crush", "add", "osd.0", "1.0", "root=default", "host=localhost");
     start("ceph-osd", "-i", "0");
@@ -103,7 +107,7 @@ export async function startCeph(): Promise<CephServer> {
 const clusterId = "5f2c1a52-0c43-4c53-9d5e-5c7e7f0a0001";
 const storeId = "5f2c1a52-0c43-4c53-9d5e-5c7e7f0a0002";
 
-/** One copy of everything, in memory, and no folder outside ours. */
+/** One copy of everything, in memory, no folder outside ours, and listings of short pages. */
 function configuration(folder: string, monitor: string, port: number): string {
   return `[global]
 fsid = ${clusterId}
@@ -129,6 +133,7 @@ log file = ${folder}/$name.log
 admin socket = ${folder}/$name.asok
 keyring = ${folder}/keyring
 [client.rgw]
+rgw max listing results = 100
 rgw frontends = beast endpoint=127.0.0.1:${port}
 `;
 }
