@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -116,6 +116,25 @@ for (const [place, env] of Object.entries(places)) {
     assert.ok(!readdirSync(crm).some((name) => name.startsWith("core")));
   });
 }
+
+test("without the library of a storage it says so, and the line it names mends it", async () => {
+  writeFileSync(join(folder.path, "password.txt"), "any\n", { mode: 0o600 });
+  const args = ["--repository", "s3:http://127.0.0.1:9/bucket", "--password-file", "password.txt", "snapshots"];
+  const env = { ...bare, LANG: "C", HOME: folder.path, AWS_EC2_METADATA_DISABLED: "true" };
+  const ask = () => runCommand(program, args, { cwd: folder.path, env });
+  const missing = await ask();
+  assert.equal(missing.code, 1, missing.stderr);
+  const [, library = ""] = /`npm install --global (@aws-sdk\/client-s3@\S+)`/.exec(missing.stderr) ?? [];
+  const { peerDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+    peerDependencies: Readonly<Record<string, string>>;
+  };
+  assert.equal(library, `@aws-sdk/client-s3@${peerDependencies["@aws-sdk/client-s3"]}`);
+
+  const install = ["install", "--global", "--prefix", prefix, "--prefer-offline", "--no-audit", library];
+  await commandOutput("npm", install, { env: machine, timeoutMs: 300_000 });
+  const there = await ask();
+  assert.match(there.stderr, /does not accept the login .*CredentialsProviderError/);
+});
 
 test("without any Node.js that is new enough it says so in one line, and the line it names mends it", async () => {
   const optional = readdirSync(join(installed, "node_modules")).find((name) => name.startsWith("node-linux-")) ?? "";
