@@ -48,7 +48,7 @@ test("every error code ends with the exit code that scripts rely on", () => {
     12: ["password-wrong", "password-empty"],
     30: ["restore-incomplete"],
     31: ["plan-outdated"],
-    40: ["restore-mismatch", "verify-failed", "prune-unsafe", "kit-mismatch"],
+    40: ["restore-mismatch", "restore-lost", "verify-failed", "prune-unsafe", "kit-mismatch"],
     130: ["cancelled"],
   };
   const named = new Map(Object.entries(expected).flatMap(([exit, codes]) => codes.map((code) => [code, Number(exit)])));

@@ -60,6 +60,7 @@ const special: Partial<Record<ErrorCode, keyof typeof exitCodes>> = {
   "restore-incomplete": "restoreIncomplete",
   "plan-outdated": "planOutdated",
   "restore-mismatch": "checkFailed",
+  "restore-lost": "checkFailed",
   "verify-failed": "checkFailed",
   "prune-unsafe": "checkFailed",
   "kit-mismatch": "checkFailed",

@@ -5,7 +5,7 @@ import type { DatabaseAddress } from "../database/database.ts";
 import type { Engine } from "./engine.ts";
 import type { RestorePlan } from "./restore-plan.ts";
 import { dropStaging, saveRecord, type RestoreRecord } from "./restore-record.ts";
-import { serverHome, type SwapPlace } from "./swap-database.ts";
+import { contentsOf, serverHome, type SwapPlace } from "./swap-database.ts";
 import { identity, syncFolders, type SwapStep } from "./swap.ts";
 
 /**
@@ -79,7 +79,8 @@ export class Staging {
         const made = await home.identity(addressOf(step.slot), signal);
         const old = await home.identity(addressOf(target), signal);
         if (made === undefined) throw new Error(`nothing was made at ${step.slot}`);
-        return { ...step, made, ...(old !== undefined && { old }) };
+        const contents = await contentsOf(engine, addressOf(step.slot), signal);
+        return { ...step, made, contents, ...(old !== undefined && { old }) };
       }),
     );
     this.#record = { ...this.#record, databases };

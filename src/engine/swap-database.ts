@@ -1,4 +1,5 @@
-import type { ServerHome } from "../database/database.ts";
+import { createHash } from "node:crypto";
+import type { DatabaseAddress, ServerHome } from "../database/database.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { AddressOf } from "./database-address.ts";
 import { databaseEngineFor, type Engine } from "./engine.ts";
@@ -15,6 +16,8 @@ export interface DatabaseStep {
   readonly aside: string;
   /** Identity of what was made; absent: it is not made yet. */
   readonly made?: string;
+  /** What was made holds this (`contentsOf`). Absent: a record of an earlier release. */
+  readonly contents?: string;
   /** Identity of what was at `target`; absent: there was nothing. */
   readonly old?: string;
 }
@@ -26,26 +29,47 @@ export interface SwapPlace {
   readonly signal: AbortSignal;
 }
 
-/** Does a step, if it is not done. */
+/**
+ * Does a step, if it is not done, and proves that what stands at the target is what was made: somebody may have dropped
+ * or changed it while the swap was cut off. Fails with `restore-lost`.
+ */
 export async function databaseForward(step: DatabaseStep, place: SwapPlace): Promise<void> {
-  const { home, identity, rename } = stepOn(step, place);
+  const { home, identity, rename, settle } = stepOn(step, place);
+  await settle();
   const present = await identity(step.target);
-  if (present !== undefined && present === step.made) return;
-  if ((await identity(step.slot)) !== step.made) throw lost(step.slot);
-  if (present !== undefined) {
-    if (present !== step.old) throw new HoldfastError("plan-outdated", { path: step.target });
-    await rename(home, step.target, step.aside);
+  if (present === undefined || present !== step.made) {
+    if ((await identity(step.slot)) !== step.made) throw lostMade(step);
+    if (present !== undefined) {
+      if (present !== step.old) throw new HoldfastError("plan-outdated", { path: step.target });
+      await rename(home, step.target, step.aside);
+    }
+    await rename(home, step.slot, step.target);
   }
-  await rename(home, step.slot, step.target);
+  if (step.contents === undefined) return;
+  const { engine, addressOf, signal } = place;
+  if ((await contentsOf(engine, addressOf(step.target), signal)) !== step.contents) throw lostMade(step);
+}
+
+/** Digest of a database's tables, their columns, and how much else it has: the same under any name. */
+export async function contentsOf(engine: Engine, address: DatabaseAddress, signal: AbortSignal): Promise<string> {
+  await using source = await databaseEngineFor(engine, address.url).connect(address, { signal });
+  const { tables, before, after } = await source.inspect(signal);
+  // Without schemas: MySQL's is the database itself, and has its name.
+  const shapes = tables.map(({ name, columns }) => JSON.stringify([name, columns.map((column) => column.name)]));
+  const all = JSON.stringify([shapes.toSorted(), before.length, after.length]);
+  return createHash("sha256").update(all).digest("hex").slice(0, 32);
 }
 
 /** Takes a step back, if it was done. */
 export async function databaseBack(step: DatabaseStep, place: SwapPlace): Promise<void> {
-  const { home, identity, rename } = stepOn(step, place);
-  if (!(await isDatabaseKept(step, place))) throw lost(step.aside);
+  const { home, identity, rename, settle } = stepOn(step, place);
+  await settle();
+  if (!(await isDatabaseKept(step, place))) throw new HoldfastError("undo-lost", { path: step.aside });
   const present = await identity(step.target);
   if (present !== undefined && present === step.made) await rename(home, step.target, step.slot);
-  else if (present !== step.old) throw new HoldfastError("plan-outdated", { path: step.target });
+  // Nothing is there between two renames, and after somebody dropped it: what was replaced can take its place.
+  else if (present !== undefined && present !== step.old)
+    throw new HoldfastError("plan-outdated", { path: step.target });
   if (step.old !== undefined && present !== step.old) await rename(home, step.aside, step.target);
 }
 
@@ -73,10 +97,16 @@ function stepOn(step: DatabaseStep, { engine, addressOf, signal }: SwapPlace) {
   return {
     home: serverHome(engine, step.target),
     identity: (url: string) => serverHome(engine, url).identity(addressOf(url), signal),
+    /** A rename that was cut off is finished before anybody looks: what is half here and half there can be neither. */
+    settle: async () => {
+      for (const url of [step.target, step.slot, step.aside]) {
+        await serverHome(engine, url).settle?.(addressOf(url), signal);
+      }
+    },
     rename: (home: ServerHome, from: string, to: string) => home.rename(addressOf(from), addressOf(to), signal),
   };
 }
 
-function lost(path: string): HoldfastError {
-  return new HoldfastError("undo-lost", { path });
+function lostMade({ target, slot, aside, old }: DatabaseStep): HoldfastError {
+  return new HoldfastError("restore-lost", { path: target, slot, ...(old !== undefined && { kept: aside }) });
 }

@@ -82,6 +82,7 @@ export const errorCodes = [
   "restore-incomplete",
   "restore-mismatch",
   "undo-none",
+  "restore-lost",
   "undo-lost",
   "restore-half-made",
   "kit-mismatch",

@@ -311,6 +311,10 @@ export const en = {
       text: "A restore of {crm} was cut off while it was swapping: the CRM is partly old and partly new.",
       hint: "Finish it with `holdfast restore apply {plan}`, or take it back with `holdfast restore undo {id}`.",
     },
+    "restore-lost": {
+      text: "What the restore built for {path} is no longer whole: it was dropped or changed while the swap was cut off. What is left of it is there or at {slot}[[; what it replaced is kept at {kept}]].",
+      hint: "Take the restore back with `holdfast restore undo`, which puts back what it replaced, and plan again.",
+    },
     "undo-lost": {
       text: "The restore {id} cannot be undone: what it replaced is no longer there[[: {path}]].",
       hint: "Somebody moved or removed it. A backup from before that restore still has it: `holdfast snapshots`.",

@@ -302,6 +302,10 @@ export const zhCn: Words = {
       text: "{crm} 的一次还原在替换时被打断：CRM 现在一部分是旧的，一部分是新的。",
       hint: "用 `holdfast restore apply {plan}` 继续，或用 `holdfast restore undo {id}` 退回。",
     },
+    "restore-lost": {
+      text: "为 {path} 还原出的内容已不完整：替换被打断期间，它被删除或改动。剩余部分在该处或 {slot}[[；被它替换的内容保留在 {kept}]]。",
+      hint: "请用 `holdfast restore undo` 退回（会放回被替换的内容），然后重新制定计划。",
+    },
     "undo-lost": {
       text: "还原 {id} 无法撤销：被它替换的内容已不存在[[：{path}]]。",
       hint: "它已被移动或删除。该还原之前的备份中仍有这些内容：`holdfast snapshots`。",

@@ -2,6 +2,7 @@ import type { DatabaseAddress, DatabaseHolder, ServerHome } from "../database.ts
 import { quoteName, quoteText } from "./identifier.ts";
 import { identityOf, tablesDigest } from "./identity.ts";
 import { databaseOf, targetOf, withDatabase } from "./location.ts";
+import { readMarker } from "./marker.ts";
 import { renameDatabase } from "./rename.ts";
 import { Session } from "./session.ts";
 
@@ -21,9 +22,13 @@ export const mysqlHome: ServerHome = {
   witness: (address, signal) => onServer(address, signal, witnessOf),
   rename: (address, to, signal) => {
     const place = databaseOf(to.url);
-    const events = besideName.test(place) ? "asleep" : "awake";
-    return onServer(address, signal, (session, database) => renameDatabase(session, database, place, events));
+    return onServer(address, signal, (session, from) => renameDatabase(session, from, place, eventsIn(place)));
   },
+  settle: (to, signal) =>
+    onServer(to, signal, async (session, place) => {
+      const marker = await readMarker(session, place);
+      if (marker) await renameDatabase(session, marker.source, place, eventsIn(place));
+    }),
   drop: (address, signal) =>
     onServer(address, signal, (session, database) => session.run(`DROP DATABASE IF EXISTS ${quoteName(database)}`)),
 };
@@ -35,6 +40,10 @@ export function holdersOf(address: DatabaseAddress, signal: AbortSignal): Promis
     );
     return rows.map(([id, user, host]) => ({ pid: Number(id), command: `${user}@${host}` }));
   });
+}
+
+function eventsIn(database: string): "asleep" | "awake" {
+  return besideName.test(database) ? "asleep" : "awake";
 }
 
 async function onServer<T>(

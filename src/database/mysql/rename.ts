@@ -37,6 +37,8 @@ export async function renameDatabase(
   }
   if (marker?.source !== from) throw new HoldfastError("target-not-empty", { path: to });
   if (await isThere(session, from)) {
+    // From here on the source is not whole by itself: should the new place be lost, it must not pass for what it was.
+    if (marker.identity?.startsWith("holdfast ")) await session.run(`ALTER DATABASE ${quoteName(from)} COMMENT ''`);
     await dropPrograms(session, from);
     await moveTables(session, from, to);
   }
