@@ -151,8 +151,6 @@ export interface DatabaseSnapshot extends AsyncDisposable {
   /** Where in the engine's log this moment is, as text; SQLite has no log: its version counters and the file's time. */
   readonly position: string;
   reader(table: TableSchema): TableReader;
-  /** Milliseconds that the server takes for next to nothing, right now: what a backup beside live work heeds. */
-  latencyMs?(): Promise<number>;
 }
 
 /** What the user that we connect as may not do and a backup needs, for `doctor`. */

@@ -85,6 +85,10 @@ async function prove(work: DatabaseWork, address: DatabaseAddress, stored: Store
     const before = new Set((await work.engine.check(work.address, run.signal)).orphans);
     problems.push(...findings.orphans.filter((orphan) => !before.has(orphan)));
   } else {
+    // Proved below to be the snapshot's rows, so it had them too: nothing went wrong, but whoever restores should know.
+    for (const relation of findings.orphans) {
+      run.report({ type: "note", code: "rows-without-parent", facts: { path: work.shown, relation } });
+    }
     await using source = await work.engine.connect(address, { signal: run.signal });
     await using built = await source.snapshot(run.signal);
     for (const table of stored.tables) {

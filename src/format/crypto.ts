@@ -12,6 +12,7 @@
  */
 import * as crypto from "node:crypto";
 import { HoldfastError } from "../lib/errors.ts";
+import { freeMemory } from "../lib/free-memory.ts";
 
 export interface MasterKey {
   /** 32 bytes, AES-256. */
@@ -79,7 +80,7 @@ export class SealRun {
       mac.update(ciphertext);
       target.set(ciphertext, to);
       to += ciphertext.length;
-      release(ciphertext);
+      freeMemory(ciphertext);
     }
     skipToBlock(this.#cipher, plaintext.length);
     target.set(mac.final(), to);
@@ -141,7 +142,7 @@ export class UnsealRun {
     for (let at = 0; at < ciphertext.length; at += step) {
       const part = cipher.update(ciphertext.subarray(at, at + step));
       plaintext.set(part, at);
-      release(part);
+      freeMemory(part);
     }
     skipToBlock(cipher, ciphertext.length);
     return plaintext;
@@ -194,12 +195,6 @@ export class UnsealRun {
  * again: the cipher gives each answer in new memory, and 1 MiB at a time costs more in page faults than in AES.
  */
 const step = 64 << 10;
-
-/** Gives the memory of a part back at once, to be used for the next: the garbage collector would let 30 MiB gather. */
-function release(part: Buffer): void {
-  const { buffer } = part;
-  if (part.length === step && buffer.byteLength === step && buffer instanceof ArrayBuffer) buffer.transfer(0);
-}
 
 /** A stream cipher that has done `length` bytes is moved on to the next whole block. */
 function skipToBlock(cipher: crypto.Cipheriv | crypto.Decipheriv, length: number): void {

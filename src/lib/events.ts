@@ -85,5 +85,6 @@ export const noteCodes = [
   "table-folded",
   "table-method",
   "stage-kept",
+  "rows-without-parent",
 ] as const;
 export type NoteCode = (typeof noteCodes)[number];

@@ -58,8 +58,9 @@ export class BlobIndex {
 
   /**
    * One for the blobs of index files that come to so many bytes as stored (each blob has an id of 32 random bytes, which
-   * nothing compresses) and for as many again, for `least` in all at least. Where many are made in one process, addresses run short:
-   * Linux refuses to start a program from a process that has more of them side by side than the machine has memory.
+   * nothing compresses) and for as many again, for `least` in all at least. Where many are made in one process,
+   * addresses run short: Linux refuses to start a program from a process that has more of them side by side than the
+   * machine has memory.
    */
   static forIndexBytes(bytes: number, least: number = smallestCapacity): BlobIndex {
     const blobs = Math.max(Math.ceil(bytes / 32) * 2, least);

@@ -30,7 +30,10 @@ export async function salvageBlobs(options: SalvageOptions): Promise<readonly In
   const opener = new UnsealRun(key);
   const packer = new Packer({
     key,
-    index: new BlobIndex(),
+    index: BlobIndex.forIndexBytes(
+      0,
+      sources.reduce((sum, { pack }) => sum + pack.good.length, 1),
+    ),
     onPack: (pack) => finished.push(pack),
     reuse: () => free.pop(),
   });

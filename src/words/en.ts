@@ -453,6 +453,8 @@ export const en = {
     "table-method": "Of {count:table}, only what changed was read ({method}).",
     "stage-kept":
       "A restore was cut off before it changed anything: `holdfast restore apply {plan}` begins it again, `holdfast restore undo {id}` drops what it left.",
+    "rows-without-parent":
+      "{path}: rows refer to rows that are not there, as they did in the recovery point ({relation}).",
   } satisfies Record<NoteCode, string>,
 
   phases: {

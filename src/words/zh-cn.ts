@@ -440,6 +440,7 @@ export const zhCn: Words = {
     "table-method": "{count:table}只读取了变化的部分（{method}）。",
     "stage-kept":
       "一次还原在做出任何改动之前被打断：`holdfast restore apply {plan}` 重新开始，`holdfast restore undo {id}` 清除其遗留。",
+    "rows-without-parent": "{path}：有些行引用了不存在的行，恢复点中即如此（{relation}）。",
   },
 
   phases: {

@@ -270,3 +270,19 @@ test("files replaced in another folder are kept too, and come back", async () =>
   await undoRestore(crm.engine, { id: report.undo ?? "" }, crm.run);
   assert.equal(readFileSync(join(target, "attachments", "logo.bin"), "utf8"), "somebody's own");
 });
+
+test("rows that refer to nothing come back as they were, and are told of", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  crm.sql("PRAGMA foreign_keys = OFF; INSERT INTO attachment VALUES (3, 99999, NULL)");
+  await crm.backup();
+  crm.sql("DELETE FROM attachment");
+  const report = await crm.apply(await crm.plan({ switches: exact }));
+  assert.deepEqual([report.failed, report.warnings], [[], []]);
+  assert.equal(crm.rows("SELECT * FROM attachment").length, 3);
+  const told = crm.events.filter((event) => event.type === "note" && event.code === "rows-without-parent");
+  assert.deepEqual(
+    told.map((event) => event.type === "note" && event.facts["relation"]),
+    ["attachment -> contact: 1"],
+  );
+});

@@ -75,19 +75,20 @@ test("a writer is not kept waiting, and is seen whole or not at all", async () =
     crm.name,
   );
   const stop = { now: "no" };
-  let slowest = 0;
+  const stalls: number[] = [];
   const writing = (async () => {
     await using source = await postgresSession(server.url(crm.name));
     while (stop.now === "no") {
       const started = performance.now();
       await source.run("BEGIN; UPDATE public.a SET n = n + 1; UPDATE public.b SET n = n + 1; COMMIT");
-      slowest = Math.max(slowest, performance.now() - started);
+      stalls.push(performance.now() - started);
     }
   })();
   await wait(100);
-  slowest = 0;
   await using source = await postgres.connect({ url: server.url(crm.name) }, { signal });
-  for (let round = 0; round < 5; round++) {
+  const worst: number[] = [];
+  for (let round = 0; round < 8; round++) {
+    stalls.length = 0;
     await using snapshot = await source.snapshot(signal);
     const values = new Map<string, string>();
     for (const table of snapshot.schema.tables) {
@@ -95,11 +96,14 @@ test("a writer is not kept waiting, and is seen whole or not at all", async () =
         values.set(table.name, lines.toString().slice(0, 40));
     }
     assert.equal(values.get("a"), values.get("b"));
+    worst.push(Math.max(...stalls));
   }
   stop.now = "yes";
   await writing;
-  // Two processors are shared with everybody's tests: a stall by a lock would be seconds.
-  assert.ok(slowest < 500, `${slowest} ms`);
+  // Other processes of the machine may hold a writer up too: the rule is kept when it is kept at most times.
+  const median = worst.toSorted((x, y) => x - y)[4] ?? Infinity;
+  assert.ok(median < 50, `a writer was held up for ${worst.map((ms) => ms.toFixed(1)).join(", ")} ms`);
+  assert.ok(Math.max(...worst) < 500, "a stall by a lock would be seconds");
 });
 
 test("rows are read no faster than `limits: read:` says", async () => {

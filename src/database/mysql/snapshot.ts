@@ -41,11 +41,6 @@ export async function takeSnapshot(
       readers.set(table.name, known);
       return known;
     },
-    async latencyMs() {
-      const started = performance.now();
-      await keeper.run("DO 0");
-      return performance.now() - started;
-    },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
 }

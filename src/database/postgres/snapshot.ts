@@ -92,12 +92,6 @@ export class PostgresSnapshot implements DatabaseSnapshot {
     });
   }
 
-  async latencyMs(): Promise<number> {
-    const started = performance.now();
-    await this.#keeper.rows("SELECT 1");
-    return performance.now() - started;
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     const workers = await this.#workers?.catch(() => []);
     await Promise.all([this.#keeper, ...(workers ?? [])].map((session) => session[Symbol.asyncDispose]()));
