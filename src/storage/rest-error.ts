@@ -1,25 +1,17 @@
 import { type ErrorCode, HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import { httpStatusCodes } from "./http-status.ts";
 import { networkErrorCode } from "./network-error.ts";
 
 /** Statuses that mean something of their own; the rest is `storage-failed`. What passes by itself is tried again. */
 const statuses: Readonly<Record<number, ErrorCode>> = {
+  ...httpStatusCodes,
   // What answers is no repository, but shows the way to something: a login page, another scheme.
   301: "storage-address",
   302: "storage-address",
   303: "storage-address",
   307: "storage-address",
   308: "storage-address",
-  401: "storage-login",
-  403: "storage-denied",
-  404: "storage-not-found",
-  408: "storage-unreachable",
   425: "storage-unreachable",
-  429: "storage-unreachable",
-  500: "storage-unreachable",
-  502: "storage-unreachable",
-  503: "storage-unreachable",
-  504: "storage-unreachable",
-  507: "storage-full",
 };
 
 export interface RestSubject {

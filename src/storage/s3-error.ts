@@ -1,4 +1,5 @@
 import { type ErrorCode, HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import { httpStatusCodes } from "./http-status.ts";
 import { networkErrorCode } from "./network-error.ts";
 
 /** What S3 and those who speak it call a failure → what it means for a storage. */
@@ -56,18 +57,9 @@ const names: Readonly<Record<string, ErrorCode>> = {
 
 /** Answers without a name: to HEAD, and from what stands between. */
 const statuses: Readonly<Record<number, ErrorCode>> = {
+  ...httpStatusCodes,
   301: "storage-region",
-  401: "storage-login",
-  403: "storage-denied",
-  404: "storage-not-found",
-  408: "storage-unreachable",
   409: "storage-unreachable",
-  429: "storage-unreachable",
-  500: "storage-unreachable",
-  502: "storage-unreachable",
-  503: "storage-unreachable",
-  504: "storage-unreachable",
-  507: "storage-full",
 };
 
 /** What the library adds to an error, as far as we read it. */

@@ -6,10 +6,10 @@ import { layout, partName } from "../layout.ts";
 import type { KeysFile, KeysHeader } from "../tables/keys-file.ts";
 import { mergedRows } from "../tables/merged-rows.ts";
 import {
+  countRow,
   emptyRange,
   parseRanges,
   type RangeSums,
-  rowHashes,
   serialiseRanges,
   totalRows,
 } from "../tables/ranges-file.ts";
@@ -209,11 +209,7 @@ async function sumUp(order: RowOrder, batches: AsyncIterable<RowBatch>): Promise
       let range = ranges.at(-1) ?? emptyRange(undefined);
       // Rows of a table without a key are read back in any order, so only the sum of all can be compared.
       if (range.bytes >= rangeBytes && order.keyLength > 0) ranges.push((range = emptyRange(key)));
-      const { keyHash, rowHash } = rowHashes(order, key, lines, start, end);
-      range.rows++;
-      range.bytes += end + 1 - start;
-      range.keySum = BigInt.asUintN(64, range.keySum + keyHash);
-      range.rowSum = BigInt.asUintN(64, range.rowSum + rowHash);
+      countRow(range, order, key, lines, start, end);
       start = end + 1;
     }
   }

@@ -1,6 +1,6 @@
 import { auditEvery, keyParts, type RowKey, type StretchSums, type TableChanges } from "../../database/database.ts";
 import { Overlay } from "./overlay.ts";
-import { type RangeSums, rowHashes } from "./ranges-file.ts";
+import { countRow, type RangeSums, rowHashes } from "./ranges-file.ts";
 import { keyAt, lineEnd, lowerBound, type RowOrder } from "./row-order.ts";
 import { sortedRows } from "./sorted-rows.ts";
 import type { BaseChunk } from "./stored-base.ts";
@@ -269,17 +269,8 @@ function rangeOf(order: RowOrder, ranges: readonly RangeSums[], key: RowKey): nu
 function apply(order: RowOrder, sums: RangeSums[], { key, before, now }: ChangedRow): void {
   const range = sums[rangeOf(order, sums, key)];
   if (!range) return;
-  for (const [line, sign] of [
-    [before, -1n],
-    [now, 1n],
-  ] as const) {
-    if (!line) continue;
-    const { keyHash, rowHash } = rowHashes(order, key, line, 0, line.length);
-    range.rows += Number(sign);
-    range.bytes += Number(sign) * (line.length + 1);
-    range.keySum = BigInt.asUintN(64, range.keySum + sign * keyHash);
-    range.rowSum = BigInt.asUintN(64, range.rowSum + sign * rowHash);
-  }
+  if (before) countRow(range, order, key, before, 0, before.length, -1);
+  if (now) countRow(range, order, key, now, 0, now.length);
 }
 
 /** Rows of the snapshot before by their keys, asked for in key order: each chunk is loaded once, and only if needed. */

@@ -98,16 +98,29 @@ export class RangeTally {
     while (this.#nextStart !== undefined && this.#order.compare(this.#nextStart, key) <= 0) this.#at++;
     const range = this.ranges[this.#at];
     if (!range) return;
-    const { keyHash, rowHash } = rowHashes(this.#order, key, line, 0, line.length);
-    range.rows += sign;
-    range.bytes += sign * (line.length + 1);
-    range.keySum = BigInt.asUintN(64, sign === 1 ? range.keySum + keyHash : range.keySum - keyHash);
-    range.rowSum = BigInt.asUintN(64, sign === 1 ? range.rowSum + rowHash : range.rowSum - rowHash);
+    countRow(range, this.#order, key, line, 0, line.length, sign);
   }
 
   get #nextStart(): RowKey | undefined {
     return this.ranges[this.#at + 1]?.firstKey;
   }
+}
+
+/** Adds a row to its range, or takes it out; its line stands from `start` to `end`, without LF. */
+export function countRow(
+  range: RangeSums,
+  order: RowOrder,
+  key: RowKey,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  sign: 1 | -1 = 1,
+): void {
+  const { keyHash, rowHash } = rowHashes(order, key, bytes, start, end);
+  range.rows += sign;
+  range.bytes += sign * (end + 1 - start);
+  range.keySum = BigInt.asUintN(64, sign === 1 ? range.keySum + keyHash : range.keySum - keyHash);
+  range.rowSum = BigInt.asUintN(64, sign === 1 ? range.rowSum + rowHash : range.rowSum - rowHash);
 }
 
 /** Hashes of a key and of its row; a table without a key has its whole lines as keys. */

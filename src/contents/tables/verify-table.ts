@@ -1,5 +1,5 @@
 import type { RowBatch, RowKey, TableReader } from "../../database/database.ts";
-import { emptyRange, type RangeSums, rowHashes, totalSums } from "./ranges-file.ts";
+import { countRow, emptyRange, type RangeSums, totalSums } from "./ranges-file.ts";
 import { keyAt, lineEnd, type RowOrder } from "./row-order.ts";
 import type { StoredTable } from "./stored-table.ts";
 
@@ -49,11 +49,7 @@ function addLines(order: RowOrder, ranges: readonly RangeSums[], at: { index: nu
     const end = lineEnd(lines, start, lines.length);
     const key = keyAt(order, lines, start, end);
     const range = rangeOf(order, ranges, at, key);
-    const { keyHash, rowHash } = rowHashes(order, key, lines, start, end);
-    range.rows++;
-    range.bytes += end + 1 - start;
-    range.keySum = BigInt.asUintN(64, range.keySum + keyHash);
-    range.rowSum = BigInt.asUintN(64, range.rowSum + rowHash);
+    countRow(range, order, key, lines, start, end);
     start = end + 1;
   }
 }
