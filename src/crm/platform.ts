@@ -1,6 +1,7 @@
 import type { DatabaseAddress, RowBatch, TableSchema } from "../database/database.ts";
 import type { FieldRules } from "./column-texts.ts";
 import type { ByteName } from "../lib/byte-name.ts";
+import type { CrmModel, ModelSource } from "./model.ts";
 
 /**
  * A CRM platform: what it is made of, which row owns which file, and what a clone must not do. One file a platform.
@@ -20,6 +21,8 @@ export interface Platform {
    * clone after `Neutralise.config`). `undefined`: leave it as it is.
    */
   relocate?(name: string, text: string, placed: PlacedParts): string | undefined;
+  /** What its tables mean to a person. Absent: every table is an entity, related by the foreign keys that are declared. */
+  model?(source: ModelSource): Promise<CrmModel>;
   /** What a person does after a restore: keys of `words` under `afterRestore`. */
   readonly afterRestore: readonly string[];
 }

@@ -1,0 +1,79 @@
+import type { TableSchema } from "../database/database.ts";
+
+/**
+ * What a CRM's tables mean to a person: entities, the references between their rows that the database does not
+ * declare, and which columns change without anybody having changed anything. It is worked out from a recovery point's own
+ * schema and rows, since versions of a CRM differ and some keep it in tables (Vtiger's `vtiger_entityname`, Twenty's
+ * workspaces). Foreign keys that the database declares are added by whoever uses a model.
+ */
+export interface CrmModel {
+  readonly entities: readonly Entity[];
+  readonly references: readonly Reference[];
+  /** Columns that a CRM writes by itself (technical timestamps, counters): folded in comparisons, with their count. */
+  readonly noise: readonly { readonly table: TableName; readonly columns: readonly string[] }[];
+}
+
+export interface TableName {
+  /** Absent: the table of this name, in whichever schema. */
+  readonly schema?: string;
+  readonly name: string;
+}
+
+export interface Entity {
+  /** What a person types: `party`, `contact`. Unique in a model, `[a-z0-9_-]`; with `where`, two may share a table. */
+  readonly name: string;
+  /** Key of `words` under `entities`: what a person calls it. Absent: its name is shown. */
+  readonly label?: string;
+  readonly table: TableName;
+  /** Only rows whose column has this text: Odoo's `crm_lead.type`, CiviCRM's `civicrm_contact.contact_type`. */
+  readonly where?: { readonly column: string; readonly equals: string };
+  /** Columns whose texts, joined by a space, name a record: `["first_name", "last_name"]`. */
+  readonly title: readonly ModelColumn[];
+  /**
+   * Tables that hold more columns of the same record, at most one row each: SuiteCRM's `accounts_cstm` by `id_c`,
+   * Vtiger's `vtiger_crmentity` by `crmid`. They come and go with the record.
+   */
+  readonly extensions: readonly { readonly table: TableName; readonly key: string }[];
+  readonly created?: ModelColumn;
+  /** Later first: Tryton's `write_date` is NULL until the first edit, so `["write_date", "create_date"]`. */
+  readonly modified: readonly ModelColumn[];
+  /**
+   * A row that says of itself that it is gone: by a column that is then true (1, t) or set (not NULL). `archived`: no
+   * deletion but a person's choice to hide it (Odoo's and Tryton's `active`, which is then false).
+   */
+  readonly deleted?: ModelColumn & { readonly when: "true" | "set" };
+  readonly archived?: ModelColumn & { readonly when: "true" | "false" };
+}
+
+/** A column of the entity's own table, or of one of its extensions. */
+export interface ModelColumn {
+  readonly column: string;
+  readonly extension?: string;
+}
+
+/** Rows of `from` that name a row of `to` by the values of columns. */
+export interface Reference {
+  readonly from: TableName;
+  readonly columns: readonly string[];
+  readonly to: TableName;
+  /** Columns of `to` that are named, as many as `columns`. */
+  readonly referenced: readonly string[];
+  /** Polymorphic pairs: only rows where this column has this text (`parent_type` is `Accounts`). */
+  readonly when?: { readonly column: string; readonly equals: string };
+  /** What stands before the value in the column: Tryton's `resource` is `party.party,1`, so `party.party,`. */
+  readonly prefix?: string;
+  /**
+   * What restoring one row means for the other. The row of `to` is always needed by the row of `from` (a parent).
+   * `belongs`: the row of `from` is a part of it and comes back with it (an invoice's lines, a note, an attachment);
+   * `links`: the row of `from` does nothing but join two records, and comes back when both are there;
+   * `refers`: it merely points there.
+   */
+  readonly kind: "belongs" | "links" | "refers";
+}
+
+/** What a model is worked out from: the schema of a point, and the texts of rows where tables themselves say it. */
+export interface ModelSource {
+  readonly tables: readonly TableSchema[];
+  /** Texts of these columns, row by row; `undefined` for NULL and what is no text. Nothing where there is no such table. */
+  rows(table: TableName, columns: readonly string[]): AsyncIterable<readonly (string | undefined)[]>;
+}
