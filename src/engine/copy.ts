@@ -4,12 +4,12 @@ import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import type { Run } from "../lib/run.ts";
-import type { StoredSnapshot, Upload } from "../repository/repository.ts";
+import type { StoredSnapshot, StreamsOfFolder, Upload } from "../repository/repository.ts";
 import { openFor } from "./access.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
 import { createRepositoryAt } from "./init.ts";
 import { lockOptions } from "./lock-options.ts";
-import { backupsOf, chooseCrm, choosePoint, crmOf, isBackup } from "./points.ts";
+import { backupsOf, chooseCrm, choosePoint, crmOf, isBackup, isRecord } from "./points.ts";
 import type { PointName } from "./snapshots.ts";
 
 export interface CopyInput {
@@ -116,7 +116,7 @@ export async function copySnapshots(engine: Engine, input: CopyInput, run: Run):
       written = upload.stats().storedBytes;
     };
     for (const stored of wanted) {
-      const missing = await copier.copy(stored.snapshot.tree, isBackup(stored) ? streamsOf : () => "bulk");
+      const missing = await copier.copy(stored.snapshot.tree, streamsFor(stored));
       items++;
       if (missing.length > 0) {
         const blobs = missing.slice(0, namedBlobs);
@@ -129,6 +129,12 @@ export async function copySnapshots(engine: Engine, input: CopyInput, run: Run):
     Object.assign(report, { blobs: dataBlobs + treeBlobs, addedBytes, storedBytes });
   }
   return { ...report, durationMs: run.now().getTime() - started.getTime() };
+}
+
+/** Our own records are read often, and must not lie where reading costs hours. */
+function streamsFor(stored: StoredSnapshot): StreamsOfFolder {
+  if (isRecord(stored)) return () => () => "hot";
+  return isBackup(stored) ? streamsOf : () => "bulk";
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };

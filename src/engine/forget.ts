@@ -10,6 +10,7 @@ import { planForget, rowOf, type ForgetRow } from "./forget-plan.ts";
 import { holdOf } from "./holds.ts";
 import { lockOptions } from "./lock-options.ts";
 import { backupsOf, chooseCrm, choosePoint, crmOf, isBackup, outcomeOf } from "./points.ts";
+import { supersededReports } from "./reports.ts";
 
 export interface ForgetInput {
   readonly repository: RepositoryAccess;
@@ -42,6 +43,8 @@ export interface ForgetReport {
   readonly remove: readonly ForgetRow[];
   /** CRMs for which there is no policy. */
   readonly leftAlone: readonly string[];
+  /** Snapshots of reports that go because a newer one holds the same. */
+  readonly supersededReports: number;
   readonly warnings: readonly Warning[];
   readonly zone: string;
   readonly durationMs: number;
@@ -61,7 +64,7 @@ export async function forget(engine: Engine, input: ForgetInput, run: Run): Prom
   run.report({ type: "phase", phase: "forget", subject: repository.location });
   // The oldest first: cut off anywhere, what is left is what a policy would rather keep.
   const ids = decision.remove.map(({ id }) => id).toReversed();
-  await repository.removeSnapshots(ids, { signal: run.signal, lock });
+  await repository.removeSnapshots([...ids, ...decision.superseded], { signal: run.signal, lock });
   return reportOf({ ...decision, remove: [...decision.remove, ...gone] }, input, run, started);
 }
 
@@ -69,6 +72,8 @@ interface Decision {
   readonly keep: readonly ForgetRow[];
   readonly remove: readonly ForgetRow[];
   readonly leftAlone: readonly string[];
+  /** Records of ours that a newer one holds too. */
+  readonly superseded: readonly Id[];
   readonly warnings: readonly Warning[];
 }
 
@@ -80,7 +85,10 @@ async function decide(
   gone: readonly ForgetRow[] = [],
 ): Promise<Decision> {
   const all = await repository.snapshots(run.signal);
-  if (what.kind === "policy") return byPolicy(all, what, zone, run.now());
+  if (what.kind === "policy") {
+    const superseded = (await supersededReports(repository, all, run.signal)).map(({ id }) => id);
+    return { ...byPolicy(all, what, zone, run.now()), superseded };
+  }
   const ids = what.ids.filter((prefix) => !gone.some(({ id }) => id.startsWith(prefix.toLowerCase())));
   return byIds(all, ids, zone, run.now());
 }
@@ -90,7 +98,7 @@ function byPolicy(
   { crm, policies }: Extract<ForgetWhat, { kind: "policy" }>,
   zone: string,
   now: Date,
-): Decision {
+): Omit<Decision, "superseded"> {
   const names = [...new Set(all.filter(isBackup).map(crmOf))].toSorted();
   const wanted = crm === undefined ? names : [chooseCrm(all, crm)];
   const rows: ForgetRow[] = [];
@@ -127,7 +135,13 @@ function byIds(all: readonly StoredSnapshot[], ids: readonly string[], zone: str
     if (after.length === 0) warnings.push({ code: "forget-last", subject: crm });
     else if (before.some(isOk) && !after.some(isOk)) warnings.push({ code: "forget-last-ok", subject: crm });
   }
-  return { keep: [], remove: [...chosen.values()].map((stored) => rowOf(stored, [])), leftAlone: [], warnings };
+  return {
+    keep: [],
+    remove: [...chosen.values()].map((stored) => rowOf(stored, [])),
+    leftAlone: [],
+    superseded: [],
+    warnings,
+  };
 }
 
 /**
@@ -150,5 +164,13 @@ async function lockFor(repository: Repository, input: ForgetInput, run: Run, gon
 function reportOf(decision: Decision, input: ForgetInput, run: Run, started: Date): ForgetReport {
   for (const warning of decision.warnings) run.report({ type: "warning", warning });
   const durationMs = run.now().getTime() - started.getTime();
-  return { type: "forget", mode: input.mode, ...decision, zone: input.zone, durationMs };
+  const { superseded, ...decided } = decision;
+  return {
+    type: "forget",
+    mode: input.mode,
+    ...decided,
+    supersededReports: superseded.length,
+    zone: input.zone,
+    durationMs,
+  };
 }

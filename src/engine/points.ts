@@ -22,7 +22,12 @@ export function snapshotTags(kind: BackupKind, outcome: Outcome): readonly strin
 
 /** Made by Holdfast as a backup of a CRM (not by restic, not one of our own journals or records). */
 export function isBackup(stored: StoredSnapshot): boolean {
-  return stored.snapshot.tags?.includes("holdfast") === true && crmOf(stored) !== "";
+  return stored.snapshot.tags?.includes("holdfast") === true && crmOf(stored) !== "" && !isRecord(stored);
+}
+
+/** What Holdfast keeps beside the backups of a CRM: its journal, what restores replaced, reports, erasures. */
+export function isRecord(stored: StoredSnapshot): boolean {
+  return /\.(?:journal|undo|reports|ledger)$/.test(crmOf(stored));
 }
 
 export function crmOf(stored: StoredSnapshot): string {

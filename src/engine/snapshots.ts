@@ -5,7 +5,7 @@ import type { StoredSnapshot } from "../repository/repository.ts";
 import { openFor } from "./access.ts";
 import { isHoldTag } from "./holds.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
-import { backupsOf, chooseCrm, crmOf, isBackup, kindOf, outcomeOf } from "./points.ts";
+import { backupsOf, chooseCrm, crmOf, isBackup, isRecord, kindOf, outcomeOf } from "./points.ts";
 
 export interface SnapshotRow {
   readonly id: Id;
@@ -35,7 +35,7 @@ export interface SnapshotsInput {
   readonly crm?: string;
 }
 
-/** Every snapshot of the repository, oldest first: ours and any that stock restic made. */
+/** Every recovery point of the repository, oldest first: ours, and any that stock restic made. Not our own records. */
 export async function listSnapshots(engine: Engine, input: SnapshotsInput, run: Run): Promise<SnapshotsReport> {
   await using repository = await openFor(engine, input.repository, run);
   const all = await repository.snapshots(run.signal);
@@ -43,7 +43,8 @@ export async function listSnapshots(engine: Engine, input: SnapshotsInput, run: 
   for (const stored of all) {
     if (isBackup(stored) && outcomeOf(stored) === "ok") newestOk.set(crmOf(stored), stored.id);
   }
-  const wanted = input.crm === undefined ? all : backupsOf(all, chooseCrm(all, input.crm));
+  const wanted =
+    input.crm === undefined ? all.filter((stored) => !isRecord(stored)) : backupsOf(all, chooseCrm(all, input.crm));
   return { type: "snapshots", snapshots: wanted.map((stored) => describe(stored, newestOk)) };
 }
 

@@ -10,6 +10,7 @@ import type { KeyReport, KeysInput, KeysReport, NewKeyInput, RemoveKeyInput } fr
 import type { KeyRing } from "../engine/key-ring.ts";
 import type { Kit, KitInput } from "../engine/kit.ts";
 import type { PruneInput, PruneReport } from "../engine/prune.ts";
+import type { ReportsAnswer, ReportsInput, SaveReportsInput } from "../engine/reports.ts";
 import type { RepairInput, RepairReport } from "../engine/repair.ts";
 import type { RestoreApplyInput, RestoreReport } from "../engine/restore-apply.ts";
 import type { RestorePlan, RestorePlanInput } from "../engine/restore-plan.ts";
@@ -45,6 +46,8 @@ export interface Door {
   prune(input: PruneInput, run: Run): Promise<PruneReport>;
   verify(input: VerifyInput, run: Run): Promise<VerifyAnswer>;
   repair(input: RepairInput, run: Run): Promise<RepairReport>;
+  saveReports(input: SaveReportsInput, run: Run): Promise<void>;
+  reports(input: ReportsInput, run: Run): Promise<ReportsAnswer>;
   listKeys(input: KeysInput, run: Run): Promise<KeysReport>;
   addKey(input: NewKeyInput, run: Run): Promise<KeyReport>;
   changePassword(input: NewKeyInput, run: Run): Promise<KeyReport>;
@@ -154,6 +157,14 @@ export function openDoor({ loadEngine, keys, lockFolders }: DoorOptions): Door {
     async repair(input, run) {
       const { repair } = await import("../engine/repair.ts");
       return repair(await engine(), input, run);
+    },
+    async saveReports(input, run) {
+      const { saveReports } = await import("../engine/reports.ts");
+      return saveReports(await engine(), input, run);
+    },
+    async reports(input, run) {
+      const { listReports } = await import("../engine/reports.ts");
+      return listReports(await engine(), input, run);
     },
     async listKeys(input, run) {
       const { listKeys } = await import("../engine/keys.ts");
