@@ -20,7 +20,11 @@ const sampledPages = 200;
  * Cuts a table into stretches of about equal size, by a sample of its pages. They are in the order of the key's
  * index, whatever that order is; a table that is small has one.
  */
-export async function stretchesOf(table: TableSchema, connection: PostgresConnection): Promise<readonly Stretch[]> {
+export async function stretchesOf(
+  table: TableSchema,
+  connection: PostgresConnection,
+  eachBytes = stretchBytes,
+): Promise<readonly Stretch[]> {
   const [first] = table.columns;
   if (table.keyLength === 0 || !first || isLargeObjects(table)) return [];
   const name = quoteQualified(table);
@@ -29,12 +33,14 @@ export async function stretchesOf(table: TableSchema, connection: PostgresConnec
     [name],
   );
   const [bytes, pages] = (size[0] ?? []).map(Number);
-  const count = Math.floor((bytes ?? 0) / stretchBytes);
+  const count = Math.floor((bytes ?? 0) / eachBytes);
   if (count < 2) return [];
   const column = quoteName(first.name);
   const percent = Math.min(100, (sampledPages * 100) / (pages ?? 1));
+  // In the order of the values: `ORDER BY` would take a column's own name for the text that it is given out as.
   const sample = await connection.rows(
-    `SELECT DISTINCT ON (${column}) ${column}::text FROM ONLY ${name} TABLESAMPLE SYSTEM (${percent}) REPEATABLE (1) ORDER BY ${column}`,
+    `SELECT bound::text FROM (SELECT DISTINCT ${column} AS bound FROM ONLY ${name} TABLESAMPLE SYSTEM (${percent}) REPEATABLE (1)) AS sample
+     ORDER BY sample.bound`,
   );
   const bounds: string[] = [];
   for (let at = 1; at < count; at++) {
