@@ -17,7 +17,8 @@ export const browseCommand: Command = {
     if (paths.length > 1) throw new HoldfastError("usage", { problem: "extra-argument" });
     const crm = await context.crmName();
     const repository = await context.access();
-    const input = { repository, point, path: paths[0] ?? "/", ...(crm === undefined ? {} : { crm }) };
+    const crms = (await context.config())?.crms ?? [];
+    const input = { repository, point, crms, path: paths[0] ?? "/", ...(crm === undefined ? {} : { crm }) };
     await context.door.browse(input, context.run, (answer) => show(context, answer));
     return exitCodes.done;
   },

@@ -19,6 +19,7 @@ test("every error code ends with the exit code that scripts rely on", () => {
       "snapshot-ambiguous",
       "moment-invalid",
       "moment-ambiguous",
+      "point-live",
       "database-unsupported",
       "purpose-needed",
       "target-folder-needed",

@@ -32,6 +32,7 @@ const special: Partial<Record<ErrorCode, keyof typeof exitCodes>> = {
   "moment-invalid": "usage",
   "moment-ambiguous": "usage",
   "snapshot-ambiguous": "usage",
+  "point-live": "usage",
   "purpose-needed": "usage",
   "target-folder-needed": "usage",
   "target-database-needed": "usage",

@@ -13,6 +13,7 @@ function moment(text: string, zone = "Asia/Shanghai", present = now): string {
 }
 
 test("names that are no moments", () => {
+  assert.deepEqual(parsePoint("live", now, "UTC"), { kind: "live" });
   assert.deepEqual(parsePoint("latest", now, "UTC"), { kind: "latest" });
   assert.deepEqual(parsePoint("4F2a91c3", now, "UTC"), { kind: "id", prefix: "4f2a91c3" });
 });

@@ -2,7 +2,7 @@ import type { PointName } from "../engine/snapshots.ts";
 import { HoldfastError } from "../lib/errors.ts";
 
 /**
- * How a person names a recovery point: `latest`, the beginning of a snapshot's id, or a moment after `@`. A pure
+ * How a person names a recovery point: `latest`, `live` (the CRM as it is now), the beginning of a snapshot's id, or a moment after `@`. A pure
  * function of the text, the present and the time zone.
  *
  * Moments: `@2026-03-12T14:00+08:00`, `@2026-03-12 14:00`, `@14:30` (today), `@2026-03-12` (the end of that day),
@@ -13,6 +13,7 @@ import { HoldfastError } from "../lib/errors.ts";
 export function parsePoint(text: string, now: Date, zone: string): PointName {
   const trimmed = text.trim();
   if (trimmed === "latest") return { kind: "latest" };
+  if (trimmed === "live") return { kind: "live" };
   if (/^[0-9a-f]{4,64}$/i.test(trimmed)) return { kind: "id", prefix: trimmed.toLowerCase() };
   if (!trimmed.startsWith("@")) throw new HoldfastError("moment-invalid", { text: trimmed, problem: "form" });
   const present = Temporal.Instant.fromEpochMilliseconds(now.getTime());

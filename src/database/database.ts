@@ -78,6 +78,11 @@ export interface RowRange {
   readonly upTo?: RowKey;
 }
 
+/** The row with just this key. */
+export interface OneRow {
+  readonly only: RowKey;
+}
+
 export interface RowBatch {
   /** Whole lines, each ended by LF. */
   readonly lines: Buffer;
@@ -101,8 +106,11 @@ export interface TableReader {
   readonly table: TableSchema;
   /** An estimate, for predictions and progress. */
   estimatedRows(): Promise<number>;
-  /** Batches of about `targetBytes` (default 1 MiB). */
-  read(range: RowRange, signal: AbortSignal, targetBytes?: number): AsyncIterable<RowBatch>;
+  /**
+   * Batches of about `targetBytes` (default 1 MiB). Asked for one row, it gives those whose keys are equal to the
+   * database, of which a collation may see several: `findRow` takes the one whose bytes are.
+   */
+  read(range: RowRange | OneRow, signal: AbortSignal, targetBytes?: number): AsyncIterable<RowBatch>;
   /**
    * Sums of all rows, computed by the database itself. Absent: it cannot; `undefined`: it cannot for this table (its
    * text is in another encoding, say). Then the rows must be read.

@@ -1,4 +1,4 @@
-import type { RowKey } from "./database.ts";
+import type { RowKey, TableReader } from "./database.ts";
 
 /** The key of a line: its first `keyLength` fields. `start` and `end` bound the line in `bytes`, without LF. */
 export function keyOf(bytes: Buffer, keyLength: number, start = 0, end = bytes.length): RowKey {
@@ -14,4 +14,19 @@ export function keyEnd(bytes: Uint8Array, keyLength: number, start: number, end:
     if (bytes[at] === 0x09 && --left === 0) return at;
   }
   return end;
+}
+
+/** The line with this key, without its LF, as a table's reader gives it. Only for tables with a key. */
+export async function findRow(reader: TableReader, key: RowKey, signal: AbortSignal): Promise<Buffer | undefined> {
+  const { keyLength } = reader.table;
+  let found: Buffer | undefined;
+  for await (const { lines, release } of reader.read({ only: key }, signal)) {
+    for (let start = 0; start < lines.length && found === undefined;) {
+      const end = lines.indexOf(0x0a, start);
+      if (keyOf(lines, keyLength, start, end) === key) found = Buffer.from(lines.subarray(start, end));
+      start = end + 1;
+    }
+    release?.();
+  }
+  return found;
 }

@@ -1,21 +1,24 @@
-import { readDatabase } from "../contents/databases.ts";
 import { layout } from "../contents/layout.ts";
-import { nodeNamed, openSnapshot, subtreeAt, type OpenedSnapshot } from "../contents/open-snapshot.ts";
-import type { StoredTable } from "../contents/tables/stored-table.ts";
+import { nodeNamed, subtreeAt } from "../contents/open-snapshot.ts";
+import type { ReadableTable } from "../contents/tables/stored-table.ts";
+import type { CrmDescription } from "../crm/platform.ts";
 import type { DatabaseEngine } from "../database/database.ts";
 import type { Id, TreeNode } from "../format/tree.ts";
 import { nameFromText, nameText } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
-import type { BlobReader, StoredSnapshot } from "../repository/repository.ts";
+import type { BlobReader } from "../repository/repository.ts";
 import { openFor } from "./access.ts";
-import { databaseEngineFor, type Engine, type RepositoryAccess } from "./engine.ts";
+import type { Engine, RepositoryAccess } from "./engine.ts";
+import { type OpenedPoint, openPoint } from "./open-point.ts";
 import { choosePoint, isBackup } from "./points.ts";
 import type { PointName } from "./snapshots.ts";
 
 export interface BrowseInput {
   readonly repository: RepositoryAccess;
   readonly crm?: string;
+  /** What the configuration here knows: for `live`. */
+  readonly crms?: readonly CrmDescription[];
   readonly point: PointName;
   /**
    * Path in the snapshot as a person sees it: `/` (the parts), `/files/attachments/2026`, `/databases/main` (the
@@ -34,11 +37,12 @@ export interface BrowseEntry {
 }
 
 export type BrowseAnswer =
-  | { readonly type: "list"; readonly snapshot: Id; readonly path: string; readonly entries: readonly BrowseEntry[] }
+  | { readonly type: "list"; readonly snapshot?: Id; readonly path: string; readonly entries: readonly BrowseEntry[] }
   | { readonly type: "file"; readonly snapshot: Id; readonly path: string; readonly content: AsyncIterable<Buffer> }
   | {
       readonly type: "rows";
-      readonly snapshot: Id;
+      /** Absent: live. */
+      readonly snapshot?: Id;
       readonly path: string;
       readonly columns: readonly string[];
       /** Values for a person: NULL is `null`, binary is `x'…'`. */
@@ -54,36 +58,45 @@ export async function browse<T>(
 ): Promise<T> {
   await using repository = await openFor(engine, input.repository, run);
   const snapshots = await repository.snapshots(run.signal);
-  const { chosen } = choosePoint(snapshots, input.crm, input.point);
-  const reader = await repository.index(run.signal);
   const names = input.path.split("/").filter((name) => name !== "");
-  return await use(await answer(engine, reader, chosen, names, run.signal));
+  if (input.point.kind !== "live") {
+    const { chosen } = choosePoint(snapshots, input.crm, input.point);
+    if (!isBackup(chosen)) {
+      const reader = await repository.index(run.signal);
+      return await use(await inTree(reader, chosen.snapshot.tree, chosen.id, names, run.signal));
+    }
+  }
+  const reader = await repository.index(run.signal);
+  await using point = await openPoint({ engine, reader, snapshots, crms: input.crms, run }, input.crm, input.point);
+  return await use(await answer(reader, point, names, run.signal));
 }
 
 async function answer(
-  engine: Engine,
   reader: BlobReader,
-  stored: StoredSnapshot,
+  point: OpenedPoint,
   names: readonly string[],
   signal: AbortSignal,
 ): Promise<BrowseAnswer> {
-  if (!isBackup(stored)) return await inTree(reader, stored, stored.snapshot.tree, names, signal);
-  const opened = await openSnapshot(reader, stored, signal);
   const [part, database, table, ...rest] = names;
   if (part === layout.databases && database !== undefined && rest.length === 0) {
-    return await inDatabase(engine, reader, opened, database, table, signal);
+    return await inDatabase(point, database, table, signal);
   }
-  return await inTree(reader, stored, opened.tree, names, signal);
+  const { snapshot } = point;
+  if (snapshot) return await inTree(reader, snapshot.tree, snapshot.stored.id, names, signal);
+  if (names.length > 1) throw new HoldfastError("nothing-matched", { path: `/${names.join("/")}` });
+  const folders = part === undefined ? [layout.databases] : point.databases.map(({ name }) => name);
+  const entries = folders.map((name) => ({ name, type: "folder" as const }));
+  return { type: "list", path: `/${names.join("/")}`, entries };
 }
 
 async function inTree(
   reader: BlobReader,
-  stored: StoredSnapshot,
   root: Id,
+  snapshot: Id,
   names: readonly string[],
   signal: AbortSignal,
 ): Promise<BrowseAnswer> {
-  const shown = { snapshot: stored.id, path: `/${names.join("/")}` };
+  const shown = { snapshot, path: `/${names.join("/")}` };
   const parent = await subtreeAt(reader, root, names.slice(0, -1), signal);
   const last = names.at(-1);
   const node =
@@ -114,39 +127,39 @@ async function* contentOf(reader: BlobReader, node: TreeNode, signal: AbortSigna
 }
 
 async function inDatabase(
-  engine: Engine,
-  reader: BlobReader,
-  opened: OpenedSnapshot,
+  { snapshot, databases }: OpenedPoint,
   name: string,
-  table: string | undefined,
+  tableName: string | undefined,
   signal: AbortSignal,
 ): Promise<BrowseAnswer> {
-  const path = ["", layout.databases, name, ...(table === undefined ? [] : [table])].join("/");
-  const manifest = opened.manifest.databases.find((database) => database.name === name);
-  const tree = await subtreeAt(reader, opened.tree, [layout.databases, name], signal);
-  if (!manifest || tree === undefined) throw new HoldfastError("nothing-matched", { path });
-  const shown = { snapshot: opened.stored.id, path };
-  const database = databaseEngineFor(engine, manifest.location);
-  const stored = await readDatabase(reader, tree, database, signal);
-  if (table === undefined) {
-    const entries = stored.tables.map((one) => ({ name: one.table.name, type: "table" as const, rows: one.rowCount }));
+  const path = ["", layout.databases, name, ...(tableName === undefined ? [] : [tableName])].join("/");
+  const shown = { ...(snapshot && { snapshot: snapshot.stored.id }), path };
+  const database = databases.find((one) => one.name === name);
+  if (!database) throw new HoldfastError("nothing-matched", { path });
+  if (tableName === undefined) {
+    const entries: BrowseEntry[] = [];
+    for (const table of database.schema.tables) {
+      const rows = await (await database.open(table)).countRows();
+      entries.push({ name: table.name, type: "table", rows });
+    }
     return { type: "list", ...shown, entries };
   }
-  const found = stored.tables.find((one) => one.table.name === table);
-  if (!found) throw new HoldfastError("nothing-matched", { path });
-  const columns = found.table.columns.map((column) => column.name);
-  return { type: "rows", ...shown, columns, rows: rowsOf(found, database, signal) };
+  const table = database.schema.tables.find((one) => one.name === tableName);
+  if (!table) throw new HoldfastError("nothing-matched", { path });
+  const columns = table.columns.map((column) => column.name);
+  return { type: "rows", ...shown, columns, rows: rowsOf(await database.open(table), database.engine, signal) };
 }
 
 async function* rowsOf(
-  table: StoredTable,
+  table: ReadableTable,
   engine: DatabaseEngine,
   signal: AbortSignal,
 ): AsyncGenerator<readonly (string | null)[]> {
   const { columns } = table.table;
-  for await (const { lines } of table.rows({}, signal)) {
+  for await (const { lines, release } of table.rows({}, signal)) {
     for (const line of lines.toString("latin1").split("\n").slice(0, -1)) {
       yield line.split("\t").map((field, at) => (columns[at] ? engine.readable(field, columns[at]) : null));
     }
+    release?.();
   }
 }

@@ -72,6 +72,7 @@ export function choosePoint(
   crm: string | undefined,
   point: PointName,
 ): PointChoice {
+  if (point.kind === "live") throw new HoldfastError("point-live", {});
   if (point.kind === "id") return { chosen: byPrefix(snapshots, point.prefix), passedOver: [] };
   const name = chooseCrm(snapshots, crm);
   const all = backupsOf(snapshots, name);

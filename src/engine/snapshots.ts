@@ -77,4 +77,6 @@ export type PointName =
   | { readonly kind: "latest" }
   | { readonly kind: "id"; readonly prefix: string }
   /** The newest at or before this moment. */
-  | { readonly kind: "moment"; readonly time: Date };
+  | { readonly kind: "moment"; readonly time: Date }
+  /** The CRM as it is now. */
+  | { readonly kind: "live" };

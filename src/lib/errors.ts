@@ -51,6 +51,7 @@ export const errorCodes = [
   "moment-invalid",
   "moment-ambiguous",
   "moment-too-early",
+  "point-live", // what is live is no recovery point
   "copy-unknown",
   "copy-same-repository",
   // backup

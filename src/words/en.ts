@@ -191,6 +191,10 @@ export const en = {
       text: "{text} is not a moment[[: {problem}]].",
       hint: 'Write latest, a snapshot\'s id, @2026-03-12T14:00+08:00, @"yesterday 14:30" or @"2h ago".',
     },
+    "point-live": {
+      text: "live is the CRM as it is now, not a recovery point.",
+      hint: "Write latest, a snapshot's id, or a moment such as @2026-03-12T14:00+08:00.",
+    },
     "moment-ambiguous": {
       text: "{text} happened twice in {zone}, because the clock went back.",
       hint: "Say which one by its offset: {first} or {second}.",

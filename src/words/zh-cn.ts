@@ -182,6 +182,10 @@ export const zhCn: Words = {
       text: "{text} 不是一个时刻[[：{problem}]]。",
       hint: '可以写 latest、快照编号、@2026-03-12T14:00+08:00、@"昨天 14:30" 或 @2小时前。',
     },
+    "point-live": {
+      text: "live 指 CRM 当前的状态，不是恢复点。",
+      hint: "请写 latest、快照编号，或 @2026-03-12T14:00+08:00 这样的时刻。",
+    },
     "moment-ambiguous": {
       text: "{text} 在 {zone} 出现过两次，因为时钟曾回拨。",
       hint: "请用时差指明是哪一次：{first} 或 {second}。",

@@ -11,22 +11,29 @@ import { rowOrder, type RowOrder, type RowRules } from "./row-order.ts";
 import { openBase, type StoredBase } from "./stored-base.ts";
 import { fileNode, folderIn, foldersIn, loadFile, loadPart, type TableFolder } from "./stored-parts.ts";
 
-/** One table as a snapshot holds it. Everything read is checked; `repository-damaged` when it makes no sense. */
-export interface StoredTable {
-  /** Of the table's folder. */
-  readonly tree: Id;
+/** A table at some moment, wherever it is read from. */
+export interface ReadableTable {
   readonly table: TableSchema;
   readonly order: RowOrder;
+  /**
+   * Rows in key order; a live table gives them as its database does, whose order may be another. A table without a key
+   * gives all its rows, a stored one ordered by their bytes.
+   */
+  rows(range: RowRange, signal: AbortSignal): AsyncIterable<RowBatch>;
+  /** One row's line without LF. Only for tables with a key. */
+  get(key: RowKey, signal: AbortSignal): Promise<Buffer | undefined>;
+}
+
+/** One table as a snapshot holds it. Everything read is checked; `repository-damaged` when it makes no sense. */
+export interface StoredTable extends ReadableTable {
+  /** Of the table's folder. */
+  readonly tree: Id;
   /** How many rows there are. */
   readonly rowCount: number;
   /** Bytes of their lines. */
   readonly bytes: number;
   /** What the ranges of the table sum up to, as of this snapshot. */
   readonly ranges: readonly Readonly<RangeSums>[];
-  /** Rows in key order, base and runs together; a table without a key gives all its rows, ordered by their bytes. */
-  rows(range: RowRange, signal: AbortSignal): AsyncIterable<RowBatch>;
-  /** One row's line without LF; reads one chunk a run. Only for tables with a key. */
-  get(key: RowKey, signal: AbortSignal): Promise<Buffer | undefined>;
 }
 
 /** Opens the folder of a table. Its base and runs are looked at when rows are first asked for. */

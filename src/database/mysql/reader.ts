@@ -1,4 +1,13 @@
-import type { ColumnSchema, RowBatch, RowKey, RowRange, RowSums, TableReader, TableSchema } from "../database.ts";
+import type {
+  ColumnSchema,
+  OneRow,
+  RowBatch,
+  RowKey,
+  RowRange,
+  RowSums,
+  TableReader,
+  TableSchema,
+} from "../database.ts";
 import { columnKind } from "./column-kind.ts";
 import { malformedField, unescapeField } from "./field.ts";
 import { quoteName, quoteText } from "./identifier.ts";
@@ -35,7 +44,11 @@ export class MysqlTableReader implements TableReader {
     return Number(row?.[0] ?? 0);
   }
 
-  async *read(range: RowRange, signal: AbortSignal, targetBytes = defaultBatchBytes): AsyncGenerator<RowBatch, void> {
+  async *read(
+    range: RowRange | OneRow,
+    signal: AbortSignal,
+    targetBytes = defaultBatchBytes,
+  ): AsyncGenerator<RowBatch, void> {
     const { table } = this;
     const sql = `SELECT ${selectList(table)} FROM ${this.#source()}${this.#where(range)}${this.#order()}`;
     for await (const batch of this.#sessions.stream(sql, new LineEncoder(table, targetBytes))) {
@@ -74,7 +87,9 @@ export class MysqlTableReader implements TableReader {
     return this.table.columns.slice(0, this.table.keyLength).map(({ name }) => quoteName(name));
   }
 
-  #where({ after, upTo }: RowRange): string {
+  #where(range: RowRange | OneRow): string {
+    if ("only" in range) return ` WHERE ${this.#is(range.only)}`;
+    const { after, upTo } = range;
     const conditions = [
       ...(after === undefined ? [] : [this.#beyond(after, ">", ">")]),
       ...(upTo === undefined ? [] : [this.#beyond(upTo, "<", "<=")]),
@@ -82,11 +97,24 @@ export class MysqlTableReader implements TableReader {
     return conditions.length === 0 ? "" : ` WHERE ${conditions.join(" AND ")}`;
   }
 
+  #is(key: RowKey): string {
+    const fields = this.#fieldsOf(key);
+    const columns = this.table.columns.slice(0, fields.length);
+    return columns
+      .map((column, at) => `${quoteName(column.name)}=${keyLiteral(column, fields[at] ?? "")}`)
+      .join(" AND ");
+  }
+
+  #fieldsOf(key: RowKey): readonly string[] {
+    const fields = key.split("\t");
+    if (fields.length !== this.table.keyLength) throw malformedField(key);
+    return fields;
+  }
+
   /** `(a > 1 OR (a = 1 AND b > 2))`: unlike a comparison of rows, the server finds it through the index. */
   #beyond(key: RowKey, strict: string, last: string): string {
     const { columns, keyLength } = this.table;
-    const fields = key.split("\t");
-    if (fields.length !== keyLength) throw malformedField(key);
+    const fields = this.#fieldsOf(key);
     const build = (at: number): string => {
       const column = columns[at];
       const field = fields[at];

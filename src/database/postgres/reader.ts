@@ -1,4 +1,13 @@
-import type { ChangesSince, RowBatch, RowRange, RowSums, TableChanges, TableReader, TableSchema } from "../database.ts";
+import type {
+  ChangesSince,
+  OneRow,
+  RowBatch,
+  RowRange,
+  RowSums,
+  TableChanges,
+  TableReader,
+  TableSchema,
+} from "../database.ts";
 import { changesByXmin, type SnapshotMark, tableMark } from "./changes.ts";
 import type { PostgresConnection } from "./connection.ts";
 import { unescaped } from "./field.ts";
@@ -40,15 +49,19 @@ export class PostgresTableReader implements TableReader {
     return Number(rows ?? 0);
   }
 
-  async *read(range: RowRange, signal: AbortSignal, targetBytes = defaultTargetBytes): AsyncGenerator<RowBatch, void> {
+  async *read(
+    range: RowRange | OneRow,
+    signal: AbortSignal,
+    targetBytes = defaultTargetBytes,
+  ): AsyncGenerator<RowBatch, void> {
     const { keeper } = this.#sessions;
     const [first, ...others] = await this.#sessions.workers();
     if (!first) return;
-    const whole = range.after === undefined && range.upTo === undefined;
+    const whole = !("only" in range) && range.after === undefined && range.upTo === undefined;
     const stretches = whole && others.length > 0 ? await stretchesOf(this.table, keeper) : [];
     const batches =
       stretches.length < 2
-        ? first.copyOut(this.#copy(this.#rangeConditions(range)), targetBytes, this.#subject)
+        ? first.copyOut(this.#copy(this.#conditions(range)), targetBytes, this.#subject)
         : inTurn(stretches, [first, ...others], (stretch, session) =>
             session.copyOut(this.#copy(stretchConditions(stretch)), targetBytes, this.#subject),
           );
@@ -103,6 +116,14 @@ export class PostgresTableReader implements TableReader {
     return `COPY (SELECT ${columns.join(",")} FROM ${from}${where}${order}) TO STDOUT`;
   }
 
+  #conditions(range: RowRange | OneRow): readonly string[] {
+    if (!("only" in range)) return this.#rangeConditions(range);
+    const fields = range.only.split("\t");
+    const key = this.table.columns.slice(0, this.table.keyLength);
+    // Plain equality, which an index answers.
+    return key.map(({ name }, at) => `${quoteName(name)} = ${fieldText(fields[at] ?? "")}`);
+  }
+
   /** By the order of keys in lines, so by bytes unless the column is a number. */
   #rangeConditions({ after, upTo }: RowRange): readonly string[] {
     const key = this.table.columns.slice(0, this.table.keyLength);
@@ -112,13 +133,18 @@ export class PostgresTableReader implements TableReader {
     const condition = (operator: string, bound: string | undefined) => {
       if (bound === undefined) return [];
       const values = bound.split("\t").map((field, at) => {
-        const text = quoteText(Buffer.from(unescaped(field), "latin1").toString("utf8"));
+        const text = fieldText(field);
         return isNumber(key[at]?.type ?? "") ? `${text}::bigint` : text;
       });
       return [`(${columns.join(",")}) ${operator} (${values.join(",")})`];
     };
     return [...condition(">", after), ...condition("<=", upTo)];
   }
+}
+
+/** A field of a key as a literal. */
+function fieldText(field: string): string {
+  return quoteText(Buffer.from(unescaped(field), "latin1").toString("utf8"));
 }
 
 function isNumber(type: string): boolean {

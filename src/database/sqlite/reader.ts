@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 
-import type { RowBatch, RowRange, TableReader, TableSchema } from "../database.ts";
+import type { OneRow, RowBatch, RowKey, RowRange, TableReader, TableSchema } from "../database.ts";
 import { keyOf } from "../rows.ts";
 import { collatedColumns } from "./collation.ts";
 import { decodeBound, type Parameter } from "./bounds.ts";
@@ -36,7 +36,11 @@ export class SqliteTableReader implements TableReader {
     return number(all(this.#connection, `SELECT count(*) AS rows FROM ${this.#from()}`)[0], "rows");
   }
 
-  async *read(range: RowRange, signal: AbortSignal, targetBytes = defaultTargetBytes): AsyncGenerator<RowBatch> {
+  async *read(
+    range: RowRange | OneRow,
+    signal: AbortSignal,
+    targetBytes = defaultTargetBytes,
+  ): AsyncGenerator<RowBatch> {
     const rowid = this.table.keyLength === 0 ? this.#rowidName() : undefined;
     try {
       if (this.table.keyLength === 0 && rowid === undefined) yield* this.#stream(signal, targetBytes);
@@ -47,7 +51,7 @@ export class SqliteTableReader implements TableReader {
   }
 
   async *#pages(
-    range: RowRange,
+    range: RowRange | OneRow,
     rowid: string | undefined,
     signal: AbortSignal,
     targetBytes: number,
@@ -196,13 +200,17 @@ class KeyCursor implements Cursor {
   readonly order: string;
   readonly #key: string;
   readonly #keyLength: number;
-  readonly #upTo: RowRange["upTo"];
-  #after: RowRange["after"];
+  readonly #only: RowKey | undefined;
+  readonly #upTo: RowKey | undefined;
+  #after: RowKey | undefined;
 
-  constructor(table: TableSchema, columns: readonly string[], range: RowRange) {
+  constructor(table: TableSchema, columns: readonly string[], range: RowRange | OneRow) {
     this.#keyLength = table.keyLength;
-    this.#after = range.after;
-    this.#upTo = range.upTo;
+    if ("only" in range) this.#only = range.only;
+    else {
+      this.#after = range.after;
+      this.#upTo = range.upTo;
+    }
     this.order = `ORDER BY ${columns.join(",")}`;
     this.#key = table.keyLength === 1 ? columns.join() : `(${columns.join(",")})`;
   }
@@ -217,6 +225,7 @@ class KeyCursor implements Cursor {
       conditions.push(`${this.#key} ${operator} ${value}`);
       parameters.push(...bound.parameters);
     };
+    add("=", this.#only);
     add(">", this.#after);
     add("<=", this.#upTo);
     return { sql: conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`, parameters };

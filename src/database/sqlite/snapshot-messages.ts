@@ -1,5 +1,5 @@
 import type { ErrorCode, Facts } from "../../lib/errors.ts";
-import type { DatabaseSnapshot, RowRange, TableSchema } from "../database.ts";
+import type { DatabaseSnapshot, OneRow, RowRange, TableSchema } from "../database.ts";
 
 /** What a thread that holds one moment of a database is started with. */
 export interface SnapshotThreadData {
@@ -25,7 +25,7 @@ export interface ReadRequest {
   /** A number for this reading, chosen by whoever asks. */
   readonly reading: number;
   readonly table: TableSchema;
-  readonly range: RowRange;
+  readonly range: RowRange | OneRow;
   readonly targetBytes: number | undefined;
 }
 

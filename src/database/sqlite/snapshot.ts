@@ -54,8 +54,9 @@ type TableRead = Omit<ReadRequest, "type" | "reading">;
 
 const whole = { range: {}, targetBytes: undefined };
 
-function isWhole({ range: { after, upTo }, targetBytes }: TableRead): boolean {
-  return after === undefined && upTo === undefined && targetBytes === undefined;
+function isWhole({ range, targetBytes }: TableRead): boolean {
+  if ("only" in range) return false;
+  return range.after === undefined && range.upTo === undefined && targetBytes === undefined;
 }
 
 function remoteReader(thread: SnapshotThread, table: TableSchema, begin: (read: TableRead) => Reading): TableReader {

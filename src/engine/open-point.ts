@@ -1,0 +1,157 @@
+import { openDatabase, type SchemaReader, schemaReader } from "../contents/stored-database.ts";
+import { layout } from "../contents/layout.ts";
+import { type OpenedSnapshot, openSnapshot, subtreeAt } from "../contents/open-snapshot.ts";
+import { rowOrder } from "../contents/tables/row-order.ts";
+import type { ReadableTable, StoredTable } from "../contents/tables/stored-table.ts";
+import type { CrmDescription, CrmParts, Platform } from "../crm/platform.ts";
+import type { DatabaseEngine, DatabaseSchema, TableReader, TableSchema } from "../database/database.ts";
+import { findRow } from "../database/rows.ts";
+import { HoldfastError } from "../lib/errors.ts";
+import type { Run } from "../lib/run.ts";
+import type { BlobReader, StoredSnapshot } from "../repository/repository.ts";
+import { openMoment } from "./backup-parts.ts";
+import { addressesOf } from "./database-address.ts";
+import { databaseEngineFor, platformNamed, type Engine } from "./engine.ts";
+import { backupsOf, chooseCrm, choosePoint } from "./points.ts";
+import type { PointName } from "./snapshots.ts";
+
+/**
+ * From the name of a moment to what there is at that moment: the one way for whoever looks at rows, be they stored or
+ * live. Schemas are read at once, tables are opened when they are asked for.
+ */
+export interface OpenedPoint extends AsyncDisposable {
+  readonly crm: string;
+  /** `undefined`: none that this program knows. */
+  readonly platform: Platform | undefined;
+  /** RFC 3339: what the point shows. */
+  readonly time: string;
+  /** The recovery point that it is, or lies on; absent: live. */
+  readonly snapshot?: OpenedSnapshot;
+  /** The parts of the live CRM; absent: stored. */
+  readonly live?: CrmParts;
+  /** Ended with warnings, newer than the one chosen, and passed over. */
+  readonly passedOver: readonly StoredSnapshot[];
+  readonly databases: readonly PointDatabase[];
+}
+
+export interface PointDatabase {
+  readonly name: string;
+  /** URL, without secrets. */
+  readonly location: string;
+  readonly engine: DatabaseEngine;
+  readonly schema: DatabaseSchema;
+  /** A table of `schema`; the same one each time. */
+  open(table: TableSchema): Promise<PointTable>;
+}
+
+export interface PointTable extends ReadableTable {
+  /** Of a live table, an estimate. */
+  countRows(): Promise<number>;
+  /** As the snapshot holds it; absent: the rows are not those of one snapshot alone. */
+  readonly stored?: StoredTable;
+  /** Absent: not live. */
+  readonly reader?: TableReader;
+}
+
+/** What points are opened from. */
+export interface PointSource {
+  readonly engine: Engine;
+  readonly reader: BlobReader;
+  readonly snapshots: readonly StoredSnapshot[];
+  /** What the configuration here knows: where the live CRM is, and its passwords. */
+  readonly crms?: readonly CrmDescription[] | undefined;
+  readonly run: Run;
+  /** Given where many points are opened. */
+  readonly schemas?: SchemaReader;
+}
+
+/** `live` connects to the CRM's databases, at one moment each. */
+export async function openPoint(source: PointSource, crm: string | undefined, point: PointName): Promise<OpenedPoint> {
+  if (point.kind === "live") return openLive(source, crm);
+  const { chosen, passedOver } = choosePoint(source.snapshots, crm, point);
+  return { ...(await openStored(source, chosen)), passedOver };
+}
+
+/** The point that a backup is. */
+async function openStored(source: PointSource, stored: StoredSnapshot): Promise<OpenedPoint> {
+  const { engine, reader, run, schemas = schemaReader() } = source;
+  const snapshot = await openSnapshot(reader, stored, run.signal);
+  const { crm, databases } = snapshot.manifest;
+  const opened: PointDatabase[] = [];
+  for (const { name, location } of databases) {
+    const tree = await subtreeAt(reader, snapshot.tree, [layout.databases, name], run.signal);
+    if (tree === undefined) throw new HoldfastError("repository-damaged", { subject: `${layout.databases}/${name}` });
+    const database = databaseEngineFor(engine, location);
+    const { schema, open } = await openDatabase(reader, tree, database, run.signal, schemas);
+    const openTable = async (table: TableSchema): Promise<PointTable> => {
+      const one = await open(table);
+      return { ...one, stored: one, countRows: async () => one.rowCount };
+    };
+    opened.push({ name, location, engine: database, schema, open: oncePerTable(openTable) });
+  }
+  return {
+    crm: crm.name,
+    platform: engine.platforms.find(({ name }) => name === crm.platform),
+    time: stored.snapshot.time,
+    snapshot,
+    passedOver: [],
+    databases: opened,
+    [Symbol.asyncDispose]: async () => {},
+  };
+}
+
+async function openLive(source: PointSource, named: string | undefined): Promise<OpenedPoint> {
+  const { engine, run } = source;
+  const description = await describeLive(source, named);
+  const platform = platformNamed(engine, description.platform);
+  const parts = await platform.parts(description);
+  const addressOf = await addressesOf(engine, description, parts, run.signal);
+  await using opening = new AsyncDisposableStack();
+  const databases: PointDatabase[] = [];
+  for (const { name, url } of parts.databases) {
+    const database = databaseEngineFor(engine, url);
+    const { snapshot } = opening.use(await openMoment(engine, addressOf(url), run.signal));
+    const openTable = async (table: TableSchema): Promise<PointTable> => {
+      const reader = snapshot.reader(table);
+      return {
+        table,
+        order: rowOrder(table, database),
+        reader,
+        countRows: () => reader.estimatedRows(),
+        rows: (range, signal) => reader.read(range, signal),
+        get: (key, signal) => findRow(reader, key, signal),
+      };
+    };
+    databases.push({ name, location: url, engine: database, schema: snapshot.schema, open: oncePerTable(openTable) });
+  }
+  const opened = opening.move();
+  return {
+    crm: description.name,
+    platform,
+    time: run.now().toISOString(),
+    live: parts,
+    passedOver: [],
+    databases,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
+
+/** As the configuration here describes it, else as it described itself in its newest backup. */
+async function describeLive({ reader, snapshots, crms, run }: PointSource, named?: string): Promise<CrmDescription> {
+  const [only, ...others] = crms ?? [];
+  const name = named ?? (only && others.length === 0 ? only.name : chooseCrm(snapshots, undefined));
+  const described = crms?.find((one) => one.name === name);
+  if (described) return described;
+  const newest = backupsOf(snapshots, chooseCrm(snapshots, name)).at(-1);
+  if (newest === undefined) throw new HoldfastError("snapshot-none", { crm: name });
+  return (await openSnapshot(reader, newest, run.signal)).manifest.description;
+}
+
+function oncePerTable(open: (table: TableSchema) => Promise<PointTable>): PointDatabase["open"] {
+  const opened = new Map<TableSchema, Promise<PointTable>>();
+  return (table) => {
+    const known = opened.get(table) ?? open(table);
+    opened.set(table, known);
+    return known;
+  };
+}
