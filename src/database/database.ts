@@ -214,6 +214,8 @@ export interface DatabaseEngine {
   readable(field: string, column: ColumnSchema): string | null;
   /** The value of a field that is text; `undefined` for NULL, numbers, binary, and text that is none. */
   textOf(field: string, column: ColumnSchema): string | undefined;
+  /** The other way round: a value as a person types it, or NULL, as a field of a line. `x'…'` is binary where the column is. */
+  lineField(text: string | null, column: ColumnSchema): string;
   /** `restore.sql`: loads the folder with the engine's own client alone. */
   restoreScript(schema: DatabaseSchema, tables: readonly StoredTableLayout[]): string;
   /** Runs statements on an existing database, all in one transaction or none (neutralising a clone). */

@@ -40,3 +40,18 @@ export function readable(field: string, column: ColumnSchema): string | null {
   if (value === undefined) return null;
   return columnKind(column) === "hex" ? `x'${value.toLowerCase()}'` : Buffer.from(value, "latin1").toString("utf8");
 }
+
+/** A value as a line holds it. */
+export function lineField(text: string | null, column: ColumnSchema): string {
+  if (text === null) return "\\N";
+  if (columnKind(column) === "hex") {
+    const hex = /^x'((?:[0-9a-f]{2})*)'$/i.exec(text)?.[1] ?? Buffer.from(text, "utf8").toString("hex");
+    return hex.toUpperCase();
+  }
+  const bytes = Buffer.from(text, "utf8").toString("latin1");
+  return bytes.replaceAll(/[\0\t\n\r\\]/g, (byte) => `\\${byteLetters[byte] ?? byte}`);
+}
+
+const byteLetters: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(letters).map(([letter, byte]) => [byte, letter]),
+);

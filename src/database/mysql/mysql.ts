@@ -12,7 +12,7 @@ import type { DatabaseEngine } from "../database.ts";
 import { checkMysql } from "./check.ts";
 import { connectMysql } from "./connect.ts";
 import { executeMysql } from "./execute.ts";
-import { readable, textOf } from "./field.ts";
+import { lineField, readable, textOf } from "./field.ts";
 import { holdersOf, mysqlHome } from "./home.ts";
 import { keyOrder } from "./key-order.ts";
 import { loadMysql } from "./load.ts";
@@ -30,6 +30,7 @@ export const mysqlEngine: DatabaseEngine = {
   keyOrder,
   readable,
   textOf,
+  lineField,
   restoreScript,
   execute: executeMysql,
   holders: holdersOf,

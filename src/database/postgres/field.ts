@@ -29,3 +29,16 @@ export function textOf(field: string, column: ColumnSchema): string | undefined 
   const bytes = Buffer.from(unescaped(field), "latin1");
   return isUtf8(bytes) ? bytes.toString("utf8") : undefined;
 }
+
+const letters: Readonly<Record<string, string>> = Object.fromEntries(
+  [...Object.entries(escapes), ["\\", "\\"] as const].map(([letter, character]) => [character, `\\${letter}`]),
+);
+
+/** A value as `COPY` writes it. */
+export function lineField(text: string | null, { type }: Pick<ColumnSchema, "type">): string {
+  if (text === null) return "\\N";
+  const hex = type === "bytea" ? /^x'((?:[0-9a-f]{2})*)'$/i.exec(text)?.[1] : undefined;
+  const value = hex === undefined ? text : `\\x${hex.toLowerCase()}`;
+  const bytes = Buffer.from(value, "utf8").toString("latin1");
+  return bytes.replaceAll(/[\b\f\n\r\t\v\\]/g, (character) => letters[character] ?? character);
+}

@@ -12,7 +12,7 @@
  */
 import type { DatabaseEngine } from "../database.ts";
 import { type Environment, isPostgresUrl } from "./address.ts";
-import { readable, textOf } from "./field.ts";
+import { lineField, readable, textOf } from "./field.ts";
 import { keyOrder } from "./key-order.ts";
 import { restoreScript } from "./restore-script.ts";
 import { rowHash } from "./row-hash.ts";
@@ -42,6 +42,7 @@ export function postgresEngine(environment: Environment): DatabaseEngine {
     keyOrder,
     readable,
     textOf,
+    lineField,
     restoreScript,
     async execute(address, statements, signal) {
       const { PostgresConnection } = await import("./connection.ts");

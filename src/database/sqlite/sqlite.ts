@@ -20,7 +20,7 @@ import { executeSqlite } from "./execute.ts";
 import { loadSqlite } from "./load.ts";
 import { isSqliteUrl, sqliteDataSuffixes, sqliteFileSuffixes, sqlitePath } from "./location.ts";
 import { databaseUsers } from "./open-by.ts";
-import { readable, textOf } from "./readable.ts";
+import { lineField, readable, textOf } from "./readable.ts";
 import { restoreScript } from "./restore-script.ts";
 import { rowHash } from "./row-hash.ts";
 
@@ -34,6 +34,7 @@ export const sqliteEngine: DatabaseEngine = {
   keyOrder: () => compareKeys,
   readable,
   textOf,
+  lineField,
   restoreScript,
   execute: ({ url }, statements, signal) => executeSqlite(url, statements, signal),
   holders: async ({ url }, signal) => (await databaseUsers(url, signal)).users,

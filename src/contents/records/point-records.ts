@@ -1,0 +1,126 @@
+import type { ModelSource } from "../../crm/model.ts";
+import { rowTexts, type FieldRules } from "../../crm/column-texts.ts";
+import type { RowKey, TableSchema } from "../../database/database.ts";
+import type { StoredTable } from "../tables/stored-table.ts";
+import { nameIn, recordRow, recordRows, type RecordRow } from "./record-row.ts";
+import { keyFrom, type HandleRules } from "./record-handle.ts";
+import { type Relation, sameTable } from "./relations.ts";
+
+/** Rows of one recovery point, by key and by what they name. */
+export interface PointRecords {
+  /** `undefined`: not in this point, or a table without a key. */
+  get(table: TableSchema, key: RowKey): Promise<RecordRow | undefined>;
+  /** Those of the table whose row is found, in the order of the keys. */
+  getAll(table: TableSchema, keys: readonly RowKey[]): Promise<readonly RecordRow[]>;
+  /** The rows that these rows name: parents. */
+  named(relation: Relation, rows: readonly RecordRow[]): Promise<readonly RecordRow[]>;
+  /** The rows that name one of these rows: children. All relations are from one table, which is read once. */
+  naming(relations: readonly Relation[], rows: readonly RecordRow[]): Promise<readonly RelatedRow[]>;
+  /** All rows of a table, in the order of their keys. */
+  all(table: TableSchema): AsyncIterable<RecordRow>;
+}
+
+export interface RelatedRow {
+  readonly relation: Relation;
+  readonly row: RecordRow;
+}
+
+/** Looking rows up one by one beats reading the table as long as they are fewer than this part of it. */
+const lookupShare = 100;
+
+export function pointRecords(tables: readonly StoredTable[], rules: HandleRules, signal: AbortSignal): PointRecords {
+  const storedOf = (table: TableSchema): StoredTable | undefined => tables.find((one) => sameTable(one.table, table));
+
+  async function get(table: TableSchema, key: RowKey): Promise<RecordRow | undefined> {
+    const stored = storedOf(table);
+    if (!stored || table.keyLength === 0) return undefined;
+    const line = await stored.get(key, signal);
+    return line && recordRow(stored.table, line.toString("latin1"));
+  }
+
+  async function* all(table: TableSchema): AsyncGenerator<RecordRow> {
+    const stored = storedOf(table);
+    if (!stored) return;
+    for await (const batch of stored.rows({}, signal)) yield* recordRows(stored.table, batch);
+  }
+
+  async function getAll(table: TableSchema, keys: readonly RowKey[]): Promise<readonly RecordRow[]> {
+    const rows: RecordRow[] = [];
+    if (keys.length < 16 || keys.length < (storedOf(table)?.rowCount ?? 0) / lookupShare) {
+      for (const key of keys) {
+        const row = await get(table, key);
+        if (row) rows.push(row);
+      }
+      return rows;
+    }
+    const wanted = new Set(keys);
+    for await (const row of all(table)) if (wanted.has(row.key)) rows.push(row);
+    return rows;
+  }
+
+  async function named(relation: Relation, rows: readonly RecordRow[]): Promise<readonly RecordRow[]> {
+    const wanted = new Set(rows.flatMap((row) => nameIn(relation, "from", row, rules) ?? []));
+    if (wanted.size === 0) return [];
+    const keys = keysNamed(relation, wanted, rules);
+    if (keys) return getAll(relation.to, keys);
+    const found: RecordRow[] = [];
+    for await (const row of all(relation.to)) {
+      const name = nameIn(relation, "to", row, rules);
+      if (name !== undefined && wanted.has(name)) found.push(row);
+    }
+    return found;
+  }
+
+  async function naming(relations: readonly Relation[], rows: readonly RecordRow[]): Promise<readonly RelatedRow[]> {
+    const wanted = relations.map((relation) => {
+      const theirs = rows.filter(({ table }) => sameTable(table, relation.to));
+      return { relation, names: new Set(theirs.flatMap((row) => nameIn(relation, "to", row, rules) ?? [])) };
+    });
+    const [first] = relations;
+    const found: RelatedRow[] = [];
+    if (!first || wanted.every(({ names }) => names.size === 0)) return found;
+    for await (const row of all(first.from)) {
+      for (const { relation, names } of wanted) {
+        const name = nameIn(relation, "from", row, rules);
+        if (name !== undefined && names.has(name)) found.push({ relation, row });
+      }
+    }
+    return found;
+  }
+
+  return { get, getAll, named, naming, all };
+}
+
+/** The keys of what is named, where it is named by its key. */
+function keysNamed(
+  { to, referenced }: Relation,
+  names: Iterable<string>,
+  rules: HandleRules,
+): readonly RowKey[] | undefined {
+  const places = to.columns.slice(0, to.keyLength).map((_, at) => referenced.indexOf(at));
+  if (to.keyLength === 0 || referenced.length !== to.keyLength || places.includes(-1)) return undefined;
+  return [...names].flatMap((name) => {
+    const texts = name.split("\0");
+    return (
+      keyFrom(
+        to,
+        places.map((place) => texts[place] ?? ""),
+        rules,
+      ) ?? []
+    );
+  });
+}
+
+/** What a platform's model is worked out from. */
+export function modelSource(tables: readonly StoredTable[], rules: FieldRules, signal: AbortSignal): ModelSource {
+  return {
+    tables: tables.map(({ table }) => table),
+    async *rows({ schema, name }, columns) {
+      const stored = tables.find(({ table }) => table.name === name && (schema ?? table.schema) === table.schema);
+      if (!stored) return;
+      for await (const batch of stored.rows({}, signal)) {
+        for (const { texts } of rowTexts(rules, stored.table, batch, columns)) yield texts;
+      }
+    },
+  };
+}
