@@ -46,6 +46,19 @@ postgres() {
 }
 postgres
 
+# OpenSSH's server, unpacked and not installed: as a package it would start, on the port that everybody knows.
+openssh() {
+  folder="$(dirname "$0")/../node_modules/.cache/holdfast/openssh"
+  [ ! -x /usr/sbin/sshd ] && [ ! -x "$folder/usr/sbin/sshd" ] && command -v apt-get >/dev/null || return 0
+  echo "Fetching OpenSSH's server for the tests" >&2
+  mkdir -p "$folder/lib"
+  [ "$(id -u)" -ne 0 ] || apt-get update --quiet=2 </dev/null
+  (cd "$folder" && apt-get download --quiet=2 -o APT::Sandbox::User="$(id -un)" openssh-server libwrap0 && for package in *.deb; do dpkg -x "$package" . && rm "$package"; done)
+  cp "$folder"/usr/lib/*/libwrap.so.* "$folder/lib/"
+}
+need openssh-client ssh -V
+openssh
+
 [ -n "$missing" ] || exit 0
 install="apt-get install --yes --no-install-recommends$missing"
 if ! command -v apt-get >/dev/null; then

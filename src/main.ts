@@ -63,6 +63,7 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
     { localStorage },
     { s3Storage },
     { restStorage },
+    { sftpStorage },
     { withCache },
     { withRetry },
     { defaultCache },
@@ -72,6 +73,7 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
     import("./storage/local.ts"),
     import("./storage/s3.ts"),
     import("./storage/rest.ts"),
+    import("./storage/sftp.ts"),
     import("./storage/cache.ts"),
     import("./storage/retry.ts"),
     import("./lib/cache-choice.ts"),
@@ -82,6 +84,7 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
   const remote: Readonly<Record<string, (location: string) => Storage>> = {
     s3: (location) => s3Storage(location, process.env),
     rest: (location) => restStorage(location, process.env),
+    sftp: (location) => sftpStorage(location, process.env),
   };
   const open = (location: string, onRetry: RetryOptions["onRetry"]): Storage => {
     if (isPath(location)) return localStorage(location);

@@ -28,6 +28,9 @@ export const errorCodes = [
   "storage-region",
   "storage-clock",
   "storage-certificate",
+  "storage-host-unknown", // its key is not among the known ones
+  "storage-host-changed",
+  "storage-program", // the program that speaks to it is not installed
   "storage-library", // the library that speaks to it is not installed
   // repository
   "repository-missing",

@@ -23,10 +23,15 @@ export function shortError(path: string): HoldfastError {
 /** What announces more is not read: restic's largest packs have 128 MiB, a file of ours a few more at most. */
 const mostBytes = 2 ** 31;
 
+/** A length that memory may be taken for, or `storage-failed`. */
+export function checkedLength(length: number, path: string): number {
+  if (length <= mostBytes) return length;
+  throw new HoldfastError("storage-failed", { path, reason: "a size that is none" });
+}
+
 /** The `length` bytes that were announced, never fewer; stops at what is more. */
 export async function readBody(body: AsyncIterable<Uint8Array>, length: number, path: string): Promise<Buffer> {
-  if (length > mostBytes) throw new HoldfastError("storage-failed", { path, reason: "a size that is none" });
-  const bytes = Buffer.allocUnsafeSlow(length);
+  const bytes = Buffer.allocUnsafeSlow(checkedLength(length, path));
   let filled = 0;
   for await (const chunk of body) {
     if (filled + chunk.length > length) break;

@@ -35,7 +35,7 @@ export interface StorageTraits {
   /** How many requests at once make sense. */
   readonly connections: number;
   /** Bytes that are still free, where that can be known. */
-  readonly freeBytes?: (signal: AbortSignal) => Promise<number>;
+  readonly freeBytes?: (signal: AbortSignal) => Promise<number | undefined>;
   /**
    * Removes what saves left behind that were cut off, where a storage has such things: files that no listing shows and
    * that nobody wrote to since `before`. Gives their bytes.

@@ -117,6 +117,18 @@ export const en = {
       text: "The certificate of {location} is not trusted[[ ({reason})]].",
       hint: "If the authority is your own, name its certificate's file in the environment variable NODE_EXTRA_CA_CERTS. Otherwise somebody may be in between.",
     },
+    "storage-host-unknown": {
+      text: "The host {host} is not known[[: it shows a key with the fingerprint {fingerprint}]].",
+      hint: "Compare it on the server: `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`. If it is the same, add this line to {file}: {line}",
+    },
+    "storage-host-changed": {
+      text: "The host {host} shows another key than the known one[[, with the fingerprint {fingerprint}]]. Somebody may be in between.",
+      hint: "If you know why it changed: `ssh-keygen -R '{host}' -f {file}`, and add this line to that file: {line}",
+    },
+    "storage-program": {
+      text: "Storage of the kind `{kind}:` needs the program {program}, which is not installed.",
+      hint: "Install OpenSSH's client: `apt-get install openssh-client`.",
+    },
     "storage-library": {
       text: "Storage of the kind `{kind}:` needs a library that is not installed: {library}.",
       hint: "Install it beside Holdfast: `npm install --global {library}@{version}` (without --global where Holdfast was installed so).",

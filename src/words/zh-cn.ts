@@ -108,6 +108,18 @@ export const zhCn: Words = {
       text: "{location} 的证书不受信任[[（{reason}）]]。",
       hint: "如果是您自己的证书颁发机构，请在环境变量 NODE_EXTRA_CA_CERTS 中写明其证书文件；否则可能有人在中间监听。",
     },
+    "storage-host-unknown": {
+      text: "主机 {host} 未知[[：它出示的密钥指纹为 {fingerprint}]]。",
+      hint: "请在服务器上核对：`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`。如果一致，请将此行加入 {file}：{line}",
+    },
+    "storage-host-changed": {
+      text: "主机 {host} 出示的密钥与已知的不同[[，指纹为 {fingerprint}]]。可能有人在中间。",
+      hint: "如果您知道它为何改变：`ssh-keygen -R '{host}' -f {file}`，然后将此行加入该文件：{line}",
+    },
+    "storage-program": {
+      text: "`{kind}:` 类型的存储需要程序 {program}，但尚未安装。",
+      hint: "请安装 OpenSSH 客户端：`apt-get install openssh-client`。",
+    },
     "storage-library": {
       text: "`{kind}:` 类存储需要的库没有安装：{library}。",
       hint: "请安装到 Holdfast 旁边：`npm install --global {library}@{version}`（如果 Holdfast 不是全局安装的，请去掉 --global）。",

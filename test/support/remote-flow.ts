@@ -15,6 +15,8 @@ export interface RemotePlace {
   location(name: string): string;
   /** As restic 0.14 takes it. */
   resticLocation(name: string): string;
+  /** What restic's command line needs before its command. */
+  readonly resticOptions?: readonly string[];
   /** The whole environment of Holdfast, with the login. */
   environment(home: string): Readonly<Record<string, string>>;
 }
@@ -46,7 +48,7 @@ export async function remoteFlow(place: RemotePlace): Promise<void> {
   await run("backup", "incremental");
   await run("backup", "differential");
   await run("verify", "--read-data");
-  const restic = resticOn(place.resticLocation("acme"), password);
+  const restic = resticOn(place.resticLocation("acme"), password, place.resticOptions);
   await restic.check();
 
   await run("forget", "--keep-last", "1", "--prune", "--now");
@@ -67,7 +69,7 @@ export async function remoteFlow(place: RemotePlace): Promise<void> {
   // What restic wrote there: into ours, and in a repository of its own.
   await restic.output("backup", join(crm, "attachments"));
   await run("verify", "--read-data");
-  const own = resticOn(place.resticLocation("by-restic"), password);
+  const own = resticOn(place.resticLocation("by-restic"), password, place.resticOptions);
   await own.output("init");
   await own.output("backup", join(crm, "attachments"));
   const [{ id } = { id: "" }] = await own.snapshots();

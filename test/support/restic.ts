@@ -25,12 +25,12 @@ export interface ResticSnapshot {
 }
 
 /** No cache is kept, so that what restic reads is what lies in the repository. */
-export function resticOn(location: string, password: string): Restic {
+export function resticOn(location: string, password: string, options: readonly string[] = []): Restic {
   const env = { ...process.env, RESTIC_REPOSITORY: location, RESTIC_PASSWORD: password };
-  const output = (...args: readonly string[]) => commandOutput("restic", ["--no-cache", ...args], { env });
+  const output = (...args: readonly string[]) => commandOutput("restic", ["--no-cache", ...options, ...args], { env });
   return {
     output,
-    run: (...args) => runCommand("restic", ["--no-cache", ...args], { env }),
+    run: (...args) => runCommand("restic", ["--no-cache", ...options, ...args], { env }),
     check: async () => {
       const said = await output("check", "--read-data");
       assert.match(said, /no errors were found/);

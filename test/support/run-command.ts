@@ -9,6 +9,8 @@ export interface CommandOptions {
   readonly input?: string;
   /** Default 120 s; then the command is killed. */
   readonly timeoutMs?: number;
+  /** Told what it writes to standard error, while it runs. */
+  readonly onError?: (text: string) => void;
 }
 
 export interface CommandResult {
@@ -28,6 +30,10 @@ export async function runCommand(
   const child = spawn(program, args, { cwd, env, timeout: timeoutMs, killSignal: "SIGKILL" });
   child.stdin.on("error", () => {}); // it may end without reading
   child.stdin.end(input);
+  if (options.onError !== undefined) {
+    const { onError } = options;
+    child.stderr.on("data", (chunk: Buffer) => onError(chunk.toString("utf8")));
+  }
   const [stdout, stderr, code] = await Promise.all([
     buffer(child.stdout),
     buffer(child.stderr),
