@@ -1,6 +1,7 @@
 import { backupCommand } from "./backup.ts";
 import { browseCommand } from "./browse.ts";
 import type { Command } from "./command.ts";
+import { compareCommand } from "./compare.ts";
 import { completionCommand } from "./completion.ts";
 import { configSchemaCommand } from "./config-schema.ts";
 import { configValidateCommand } from "./config-validate.ts";
@@ -27,6 +28,7 @@ export const commands: readonly Command[] = [
   backupCommand,
   snapshotsCommand,
   browseCommand,
+  compareCommand,
   restorePlanCommand,
   restoreApplyCommand,
   restoreUndoCommand,

@@ -73,7 +73,7 @@ export async function openPoint(source: PointSource, crm: string | undefined, po
 }
 
 /** The point that a backup is. */
-async function openStored(source: PointSource, stored: StoredSnapshot): Promise<OpenedPoint> {
+export async function openStored(source: PointSource, stored: StoredSnapshot): Promise<OpenedPoint> {
   const { engine, reader, run, schemas = schemaReader() } = source;
   const snapshot = await openSnapshot(reader, stored, run.signal);
   const { crm, databases } = snapshot.manifest;

@@ -1,6 +1,7 @@
 import type { DetectedCrm } from "../crm/platform.ts";
 import type { BackupInput, BackupPrediction, BackupReport } from "../engine/backup.ts";
 import type { BrowseAnswer, BrowseInput } from "../engine/browse.ts";
+import type { Comparison, CompareInput } from "../engine/compare.ts";
 import type { CopyInput, CopyReport } from "../engine/copy.ts";
 import type { DoctorInput, DoctorReport } from "../engine/doctor.ts";
 import type { Engine, RepositoryAccess } from "../engine/engine.ts";
@@ -35,6 +36,7 @@ export interface Door {
   predictBackup(input: BackupInput, run: Run): Promise<BackupPrediction>;
   snapshots(input: SnapshotsInput, run: Run): Promise<SnapshotsReport>;
   browse<T>(input: BrowseInput, run: Run, use: (answer: BrowseAnswer) => Promise<T>): Promise<T>;
+  compare<T>(input: CompareInput, run: Run, use: (comparison: Comparison) => Promise<T>): Promise<T>;
   planRestore(input: RestorePlanInput, run: Run): Promise<RestorePlan>;
   readPlan(id: string): Promise<RestorePlan>;
   applyRestore(input: RestoreApplyInput & Waiting, run: Run): Promise<RestoreReport>;
@@ -102,6 +104,10 @@ export function openDoor({ loadEngine, keys, lockFolders }: DoorOptions): Door {
     async browse(input, run, use) {
       const { browse } = await import("../engine/browse.ts");
       return browse(await engine(), input, run, use);
+    },
+    async compare(input, run, use) {
+      const { compare } = await import("../engine/compare.ts");
+      return compare(await engine(), input, run, use);
     },
     async planRestore(input, run) {
       const { planRestore } = await import("../engine/restore-plan.ts");

@@ -717,6 +717,19 @@ export const en = {
         path: "where to look, such as /files or /databases/main/contacts (default: /)",
       },
     },
+    compare: {
+      summary: "what differs between two moments: records, files, schema",
+      options: {
+        all: "list every record and file (default: the first 10 of each kind)",
+        noise: "also show fields that the CRM writes by itself",
+        csv: "as CSV, a line a field",
+      },
+      arguments: {
+        from: "latest, live, a snapshot's id or @moment",
+        to: "latest, live, a snapshot's id or @moment",
+        only: "only these entities or tables, or: files",
+      },
+    },
     restore: { summary: "plan, apply and undo a recovery", options: {}, arguments: {} },
     "restore plan": {
       summary: "show what a recovery would do, and save it as a plan; changes nothing",
@@ -986,6 +999,26 @@ export const en = {
   snapshots: {
     empty: "There are no recovery points yet. Make one: holdfast backup",
     zone: "Times are in {zone}.",
+  },
+  /** What a CRM's model calls its entities. */
+  entities: {},
+  compare: {
+    between: "From {from} to {to}",
+    live: "now (live)",
+    table: "{name}: {created} created, {changed} changed, {deleted} deleted[[; {noise} with technical changes only]]",
+    files: "Files: {created} created, {changed} changed, {deleted} deleted",
+    schema: "Schema:",
+    metadata: "rights or owner",
+    folded: "and {count} technical",
+    more: "… and {count} more: --all lists them",
+    nothing: "–",
+    same: "Nothing differs.",
+    tableAdded: "{table}: new table, {rows:row}",
+    tableRemoved: "{table}: the table is gone, {rows:row} with it",
+    columnAdded: "{table}: new column {column}",
+    columnRemoved: "{table}: the column {column} is gone",
+    columnType: "{table}: column {column} was {from} and is {to}",
+    otherKey: "{table}: has another key, so its rows were not compared",
   },
   browse: { empty: "Nothing here." },
   moment: { echo: "Taking the newest recovery point at or before {time:time} ({zone})." },

@@ -695,6 +695,19 @@ export const zhCn: Words = {
         path: "查看的位置，如 /files 或 /databases/main/contacts（默认：/）",
       },
     },
+    compare: {
+      summary: "两个时刻之间有何不同：记录、文件、表结构",
+      options: {
+        all: "列出每条记录和每个文件（默认每类前 10 个）",
+        noise: "也显示 CRM 自行写入的字段",
+        csv: "以 CSV 输出，每个字段一行",
+      },
+      arguments: {
+        from: "latest、live、快照编号或 @时刻",
+        to: "latest、live、快照编号或 @时刻",
+        only: "仅这些实体或表，或 files",
+      },
+    },
     restore: { summary: "计划、执行和撤销还原", options: {}, arguments: {} },
     "restore plan": {
       summary: "显示还原将做什么，并保存为计划；不做任何改动",
@@ -954,6 +967,26 @@ export const zhCn: Words = {
   snapshots: {
     empty: "还没有恢复点。创建一个：holdfast backup",
     zone: "时间所用时区：{zone}。",
+  },
+  /** What a CRM's model calls its entities. */
+  entities: {},
+  compare: {
+    between: "从 {from} 到 {to}",
+    live: "现在 (live)",
+    table: "{name}：新建 {created}，更改 {changed}，删除 {deleted}[[；仅技术性变动 {noise}]]",
+    files: "文件：新建 {created}，更改 {changed}，删除 {deleted}",
+    schema: "表结构：",
+    metadata: "权限或所有者",
+    folded: "另有 {count} 个技术性字段",
+    more: "… 还有 {count} 个：用 --all 列出",
+    nothing: "–",
+    same: "没有不同。",
+    tableAdded: "{table}：新表，{rows:row}",
+    tableRemoved: "{table}：表已不存在，其中有 {rows:row}",
+    columnAdded: "{table}：新列 {column}",
+    columnRemoved: "{table}：列 {column} 已不存在",
+    columnType: "{table}：列 {column} 的类型由 {from} 变为 {to}",
+    otherKey: "{table}：主键不同，因此没有比较其中的行",
   },
   browse: { empty: "这里没有内容。" },
   moment: { echo: "采用 {time:time}（{zone}）及之前最近的恢复点。" },

@@ -21,6 +21,8 @@ export const smallSizes: TableSizes = {
 export interface TableStore {
   readonly upload: Upload;
   readonly signal: AbortSignal;
+  /** Reads what was captured, and notes it in `loaded`. */
+  readonly blobs: BlobReader;
   /** Ids of chunks that were read, newest last. */
   readonly loaded: Id[];
   capture(options: Pick<CaptureTableOptions, "reader" | "kind"> & Partial<CaptureTableOptions>): Promise<TableCapture>;
@@ -49,6 +51,7 @@ export async function withTableStore(use: (store: TableStore) => Promise<void>):
     await use({
       upload,
       signal,
+      blobs,
       loaded,
       capture: (options) => {
         const time = new Date(Date.UTC(2026, 0, 1, 0, 0, serial++)).toISOString();

@@ -1,10 +1,9 @@
 import { auditEvery, keyParts, type RowKey, type StretchSums, type TableChanges } from "../../database/database.ts";
-import { Overlay } from "./overlay.ts";
+import { ParentRows } from "./parent-rows.ts";
 import { countRow, type RangeSums, rowHashes } from "./ranges-file.ts";
-import { keyAt, lineEnd, lowerBound, type RowOrder } from "./row-order.ts";
+import { keyAt, lineEnd, type RowOrder } from "./row-order.ts";
 import { sortedRows } from "./sorted-rows.ts";
-import type { BaseChunk } from "./stored-base.ts";
-import { loadChunk, type TableFolder } from "./stored-parts.ts";
+import type { TableFolder } from "./stored-parts.ts";
 import { mergedRows } from "./merged-rows.ts";
 import type { TableBefore } from "./table-before.ts";
 
@@ -271,43 +270,6 @@ function apply(order: RowOrder, sums: RangeSums[], { key, before, now }: Changed
   if (!range) return;
   if (before) countRow(range, order, key, before, 0, before.length, -1);
   if (now) countRow(range, order, key, now, 0, now.length);
-}
-
-/** Rows of the snapshot before by their keys, asked for in key order: each chunk is loaded once, and only if needed. */
-class ParentRows {
-  readonly #folder: TableFolder;
-  readonly #chunks: AsyncGenerator<BaseChunk, void>;
-  readonly #overlay: Overlay;
-  #chunk: BaseChunk | undefined;
-  #lines: Buffer | undefined;
-
-  private constructor(folder: TableFolder, chunks: AsyncGenerator<BaseChunk, void>, overlay: Overlay) {
-    this.#folder = folder;
-    this.#chunks = chunks;
-    this.#overlay = overlay;
-  }
-
-  static async open(folder: TableFolder, before: TableBefore): Promise<ParentRows> {
-    return new ParentRows(folder, before.base.chunks(), await Overlay.open(folder, before.runFiles));
-  }
-
-  async at(key: RowKey): Promise<Buffer | undefined> {
-    const { order } = this.#folder;
-    const overlay = this.#overlay;
-    while (overlay.key !== undefined && order.compare(overlay.key, key) < 0) await overlay.advance();
-    if (overlay.key === key) return overlay.line;
-    while (!this.#chunk || (this.#chunk.nextKey !== undefined && order.compare(this.#chunk.nextKey, key) <= 0)) {
-      const step = await this.#chunks.next();
-      if (step.done) return undefined;
-      this.#chunk = step.value;
-      this.#lines = undefined;
-    }
-    const lines = (this.#lines ??= await loadChunk(this.#folder, this.#chunk));
-    const at = lowerBound(order, lines, 0, lines.length, key);
-    if (at >= lines.length) return undefined;
-    const end = lineEnd(lines, at, lines.length);
-    return keyAt(order, lines, at, end) === key ? lines.subarray(at, end) : undefined;
-  }
 }
 
 /** Keys that are there, asked for in order. */

@@ -1,0 +1,78 @@
+import { auditEvery, type TableReader } from "../../database/database.ts";
+import { told } from "../../lib/told.ts";
+import type { BlobReader } from "../../repository/repository.ts";
+import { damaged } from "../checked.ts";
+import { changedRows, type ChangedRow } from "../tables/changed-rows.ts";
+import { compareRows } from "../tables/compare-rows.ts";
+import { LineWindow } from "../tables/line-window.ts";
+import { Overlay } from "../tables/overlay.ts";
+import { loadChunk, type TableFolder } from "../tables/stored-parts.ts";
+import type { StoredTable } from "../tables/stored-table.ts";
+import { openBefore, type TableBefore } from "../tables/table-before.ts";
+import { TableSource } from "../tables/table-source.ts";
+
+/**
+ * Rows in which the live table differs from what a snapshot holds, in the order of their keys; both have the same columns.
+ * The database is asked what changed where it can tell (`mark` is the snapshot's); else all its rows are read, and stored
+ * chunks that are found again are not.
+ */
+export async function* liveChanges(
+  reader: BlobReader,
+  stored: StoredTable,
+  live: TableReader,
+  mark: string | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<ChangedRow, void> {
+  const { table, order } = stored;
+  const folder: TableFolder = { reader, order, subject: `${table.schema}/${table.name}`, signal };
+  const before = await openBefore(folder, stored.tree, table);
+  if (!before) throw damaged(folder.subject, "columns");
+  const rows = await toldByDatabase(folder, before, live, mark);
+  if (rows) return yield* rows;
+  const source = new TableSource({ reader: live, order, signal });
+  const window = new LineWindow(source.rows(isReadInOrder(live) ? "by-key" : "sorted-here"));
+  try {
+    yield* told<ChangedRow>(async (tell) => {
+      await compareRows(
+        {
+          order,
+          window,
+          overlay: await Overlay.open(folder, before.runFiles),
+          chunks: before.base.chunks(),
+          load: (chunk) => loadChunk(folder, chunk),
+          rangeStarts: new Set(),
+          signal,
+        },
+        {
+          lines: () => undefined,
+          cut: () => {},
+          sinceBase: () => undefined,
+          sinceParent: (key, was, now) =>
+            tell({ key, ...(was && { before: Buffer.from(was) }), ...(now && { now: Buffer.from(now) }) }),
+        },
+      );
+    });
+  } finally {
+    await window.close();
+  }
+}
+
+async function toldByDatabase(
+  folder: TableFolder,
+  before: TableBefore,
+  live: TableReader,
+  mark: string | undefined,
+): Promise<readonly ChangedRow[] | undefined> {
+  if (mark === undefined || !live.changes || live.table.keyLength === 0) return undefined;
+  const starts = before.ranges.flatMap(({ firstKey }) => firstKey ?? []);
+  const audit = auditEvery - 1;
+  const changes = await live.changes({ mark, starts, audit }, folder.signal);
+  return changes && changedRows(folder, before, changes, audit);
+}
+
+/** Numbers come in the order of keys whatever the database; its texts may be in another. */
+function isReadInOrder({ table }: TableReader): boolean {
+  if (table.keyLength === 0) return false;
+  const isNumber = (type: string): boolean => /^(?:small|medium|tiny|big)?int(?:eger)?\b/i.test(type);
+  return table.columns.slice(0, table.keyLength).every(({ type }) => isNumber(type));
+}
