@@ -26,7 +26,7 @@ export const layers: readonly Layer[] = [
   {
     folder: "storage",
     imports: ["lib"],
-    packagesOf: { "s3.ts": ["@aws-sdk/client-s3"] },
+    packagesOf: { "s3.ts": ["@aws-sdk/client-s3"], "s3-requests.ts": ["@aws-sdk/client-s3"] },
     purpose: "named byte strings; it knows nothing of encryption or snapshots",
   },
   { folder: "format", imports: ["lib"], purpose: "restic's format as pure functions on bytes" },

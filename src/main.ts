@@ -1,10 +1,9 @@
 import { readFileSync } from "node:fs";
 import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
-import type { Engine } from "./engine/engine.ts";
+import type { Engine, OpenStorageOptions } from "./engine/engine.ts";
 import type { KeyRing } from "./engine/key-ring.ts";
-import type { RetryOptions } from "./storage/retry.ts";
-import type { Storage } from "./storage/storage.ts";
+import type { Storage, StorageOpening } from "./storage/storage.ts";
 
 /**
  * The composition root: the one place that knows every storage, database and platform. What a command does not need
@@ -81,20 +80,28 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
     import("./config/location.ts"),
   ]);
   /** By what stands before the colon of a location. */
-  const remote: Readonly<Record<string, (location: string) => Storage>> = {
-    s3: (location) => s3Storage(location, process.env),
+  const remote: Readonly<Record<string, (location: string, opening: StorageOpening) => Storage>> = {
+    s3: (location, opening) => s3Storage(location, process.env, opening),
     rest: (location) => restStorage(location, process.env),
     sftp: (location) => sftpStorage(location, process.env),
   };
-  const open = (location: string, onRetry: RetryOptions["onRetry"]): Storage => {
-    if (isPath(location)) return localStorage(location);
-    const opener = remote[location.slice(0, location.indexOf(":"))];
+  const openAt = (location: string, opening: StorageOpening): Storage => {
+    const opener = isPath(location) ? localStorage : remote[location.slice(0, location.indexOf(":"))];
     if (opener === undefined) throw new HoldfastError("storage-address", { location });
-    const storage = opener(location);
-    return onRetry === undefined ? storage : withRetry(storage, { now: () => new Date(), onRetry });
+    const storage = opener(location, opening);
+    if (opening.lock !== undefined && !storage.retention)
+      throw new HoldfastError("storage-lock-unsupported", { location });
+    return storage;
   };
-  return (location, { cache = defaultCache, reading, onWait } = { reading: "through" }) => {
-    const storage = open(location, onWait);
+  const open = (location: string, { keeping, asOf, onWait }: OpenStorageOptions): Storage => {
+    const opened = openAt(location, { ...keeping, now: () => new Date() });
+    if (asOf !== undefined && !opened.asOf) throw new HoldfastError("storage-no-versions", { location });
+    const storage = (asOf && opened.asOf?.(asOf)) ?? opened;
+    return isPath(location) || !onWait ? storage : withRetry(storage, { now: () => new Date(), onRetry: onWait });
+  };
+  return (location, options = { reading: "through" }) => {
+    const { cache = defaultCache, reading } = options;
+    const storage = open(location, options);
     if (cache.use === "never" || (cache.use === "auto" && isPath(location))) return storage;
     const folder = cacheFolder(process.env);
     return withCache(storage, { folder, maxBytes: cache.maxBytes, now: () => new Date(), reading });

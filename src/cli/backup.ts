@@ -4,6 +4,7 @@ import { hasFlag } from "./command.ts";
 import type { Context } from "./context.ts";
 import { waitOption } from "./duration.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { lockLines } from "./lock-lines.ts";
 import { paintOutcome } from "./paint.ts";
 import { renderTable } from "./table.ts";
 import { backupSource } from "./backup-source.ts";
@@ -65,6 +66,7 @@ function reportLines(context: Context, report: BackupReport): string[] {
     format.fill(words.backup.since, { previous: report.sincePreviousBytes, full: report.sinceFullBytes }),
     format.fill(words.backup.stored, { stored: report.storedBytes }),
   ];
+  if (report.lock) lines.push(...lockLines(words, format, report.lock));
   if (report.prediction) lines.push("", ...comparisonLines(context, report, report.prediction));
   if (warnings.length > 0) {
     lines.push("", `${format.count(warnings.length, "warning")}${words.label.colon.trimEnd()}`);

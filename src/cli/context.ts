@@ -1,4 +1,4 @@
-import { chooseRepository, findConfig, type PasswordSource } from "../config/find.ts";
+import { type ChosenRepository, chooseRepository, findConfig, type PasswordSource } from "../config/find.ts";
 import { readSecret } from "../config/secrets.ts";
 import type { Config } from "../config/config.ts";
 import { defaultLimits } from "../config/default-limits.ts";
@@ -14,6 +14,7 @@ import type { Words } from "../words/words.ts";
 import { canAsk } from "./ask.ts";
 import { askPassword } from "./ask-password.ts";
 import type { EventReader } from "./events.ts";
+import { parsePoint } from "./moment.ts";
 import type { Output, OutputStream } from "./output.ts";
 
 /** What every command takes, before or after its name. */
@@ -24,6 +25,8 @@ export interface GlobalOptions {
   readonly crm?: string;
   readonly json?: boolean;
   readonly lang?: string;
+  /** A moment; the repository is read as it was then. */
+  readonly asOf?: string;
   /** False: `--no-cache`. */
   readonly cache?: boolean;
   readonly verbose?: boolean;
@@ -60,7 +63,7 @@ export interface Context extends ContextParts {
   /** The configuration; `undefined` when there is none. */
   config(): Promise<Config | undefined>;
   /** Location of the repository and where its password is, read from nowhere yet. `known`: where it is if not told. */
-  repository(known?: string): Promise<{ readonly location: string; readonly password: PasswordSource }>;
+  repository(known?: string): Promise<ChosenRepository>;
   /** The same with the password itself. */
   access(known?: string): Promise<RepositoryAccess>;
   /** Reads it from where it is; asks for it where that is a terminal. */
@@ -97,8 +100,14 @@ export function createContext(parts: ContextParts): Context {
       return chooseRepository(folder, environment, flags, await context.config(), terminal);
     },
     async access(known) {
-      const { location, password } = await context.repository(known);
-      const access = { location, password: await context.password(password), cache: await context.cache() };
+      const { location, password, keeping } = await context.repository(known);
+      const access = {
+        location,
+        password: await context.password(password),
+        cache: await context.cache(),
+        keeping,
+        ...(globals.asOf !== undefined && { asOf: asOfMoment(globals.asOf, surroundings.now(), parts.format.zone) }),
+      };
       await parts.door.expect(access, context.run);
       return access;
     },
@@ -130,6 +139,13 @@ export function createContext(parts: ContextParts): Context {
     },
   };
   return context;
+}
+
+/** With or without the `@` of a recovery point's moment. */
+function asOfMoment(text: string, now: Date, zone: string): Date {
+  const point = parsePoint(text.startsWith("@") ? text : `@${text}`, now, zone);
+  if (point.kind !== "moment") throw new HoldfastError("moment-invalid", { text, problem: "form" });
+  return point.time;
 }
 
 /** `--crm`, or the only one that there is. */

@@ -7,7 +7,9 @@ import { type Command, hasFlag, type Invocation, textOption } from "./command.ts
 import type { Context } from "./context.ts";
 import { waitOption } from "./duration.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { lockLines } from "./lock-lines.ts";
 import { parsePoint } from "./moment.ts";
+import { warningLines } from "./warnings.ts";
 
 export const copyCommand: Command = {
   name: "copy",
@@ -26,11 +28,11 @@ export const copyCommand: Command = {
     const from = await context.access();
     const limits = await context.limits();
     let worst: number = exitCodes.done;
-    for (const { name, location, password } of await targets(context, invocation)) {
+    for (const { name, location, password, keeping } of await targets(context, invocation)) {
       const report = await context.door.copy(
         {
           from,
-          to: { location, password: await context.password(password), cache: await context.cache() },
+          to: { location, password: await context.password(password), cache: await context.cache(), keeping },
           name,
           ...(globals.crm === undefined ? {} : { crm: globals.crm }),
           points,
@@ -42,7 +44,8 @@ export const copyCommand: Command = {
       );
       context.output.record(report);
       context.output.lines(reportLines(context, report));
-      if (report.damaged.length > 0) worst = exitCodes.warnings;
+      context.events.takeWarnings(); // the report has them all
+      if (report.damaged.length + report.warnings.length > 0) worst = exitCodes.warnings;
     }
     return worst;
   },
@@ -64,7 +67,7 @@ async function targets(context: Context, invocation: Invocation): Promise<readon
   const configured = copies.find((copy) => copy.name === to) ?? copies.find((copy) => copy.location === location);
   if (configured !== undefined) return [{ ...configured, ...own }];
   if (own.password === undefined) throw new HoldfastError("copy-unknown", { name: to, ...(known && { known }) });
-  return [{ name: to, location, password: own.password }];
+  return [{ name: to, location, password: own.password, keeping: {} }];
 }
 
 function reportLines({ words, format, output }: Context, report: CopyReport): string[] {
@@ -83,5 +86,7 @@ function reportLines({ words, format, output }: Context, report: CopyReport): st
   for (const { id, crm, time, missing } of damaged) {
     lines.push(`${output.paint("red", "✗")} ${format.fill(texts.damaged, { id: id.slice(0, 8), crm, time, missing })}`);
   }
+  if (report.lock !== undefined) lines.push(...lockLines(words, format, report.lock));
+  lines.push(...warningLines(report.warnings, output, words, format));
   return lines;
 }

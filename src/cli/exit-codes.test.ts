@@ -34,6 +34,9 @@ test("every error code ends with the exit code that scripts rely on", () => {
       "key-current",
       "retention-empty",
       "storage-address",
+      "storage-lock-unsupported",
+      "storage-no-versions",
+      "storage-read-only",
     ],
     4: [
       "snapshot-unknown",

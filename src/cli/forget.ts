@@ -106,6 +106,7 @@ function forgetLines(context: Context, report: ForgetReport): string[] {
   const finished = keep.length === 0 ? texts.doneByIds : texts.done;
   const done = remove.length === 0 ? texts.nothing : mode === "plan" ? texts.planned : finished;
   lines.push(output.paint("bold", format.fill(done, counts)));
+  if (report.lockedUntil !== undefined) lines.push(format.fill(texts.locked, { until: report.lockedUntil }));
   return lines;
 }
 

@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
-import { chooseRepository, type PasswordSource } from "../config/find.ts";
+import { chooseRepository, type ChosenRepository } from "../config/find.ts";
 import type { ConfigDraft } from "../config/write.ts";
 import type { DetectedCrm } from "../crm/platform.ts";
 import type { RepositoryAccess } from "../engine/engine.ts";
@@ -30,7 +30,7 @@ export const initCommand: Command = {
     const plan = existsSync(file) ? await fromFile(context, file) : await fromFolder(context, folder, file, invocation);
     const made = await makeRepository(context, plan);
     if (plan.draft) await writeDraft(context, file, plan.draft);
-    const access = { location: plan.location, password: made.password };
+    const access = { location: plan.location, password: made.password, keeping: plan.keeping };
     output.record({
       type: "init",
       configFile: file,
@@ -47,9 +47,7 @@ export const initCommand: Command = {
   },
 };
 
-interface InitPlan {
-  readonly location: string;
-  readonly password: PasswordSource;
+interface InitPlan extends ChosenRepository {
   /** What to write; absent where the configuration exists. */
   readonly draft?: ConfigDraft;
 }
@@ -103,7 +101,8 @@ async function fromFolder(
     repository: { location: chosen.location, password: `file:${written(passwordFile)}` },
   };
   const { resolveLocation } = await import("../config/location.ts");
-  return { location: resolveLocation(chosen.location, home), password: { kind: "file", target: passwordFile }, draft };
+  const password = { kind: "file" as const, target: passwordFile };
+  return { location: resolveLocation(chosen.location, home), password, keeping: {}, draft };
 }
 
 function crmDraft(detected: DetectedCrm, name: string, written: (path: string) => string): ConfigDraft["crm"] {
@@ -135,17 +134,17 @@ function locationBelow(home: string, folder: string, location: string): string {
 /** The password where there is none yet, then the repository. What was made is taken away again when it fails. */
 async function makeRepository(context: Context, plan: InitPlan): Promise<Made> {
   const { door, run } = context;
-  const { location, password: reference } = plan;
+  const { location, password: reference, keeping } = plan;
   const passwordMade = reference.kind === "file" && !existsSync(reference.target);
   if (passwordMade) await writePassword(reference.target);
   try {
     const password = await context.password(reference);
     try {
-      const { id } = await door.createRepository({ location, password }, run);
+      const { id } = await door.createRepository({ location, password, keeping }, run);
       return { password, passwordMade, id };
     } catch (error) {
       if (!isHoldfastError(error, "repository-exists") || passwordMade) throw error;
-      await door.snapshots({ repository: { location, password } }, run); // says so when the password is another
+      await door.snapshots({ repository: { location, password, keeping } }, run); // says so when the password is another
       return { password, passwordMade };
     }
   } catch (error) {

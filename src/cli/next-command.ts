@@ -3,11 +3,12 @@ import type { Context } from "./context.ts";
 
 /** A command to type next, with the options that chose configuration and repository in this one. */
 export function nextCommand({ globals }: Context, ...rest: readonly string[]): string {
-  const { config, repository, passwordFile } = globals;
+  const { config, repository, passwordFile, asOf } = globals;
   const options = [
     ...(config === undefined ? [] : ["--config", config]),
     ...(repository === undefined ? [] : ["--repository", repository]),
     ...(passwordFile === undefined ? [] : ["--password-file", passwordFile]),
+    ...(asOf === undefined ? [] : ["--as-of", asOf]),
   ];
   return shellCommand(["holdfast", ...rest, ...options]);
 }

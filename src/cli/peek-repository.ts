@@ -64,6 +64,7 @@ function writtenRepository(text: string, folder: string): Parameters<typeof choo
   const repository = {
     location: resolveLocation(location, folder),
     password: parseSecretReference(password, folder),
+    keeping: {},
   };
   return { repository, copies: [] };
 }

@@ -103,6 +103,7 @@ function globalOptions({ options }: Words): Option[] {
     new Option("--repository <location>", options.repository),
     new Option("--password-file <file>", options.passwordFile),
     new Option("--crm <name>", options.crm),
+    new Option("--as-of <moment>", options.asOf),
     new Option("--json", options.json),
     new Option("--lang <language>", options.lang).choices(languages),
     new Option("--no-cache", options.noCache),

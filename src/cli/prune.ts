@@ -82,7 +82,7 @@ function badSize(what: string, value: string): HoldfastError {
 
 export function pruneLines({ words, format, output }: Context, report: PruneReport): string[] {
   const texts = words.prune;
-  const { keep, repack, remove, unnamed, due, waiting, total, result, keepMarkedMs: keepMs } = report;
+  const { keep, repack, remove, unnamed, due, waiting, unlocked, total, result, keepMarkedMs: keepMs } = report;
   const line = (text: string, { packs, bytes }: { packs: number; bytes: number }, more: object = {}): string[] =>
     packs === 0 ? [] : [format.fill(text, { packs, bytes, ...more })];
   const lines = [
@@ -98,12 +98,16 @@ export function pruneLines({ words, format, output }: Context, report: PruneRepo
     ...line(texts.repack, repack, { kept: repack.keptBytes }),
     ...line(texts.keep, keep, { waste: report.wasteLeftBytes }),
     ...line(texts.waiting, waiting),
+    ...(unlocked.files > 0 ? [format.fill(texts.unlocked, { ...unlocked })] : []),
   ];
-  if (result === undefined) return [...lines, output.paint("bold", texts.planned)];
+  const locked = result?.locked ?? report.locked;
+  const lockedLines = locked.files > 0 ? [format.fill(texts.locked, { ...locked })] : [];
+  if (result === undefined) return [...lines, ...lockedLines, output.paint("bold", texts.planned)];
   const { deletedPacks, deletedBytes, markedPacks, markedBytes, forLackOfRoom, postponedPacks } = result;
   if (forLackOfRoom) lines.push(texts.forLackOfRoom);
   if (postponedPacks > 0) lines.push(format.fill(texts.postponed, { packs: postponedPacks }));
   if (markedPacks > 0) lines.push(format.fill(texts.marked, { packs: markedPacks, bytes: markedBytes, keepMs }));
+  lines.push(...lockedLines);
   const done = deletedPacks + markedPacks + deletedBytes === 0 ? texts.nothing : texts.done;
   const facts = { packs: deletedPacks, bytes: deletedBytes, ms: report.durationMs };
   lines.push(output.paint("bold", format.fill(done, facts)));

@@ -19,11 +19,11 @@ export const restoreApplyCommand: Command = {
   async run(context, invocation) {
     const waitMs = waitOption(invocation);
     const plan = await context.door.readPlan(invocation.arguments[0] ?? "");
-    const { password } = await context.access(plan.repository.location);
+    const { location: _, ...access } = await context.access(plan.repository.location);
     const confirm = textOption(invocation, "confirm") ?? (await askName(context, plan));
     const input = {
       plan: plan.id,
-      password,
+      ...access,
       limits: await context.limits(),
       crms: (await context.config())?.crms ?? [],
       waitMs,

@@ -70,9 +70,27 @@ const crm = z.strictObject({
   retention: retentionSchema.optional().meta({ description: "In place of the common one, for this CRM alone." }),
 });
 
+const lock = z.strictObject({
+  mode: z
+    .enum(["compliance", "governance"])
+    .meta({ description: "`compliance`: nobody can shorten it; `governance`: only who has the right to bypass it." }),
+  days: z.int().min(1).max(36_500).meta({ description: "For how long what is needed now cannot be destroyed." }),
+});
+
+const parity = z.strictObject({
+  data: z.int().min(1).max(200).meta({ description: "Packs that make a group." }),
+  parity: z.int().min(1).max(50).meta({ description: "How many of a group may be lost." }),
+});
+
 const repository = z.strictObject({
   location: text.meta({ description: "Where backups are kept.", examples: ["./backups"] }),
   password: secret,
+  lock: lock.optional().meta({ description: "Nobody can destroy backups for a while, if the storage can do that." }),
+  cold: text.optional().meta({
+    description: "Class of the storage that bulk data goes to; it may have to be thawed before a restore.",
+    examples: ["GLACIER_IR", "DEEP_ARCHIVE"],
+  }),
+  parity: parity.optional().meta({ description: "Further files from which lost or damaged packs are made anew." }),
 });
 
 const copy = repository.extend({

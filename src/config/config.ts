@@ -1,5 +1,6 @@
 import type { CrmDescription } from "../crm/platform.ts";
 import type { CacheChoice } from "../lib/cache-choice.ts";
+import type { Keeping } from "../lib/keeping.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { RetentionPolicy } from "../lib/retention-policy.ts";
 
@@ -22,6 +23,7 @@ export interface Config {
 export interface RepositoryConfig {
   readonly location: string;
   readonly password: SecretReference;
+  readonly keeping: Keeping;
 }
 
 /** What `holdfast forget` keeps. */

@@ -5,22 +5,27 @@ import { configFromText } from "./load.ts";
 
 const config = configFromText(
   `crm: { name: acme }
-repository: { location: ./backups, password: file:main.txt }
+repository: { location: ./backups, password: file:main.txt, cold: GLACIER_IR }
 copies: [{ name: offsite, location: ../elsewhere, password: file:offsite.txt }]
 `,
   "/srv/acme/holdfast.yaml",
 );
 const choose = (repository?: string, environment: Record<string, string> = {}) =>
   chooseRepository("/srv/acme", environment, repository === undefined ? {} : { repository }, config, "none");
-const main = { location: "/srv/acme/backups", password: { kind: "file", target: "/srv/acme/main.txt" } };
-const copy = { location: "/srv/elsewhere", password: { kind: "file", target: "/srv/acme/offsite.txt" } };
+const main = {
+  location: "/srv/acme/backups",
+  password: { kind: "file", target: "/srv/acme/main.txt" },
+  keeping: { coldClass: "GLACIER_IR" },
+};
+const copy = { location: "/srv/elsewhere", password: { kind: "file", target: "/srv/acme/offsite.txt" }, keeping: {} };
 
 test("a copy is meant by its name or its location, and brings its own password", () => {
   assert.deepEqual(choose(), main);
   assert.deepEqual(choose("offsite"), copy);
   assert.deepEqual(choose("../elsewhere"), copy);
   assert.deepEqual(choose(undefined, { HOLDFAST_REPOSITORY: "/srv/elsewhere" }), copy);
-  assert.deepEqual(choose("./third"), { ...main, location: "/srv/acme/third" });
+  // What is said of one place is not true of another.
+  assert.deepEqual(choose("./third"), { ...main, location: "/srv/acme/third", keeping: {} });
 });
 
 test("a password file that is given goes before the copy's own", () => {

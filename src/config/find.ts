@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { HoldfastError } from "../lib/errors.ts";
+import type { Keeping } from "../lib/keeping.ts";
 import type { Config, SecretReference } from "./config.ts";
 import { resolveLocation } from "./location.ts";
 
@@ -28,6 +29,13 @@ export function findConfig(folder: string, environment: Environment, named: stri
   return places.find((place) => existsSync(place));
 }
 
+export interface ChosenRepository {
+  readonly location: string;
+  readonly password: PasswordSource;
+  /** What the configuration says of the repository at this place; of another it says nothing. */
+  readonly keeping: Keeping;
+}
+
 /**
  * Which repository, and where its password is: flags before the environment (`HOLDFAST_REPOSITORY`,
  * `HOLDFAST_PASSWORD_FILE`) before the configuration. Paths of flags and environment are relative to `folder`. One of
@@ -39,7 +47,7 @@ export function chooseRepository(
   flags: RepositoryFlags,
   config: Pick<Config, "repository" | "copies"> | undefined,
   terminal: "there" | "none",
-): { readonly location: string; readonly password: PasswordSource } {
+): ChosenRepository {
   const named = flags.repository ?? nonEmpty(environment["HOLDFAST_REPOSITORY"]);
   const resolved = named === undefined ? undefined : resolveLocation(named, folder);
   const copy = config?.copies.find(({ name, location }) => name === named || location === resolved);
@@ -48,9 +56,10 @@ export function chooseRepository(
   if (location === undefined) throw new HoldfastError("config-missing", { file: join(folder, "holdfast.yaml") });
   const file = flags.passwordFile ?? nonEmpty(environment["HOLDFAST_PASSWORD_FILE"]);
   const password = file === undefined ? configured?.password : fileReference(resolve(folder, file));
-  if (password !== undefined) return { location, password };
+  const keeping = configured?.location === location ? configured.keeping : {};
+  if (password !== undefined) return { location, password, keeping };
   if (terminal === "none") throw new HoldfastError("config-secret", { problem: "none" });
-  return { location, password: { kind: "terminal" } };
+  return { location, password: { kind: "terminal" }, keeping };
 }
 
 function fileReference(target: string): SecretReference {

@@ -35,7 +35,11 @@ test("fills in what the least configuration leaves out", () => {
         neutralise: [],
       },
     ],
-    repository: { location: "/srv/acme/backups", password: { kind: "file", target: "/srv/acme/password.txt" } },
+    repository: {
+      location: "/srv/acme/backups",
+      password: { kind: "file", target: "/srv/acme/password.txt" },
+      keeping: {},
+    },
     copies: [],
     retention: { byCrm: {} },
     limits: { workers: availableParallelism(), priority: "low" },
@@ -54,7 +58,12 @@ test("reads everything there is to say", () => {
     attachments: [{ table: notes, column: path, folder: store }]
     neutralise: ["UPDATE ir_cron SET active = 0"]
   - { name: two, database: "sqlite:/abs/two.db" }
-repository: { location: "s3:bucket/path", password: "cmd:pass show holdfast" }
+repository:
+  location: s3:bucket/path
+  password: cmd:pass show holdfast
+  lock: { mode: compliance, days: 30 }
+  cold: DEEP_ARCHIVE
+  parity: { data: 10, parity: 2 }
 copies: [{ name: offsite, location: ../elsewhere, password: file:offsite.txt }]
 cache: { use: always, size: 2.5 GB }
 limits: { read: 50MB/s, write: 1.5 GiB/s, workers: 3, priority: normal }
@@ -71,9 +80,13 @@ timezone: Asia/Shanghai
   assert.equal(config.crms[1]?.database, "sqlite:/abs/two.db");
   assert.equal(config.repository.location, "s3:bucket/path");
   assert.deepEqual(config.repository.password, { kind: "cmd", target: "pass show holdfast" });
-  assert.deepEqual(config.copies, [
-    { name: "offsite", location: "/srv/elsewhere", password: { kind: "file", target: "/srv/acme/offsite.txt" } },
-  ]);
+  assert.deepEqual(config.repository.keeping, {
+    lock: { mode: "compliance", days: 30 },
+    coldClass: "DEEP_ARCHIVE",
+    parity: { data: 10, parity: 2 },
+  });
+  const offsite = { kind: "file", target: "/srv/acme/offsite.txt" };
+  assert.deepEqual(config.copies, [{ name: "offsite", location: "/srv/elsewhere", password: offsite, keeping: {} }]);
   assert.deepEqual(config.limits, {
     readBytesPerSecond: 50_000_000,
     writeBytesPerSecond: 1_610_612_736,

@@ -158,6 +158,11 @@ function resolveRepository(written: WrittenConfig["repository"], folder: string)
   return {
     location: resolveLocation(written.location, folder),
     password: parseSecretReference(written.password, folder),
+    keeping: {
+      ...(written.lock && { lock: written.lock }),
+      ...(written.cold !== undefined && { coldClass: written.cold }),
+      ...(written.parity && { parity: written.parity }),
+    },
   };
 }
 

@@ -3,7 +3,7 @@ import type { Repository } from "../repository/repository.ts";
 import { defaultCache } from "../lib/cache-choice.ts";
 import type { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
-import type { Engine, RepositoryAccess } from "./engine.ts";
+import type { Engine, OpenStorageOptions, RepositoryAccess } from "./engine.ts";
 
 /** Opens the repository for one use case; a scope. */
 export async function openFor(
@@ -16,18 +16,19 @@ export async function openFor(
   // Who can do without the config looks whether all is sound: a cache would hide what is not.
   const reading = config === "stand-in" ? "past" : "through";
   const onWait = waitNote(run);
-  const storage = engine.openStorage(access.location, {
-    ...(access.cache && { cache: access.cache }),
+  const how: OpenStorageOptions = {
+    ...(access.keeping && { keeping: access.keeping }),
+    asOf: access.asOf,
     reading,
     onWait,
-  });
+  };
+  const storage = engine.openStorage(access.location, { ...how, ...(access.cache && { cache: access.cache }) });
   try {
     return await openRepository(storage, access.password, {
       signal: run.signal,
       now: run.now,
       host: engine.host,
-      storageForLocks: () =>
-        engine.openStorage(access.location, { cache: { ...defaultCache, use: "never" }, reading, onWait }),
+      storageForLocks: () => engine.openStorage(access.location, { ...how, cache: { ...defaultCache, use: "never" } }),
       config,
       key: engine.keys?.find(access),
     });

@@ -5,6 +5,7 @@ import type { Limits } from "../lib/limits.ts";
 import { lowerPriority } from "../lib/posix.ts";
 import type { Run } from "../lib/run.ts";
 import type { Id } from "../format/tree.ts";
+import type { ProtectReport } from "../repository/protect.ts";
 import { openFor } from "./access.ts";
 import { AttachmentLedger } from "./attachments.ts";
 import { captureConfig, captureDatabases, captureFolders, openMoment, type Capture } from "./backup-parts.ts";
@@ -16,6 +17,7 @@ import { Early } from "./early.ts";
 import { platformNamed, type Engine, type RepositoryAccess } from "./engine.ts";
 import { lockOptions } from "./lock-options.ts";
 import { backupsOf, snapshotTags } from "./points.ts";
+import { protectRepository } from "./protect.ts";
 import { refuseHalfMade } from "./restore-record.ts";
 import { startingPoint } from "./starting-point.ts";
 
@@ -63,6 +65,8 @@ export interface BackupReport {
   readonly storedBytes: number;
   readonly durationMs: number;
   readonly prediction?: BackupPrediction;
+  /** Of a repository with a lock. */
+  readonly lock?: ProtectReport;
   readonly warnings: readonly Warning[];
   /** Warnings that were there at the last *ok* snapshot too. */
   readonly known: readonly Warning[];
@@ -167,13 +171,15 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
     programVersion: engine.program,
     summary: summarise(upload.stats(), folders, rows.readBytes, started, run.now()),
   });
+  const protection = await protectRepository(engine, repository, stored.id, inner);
+  warnings.push(...(protection?.warnings ?? []));
   return {
     type: "backup",
     crm: input.crm.name,
     snapshot: stored.id,
     time: stored.snapshot.time,
     kind: start.kind,
-    outcome,
+    outcome: warnings.length > 0 ? "warning" : "ok",
     ...(manifest.parent && { parent: manifest.parent }),
     ...(manifest.lastFull && { lastFull: manifest.lastFull }),
     rows,
@@ -183,6 +189,7 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
     storedBytes: upload.stats().storedBytes,
     durationMs: run.now().getTime() - started.getTime(),
     prediction,
+    ...(protection && { lock: protection.report }),
     warnings,
     known,
   };

@@ -1,15 +1,18 @@
 import { streamsOf } from "../contents/stream-of.ts";
 import type { Id } from "../format/tree.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import type { Warning } from "../lib/events.ts";
 import type { Limits } from "../lib/limits.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import type { Run } from "../lib/run.ts";
 import type { StoredSnapshot, StreamsOfFolder, Upload } from "../repository/repository.ts";
+import type { ProtectReport } from "../repository/protect.ts";
 import { openFor } from "./access.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
 import { createRepositoryAt } from "./init.ts";
 import { lockOptions } from "./lock-options.ts";
 import { backupsOf, chooseCrm, choosePoint, crmOf, isBackup, isRecord } from "./points.ts";
+import { protectRepository } from "./protect.ts";
 import type { PointName } from "./snapshots.ts";
 
 export interface CopyInput {
@@ -47,6 +50,9 @@ export interface CopyReport {
   readonly blobs: number;
   readonly addedBytes: number;
   readonly storedBytes: number;
+  /** Where the other repository has a lock. */
+  readonly lock?: ProtectReport;
+  readonly warnings: readonly Warning[];
   readonly durationMs: number;
 }
 
@@ -88,6 +94,7 @@ export async function copySnapshots(engine: Engine, input: CopyInput, run: Run):
     blobs: 0,
     addedBytes: 0,
     storedBytes: 0,
+    warnings: [],
     durationMs: 0,
   };
   if (wanted.length > 0) {
@@ -128,6 +135,8 @@ export async function copySnapshots(engine: Engine, input: CopyInput, run: Run):
     const { dataBlobs, treeBlobs, addedBytes, storedBytes } = upload.stats();
     Object.assign(report, { blobs: dataBlobs + treeBlobs, addedBytes, storedBytes });
   }
+  const protection = await protectRepository(engine, to, undefined, { ...run, signal });
+  if (protection !== undefined) Object.assign(report, { lock: protection.report, warnings: protection.warnings });
   return { ...report, durationMs: run.now().getTime() - started.getTime() };
 }
 

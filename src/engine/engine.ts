@@ -3,6 +3,7 @@ import type { DatabaseEngine } from "../database/database.ts";
 import type { RetryOptions } from "../storage/retry.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { CacheChoice } from "../lib/cache-choice.ts";
+import type { Keeping } from "../lib/keeping.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { HoldfastError } from "../lib/errors.ts";
 
@@ -29,6 +30,8 @@ export interface Engine {
 
 export interface OpenStorageOptions {
   readonly cache?: CacheChoice;
+  readonly keeping?: Keeping;
+  readonly asOf?: Date | undefined;
   /** `past`: everything is read from the storage itself, and what is removed still leaves the cache. */
   readonly reading: "through" | "past";
   /** Told before each pause; absent: what failed for a passing reason is not tried again. */
@@ -40,6 +43,9 @@ export interface RepositoryAccess {
   readonly location: string;
   readonly password: string;
   readonly cache?: CacheChoice;
+  readonly keeping?: Keeping;
+  /** As it was then: only to read from. */
+  readonly asOf?: Date;
 }
 
 export function databaseEngineFor(engine: Engine, url: string): DatabaseEngine {

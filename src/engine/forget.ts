@@ -46,6 +46,8 @@ export interface ForgetReport {
   /** Snapshots of reports that go because a newer one holds the same. */
   readonly supersededReports: number;
   readonly warnings: readonly Warning[];
+  /** RFC 3339: until then what is removed can still be found, and cannot be destroyed. */
+  readonly lockedUntil?: string;
   readonly zone: string;
   readonly durationMs: number;
 }
@@ -56,7 +58,8 @@ export async function forget(engine: Engine, input: ForgetInput, run: Run): Prom
   await using repository = await openFor(engine, input.repository, run);
   if (input.mode === "plan") {
     await using _lock = await repository.lock("shared", lockOptions(input, run));
-    return reportOf(await decide(repository, input, run), input, run, started);
+    const decision = await decide(repository, input, run);
+    return reportOf({ ...decision, ...(await lockedOf(repository, decision, run)) }, input, run, started);
   }
   const gone: ForgetRow[] = [];
   await using lock = await lockFor(repository, input, run, gone);
@@ -64,11 +67,19 @@ export async function forget(engine: Engine, input: ForgetInput, run: Run): Prom
   run.report({ type: "phase", phase: "forget", subject: repository.location });
   // The oldest first: cut off anywhere, what is left is what a policy would rather keep.
   const ids = decision.remove.map(({ id }) => id).toReversed();
+  const locked = await lockedOf(repository, decision, run);
   await repository.removeSnapshots([...ids, ...decision.superseded], { signal: run.signal, lock });
-  return reportOf({ ...decision, remove: [...decision.remove, ...gone] }, input, run, started);
+  return reportOf({ ...decision, ...locked, remove: [...decision.remove, ...gone] }, input, run, started);
+}
+
+async function lockedOf(repository: Repository, { remove }: Decision, { signal }: Run) {
+  const ids = remove.map(({ id }) => id);
+  const until = await repository.lockedUntil(ids, signal);
+  return until && { lockedUntil: until.toISOString() };
 }
 
 interface Decision {
+  readonly lockedUntil?: string;
   readonly keep: readonly ForgetRow[];
   readonly remove: readonly ForgetRow[];
   readonly leftAlone: readonly string[];

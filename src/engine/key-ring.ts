@@ -1,6 +1,5 @@
 import type { FoundKey } from "../repository/master-key.ts";
-import type { Storage } from "../storage/storage.ts";
-import type { RepositoryAccess } from "./engine.ts";
+import type { Engine, RepositoryAccess } from "./engine.ts";
 
 /**
  * Master keys that are being worked out, or are. A key is begun as soon as its password is known: scrypt takes another
@@ -13,19 +12,19 @@ export interface KeyRing {
   find(access: RepositoryAccess): Promise<FoundKey> | undefined;
 }
 
-export function createKeyRing(loadStorage: () => Promise<(location: string) => Storage>): KeyRing {
+export function createKeyRing(loadStorage: () => Promise<Engine["openStorage"]>): KeyRing {
   const keys = new Map<string, Promise<FoundKey>>();
-  const nameOf = ({ location, password }: RepositoryAccess) => JSON.stringify([location, password]);
+  const nameOf = ({ location, password, asOf }: RepositoryAccess) => JSON.stringify([location, password, asOf ?? null]);
 
   return {
     async begin(access, signal) {
-      const { location, password } = access;
+      const { location, password, asOf } = access;
       const name = nameOf(access);
       if (password === "" || keys.has(name)) return;
       const begun = Promise.withResolvers<void>();
       const find = async (): Promise<FoundKey> => {
         const [openStorage, masterKey] = await Promise.all([loadStorage(), import("../repository/master-key.ts")]);
-        await using storage = openStorage(location);
+        await using storage = openStorage(location, { asOf, reading: "through" });
         const files = await masterKey.loadKeyFiles(storage, signal);
         const opening = masterKey.openMasterKey(files, storage.location, password, signal);
         begun.resolve();

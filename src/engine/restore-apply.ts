@@ -7,7 +7,7 @@ import type { Run } from "../lib/run.ts";
 import type { CrmDescription } from "../crm/platform.ts";
 import { openFor } from "./access.ts";
 import { addressesFor } from "./database-address.ts";
-import type { Engine } from "./engine.ts";
+import type { Engine, RepositoryAccess } from "./engine.ts";
 import { buildAll, nothingBuilt, type Built } from "./restore-build.ts";
 import { readPlan, type RestorePlan } from "./restore-plan.ts";
 import { prepareRestore, type PrepareInput } from "./restore-prepare.ts";
@@ -24,10 +24,10 @@ import { refuseIfHeld } from "./restore-target.ts";
 import { Staging } from "./staging.ts";
 import type { SwapPlace } from "./swap-database.ts";
 
-export interface RestoreApplyInput {
+/** With how to open the repository that the plan names. */
+export interface RestoreApplyInput extends Omit<RepositoryAccess, "location"> {
   /** Plan id (or a unique beginning of it). */
   readonly plan: string;
-  readonly password: string;
   /** The CRM's name as typed, where the plan asks for it. */
   readonly confirm?: string;
   readonly limits: Limits;
@@ -71,7 +71,7 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
   if (plan.confirm !== undefined && input.confirm !== plan.confirm) {
     throw new HoldfastError("confirm-needed", { name: plan.confirm });
   }
-  await using repository = await openFor(engine, { location: plan.repository.location, password: input.password }, run);
+  await using repository = await openFor(engine, { ...accessOf(input), location: plan.repository.location }, run);
   if (repository.id !== plan.repository.id) throw new HoldfastError("plan-outdated", { path: repository.location });
   await using lock = await repository.lock("shared", { signal: run.signal, now: run.now, waitMs: 0 });
   const inner = { ...run, signal: AbortSignal.any([run.signal, lock.lost]) };
@@ -100,6 +100,10 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
   run.report({ type: "phase", phase: "swap" });
   const done = await swapIn(place, staging.ready());
   return await finish(place, plan, done, built, started, run);
+}
+
+function accessOf({ password, cache, keeping, asOf }: RestoreApplyInput): Omit<RepositoryAccess, "location"> {
+  return { password, ...(cache && { cache }), ...(keeping && { keeping }), ...(asOf && { asOf }) };
 }
 
 async function finish(

@@ -31,6 +31,10 @@ export const errorCodes = [
   "storage-host-unknown", // its key is not among the known ones
   "storage-host-changed",
   "storage-program", // the program that speaks to it is not installed
+  "storage-lock-unsupported", // it can keep nothing from being deleted
+  "storage-no-versions", // it cannot be opened as of a moment
+  "storage-read-only", // it was opened as of a moment
+  "storage-cold", // a file has to be thawed first
   "storage-library", // the library that speaks to it is not installed
   // repository
   "repository-missing",

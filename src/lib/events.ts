@@ -17,7 +17,12 @@ export type Phase =
   | "undo"
   | "forget"
   | "prune"
-  | "repair";
+  | "repair"
+  | "protect"
+  | "parity"
+  | "thaw"
+  | "export"
+  | "import";
 
 export const warningCodes = [
   "file-unreadable",
@@ -48,6 +53,8 @@ export const warningCodes = [
   "lost-schema", // of a database: its rows are there as files only
   "lost-manifest", // what the recovery point said of itself
   "mended", // something was made anew, and nothing of it is lost
+  "lock-ineffective", // a file that should be locked could be deleted; it was put back
+  "lock-failed", // files could not be locked for longer
   "source-unknown-type", // a thing in a folder that is neither file, folder, link nor device
 ] as const;
 export type WarningCode = (typeof warningCodes)[number];
@@ -86,5 +93,6 @@ export const noteCodes = [
   "table-method",
   "stage-kept",
   "rows-without-parent",
+  "waiting-for-thaw",
 ] as const;
 export type NoteCode = (typeof noteCodes)[number];

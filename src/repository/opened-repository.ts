@@ -2,6 +2,7 @@ import { hkdfSync } from "node:crypto";
 import type { RepositoryConfig } from "../format/config-file.ts";
 import type { MasterKey } from "../format/crypto.ts";
 import type { Id } from "../format/tree.ts";
+import { mapBounded } from "../lib/map-bounded.ts";
 import type { Storage } from "../storage/storage.ts";
 import { removeSnapshots, retagSnapshot, type SnapshotChange } from "./change-snapshots.ts";
 import type { LockHost } from "./held-lock.ts";
@@ -9,6 +10,7 @@ import { loadIndexedRepository } from "./indexed-repository.ts";
 import { repositoryKeys } from "./keys.ts";
 import { acquireLock } from "./lock.ts";
 import { makeRoom } from "./make-room.ts";
+import { protect, type ProtectOptions, type ProtectResult } from "./protect.ts";
 import { planPrune } from "./prune.ts";
 import { planRepair } from "./repair.ts";
 import type { RepairOptions, RepairPlan } from "./repair-plan.ts";
@@ -114,6 +116,20 @@ export class OpenedRepository implements Repository {
   planPrune(options: PruneOptions): Promise<PrunePlan> {
     const { storage, masterKey } = this.#parts;
     return planPrune({ storage, key: masterKey }, options);
+  }
+
+  protect(options: ProtectOptions): Promise<ProtectResult | undefined> {
+    const { storage, masterKey } = this.#parts;
+    return protect(storage, masterKey, options);
+  }
+
+  async lockedUntil(ids: readonly Id[], signal: AbortSignal): Promise<Date | undefined> {
+    const { storage } = this.#parts;
+    const times = await mapBounded(ids, storage.traits.connections, async (name) =>
+      storage.retention?.until({ kind: "snapshot", name }, signal),
+    );
+    const last = Math.max(...times.map((time) => time?.getTime() ?? 0));
+    return last > 0 ? new Date(last) : undefined;
   }
 
   verify(options: VerifyOptions): Promise<VerifyReport> {

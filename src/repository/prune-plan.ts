@@ -30,6 +30,14 @@ export interface PackSum {
   readonly bytes: number;
 }
 
+/** Files of any kind that are hidden, in a storage that locks. */
+export interface LockedSum {
+  readonly files: number;
+  readonly bytes: number;
+  /** RFC 3339: when the last of them can be destroyed. */
+  readonly until?: string;
+}
+
 /** Each pack file counts in one of `keep` to `waiting`. */
 export interface PruneSummary {
   readonly snapshots: number;
@@ -46,6 +54,10 @@ export interface PruneSummary {
   readonly due: PackSum;
   /** Marked for deletion, and still kept for a while. */
   readonly waiting: PackSum;
+  /** Hidden by an earlier removal, and locked: their bytes stay until then. */
+  readonly locked: LockedSum;
+  /** Hidden, and locked no longer: to be destroyed. */
+  readonly unlocked: LockedSum;
   /** Not needed, in packs that stay as they are. */
   readonly wasteLeftBytes: number;
 }
@@ -55,6 +67,8 @@ export interface PruneResult extends PackResult {
   readonly forLackOfRoom: boolean;
   /** Packs that were to be written anew, for which there was no room on the disk. */
   readonly postponedPacks: number;
+  /** What is hidden and locked when it is over, what this prune deleted among it. */
+  readonly locked: LockedSum;
   /** Of packs that were read to write them anew. */
   readonly writtenBytes: number;
 }

@@ -6,14 +6,14 @@ import { sealUnpacked } from "../format/unpacked.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import { storedPath } from "../storage/layout.ts";
-import type { Storage } from "../storage/storage.ts";
+import type { HiddenFile, Storage } from "../storage/storage.ts";
 import { DefectList } from "./defects.ts";
 import { rewriteIndex } from "./index-rewrite.ts";
 import { makeRoom } from "./make-room.ts";
 import { PackTable } from "./pack-table.ts";
 import { choosePacks, type PackFate, type PruneChoice } from "./prune-choice.ts";
 import { repack } from "./repack.ts";
-import type { PackSum, PruneOptions, PrunePlan, PruneResult, PruneSummary } from "./prune-plan.ts";
+import type { LockedSum, PackSum, PruneOptions, PrunePlan, PruneResult, PruneSummary } from "./prune-plan.ts";
 import type { Lock } from "./repository.ts";
 import { loadSnapshots } from "./snapshots.ts";
 import { walkUsedBlobs, type UsedBlobs } from "./used-blobs.ts";
@@ -50,6 +50,14 @@ interface Found {
   /** Marked packs that are there: to be deleted now, and later. */
   readonly due: readonly Id[];
   readonly waiting: ReadonlySet<Id>;
+  readonly hidden: Hidden;
+}
+
+/** What removals have hidden in a storage that locks. */
+interface Hidden {
+  readonly locked: LockedSum;
+  /** Locked no longer. */
+  readonly free: readonly HiddenFile[];
 }
 
 export async function planPrune(parts: PrunedParts, options: PruneOptions): Promise<PrunePlan> {
@@ -119,10 +127,29 @@ async function look({ storage, key }: PrunedParts, options: PruneOptions): Promi
   }
   const known = new Set([...due, ...waiting]);
   const unnamed = [...sizes.keys()].filter((id) => !named.has(id) && !known.has(id));
-  return { snapshots: readable.length, state, used, sizes, choice, unnamed, due, waiting };
+  const hidden = await lookAtHidden(storage, options);
+  return { snapshots: readable.length, state, used, sizes, choice, unnamed, due, waiting, hidden };
 }
 
-function summarise({ snapshots, state, used, sizes, choice, unnamed, due, waiting }: Found): PruneSummary {
+async function lookAtHidden({ retention }: Storage, { signal, now }: PruneOptions): Promise<Hidden> {
+  const free: HiddenFile[] = [];
+  let files = 0;
+  let bytes = 0;
+  let last = 0;
+  if (retention !== undefined) {
+    for await (const file of retention.hidden(signal)) {
+      if (file.until === undefined || file.until <= now()) free.push(file);
+      else {
+        files++;
+        bytes += file.size;
+        last = Math.max(last, file.until.getTime());
+      }
+    }
+  }
+  return { locked: { files, bytes, ...(last > 0 && { until: new Date(last).toISOString() }) }, free };
+}
+
+function summarise({ snapshots, state, used, sizes, choice, unnamed, due, waiting, hidden }: Found): PruneSummary {
   const sumOf = (ids: Iterable<Id>): PackSum => {
     const sum = { packs: 0, bytes: 0 };
     for (const id of ids) {
@@ -148,6 +175,8 @@ function summarise({ snapshots, state, used, sizes, choice, unnamed, due, waitin
     unnamed: sumOf(unnamed),
     due: sumOf(due),
     waiting: sumOf(waiting),
+    locked: hidden.locked,
+    unlocked: { files: hidden.free.length, bytes: hidden.free.reduce((sum, { size }) => sum + size, 0) },
     wasteLeftBytes: choice.leftBytes,
   };
 }
@@ -167,6 +196,7 @@ async function applyPrune(
   const result = {
     forLackOfRoom,
     postponedPacks: 0,
+    locked: found.hidden.locked,
     deletedPacks: 0,
     deletedBytes: 0,
     markedPacks: 0,
@@ -186,6 +216,10 @@ async function applyPrune(
   await lock.check(signal);
   const before = new Date(options.now().getTime() - leftoverAgeMs);
   result.deletedBytes += (await storage.traits.removeLeftovers?.(before, signal)) ?? 0;
+  await mapBounded(found.hidden.free, storage.traits.connections, async (file) => {
+    await storage.retention?.destroyHidden(file, signal);
+    result.deletedBytes += file.size;
+  });
   await remove([...found.unnamed, ...found.due]);
 
   const atOnce = options.keepMarkedMs === 0 || forLackOfRoom;
@@ -240,6 +274,7 @@ async function applyPrune(
     });
   }
   await drop(state, ["drop", "repack"]);
+  if (storage.retention !== undefined) result.locked = (await lookAtHidden(storage, options)).locked;
   return result;
 }
 

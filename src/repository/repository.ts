@@ -4,6 +4,7 @@ import type { ByteName } from "../lib/byte-name.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { NativeAttribute } from "../lib/posix.ts";
 import type { Defect } from "./defects.ts";
+import type { ProtectOptions, ProtectResult } from "./protect.ts";
 import type { PruneOptions, PrunePlan } from "./prune-plan.ts";
 import type { RepairOptions, RepairPlan } from "./repair-plan.ts";
 import type { SealedBlobs } from "./upload-messages.ts";
@@ -44,6 +45,10 @@ export interface Repository extends AsyncDisposable {
   planPrune(options: PruneOptions): Promise<PrunePlan>;
   /** What a repair of index or packs would do. */
   planRepair(options: RepairOptions): Promise<RepairPlan>;
+  /** Locks for longer what is needed, where the storage was opened with a lock; else `undefined`. */
+  protect(options: ProtectOptions): Promise<ProtectResult | undefined>;
+  /** Until when the files of these snapshots cannot be destroyed: the last of them; `undefined`: they can be. */
+  lockedUntil(ids: readonly Id[], signal: AbortSignal): Promise<Date | undefined>;
   /** Our own walk of everything. Needs no `index()`, which fails where an index is damaged. */
   verify(options: VerifyOptions): Promise<VerifyReport>;
 }

@@ -61,6 +61,9 @@ export function withCache(storage: Storage, options: CacheOptions): Storage {
       await storage.remove(file, signal);
     },
 
+    ...(storage.retention && { retention: storage.retention }),
+    ...(storage.thaw && { thaw: storage.thaw }),
+
     async [Symbol.asyncDispose]() {
       await cache.close();
       await storage[Symbol.asyncDispose]();

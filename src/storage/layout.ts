@@ -1,12 +1,13 @@
 import type { FileKind, StoredFile } from "./storage.ts";
 
-/** Folder of each kind below the repository, as restic lays it out; packs are spread over 256 folders below `data`. */
+/** Folder of each kind below the repository, as restic lays it out (`parity` is ours: restic leaves it alone); packs are spread over 256 folders below `data`. */
 export const kindFolders: Readonly<Record<Exclude<FileKind, "config">, string>> = {
   key: "keys",
   snapshot: "snapshots",
   index: "index",
   lock: "locks",
   data: "data",
+  parity: "parity",
 };
 
 /** `00` … `ff`: the folders below `data`, by the first two digits of a pack's name. */

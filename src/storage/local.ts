@@ -27,10 +27,11 @@ export function localStorage(path: string): Storage {
       connections: 2,
       freeBytes: (signal) => freeBytes(root, signal),
       removeLeftovers: (before, signal) => removeLeftovers(root, before, signal),
+      parity: "kept",
     },
 
     async create(signal) {
-      const folders = [...Object.values(kindFolders), ...packFolders.map((folder) => `data/${folder}`)];
+      const folders = [...resticFolders, ...packFolders.map((folder) => `data/${folder}`)];
       for (const folder of ["", ...folders]) {
         signal.throwIfAborted();
         await mkdir(join(root, folder), { recursive: true, mode: 0o700 }).catch(rethrow(join(root, folder)));
@@ -43,6 +44,7 @@ export function localStorage(path: string): Storage {
       const target = pathOf(file);
       try {
         if (await isThere(file, target, bytes.length)) return;
+        if (file.kind === "parity") await mkdir(dirname(target), { recursive: true, mode: 0o700 });
         await saveNew(file, target, bytes, direct, signal);
       } catch (error) {
         throw localError(error, target);
@@ -102,6 +104,9 @@ export function localStorage(path: string): Storage {
     },
   };
 }
+
+/** Those that every repository has. */
+const resticFolders = Object.values(kindFolders).filter((folder) => folder !== kindFolders.parity);
 
 /** Of the 256 that packs lie in: enough that Node's four threads are never without work. */
 const foldersAtOnce = 16;

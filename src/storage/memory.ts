@@ -13,7 +13,7 @@ export function memoryStorage(): Storage {
 
   return {
     location: "memory:",
-    traits: { connections: 2 },
+    traits: { connections: 2, parity: "kept" },
 
     async create(signal) {
       signal.throwIfAborted();

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type HoldfastError, isHoldfastError } from "../lib/errors.ts";
-import type { Storage } from "./storage.ts";
+import type { Storage, StorageRetention, StorageThaw } from "./storage.ts";
 
 export interface RetryOptions {
   readonly now: () => Date;
@@ -57,7 +57,27 @@ export function withRetry(storage: Storage, options: RetryOptions): Storage {
     },
 
     remove: (file, signal) => again(signal, () => storage.remove(file, signal)),
+    ...(storage.retention && { retention: retentionAgain(storage.retention, again) }),
+    ...(storage.thaw && { thaw: thawAgain(storage.thaw, again) }),
     [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose](),
+  };
+}
+
+function retentionAgain(retention: StorageRetention, again: Again): StorageRetention {
+  return {
+    lock: retention.lock,
+    until: (file, signal) => again(signal, () => retention.until(file, signal)),
+    extend: (file, until, signal) => again(signal, () => retention.extend(file, until, signal)),
+    tryToDestroy: (file, signal) => again(signal, () => retention.tryToDestroy(file, signal)),
+    hidden: (signal) => retention.hidden(signal),
+    destroyHidden: (file, signal) => again(signal, () => retention.destroyHidden(file, signal)),
+  };
+}
+
+function thawAgain(thaw: StorageThaw, again: Again): StorageThaw {
+  return {
+    state: (file, signal) => again(signal, () => thaw.state(file, signal)),
+    request: (file, days, signal) => again(signal, () => thaw.request(file, days, signal)),
   };
 }
 

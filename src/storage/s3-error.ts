@@ -25,6 +25,8 @@ const names: Readonly<Record<string, ErrorCode>> = {
   BucketAlreadyExists: "storage-denied",
   MethodNotAllowed: "storage-denied",
 
+  InvalidObjectState: "storage-cold",
+
   AuthorizationHeaderMalformed: "storage-region",
   PermanentRedirect: "storage-region",
   IllegalLocationConstraintException: "storage-region",

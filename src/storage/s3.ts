@@ -1,12 +1,17 @@
 import { hash } from "node:crypto";
 import type { Readable } from "node:stream";
-import type { S3Client } from "@aws-sdk/client-s3";
+import type { S3Client, StorageClass } from "@aws-sdk/client-s3";
 import { HoldfastError } from "../lib/errors.ts";
+import { lockedUntil } from "../lib/keeping.ts";
 import { checkedSize, isAnswerTo, readBody, shortError } from "./checked-answer.ts";
 import { isStoredName, kindFolders, storedPath } from "./layout.ts";
 import { isS3Error, type S3Subject, s3Error } from "./s3-error.ts";
+import { s3AsOf } from "./s3-as-of.ts";
 import { parseS3Location, type S3Place } from "./s3-location.ts";
-import type { FileKind, Storage, StoredFile } from "./storage.ts";
+import type { S3Library, S3Request, S3Requests } from "./s3-requests.ts";
+import { destroyEveryVersion, lockMode, s3Retention } from "./s3-retention.ts";
+import { isColdClass, s3Thaw } from "./s3-thaw.ts";
+import type { ByteRange, FileKind, Storage, StorageOpening, StoredFile } from "./storage.ts";
 
 /**
  * A repository in a bucket of S3, or of a server that speaks it, under the keys that restic uses.
@@ -15,24 +20,27 @@ import type { FileKind, Storage, StoredFile } from "./storage.ts";
  *   it can it refuses a name that is there already (`If-None-Match: *`), and is asked before where it cannot.
  * - Who we are comes from where AWS' own programs take it: `AWS_*` in the environment, a profile, the machine's or the
  *   pod's role. The region from the host's name, `AWS_REGION`, or the profile.
+ * - With a lock, each file is stored with a date until which no version of it can be deleted (Object Lock).
  * - The library is loaded with the first request. It neither retries nor waits: that is `retry.ts`.
  */
 export function s3Storage(
   location: string,
   environment: NodeJS.ProcessEnv,
-  timeouts: S3Timeouts = usualTimeouts,
+  { lock, coldClass, now = () => new Date(), ...timeouts }: S3Opening = {},
 ): Storage {
   const place = parseS3Location(location);
   const keyOf = (file: StoredFile): string => `${place.prefix}${storedPath(file)}`;
   let connecting: Promise<Connection> | undefined;
+  /** Until when what was stored here is locked, by key. */
+  const lockedHere = new Map<string, Date>();
   let overwrites: "refused" | "asked" = "refused";
 
   /** Runs one request; what fails is classified. */
-  async function ask<T>(file: StoredFile | undefined, signal: AbortSignal, request: Request<T>): Promise<T> {
+  async function ask<T>(file: StoredFile | undefined, signal: AbortSignal, request: S3Request<T>): Promise<T> {
     signal.throwIfAborted();
     const subject = subjectOf(location, place, file);
     try {
-      connecting ??= connect(place, environment, timeouts);
+      connecting ??= connect(place, environment, { ...usualTimeouts, ...timeouts });
       const { library, client } = await connecting;
       return await request(client, library, { Bucket: place.bucket });
     } catch (error) {
@@ -65,6 +73,7 @@ export function s3Storage(
   /** False when the name is taken; nothing was stored then. */
   const put = (file: StoredFile, bytes: Uint8Array, signal: AbortSignal): Promise<boolean> =>
     ask(file, signal, async (client, { PutObjectCommand }, bucket) => {
+      const until = lock === undefined || file.kind === "lock" ? undefined : lockedUntil(lock, now());
       const command = new PutObjectCommand({
         ...bucket,
         Key: keyOf(file),
@@ -72,43 +81,107 @@ export function s3Storage(
         ContentLength: bytes.length,
         ContentMD5: hash("md5", bytes, "base64"),
         ContentType: "application/octet-stream",
+        ...(lock && until && { ObjectLockMode: lockMode(lock), ObjectLockRetainUntilDate: until }),
+        // A class may have any name; the library knows those of AWS.
+        ...(coldClass !== undefined && file.stream === "bulk" && { StorageClass: coldClass as StorageClass }),
         ...(overwrites === "refused" && { IfNoneMatch: "*" }),
       });
       try {
         await client.send(command, { abortSignal: signal });
+        if (until !== undefined) lockedHere.set(keyOf(file), until);
         return true;
       } catch (error) {
         if (isS3Error(error, "PreconditionFailed", 412)) return false;
+        if (lock !== undefined && isS3Error(error, "InvalidRequest")) throw unlockable(error);
         if (overwrites === "asked" || !isS3Error(error, "NotImplemented", 501)) throw error;
         overwrites = "asked";
         return false;
       }
     });
 
+  /** A bucket cannot be given locks later, by most servers. */
+  const unlockable = (cause: unknown): HoldfastError =>
+    new HoldfastError("storage-lock-unsupported", { location, bucket: place.bucket }, cause);
+
+  const load = async (
+    file: StoredFile,
+    range: ByteRange | undefined,
+    version: string | undefined,
+    signal: AbortSignal,
+  ) =>
+    ask(file, signal, async (client, { GetObjectCommand }, bucket) => {
+      const subject = subjectOf(location, place, file);
+      const Range = range && `bytes=${range.offset}-${range.offset + range.length - 1}`;
+      const command = new GetObjectCommand({
+        ...bucket,
+        Key: keyOf(file),
+        ...(Range && { Range }),
+        ...(version !== undefined && { VersionId: version }),
+      });
+      const answer = await client.send(command, { abortSignal: signal }).catch((error: unknown) => {
+        throw isS3Error(error, "InvalidRange", 416) ? shortError(subject.path) : error;
+      });
+      const body = answer.Body as Readable;
+      // Nobody may be listening yet when a connection breaks.
+      body.on("error", () => undefined);
+      const length = checkedSize(answer.ContentLength, subject.path);
+      if (range && !isAnswerTo(range, answer.ContentRange, length)) {
+        body.destroy();
+        throw shortError(subject.path);
+      }
+      return await readStream(body, length, subject, signal);
+    });
+
+  const close = async (): Promise<void> => {
+    const connected = await connecting?.catch(() => undefined);
+    connected?.client.destroy();
+    connecting = undefined;
+  };
+
+  const requests: S3Requests = { location, place, keyOf, ask };
+  const traits = { connections, parity: "kept" } as const;
+
   return {
     location,
     // As many as restic makes; each may hold one pack in memory.
-    traits: { connections },
+    traits,
+    ...(lock !== undefined && { retention: s3Retention(requests, lock, lockedHere) }),
+    thaw: s3Thaw(requests),
+    asOf: (moment) => s3AsOf({ requests, traits, nameOf: nameIn, load, close }, moment),
 
     create: (signal) =>
-      ask(undefined, signal, async (client, { HeadBucketCommand, CreateBucketCommand }, bucket) => {
-        try {
-          await client.send(new HeadBucketCommand(bucket), { abortSignal: signal });
-        } catch (error) {
-          // A key for a part of the bucket may not see the whole: then the first file tells.
-          if (isS3Error(error, 403)) return;
-          if (!isS3Error(error, "NotFound", "NoSuchBucket", 404)) throw error;
-          await client.send(new CreateBucketCommand(bucket), { abortSignal: signal }).catch((refusal: unknown) => {
-            if (!isS3Error(refusal, "BucketAlreadyOwnedByYou")) throw refusal;
-          });
-        }
-      }),
+      ask(
+        undefined,
+        signal,
+        async (client, { HeadBucketCommand, CreateBucketCommand, GetObjectLockConfigurationCommand }, bucket) => {
+          try {
+            await client.send(new HeadBucketCommand(bucket), { abortSignal: signal });
+            if (lock !== undefined)
+              await client.send(new GetObjectLockConfigurationCommand(bucket), { abortSignal: signal });
+          } catch (error) {
+            if (isS3Error(error, "ObjectLockConfigurationNotFoundError")) throw unlockable(error);
+            // A key for a part of the bucket may not see the whole: then the first file tells.
+            if (isS3Error(error, 403)) return;
+            if (!isS3Error(error, "NotFound", "NoSuchBucket", 404)) throw error;
+            await client
+              .send(
+                new CreateBucketCommand({ ...bucket, ...(lock !== undefined && { ObjectLockEnabledForBucket: true }) }),
+                { abortSignal: signal },
+              )
+              .catch((refusal: unknown) => {
+                if (!isS3Error(refusal, "BucketAlreadyOwnedByYou")) throw refusal;
+              });
+          }
+        },
+      ),
 
     async save(file, bytes, signal) {
       // The library hands the bytes to the socket, which refuses shared memory.
       const own = bytes.buffer instanceof SharedArrayBuffer ? Buffer.from(bytes) : bytes;
       // A server that does not know the condition must not replace the one file whose name is not its contents.
-      if ((file.kind === "config" || overwrites === "asked") && (await isThere(file, own.length, signal))) return;
+      // Where versions are kept, a server may know the condition and not care.
+      const asks = file.kind === "config" || overwrites === "asked" || lock !== undefined;
+      if (asks && (await isThere(file, own.length, signal))) return;
       if (await put(file, own, signal)) return;
       if (await isThere(file, own.length, signal)) return;
       if (await put(file, own, signal)) return;
@@ -126,22 +199,7 @@ export function s3Storage(
         if (range.offset > size) throw shortError(subject.path);
         return Buffer.alloc(0);
       }
-      return ask(file, signal, async (client, { GetObjectCommand }, bucket) => {
-        const Range = range && `bytes=${range.offset}-${range.offset + range.length - 1}`;
-        const command = new GetObjectCommand({ ...bucket, Key: keyOf(file), ...(Range && { Range }) });
-        const answer = await client.send(command, { abortSignal: signal }).catch((error: unknown) => {
-          throw isS3Error(error, "InvalidRange", 416) ? shortError(subject.path) : error;
-        });
-        const body = answer.Body as Readable;
-        // Nobody may be listening yet when a connection breaks.
-        body.on("error", () => undefined);
-        const length = checkedSize(answer.ContentLength, subject.path);
-        if (range && !isAnswerTo(range, answer.ContentRange, length)) {
-          body.destroy();
-          throw shortError(subject.path);
-        }
-        return await readStream(body, length, subject, signal);
-      });
+      return load(file, range, undefined, signal);
     },
 
     stat: sizeOf,
@@ -166,9 +224,10 @@ export function s3Storage(
           });
           return client.send(command, { abortSignal: signal });
         });
-        for (const { Key: key = "", Size: size } of page.Contents ?? []) {
+        for (const { Key: key = "", Size: size, StorageClass: storageClass } of page.Contents ?? []) {
           const name = nameIn(kind, folder, key);
-          if (name !== undefined) yield { name, size: checkedSize(size, location) };
+          const cold = isColdClass(storageClass) && { access: "cold" as const };
+          if (name !== undefined) yield { name, size: checkedSize(size, location), ...cold };
         }
         next = page.IsTruncated === true ? page.NextContinuationToken : undefined;
         if (page.IsTruncated === true && (next === undefined || next === token)) {
@@ -177,27 +236,23 @@ export function s3Storage(
       } while (next !== undefined);
     },
 
-    remove: (file, signal) =>
-      ask(file, signal, async (client, { DeleteObjectCommand }, bucket) => {
+    async remove(file, signal) {
+      if (lock !== undefined && file.kind === "lock" && (await destroyEveryVersion(requests, keyOf(file), signal)))
+        return;
+      await ask(file, signal, async (client, { DeleteObjectCommand }, bucket) => {
         const command = new DeleteObjectCommand({ ...bucket, Key: keyOf(file) });
         await client.send(command, { abortSignal: signal }).catch((error: unknown) => {
           if (!isS3Error(error, "NoSuchKey", "NotFound")) throw error;
         });
-      }),
-
-    async [Symbol.asyncDispose]() {
-      const connected = await connecting?.catch(() => undefined);
-      connected?.client.destroy();
-      connecting = undefined;
+      });
     },
+
+    [Symbol.asyncDispose]: close,
   };
 }
 
-type Library = typeof import("@aws-sdk/client-s3");
-type Request<T> = (client: S3Client, library: Library, bucket: { readonly Bucket: string }) => Promise<T>;
-
 interface Connection {
-  readonly library: Library;
+  readonly library: S3Library;
   readonly client: S3Client;
 }
 
@@ -211,6 +266,9 @@ export interface S3Timeouts {
   /** Without a byte in either direction: a large upload may take as long as it likes. */
   readonly idleMs: number;
 }
+
+/** Timeouts are for tests. */
+type S3Opening = Partial<StorageOpening & S3Timeouts>;
 
 const usualTimeouts: S3Timeouts = { connectMs: 15_000, idleMs: 60_000 };
 const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
@@ -248,7 +306,7 @@ async function connect(
   return { library, client: named === undefined ? make("us-east-1") : client };
 }
 
-async function loadLibrary(): Promise<Library> {
+async function loadLibrary(): Promise<S3Library> {
   try {
     return await import("@aws-sdk/client-s3");
   } catch (error) {

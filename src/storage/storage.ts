@@ -1,3 +1,5 @@
+import type { RetentionLock } from "../lib/keeping.ts";
+
 /**
  * Where a repository's bytes are kept.
  *
@@ -16,12 +18,22 @@
  * - Errors are `HoldfastError`s with a `storage-*` code. A storage only classifies; who retries is `storage/retry.ts`.
  */
 export const fileKinds = ["config", "key", "snapshot", "index", "lock", "data"] as const;
-export type FileKind = (typeof fileKinds)[number];
+/** `parity`: ours, beside what restic knows; only for storages whose `traits.parity` is `kept`. */
+export type FileKind = (typeof fileKinds)[number] | "parity";
 
 export interface StoredFile {
   readonly kind: FileKind;
   /** 64 lower-case hexadecimal digits; the empty string for `config`, of which there is one. */
   readonly name: string;
+  /** Of a pack that is saved: what is in it. Only `bulk` may go to a cold class; absent: it must stay at hand. */
+  readonly stream?: "bulk";
+}
+
+export interface ListedFile {
+  readonly name: string;
+  readonly size: number;
+  /** `cold`: it has to be thawed before it can be read. */
+  readonly access?: "cold";
 }
 
 export interface ByteRange {
@@ -41,6 +53,8 @@ export interface StorageTraits {
    * that nobody wrote to since `before`. Gives their bytes.
    */
   readonly removeLeftovers?: (before: Date, signal: AbortSignal) => Promise<number>;
+  /** Absent: files of the kind `parity` have no place here (a protocol that knows restic's kinds only). */
+  readonly parity?: "kept";
 }
 
 export interface Storage extends AsyncDisposable {
@@ -53,6 +67,60 @@ export interface Storage extends AsyncDisposable {
   load(file: StoredFile, range: ByteRange | undefined, signal: AbortSignal): Promise<Buffer>;
   /** Size in bytes, or `undefined` when there is no such file. */
   stat(file: StoredFile, signal: AbortSignal): Promise<number | undefined>;
-  list(kind: FileKind, signal: AbortSignal): AsyncIterable<{ readonly name: string; readonly size: number }>;
+  list(kind: FileKind, signal: AbortSignal): AsyncIterable<ListedFile>;
   remove(file: StoredFile, signal: AbortSignal): Promise<void>;
+  /** Present where the storage was opened with a lock: see `StorageRetention`. */
+  readonly retention?: StorageRetention;
+  /** Present where files may be cold. */
+  readonly thaw?: StorageThaw;
+  /**
+   * The same place as it was at that moment, to read from: what was hidden or replaced since is there again. Absent: the
+   * storage keeps no versions. Locks can be taken, and are nobody's business; any other change is `storage-read-only`.
+   */
+  readonly asOf?: (moment: Date) => Storage;
+}
+
+/**
+ * Files that nobody can destroy for a while, whatever rights he has: kept by the storage, not by us.
+ *
+ * - `save` locks each file as it stores it, for `lockedUntil`; files of the kind `lock` are not locked.
+ * - `remove` of a locked file hides it: no listing shows it, nothing loads it, and its bytes stay until the time is over.
+ *   `asOf` finds it; `destroyHidden` frees the bytes then.
+ */
+export interface StorageRetention {
+  readonly lock: RetentionLock;
+  /** Until when the file cannot be destroyed; `undefined`: it can be. */
+  until(file: StoredFile, signal: AbortSignal): Promise<Date | undefined>;
+  /** Locks the file at least until then; never for a shorter time than it is. */
+  extend(file: StoredFile, until: Date, signal: AbortSignal): Promise<void>;
+  /** Really tries: what is destroyed by it was not locked. Refusals for whatever reason count as `refused`. */
+  tryToDestroy(file: StoredFile, signal: AbortSignal): Promise<"refused" | "destroyed">;
+  /** What `remove` has hidden. */
+  hidden(signal: AbortSignal): AsyncIterable<HiddenFile>;
+  /** Frees a hidden file's bytes; to be asked for only when its time is over. */
+  destroyHidden(file: HiddenFile, signal: AbortSignal): Promise<void>;
+}
+
+export interface HiddenFile {
+  /** Where it was: `data/ab/…`. */
+  readonly path: string;
+  /** What the storage calls this version of it. */
+  readonly version: string;
+  readonly size: number;
+  /** Absent: it can be destroyed. */
+  readonly until?: Date;
+}
+
+/** Files in a class that is cheap to keep and slow to read: `load` fails with `storage-cold` until they are thawed. */
+export interface StorageThaw {
+  state(file: StoredFile, signal: AbortSignal): Promise<"ready" | "thawing" | "cold">;
+  /** Asks for it, to be readable for so many days. Success when somebody has asked already. */
+  request(file: StoredFile, days: number, signal: AbortSignal): Promise<void>;
+}
+
+/** What a storage that keeps versions, locks or classes is told when it is opened. */
+export interface StorageOpening {
+  readonly lock?: RetentionLock;
+  readonly coldClass?: string;
+  readonly now: () => Date;
 }

@@ -129,6 +129,22 @@ export const en = {
       text: "Storage of the kind `{kind}:` needs the program {program}, which is not installed.",
       hint: "Install OpenSSH's client: `apt-get install openssh-client`.",
     },
+    "storage-lock-unsupported": {
+      text: "{location} cannot keep backups from being deleted[[ (bucket {bucket})]].",
+      hint: "Object Lock is turned on when a bucket is made: choose a new bucket, which `holdfast init` makes with it, or take `lock:` out of holdfast.yaml.",
+    },
+    "storage-no-versions": {
+      text: "{location} keeps no old versions, so it cannot be read as of a moment.",
+      hint: "--as-of needs a bucket with versions (Object Lock turns them on).",
+    },
+    "storage-read-only": {
+      text: "A repository as of a moment is only for reading[[: {path}]].",
+      hint: "Leave out --as-of to change the repository, or copy from it: `holdfast copy --as-of MOMENT`.",
+    },
+    "storage-cold": {
+      text: "A file of the repository is in a cold class and has to be thawed first[[: {path}]].",
+      hint: "`holdfast restore apply PLAN --thaw` asks for what a restore needs, waits for it and goes on.",
+    },
     "storage-library": {
       text: "Storage of the kind `{kind}:` needs a library that is not installed: {library}.",
       hint: "Install it beside Holdfast: `npm install --global {library}@{version}` (without --global where Holdfast was installed so).",
@@ -451,6 +467,9 @@ export const en = {
       "Lost: how the tables of {subject} were defined. Their rows are there as files, and are not restored into a database.",
     "lost-manifest": "What the recovery point said of itself was lost, and is made up from another one: {subject}",
     mended: "Made anew, with nothing lost: {subject}",
+    "lock-ineffective":
+      "{subject} should be locked, and could be deleted all the same. It was put back; check the bucket's Object Lock.",
+    "lock-failed": "{subject} files could not be locked for longer ({detail}).",
     "source-unknown-type": "{subject} is no file, folder, link or device, and was left out.",
   } satisfies Record<WarningCode, string>,
 
@@ -471,6 +490,7 @@ export const en = {
       "A restore was cut off before it changed anything: `holdfast restore apply {plan}` begins it again, `holdfast restore undo {id}` drops what it left.",
     "rows-without-parent":
       "{path}: rows refer to rows that are not there, as they did in the recovery point ({relation}).",
+    "waiting-for-thaw": "{cold} of {total} packs are still cold; looking again in {minutes} min.",
   } satisfies Record<NoteCode, string>,
 
   phases: {
@@ -489,6 +509,11 @@ export const en = {
     undo: "Undoing",
     forget: "Forgetting",
     prune: "Pruning",
+    protect: "Locking",
+    parity: "Writing parity",
+    thaw: "Thawing",
+    export: "Exporting",
+    import: "Importing",
   } satisfies Record<Phase, string>,
   progress: {
     of: "{phase}: {done:bytes} of {total:bytes} ({percent} %)",
@@ -687,6 +712,7 @@ export const en = {
     crm: "which CRM, where there are several",
     json: "answers and events as JSON lines",
     lang: "language of messages: en or zh-CN",
+    asOf: "read the repository as it was at this moment (a bucket that keeps versions)",
     noCache: "read everything from the repository itself, and keep nothing of it on this machine",
     verbose: "say more",
     quiet: "say only what matters",
@@ -1051,6 +1077,7 @@ export const en = {
     done: "{removed:snapshot} removed in {ms:duration}, {kept:snapshot} kept.",
     doneByIds: "{removed:snapshot} removed in {ms:duration}.",
     next: "Their data is still there. To give its space back:",
+    locked: "Locked: until {until:time} nobody can destroy what was removed, and --as-of finds it.",
   },
   hold: {
     held: "Recovery point {id} of {crm}, {time:time}, is held until it is released.",
@@ -1058,6 +1085,12 @@ export const en = {
     released: "Recovery point {id} of {crm}, {time:time}, is not held.",
     newId: "Its id is {id} now.",
   },
+  lock: {
+    holds:
+      "Locked ({mode}) until {until:time} at least: {files:file}, {extended} of them extended now. Tried by deleting {tried}: refused.",
+    modes: { compliance: "compliance", governance: "governance" },
+  },
+
   prune: {
     total: "In the repository: {packs:pack}, {bytes:bytes}, for {snapshots:snapshot} with {trees:tree}.",
     unnamed: "{packs:pack}, {bytes:bytes}: left by an interrupted run, to be deleted",
@@ -1065,6 +1098,8 @@ export const en = {
     remove: "{packs:pack}, {bytes:bytes}: nothing in them is needed",
     repack: "{packs:pack}, {bytes:bytes}: to be written anew, {kept:bytes} of them are needed",
     keep: "{packs:pack}, {bytes:bytes}: stay as they are, with {waste:bytes} of waste",
+    unlocked: "{files:file}, {bytes:bytes}: hidden by earlier removals, no longer locked, to be destroyed",
+    locked: "{files:file}, {bytes:bytes} are hidden and locked: their space comes back by {until:time}.",
     waiting: "{packs:pack}, {bytes:bytes}: marked, and kept for a while yet",
     planned: "This is what a prune would do. Nothing was changed.",
     marked:

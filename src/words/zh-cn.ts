@@ -120,6 +120,22 @@ export const zhCn: Words = {
       text: "`{kind}:` 类型的存储需要程序 {program}，但尚未安装。",
       hint: "请安装 OpenSSH 客户端：`apt-get install openssh-client`。",
     },
+    "storage-lock-unsupported": {
+      text: "{location} 无法防止备份被删除[[（存储桶 {bucket}）]]。",
+      hint: "对象锁定须在创建存储桶时开启：换一个新的存储桶（`holdfast init` 会一并创建并开启），或从 holdfast.yaml 去掉 `lock:`。",
+    },
+    "storage-no-versions": {
+      text: "{location} 不保留旧版本，无法按某一时刻读取。",
+      hint: "--as-of 需要开启版本控制的存储桶（对象锁定会自动开启）。",
+    },
+    "storage-read-only": {
+      text: "按某一时刻打开的仓库只能读取[[：{path}]]。",
+      hint: "要改动仓库请去掉 --as-of，或从中复制：`holdfast copy --as-of 时刻`。",
+    },
+    "storage-cold": {
+      text: "仓库的一个文件处于冷存储类别，须先解冻[[：{path}]]。",
+      hint: "`holdfast restore apply 计划 --thaw` 会申请还原所需的文件，等待就绪后继续。",
+    },
     "storage-library": {
       text: "`{kind}:` 类存储需要的库没有安装：{library}。",
       hint: "请安装到 Holdfast 旁边：`npm install --global {library}@{version}`（如果 Holdfast 不是全局安装的，请去掉 --global）。",
@@ -439,6 +455,8 @@ export const zhCn: Words = {
     "lost-schema": "已丢失：{subject} 的表定义。其行仅以文件形式存在，不会还原到数据库中。",
     "lost-manifest": "恢复点对自身的描述已丢失，已根据另一个恢复点补上：{subject}",
     mended: "已重新生成，没有丢失内容：{subject}",
+    "lock-ineffective": "{subject} 本应锁定，却仍可删除。文件已放回；请检查存储桶的对象锁定。",
+    "lock-failed": "{subject} 个文件无法延长锁定（{detail}）。",
     "source-unknown-type": "{subject} 不是文件、文件夹、链接或设备，已略过。",
   },
 
@@ -457,6 +475,7 @@ export const zhCn: Words = {
     "stage-kept":
       "一次还原在做出任何改动之前被打断：`holdfast restore apply {plan}` 重新开始，`holdfast restore undo {id}` 清除其遗留。",
     "rows-without-parent": "{path}：有些行引用了不存在的行，恢复点中即如此（{relation}）。",
+    "waiting-for-thaw": "{total} 个数据包中还有 {cold} 个未解冻；{minutes} 分钟后再查看。",
   },
 
   phases: {
@@ -475,6 +494,11 @@ export const zhCn: Words = {
     undo: "正在撤销",
     forget: "正在删除恢复点",
     prune: "正在清理",
+    protect: "正在锁定",
+    parity: "正在写入校验数据",
+    thaw: "正在解冻",
+    export: "正在导出",
+    import: "正在导入",
   },
   progress: {
     of: "{phase}：{done:bytes} / {total:bytes}（{percent}%）",
@@ -666,6 +690,7 @@ export const zhCn: Words = {
     crm: "有多个 CRM 时，指定哪一个",
     json: "以 JSON 行输出结果和事件",
     lang: "消息的语言：en 或 zh-CN",
+    asOf: "按该时刻的样子读取仓库（需要保留版本的存储桶）",
     noCache: "一切从仓库本身读取，不在本机留存",
     verbose: "显示更多信息",
     quiet: "只显示重要信息",
@@ -1018,6 +1043,7 @@ export const zhCn: Words = {
     done: "已删除 {removed:snapshot}，用时 {ms:duration}，保留 {kept:snapshot}。",
     doneByIds: "已删除 {removed:snapshot}，用时 {ms:duration}。",
     next: "其数据仍在。要收回空间：",
+    locked: "已锁定：在 {until:time} 之前谁也无法销毁所删除的内容，用 --as-of 可以找到。",
   },
   hold: {
     held: "{crm} 的恢复点 {id}（{time:time}）已保留，直到解除为止。",
@@ -1025,6 +1051,11 @@ export const zhCn: Words = {
     released: "{crm} 的恢复点 {id}（{time:time}）没有被保留。",
     newId: "它现在的 ID 是 {id}。",
   },
+  lock: {
+    holds: "已锁定（{mode}），至少到 {until:time}：{files:file}，本次延长 {extended} 个。试删 {tried} 个：均被拒绝。",
+    modes: { compliance: "合规模式", governance: "治理模式" },
+  },
+
   prune: {
     total: "仓库中有 {packs:pack}，{bytes:bytes}，供 {snapshots:snapshot}（{trees:tree}）使用。",
     unnamed: "{packs:pack}，{bytes:bytes}：中断的运行留下的，将删除",
@@ -1032,6 +1063,8 @@ export const zhCn: Words = {
     remove: "{packs:pack}，{bytes:bytes}：其中的内容都不再需要",
     repack: "{packs:pack}，{bytes:bytes}：将重写，其中 {kept:bytes} 仍需要",
     keep: "{packs:pack}，{bytes:bytes}：保持原样，含 {waste:bytes} 无用数据",
+    unlocked: "{files:file}，{bytes:bytes}：先前删除时已隐藏，锁定已到期，将销毁",
+    locked: "{files:file}，{bytes:bytes} 已隐藏但仍锁定：空间最迟于 {until:time} 收回。",
     waiting: "{packs:pack}，{bytes:bytes}：已标记，还会保留一段时间",
     planned: "以上是清理将要做的事。没有做任何更改。",
     marked: "{packs:pack}，{bytes:bytes} 已移出索引；{keepMs:duration} 之后的清理会删除它们。立即删除：--now",

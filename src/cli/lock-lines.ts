@@ -1,0 +1,12 @@
+import type { BackupReport } from "../engine/backup.ts";
+import type { Format } from "../words/format.ts";
+import type { Words } from "../words/words.ts";
+
+/** Until when nobody can destroy what a repository needs, and how that was tried; nothing when it does not hold. */
+export function lockLines(words: Words, format: Format, report: NonNullable<BackupReport["lock"]>): string[] {
+  const { until, mode, files, extended, proofs } = report;
+  if (until === undefined) return [];
+  return [
+    format.fill(words.lock.holds, { until, mode: words.lock.modes[mode], files, extended, tried: proofs.length }),
+  ];
+}

@@ -1,0 +1,52 @@
+import type { Warning } from "../lib/events.ts";
+import type { Run } from "../lib/run.ts";
+import type { Id } from "../format/tree.ts";
+import type { ProtectReport } from "../repository/protect.ts";
+import type { Repository } from "../repository/repository.ts";
+import type { Engine } from "./engine.ts";
+import { readState, writeState } from "./state.ts";
+
+/** What a run that wrote to a locked repository says at its end. */
+export interface Protection {
+  readonly report: ProtectReport;
+  readonly warnings: readonly Warning[];
+}
+
+/**
+ * Locks for longer what is needed, and proves it. What is learned of files is remembered, so that the storage is asked
+ * once for each; forgetting it costs these requests. `undefined`: this repository has no lock.
+ */
+export async function protectRepository(
+  engine: Engine,
+  repository: Repository,
+  snapshot: Id | undefined,
+  run: Run,
+): Promise<Protection | undefined> {
+  const record = `locked/${repository.id}.json`;
+  const known = knownTimes(await readState(engine, record));
+  run.report({ type: "phase", phase: "protect", subject: repository.location });
+  const result = await repository.protect({
+    signal: run.signal,
+    now: run.now,
+    known,
+    ...(snapshot !== undefined && { snapshot }),
+    onProgress: (doneItems, totalItems) =>
+      run.report({ type: "progress", phase: "protect", doneBytes: 0, doneItems, totalItems }),
+  });
+  if (result === undefined) return undefined;
+  await writeState(engine, record, Object.fromEntries(result.known));
+  const { report } = result;
+  const warnings: Warning[] = report.proofs
+    .filter((proof) => proof.result === "destroyed")
+    .map(({ path }) => ({ code: "lock-ineffective", subject: path }));
+  if (report.failed > 0) {
+    warnings.push({ code: "lock-failed", subject: String(report.failed), detail: report.reason ?? "" });
+  }
+  for (const warning of warnings) run.report({ type: "warning", warning });
+  return { report, warnings };
+}
+
+function knownTimes(value: unknown): ReadonlyMap<string, number> {
+  if (typeof value !== "object" || value === null) return new Map();
+  return new Map(Object.entries(value).filter((entry): entry is [string, number] => typeof entry[1] === "number"));
+}

@@ -1,0 +1,165 @@
+import type { MasterKey } from "../format/crypto.ts";
+import { scanIndex } from "../format/index-scan.ts";
+import type { Id } from "../format/tree.ts";
+import { openUnpacked } from "../format/unpacked.ts";
+import { isHoldfastError } from "../lib/errors.ts";
+import { leastLockedUntil, lockedUntil, type RetentionLock } from "../lib/keeping.ts";
+import { mapBounded } from "../lib/map-bounded.ts";
+import { storedPath } from "../storage/layout.ts";
+import type { Storage, StorageRetention, StoredFile } from "../storage/storage.ts";
+
+export interface ProtectOptions {
+  readonly signal: AbortSignal;
+  readonly now: () => Date;
+  /** A snapshot that was just made: its file is one of those on which the lock is tried. */
+  readonly snapshot?: Id;
+  /** Until when files are locked, in milliseconds since 1970, by their paths, as far as was learned before. */
+  readonly known: ReadonlyMap<string, number>;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+export interface ProtectReport extends RetentionLock {
+  /** Everything that is needed is locked at least until then, RFC 3339. Absent: not everything is. */
+  readonly until?: string;
+  readonly files: number;
+  /** Locked for longer this time. */
+  readonly extended: number;
+  /** Could not be locked. */
+  readonly failed: number;
+  /** Why, of the first of them. */
+  readonly reason?: string;
+  /** Files that the storage was asked to delete for good, and whether it refused as it must. */
+  readonly proofs: readonly LockProof[];
+}
+
+export interface LockProof {
+  readonly path: string;
+  /** `destroyed`: the lock does not hold; the file was put back at once. */
+  readonly result: "refused" | "destroyed";
+}
+
+export interface ProtectResult {
+  readonly report: ProtectReport;
+  /** `known`, as of now. */
+  readonly known: ReadonlyMap<string, number>;
+}
+
+/**
+ * Locks for longer what kept snapshots need: keys, snapshots, indexes, and the packs that an index names. A file that is
+ * not needed any more, or was hidden, is left to the lock that it has. Then tries the lock on some: by deleting them.
+ *
+ * A shared lock is enough: nobody deletes what we lock. `undefined`: the storage was opened without a lock.
+ */
+export async function protect(
+  storage: Storage,
+  key: MasterKey,
+  options: ProtectOptions,
+): Promise<ProtectResult | undefined> {
+  const { retention } = storage;
+  if (retention === undefined) return undefined;
+  const { signal, now, onProgress } = options;
+  const files = await neededFiles(storage, key, signal);
+  const least = leastLockedUntil(retention.lock, now());
+  const until = lockedUntil(retention.lock, now());
+  const known = new Map<string, number>();
+  let extended = 0;
+  let failed = 0;
+  let reason: string | undefined;
+  let earliest = until.getTime();
+  await mapBounded(files, storage.traits.connections, async (file, done) => {
+    const path = storedPath(file);
+    try {
+      let locked = options.known.get(path) ?? (await retention.until(file, signal))?.getTime() ?? 0;
+      if (locked < least.getTime()) {
+        await retention.extend(file, until, signal);
+        locked = until.getTime();
+        extended++;
+      }
+      known.set(path, locked);
+      earliest = Math.min(earliest, locked);
+    } catch (error) {
+      // Gone since it was listed: somebody wrote a new one.
+      if (isHoldfastError(error, "storage-not-found")) return;
+      signal.throwIfAborted();
+      if (!isHoldfastError(error)) throw error;
+      failed++;
+      reason ??= String(error.facts["reason"] ?? error.code);
+    }
+    onProgress?.(done + 1, files.length);
+  });
+  const proofs = await prove(storage, retention, chosenForProof(files, options), signal);
+  const holds = failed === 0 && proofs.every(({ result }) => result === "refused");
+  return {
+    known,
+    report: {
+      ...retention.lock,
+      ...(holds && { until: new Date(earliest).toISOString() }),
+      files: files.length,
+      extended,
+      failed,
+      ...(reason !== undefined && { reason }),
+      proofs,
+    },
+  };
+}
+
+interface NeededFile extends StoredFile {
+  readonly access?: "cold";
+}
+
+async function neededFiles(storage: Storage, key: MasterKey, signal: AbortSignal): Promise<readonly NeededFile[]> {
+  const files: NeededFile[] = [];
+  const kinds = ["config", "key", "snapshot", "index"] as const;
+  for (const kind of storage.traits.parity === "kept" ? [...kinds, "parity" as const] : kinds) {
+    for await (const { name } of storage.list(kind, signal)) files.push({ kind, name });
+  }
+  const named = new Set<Id>();
+  await mapBounded(
+    files.filter(({ kind }) => kind === "index"),
+    storage.traits.connections,
+    async (file) => {
+      const json = openUnpacked(key, await storage.load(file, undefined, signal));
+      scanIndex(json, {
+        pack(id) {
+          named.add(id);
+          return "skip";
+        },
+        blob() {},
+        marked() {},
+      });
+    },
+  );
+  for await (const { name, access } of storage.list("data", signal)) {
+    if (named.has(name)) files.push({ kind: "data", name, ...(access && { access }) });
+  }
+  return files;
+}
+
+/** The new snapshot, and of indexes and of packs another one each time. */
+function chosenForProof(files: readonly NeededFile[], { snapshot, now }: ProtectOptions): readonly StoredFile[] {
+  const inTurn = Math.floor(now().getTime() / 1000);
+  const oneOf = (kind: StoredFile["kind"]): readonly StoredFile[] => {
+    const some = files.filter((file) => file.kind === kind && file.access === undefined);
+    const one = some[inTurn % some.length];
+    return one === undefined ? [] : [one];
+  };
+  const ours = snapshot === undefined ? oneOf("snapshot") : [{ kind: "snapshot", name: snapshot } as const];
+  return [...ours, ...oneOf("index"), ...oneOf("data")];
+}
+
+async function prove(
+  storage: Storage,
+  retention: StorageRetention,
+  files: readonly StoredFile[],
+  signal: AbortSignal,
+): Promise<readonly LockProof[]> {
+  const proofs: LockProof[] = [];
+  for (const file of files) {
+    // Here first: if it can be deleted after all, it must not be lost by that.
+    const bytes = await storage.load(file, undefined, signal);
+    const result = await retention.tryToDestroy(file, signal);
+    if (result === "destroyed") await storage.save(file, bytes, signal);
+    proofs.push({ path: storedPath(file), result });
+  }
+  return proofs;
+}

@@ -1,0 +1,15 @@
+import type { S3Client } from "@aws-sdk/client-s3";
+import type { S3Place } from "./s3-location.ts";
+import type { StoredFile } from "./storage.ts";
+
+export type S3Library = typeof import("@aws-sdk/client-s3");
+export type S3Request<T> = (client: S3Client, library: S3Library, bucket: { readonly Bucket: string }) => Promise<T>;
+
+/** How the parts of the storage on S3 make requests. */
+export interface S3Requests {
+  readonly location: string;
+  readonly place: S3Place;
+  keyOf(file: StoredFile): string;
+  /** Runs one request; what fails is classified. */
+  ask<T>(file: StoredFile | undefined, signal: AbortSignal, request: S3Request<T>): Promise<T>;
+}

@@ -1,0 +1,41 @@
+import { HoldfastError } from "../lib/errors.ts";
+import type { S3Requests } from "./s3-requests.ts";
+
+/** One version of a key: bytes, or the mark that says that it was deleted. */
+export interface S3Version {
+  readonly key: string;
+  readonly version: string;
+  readonly size: number;
+  readonly time: Date;
+  readonly kind: "file" | "marker";
+  /** What a request without a version finds. */
+  readonly isLatest: boolean;
+}
+
+/** All versions of all keys that begin so, those of one key together. */
+export async function* s3Versions(
+  { ask, location }: Pick<S3Requests, "ask" | "location">,
+  prefix: string,
+  signal: AbortSignal,
+): AsyncGenerator<S3Version> {
+  let at: { readonly KeyMarker: string; readonly VersionIdMarker?: string } | undefined;
+  do {
+    const from = at;
+    const page = await ask(undefined, signal, (client, { ListObjectVersionsCommand }, bucket) =>
+      client.send(new ListObjectVersionsCommand({ ...bucket, Prefix: prefix, ...from }), { abortSignal: signal }),
+    );
+    const files = (page.Versions ?? []).map((one) => ({ ...one, kind: "file" as const, size: one.Size ?? 0 }));
+    const markers = (page.DeleteMarkers ?? []).map((one) => ({ ...one, kind: "marker" as const, size: 0 }));
+    for (const { Key: key, VersionId: version, LastModified: time, IsLatest, kind, size } of [...files, ...markers]) {
+      if (key === undefined || version === undefined || time === undefined) continue;
+      yield { key, version, size, time, kind, isLatest: IsLatest === true };
+    }
+    const { NextKeyMarker: key, NextVersionIdMarker: version } = page;
+    at = undefined;
+    if (page.IsTruncated !== true) continue;
+    if (key === undefined || (key === from?.KeyMarker && version === from.VersionIdMarker)) {
+      throw new HoldfastError("storage-failed", { path: location, reason: "ListObjectVersions" });
+    }
+    at = { KeyMarker: key, ...(version !== undefined && { VersionIdMarker: version }) };
+  } while (at !== undefined);
+}
