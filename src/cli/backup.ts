@@ -57,6 +57,7 @@ function reportLines(context: Context, report: BackupReport): string[] {
       tables: rows.tables,
       changed: format.count(rows.changedRows, "row"),
     }),
+    ...methodLines(context, rows.methods),
     format.fill(words.backup.files, {
       files: files.files,
       new: format.number(files.newFiles),
@@ -76,6 +77,14 @@ function reportLines(context: Context, report: BackupReport): string[] {
     lines.push("", words.backup.knownShown, ...warningLines(known, output, words, format));
   } else if (known.length > 0) lines.push("", format.fill(words.backup.known, { count: known.length }));
   return lines;
+}
+
+/** How what changed was found, by how many tables. */
+function methodLines({ words, format }: Context, methods: BackupReport["rows"]["methods"]): string[] {
+  const ways = Object.entries(methods).map(
+    ([method, count]) => `${words.changeMethods[method as keyof typeof methods]} ${format.number(count)}`,
+  );
+  return ways.length === 0 ? [] : [format.fill(words.backup.methods, { ways: ways.join(words.label.comma) })];
 }
 
 /** What was read, what of it had changed, what of that was new to the repository. */

@@ -1,4 +1,5 @@
 import type {
+  ChangeMethod,
   DatabaseEngine,
   DatabaseSnapshot,
   RowBatch,
@@ -68,6 +69,8 @@ export interface DatabaseCapture {
   readonly sincePreviousBytes: number;
   readonly sinceFullBytes: number;
   readonly storedBytes: number;
+  /** How many tables what changed was found in which way; those with nothing to compare with are left out. */
+  readonly methods: Readonly<Partial<Record<ChangeMethod, number>>>;
   readonly warnings: readonly Warning[];
 }
 
@@ -84,7 +87,7 @@ export async function captureDatabase(options: CaptureDatabaseOptions): Promise<
   }
   const told = Map.groupBy(captured, ({ capture }) => capture.method);
   for (const [method, tables] of told) {
-    if (method === undefined) continue;
+    if (method === undefined || method === "read") continue;
     options.report({ type: "note", code: "table-method", facts: { count: tables.length, method } });
   }
   const layouts = captured.map(({ table, capture }) => tableLayout(table, capture));
@@ -120,6 +123,9 @@ export async function captureDatabase(options: CaptureDatabaseOptions): Promise<
     sincePreviousBytes: sum((one) => one.sincePreviousBytes),
     sinceFullBytes: sum((one) => one.sinceFullBytes),
     storedBytes: sum((one) => one.storedBytes) + sink.storedBytes,
+    methods: Object.fromEntries(
+      [...told].flatMap(([method, tables]) => (method === undefined ? [] : [[method, tables.length]])),
+    ),
     warnings: schema.uncovered.map(({ subject, reason }) => ({ code: "not-covered", subject, detail: reason })),
   };
 }

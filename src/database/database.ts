@@ -112,45 +112,42 @@ export interface TableReader {
    */
   read(range: RowRange | OneRow, signal: AbortSignal, targetBytes?: number): AsyncIterable<RowBatch>;
   /**
-   * Sums of all rows, computed by the database itself. Absent: it cannot; `undefined`: it cannot for this table (its
-   * text is in another encoding, say). Then the rows must be read.
+   * Sums computed by the database itself, one for each stretch that is asked for. Absent: it cannot; `undefined`: it cannot
+   * for this table or these stretches (its text is in another encoding, say). Then the rows must be read. Each row is in one
+   * stretch; where the database's order of keys is another one than `keyOrder`, not always in the one that its bytes say.
    */
-  sums?(signal: AbortSignal): Promise<RowSums | undefined>;
+  sums?(stretches: Stretches, what: SumsOf, signal: AbortSignal): Promise<readonly RowSums[] | undefined>;
+  /** The rows of stretches, or their keys alone, in any order. There where `sums` is. */
+  rowsIn?(stretches: Stretches, what: "rows" | "keys", signal: AbortSignal): AsyncIterable<RowBatch>;
   /** What `changes` of a later reader has to know of this moment: opaque, short. Absent or `undefined`: it cannot tell. */
   mark?(signal: AbortSignal): Promise<string | undefined>;
-  /** What changed since the moment of that mark; `undefined` when the mark is of no use any more and all must be read. */
-  changes?(since: ChangesSince, signal: AbortSignal): Promise<TableChanges | undefined>;
+  /** What was written since the moment of that mark; `undefined` when the mark is of no use any more. */
+  changes?(mark: string, signal: AbortSignal): Promise<WrittenRows | undefined>;
 }
 
-export interface ChangesSince {
-  readonly mark: string;
-  /** First keys of the second stretch and of those after it; the first begins before all. */
+/** A table in stretches by its keys: the first begins before all, each other one with its key, up to the next one's. */
+export interface Stretches {
+  /** First keys of the second stretch and of those after it, in order. */
   readonly starts: readonly RowKey[];
-  /** Of which stretches whole rows are summed up too, as a check: those whose index leaves this rest when divided by `auditEvery`. */
-  readonly audit: number;
+  /** Numbers of the stretches that are asked for, ascending; absent: all. */
+  readonly only?: readonly number[];
 }
 
+/** What is summed up; the other sums are 0 then. */
+export type SumsOf = "counts" | "keys" | "rows";
+
+/** Of how many stretches one is compared in full by each backup, as a check on what the database tells. */
 export const auditEvery = 30;
-/** Into how many parts a stretch's keys are sorted by their hashes. */
-export const keyParts = 64;
 
-/** A stretch of a table as it is now: by its sums, rows that are gone are noticed and told. */
-export interface StretchSums {
-  /** Sum of whole rows; 0 where it was not asked for. */
-  readonly rowSum: bigint;
-  /** By the key's hash modulo `keyParts`: how many keys, and the sum of their hashes modulo 2^64. */
-  readonly parts: readonly { readonly keys: number; readonly sum: bigint }[];
-}
+/** How the database tells what changed, best first; the last is to read all. */
+export const changeMethods = ["wal", "xmin", "hash", "read"] as const;
+export type ChangeMethod = (typeof changeMethods)[number];
 
-/** Changes of a table as the database tells them, without giving its rows. */
-export interface TableChanges {
-  readonly method: "xmin";
+/** Rows that were written, as the database tells them without giving all. What is gone it does not tell. */
+export interface WrittenRows {
+  readonly method: "wal" | "xmin";
   /** Rows that are new or may have changed, whole lines in any order. */
   rows(): AsyncIterable<RowBatch>;
-  /** Each stretch as it is now. */
-  stretches(): Promise<readonly StretchSums[]>;
-  /** Keys of all rows as they are now, each a line, in any order. */
-  keys(): AsyncIterable<RowBatch>;
 }
 
 /** One consistent moment of a database; a scope. */

@@ -1,3 +1,4 @@
+import { changeMethods } from "../database/database.ts";
 import type { DatabaseCapture } from "../contents/databases.ts";
 import type { Manifest } from "../contents/manifest.ts";
 import type { SnapshotSummary } from "../format/snapshot.ts";
@@ -24,7 +25,15 @@ export function sumRows(databases: readonly DatabaseCapture[]): BackupReport["ro
     storedBytes: sum((one) => one.storedBytes),
     sincePreviousBytes: sum((one) => one.sincePreviousBytes),
     sinceFullBytes: sum((one) => one.sinceFullBytes),
+    methods: sumMethods(databases),
   };
+}
+
+function sumMethods(databases: readonly DatabaseCapture[]): BackupReport["rows"]["methods"] {
+  const counts = changeMethods.map(
+    (method) => [method, databases.reduce((total, { methods }) => total + (methods[method] ?? 0), 0)] as const,
+  );
+  return Object.fromEntries(counts.filter(([, count]) => count > 0));
 }
 
 export function sumFiles(

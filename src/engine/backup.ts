@@ -1,5 +1,6 @@
 import type { BackupKind, Manifest, Outcome } from "../contents/manifest.ts";
 import type { CrmDescription } from "../crm/platform.ts";
+import type { ChangeMethod } from "../database/database.ts";
 import type { Warning } from "../lib/events.ts";
 import type { Limits } from "../lib/limits.ts";
 import { lowerPriority } from "../lib/posix.ts";
@@ -51,7 +52,13 @@ export interface BackupReport {
   readonly outcome: Outcome;
   readonly parent?: Id;
   readonly lastFull?: Id;
-  readonly rows: Amounts & { readonly tables: number; readonly rows: number; readonly changedRows: number };
+  readonly rows: Amounts & {
+    readonly tables: number;
+    readonly rows: number;
+    readonly changedRows: number;
+    /** How many tables what changed was found in which way; those with nothing to compare with are left out. */
+    readonly methods: Readonly<Partial<Record<ChangeMethod, number>>>;
+  };
   readonly files: Amounts & {
     readonly files: number;
     readonly newFiles: number;

@@ -522,6 +522,12 @@ export const en = {
 
   outcomes: { ok: "ok", warning: "warning", failed: "failed", missed: "missed" },
   kinds: { full: "full", incremental: "incremental", differential: "differential" },
+  changeMethods: {
+    wal: "by the server's summaries of its log:",
+    xmin: "by the transaction that wrote each row:",
+    hash: "by sums that the server computed:",
+    read: "by reading all:",
+  },
   actions: {
     create: "create",
     update: "update",
@@ -946,6 +952,7 @@ export const en = {
     done: "Backup of {crm}, {kind}: {outcome}",
     snapshot: "Recovery point {id}, {time:time}, in {ms:duration}",
     rows: "{rows:row} in {tables:table}, {changed} changed",
+    methods: "Tables whose changes were found {ways}",
     files: "{files:file}: {new} new, {changed} changed, {removed} removed",
     since: "Changed since the previous backup: {previous:bytes}; since the last full: {full:bytes}.",
     stored: "The repository grew by {stored:bytes}.",

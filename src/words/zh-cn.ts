@@ -507,6 +507,12 @@ export const zhCn: Words = {
 
   outcomes: { ok: "正常", warning: "警告", failed: "失败", missed: "错过" },
   kinds: { full: "全量", incremental: "增量", differential: "差异" },
+  changeMethods: {
+    wal: "按服务器的日志摘要",
+    xmin: "按写入各行的事务",
+    hash: "按服务器计算的校验和",
+    read: "全部读取",
+  },
   actions: {
     create: "新建",
     update: "更新",
@@ -919,6 +925,7 @@ export const zhCn: Words = {
     done: "{crm} 的{kind}备份：{outcome}",
     snapshot: "恢复点 {id}，{time:time}，用时 {ms:duration}",
     rows: "{tables:table}共 {rows:row}，变更 {changed}",
+    methods: "找出变更的方式（表数）：{ways}",
     files: "{files:file}：新增 {new}，变更 {changed}，删除 {removed}",
     since: "自上次备份以来变更 {previous:bytes}；自上次全量备份以来变更 {full:bytes}。",
     stored: "仓库增加了 {stored:bytes}。",

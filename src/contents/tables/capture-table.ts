@@ -14,8 +14,8 @@
  */
 import {
   auditEvery,
+  type ChangeMethod,
   type RowBatch,
-  type TableChanges,
   type TableReader,
   type TableSchema,
 } from "../../database/database.ts";
@@ -27,7 +27,7 @@ import { layout, runName } from "../layout.ts";
 import type { BackupKind } from "../manifest.ts";
 import { BaseWriter, OrderError, type WrittenBase } from "./base-writer.ts";
 import { compareRows } from "./compare-rows.ts";
-import { changedRows, type ChangedRow } from "./changed-rows.ts";
+import { type ChangedRow, rowsByHash, rowsByWritten } from "./changed-rows.ts";
 import { cutKeyFrom } from "./cut-hash.ts";
 import { LineWindow } from "./line-window.ts";
 import { Overlay } from "./overlay.ts";
@@ -95,8 +95,8 @@ export interface TableCapture {
   readonly newBase?: "asked" | "first" | "schema" | "unkeyed" | "folded";
   /** The engine's order was not that of keys, so the rows were sorted here. */
   readonly sorted: boolean;
-  /** How the database told what changed; absent: all rows were read. */
-  readonly method?: TableChanges["method"];
+  /** How what changed was found; absent where nothing was compared with. */
+  readonly method?: ChangeMethod;
 }
 
 /**
@@ -189,7 +189,7 @@ interface Result {
   readonly sinceParent: Amount;
   readonly sinceFull: Amount;
   readonly newBase?: NonNullable<TableCapture["newBase"]>;
-  readonly method?: TableChanges["method"];
+  readonly method?: ChangeMethod;
 }
 
 class Capture {
@@ -232,16 +232,30 @@ class Capture {
 
   /** A run from what the database tells of its changes; `undefined`: the rows have to be read. */
   async #told(before: TableBefore): Promise<Result | undefined> {
-    const { options, source, folder, writing } = this.#input;
+    const found = await this.#foundByDatabase(before);
+    return found && (await this.#runOf(before, found.rows, found.method));
+  }
+
+  /** Down the ladder: each way is checked by the one below it, and left for that when something does not add up. */
+  async #foundByDatabase(
+    before: TableBefore,
+  ): Promise<{ readonly rows: readonly ChangedRow[]; readonly method: ChangeMethod } | undefined> {
+    const { options, source, folder } = this.#input;
     const { reader, mark, signal } = options;
-    if (mark === undefined || options.onBatch !== undefined || !reader.changes) return undefined;
-    const starts = before.ranges.flatMap(({ firstKey }) => firstKey ?? []);
+    if (options.onBatch !== undefined || !reader.sums) return undefined;
     const audit = Math.floor(Date.parse(options.time) / 1000) % auditEvery;
-    const changes = await reader.changes({ mark, starts, audit }, signal);
-    if (!changes) return undefined;
-    const counted = { ...changes, rows: () => source.counted(changes.rows()) };
-    const rows = await changedRows(folder, before, counted, audit);
-    if (!rows) return undefined;
+    const input = { folder, before, reader, audit };
+    const changes = mark === undefined ? undefined : await reader.changes?.(mark, signal);
+    if (changes) {
+      const rows = await rowsByWritten(input, { ...changes, rows: () => source.counted(changes.rows()) });
+      if (rows) return { rows, method: changes.method };
+    }
+    const rows = await rowsByHash(input, (batches) => source.counted(batches));
+    return rows && { rows, method: "hash" };
+  }
+
+  async #runOf(before: TableBefore, rows: readonly ChangedRow[], method: ChangeMethod): Promise<Result | undefined> {
+    const { writing } = this.#input;
     const own = new RunWriter(writing);
     const ranges = before.ranges.map((range) => ({ ...range }));
     const tally = new RangeTally(ranges, writing.order);
@@ -254,7 +268,7 @@ class Capture {
     const sinceParent = { entries: own.entries, bytes: own.bytes };
     // A row that changed in several runs is counted in each: without its base there is nothing to compare it with.
     const sinceFull = { entries: own.entries, bytes: before.runBytes + own.bytes };
-    const amounts = { own: ownTree, changed: sinceParent, sinceParent, sinceFull, method: changes.method };
+    const amounts = { own: ownTree, changed: sinceParent, sinceParent, sinceFull, method };
     if (own.entries > 0 && runsOutweigh(writing.sizes, sinceFull.bytes, totalBytes(before.ranges))) return undefined;
     const base = { tree: before.baseTree, partNames: before.partNames, ranges };
     if (before.runs.length < writing.sizes.maxRuns) {
@@ -293,7 +307,8 @@ class Capture {
     const tally = new RangeTally(ranges, writing.order);
     const { sinceBase, sinceParent, baseBytes } = await this.#compare(before, { own, merged, tally });
     const ownTree = await this.#ownTree(own, before);
-    const amounts = { own: ownTree, changed: merged ? sinceBase : sinceParent, sinceParent, sinceFull: sinceBase };
+    const changed = merged ? sinceBase : sinceParent;
+    const amounts = { own: ownTree, changed, sinceParent, sinceFull: sinceBase, method: "read" as const };
     const runBytes = merged ? sinceBase.bytes : before.runBytes + sinceParent.bytes;
     if (own.entries > 0 && runsOutweigh(writing.sizes, runBytes, baseBytes)) {
       // Read again, at the same moment: rows that were unchanged have not been kept.

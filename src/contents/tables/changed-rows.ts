@@ -1,6 +1,6 @@
-import { auditEvery, keyParts, type RowKey, type StretchSums, type TableChanges } from "../../database/database.ts";
+import { auditEvery, type RowKey, type RowSums, type TableReader, type WrittenRows } from "../../database/database.ts";
 import { ParentRows } from "./parent-rows.ts";
-import { countRow, type RangeSums, rowHashes } from "./ranges-file.ts";
+import { countRow, type RangeSums, rowHashes, totalSums } from "./ranges-file.ts";
 import { keyAt, lineEnd, type RowOrder } from "./row-order.ts";
 import { sortedRows } from "./sorted-rows.ts";
 import type { TableFolder } from "./stored-parts.ts";
@@ -16,42 +16,140 @@ export interface ChangedRow {
   readonly now?: Buffer;
 }
 
+/** What is asked of a database about a table that was stored before. */
+export interface ChangedRowsInput {
+  readonly folder: TableFolder;
+  readonly before: TableBefore;
+  readonly reader: TableReader;
+  /** Of which ranges whole rows are compared, as a check: those whose number leaves this rest when divided by `auditEvery`. */
+  readonly audit: number;
+}
+
 /** More than this is read from the table itself: it is held in memory. */
 const mostBytes = 48 << 20;
 
 /**
- * Turns what a database tells of a table's changes into the rows that differ from the snapshot before: rows that are gone
- * are found by the sums of keys of each range, and each step is checked by what the sums must be then. `undefined` when
- * something does not add up or is too much: then the table has to be read.
+ * The rows that differ from the snapshot before, from what the database tells of rows that were written: what is gone shows
+ * in the counts of the ranges, is told by sums of keys, and every thirtieth range is summed up in full. `undefined` when
+ * something does not add up or is too much: then another way has to be taken.
  */
-export async function changedRows(
-  folder: TableFolder,
-  before: TableBefore,
-  changes: TableChanges,
-  audit: number,
+export async function rowsByWritten(
+  input: ChangedRowsInput,
+  changes: WrittenRows,
 ): Promise<readonly ChangedRow[] | undefined> {
+  const { folder, before, reader, audit } = input;
+  const { signal } = folder;
+  const starts = startsOf(before.ranges);
   // Two sessions of the database are at work at once.
-  const [stretches, written] = await Promise.all([changes.stretches(), writtenRows(folder, before, changes)]);
-  if (!written || stretches.length !== before.ranges.length) return undefined;
+  const [counts, written] = await Promise.all([
+    reader.sums?.({ starts }, "counts", signal),
+    writtenRows(folder, before, changes),
+  ]);
+  if (!written || !counts) return undefined;
   const sums = before.ranges.map((range) => ({ ...range }));
   for (const row of written) apply(folder.order, sums, row);
-  const gone = await goneRows(folder, before, { changes, stretches, sums, written });
+  const gone = await goneRows(input, { counts, sums, written });
   if (!gone) return undefined;
   for (const row of gone) apply(folder.order, sums, row);
-  const wrong = sums.some(({ rows, keySum, rowSum }, index) => {
-    const now = stretches[index];
-    if (!now || rows !== keysOf(now) || keySum !== keySumOf(now)) return true;
-    return index % auditEvery === audit && rowSum !== now.rowSum;
-  });
-  if (wrong) return undefined;
-  return [...written, ...gone].toSorted((a, b) => folder.order.compare(a.key, b.key));
+  const only = audited(sums, audit);
+  const full = await reader.sums?.({ starts, only }, "rows", signal);
+  const isWrong =
+    sums.some(({ rows }, index) => rows !== counts[index]?.rows) ||
+    !full ||
+    only.some((index, at) => !sameSums(sums[index], full[at]));
+  return isWrong ? undefined : inOrder(folder.order, [...written, ...gone]);
+}
+
+/**
+ * The rows that differ, where the database sums up the rows of each range and only those that differ are read; every
+ * thirtieth is read whatever its sum says. The database's ranges are in its own order of keys: so long as they hold each row
+ * once, a range with an equal sum holds the rows that are stored, and all others are among those that are read.
+ */
+export async function rowsByHash(
+  { folder, before, reader, audit }: ChangedRowsInput,
+  counted: (batches: ReturnType<NonNullable<TableReader["rowsIn"]>>) => ReturnType<NonNullable<TableReader["rowsIn"]>>,
+): Promise<readonly ChangedRow[] | undefined> {
+  const { order, signal } = folder;
+  const starts = startsOf(before.ranges);
+  if (!reader.rowsIn || before.ranges.length < fewRanges) return undefined;
+  const now = await reader.sums?.({ starts }, "rows", signal);
+  if (!now) return undefined;
+  const differ = new Set(before.ranges.keys().filter((index) => !sameSums(before.ranges[index], now[index])));
+  const only = [...before.ranges.keys()].filter((index) => differ.has(index) || index % auditEvery === audit);
+  if (only.length * 2 > before.ranges.length) return undefined;
+  const present = new LineWalk(
+    order,
+    sortedRows(counted(reader.rowsIn({ starts, only }, "rows", signal)), order, signal),
+  );
+  const changed: ChangedRow[] = [];
+  let bytes = 0;
+  const add = (row: ChangedRow): void => {
+    bytes += (row.before?.length ?? 0) + (row.now?.length ?? 0);
+    changed.push(row);
+  };
+  for (const [first, last] of spans(only)) {
+    for await (const { rows } of storedRanges(folder, before, first, last)) {
+      for (const { key, line } of rows) {
+        for (; (await present.below(key)) !== undefined; present.step()) add({ key: present.key, now: present.copy() });
+        if (present.isAt(key)) {
+          if (!present.line.equals(line)) add({ key, before: Buffer.from(line), now: present.copy() });
+          present.step();
+        } else {
+          add({ key, before: Buffer.from(line) });
+        }
+        if (bytes > mostBytes) return undefined;
+      }
+    }
+  }
+  for (; (await present.below(undefined)) !== undefined; present.step()) {
+    add({ key: present.key, now: present.copy() });
+    if (bytes > mostBytes) return undefined;
+  }
+  return addsUp(order, before.ranges, changed, only, now) ? changed : undefined;
+}
+
+/** Fewer ranges than these are as quickly read. */
+const fewRanges = 4;
+
+/** Whether the ranges that were read, with what changed in them, sum up to what the database says of them. */
+function addsUp(
+  order: RowOrder,
+  ranges: readonly RangeSums[],
+  changed: readonly ChangedRow[],
+  only: readonly number[],
+  now: readonly RowSums[],
+): boolean {
+  const sums = ranges.map((range) => ({ ...range }));
+  for (const row of changed) apply(order, sums, row);
+  const read = new Set(only);
+  // A row whose range the database sees elsewhere may change the sums of a range that was not read.
+  const others = sums.filter((range, index) => !read.has(index) && !sameSums(range, now[index]));
+  if (others.length > 0) return false;
+  const expected = totalSums(now.map((one) => ({ ...one, bytes: 0, firstKey: undefined })));
+  return sameSums(totalSums(sums), expected);
+}
+
+function startsOf(ranges: readonly RangeSums[]): readonly RowKey[] {
+  return ranges.flatMap(({ firstKey }) => firstKey ?? []);
+}
+
+function audited(ranges: readonly RangeSums[], audit: number): readonly number[] {
+  return [...ranges.keys()].filter((index) => index % auditEvery === audit);
+}
+
+function sameSums(a: RowSums | undefined, b: RowSums | undefined): boolean {
+  return a?.rows === b?.rows && a?.keySum === b?.keySum && a?.rowSum === b?.rowSum;
+}
+
+function inOrder(order: RowOrder, rows: readonly ChangedRow[]): readonly ChangedRow[] {
+  return rows.toSorted((a, b) => order.compare(a.key, b.key));
 }
 
 /** New and changed rows beside what they were, in key order. */
 async function writtenRows(
   folder: TableFolder,
   before: TableBefore,
-  changes: TableChanges,
+  changes: WrittenRows,
 ): Promise<readonly ChangedRow[] | undefined> {
   const { order, signal } = folder;
   const parent = await ParentRows.open(folder, before);
@@ -73,34 +171,30 @@ async function writtenRows(
 }
 
 interface Known {
-  readonly changes: TableChanges;
-  readonly stretches: readonly StretchSums[];
+  /** How many rows each range has now. */
+  readonly counts: readonly RowSums[];
   /** What the ranges would be if nothing was gone. */
   readonly sums: readonly RangeSums[];
   readonly written: readonly ChangedRow[];
 }
 
-/** Rows of the snapshot that are gone from ranges where the sums of keys say that some are, in key order. */
+/** Rows of the snapshot that are gone from ranges that have fewer than they would have, in no order. */
 async function goneRows(
-  folder: TableFolder,
-  before: TableBefore,
-  { changes, stretches, sums, written }: Known,
+  { folder, before, reader }: ChangedRowsInput,
+  { counts, sums, written }: Known,
 ): Promise<readonly ChangedRow[] | undefined> {
-  const { order } = folder;
+  const { order, signal } = folder;
   const lacking: number[] = [];
-  for (const [index, { rows, keySum }] of sums.entries()) {
-    const now = stretches[index];
-    if (!now || rows < keysOf(now)) return undefined;
-    if (rows !== keysOf(now) || keySum !== keySumOf(now)) lacking.push(index);
+  for (const [index, { rows }] of sums.entries()) {
+    const now = counts[index]?.rows;
+    if (now === undefined || rows < now) return undefined;
+    if (rows !== now) lacking.push(index);
   }
-  const added = new Map<number, bigint[]>();
-  for (const { key, before: was, now } of written) {
-    if (was || !now) continue;
-    const index = rangeOf(order, before.ranges, key);
-    const hashes = added.get(index) ?? [];
-    hashes.push(rowHashes(order, key, now, 0, now.length).keyHash);
-    added.set(index, hashes);
-  }
+  if (lacking.length === 0) return [];
+  const starts = startsOf(before.ranges);
+  const keySums = await reader.sums?.({ starts, only: lacking }, "keys", signal);
+  if (!keySums || !reader.rowsIn) return undefined;
+  const isNew = new Set(written.flatMap(({ key, before: was }) => (was ? [] : [key])));
   const gone: ChangedRow[] = [];
   const unsolved: number[] = [];
   let bytes = 0;
@@ -110,22 +204,33 @@ async function goneRows(
       gone.push({ key, before: Buffer.from(line) });
     }
   };
+  const sumOf = new Map(lacking.map((index, at) => [index, keySums[at]?.keySum ?? 0n]));
   for (const [first, last] of spans(lacking)) {
     for await (const { index, rows } of storedRanges(folder, before, first, last)) {
-      const now = stretches[index];
-      const found = now && goneFrom(rows, now, added.get(index) ?? []);
-      if (found) take(found);
+      const range = sums[index];
+      const now = counts[index]?.rows ?? 0;
+      const lack =
+        range && subsetOf(rows, range.rows - now, BigInt.asUintN(64, range.keySum - (sumOf.get(index) ?? 0n)));
+      if (lack) take(lack);
       else unsolved.push(index);
       if (bytes > mostBytes) return undefined;
     }
   }
   if (unsolved.length === 0) return gone;
   // Many are gone from one place: the keys that are there have to be asked for.
-  const present = new KeyWalk(order, sortedRows(changes.keys(), order, folder.signal)[Symbol.asyncIterator]());
+  const keys = sortedRows(reader.rowsIn({ starts, only: unsolved }, "keys", signal), order, signal);
+  const present = new LineWalk(order, keys);
   for (const index of unsolved) {
     for await (const { rows } of storedRanges(folder, before, index, index)) {
       const lost: KeyedRow[] = [];
-      for (const row of rows) if (!(await present.has(row.key))) lost.push(row);
+      for (const row of rows) {
+        while ((await present.below(row.key)) !== undefined) {
+          if (!isNew.has(present.key)) return undefined;
+          present.step();
+        }
+        if (present.isAt(row.key)) present.step();
+        else lost.push(row);
+      }
       take(lost);
       if (bytes > mostBytes) return undefined;
     }
@@ -139,43 +244,13 @@ interface KeyedRow {
   readonly hash: bigint;
 }
 
-/**
- * Which of a range's rows are gone, told from sums alone: in each part of its keys a few at most are, and the few whose
- * hashes add up to what the part's sum lacks are found by trying. `undefined`: they are too many for that.
- */
-function goneFrom(
-  rows: readonly KeyedRow[],
-  now: StretchSums,
-  added: readonly bigint[],
-): readonly KeyedRow[] | undefined {
-  const parts = Array.from({ length: keyParts }, () => ({ rows: [] as KeyedRow[], keys: 0, sum: 0n }));
-  const count = (hash: bigint) => {
-    const part = parts[Number(hash & BigInt(keyParts - 1))];
-    if (part) {
-      part.keys++;
-      part.sum += hash;
-    }
-    return part;
-  };
-  for (const row of rows) count(row.hash)?.rows.push(row);
-  for (const hash of added) count(hash);
-  const gone: KeyedRow[] = [];
-  for (const [index, part] of parts.entries()) {
-    const is = now.parts[index];
-    if (!is) return undefined;
-    const lack = part.keys - is.keys;
-    const sum = BigInt.asUintN(64, part.sum - is.sum);
-    if (lack === 0 && sum === 0n) continue;
-    const found = lack === part.rows.length ? part.rows : subsetOf(part.rows, lack, sum);
-    if (!found) return undefined;
-    gone.push(...found);
-  }
-  return gone;
-}
+/** Three are looked for among no more rows than these: the time grows with their square. */
+const mostForThree = 1500;
 
-/** `count` rows whose hashes add up to `sum` modulo 2^64; tried for up to three. */
+/** `count` rows whose hashes add up to `sum` modulo 2^64; tried for up to three, or for all of them. */
 function subsetOf(rows: readonly KeyedRow[], count: number, sum: bigint): readonly KeyedRow[] | undefined {
-  if (count < 1 || count > 3) return undefined;
+  if (count === rows.length) return rows;
+  if (count < 1 || count > 3 || (count === 3 && rows.length > mostForThree)) return undefined;
   const byHash = new Map(rows.map((row) => [row.hash, row]));
   const lastOf = (chosen: readonly KeyedRow[], left: bigint) => {
     const row = byHash.get(BigInt.asUintN(64, left));
@@ -195,17 +270,6 @@ function subsetOf(rows: readonly KeyedRow[], count: number, sum: bigint): readon
     }
   }
   return undefined;
-}
-
-function keysOf({ parts }: StretchSums): number {
-  return parts.reduce((total, { keys }) => total + keys, 0);
-}
-
-function keySumOf({ parts }: StretchSums): bigint {
-  return BigInt.asUintN(
-    64,
-    parts.reduce((total, { sum }) => total + sum, 0n),
-  );
 }
 
 /** Numbers in order as stretches of neighbours: first and last. */
@@ -272,32 +336,55 @@ function apply(order: RowOrder, sums: RangeSums[], { key, before, now }: Changed
   if (now) countRow(range, order, key, now, 0, now.length);
 }
 
-/** Keys that are there, asked for in order. */
-class KeyWalk {
+/** Lines in key order, each looked at until it is stepped over. */
+class LineWalk {
   readonly #order: RowOrder;
   readonly #batches: AsyncIterator<{ readonly lines: Buffer }>;
   #lines: Buffer = Buffer.alloc(0);
   #at = 0;
+  #end = -1;
+  #state: "ahead" | "at" | "over" = "ahead";
+  key: RowKey = "";
 
-  constructor(order: RowOrder, batches: AsyncIterator<{ readonly lines: Buffer }>) {
+  constructor(order: RowOrder, batches: AsyncIterable<{ readonly lines: Buffer }>) {
     this.#order = order;
-    this.#batches = batches;
+    this.#batches = batches[Symbol.asyncIterator]();
   }
 
-  async has(key: RowKey): Promise<boolean> {
-    for (;;) {
-      if (this.#at >= this.#lines.length) {
+  /** The key at hand if it is below this one (`undefined`: whatever it is); `undefined` when it is not, or there is none. */
+  async below(key: RowKey | undefined): Promise<RowKey | undefined> {
+    while (this.#state === "ahead") {
+      if (this.#at < this.#lines.length) this.#look();
+      else {
         const step = await this.#batches.next();
-        if (step.done) return false;
-        this.#lines = step.value.lines;
-        this.#at = 0;
-        continue;
+        if (step.done) this.#state = "over";
+        else [this.#lines, this.#at] = [step.value.lines, 0];
       }
-      const end = lineEnd(this.#lines, this.#at, this.#lines.length);
-      const found = this.#lines.toString("latin1", this.#at, end);
-      if (found === key) return true;
-      if (this.#order.compare(found, key) > 0) return false;
-      this.#at = end + 1;
     }
+    if (this.#state === "over") return undefined;
+    return key === undefined || this.#order.compare(this.key, key) < 0 ? this.key : undefined;
+  }
+
+  isAt(key: RowKey): boolean {
+    return this.#state === "at" && this.key === key;
+  }
+
+  get line(): Buffer {
+    return this.#lines.subarray(this.#at, this.#end);
+  }
+
+  copy(): Buffer {
+    return Buffer.from(this.line);
+  }
+
+  step(): void {
+    this.#at = this.#end + 1;
+    if (this.#state === "at") this.#state = "ahead";
+  }
+
+  #look(): void {
+    this.#end = lineEnd(this.#lines, this.#at, this.#lines.length);
+    this.key = keyAt(this.#order, this.#lines, this.#at, this.#end);
+    this.#state = "at";
   }
 }

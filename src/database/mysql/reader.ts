@@ -5,6 +5,8 @@ import type {
   RowKey,
   RowRange,
   RowSums,
+  Stretches,
+  SumsOf,
   TableReader,
   TableSchema,
 } from "../database.ts";
@@ -16,6 +18,9 @@ import { hashedLine, selectList } from "./line-sql.ts";
 import type { FieldSink, Row } from "./session.ts";
 
 const defaultBatchBytes = 1 << 20;
+/** Stretches that one statement asks for, and keys that one compares. */
+const stretchesAtOnce = 50;
+const orderedAtOnce = 500;
 
 /** Sessions that all see one moment; each is used by one statement at a time. */
 export interface Sessions {
@@ -23,6 +28,12 @@ export interface Sessions {
   readonly hashes: boolean;
   ask(sql: string): Promise<readonly Row[]>;
   stream(sql: string, sink: FieldSink): AsyncGenerator<RowBatch, void>;
+}
+
+/** Keys between two bounds; a stretch begins with its first key and ends before the next one's. */
+interface DatabaseRange extends RowRange {
+  readonly from?: RowKey | undefined;
+  readonly before?: RowKey | undefined;
 }
 
 export class MysqlTableReader implements TableReader {
@@ -57,20 +68,86 @@ export class MysqlTableReader implements TableReader {
     }
   }
 
-  /** MariaDB from 10.8 on has both halves of the row hash. */
-  async sums(signal: AbortSignal, range: RowRange = {}): Promise<RowSums | undefined> {
-    signal.throwIfAborted();
+  /**
+   * MariaDB from 10.8 on has both halves of the row hash. Each stretch is found through the key's index, so it is the
+   * server's own, in its order of keys: `undefined` when starts do not ascend in that.
+   */
+  async sums(stretches: Stretches, what: SumsOf, signal: AbortSignal): Promise<readonly RowSums[] | undefined> {
+    const { starts } = stretches;
+    const { columns: all, keyLength: length } = this.table;
     if (!this.#sessions.hashes) return undefined;
+    if (starts.length > 0 && (length === 0 || !all.slice(0, length).every(isOrdered))) return undefined;
+    if (starts.length > 0 && !(await this.#ascends(starts))) return undefined;
+    const found: RowSums[] = [];
+    for (const some of inGroups(rangesOf(stretches))) {
+      signal.throwIfAborted();
+      const selects = some.map((range) => this.#sumsSql(range, what));
+      for (const [rows, rowSum, hashed, keySum = rowSum] of await this.#sessions.ask(selects.join(" UNION ALL "))) {
+        if (rows !== hashed) return undefined;
+        found.push({ rows: Number(rows), rowSum: modulo(rowSum), keySum: modulo(keySum) });
+      }
+    }
+    return found;
+  }
+
+  async *rowsIn(stretches: Stretches, what: "rows" | "keys", signal: AbortSignal): AsyncGenerator<RowBatch, void> {
+    const columns = what === "rows" ? this.table.columns : this.table.columns.slice(0, this.table.keyLength);
+    const table = { ...this.table, columns };
+    for (const some of inGroups(rangesOf(stretches))) {
+      const selects = some.map((range) => `SELECT ${selectList(table)} FROM ${this.#indexed()}${this.#where(range)}`);
+      const encoder = new LineEncoder(table, defaultBatchBytes);
+      for await (const batch of this.#sessions.stream(selects.join(" UNION ALL "), encoder)) {
+        signal.throwIfAborted();
+        yield batch;
+      }
+    }
+  }
+
+  #sumsSql(range: DatabaseRange, what: SumsOf): string {
+    const from = ` FROM ${this.#indexed()}${this.#where(range)}`;
+    if (what === "counts") return `SELECT COUNT(*),0,COUNT(*),0${from}`;
     const { columns, keyLength } = this.table;
-    const key = hashedLine(columns.slice(0, keyLength));
     // A line that is longer than a packet comes out as NULL, and is then missing in the first sum.
-    const sql =
-      `SELECT COUNT(*),SUM((CRC32(@l:=${hashedLine(columns)})<<32)|CRC32C(@l)),COUNT(@l)` +
-      (keyLength === 0 ? "" : `,SUM((CRC32(@k:=${key})<<32)|CRC32C(@k))`) +
-      ` FROM ${quoteName(this.table.name)}${this.#where(range)}`;
-    const [[rows, rowSum, hashed, keySum = rowSum] = []] = await this.#sessions.ask(sql);
-    if (rows !== hashed) return undefined;
-    return { rows: Number(rows), rowSum: modulo(rowSum), keySum: modulo(keySum) };
+    const sum = (variable: string, line: string) => `SUM((CRC32(${variable}:=${line})<<32)|CRC32C(${variable}))`;
+    const rows = sum("@l", hashedLine(columns));
+    if (keyLength === 0) return `SELECT COUNT(*),${rows},COUNT(@l)${from}`;
+    const keys = sum("@k", hashedLine(columns.slice(0, keyLength)));
+    return what === "keys"
+      ? `SELECT COUNT(*),0,COUNT(@k),${keys}${from}`
+      : `SELECT COUNT(*),${rows},COUNT(@l),${keys}${from}`;
+  }
+
+  /** Whether keys ascend as the server compares them, by the collations of their columns. */
+  async #ascends(starts: readonly RowKey[]): Promise<boolean> {
+    for (let at = 1; at < starts.length; at += orderedAtOnce) {
+      const steps = starts.slice(at, at + orderedAtOnce).map((start, index) => {
+        const before = starts[at + index - 1] ?? "";
+        return this.#comparison(before, start);
+      });
+      const [row] = await this.#sessions.ask(`SELECT ${steps.join(" AND ")}`);
+      if (row?.[0] !== "1") return false;
+    }
+    return true;
+  }
+
+  /** SQL for whether one key is below another. */
+  #comparison(a: RowKey, b: RowKey): string {
+    const { columns, keyLength } = this.table;
+    const [left, right] = [a.split("\t"), b.split("\t")];
+    if (left.length !== keyLength || right.length !== keyLength) throw malformedField(a);
+    const build = (at: number): string => {
+      const column = columns[at];
+      if (!column) return "FALSE";
+      const [value, other] = [left[at] ?? "", right[at] ?? ""].map((field) => comparable(column, field));
+      return `(${value}<${other} OR (${value}=${other} AND ${build(at + 1)}))`;
+    };
+    return build(0);
+  }
+
+  /** For looking up stretches: by the key's index, whatever the statistics say. */
+  #indexed(): string {
+    const index = this.#index === undefined ? "" : ` FORCE INDEX (${quoteName(this.#index)})`;
+    return quoteName(this.table.name) + index;
   }
 
   #source(): string {
@@ -87,12 +164,14 @@ export class MysqlTableReader implements TableReader {
     return this.table.columns.slice(0, this.table.keyLength).map(({ name }) => quoteName(name));
   }
 
-  #where(range: RowRange | OneRow): string {
+  #where(range: DatabaseRange | OneRow): string {
     if ("only" in range) return ` WHERE ${this.#is(range.only)}`;
-    const { after, upTo } = range;
+    const { after, upTo, from, before } = range;
     const conditions = [
       ...(after === undefined ? [] : [this.#beyond(after, ">", ">")]),
       ...(upTo === undefined ? [] : [this.#beyond(upTo, "<", "<=")]),
+      ...(from === undefined ? [] : [this.#beyond(from, ">", ">=")]),
+      ...(before === undefined ? [] : [this.#beyond(before, "<", "<")]),
     ];
     return conditions.length === 0 ? "" : ` WHERE ${conditions.join(" AND ")}`;
   }
@@ -126,6 +205,30 @@ export class MysqlTableReader implements TableReader {
     };
     return build(0);
   }
+}
+
+function rangesOf({ starts, only }: Stretches): readonly DatabaseRange[] {
+  const wanted = only ?? Array.from({ length: starts.length + 1 }, (_, index) => index);
+  return wanted.map((index) => ({ from: index === 0 ? undefined : starts[index - 1], before: starts[index] }));
+}
+
+function inGroups(ranges: readonly DatabaseRange[]): readonly (readonly DatabaseRange[])[] {
+  const groups: (readonly DatabaseRange[])[] = [];
+  for (let at = 0; at < ranges.length; at += stretchesAtOnce) groups.push(ranges.slice(at, at + stretchesAtOnce));
+  return groups;
+}
+
+/** Whether literals of a column's values are in the order that the column has. */
+function isOrdered(column: ColumnSchema): boolean {
+  const kind = columnKind(column);
+  return kind === "integer" || kind === "text" || /^(?:(?:var)?binary|date|datetime|timestamp)\b/i.test(column.type);
+}
+
+/** A value of a key that compares with another one as it would in its column. */
+function comparable(column: ColumnSchema, field: string): string {
+  const value = keyLiteral(column, field);
+  const [, charset, collation] = / character set (\w+) collate (\w+)$/.exec(column.type) ?? [];
+  return charset === undefined ? value : `CONVERT(${value} USING ${charset}) COLLATE ${collation}`;
 }
 
 /** A value of a key as SQL, such that the server may use its index. */

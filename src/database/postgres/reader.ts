@@ -1,21 +1,22 @@
 import type {
-  ChangesSince,
   OneRow,
   RowBatch,
   RowRange,
   RowSums,
-  TableChanges,
+  Stretches,
+  SumsOf,
   TableReader,
   TableSchema,
+  WrittenRows,
 } from "../database.ts";
 import { changesByXmin, type SnapshotMark, tableMark } from "./changes.ts";
 import type { PostgresConnection } from "./connection.ts";
 import { unescaped } from "./field.ts";
 import { quoteName, quoteQualified, quoteText } from "./identifier.ts";
 import { isLargeObjects, largeObjectQuery } from "./large-objects.ts";
-import { hashSql, keyLineSql, lineSql } from "./line-sql.ts";
 import { inTurn } from "./in-turn.ts";
 import { type Stretch, stretchesOf } from "./stretches.ts";
+import { stretchRows, stretchSums } from "./sums.ts";
 
 const defaultTargetBytes = 1024 * 1024;
 
@@ -75,30 +76,29 @@ export class PostgresTableReader implements TableReader {
     return tableMark(this.table, this.#sessions.mark, this.#sessions.keeper);
   }
 
-  async changes(since: ChangesSince): Promise<TableChanges | undefined> {
-    const { keeper, workers } = this.#sessions;
-    const worker = async () => {
-      const [first] = await workers();
-      return first ?? keeper;
-    };
+  async changes(since: string): Promise<WrittenRows | undefined> {
+    const { keeper } = this.#sessions;
+    const worker = async () => (await this.#readers())[0] ?? keeper;
     return await changesByXmin({ table: this.table, mark: await this.mark(), keeper, worker }, since);
   }
 
-  /** Only where the database holds text as lines do. */
-  async sums(): Promise<RowSums | undefined> {
-    const { keeper } = this.#sessions;
-    if (keeper.serverEncoding !== "UTF8" || isLargeObjects(this.table)) return undefined;
-    const row = hashSql(lineSql(this.table.columns));
-    const key = this.table.keyLength === 0 ? "row_hash" : hashSql(keyLineSql(this.table));
-    const [found = []] = await keeper.rows(
-      `SELECT count(*), coalesce(sum(row_hash), 0), coalesce(sum(key_hash), 0)
-       FROM (SELECT row_hash, ${key} AS key_hash FROM (SELECT *, ${row} AS row_hash FROM ONLY ${quoteQualified(this.table)}) AS hashed) AS sums`,
-      [],
-      this.#subject,
-    );
-    const [rows, rowSum, keySum] = found;
-    const sum = (text: string | null | undefined) => BigInt.asUintN(64, BigInt(text ?? 0));
-    return { rows: Number(rows), rowSum: sum(rowSum), keySum: sum(keySum) };
+  async sums(stretches: Stretches, what: SumsOf): Promise<readonly RowSums[] | undefined> {
+    // The whole table is summed up as it lies; the others are set to go by the index.
+    const sessions = stretches.starts.length === 0 ? [this.#sessions.keeper] : await this.#readers();
+    return await stretchSums(this.table, sessions, stretches, what);
+  }
+
+  async *rowsIn(stretches: Stretches, what: "rows" | "keys", signal: AbortSignal): AsyncGenerator<RowBatch, void> {
+    const [first] = await this.#readers();
+    if (!first) return;
+    for await (const batch of stretchRows(this.table, first, stretches, what)) {
+      signal.throwIfAborted();
+      yield batch;
+    }
+  }
+
+  #readers(): Promise<readonly PostgresConnection[]> {
+    return this.#sessions.workers();
   }
 
   get #subject(): string {
