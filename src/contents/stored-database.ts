@@ -43,7 +43,7 @@ export async function openDatabase(
 export type SchemaReader = (reader: BlobReader, root: Tree, signal: AbortSignal) => Promise<DatabaseSchema>;
 
 const readSchema: SchemaReader = async (reader, root, signal) => {
-  const order = { keyLength: 0, compare: () => 0, hash: () => 0n };
+  const order = { keyLength: 0, compare: () => 0, hash: () => 0n, addHash: () => {} };
   const folder = { reader, order, subject: layout.schema, signal };
   return parseSchema((await loadFile(folder, fileNode(folder, root, layout.schema))).toString("utf8"));
 };

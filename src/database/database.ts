@@ -98,6 +98,12 @@ export interface RowSums {
   readonly rowSum: bigint;
 }
 
+/** Sums of the lower and the upper 32 bits of hashes; exact for two million of them. */
+export interface HashSum {
+  low: number;
+  high: number;
+}
+
 /**
  * Reads one table at one moment, in key order (`keyOrder`); unkeyed tables in any order. Where the engine's own order is
  * another one, the rows come in that, and whoever reads sorts them.
@@ -205,6 +211,8 @@ export interface DatabaseEngine {
   check(address: DatabaseAddress, signal: AbortSignal): Promise<DatabaseFindings>;
   /** 64-bit hash of one row's line without LF, the same in every release: sums of it stand in `ranges`. */
   rowHash(line: Buffer, start: number, end: number): bigint;
+  /** Adds it to a sum, without making a number of 64 bits of it: this runs for every row of a CRM. */
+  addRowHash(sum: HashSum, line: Buffer, start: number, end: number): void;
   /** The order of a table's keys as lines hold them: <0, 0, >0. Equal only when the bytes are equal. */
   keyOrder(table: TableSchema): (a: RowKey, b: RowKey) => number;
   /** One field of a line for a person: NULL is `null`, binary `x'…'`. The field is a latin1 string of bytes. */

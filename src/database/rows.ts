@@ -1,4 +1,20 @@
-import type { RowKey, TableReader } from "./database.ts";
+import type { HashSum, RowKey, TableReader } from "./database.ts";
+
+/** The 64 bits of a sum of hashes. */
+export function sumBits({ low, high }: HashSum): bigint {
+  return BigInt.asUintN(64, (BigInt(high) << 32n) + BigInt(low));
+}
+
+/** One hash by itself, by a function that adds hashes up. */
+export function hashOf(
+  add: (sum: HashSum, line: Buffer, start: number, end: number) => void,
+): (line: Buffer, start: number, end: number) => bigint {
+  return (line, start, end) => {
+    const sum = { low: 0, high: 0 };
+    add(sum, line, start, end);
+    return sumBits(sum);
+  };
+}
 
 /** The key of a line: its first `keyLength` fields. `start` and `end` bound the line in `bytes`, without LF. */
 export function keyOf(bytes: Buffer, keyLength: number, start = 0, end = bytes.length): RowKey {

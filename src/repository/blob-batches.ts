@@ -1,5 +1,6 @@
 import type { Transferable } from "node:worker_threads";
 import type { Id } from "../format/tree.ts";
+import { freeMemory } from "../lib/free-memory.ts";
 import { transferable } from "./message-bytes.ts";
 import { blobNumbers, type BlobKind, type BlobsAnswer, type UploadRequest } from "./upload-messages.ts";
 
@@ -46,6 +47,8 @@ export class BlobBatch {
   request(): { readonly request: UploadRequest; readonly transfer: readonly Transferable[] } {
     const bytes = transferable(this.#blobs);
     const lengths = this.#blobs.map((blob) => blob.length);
+    // They were handed over, and stand in `bytes` now.
+    if (this.#blobs.length > 1) for (const blob of this.#blobs) freeMemory(blob);
     return { request: { type: "blobs", kinds: this.#kinds, lengths, bytes }, transfer: [bytes.buffer] };
   }
 

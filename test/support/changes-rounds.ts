@@ -107,7 +107,11 @@ export async function changesRounds(
 }
 
 function withoutMarks(manifest: DatabaseManifest): DatabaseManifest {
-  return { ...manifest, tables: manifest.tables.map(({ mark: _, ...table }) => table) };
+  const tables = manifest.tables.map((table) => {
+    const { mark: _mark, ...rest } = table;
+    return rest;
+  });
+  return { ...manifest, tables };
 }
 
 /** All lines, in the order of bytes: the database's own order may be another one. */

@@ -1,8 +1,8 @@
 import type { RowBatch, RowRange, TableReader, TableSchema } from "../../src/database/database.ts";
 import { compareKeys } from "../../src/database/sqlite/compare-keys.ts";
-import { rowHash } from "../../src/database/sqlite/row-hash.ts";
+import { addRowHash, rowHash } from "../../src/database/sqlite/row-hash.ts";
 
-export const rules = { keyOrder: () => compareKeys, rowHash };
+export const rules = { keyOrder: () => compareKeys, rowHash, addRowHash };
 
 export const contactTable: TableSchema = {
   schema: "main",

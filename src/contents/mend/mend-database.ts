@@ -98,7 +98,7 @@ async function schemaOf(
   { reader, signal }: MendOptions,
   root: NonNullable<Awaited<ReturnType<FolderMender["load"]>>>,
 ): Promise<DatabaseSchema | undefined> {
-  const order = { keyLength: 0, compare: () => 0, hash: () => 0n };
+  const order = { keyLength: 0, compare: () => 0, hash: () => 0n, addHash: () => {} };
   const folder = { reader, order, subject: layout.schema, signal };
   try {
     return parseSchema((await loadFile(folder, fileNode(folder, root, layout.schema))).toString("utf8"));

@@ -1,11 +1,12 @@
 import type { RowKey, TableSchema } from "../../database/database.ts";
+import { sumBits } from "../../database/rows.ts";
 import type { Id, TreeNode } from "../../format/tree.ts";
 import { layout, partName } from "../layout.ts";
 import type { CutKey } from "./cut-hash.ts";
 import { keysHeader } from "./keys-file.ts";
 import { type CutChunk, type CutMark, LineCutter } from "./line-cutter.ts";
-import { emptyRange, type RangeSums, rowHashes } from "./ranges-file.ts";
-import { keyAt, lineEnd, type RowOrder } from "./row-order.ts";
+import { emptyRange, type RangeSums } from "./ranges-file.ts";
+import { ascendsByBytes, keyAt, keyEnd, lineEnd, type RowOrder } from "./row-order.ts";
 import { type BlobSink, RowsWriter, storeFile } from "./rows-writer.ts";
 import type { TableSizes } from "./table-sizes.ts";
 import { type KnownTree, storeTree, virtualFile, virtualFolder } from "./virtual-nodes.ts";
@@ -119,23 +120,35 @@ export class BaseWriter {
   /** Adds the rows' hashes to the range and checks their order; gives their number. */
   #digest(bytes: Buffer, range: RangeSums): number {
     const { order } = this.#options;
+    const { keyLength } = order;
+    const rowSum = { low: 0, high: 0 };
+    const keySum = keyLength === 0 ? rowSum : { low: 0, high: 0 };
     let rows = 0;
-    let keySum = range.keySum;
-    let rowSum = range.rowSum;
+    // Of the row before; none for the first, which is compared with the last of the chunk before.
+    let before = -1;
+    let beforeEnd = -1;
     for (let at = 0; at < bytes.length; rows++) {
       const end = lineEnd(bytes, at, bytes.length);
-      const key = keyAt(order, bytes, at, end);
-      const step = this.#lastKey === undefined ? -1 : order.compare(this.#lastKey, key);
-      if (step > 0 || (step === 0 && order.keyLength > 0)) throw new OrderError();
-      this.#lastKey = key;
-      const { keyHash, rowHash } = rowHashes(order, key, bytes, at, end);
-      keySum += keyHash;
-      rowSum += rowHash;
+      const stop = keyEnd(order, bytes, at, end);
+      const plain = keyLength === 1 && before >= 0 && ascendsByBytes(bytes, before, beforeEnd, at, stop) === "yes";
+      if (!plain) this.#inOrder(bytes, before, beforeEnd, at, stop);
+      order.addHash(rowSum, bytes, at, end);
+      if (keyLength > 0) order.addHash(keySum, bytes, at, stop);
+      before = at;
+      beforeEnd = stop;
       at = end + 1;
     }
-    range.keySum = BigInt.asUintN(64, keySum);
-    range.rowSum = BigInt.asUintN(64, rowSum);
+    this.#lastKey = bytes.toString("latin1", before, beforeEnd);
+    range.keySum = BigInt.asUintN(64, range.keySum + sumBits(keySum));
+    range.rowSum = BigInt.asUintN(64, range.rowSum + sumBits(rowSum));
     return rows;
+  }
+
+  #inOrder(bytes: Buffer, before: number, beforeEnd: number, at: number, stop: number): void {
+    const { order } = this.#options;
+    const last = before < 0 ? this.#lastKey : bytes.toString("latin1", before, beforeEnd);
+    const step = last === undefined ? -1 : order.compare(last, bytes.toString("latin1", at, stop));
+    if (step > 0 || (step === 0 && order.keyLength > 0)) throw new OrderError();
   }
 
   async #finishPart(): Promise<void> {

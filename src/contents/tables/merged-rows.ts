@@ -2,7 +2,7 @@ import type { RowBatch, RowKey, RowRange } from "../../database/database.ts";
 import { damaged } from "../checked.ts";
 import type { KeysFile } from "./keys-file.ts";
 import { Overlay } from "./overlay.ts";
-import { keyAt, lineEnd, lowerBound } from "./row-order.ts";
+import { ascendsByBytes, keyAt, keyEnd, lineEnd, lowerBound } from "./row-order.ts";
 import type { BaseChunk, StoredBase } from "./stored-base.ts";
 import { loadChunk, type TableFolder } from "./stored-parts.ts";
 
@@ -57,19 +57,26 @@ async function* loadedChunks(
 function checkLines(folder: TableFolder, chunk: BaseChunk, lines: Buffer): Buffer {
   const { order, subject } = folder;
   const duplicates = order.keyLength === 0;
+  const textAt = (start: number, end: number) => lines.toString("latin1", start, end);
   let rows = 0;
-  let before: RowKey | undefined;
+  let before = -1;
+  let beforeEnd = -1;
   for (let at = 0; at < lines.length; rows++) {
     const end = lineEnd(lines, at, lines.length);
-    const key = keyAt(order, lines, at, end);
-    const step = before === undefined ? (key === chunk.firstKey ? -1 : 1) : order.compare(before, key);
-    if (step > 0 || (step === 0 && !duplicates)) throw damaged(subject, "order of rows");
-    before = key;
+    const stop = keyEnd(order, lines, at, end);
+    if (before < 0) {
+      if (textAt(at, stop) !== chunk.firstKey) throw damaged(subject, "order of rows");
+    } else if (order.keyLength !== 1 || ascendsByBytes(lines, before, beforeEnd, at, stop) === "no") {
+      const step = order.compare(textAt(before, beforeEnd), textAt(at, stop));
+      if (step > 0 || (step === 0 && !duplicates)) throw damaged(subject, "order of rows");
+    }
+    before = at;
+    beforeEnd = stop;
     at = end + 1;
   }
   if (rows !== chunk.rows) throw damaged(subject, "row count");
-  if (before !== undefined && chunk.nextKey !== undefined) {
-    const step = order.compare(before, chunk.nextKey);
+  if (before >= 0 && chunk.nextKey !== undefined) {
+    const step = order.compare(textAt(before, beforeEnd), chunk.nextKey);
     if (step > 0 || (step === 0 && !duplicates)) throw damaged(subject, "row outside its chunk");
   }
   return lines;

@@ -1,20 +1,21 @@
 import { keyEnd as keyEndOfFields } from "../../database/rows.ts";
-import type { DatabaseEngine, RowKey, TableSchema } from "../../database/database.ts";
+import type { DatabaseEngine, HashSum, RowKey, TableSchema } from "../../database/database.ts";
 
 /** What this layer needs of a database engine. */
-export type RowRules = Pick<DatabaseEngine, "rowHash" | "keyOrder">;
+export type RowRules = Pick<DatabaseEngine, "rowHash" | "addRowHash" | "keyOrder">;
 
 /** The order of a table's lines. A table without a key is ordered by its whole lines, of which equal ones may occur. */
 export interface RowOrder {
   readonly keyLength: number;
   compare(a: RowKey, b: RowKey): number;
   hash(line: Buffer, start: number, end: number): bigint;
+  addHash(sum: HashSum, line: Buffer, start: number, end: number): void;
 }
 
 export function rowOrder(table: TableSchema, rules: RowRules): RowOrder {
   const keys = table.keyLength === 0 ? compareBytes : rules.keyOrder(table);
   const compare = (a: RowKey, b: RowKey): number => (a === b ? 0 : keys(a, b));
-  return { keyLength: table.keyLength, compare, hash: (line, start, end) => rules.rowHash(line, start, end) };
+  return { keyLength: table.keyLength, compare, hash: rules.rowHash, addHash: rules.addRowHash };
 }
 
 /** latin1 strings, so this is the order of bytes. */
@@ -23,6 +24,27 @@ function compareBytes(a: RowKey, b: RowKey): number {
 }
 
 const lineFeed = 10;
+const backslash = 0x5c;
+const minus = 0x2d;
+const integerMark = 0x69; // `i` before SQLite's integers
+
+/**
+ * Whether the key `[b, bEnd)` is above the key `[a, aEnd)`, both of one column, as far as their bytes alone tell: in every
+ * engine's order, keys of one length and one first byte are in the order of their bytes, unless they are negative numbers or
+ * the bytes that differ come after an escape. `no`: it is not, or `compare` has to say.
+ */
+export function ascendsByBytes(bytes: Buffer, a: number, aEnd: number, b: number, bEnd: number): "yes" | "no" {
+  const length = aEnd - a;
+  if (length !== bEnd - b || bytes[a] !== bytes[b] || bytes[a] === minus) return "no";
+  if (bytes[a] === integerMark && (bytes[a + 1] === minus || bytes[b + 1] === minus)) return "no";
+  for (let at = 0; at < length; at++) {
+    const left = bytes[a + at] ?? 0;
+    const right = bytes[b + at] ?? 0;
+    if (left === backslash || right === backslash) return "no";
+    if (left !== right) return left < right ? "yes" : "no";
+  }
+  return "no";
+}
 
 /** Where the key of the line at `start` ends; `end` is the line's end without its LF. Without a key, the whole row is it. */
 export function keyEnd({ keyLength }: RowOrder, bytes: Buffer, start: number, end: number): number {

@@ -18,7 +18,7 @@ import { keyOrder } from "./key-order.ts";
 import { loadMysql } from "./load.ts";
 import { isMysqlUrl } from "./location.ts";
 import { restoreScript } from "./restore-script.ts";
-import { rowHash } from "./row-hash.ts";
+import { addRowHash, rowHash } from "./row-hash.ts";
 
 export const mysqlEngine: DatabaseEngine = {
   name: "mysql",
@@ -26,7 +26,8 @@ export const mysqlEngine: DatabaseEngine = {
   connect: connectMysql,
   load: loadMysql,
   check: checkMysql,
-  rowHash: (line, start, end) => rowHash(line, start, end),
+  rowHash,
+  addRowHash,
   keyOrder,
   readable,
   textOf,

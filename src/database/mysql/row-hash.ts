@@ -1,10 +1,15 @@
+import type { HashSum } from "../database.ts";
+import { hashOf } from "../rows.ts";
+
 /**
  * The 64-bit hash of a row's line, for sums over rows: CRC-32 × 2^32 + CRC-32C of the line with its escapes undone and
  * each NULL as the bytes 7F 4E 4E 7F (valid in any text, so the server mixes them in, and found in none). MariaDB from 10.8 computes both (`CRC32`, `CRC32C`), so that a table is compared without being sent.
  * Together they are a CRC of 64 bits: a change within 64 bits is always seen, any other but once in 2^64. Its
  * values stand in repositories, so it never changes; `row-hash.test.ts` holds it to known values and to the server's.
  */
-export function rowHash(line: Uint8Array, start: number, end: number): bigint {
+export const rowHash = hashOf(addRowHash);
+
+export function addRowHash(sum: HashSum, line: Uint8Array, start: number, end: number): void {
   let crc = -1;
   let castagnoli = -1;
   for (let at = start; at < end;) {
@@ -31,7 +36,8 @@ export function rowHash(line: Uint8Array, start: number, end: number): bigint {
     crc = (ieee[(crc ^ byte) & 255] ?? 0) ^ (crc >>> 8);
     castagnoli = (crc32c[(castagnoli ^ byte) & 255] ?? 0) ^ (castagnoli >>> 8);
   }
-  return (BigInt(~crc >>> 0) << 32n) | BigInt(~castagnoli >>> 0);
+  sum.high += ~crc >>> 0;
+  sum.low += ~castagnoli >>> 0;
 }
 
 /** Whether one of four bytes is a backslash: the well-known test for a zero byte. */

@@ -57,6 +57,8 @@ export class PostgresConnection implements AsyncDisposable {
   readonly serverEncoding: string;
   readonly #client: pg.Client;
   readonly #signal: AbortSignal;
+  /** Memory of batches, used again. */
+  readonly #spare: Buffer[] = [];
 
   private constructor(client: pg.Client, login: Login, path: string, signal: AbortSignal, facts: Row) {
     this.#client = client;
@@ -123,7 +125,7 @@ export class PostgresConnection implements AsyncDisposable {
   }
 
   async *copyOut(sql: string, targetBytes: number, subject: string): AsyncGenerator<RowBatch, void> {
-    const copy = new CopyOut(sql, targetBytes);
+    const copy = new CopyOut(sql, targetBytes, this.#spare);
     this.#client.query(copy);
     let finished = "no";
     try {

@@ -6,6 +6,8 @@ import type { RowBatch } from "../database.ts";
 /** Batches that wait for their reader; above, the server is made to wait. */
 const mostWaiting = 4;
 const slackBytes = 64 * 1024;
+/** What is more than this is not kept for later. */
+const mostSpare = 24;
 
 /**
  * `COPY … TO STDOUT`, read from the socket itself: the driver would make an object of each row. A row comes as a message
@@ -30,10 +32,14 @@ export class CopyOut implements Submittable {
   #failed: unknown;
   #wake: (() => void) | undefined;
 
-  constructor(sql: string, targetBytes: number) {
+  /** Memory that was given back, shared by the copies of one session: it is not left to the garbage collector. */
+  readonly #spare: Buffer[];
+
+  constructor(sql: string, targetBytes: number, spare: Buffer[] = []) {
     this.#sql = sql;
     this.#targetBytes = targetBytes;
-    this.#buffer = Buffer.allocUnsafeSlow(targetBytes + slackBytes);
+    this.#spare = spare;
+    this.#buffer = this.#memory();
   }
 
   submit(connection: Connection): void {
@@ -134,11 +140,21 @@ export class CopyOut implements Submittable {
 
   #flush(): void {
     if (this.#rows === 0) return;
-    this.#batches.push({ lines: this.#buffer.subarray(0, this.#filled), rows: this.#rows });
-    this.#buffer = Buffer.allocUnsafeSlow(this.#targetBytes + slackBytes);
+    const memory = this.#buffer;
+    const release = () => {
+      if (this.#spare.length < mostSpare) this.#spare.push(memory);
+    };
+    this.#batches.push({ lines: memory.subarray(0, this.#filled), rows: this.#rows, release });
+    this.#buffer = this.#memory();
     this.#filled = 0;
     this.#rows = 0;
     this.#awaken();
+  }
+
+  #memory(): Buffer {
+    const size = this.#targetBytes + slackBytes;
+    const spare = this.#spare.pop();
+    return spare !== undefined && spare.length >= size ? spare : Buffer.allocUnsafeSlow(size);
   }
 
   #handOver(rest: Buffer): void {

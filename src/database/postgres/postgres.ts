@@ -15,7 +15,7 @@ import { type Environment, isPostgresUrl } from "./address.ts";
 import { lineField, readable, textOf } from "./field.ts";
 import { keyOrder } from "./key-order.ts";
 import { restoreScript } from "./restore-script.ts";
-import { rowHash } from "./row-hash.ts";
+import { addRowHash, rowHash } from "./row-hash.ts";
 import { postgresHolders, postgresHome } from "./server-home.ts";
 
 export function postgresEngine(environment: Environment): DatabaseEngine {
@@ -39,6 +39,7 @@ export function postgresEngine(environment: Environment): DatabaseEngine {
       return await checkPostgres(connection);
     },
     rowHash,
+    addRowHash,
     keyOrder,
     readable,
     textOf,

@@ -1,10 +1,15 @@
+import type { HashSum } from "../database.ts";
+import { hashOf } from "../rows.ts";
+
 /**
  * The 64-bit hash of a line, as PostgreSQL computes it by `hashtextextended(line COLLATE "C", 0)`: Bob Jenkins' lookup3,
  * which hash-partitioned tables rest on, so that it never changes. Before it is hashed, a line's escapes for control
  * characters (`\t`, `\n`, …) become these characters again, while `\\` and `\N` stay: so the database gets the
  * same text from a value by one `replace` (`line-sql.ts`).
  */
-export function rowHash(line: Uint8Array, start: number, end: number): bigint {
+export const rowHash = hashOf(addRowHash);
+
+export function addRowHash(sum: HashSum, line: Uint8Array, start: number, end: number): void {
   let a = seed(end - start);
   let b = a;
   let c = a;
@@ -46,9 +51,9 @@ export function rowHash(line: Uint8Array, start: number, end: number): bigint {
   if (escapes !== 0) {
     const plain = withControls(line, start, end);
     // What is left of backslashes there, `\\` and `\N`, stands for itself.
-    if (plain) return rowHash(plain, 0, plain.length);
+    if (plain) return addRowHash(sum, plain, 0, plain.length);
   }
-  return finish(a, b, c);
+  finish(sum, a, b, c);
 }
 
 const backslash = 0x5c;
@@ -104,7 +109,7 @@ function seed(length: number): number {
   return (0x9e3779b9 + length + 3_923_095) | 0;
 }
 
-function finish(first: number, second: number, third: number): bigint {
+function finish(sum: HashSum, first: number, second: number, third: number): void {
   let a = first;
   let b = second;
   let c = third;
@@ -115,5 +120,6 @@ function finish(first: number, second: number, third: number): bigint {
   a = ((a ^ c) - ((c << 4) | (c >>> 28))) | 0;
   b = ((b ^ a) - ((a << 14) | (a >>> 18))) | 0;
   c = ((c ^ b) - ((b << 24) | (b >>> 8))) | 0;
-  return (BigInt(b >>> 0) << 32n) | BigInt(c >>> 0);
+  sum.high += b >>> 0;
+  sum.low += c >>> 0;
 }

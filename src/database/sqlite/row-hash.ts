@@ -1,3 +1,6 @@
+import type { HashSum } from "../database.ts";
+import { hashOf } from "../rows.ts";
+
 /**
  * A fast 64-bit hash of a row's line, for sums over ranges of rows; not cryptographic. Its values stand in repositories,
  * so it never changes; `row-hash.test.ts` holds it to known values.
@@ -8,7 +11,9 @@
  * `high = finish(high + low)`, where `finish` is the last step of MurmurHash3 for 32 bits. The constants are MurmurHash3's.
  * A million rows of 130 bytes, hashed and summed, take 0.15 s.
  */
-export function rowHash(line: Uint8Array, start: number, end: number): bigint {
+export const rowHash = hashOf(addRowHash);
+
+export function addRowHash(sum: HashSum, line: Uint8Array, start: number, end: number): void {
   const length = end - start;
   let low = seedLow ^ length;
   let high = seedHigh ^ length;
@@ -28,7 +33,8 @@ export function rowHash(line: Uint8Array, start: number, end: number): bigint {
   }
   low = finish(low ^ ((high << 16) | (high >>> 16)));
   high = finish((high + low) | 0);
-  return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+  sum.low += low >>> 0;
+  sum.high += high >>> 0;
 }
 
 /** "HOLD" and "FAST" in ASCII. */

@@ -22,7 +22,7 @@ import { isSqliteUrl, sqliteDataSuffixes, sqliteFileSuffixes, sqlitePath } from 
 import { databaseUsers } from "./open-by.ts";
 import { lineField, readable, textOf } from "./readable.ts";
 import { restoreScript } from "./restore-script.ts";
-import { rowHash } from "./row-hash.ts";
+import { addRowHash, rowHash } from "./row-hash.ts";
 
 export const sqliteEngine: DatabaseEngine = {
   name: "sqlite",
@@ -31,6 +31,7 @@ export const sqliteEngine: DatabaseEngine = {
   load: ({ url }, schema, tables, { signal }) => loadSqlite(url, schema, tables, signal),
   check: ({ url }, signal) => checkSqlite(url, signal),
   rowHash,
+  addRowHash,
   keyOrder: () => compareKeys,
   readable,
   textOf,
