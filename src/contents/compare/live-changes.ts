@@ -2,14 +2,15 @@ import { auditEvery, type TableReader } from "../../database/database.ts";
 import { told } from "../../lib/told.ts";
 import type { BlobReader } from "../../repository/repository.ts";
 import { damaged } from "../checked.ts";
-import { changedRows, type ChangedRow } from "../tables/changed-rows.ts";
+import type { ChangedRow } from "../tables/changed-rows.ts";
 import { compareRows } from "../tables/compare-rows.ts";
 import { LineWindow } from "../tables/line-window.ts";
 import { Overlay } from "../tables/overlay.ts";
 import { loadChunk, type TableFolder } from "../tables/stored-parts.ts";
 import type { StoredTable } from "../tables/stored-table.ts";
-import { openBefore, type TableBefore } from "../tables/table-before.ts";
+import { openBefore } from "../tables/table-before.ts";
 import { TableSource } from "../tables/table-source.ts";
+import { toldRows } from "../tables/told-rows.ts";
 
 /**
  * Rows in which the live table differs from what a snapshot holds, in the order of their keys; both have the same columns.
@@ -27,8 +28,8 @@ export async function* liveChanges(
   const folder: TableFolder = { reader, order, subject: `${table.schema}/${table.name}`, signal };
   const before = await openBefore(folder, stored.tree, table);
   if (!before) throw damaged(folder.subject, "columns");
-  const rows = await toldByDatabase(folder, before, live, mark);
-  if (rows) return yield* rows;
+  const found = await toldRows({ folder, before, reader: live, audit: auditEvery - 1 }, mark);
+  if (found) return yield* found.rows;
   const source = new TableSource({ reader: live, order, signal });
   const window = new LineWindow(source.rows(isReadInOrder(live) ? "by-key" : "sorted-here"));
   try {
@@ -55,19 +56,6 @@ export async function* liveChanges(
   } finally {
     await window.close();
   }
-}
-
-async function toldByDatabase(
-  folder: TableFolder,
-  before: TableBefore,
-  live: TableReader,
-  mark: string | undefined,
-): Promise<readonly ChangedRow[] | undefined> {
-  if (mark === undefined || !live.changes || live.table.keyLength === 0) return undefined;
-  const starts = before.ranges.flatMap(({ firstKey }) => firstKey ?? []);
-  const audit = auditEvery - 1;
-  const changes = await live.changes({ mark, starts, audit }, folder.signal);
-  return changes && changedRows(folder, before, changes, audit);
 }
 
 /** Numbers come in the order of keys whatever the database; its texts may be in another. */

@@ -27,7 +27,7 @@ import { layout, runName } from "../layout.ts";
 import type { BackupKind } from "../manifest.ts";
 import { BaseWriter, OrderError, type WrittenBase } from "./base-writer.ts";
 import { compareRows } from "./compare-rows.ts";
-import { type ChangedRow, rowsByHash, rowsByWritten } from "./changed-rows.ts";
+import type { ChangedRow } from "./changed-rows.ts";
 import { cutKeyFrom } from "./cut-hash.ts";
 import { LineWindow } from "./line-window.ts";
 import { Overlay } from "./overlay.ts";
@@ -40,6 +40,7 @@ import { loadChunk, type TableFolder } from "./stored-parts.ts";
 import { baseBefore, openBefore, type TableBefore, folderNamed } from "./table-before.ts";
 import { type TableSizes, runsOutweigh, sizesFor, tableSizes } from "./table-sizes.ts";
 import { type Reading, TableSource } from "./table-source.ts";
+import { toldRows } from "./told-rows.ts";
 import { storeTree, virtualFile, virtualFolder } from "./virtual-nodes.ts";
 
 export interface CaptureTableOptions {
@@ -232,26 +233,12 @@ class Capture {
 
   /** A run from what the database tells of its changes; `undefined`: the rows have to be read. */
   async #told(before: TableBefore): Promise<Result | undefined> {
-    const found = await this.#foundByDatabase(before);
-    return found && (await this.#runOf(before, found.rows, found.method));
-  }
-
-  /** Down the ladder: each way is checked by the one below it, and left for that when something does not add up. */
-  async #foundByDatabase(
-    before: TableBefore,
-  ): Promise<{ readonly rows: readonly ChangedRow[]; readonly method: ChangeMethod } | undefined> {
     const { options, source, folder } = this.#input;
-    const { reader, mark, signal } = options;
-    if (options.onBatch !== undefined || !reader.sums) return undefined;
-    const audit = Math.floor(Date.parse(options.time) / 1000) % auditEvery;
-    const input = { folder, before, reader, audit };
-    const changes = mark === undefined ? undefined : await reader.changes?.(mark, signal);
-    if (changes) {
-      const rows = await rowsByWritten(input, { ...changes, rows: () => source.counted(changes.rows()) });
-      if (rows) return { rows, method: changes.method };
-    }
-    const rows = await rowsByHash(input, (batches) => source.counted(batches));
-    return rows && { rows, method: "hash" };
+    const { reader, mark, time } = options;
+    if (options.onBatch !== undefined) return undefined;
+    const audit = Math.floor(Date.parse(time) / 1000) % auditEvery;
+    const found = await toldRows({ folder, before, reader, audit }, mark, (batches) => source.counted(batches));
+    return found && (await this.#runOf(before, found.rows, found.method));
   }
 
   async #runOf(before: TableBefore, rows: readonly ChangedRow[], method: ChangeMethod): Promise<Result | undefined> {

@@ -1,4 +1,11 @@
-import { auditEvery, type RowKey, type RowSums, type TableReader, type WrittenRows } from "../../database/database.ts";
+import {
+  auditEvery,
+  type RowBatch,
+  type RowKey,
+  type RowSums,
+  type TableReader,
+  type WrittenRows,
+} from "../../database/database.ts";
 import { ParentRows } from "./parent-rows.ts";
 import { countRow, type RangeSums, rowHashes, totalSums } from "./ranges-file.ts";
 import { keyAt, lineEnd, type RowOrder } from "./row-order.ts";
@@ -67,7 +74,7 @@ export async function rowsByWritten(
  */
 export async function rowsByHash(
   { folder, before, reader, audit }: ChangedRowsInput,
-  counted: (batches: ReturnType<NonNullable<TableReader["rowsIn"]>>) => ReturnType<NonNullable<TableReader["rowsIn"]>>,
+  counted: (batches: AsyncIterable<RowBatch>) => AsyncIterable<RowBatch>,
 ): Promise<readonly ChangedRow[] | undefined> {
   const { order, signal } = folder;
   const starts = startsOf(before.ranges);
