@@ -2,7 +2,8 @@ import type { BrowseAnswer, BrowseEntry } from "../engine/browse.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { printable } from "../words/format.ts";
 import { displayWidth, padEnd, truncate } from "../words/width.ts";
-import type { Command } from "./command.ts";
+import { entityLines, recordText, showRecords } from "./browse-records.ts";
+import { type Command, countOption, textOption } from "./command.ts";
 import type { Context } from "./context.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { pointArgument } from "./point-argument.ts";
@@ -11,14 +12,18 @@ import { renderTable } from "./table.ts";
 export const browseCommand: Command = {
   name: "browse",
   answers: "question",
-  arguments: [{ form: "[point]" }, { form: "[path]" }],
+  arguments: [{ form: "[point]" }, { form: "[what]" }],
+  options: [{ flags: "--limit <count>" }, { flags: "--after <record>" }],
   async run(context, invocation) {
     const { point, paths } = pointArgument(context, invocation.arguments);
     if (paths.length > 1) throw new HoldfastError("usage", { problem: "extra-argument" });
+    const limit = countOption(invocation, "limit") ?? 50;
+    const after = textOption(invocation, "after");
     const crm = await context.crmName();
     const repository = await context.access();
     const crms = (await context.config())?.crms ?? [];
-    const input = { repository, point, crms, path: paths[0] ?? "/", ...(crm === undefined ? {} : { crm }) };
+    const paging = { limit, ...(after === undefined ? {} : { after }) };
+    const input = { repository, point, crms, paging, path: paths[0] ?? "/", ...(crm === undefined ? {} : { crm }) };
     await context.door.browse(input, context.run, (answer) => show(context, answer));
     return exitCodes.done;
   },
@@ -30,6 +35,14 @@ async function show(context: Context, answer: BrowseAnswer): Promise<void> {
     case "list":
       output.record(answer);
       output.lines(listLines(context, answer.entries));
+      if (answer.entities) output.lines(entityLines(context, answer.entities));
+      break;
+    case "records":
+      await showRecords(context, answer);
+      break;
+    case "record":
+      output.record(answer);
+      output.lines(recordText(context, answer));
       break;
     case "file": {
       const { content, ...about } = answer;

@@ -1,3 +1,4 @@
+import { HoldfastError } from "../lib/errors.ts";
 import type { Context } from "./context.ts";
 
 /**
@@ -40,4 +41,15 @@ export function textOption(invocation: Invocation, name: string): string | undef
 
 export function hasFlag(invocation: Invocation, name: string): boolean {
   return invocation.options[name] === true;
+}
+
+/** A whole number above 0. */
+export function countOption(invocation: Invocation, name: string): number | undefined {
+  const text = textOption(invocation, name);
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new HoldfastError("usage", { problem: "bad-value", what: `--${name}`, value: text });
+  }
+  return value;
 }

@@ -8,6 +8,7 @@ import { configValidateCommand } from "./config-validate.ts";
 import { copyCommand } from "./copy.ts";
 import { doctorCommand } from "./doctor.ts";
 import { forgetCommand } from "./forget.ts";
+import { historyCommand } from "./history.ts";
 import { holdCommand, releaseCommand } from "./hold.ts";
 import { initCommand } from "./init.ts";
 import { keyAddCommand, keyListCommand, keyPasswdCommand, keyRemoveCommand } from "./key.ts";
@@ -28,6 +29,7 @@ export const commands: readonly Command[] = [
   backupCommand,
   snapshotsCommand,
   browseCommand,
+  historyCommand,
   compareCommand,
   restorePlanCommand,
   restoreApplyCommand,

@@ -11,12 +11,17 @@ export function namedPoint({ surroundings, format, output, words }: Context, nam
   return point;
 }
 
-/** `[point] [paths…]`: the point may be left out before a path, since a path begins with `/`. */
+/**
+ * `[point] [what…]`: the point may be left out before what is no name of one, as a path, which begins with `/`, or a
+ * record (`party/12`).
+ */
 export function pointArgument(
   context: Context,
   given: readonly string[],
 ): { readonly point: PointName; readonly paths: readonly string[] } {
   const [first, ...others] = given;
-  if (first === undefined || first.startsWith("/")) return { point: { kind: "latest" }, paths: given };
+  if (first === undefined || (first.includes("/") && !first.startsWith("@"))) {
+    return { point: { kind: "latest" }, paths: given };
+  }
   return { point: namedPoint(context, first), paths: others };
 }

@@ -9,6 +9,7 @@ import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import type { BlobReader } from "../repository/repository.ts";
 import { openFor } from "./access.ts";
+import { browseRecords, type EntityEntry, listEntities, type Paging, type RecordAnswer } from "./browse-records.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
 import { type OpenedPoint, openPoint } from "./open-point.ts";
 import { choosePoint, isBackup } from "./points.ts";
@@ -23,9 +24,10 @@ export interface BrowseInput {
   /**
    * Path in the snapshot as a person sees it: `/` (the parts), `/files/attachments/2026`, `/databases/main` (the
    * tables), `/databases/main/contacts` (rows), `/config/holdfast.yaml`. In a snapshot that Holdfast did not make, the
-   * path in its tree.
+   * path in its tree. Without a `/` before it: records of an entity or table (`party`), or one of them (`party/12`).
    */
   readonly path: string;
+  readonly paging?: Paging;
 }
 
 export interface BrowseEntry {
@@ -37,7 +39,15 @@ export interface BrowseEntry {
 }
 
 export type BrowseAnswer =
-  | { readonly type: "list"; readonly snapshot?: Id; readonly path: string; readonly entries: readonly BrowseEntry[] }
+  | {
+      readonly type: "list";
+      readonly snapshot?: Id;
+      readonly path: string;
+      readonly entries: readonly BrowseEntry[];
+      /** Of `/`: what records there are. */
+      readonly entities?: readonly EntityEntry[];
+    }
+  | ({ readonly snapshot?: Id; readonly path: string } & RecordAnswer)
   | { readonly type: "file"; readonly snapshot: Id; readonly path: string; readonly content: AsyncIterable<Buffer> }
   | {
       readonly type: "rows";
@@ -68,8 +78,17 @@ export async function browse<T>(
   }
   const reader = await repository.index(run.signal);
   await using point = await openPoint({ engine, reader, snapshots, crms: input.crms, run }, input.crm, input.point);
-  return await use(await answer(reader, point, names, run.signal));
+  if (input.path !== "" && !input.path.startsWith("/")) {
+    const records = await browseRecords(point, input.path, input.paging ?? firstPage, run.signal);
+    const { snapshot } = point;
+    return await use({ ...(snapshot && { snapshot: snapshot.stored.id }), path: input.path, ...records });
+  }
+  const found = await answer(reader, point, names, run.signal);
+  if (found.type !== "list" || names.length > 0) return await use(found);
+  return await use({ ...found, entities: await listEntities(point, run.signal) });
 }
+
+const firstPage: Paging = { limit: 50 };
 
 async function answer(
   reader: BlobReader,

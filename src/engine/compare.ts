@@ -3,6 +3,7 @@ import { liveChanges } from "../contents/compare/live-changes.ts";
 import { type RecordChange, recordChange, type TableView } from "../contents/compare/record-changes.ts";
 import { columnChanges, type ColumnChanges, reshapedChanges } from "../contents/compare/reshaped-changes.ts";
 import type { FileChange } from "../contents/compare/file-changes.ts";
+import { entityFacts } from "../contents/records/record-details.ts";
 import { sameTable, type TableEntity } from "../contents/records/relations.ts";
 import { schemaReader } from "../contents/stored-database.ts";
 import type { ChangedRow } from "../contents/tables/changed-rows.ts";
@@ -184,12 +185,6 @@ async function* tableDifferences(
   for (const { of, ...count } of counts.values()) {
     yield { type: "table", database: database.name, table: table.name, ...entityFacts(of), ...count };
   }
-}
-
-/** The entity of a record as an answer names it. */
-function entityFacts(of: TableEntity | undefined): Pick<RecordDifference, "entity" | "label"> {
-  const { name, label } = of?.entity ?? {};
-  return { ...(name !== undefined && { entity: name }), ...(label !== undefined && { label }) };
 }
 
 interface MutableCounts {

@@ -1,6 +1,6 @@
 import { relationsOf, type Relations } from "../contents/records/relations.ts";
-import { rowTexts } from "../crm/column-texts.ts";
-import type { CrmModel, ModelSource, TableName } from "../crm/model.ts";
+import { modelSource } from "../contents/records/point-records.ts";
+import type { CrmModel, TableName } from "../crm/model.ts";
 import type { TableSchema } from "../database/database.ts";
 import type { OpenedPoint, PointDatabase } from "./open-point.ts";
 
@@ -8,6 +8,8 @@ import type { OpenedPoint, PointDatabase } from "./open-point.ts";
 export interface DatabaseView {
   readonly database: PointDatabase;
   readonly relations: Relations;
+  /** `undefined`: the platform has none. */
+  readonly model: CrmModel | undefined;
   /** Columns of a table that a CRM writes by itself: stamps and counters. */
   noiseOf(table: TableSchema): ReadonlySet<string>;
 }
@@ -17,9 +19,9 @@ export async function viewOf(
   database: PointDatabase,
   signal: AbortSignal,
 ): Promise<DatabaseView> {
-  const model = await platform?.model?.(modelSource(database, signal));
+  const model = await platform?.model?.(modelSource(database, database.engine, signal));
   const relations = relationsOf(database.schema.tables, model);
-  return { database, relations, noiseOf: (table) => noiseOf(model, relations, table) };
+  return { database, relations, model, noiseOf: (table) => noiseOf(model, relations, table) };
 }
 
 function noiseOf(model: CrmModel | undefined, relations: Relations, table: TableSchema): ReadonlySet<string> {
@@ -29,20 +31,6 @@ function noiseOf(model: CrmModel | undefined, relations: Relations, table: Table
     ...listed.flatMap(({ columns }) => columns),
     ...stamps.filter(({ extension }) => extension === undefined).map(({ column }) => column),
   ]);
-}
-
-function modelSource({ schema, engine, open }: PointDatabase, signal: AbortSignal): ModelSource {
-  return {
-    tables: schema.tables,
-    async *rows(name, columns) {
-      const table = schema.tables.find((one) => isNamed(one, name));
-      if (!table) return;
-      for await (const batch of (await open(table)).rows({}, signal)) {
-        for (const { texts } of rowTexts(engine, table, batch, columns)) yield texts;
-        batch.release?.();
-      }
-    },
-  };
 }
 
 function isNamed(table: TableSchema, { schema, name }: TableName): boolean {

@@ -6,6 +6,7 @@ import type { CopyInput, CopyReport } from "../engine/copy.ts";
 import type { DoctorInput, DoctorReport } from "../engine/doctor.ts";
 import type { Engine, RepositoryAccess } from "../engine/engine.ts";
 import type { ForgetInput, ForgetReport } from "../engine/forget.ts";
+import type { HistoryInput, HistoryReport } from "../engine/history.ts";
 import type { HoldInput, HoldReport } from "../engine/hold.ts";
 import type { KeyReport, KeysInput, KeysReport, NewKeyInput, RemoveKeyInput } from "../engine/keys.ts";
 import type { KeyRing } from "../engine/key-ring.ts";
@@ -37,6 +38,7 @@ export interface Door {
   snapshots(input: SnapshotsInput, run: Run): Promise<SnapshotsReport>;
   browse<T>(input: BrowseInput, run: Run, use: (answer: BrowseAnswer) => Promise<T>): Promise<T>;
   compare<T>(input: CompareInput, run: Run, use: (comparison: Comparison) => Promise<T>): Promise<T>;
+  history(input: HistoryInput, run: Run): Promise<HistoryReport>;
   planRestore(input: RestorePlanInput, run: Run): Promise<RestorePlan>;
   readPlan(id: string): Promise<RestorePlan>;
   applyRestore(input: RestoreApplyInput & Waiting, run: Run): Promise<RestoreReport>;
@@ -108,6 +110,10 @@ export function openDoor({ loadEngine, keys, lockFolders }: DoorOptions): Door {
     async compare(input, run, use) {
       const { compare } = await import("../engine/compare.ts");
       return compare(await engine(), input, run, use);
+    },
+    async history(input, run) {
+      const { history } = await import("../engine/history.ts");
+      return history(await engine(), input, run);
     },
     async planRestore(input, run) {
       const { planRestore } = await import("../engine/restore-plan.ts");

@@ -22,6 +22,7 @@ export const en = {
     problem: { one: "{n} problem", other: "{n} problems" },
     defect: { one: "{n} defect", other: "{n} defects" },
     snapshot: { one: "{n} snapshot", other: "{n} snapshots" },
+    point: { one: "{n} moment", other: "{n} moments" },
     item: { one: "{n} item", other: "{n} items" },
     crm: { one: "{n} CRM", other: "{n} CRMs" },
     blob: { one: "{n} blob", other: "{n} blobs" },
@@ -281,7 +282,7 @@ export const en = {
     },
     "nothing-matched": {
       text: "Nothing in the snapshot matches[[ {path}]].",
-      hint: "`holdfast browse` shows what it holds; paths begin with /files, /databases or /config.",
+      hint: "`holdfast browse` shows what it holds; paths begin with /files, /databases or /config, records are written as party/12.",
     },
     "target-not-empty": {
       text: "The target is not empty[[: {path}]].",
@@ -742,12 +743,17 @@ export const en = {
     },
     snapshots: { summary: "list recovery points", options: {}, arguments: {} },
     browse: {
-      summary: "look into a recovery point: folders, files, tables, rows",
-      options: {},
+      summary: "look into a recovery point: records, files, tables, rows",
+      options: { limit: "how many records (default: 50)", after: "go on after this record" },
       arguments: {
         point: "latest, a snapshot's id or @moment (default: latest)",
-        path: "where to look, such as /files or /databases/main/contacts (default: /)",
+        what: "records such as party or party/12, or a path such as /files or /databases/main/contacts (default: /)",
       },
+    },
+    history: {
+      summary: "all versions of a record, over every recovery point, with what changed in each",
+      options: { live: "also look at the CRM as it is now", noise: "also show fields that the CRM writes by itself" },
+      arguments: { record: "such as party/12, by entity or table and key" },
     },
     compare: {
       summary: "what differs between two moments: records, files, schema",
@@ -928,6 +934,7 @@ export const en = {
     name: "Name",
     type: "Type",
     rows: "Rows",
+    records: "Records",
     modified: "Modified",
     action: "Action",
     part: "Part",
@@ -1035,6 +1042,22 @@ export const en = {
   },
   /** What a CRM's model calls its entities. */
   entities: {},
+  look: {
+    deleted: "deleted",
+    next: "More: --after {after}",
+    names: "Names:",
+    related: "{name} by {columns}: {count}",
+    more: "… and {count} more",
+    files: "Files:",
+  },
+  history: {
+    first: "{time}  there already",
+    created: "{time}  created",
+    changed: "{time}  changed",
+    deleted: "{time}  deleted",
+    deletedSince: "Deleted since {time}.",
+    looked: "Looked at {points:point}.",
+  },
   compare: {
     between: "From {from} to {to}",
     live: "now (live)",

@@ -13,6 +13,7 @@ export const zhCn: Words = {
     problem: { one: "{n} 个问题", other: "{n} 个问题" },
     defect: { one: "{n} 处缺陷", other: "{n} 处缺陷" },
     snapshot: { one: "{n} 个快照", other: "{n} 个快照" },
+    point: { one: "{n} 个时刻", other: "{n} 个时刻" },
     item: { one: "{n} 项", other: "{n} 项" },
     crm: { one: "{n} 个 CRM", other: "{n} 个 CRM" },
     blob: { one: "{n} 个数据块", other: "{n} 个数据块" },
@@ -272,7 +273,7 @@ export const zhCn: Words = {
     },
     "nothing-matched": {
       text: "快照中没有匹配的内容[[：{path}]]。",
-      hint: "用 `holdfast browse` 查看其中有什么；路径以 /files、/databases 或 /config 开头。",
+      hint: "用 `holdfast browse` 查看其中有什么；路径以 /files、/databases 或 /config 开头，记录写作 party/12。",
     },
     "target-not-empty": {
       text: "目标不为空[[：{path}]]。",
@@ -719,12 +720,17 @@ export const zhCn: Words = {
     },
     snapshots: { summary: "列出恢复点", options: {}, arguments: {} },
     browse: {
-      summary: "查看恢复点的内容：文件夹、文件、表、行",
-      options: {},
+      summary: "查看恢复点的内容：记录、文件、表、行",
+      options: { limit: "显示多少条记录（默认 50）", after: "从这条记录之后继续" },
       arguments: {
         point: "latest、快照编号或 @时刻（默认：latest）",
-        path: "查看的位置，如 /files 或 /databases/main/contacts（默认：/）",
+        what: "记录，如 party 或 party/12；或路径，如 /files、/databases/main/contacts（默认：/）",
       },
+    },
+    history: {
+      summary: "一条记录在所有恢复点中的各个版本，以及每次更改了什么",
+      options: { live: "也查看 CRM 当前的状态", noise: "也显示 CRM 自行写入的字段" },
+      arguments: { record: "例如 party/12，由实体或表加主键组成" },
     },
     compare: {
       summary: "两个时刻之间有何不同：记录、文件、表结构",
@@ -901,6 +907,7 @@ export const zhCn: Words = {
     name: "名称",
     type: "类型",
     rows: "行",
+    records: "记录",
     modified: "修改时间",
     action: "操作",
     part: "部分",
@@ -1002,6 +1009,22 @@ export const zhCn: Words = {
   },
   /** What a CRM's model calls its entities. */
   entities: {},
+  look: {
+    deleted: "已删除",
+    next: "下一页：--after {after}",
+    names: "指向：",
+    related: "{name}（按 {columns}）：{count}",
+    more: "… 还有 {count} 个",
+    files: "文件：",
+  },
+  history: {
+    first: "{time}  已经存在",
+    created: "{time}  新建",
+    changed: "{time}  更改",
+    deleted: "{time}  删除",
+    deletedSince: "自 {time} 起已删除。",
+    looked: "查看了 {points:point}。",
+  },
   compare: {
     between: "从 {from} 到 {to}",
     live: "现在 (live)",

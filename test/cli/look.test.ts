@@ -62,3 +62,36 @@ test("compare: for a person, as JSON and as CSV", async () => {
   assert.equal((await crm.run(["compare", "live", "live"])).code, 2);
   assert.equal((await crm.run(["compare", "latest", "live", "nobody"])).code, 4);
 });
+
+test("browse and history: records for a person, and as JSON", async () => {
+  const root = await crm.run(["browse"]);
+  assert.match(root.stdout, /\n\nRecords +Rows +Name\ncontacts +3 +contacts\ndeals +1 +deals\n/);
+  const page = await crm.run(["browse", "latest", "contacts", "--limit", "2"]);
+  assert.match(page.stdout, /^contacts\/1 +1 {2}Ada {2}1\ncontacts\/2 +2 {2}王芳 {2}2\nMore: --after contacts\/2\n$/);
+  const { records } = await crm.json(["browse", "latest", "contacts", "--after", "contacts/2"]);
+  assert.deepEqual(
+    records.map(({ type, handle }) => [type, handle]),
+    [
+      ["records", undefined],
+      ["item", "contacts/3"],
+    ],
+  );
+  const one = await crm.run(["browse", "contacts/2"]);
+  assert.match(
+    one.stdout,
+    /^contacts\/2\n {2}id +2\n {2}name +王芳\n {2}phone +2\n\ndeals by contact_id: 1\n {2}deals\/1\n$/,
+  );
+  assert.equal((await crm.json(["browse", "latest", "deals/1"])).records[0]?.["type"], "record");
+  assert.equal((await crm.run(["browse", "latest", "contacts", "--limit", "0"])).code, 2);
+
+  assert.equal((await crm.run(["backup"])).code, 0);
+  const line = await crm.run(["history", "contacts/1"]);
+  assert.match(
+    line.stdout,
+    /^contacts\/1\n.*there already\n.*changed\n {6}name: Ada → Ada "L"\n {6}phone: 1 → NULL\nLooked at 2 moments\.\n$/,
+  );
+  sql("DELETE FROM contacts WHERE id = 1");
+  const gone = await crm.run(["history", "contacts/1", "--live"]);
+  assert.match(gone.stdout, /now \(live\) {2}deleted\nDeleted since now \(live\)\.\n$/);
+  assert.equal((await crm.json(["history", "contacts/1"])).records[0]?.["type"], "history");
+});

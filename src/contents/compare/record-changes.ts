@@ -93,3 +93,17 @@ function textIn({ table, rules }: TableView, row: RecordRow, column: string): st
   const at = table.columns.findIndex(({ name }) => name === column);
   return at < 0 ? undefined : fieldText(row, at, rules);
 }
+
+/** Fields in which two sights of a record differ; where it was not there, all that have a value. */
+export function fieldChangesOf(
+  before: readonly { readonly column: string; readonly value: string | null }[],
+  now: readonly { readonly column: string; readonly value: string | null }[],
+): readonly FieldChange[] {
+  const was = new Map(before.map(({ column, value }) => [column, value]));
+  const is = new Map(now.map(({ column, value }) => [column, value]));
+  return [...new Set([...is.keys(), ...was.keys()])].flatMap((column) => {
+    const [old, value] = [was.get(column), is.get(column)];
+    if ((old ?? null) === (value ?? null)) return [];
+    return [{ column, ...(old !== undefined && { before: old }), ...(value !== undefined && { after: value }) }];
+  });
+}

@@ -1,7 +1,7 @@
 import type { ModelSource } from "../../crm/model.ts";
 import { rowTexts, type FieldRules } from "../../crm/column-texts.ts";
 import type { RowKey, TableSchema } from "../../database/database.ts";
-import type { StoredTable } from "../tables/stored-table.ts";
+import type { ReadableTable } from "../tables/stored-table.ts";
 import { nameIn, recordRow, recordRows, type RecordRow } from "./record-row.ts";
 import { keyFrom, type HandleRules } from "./record-handle.ts";
 import { type Relation, sameTable } from "./relations.ts";
@@ -25,28 +25,38 @@ export interface RelatedRow {
   readonly row: RecordRow;
 }
 
+/** Where the rows are: `engine/open-point.ts` gives such, for what is stored and what is live. */
+export interface RecordSource {
+  readonly schema: { readonly tables: readonly TableSchema[] };
+  open(table: TableSchema): Promise<ReadableTable & { countRows(): Promise<number> }>;
+}
+
 /** Looking rows up one by one beats reading the table as long as they are fewer than this part of it. */
 const lookupShare = 100;
 
-export function pointRecords(tables: readonly StoredTable[], rules: HandleRules, signal: AbortSignal): PointRecords {
-  const storedOf = (table: TableSchema): StoredTable | undefined => tables.find((one) => sameTable(one.table, table));
+export function pointRecords(source: RecordSource, rules: HandleRules, signal: AbortSignal): PointRecords {
+  const opened = async (table: TableSchema) => {
+    const own = source.schema.tables.find((one) => sameTable(one, table));
+    return own && source.open(own);
+  };
 
   async function get(table: TableSchema, key: RowKey): Promise<RecordRow | undefined> {
-    const stored = storedOf(table);
-    if (!stored || table.keyLength === 0) return undefined;
-    const line = await stored.get(key, signal);
-    return line && recordRow(stored.table, line.toString("latin1"));
+    const found = await opened(table);
+    if (!found || table.keyLength === 0) return undefined;
+    const line = await found.get(key, signal);
+    return line && recordRow(found.table, line.toString("latin1"));
   }
 
   async function* all(table: TableSchema): AsyncGenerator<RecordRow> {
-    const stored = storedOf(table);
-    if (!stored) return;
-    for await (const batch of stored.rows({}, signal)) yield* recordRows(stored.table, batch);
+    const found = await opened(table);
+    if (!found) return;
+    for await (const batch of found.rows({}, signal)) yield* recordRows(found.table, batch);
   }
 
   async function getAll(table: TableSchema, keys: readonly RowKey[]): Promise<readonly RecordRow[]> {
     const rows: RecordRow[] = [];
-    if (keys.length < 16 || keys.length < (storedOf(table)?.rowCount ?? 0) / lookupShare) {
+    const rowCount = keys.length < 16 ? Infinity : ((await (await opened(table))?.countRows()) ?? 0);
+    if (keys.length < rowCount / lookupShare) {
       for (const key of keys) {
         const row = await get(table, key);
         if (row) rows.push(row);
@@ -112,14 +122,15 @@ function keysNamed(
 }
 
 /** What a platform's model is worked out from. */
-export function modelSource(tables: readonly StoredTable[], rules: FieldRules, signal: AbortSignal): ModelSource {
+export function modelSource(source: RecordSource, rules: FieldRules, signal: AbortSignal): ModelSource {
+  const { tables } = source.schema;
   return {
-    tables: tables.map(({ table }) => table),
+    tables,
     async *rows({ schema, name }, columns) {
-      const stored = tables.find(({ table }) => table.name === name && (schema ?? table.schema) === table.schema);
-      if (!stored) return;
-      for await (const batch of stored.rows({}, signal)) {
-        for (const { texts } of rowTexts(rules, stored.table, batch, columns)) yield texts;
+      const table = tables.find((one) => one.name === name && (schema ?? one.schema) === one.schema);
+      if (!table) return;
+      for await (const batch of (await source.open(table)).rows({}, signal)) {
+        for (const { texts } of rowTexts(rules, table, batch, columns)) yield texts;
       }
     },
   };

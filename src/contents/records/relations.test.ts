@@ -7,7 +7,7 @@ import { temporaryFolder } from "../../../test/support/temp-folder.ts";
 import { testRepository } from "../../../test/support/test-repository.ts";
 import { sqliteEngine } from "../../database/sqlite/sqlite.ts";
 import { captureDatabase, readDatabase } from "../databases.ts";
-import { modelSource, pointRecords } from "./point-records.ts";
+import { modelSource, pointRecords, type RecordSource } from "./point-records.ts";
 import { handleOf, parseHandle, tableOrEntity, titleOf } from "./record-handle.ts";
 import { entityOf, isDeleted, type RecordRow } from "./record-row.ts";
 import { type Relation, relationsOf } from "./relations.ts";
@@ -29,8 +29,8 @@ test("foreign keys and a model's references are one graph; records are found by 
       INSERT INTO "a/b" VALUES ('1/2', '50%', '张');`);
   }
   await using repository = await testRepository();
-  await using source = await sqliteEngine.connect({ url: `sqlite:${path}` }, { signal });
-  await using snapshot = await source.snapshot(signal);
+  await using live = await sqliteEngine.connect({ url: `sqlite:${path}` }, { signal });
+  await using snapshot = await live.snapshot(signal);
   const { tree } = await repository.upload((store, reader) =>
     captureDatabase({
       ...{
@@ -47,8 +47,15 @@ test("foreign keys and a model's references are one graph; records are found by 
       report: () => {},
     }),
   );
-  const { tables } = await readDatabase(await repository.index(), tree, sqliteEngine, signal);
-  const schemas = tables.map(({ table }) => table);
+  const stored = await readDatabase(await repository.index(), tree, sqliteEngine, signal);
+  const { tables: schemas } = stored.schema;
+  const source: RecordSource = {
+    schema: stored.schema,
+    open: async (one) => {
+      const found = stored.tables.find(({ table: { name } }) => name === one.name) ?? assert.fail(one.name);
+      return { ...found, countRows: async () => found.rowCount };
+    },
+  };
   const relations = relationsOf(schemas, recordsModel);
   const table = (name: string) => relations.tableNamed(name) ?? assert.fail(name);
   assert.deepEqual(names(relations.to(table("party"))).toSorted(), [
@@ -66,7 +73,7 @@ test("foreign keys and a model's references are one graph; records are found by 
   assert.equal(relations.tableNamed("main.party"), table("party"));
   assert.equal(tableOrEntity(relations, "party_tag")?.entity, undefined);
 
-  const records = pointRecords(tables, sqliteEngine, signal);
+  const records = pointRecords(source, sqliteEngine, signal);
   const find = async (text: string): Promise<RecordRow> => {
     const handle = parseHandle(relations, text, sqliteEngine) ?? assert.fail(text);
     return (await records.get(handle.table, handle.key)) ?? assert.fail(`${text} is not there`);
@@ -125,6 +132,6 @@ test("foreign keys and a model's references are one graph; records are found by 
   assert.equal((await records.getAll(table("party"), many)).length, 20);
 
   const texts: (readonly (string | undefined)[])[] = [];
-  for await (const row of modelSource(tables, sqliteEngine, signal).rows({ name: "tag" }, ["label"])) texts.push(row);
+  for await (const row of modelSource(source, sqliteEngine, signal).rows({ name: "tag" }, ["label"])) texts.push(row);
   assert.deepEqual(texts.at(-1), ["Tag 4"]);
 });

@@ -1,0 +1,48 @@
+import { pointRecords } from "../contents/records/point-records.ts";
+import type { RecordScene } from "../contents/records/record-details.ts";
+import type { RecordRow } from "../contents/records/record-row.ts";
+import { layout } from "../contents/layout.ts";
+import type { AttachmentRule } from "../crm/platform.ts";
+import { nameText } from "../lib/byte-name.ts";
+import { isHoldfastError } from "../lib/errors.ts";
+import type { OpenedPoint, PointDatabase } from "./open-point.ts";
+
+/** Files that a record's rows own, and those of rows that belong to it (its attachments), as `browse` shows their paths. */
+export async function ownedFiles(
+  point: OpenedPoint,
+  database: PointDatabase,
+  scene: RecordScene,
+  rows: readonly RecordRow[],
+): Promise<readonly string[]> {
+  const rule = await attachmentRule(point);
+  if (!rule) return [];
+  const records = pointRecords(database, database.engine, scene.signal);
+  const owners = [...rows];
+  const [own] = rows;
+  const belonging = own ? scene.relations.to(own.table).filter((one) => one.kind === "belongs") : [];
+  for (const [table, relations] of Map.groupBy(belonging, ({ from }) => from)) {
+    if (!own || !rule.ownsFiles(table)) continue;
+    owners.push(...(await records.naming(relations, [own])).map(({ row }) => row));
+  }
+  const paths = new Set<string>();
+  for (const { table, line } of owners) {
+    if (!rule.ownsFiles(table)) continue;
+    const batch = { lines: Buffer.from(`${line}\n`, "latin1"), rows: 1 };
+    for (const { folder, path } of rule.files(table, batch, database.engine)) {
+      paths.add(`/${layout.files}/${folder}/${nameText(path)}`);
+    }
+  }
+  return [...paths];
+}
+
+/** As the live CRM has it, or as the snapshot described it; a CRM that is not there any more cannot tell. */
+async function attachmentRule({ live, snapshot, platform }: OpenedPoint): Promise<AttachmentRule | undefined> {
+  if (live) return live.attachments;
+  if (!snapshot || !platform) return undefined;
+  try {
+    return (await platform.parts(snapshot.manifest.description)).attachments;
+  } catch (error) {
+    if (!isHoldfastError(error)) throw error;
+    return undefined;
+  }
+}
