@@ -44,6 +44,7 @@ export const layers: readonly Layer[] = [
       "postgres/connection.ts": ["pg"],
       "postgres/copy-in.ts": ["pg"],
       "postgres/copy-out.ts": ["pg"],
+      "postgres/log-stream.ts": ["pg"],
     },
     purpose: "rows and schemas; it knows nothing of repositories",
   },

@@ -7,6 +7,7 @@ import { configSchemaCommand } from "./config-schema.ts";
 import { configValidateCommand } from "./config-validate.ts";
 import { copyCommand } from "./copy.ts";
 import { doctorCommand } from "./doctor.ts";
+import { followCommand } from "./follow.ts";
 import { forgetCommand } from "./forget.ts";
 import { historyCommand } from "./history.ts";
 import { holdCommand, releaseCommand } from "./hold.ts";
@@ -19,6 +20,7 @@ import { restoreApplyCommand } from "./restore-apply.ts";
 import { restorePlanCommand } from "./restore-plan.ts";
 import { restoreUndoCommand } from "./restore-undo.ts";
 import { snapshotsCommand } from "./snapshots.ts";
+import { transactionsCommand } from "./transactions.ts";
 import { unlockCommand } from "./unlock.ts";
 import { verifyCommand } from "./verify.ts";
 
@@ -28,6 +30,8 @@ export const commands: readonly Command[] = [
   doctorCommand,
   backupCommand,
   snapshotsCommand,
+  followCommand,
+  transactionsCommand,
   browseCommand,
   historyCommand,
   compareCommand,

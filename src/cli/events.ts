@@ -45,6 +45,11 @@ export function terminalEvents(output: Output, words: Words, format: Format, col
         show(progressText(event, words, format));
         break;
       }
+      case "journal": {
+        const { subject, durableTo, waitingBytes: waiting } = event;
+        if (durableTo) show(format.fill(words.follow.state, { subject, durableTo, ...(waiting > 0 && { waiting }) }));
+        break;
+      }
       case "warning":
         if (atOnce.has(event.warning.code)) {
           output.talk(
@@ -55,12 +60,18 @@ export function terminalEvents(output: Output, words: Words, format: Format, col
       case "note": {
         const chatty = event.code === "table-method" || event.code === "table-folded";
         if (output.detail === "quiet" || (chatty && output.detail !== "verbose")) break;
-        output.talk(format.fill(words.notes[event.code], event.facts));
+        output.talk(format.fill(words.notes[event.code], { ...event.facts, ...gapReason(event.facts, words) }));
       }
     }
   }
 
   return { report, takeWarnings: () => kept.splice(0) };
+}
+
+/** Why there is a gap in the journal, as a person reads it. */
+function gapReason({ reason }: Readonly<Record<string, string | number>>, words: Words): { readonly reason?: string } {
+  const sentence = Object.entries(words.gapReasons).find(([code]) => code === reason)?.[1];
+  return sentence === undefined ? {} : { reason: sentence };
 }
 
 function progressText(event: Event & { type: "progress" }, words: Words, format: Format): string {

@@ -7,7 +7,7 @@ import { HoldfastError } from "../lib/errors.ts";
  *
  * Moments: `@2026-03-12T14:00+08:00`, `@2026-03-12 14:00`, `@14:30` (today), `@2026-03-12` (the end of that day),
  * `@"yesterday 14:30"`, `@yesterday` (its end), `@"2h ago"`, `@"3 days ago"`, `@now`, and the same in Chinese
- * (`@昨天 14:30`, `@2小时前`). Without an offset the zone's clock is meant. An hour that this clock shows twice needs
+ * (`@昨天 14:30`, `@2小时前`). `@14:30:05#4711` is right after that transaction of that second, by its number or position. Without an offset the zone's clock is meant. An hour that this clock shows twice needs
  * the offset (`moment-ambiguous`); one that it skips, or that has not come yet, is refused (`moment-invalid`).
  */
 export function parsePoint(text: string, now: Date, zone: string): PointName {
@@ -17,12 +17,16 @@ export function parsePoint(text: string, now: Date, zone: string): PointName {
   if (/^[0-9a-f]{4,64}$/i.test(trimmed)) return { kind: "id", prefix: trimmed.toLowerCase() };
   if (!trimmed.startsWith("@")) throw new HoldfastError("moment-invalid", { text: trimmed, problem: "form" });
   const present = Temporal.Instant.fromEpochMilliseconds(now.getTime());
-  const instant = parseMoment(trimmed.slice(1).trim(), present, zone);
+  const [moment = "", transaction] = trimmed.slice(1).split("#");
+  const instant = parseMoment(moment.trim(), present, zone);
   if (instant === undefined) throw new HoldfastError("moment-invalid", { text: trimmed, problem: "form" });
   if (Temporal.Instant.compare(instant, present) > 0) {
     throw new HoldfastError("moment-invalid", { text: trimmed, problem: "future" });
   }
-  return { kind: "moment", time: roundedUp(instant) };
+  if (transaction === undefined) return { kind: "moment", time: roundedUp(instant) };
+  if (!/^[\w.:-]{1,80}$/.test(transaction))
+    throw new HoldfastError("moment-invalid", { text: trimmed, problem: "form" });
+  return { kind: "moment", time: roundedUp(instant), transaction };
 }
 
 /** To the millisecond, upwards: the time of a snapshot, pasted with all its digits, must not miss that snapshot. */

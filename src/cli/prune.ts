@@ -4,7 +4,8 @@ import type { PruneInput, PruneReport } from "../engine/prune.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { type Command, hasFlag, type Invocation, type OptionSpec, textOption } from "./command.ts";
 import type { Context } from "./context.ts";
-import { parseDuration, waitOption } from "./duration.ts";
+import { parseDuration } from "../lib/duration.ts";
+import { waitOption } from "./duration.ts";
 import { exitCodes } from "./exit-codes.ts";
 
 /** How a prune goes about it: the same after `forget --prune`. */

@@ -46,9 +46,11 @@ function innerSentence(error: HoldfastError, words: Words, format: Format): { re
       ? words.secretProblems
       : isHoldfastError(error, "moment-invalid")
         ? words.momentProblems
-        : isHoldfastError(error, "prune-unsafe")
-          ? words.defects
-          : words.usageProblems;
+        : isHoldfastError(error, "moment-unreachable")
+          ? words.gapReasons
+          : isHoldfastError(error, "prune-unsafe")
+            ? words.defects
+            : words.usageProblems;
   const code = problem === "yaml" && error.facts["detail"] === "duplicate" ? "yaml-duplicate" : problem;
   const template = sentence(set, code);
   return { problem: template === undefined ? problem : format.fill(template, error.facts) };

@@ -1,4 +1,4 @@
-import type { SnapshotRow } from "../engine/snapshots.ts";
+import type { SnapshotRow, SnapshotsReport } from "../engine/snapshots.ts";
 import type { Command } from "./command.ts";
 import type { Context } from "./context.ts";
 import { exitCodes } from "./exit-codes.ts";
@@ -13,7 +13,7 @@ export const snapshotsCommand: Command = {
     const input = { repository, ...(crm === undefined ? {} : { crm }) };
     const report = await context.door.snapshots(input, context.run);
     context.output.record(report);
-    context.output.lines(snapshotLines(context, report.snapshots));
+    context.output.lines([...snapshotLines(context, report.snapshots), ...journalLines(context, report.journal)]);
     return exitCodes.done;
   },
 };
@@ -42,4 +42,21 @@ function snapshotLines({ words, format }: Context, rows: readonly SnapshotRow[])
     [row.latest ? `← ${tables.latest}` : "", row.hold ?? ""].filter(Boolean).join(", "),
   ]);
   return [...renderTable(columns, cells), format.fill(words.snapshots.zone, { zone: format.zone })];
+}
+
+/** Which moments between recovery points can be had, and where there is a gap. */
+function journalLines({ words, format }: Context, journal: SnapshotsReport["journal"]): string[] {
+  const { transactions: texts, gapReasons } = words;
+  const lines = journal.flatMap(({ crm, database: subject, spans, gaps, outside }) => [
+    ...spans.map(({ from, to, anew }, at) =>
+      format.fill(texts.span, { crm, subject, from, to, ...(at > 0 && { reason: gapReasons[anew] }) }),
+    ),
+    ...gaps.map(({ from, to, tables, reason }) =>
+      format.fill(texts.gap, { crm, tables: tables.join(", "), from, to, reason: gapReasons[reason] }),
+    ),
+    ...(outside.length === 0
+      ? []
+      : [format.fill(texts.outside, { crm, tables: outside.map(({ table }) => table).join(", ") })]),
+  ]);
+  return lines.length === 0 ? [] : ["", ...lines];
 }

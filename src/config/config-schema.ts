@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseDuration } from "../lib/duration.ts";
 import { isTimeZone } from "./time-zone.ts";
 import { retentionSchema } from "./retention-schema.ts";
 import { secretPattern } from "./secret-reference.ts";
@@ -24,6 +25,12 @@ const rate = z
   .regex(new RegExp(ratePattern), { error: "rate" })
   .refine((value) => parseRate(value) !== undefined, problem("rate"))
   .meta({ examples: ["50MB/s"] });
+
+const rpo = z
+  .string()
+  .regex(/^\d{1,6}\s*(ms|s|m|min|h)$/, { error: "duration" })
+  .refine((value) => (parseDuration(value) ?? 0) >= 100, problem("rpo"))
+  .meta({ examples: ["1s", "30s", "5m"] });
 
 const secret = z
   .string()
@@ -68,6 +75,7 @@ const crm = z.strictObject({
     .optional()
     .meta({ description: "SQL statements that make a copy harmless: no mail, no scheduled jobs." }),
   retention: retentionSchema.optional().meta({ description: "In place of the common one, for this CRM alone." }),
+  rpo: rpo.optional().meta({ description: "In place of the common one, for this CRM alone." }),
 });
 
 const lock = z.strictObject({
@@ -115,6 +123,15 @@ const limits = z.strictObject({
   read: rate.optional().meta({ description: "Most that is read from the CRM a second." }),
   write: rate.optional().meta({ description: "Most that is written a second." }),
   workers: z.int().min(1).max(64).optional().meta({ description: "Worker threads; absent: one a processor." }),
+  log: z
+    .string()
+    .regex(new RegExp(sizePattern), { error: "size" })
+    .refine((value) => parseRate(value) !== undefined, problem("size"))
+    .optional()
+    .meta({
+      description: "Most of its log that a database server may keep for `holdfast follow`.",
+      examples: ["8GiB"],
+    }),
   priority: z.enum(["low", "normal"]).optional().meta({ description: "`low` (the default): the CRM goes first." }),
 });
 
@@ -128,6 +145,9 @@ export const configSchema = z
       .optional()
       .meta({ description: "Further repositories that `holdfast copy` fills, each with a password of its own." }),
     retention: retentionSchema.optional(),
+    rpo: rpo
+      .optional()
+      .meta({ description: "From a commit to its place in the repository, with `holdfast follow`; absent: 1s." }),
     limits: limits.optional(),
     cache: cache.optional().meta({ description: "Indexes and trees of the repository, kept on local disk." }),
     language: z.enum(["en", "zh-CN"]).optional().meta({ description: "Language of messages." }),

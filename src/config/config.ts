@@ -15,6 +15,7 @@ export interface Config {
   readonly retention: RetentionConfig;
   readonly limits: Limits;
   readonly cache: CacheChoice;
+  readonly follow: FollowConfig;
   readonly language?: "en" | "zh-CN";
   /** IANA name; absent: the machine's. */
   readonly timezone?: string;
@@ -24,6 +25,16 @@ export interface RepositoryConfig {
   readonly location: string;
   readonly password: SecretReference;
   readonly keeping: Keeping;
+}
+
+/** How `holdfast follow` goes about it. */
+export interface FollowConfig {
+  /** Recovery point objective: from a commit to its place in the repository. */
+  readonly rpoMs: number;
+  /** For CRMs with one of their own. */
+  readonly rpoMsByCrm: Readonly<Record<string, number>>;
+  /** Most of its log that a database server may keep for us. */
+  readonly logBytes: number;
 }
 
 /** What `holdfast forget` keeps. */

@@ -44,6 +44,7 @@ test("fills in what the least configuration leaves out", () => {
     retention: { byCrm: {} },
     limits: { workers: availableParallelism(), priority: "low" },
     cache: { use: "auto", maxBytes: 1 << 30 },
+    follow: { rpoMs: 1000, rpoMsByCrm: {}, logBytes: 8 * 2 ** 30 },
   });
 });
 
@@ -57,7 +58,7 @@ test("reads everything there is to say", () => {
     exclude: ["*.pyc"]
     attachments: [{ table: notes, column: path, folder: store }]
     neutralise: ["UPDATE ir_cron SET active = 0"]
-  - { name: two, database: "sqlite:/abs/two.db" }
+  - { name: two, database: "sqlite:/abs/two.db", rpo: 200ms }
 repository:
   location: s3:bucket/path
   password: cmd:pass show holdfast
@@ -66,6 +67,7 @@ repository:
   parity: { data: 10, parity: 2 }
 copies: [{ name: offsite, location: ../elsewhere, password: file:offsite.txt }]
 cache: { use: always, size: 2.5 GB }
+rpo: 5s
 limits: { read: 50MB/s, write: 1.5 GiB/s, workers: 3, priority: normal }
 language: zh-CN
 timezone: Asia/Shanghai
@@ -94,6 +96,7 @@ timezone: Asia/Shanghai
     priority: "normal",
   });
   assert.deepEqual(config.cache, { use: "always", maxBytes: 2_500_000_000 });
+  assert.deepEqual(config.follow, { rpoMs: 5000, rpoMsByCrm: { two: 200 }, logBytes: 8 * 2 ** 30 });
   assert.equal(config.timezone, "Asia/Shanghai");
 });
 

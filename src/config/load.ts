@@ -4,10 +4,12 @@ import { LineCounter, parseDocument } from "yaml";
 import type { CrmDescription, FilesDescription } from "../crm/platform.ts";
 import { type CacheChoice, defaultCache } from "../lib/cache-choice.ts";
 import { closest } from "../lib/closest.ts";
+import { parseDuration } from "../lib/duration.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
 import { type WrittenConfig, type WrittenCrm, configSchema } from "./config-schema.ts";
-import type { Config, RepositoryConfig } from "./config.ts";
+import type { Config, FollowConfig, RepositoryConfig } from "./config.ts";
+import { defaultFollow } from "./default-follow.ts";
 import { defaultLimits } from "./default-limits.ts";
 import { resolveLocation } from "./location.ts";
 import { type ConfigProblem, problemAt, problemsOf } from "./problems.ts";
@@ -149,6 +151,7 @@ function resolveConfig(written: WrittenConfig, file: string): Config {
     },
     limits: resolveLimits(written.limits),
     cache: resolveCache(written.cache),
+    follow: resolveFollow(written, crms),
     ...(written.language === undefined ? {} : { language: written.language }),
     ...(written.timezone === undefined ? {} : { timezone: written.timezone }),
   };
@@ -198,6 +201,18 @@ function resolveCache(written: WrittenConfig["cache"]): CacheChoice {
   const { use, maxBytes } = defaultCache;
   const size = written?.size === undefined ? undefined : parseRate(written.size);
   return { use: written?.use ?? use, maxBytes: size ?? maxBytes };
+}
+
+function resolveFollow({ rpo, limits }: WrittenConfig, crms: readonly WrittenCrm[]): FollowConfig {
+  const own = crms.flatMap((crm) => {
+    const ms = crm.rpo === undefined ? undefined : parseDuration(crm.rpo);
+    return ms === undefined ? [] : [[crm.name, ms] as const];
+  });
+  return {
+    rpoMs: (rpo === undefined ? undefined : parseDuration(rpo)) ?? defaultFollow.rpoMs,
+    rpoMsByCrm: Object.fromEntries(own),
+    logBytes: (limits?.log === undefined ? undefined : parseRate(limits.log)) ?? defaultFollow.logBytes,
+  };
 }
 
 function resolveLimits(written: WrittenConfig["limits"]): Limits {

@@ -14,7 +14,8 @@ import {
 } from "./checked.ts";
 import { layout } from "./layout.ts";
 
-const table: Check<TableSchema> = object({
+/** A table as `schema.json` has it. */
+export const tableCheck: Check<TableSchema> = object({
   schema: text,
   name: text,
   columns: list(
@@ -33,7 +34,7 @@ const table: Check<TableSchema> = object({
 const schema: Check<DatabaseSchema> = object({
   engine: oneOf(["sqlite", "postgres", "mysql"]),
   engineVersion: text,
-  tables: list(table),
+  tables: list(tableCheck),
   settings: record(scalar),
   sequences: list(object({ name: text, value: text, called: optional(truth) })),
   grants: optional(list(text)),

@@ -1,3 +1,5 @@
+import type { LogFollowing } from "./change-feed.ts";
+
 /**
  * Rows: what all database engines share. An engine turns a database into a schema and, per table, lines in key
  * order; and lines back into a database. What a run or a base is, it does not know: that is `contents/`.
@@ -127,6 +129,8 @@ export interface TableReader {
   rowsIn?(stretches: Stretches, what: "rows" | "keys", signal: AbortSignal): AsyncIterable<RowBatch>;
   /** What `changes` of a later reader has to know of this moment: opaque, short. Absent or `undefined`: it cannot tell. */
   mark?(signal: AbortSignal): Promise<string | undefined>;
+  /** What a journal that was kept meanwhile says; absent or `undefined`: there is none that leads from there to here. */
+  followed?(signal: AbortSignal): Promise<FollowedRows | undefined>;
   /** What was written since the moment of that mark; `undefined` when the mark is of no use any more. */
   changes?(mark: string, signal: AbortSignal): Promise<WrittenRows | undefined>;
 }
@@ -146,8 +150,16 @@ export type SumsOf = "counts" | "keys" | "rows";
 export const auditEvery = 30;
 
 /** How the database tells what changed, best first; the last is to read all. */
-export const changeMethods = ["wal", "xmin", "hash", "read"] as const;
+export const changeMethods = ["journal", "wal", "xmin", "hash", "read"] as const;
 export type ChangeMethod = (typeof changeMethods)[number];
+
+/** Rows that were touched since the snapshot compared with, as the journal tells, which knows what is gone as well. */
+export interface FollowedRows {
+  /** Whole lines as they are now, in any order. */
+  rows(): AsyncIterable<RowBatch>;
+  /** Keys of rows that are gone, each a line, in any order. */
+  gone(): AsyncIterable<RowBatch>;
+}
 
 /** Rows that were written, as the database tells them without giving all. What is gone it does not tell. */
 export interface WrittenRows {
@@ -196,6 +208,8 @@ export interface TableRows {
 }
 
 export interface DatabaseEngine {
+  /** Following its changes; absent: it cannot. */
+  readonly log?: LogFollowing;
   readonly name: DatabaseSchema["engine"];
   /** Whether `url` is one of this engine's (`sqlite:…`). */
   accepts(url: string): boolean;

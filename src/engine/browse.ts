@@ -101,7 +101,7 @@ async function answer(
     return await inDatabase(point, database, table, signal);
   }
   const { snapshot } = point;
-  if (snapshot) return await inTree(reader, snapshot.tree, snapshot.stored.id, names, signal);
+  if (snapshot) return await inTree(point.reader ?? reader, snapshot.tree, snapshot.stored.id, names, signal);
   if (names.length > 1) throw new HoldfastError("nothing-matched", { path: `/${names.join("/")}` });
   const folders = part === undefined ? [layout.databases] : point.databases.map(({ name }) => name);
   const entries = folders.map((name) => ({ name, type: "folder" as const }));

@@ -16,14 +16,14 @@ export async function* changedFiles(
   const [before, now] = [from.snapshot, to.snapshot];
   if (before && now) {
     for (const name of [layout.files, layout.config]) {
-      const was = await subtreeAt(reader, before.tree, [name], signal);
-      const is = await subtreeAt(reader, now.tree, [name], signal);
+      const was = await subtreeAt(from.reader ?? reader, before.tree, [name], signal);
+      const is = await subtreeAt(to.reader ?? reader, now.tree, [name], signal);
       yield* fileChanges(reader, was, is, nameFromText(`/${name}`), signal);
     }
   }
-  if (before && to.live) yield* sinceSnapshot(reader, before, to.live, signal);
+  if (before && to.live) yield* sinceSnapshot(from.reader ?? reader, before, to.live, signal);
   if (now && from.live)
-    for await (const change of sinceSnapshot(reader, now, from.live, signal)) yield reversed(change);
+    for await (const change of sinceSnapshot(to.reader ?? reader, now, from.live, signal)) yield reversed(change);
 }
 
 const everything = { createMissing: true, updateChanged: true, removeNewer: true };

@@ -8,11 +8,12 @@ import type { DatabaseEngine, DatabaseSchema, TableReader, TableSchema } from ".
 import { findRow } from "../database/rows.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
-import type { BlobReader, StoredSnapshot } from "../repository/repository.ts";
+import type { BlobReader, IndexedRepository, StoredSnapshot } from "../repository/repository.ts";
 import { openMoment } from "./backup-parts.ts";
 import { addressesOf } from "./database-address.ts";
 import { databaseEngineFor, platformNamed, type Engine } from "./engine.ts";
-import { backupsOf, chooseCrm, choosePoint } from "./points.ts";
+import { backupsOf, chooseCrm } from "./points.ts";
+import { type ReachedMoment, type ReachedPoint, reachPoint } from "./reach-moment.ts";
 import type { PointName } from "./snapshots.ts";
 
 /**
@@ -27,6 +28,10 @@ export interface OpenedPoint extends AsyncDisposable {
   readonly time: string;
   /** The recovery point that it is, or lies on; absent: live. */
   readonly snapshot?: OpenedSnapshot;
+  /** Reads what `snapshot` names: of a moment between two backups, some of that is stored nowhere. */
+  readonly reader?: BlobReader;
+  /** Where it lies between two backups. */
+  readonly moment?: ReachedMoment;
   /** The parts of the live CRM; absent: stored. */
   readonly live?: CrmParts;
   /** Ended with warnings, newer than the one chosen, and passed over. */
@@ -56,7 +61,7 @@ export interface PointTable extends ReadableTable {
 /** What points are opened from. */
 export interface PointSource {
   readonly engine: Engine;
-  readonly reader: BlobReader;
+  readonly reader: IndexedRepository;
   readonly snapshots: readonly StoredSnapshot[];
   /** What the configuration here knows: where the live CRM is, and its passwords. */
   readonly crms?: readonly CrmDescription[] | undefined;
@@ -68,14 +73,19 @@ export interface PointSource {
 /** `live` connects to the CRM's databases, at one moment each. */
 export async function openPoint(source: PointSource, crm: string | undefined, point: PointName): Promise<OpenedPoint> {
   if (point.kind === "live") return openLive(source, crm);
-  const { chosen, passedOver } = choosePoint(source.snapshots, crm, point);
-  return { ...(await openStored(source, chosen)), passedOver };
+  return openReached(source, await reachPoint(source, crm, point));
 }
 
 /** The point that a backup is. */
 export async function openStored(source: PointSource, stored: StoredSnapshot): Promise<OpenedPoint> {
-  const { engine, reader, run, schemas = schemaReader() } = source;
-  const snapshot = await openSnapshot(reader, stored, run.signal);
+  const { reader, run } = source;
+  return openReached(source, { reader, snapshot: await openSnapshot(reader, stored, run.signal), passedOver: [] });
+}
+
+/** A backup, or a moment between two of them. */
+async function openReached(source: PointSource, reached: ReachedPoint): Promise<OpenedPoint> {
+  const { engine, run, schemas = schemaReader() } = source;
+  const { reader, snapshot, passedOver, moment } = reached;
   const { crm, databases } = snapshot.manifest;
   const opened: PointDatabase[] = [];
   for (const { name, location } of databases) {
@@ -85,16 +95,18 @@ export async function openStored(source: PointSource, stored: StoredSnapshot): P
     const { schema, open } = await openDatabase(reader, tree, database, run.signal, schemas);
     const openTable = async (table: TableSchema): Promise<PointTable> => {
       const one = await open(table);
-      return { ...one, stored: one, countRows: async () => one.rowCount };
+      return { ...one, ...(!moment && { stored: one }), countRows: async () => one.rowCount };
     };
     opened.push({ name, location, engine: database, schema, open: oncePerTable(openTable) });
   }
   return {
     crm: crm.name,
     platform: engine.platforms.find(({ name }) => name === crm.platform),
-    time: stored.snapshot.time,
+    time: snapshot.stored.snapshot.time,
     snapshot,
-    passedOver: [],
+    reader,
+    ...(moment && { moment }),
+    passedOver,
     databases: opened,
     [Symbol.asyncDispose]: async () => {},
   };

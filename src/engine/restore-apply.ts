@@ -1,4 +1,3 @@
-import { openSnapshot } from "../contents/open-snapshot.ts";
 import { nameFromText, nameText, type ByteName } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Warning } from "../lib/events.ts";
@@ -9,6 +8,7 @@ import { openFor } from "./access.ts";
 import { addressesFor } from "./database-address.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
 import { buildAll, nothingBuilt, type Built } from "./restore-build.ts";
+import { reachPoint } from "./reach-moment.ts";
 import { readPlan, type RestorePlan } from "./restore-plan.ts";
 import { prepareRestore, type PrepareInput } from "./restore-prepare.ts";
 import {
@@ -21,6 +21,7 @@ import {
   type RestoreRecord,
 } from "./restore-record.ts";
 import { refuseIfHeld } from "./restore-target.ts";
+import type { PointName } from "./snapshots.ts";
 import { Staging } from "./staging.ts";
 import type { SwapPlace } from "./swap-database.ts";
 
@@ -79,9 +80,15 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
   const stored = snapshots.find(({ id }) => id === plan.snapshot.id);
   if (!stored) throw new HoldfastError("snapshot-unknown", { id: plan.snapshot.id.slice(0, 8) });
   const indexed = await repository.index(inner.signal);
-  const opened = await openSnapshot(indexed, stored, inner.signal);
+  const { snapshot: opened, reader } = await reachPoint(
+    { engine, reader: indexed, snapshots, run: inner },
+    plan.snapshot.crm,
+    pointOf(plan),
+  );
+  // A backup that came since lies nearer, and leads to the same rows.
+  if (plan.moment === undefined && opened.stored.id !== stored.id) throw new HoldfastError("plan-outdated", {});
   if (record) await dropStaging(place, record);
-  const prepared = await prepareRestore(engine, opened, indexed, prepareInput(plan), addressOf, inner);
+  const prepared = await prepareRestore(engine, opened, reader, prepareInput(plan), addressOf, inner);
   if (prepared.summary.seen !== plan.seen) throw new HoldfastError("plan-outdated", {});
   await refuseIfHeld(place, {
     steps: prepared.databases.flatMap(({ file }) => (file ? [{ target: nameFromText(file.path) }] : [])),
@@ -91,12 +98,19 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
   if (needed > free) throw new HoldfastError("target-full", { needed, free });
 
   const staging = await Staging.begin(place, plan, started);
-  const built = await buildAll({ engine, plan, prepared, indexed, limits: input.limits, staging, run: inner }).catch(
-    async (error: unknown) => {
-      await staging.drop();
-      throw error;
-    },
-  );
+  const built = await buildAll({
+    engine,
+    plan,
+    prepared,
+    indexed,
+    reader,
+    limits: input.limits,
+    staging,
+    run: inner,
+  }).catch(async (error: unknown) => {
+    await staging.drop();
+    throw error;
+  });
   run.report({ type: "phase", phase: "swap" });
   const done = await swapIn(place, staging.ready());
   return await finish(place, plan, done, built, started, run);
@@ -145,6 +159,12 @@ function conflicts(plan: RestorePlan): RestoreReport["failed"] {
   return [...plan.parts, ...plan.items]
     .filter(({ action }) => action === "conflict")
     .map(({ path, reason }) => ({ path, reason: reason ?? "conflict" }));
+}
+
+function pointOf({ moment, snapshot }: RestorePlan): PointName {
+  if (!moment) return { kind: "id", prefix: snapshot.id };
+  const { time, transaction } = moment;
+  return { kind: "moment", time: new Date(time), ...(transaction !== undefined && { transaction }) };
 }
 
 function prepareInput(plan: RestorePlan): PrepareInput {

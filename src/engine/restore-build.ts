@@ -9,7 +9,7 @@ import { joinName, nameFromText, nameText } from "../lib/byte-name.ts";
 import type { Warning } from "../lib/events.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Run } from "../lib/run.ts";
-import type { IndexedRepository } from "../repository/repository.ts";
+import type { BlobReader, IndexedRepository } from "../repository/repository.ts";
 import { platformNamed, type Engine } from "./engine.ts";
 import { buildDatabase, type DatabaseWork } from "./restore-database.ts";
 import type { RestorePlan } from "./restore-plan.ts";
@@ -23,6 +23,8 @@ export interface Build {
   readonly plan: RestorePlan;
   readonly prepared: PreparedRestore;
   readonly indexed: IndexedRepository;
+  /** Reads what the plan's point names. */
+  readonly reader: BlobReader;
   readonly limits: Limits;
   readonly staging: Staging;
   readonly run: Run;
@@ -50,7 +52,7 @@ export async function buildAll(build: Build): Promise<Built> {
   return built;
 }
 
-async function buildOneDatabase({ prepared, staging, run, indexed, plan }: Build, work: DatabaseWork, built: Built) {
+async function buildOneDatabase({ prepared, staging, run, reader, plan }: Build, work: DatabaseWork, built: Built) {
   const { engine, file } = work;
   const slot = file && (await staging.slot(dirname(file.path), basename(file.path)));
   const address =
@@ -60,7 +62,7 @@ async function buildOneDatabase({ prepared, staging, run, indexed, plan }: Build
   const refused = (statement: string, reason: string) =>
     built.warnings.push({ code: "grant-refused", subject: statement, detail: reason });
   const options = { grants: plan.grants ?? "restore", onRefused: refused } as const;
-  const { rows } = await buildDatabase(work, address, indexed, plan.switches, options, run);
+  const { rows } = await buildDatabase(work, address, reader, plan.switches, options, run);
   built.rows += rows;
   if (prepared.neutralise) {
     await using source = await engine.connect(address, { signal: run.signal });
@@ -122,13 +124,13 @@ async function buildItems(build: Build, { root, tree, items }: ItemWork, built: 
 }
 
 async function write(
-  { indexed, limits, run }: Build,
+  { indexed, reader, limits, run }: Build,
   input: Omit<WriteFolderInput, "reader" | "signal">,
   place: string,
   built: Built,
 ): Promise<void> {
   const written = await writeFolder(
-    { ...input, reader: indexed, signal: run.signal },
+    { ...input, reader, signal: run.signal },
     { repository: indexed, limits, run, target: "staged" },
   );
   built.files += written.files;
@@ -140,8 +142,8 @@ async function write(
 }
 
 async function buildConfig(build: Build, { name, path, node }: ConfigWork, built: Built): Promise<void> {
-  const { engine, plan, prepared, staging, indexed, run } = build;
-  const content = await loadContent(indexed, node, run.signal);
+  const { engine, plan, prepared, staging, reader, run } = build;
+  const content = await loadContent(reader, node, run.signal);
   const slot = await staging.slot(dirname(path), basename(path));
   writeFileSync(slot, adapted(engine, plan, prepared, name, content), { flag: "wx", mode: 0o600 });
   setMetadata(nameFromText(slot), "file", metadataOf(node, owners()), (what) =>

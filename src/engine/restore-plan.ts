@@ -15,6 +15,7 @@ import { choosePoint, crmOf } from "./points.ts";
 import { prepareRestore } from "./restore-prepare.ts";
 import { refuseHalfMade } from "./restore-record.ts";
 import { listState, readState, writeState } from "./state.ts";
+import { type ReachedMoment, reachPoint } from "./reach-moment.ts";
 import type { PointName } from "./snapshots.ts";
 
 /** The three switches, for files and rows alike. */
@@ -67,6 +68,15 @@ export interface RestorePlan {
   readonly created: string;
   readonly repository: { readonly location: string; readonly id: Id };
   readonly snapshot: { readonly id: Id; readonly time: string; readonly outcome: Outcome; readonly crm: string };
+  /** Between two backups: what the journal says happened after `snapshot` belongs to it, up to this moment. */
+  readonly moment?: {
+    readonly time: string;
+    /** The last transaction that counts, where one was named. */
+    readonly transaction?: string;
+    readonly transactions: number;
+    /** The last transaction that is in it. */
+    readonly last?: { readonly transaction: string; readonly position: string; readonly time: string };
+  };
   readonly scope: RestoreScope;
   readonly switches: RestoreSwitches;
   readonly target:
@@ -109,11 +119,12 @@ export async function planRestore(engine: Engine, input: RestorePlanInput, run: 
   await using lock = await repository.lock("shared", { signal: run.signal, now: run.now, waitMs: 0 });
   const inner = { ...run, signal: AbortSignal.any([run.signal, lock.lost]) };
   const snapshots = await repository.snapshots(inner.signal);
-  const { chosen, passedOver } = choosePoint(snapshots, input.crm, input.point);
-  await refuseHalfMade(engine, crmOf(chosen), run);
-  const reader = await repository.index(inner.signal);
+  await refuseHalfMade(engine, crmOf(choosePoint(snapshots, input.crm, input.point).chosen), run);
+  const indexed = await repository.index(inner.signal);
+  const reached = await reachPoint({ engine, reader: indexed, snapshots, run: inner }, input.crm, input.point);
+  const { reader, snapshot: opened, passedOver, moment } = reached;
+  const { stored: chosen } = opened;
   run.report({ type: "phase", phase: "plan", subject: chosen.id.slice(0, 8) });
-  const opened = await openSnapshot(reader, chosen, inner.signal);
   const addressOf = await addressesFor(engine, input.crms, opened.manifest.crm.name, inner.signal);
   const warnings: Warning[] = [];
   for (const newer of passedOver) {
@@ -143,10 +154,18 @@ export async function planRestore(engine: Engine, input: RestorePlanInput, run: 
     ...(input.purpose && { purpose: input.purpose }),
     ...(replacesLive === "yes" && input.scope.kind !== "files" && { confirm: crm.name }),
     ...summary,
-    warnings,
+    ...(moment && input.point.kind === "moment" && { moment: momentOf(moment, input.point) }),
+    warnings: [...warnings, ...(moment?.warnings ?? [])],
   };
   await writeState(engine, planRecord(plan.id), plan);
   return plan;
+}
+
+function momentOf(
+  { time, transactions, last }: ReachedMoment,
+  { transaction }: Extract<PointName, { readonly kind: "moment" }>,
+): NonNullable<RestorePlan["moment"]> {
+  return { time, transactions, ...(last && { last }), ...(transaction !== undefined && { transaction }) };
 }
 
 function targetOf({ target, targetDatabase }: RestorePlanInput): RestorePlan["target"] {

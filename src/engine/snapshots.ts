@@ -5,6 +5,7 @@ import type { StoredSnapshot } from "../repository/repository.ts";
 import { openFor } from "./access.ts";
 import { isHoldTag } from "./holds.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
+import { type JournalCoverage, journalCoverage } from "./journal-coverage.ts";
 import { backupsOf, chooseCrm, crmOf, isBackup, isRecord, kindOf, outcomeOf } from "./points.ts";
 
 export interface SnapshotRow {
@@ -28,6 +29,8 @@ export interface SnapshotRow {
 export interface SnapshotsReport {
   readonly type: "snapshots";
   readonly snapshots: readonly SnapshotRow[];
+  /** Of databases that are or were followed: which moments between recovery points can be had. */
+  readonly journal: readonly JournalCoverage[];
 }
 
 export interface SnapshotsInput {
@@ -45,7 +48,8 @@ export async function listSnapshots(engine: Engine, input: SnapshotsInput, run: 
   }
   const wanted =
     input.crm === undefined ? all.filter((stored) => !isRecord(stored)) : backupsOf(all, chooseCrm(all, input.crm));
-  return { type: "snapshots", snapshots: wanted.map((stored) => describe(stored, newestOk)) };
+  const journal = await journalCoverage(repository, all, input.crm, run);
+  return { type: "snapshots", snapshots: wanted.map((stored) => describe(stored, newestOk)), journal };
 }
 
 function describe(stored: StoredSnapshot, newestOk: ReadonlyMap<string, Id>): SnapshotRow {
@@ -77,6 +81,11 @@ export type PointName =
   | { readonly kind: "latest" }
   | { readonly kind: "id"; readonly prefix: string }
   /** The newest at or before this moment. */
-  | { readonly kind: "moment"; readonly time: Date }
+  | {
+      readonly kind: "moment";
+      readonly time: Date;
+      /** Number or position of a transaction of that second, the last one that counts. */
+      readonly transaction?: string;
+    }
   /** The CRM as it is now. */
   | { readonly kind: "live" };

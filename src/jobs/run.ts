@@ -5,6 +5,7 @@ import type { Comparison, CompareInput } from "../engine/compare.ts";
 import type { CopyInput, CopyReport } from "../engine/copy.ts";
 import type { DoctorInput, DoctorReport } from "../engine/doctor.ts";
 import type { Engine, RepositoryAccess } from "../engine/engine.ts";
+import type { FollowInput, FollowReport } from "../engine/follow.ts";
 import type { ForgetInput, ForgetReport } from "../engine/forget.ts";
 import type { HistoryInput, HistoryReport } from "../engine/history.ts";
 import type { HoldInput, HoldReport } from "../engine/hold.ts";
@@ -17,6 +18,7 @@ import type { RepairInput, RepairReport } from "../engine/repair.ts";
 import type { RestoreApplyInput, RestoreReport } from "../engine/restore-apply.ts";
 import type { RestorePlan, RestorePlanInput } from "../engine/restore-plan.ts";
 import type { SnapshotsInput, SnapshotsReport } from "../engine/snapshots.ts";
+import type { TransactionsInput, TransactionsReport } from "../engine/transactions.ts";
 import type { UndoInput, UndoReport, UndoableRestore } from "../engine/undo.ts";
 import type { UnlockAnswer, UnlockInput } from "../engine/unlock.ts";
 import type { VerifyAnswer, VerifyInput } from "../engine/verify.ts";
@@ -44,6 +46,9 @@ export interface Door {
   applyRestore(input: RestoreApplyInput & Waiting, run: Run): Promise<RestoreReport>;
   undoRestore(input: UndoInput & Waiting, run: Run): Promise<UndoReport>;
   undoable(): Promise<readonly UndoableRestore[]>;
+  /** Ends when it is cancelled. `ownBackup`: how it makes a backup where one is lacking; absent: it makes none. */
+  follow(input: Omit<FollowInput, "backup"> & { readonly ownBackup?: BackupInput }, run: Run): Promise<FollowReport>;
+  transactions(input: TransactionsInput, run: Run): Promise<TransactionsReport>;
   copy(input: CopyInput, run: Run): Promise<CopyReport>;
   forget(input: ForgetInput, run: Run): Promise<ForgetReport>;
   hold(input: HoldInput, run: Run): Promise<HoldReport>;
@@ -142,6 +147,18 @@ export function openDoor({ loadEngine, keys, lockFolders }: DoorOptions): Door {
     async undoable() {
       const { listUndoable } = await import("../engine/undo.ts");
       return listUndoable(await engine());
+    },
+    async follow({ ownBackup, ...input }, run) {
+      // Beside backups and restores of the CRM, but never two of them.
+      const location = `${input.repository.location} journal`;
+      await using _lock = await locked({ crm: input.crm.name, location, job: "follow", waitMs: 0 }, run);
+      const { follow } = await import("../engine/follow.ts");
+      const backup = ownBackup && ((inner: Run) => this.backup(ownBackup, inner));
+      return await follow(await engine(), { ...input, ...(backup && { backup }) }, run);
+    },
+    async transactions(input, run) {
+      const { listTransactions } = await import("../engine/transactions.ts");
+      return listTransactions(await engine(), input, run);
     },
     async copy(input, run) {
       // Two at once into one repository would write what is new twice.

@@ -58,6 +58,9 @@ export const errorCodes = [
   "moment-invalid",
   "moment-ambiguous",
   "moment-too-early",
+  "moment-unreachable", // the journal does not lead there
+  "journal-none",
+  "moment-transaction", // no such transaction at that moment
   "point-live", // what is live is no recovery point
   "copy-unknown",
   "copy-same-repository",
@@ -73,6 +76,12 @@ export const errorCodes = [
   "database-rights",
   "database-busy",
   "database-too-old",
+  // following a database's changes
+  "follow-unsupported",
+  "follow-settings", // the server is not set up for it
+  "follow-rights",
+  "follow-taken", // somebody else reads the log under our name
+  "follow-lag", // the server kept too much of its log for us
   // restore
   "nothing-matched",
   "target-not-empty",

@@ -38,6 +38,7 @@ export const warningCodes = [
   "kit-unused",
   "kit-same-disk",
   "lock-stale-removed",
+  "outside-journal", // a table that is as of the backup before the moment
   "newer-with-warnings", // a newer snapshot exists, ended with warnings, and was not taken for `latest`
   "table-unkeyed",
   "grant-refused", // a statement that gives an owner or a right, for a role that is not there say
@@ -79,6 +80,18 @@ export type Event =
       readonly subject?: string;
     }
   | { readonly type: "warning"; readonly warning: Warning }
+  /** How far the journal of a database is; about once a second. */
+  | {
+      readonly type: "journal";
+      readonly subject: string;
+      /** RFC 3339, by the server's clock: everything that was committed up to here is in the repository. */
+      readonly durableTo?: string;
+      readonly position?: string;
+      readonly transactions: number;
+      readonly rows: number;
+      /** Read from the log, and not yet in the repository. */
+      readonly waitingBytes: number;
+    }
   /** Something worth a line that is no warning: `code` is a key of `words` under `note`. */
   | { readonly type: "note"; readonly code: NoteCode; readonly facts: Readonly<Record<string, string | number>> };
 
@@ -91,6 +104,11 @@ export const noteCodes = [
   "waiting-for-storage",
   "table-folded",
   "table-method",
+  "follow-gap",
+  "follow-waiting",
+  "follow-again",
+  "follow-backup",
+  "follow-backup-failed",
   "stage-kept",
   "rows-without-parent",
   "waiting-for-thaw",

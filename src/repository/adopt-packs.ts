@@ -56,6 +56,29 @@ async function isAsWritten({ storage }: AdoptOptions, name: Id, signal: AbortSig
   }
 }
 
+/** Packs with nothing but a few data blobs that no index names, and no prune has marked, whoever wrote them. */
+export async function loosePacks(
+  options: Omit<AdoptOptions, "knownIndexes">,
+  mostBlobs: number,
+  signal: AbortSignal,
+): Promise<readonly IndexedPack[]> {
+  const { storage, packs, marked } = options;
+  const unnamed: { name: Id; size: number }[] = [];
+  for await (const file of storage.list("data", signal)) {
+    if (!packs.has(file.name) && !marked.has(file.name)) unnamed.push(file);
+  }
+  const found: IndexedPack[] = [];
+  for (const { name, size } of unnamed) {
+    const pack = await readPackHeader(options, name, size, signal).catch((error: unknown) => {
+      // Named by an index and pruned meanwhile.
+      if (isHoldfastError(error, "storage-not-found")) return undefined;
+      throw error;
+    });
+    if (pack && pack.blobs.length <= mostBlobs && pack.blobs.every(({ type }) => type === "data")) found.push(pack);
+  }
+  return found;
+}
+
 /**
  * What a pack says of itself; the blobs' lengths add up to its size. `undefined`: no whole pack of this repository;
  * `verify` will name it, and a prune remove it.

@@ -4,7 +4,7 @@ import { openUnpacked, sealUnpacked } from "../format/unpacked.ts";
 import { snapshotJson } from "../format/snapshot-json.ts";
 import type { MasterKey } from "../format/crypto.ts";
 import type { Storage } from "../storage/storage.ts";
-import { adoptablePacks } from "./adopt-packs.ts";
+import { adoptablePacks, loosePacks } from "./adopt-packs.ts";
 import { BlobIndex } from "./blob-index.ts";
 import { StoredBlobReader } from "./blob-reader.ts";
 import { findLostSnapshots } from "./lost-snapshots.ts";
@@ -82,6 +82,7 @@ export async function loadIndexedRepository(
         },
         options,
       );
+      if (options.leftovers === "leave") return upload;
       const known = new Set(names);
       upload.adopt(
         await adoptablePacks({ storage, key: masterKey, packs, marked, knownIndexes: known }, options.signal),
@@ -92,6 +93,18 @@ export async function loadIndexedRepository(
     copier: (into, options) => new StoredTreeCopier({ storage, key: masterKey, index, packs, reader }, into, options),
 
     lostSnapshots: (lostSignal) => findLostSnapshots(storage, masterKey, index, reader, lostSignal),
+
+    async loosePacks(mostBlobs, looseSignal) {
+      const found = await loosePacks({ storage, key: masterKey, packs, marked }, mostBlobs, looseSignal);
+      for (const pack of found) {
+        const number = packs.number(pack.id);
+        for (const { type, id, offset, length, uncompressedLength } of pack.blobs) {
+          packs.extend(number, offset + length);
+          index.add(type, id, number, offset, length, uncompressedLength);
+        }
+      }
+      return found;
+    },
 
     async writeFiles(files, options) {
       using threads = writers.take(options.limits);

@@ -1,4 +1,5 @@
 import type { BlobType, Id, Tree } from "../format/tree.ts";
+import type { IndexedPack } from "../format/index-file.ts";
 import type { Snapshot } from "../format/snapshot.ts";
 import type { ByteName } from "../lib/byte-name.ts";
 import type { Limits } from "../lib/limits.ts";
@@ -168,6 +169,11 @@ export interface IndexedRepository extends BlobReader {
   upload(options: UploadOptions): Promise<Upload>;
   /** Snapshots that are not in the list of those that can be read, as far as anything is left of them. */
   lostSnapshots(signal: AbortSignal): Promise<LostSnapshots>;
+  /**
+   * Packs of no more than `mostBlobs` data blobs that no index names: of a run that is under way, or that was cut off. Their
+   * blobs can be read from now on.
+   */
+  loosePacks(mostBlobs: number, signal: AbortSignal): Promise<readonly IndexedPack[]>;
   /** Writes the contents of many files, in the order of the packs; see `FileToWrite`. */
   writeFiles(files: AsyncIterable<FileToWrite> | Iterable<FileToWrite>, options: WriteOptions): Promise<void>;
   /** Copies what trees need into another repository, whose upload is given. */
@@ -199,6 +205,8 @@ export interface UploadOptions {
   readonly signal: AbortSignal;
   readonly lock: Lock;
   readonly limits: Limits;
+  /** Packs that an interrupted run stored and no index names: absent: they become this upload's. */
+  readonly leftovers?: "adopt" | "leave";
 }
 
 /** Which pack a data blob goes to: `hot` is what is read often (manifests, runs, keys), `bulk` the rest. */
@@ -273,6 +281,10 @@ export interface Upload extends AsyncDisposable, BlobReader {
   /** Serialises and stores a tree; its id is known at once, its storing is awaited by `finish`. */
   tree(tree: Tree): Promise<Id>;
   stats(): UploadStats;
+  /** Resolves when all that was given so far is durable, in packs that no index names yet. */
+  store(): Promise<void>;
+  /** Packs that are stored and that no index names, and whose contents the caller has seen: they become this upload's. */
+  adopt(packs: readonly IndexedPack[]): void;
   /** Flushes packs, then indexes, then writes the snapshot. May be called again, for another snapshot. */
   finish(snapshot: Snapshot): Promise<StoredSnapshot>;
 }

@@ -244,6 +244,10 @@ export class RepositoryUpload implements Upload {
     if (entry >= 0 && index.location(entry) === undefined) await this.#storeAll();
   }
 
+  store(): Promise<void> {
+    return this.#storeAll();
+  }
+
   async #storeAll(): Promise<void> {
     this.#throwIfFailed();
     this.#sendFileBatch();

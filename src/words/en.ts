@@ -232,6 +232,18 @@ export const en = {
       text: "There is no recovery point[[ of {crm}]] at or before that moment.",
       hint: "The earliest moment that works is {earliest:time}: give @{earliest}.",
     },
+    "moment-unreachable": {
+      text: "{time:time} cannot be reached[[: {problem}]][[ ({tables})]].",
+      hint: "[[The nearest moment before it is {before:time}: give @{before}. ]][[The nearest after it is {after:time}: give @{after}. ]]A gap in the journal ends with the next backup.",
+    },
+    "journal-none": {
+      text: "There is no journal[[ of {crm}]] in this repository.",
+      hint: "`holdfast follow` keeps one.",
+    },
+    "moment-transaction": {
+      text: "There is no transaction {text} at that moment.",
+      hint: "`holdfast transactions @MOMENT` lists those that there are.",
+    },
     "copy-unknown": {
       text: "There is no copy[[ named {name}]] in holdfast.yaml[[; there is: {known}]].",
       hint: "List it under `copies:` with a name, a location and a password, or give --to LOCATION and --to-password-file.",
@@ -275,6 +287,26 @@ export const en = {
     "database-too-old": {
       text: "The database server is version {version}; {needed} or later is needed[[: {path}]].",
       hint: "Update the server, or use its own tools to back it up.",
+    },
+    "follow-unsupported": {
+      text: "Changes of this database cannot be followed: {path}",
+      hint: "Make backups more often instead: the interval is then the most that can be lost.",
+    },
+    "follow-settings": {
+      text: "The database server is not set up to be followed: it needs {setting}[[, and has {value}]][[ ({path})]].",
+      hint: "Let an administrator set it; `docs/continuous.md` says how. Until then, backups go on as before.",
+    },
+    "follow-rights": {
+      text: "The database user[[ {user}]] may not follow changes: {publication}[[ ({path})]].",
+      hint: "`docs/continuous.md` has the SQL that gives the rights.",
+    },
+    "follow-taken": {
+      text: "Somebody else reads the log under our name: {subject}[[, {reason}]][[ ({path})]].",
+      hint: "Only one `holdfast follow` may follow a CRM into a repository. End the other one.",
+    },
+    "follow-lag": {
+      text: "The server kept {bytes:bytes} of log for us, which is too much; it was given up[[ ({path})]].",
+      hint: "There is a gap in the journal now, which ends with the next backup. See why nothing could be stored.",
     },
     "database-busy": {
       text: "Somebody else holds a lock in the database[[: {path}]][[, {subject}]][[ ({reason})]].",
@@ -406,6 +438,8 @@ export const en = {
     "too-big": "{path} must be at most {expected}.",
     yaml: "this is not YAML[[: {detail}]].",
     "yaml-duplicate": "this key stands here twice.",
+    rpo: "at least 100ms; write 1s or 5m.",
+    duration: "this is not a duration; write 500ms, 30s or 5m.",
     size: "this is not a size; write 2GB or 500MiB.",
     span: "this is no span of time; write 10d, 6m or 1y2m3d4h.",
     rate: "this is not a rate; write 50MB/s or 20MiB/s.",
@@ -453,6 +487,7 @@ export const en = {
     "kit-unused": "The recovery kit of this repository was never used: `holdfast kit`.",
     "kit-same-disk": "{subject} lies on the CRM's own disk only.",
     "lock-stale-removed": "A lock left behind by a run of ours was removed: {subject}",
+    "outside-journal": "Table {subject} is as of the backup before that moment: it cannot be followed ({detail}).",
     "newer-with-warnings": "A newer recovery point ended with warnings and was not taken: {subject}[[ ({detail})]]",
     "grant-refused": "An owner or a right could not be given[[ ({detail})]]: {subject}",
     "forget-last": "{subject} has no recovery point any more.",
@@ -487,6 +522,11 @@ export const en = {
     "waiting-for-storage": "The storage cannot be reached[[ ({reason})]]; trying again in {seconds} s.",
     "table-folded": "[[{table}: ]]its changes were folded into a new base.",
     "table-method": "Of {count:table}, only what changed was read ({method}).",
+    "follow-gap": "{subject}: moments from {time:time} on cannot be recovered before the next backup ({reason}).",
+    "follow-waiting": "The repository is in use; {bytes:bytes} wait in memory, and the server keeps its log.",
+    "follow-again": "{subject}: {reason}. Trying again in {seconds} s.",
+    "follow-backup": "Making a backup that the journal can go on from.",
+    "follow-backup-failed": "That backup failed ({reason}); it is tried again.",
     "stage-kept":
       "A restore was cut off before it changed anything: `holdfast restore apply {plan}` begins it again, `holdfast restore undo {id}` drops what it left.",
     "rows-without-parent":
@@ -524,6 +564,7 @@ export const en = {
   outcomes: { ok: "ok", warning: "warning", failed: "failed", missed: "missed" },
   kinds: { full: "full", incremental: "incremental", differential: "differential" },
   changeMethods: {
+    journal: "by the journal:",
     wal: "by the server's summaries of its log:",
     xmin: "by the transaction that wrote each row:",
     hash: "by sums that the server computed:",
@@ -742,6 +783,16 @@ export const en = {
       arguments: { kind: "full, incremental or differential (default: incremental; the first is full)" },
     },
     snapshots: { summary: "list recovery points", options: {}, arguments: {} },
+    follow: {
+      summary: "keep every committed change of a CRM, about a second after its commit, until it is stopped",
+      options: { noBackup: "make no backup by itself where the journal lacks one to go on from" },
+      arguments: {},
+    },
+    transactions: {
+      summary: "list the transactions around a moment, to choose one of them",
+      options: { within: "how far before and after the moment (default: 1m)" },
+      arguments: { moment: "such as @2026-03-12T14:00 (default: now)" },
+    },
     browse: {
       summary: "look into a recovery point: records, files, tables, rows",
       options: { limit: "how many records (default: 50)", after: "go on after this record" },
@@ -935,6 +986,9 @@ export const en = {
     type: "Type",
     rows: "Rows",
     records: "Records",
+    tables: "Tables",
+    users: "Users",
+    transaction: "Transaction",
     modified: "Modified",
     action: "Action",
     part: "Part",
@@ -955,6 +1009,27 @@ export const en = {
     why: "Kept because",
   },
 
+  follow: {
+    done: "Followed {crm} for {ms:duration}: {transactions} transactions, {rows:row}.",
+    state: "{subject}: in the repository up to {durableTo:time}[[, {waiting:bytes} waiting]]",
+  },
+  gapReasons: {
+    begun: "following began",
+    "slot-lost": "the server no longer had the log",
+    "log-purged": "the server's log had been purged",
+    "other-server": "another server",
+    "acknowledged-elsewhere": "changes were taken for stored that are not here",
+    schema: "tables were made or altered",
+    "table-added": "tables were added",
+    "journal-damaged": "the journal was damaged",
+  },
+  transactions: {
+    span: "{crm}, {subject}: every moment behind a recovery point, from {from:time} to {to:time}[[ (begun anew: {reason})]]",
+    gap: "{crm}: gap from {from:time} to the first recovery point after {to:time} ({reason}): {tables}",
+    outside: "{crm}: cannot be followed, and are as of a recovery point at any moment: {tables}",
+    none: "There are no transactions in that time.",
+    more: "… and {count} more; a shorter --within shows fewer.",
+  },
   backup: {
     done: "Backup of {crm}, {kind}: {outcome}",
     snapshot: "Recovery point {id}, {time:time}, in {ms:duration}",

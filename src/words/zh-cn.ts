@@ -223,6 +223,18 @@ export const zhCn: Words = {
       text: "该时刻及之前没有[[ {crm} 的]]恢复点。",
       hint: "可用的最早时刻是 {earliest:time}：请写 @{earliest}。",
     },
+    "moment-unreachable": {
+      text: "无法到达 {time:time}[[：{problem}]][[（{tables}）]]。",
+      hint: "[[此前最近的时刻是 {before:time}：请写 @{before}。]][[此后最近的时刻是 {after:time}：请写 @{after}。]]日志中的缺口到下一次备份为止。",
+    },
+    "journal-none": {
+      text: "此仓库中没有[[ {crm} 的]]日志。",
+      hint: "`holdfast follow` 会保存日志。",
+    },
+    "moment-transaction": {
+      text: "该时刻没有事务 {text}。",
+      hint: "`holdfast transactions @时刻` 列出当时的事务。",
+    },
     "copy-unknown": {
       text: "holdfast.yaml 中没有[[名为 {name} 的]]副本[[；已有：{known}]]。",
       hint: "请在 `copies:` 下写明名称、位置和密码，或给出 --to 位置和 --to-password-file。",
@@ -266,6 +278,26 @@ export const zhCn: Words = {
     "database-too-old": {
       text: "数据库服务器版本为 {version}；需要 {needed} 或更高版本[[：{path}]]。",
       hint: "请升级服务器，或使用它自带的工具备份。",
+    },
+    "follow-unsupported": {
+      text: "无法跟踪此数据库的变更：{path}",
+      hint: "请改为更频繁地备份：间隔即为最多可能丢失的量。",
+    },
+    "follow-settings": {
+      text: "数据库服务器尚未配置为可跟踪：需要 {setting}[[，当前为 {value}]][[（{path}）]]。",
+      hint: "请管理员设置；方法见 `docs/continuous.zh-CN.md`。在此之前备份照常进行。",
+    },
+    "follow-rights": {
+      text: "数据库用户[[ {user} ]]无权跟踪变更：{publication}[[（{path}）]]。",
+      hint: "授予权限的 SQL 见 `docs/continuous.zh-CN.md`。",
+    },
+    "follow-taken": {
+      text: "另有程序以我们的名义读取日志：{subject}[[，{reason}]][[（{path}）]]。",
+      hint: "一个 CRM 在一个仓库中只能由一个 `holdfast follow` 跟踪。请结束另一个。",
+    },
+    "follow-lag": {
+      text: "服务器为我们保留了 {bytes:bytes} 日志，超出上限，已放弃[[（{path}）]]。",
+      hint: "日志现在有缺口，到下一次备份为止。请查明为何无法存储。",
     },
     "database-busy": {
       text: "数据库中有其他会话持有锁[[：{path}]][[，{subject}]][[（{reason}）]]。",
@@ -397,6 +429,8 @@ export const zhCn: Words = {
     "too-big": "{path} 至多为 {expected}。",
     yaml: "这不是有效的 YAML[[：{detail}]]。",
     "yaml-duplicate": "这个键出现了两次。",
+    rpo: "至少为 100ms；请写 1s 或 5m。",
+    duration: "这不是时长；请写 500ms、30s 或 5m。",
     size: "这不是大小；请写 2GB 或 500MiB。",
     span: "这不是时长；请写成 10d、6m 或 1y2m3d4h。",
     rate: "这不是速率；请写 50MB/s 或 20MiB/s。",
@@ -442,6 +476,7 @@ export const zhCn: Words = {
     "kit-unused": "此仓库的恢复包从未使用过：`holdfast kit`。",
     "kit-same-disk": "{subject} 只存在于 CRM 自己的磁盘上。",
     "lock-stale-removed": "已移除我们先前运行遗留的锁：{subject}",
+    "outside-journal": "表 {subject} 取自该时刻之前的备份：无法跟踪（{detail}）。",
     "newer-with-warnings": "有一个更新的恢复点带有警告，未被采用：{subject}[[（{detail}）]]",
     "grant-refused": "未能授予所有者或权限[[（{detail}）]]：{subject}",
     "forget-last": "{subject} 已没有任何恢复点。",
@@ -473,6 +508,11 @@ export const zhCn: Words = {
     "waiting-for-storage": "无法访问存储[[（{reason}）]]；{seconds} 秒后重试。",
     "table-folded": "[[{table}：]]变更已合并为新的基准。",
     "table-method": "{count:table}只读取了变化的部分（{method}）。",
+    "follow-gap": "{subject}：自 {time:time} 起的时刻在下一次备份之前无法恢复（{reason}）。",
+    "follow-waiting": "仓库正被占用；{bytes:bytes} 在内存中等待，服务器保留其日志。",
+    "follow-again": "{subject}：{reason}。{seconds} 秒后重试。",
+    "follow-backup": "正在做一次备份，供日志由此继续。",
+    "follow-backup-failed": "该备份失败（{reason}）；将重试。",
     "stage-kept":
       "一次还原在做出任何改动之前被打断：`holdfast restore apply {plan}` 重新开始，`holdfast restore undo {id}` 清除其遗留。",
     "rows-without-parent": "{path}：有些行引用了不存在的行，恢复点中即如此（{relation}）。",
@@ -509,6 +549,7 @@ export const zhCn: Words = {
   outcomes: { ok: "正常", warning: "警告", failed: "失败", missed: "错过" },
   kinds: { full: "全量", incremental: "增量", differential: "差异" },
   changeMethods: {
+    journal: "按日志",
     wal: "按服务器的日志摘要",
     xmin: "按写入各行的事务",
     hash: "按服务器计算的校验和",
@@ -719,6 +760,16 @@ export const zhCn: Words = {
       arguments: { kind: "full（全量）、incremental（增量）或 differential（差异）；默认为增量，首次为全量" },
     },
     snapshots: { summary: "列出恢复点", options: {}, arguments: {} },
+    follow: {
+      summary: "保存 CRM 每一项已提交的变更，约在提交后一秒，直到被停止",
+      options: { noBackup: "日志缺少可由之继续的备份时，不自行备份" },
+      arguments: {},
+    },
+    transactions: {
+      summary: "列出某一时刻前后的事务，以便选择",
+      options: { within: "该时刻前后多远（默认：1m）" },
+      arguments: { moment: "例如 @2026-03-12T14:00（默认：现在）" },
+    },
     browse: {
       summary: "查看恢复点的内容：记录、文件、表、行",
       options: { limit: "显示多少条记录（默认 50）", after: "从这条记录之后继续" },
@@ -908,6 +959,9 @@ export const zhCn: Words = {
     type: "类型",
     rows: "行",
     records: "记录",
+    tables: "表",
+    users: "用户",
+    transaction: "事务",
     modified: "修改时间",
     action: "操作",
     part: "部分",
@@ -928,6 +982,27 @@ export const zhCn: Words = {
     why: "保留原因",
   },
 
+  follow: {
+    done: "已跟踪 {crm} {ms:duration}：{transactions} 个事务，{rows:row}。",
+    state: "{subject}：截至 {durableTo:time} 已入仓库[[，{waiting:bytes} 等待中]]",
+  },
+  gapReasons: {
+    begun: "开始跟踪",
+    "slot-lost": "服务器已不再保有日志",
+    "log-purged": "服务器的日志已被清除",
+    "other-server": "另一台服务器",
+    "acknowledged-elsewhere": "有变更被当作已存储，但此处没有",
+    schema: "表被新建或修改",
+    "table-added": "新增了表",
+    "journal-damaged": "日志已损坏",
+  },
+  transactions: {
+    span: "{crm}，{subject}：从 {from:time} 到 {to:time}，恢复点之后的每一时刻[[（重新开始：{reason}）]]",
+    gap: "{crm}：缺口自 {from:time} 起，到 {to:time} 之后的第一个恢复点为止（{reason}）：{tables}",
+    outside: "{crm}：无法跟踪，任何时刻都取自恢复点：{tables}",
+    none: "该时段内没有事务。",
+    more: "……另有 {count} 个；缩短 --within 可减少。",
+  },
   backup: {
     done: "{crm} 的{kind}备份：{outcome}",
     snapshot: "恢复点 {id}，{time:time}，用时 {ms:duration}",

@@ -22,7 +22,7 @@ import {
 import type { Id, TreeNode } from "../../format/tree.ts";
 import { HoldfastError } from "../../lib/errors.ts";
 import { isDamage } from "../../repository/child-trees.ts";
-import type { BlobReader, Upload } from "../../repository/repository.ts";
+import type { BlobReader } from "../../repository/repository.ts";
 import { layout, runName } from "../layout.ts";
 import type { BackupKind } from "../manifest.ts";
 import { BaseWriter, OrderError, type WrittenBase } from "./base-writer.ts";
@@ -49,7 +49,7 @@ export interface CaptureTableOptions {
   readonly kind: BackupKind;
   /** Tree of this table's folder in the snapshot compared with. */
   readonly parent?: Id;
-  readonly store: Upload;
+  readonly store: BlobSink["store"];
   /** Reads what the parent holds. */
   readonly blobs: BlobReader;
   /** `repository.secret("rows")`. */
@@ -64,7 +64,7 @@ export interface CaptureTableOptions {
   /** Bytes of lines that may be read a second; absent: no limit. */
   readonly bytesPerSecond?: number | undefined;
   readonly signal: AbortSignal;
-  /** For tests. */
+  /** Absent: `tableSizes`. */
   readonly sizes?: TableSizes;
 }
 

@@ -1,5 +1,6 @@
 import {
   auditEvery,
+  type FollowedRows,
   type RowBatch,
   type RowKey,
   type RowSums,
@@ -36,6 +37,37 @@ export interface ChangedRowsInput {
 const mostBytes = 48 << 20;
 
 /**
+ * The rows that differ, from the journal. Every thirtieth range is summed up by the database, where it can; `undefined` when
+ * that is not what the journal says.
+ */
+export async function rowsByJournal(
+  { folder, before, reader, audit }: ChangedRowsInput,
+  followed: FollowedRows,
+): Promise<readonly ChangedRow[] | undefined> {
+  const { order, signal } = folder;
+  const written = await writtenRows(folder, before, followed, Number.POSITIVE_INFINITY);
+  if (!written) return undefined;
+  const parent = await ParentRows.open(folder, before);
+  const gone: ChangedRow[] = [];
+  for await (const { lines } of sortedRows(followed.gone(), order, signal)) {
+    for (let at = 0; at < lines.length;) {
+      const end = lineEnd(lines, at, lines.length);
+      const key = lines.toString("latin1", at, end);
+      const was = await parent.at(key);
+      if (was) gone.push({ key, before: Buffer.from(was) });
+      at = end + 1;
+    }
+  }
+  const rows = inOrder(order, [...written, ...gone]);
+  if (!reader.sums) return rows;
+  const sums = before.ranges.map((range) => ({ ...range }));
+  for (const row of rows) apply(order, sums, row);
+  const only = audited(sums, audit);
+  const full = await reader.sums({ starts: startsOf(before.ranges), only }, "rows", signal);
+  return full && only.every((index, at) => sameSums(sums[index], full[at])) ? rows : undefined;
+}
+
+/**
  * The rows that differ from the snapshot before, from what the database tells of rows that were written: what is gone shows
  * in the counts of the ranges, is told by sums of keys, and every thirtieth range is summed up in full. `undefined` when
  * something does not add up or is too much: then another way has to be taken.
@@ -50,7 +82,7 @@ export async function rowsByWritten(
   // Two sessions of the database are at work at once.
   const [counts, written] = await Promise.all([
     reader.sums?.({ starts }, "counts", signal),
-    writtenRows(folder, before, changes),
+    writtenRows(folder, before, changes, mostBytes),
   ]);
   if (!written || !counts) return undefined;
   const sums = before.ranges.map((range) => ({ ...range }));
@@ -152,11 +184,12 @@ function inOrder(order: RowOrder, rows: readonly ChangedRow[]): readonly Changed
   return rows.toSorted((a, b) => order.compare(a.key, b.key));
 }
 
-/** New and changed rows beside what they were, in key order. */
+/** New and changed rows beside what they were, in key order; `undefined`: they are more than so many bytes. */
 async function writtenRows(
   folder: TableFolder,
   before: TableBefore,
-  changes: WrittenRows,
+  changes: Pick<WrittenRows, "rows">,
+  most: number,
 ): Promise<readonly ChangedRow[] | undefined> {
   const { order, signal } = folder;
   const parent = await ParentRows.open(folder, before);
@@ -164,7 +197,7 @@ async function writtenRows(
   let bytes = 0;
   for await (const { lines } of sortedRows(changes.rows(), order, signal)) {
     bytes += lines.length;
-    if (bytes > mostBytes) return undefined;
+    if (bytes > most) return undefined;
     for (let at = 0; at < lines.length;) {
       const end = lineEnd(lines, at, lines.length);
       const key = keyAt(order, lines, at, end);

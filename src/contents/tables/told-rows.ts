@@ -1,5 +1,5 @@
 import type { ChangeMethod, RowBatch } from "../../database/database.ts";
-import { type ChangedRow, type ChangedRowsInput, rowsByHash, rowsByWritten } from "./changed-rows.ts";
+import { type ChangedRow, type ChangedRowsInput, rowsByHash, rowsByJournal, rowsByWritten } from "./changed-rows.ts";
 
 export interface ToldRows {
   /** In key order. */
@@ -17,7 +17,13 @@ export async function toldRows(
   counted = (batches: AsyncIterable<RowBatch>): AsyncIterable<RowBatch> => batches,
 ): Promise<ToldRows | undefined> {
   const { reader, folder } = input;
-  if (reader.table.keyLength === 0 || !reader.sums) return undefined;
+  if (reader.table.keyLength === 0) return undefined;
+  const followed = await reader.followed?.(folder.signal);
+  if (followed) {
+    const rows = await rowsByJournal(input, { ...followed, rows: () => counted(followed.rows()) });
+    if (rows) return { rows, method: "journal" };
+  }
+  if (!reader.sums) return undefined;
   const changes = mark === undefined ? undefined : await reader.changes?.(mark, folder.signal);
   if (changes) {
     const rows = await rowsByWritten(input, { ...changes, rows: () => counted(changes.rows()) });

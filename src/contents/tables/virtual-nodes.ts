@@ -30,6 +30,12 @@ export function virtualTree(nodes: readonly TreeNode[], before: Tree | undefined
   return { nodes: kept.toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
 }
 
+/** The tree with this node in place of the one of its name. */
+export function withNode(tree: Tree, node: TreeNode): Tree {
+  const others = tree.nodes.filter(({ name }) => name !== node.name);
+  return { nodes: [...others, node].toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
+}
+
 /** A tree that is stored already. */
 export interface KnownTree {
   readonly id: Id;

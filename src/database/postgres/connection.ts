@@ -75,7 +75,7 @@ export class PostgresConnection implements AsyncDisposable {
     const login = loginOf(address.url, environment);
     const path = address.url;
     try {
-      const client = await logIn(address, login, environment);
+      const client = await logIn(address, login, environment, "statements");
       const facts = await begin(client);
       const opened = new PostgresConnection(client, login, path, signal, facts);
       if (opened.version < oldestVersion) {
@@ -187,15 +187,40 @@ const cancelRequest = 80_877_102;
 
 const asText = { getTypeParser: () => (text: string) => text } as unknown as pg.CustomTypesConfig;
 
-async function logIn(address: DatabaseAddress, login: Login, environment: Environment): Promise<pg.Client> {
+/** `purpose`: whether it is to be sent statements, or the log of its database. */
+async function logIn(
+  address: DatabaseAddress,
+  login: Login,
+  environment: Environment,
+  purpose: Purpose,
+): Promise<pg.Client> {
   const password = await passwordFor(address, login, environment);
   const ssl = await tlsOptions(login);
   try {
-    return await attempt(login, password, ssl);
+    return await attempt(login, password, ssl, purpose);
   } catch (error) {
     const noTls = error instanceof Error && error.message === "The server does not support SSL connections";
     if (!noTls || !mayGoPlain(login)) throw error;
-    return await attempt(login, password, false);
+    return await attempt(login, password, false, purpose);
+  }
+}
+
+type Purpose = "statements" | "log";
+
+/** A client that the log of its database can be asked of; its values are written as those of any other session. */
+export async function logInForLog(
+  address: DatabaseAddress,
+  { environment, signal }: OpenOptions,
+): Promise<{ readonly client: pg.Client; readonly login: Login }> {
+  signal.throwIfAborted();
+  const login = loginOf(address.url, environment);
+  try {
+    const client = await logIn(address, login, environment, "log");
+    await begin(client);
+    return { client, login };
+  } catch (error) {
+    signal.throwIfAborted();
+    throw postgresFailure(error, address.url, login.user);
   }
 }
 
@@ -203,6 +228,7 @@ async function attempt(
   { host, port, user, database }: Login,
   password: string | undefined,
   ssl: Awaited<ReturnType<typeof tlsOptions>>,
+  purpose: Purpose,
 ): Promise<pg.Client> {
   const client = new pg.Client({
     host,
@@ -218,6 +244,7 @@ async function attempt(
     // Nothing of the server's or the environment's choosing between us and the values.
     options: "",
     client_encoding: "utf8",
+    ...(purpose === "log" && { replication: "database" }),
   });
   // What breaks an idle session is told by the next statement.
   client.on("error", () => {});

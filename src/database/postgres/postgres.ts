@@ -9,11 +9,14 @@
  * - `field.ts`, `key-order.ts`, `row-hash.ts`: what lines mean; `line-sql.ts` lets the database compute the same hash.
  * - `load.ts` builds a database from lines, `restore-script.ts` writes what psql needs to do the same; `check.ts`
  *   looks for orphans; `server-home.ts` makes, renames and removes databases.
+ * - `log-feed.ts` follows its changes by logical decoding: `log-publication.ts` and `log-slot.ts` keep what the server needs for
+ *   that, `log-stream.ts` speaks its protocol, `pgoutput.ts` and `log-rows.ts` turn what comes into lines.
  */
 import type { DatabaseEngine } from "../database.ts";
 import { type Environment, isPostgresUrl } from "./address.ts";
 import { lineField, readable, textOf } from "./field.ts";
 import { keyOrder } from "./key-order.ts";
+import { snapshotPoint } from "./log-position.ts";
 import { restoreScript } from "./restore-script.ts";
 import { addRowHash, rowHash } from "./row-hash.ts";
 import { postgresHolders, postgresHome } from "./server-home.ts";
@@ -54,5 +57,12 @@ export function postgresEngine(environment: Environment): DatabaseEngine {
     },
     holders: (address, signal) => postgresHolders(address, environment, signal),
     home: postgresHome(environment),
+    log: {
+      pointOf: snapshotPoint,
+      async follow(address, options) {
+        const { PostgresFeed } = await import("./log-feed.ts");
+        return PostgresFeed.open(address, options, environment);
+      },
+    },
   };
 }

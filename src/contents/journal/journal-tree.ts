@@ -1,0 +1,103 @@
+import type { Id, Tree } from "../../format/tree.ts";
+import { nameFromText, nameText } from "../../lib/byte-name.ts";
+import type { BlobReader, Upload } from "../../repository/repository.ts";
+import { damaged } from "../checked.ts";
+import { escapeName, layout } from "../layout.ts";
+import { virtualFile, virtualFolder, withNode } from "../tables/virtual-nodes.ts";
+import { journalFileName } from "./journal-file.ts";
+
+/**
+ * The tree of a journal's snapshot:
+ *
+ * ```
+ * /<crm>.journal/journal.json
+ * /<crm>.journal/databases/<name>/<day>/<hour>/<minute and second>-<number of the first segment>
+ * ```
+ *
+ * Each such file is the segments of about a minute, one after the other, a blob each. The newest snapshot names all that there
+ * are, so any `forget` that keeps the newest of a group loses nothing.
+ */
+export interface StoredSegment {
+  readonly id: Id;
+  readonly number: number;
+  readonly bytes: number;
+}
+
+export interface MinuteFile {
+  readonly database: string;
+  readonly segments: readonly StoredSegment[];
+}
+
+/** The tree of `/<crm>.journal` with these files added, and without days before `firstDay`. */
+export async function extendJournalTree(
+  upload: Upload,
+  before: Id | undefined,
+  added: readonly MinuteFile[],
+  json: Buffer,
+  time: string,
+  firstDay: string,
+  signal: AbortSignal,
+): Promise<Id> {
+  const [day = "", clock = ""] = time.split("T");
+  const [hour = "", minute = "", second = ""] = clock.split(":");
+  const load = async (id: Id | undefined): Promise<Tree> =>
+    id === undefined ? { nodes: [] } : await upload.loadTree(id, signal);
+  /** Changes the folder of this name in a tree, which may not be there yet. */
+  const inside = async (tree: Tree, name: string, change: (tree: Tree) => Promise<Tree>): Promise<Tree> => {
+    const found = tree.nodes.find((node) => node.name === nameFromText(name));
+    const changed = await change(await load(found?.subtree));
+    return withNode(tree, virtualFolder(name, await upload.tree(changed), time));
+  };
+  let root = await load(before);
+  for (const { database, segments } of added) {
+    const first = segments[0]?.number ?? 0;
+    const name = `${minute}${second.slice(0, 2)}-${String(first).padStart(10, "0")}`;
+    const size = segments.reduce((sum, { bytes }) => sum + bytes, 0);
+    const node = virtualFile(
+      name,
+      segments.map(({ id }) => id),
+      size,
+      time,
+    );
+    root = await inside(root, layout.databases, async (databases) =>
+      inside(databases, escapeName(database), async (days) =>
+        inside(withoutDaysBefore(days, firstDay), day, async (hours) =>
+          inside(hours, hour, async (files) => withNode(files, node)),
+        ),
+      ),
+    );
+  }
+  const content = await upload.bytes(json, "hot");
+  return upload.tree(withNode(root, virtualFile(journalFileName, content, json.length, time)));
+}
+
+function withoutDaysBefore(days: Tree, first: string): Tree {
+  return { nodes: days.nodes.filter(({ name }) => nameText(name) >= first) };
+}
+
+/**
+ * Ids of the segments of a database in order, from the hour on that `since` (RFC 3339, UTC) is in. Lists of ids only; nothing of
+ * the segments themselves is read.
+ */
+export async function* segmentIds(
+  reader: BlobReader,
+  root: Tree,
+  database: string,
+  since: string,
+  signal: AbortSignal,
+): AsyncGenerator<Id, void> {
+  const child = async (tree: Tree | undefined, name: string): Promise<Tree | undefined> => {
+    const id = tree?.nodes.find((node) => node.name === nameFromText(name))?.subtree;
+    return id === undefined ? undefined : reader.loadTree(id, signal);
+  };
+  const days = await child(await child(root, layout.databases), escapeName(database));
+  for (const day of days?.nodes ?? []) {
+    if (nameText(day.name) < since.slice(0, 10)) continue;
+    if (day.subtree === undefined) throw damaged(nameText(day.name), "journal");
+    for (const hour of (await reader.loadTree(day.subtree, signal)).nodes) {
+      if (`${nameText(day.name)}T${nameText(hour.name)}` < since.slice(0, 13)) continue;
+      if (hour.subtree === undefined) throw damaged(nameText(hour.name), "journal");
+      for (const { content = [] } of (await reader.loadTree(hour.subtree, signal)).nodes) yield* content;
+    }
+  }
+}

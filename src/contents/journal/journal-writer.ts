@@ -1,0 +1,112 @@
+import type { LogPoint } from "../../database/change-feed.ts";
+import type { Snapshot } from "../../format/snapshot.ts";
+import type { Id } from "../../format/tree.ts";
+import { virtualFolder } from "../tables/virtual-nodes.ts";
+import type { StoredSnapshot, Upload } from "../../repository/repository.ts";
+import { type JournalDatabase, reachedTo, serialiseJournalFile, withoutBefore, withSegment } from "./journal-file.ts";
+import { extendJournalTree, type StoredSegment } from "./journal-tree.ts";
+import type { LooseSegments } from "./loose-segments.ts";
+import { journalSuffix } from "./open-journal.ts";
+import type { SegmentHeader } from "./segment.ts";
+
+/** A segment that is ready to be stored. */
+export interface SealedSegment {
+  readonly header: SegmentHeader;
+  readonly bytes: Buffer;
+  readonly id: Id;
+}
+
+/**
+ * Keeps a CRM's journal: stores segments, each in a pack of its own and durable at once, and now and then names them in a
+ * snapshot. It knows what is stored and what is named; locks and time are the caller's.
+ */
+export class JournalWriter {
+  readonly #crm: string;
+  readonly #program: string;
+  #databases: Map<string, JournalDatabase>;
+  #unnamed = new Map<string, StoredSegment[]>();
+  /** Of the newest snapshot. */
+  #tree: Id | undefined;
+
+  constructor(crm: string, program: string, databases: readonly JournalDatabase[], tree: Id | undefined) {
+    this.#crm = crm;
+    this.#program = program;
+    this.#databases = new Map(databases.map((one) => [one.name, one]));
+    this.#tree = tree;
+  }
+
+  database(name: string): JournalDatabase {
+    return this.#databases.get(name) ?? { name, spans: [], outside: [] };
+  }
+
+  /** Takes up segments that a run stored that was cut off. */
+  recover({ segments, packs, databases }: LooseSegments, upload: Upload): void {
+    upload.adopt(packs);
+    for (const { id, bytes, header } of segments) this.#note(header.database, { id, number: header.number, bytes });
+    for (const one of databases) this.#databases.set(one.name, one);
+  }
+
+  get hasUnnamed(): boolean {
+    return this.#unnamed.size > 0;
+  }
+
+  /** Durable when it returns. */
+  async store(segments: readonly SealedSegment[], upload: Upload): Promise<void> {
+    // A copy: the upload takes the memory over, and a try that failed must not lose what is to be tried again.
+    const saving = segments.map(({ bytes }) => upload.blob("data", Uint8Array.from(bytes), "hot"));
+    await upload.store();
+    await Promise.all(saving);
+    for (const { id, header, bytes } of segments) {
+      this.#note(header.database, { id, number: header.number, bytes: bytes.length });
+      this.#databases.set(header.database, withSegment(this.database(header.database), header, id));
+    }
+  }
+
+  /** Nothing more happened up to here; becomes known with the next snapshot. */
+  reached(database: string, point: LogPoint): void {
+    this.#databases.set(database, reachedTo(this.database(database), point));
+  }
+
+  /** Names all that is stored in a snapshot. `oldest`: when the oldest backup was made that is kept. */
+  async publish(
+    upload: Upload,
+    about: Pick<Snapshot, "hostname" | "username" | "uid" | "gid">,
+    time: string,
+    oldest: string,
+    signal: AbortSignal,
+  ): Promise<StoredSnapshot> {
+    const databases = [...this.#databases.values()].map((one) => withoutBefore(one, oldest));
+    this.#databases = new Map(databases.map((one) => [one.name, one]));
+    const json = serialiseJournalFile({ format: 1, crm: this.#crm, databases, program: this.#program });
+    const added = [...this.#unnamed].map(([database, segments]) => ({ database, segments }));
+    const tree = await extendJournalTree(
+      upload,
+      this.#tree,
+      added,
+      Buffer.from(json),
+      time,
+      // A day more: what was told before a backup may belong to a transaction that it does not hold.
+      new Date(Date.parse(oldest) - 86_400_000).toISOString().slice(0, 10),
+      signal,
+    );
+    const name = `${this.#crm}${journalSuffix}`;
+    const root = await upload.tree({ nodes: [virtualFolder(name, tree, time)] });
+    const stored = await upload.finish({
+      time,
+      tree: root,
+      paths: [`/${name}`],
+      ...about,
+      tags: ["holdfast-journal"],
+      programVersion: this.#program,
+    });
+    this.#tree = tree;
+    this.#unnamed = new Map();
+    return stored;
+  }
+
+  #note(database: string, segment: StoredSegment): void {
+    const unnamed = this.#unnamed.get(database) ?? [];
+    unnamed.push(segment);
+    this.#unnamed.set(database, unnamed);
+  }
+}

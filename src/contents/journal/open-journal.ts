@@ -1,0 +1,95 @@
+import type { Change } from "../../database/change-feed.ts";
+import type { Id, Tree } from "../../format/tree.ts";
+import { nameFromText } from "../../lib/byte-name.ts";
+import type { BlobReader, IndexedRepository, StoredSnapshot } from "../../repository/repository.ts";
+import { damaged } from "../checked.ts";
+import { loadContent, nodeNamed } from "../open-snapshot.ts";
+import { type JournalDatabase, journalFileName, parseJournalFile } from "./journal-file.ts";
+import { segmentIds } from "./journal-tree.ts";
+import { type LooseSegment, looseSegments } from "./loose-segments.ts";
+import { readSegment, readSegmentHeader, type SegmentHeader } from "./segment.ts";
+
+export const journalSuffix = ".journal";
+
+/** The journal of one CRM as its newest snapshot has it, with what was stored since. */
+export interface Journal {
+  readonly databases: readonly JournalDatabase[];
+  /** Segments in order, from about `since` (RFC 3339) on, some before it too, none before the one of that number. */
+  segments(database: string, since: string, first: number, signal: AbortSignal): AsyncIterable<OpenedSegment>;
+}
+
+export interface OpenedSegment {
+  readonly header: SegmentHeader;
+  changes(): Iterable<Change>;
+}
+
+/** How much earlier than a moment its changes may have been stored, by other clocks. */
+const clockSlackMs = 3_600_000;
+
+/** Journals of one CRM, oldest first. */
+export function journalsOf(snapshots: readonly StoredSnapshot[], crm: string): readonly StoredSnapshot[] {
+  return snapshots.filter(
+    ({ snapshot }) => snapshot.paths.length === 1 && snapshot.paths[0] === `/${crm}${journalSuffix}`,
+  );
+}
+
+/** The tree of `/<crm>.journal` in a snapshot, and what it says of itself. */
+export async function readJournalSnapshot(
+  reader: BlobReader,
+  stored: StoredSnapshot,
+  signal: AbortSignal,
+): Promise<{ readonly tree: Id; readonly nodes: Tree; readonly databases: readonly JournalDatabase[] }> {
+  const name = stored.snapshot.paths[0]?.slice(1) ?? "";
+  const tree = nodeNamed(await reader.loadTree(stored.snapshot.tree, signal), nameFromText(name))?.subtree;
+  if (tree === undefined) throw damaged(`snapshots/${stored.id}`, journalFileName);
+  const nodes = await reader.loadTree(tree, signal);
+  const node = nodeNamed(nodes, nameFromText(journalFileName));
+  if (!node) throw damaged(`snapshots/${stored.id}`, journalFileName);
+  const { databases } = parseJournalFile((await loadContent(reader, node, signal)).toString("utf8"));
+  return { tree, nodes, databases };
+}
+
+/** `undefined`: there is none. */
+export async function openJournal(
+  indexed: IndexedRepository,
+  snapshots: readonly StoredSnapshot[],
+  crm: string,
+  signal: AbortSignal,
+): Promise<Journal | undefined> {
+  const newest = journalsOf(snapshots, crm).at(-1);
+  const known = newest && (await readJournalSnapshot(indexed, newest, signal));
+  const loose = await looseSegments(indexed, crm, known?.databases ?? [], [], signal);
+  if (loose.databases.length === 0) return undefined;
+  return {
+    databases: loose.databases,
+    async *segments(database, since, first, during) {
+      const all = segmentsInOrder(indexed, known?.nodes ?? { nodes: [] }, loose.segments, database, since, during);
+      for await (const segment of all) if (segment.header.number >= first) yield segment;
+    },
+  };
+}
+
+async function* segmentsInOrder(
+  reader: BlobReader,
+  root: Tree,
+  loose: readonly LooseSegment[],
+  database: string,
+  since: string,
+  signal: AbortSignal,
+): AsyncGenerator<OpenedSegment, void> {
+  let before: { readonly id: Id; readonly number: number } | undefined;
+  const start = new Date(Date.parse(since) - clockSlackMs).toISOString();
+  const ids = async function* (): AsyncGenerator<Id, void> {
+    yield* segmentIds(reader, root, database, start, signal);
+    for (const { id, header } of loose) if (header.database === database) yield id;
+  };
+  for await (const id of ids()) {
+    const bytes = await reader.load("data", id, signal);
+    const header = readSegmentHeader(bytes);
+    if (!header || header.database !== database) throw damaged(`journal/${database}`, "segment");
+    const follows = before === undefined || (header.previous === before.id && header.number === before.number + 1);
+    if (!follows) throw damaged(`journal/${database}`, `segment ${header.number}`);
+    before = { id, number: header.number };
+    yield { header, changes: () => readSegment(bytes) };
+  }
+}

@@ -1,0 +1,45 @@
+import type { GapReason, SnapshotPoint, TableId } from "../../database/change-feed.ts";
+import type { JournalDatabase, JournalSpan } from "./journal-file.ts";
+
+/** How far the journal leads from a backup of a database. */
+export type Reach =
+  /** Not at all: nobody followed the database when it was made. */
+  | { readonly state: "none" }
+  /** To every moment up to and including `until`; and why no further, where it is not for that it goes on no further. */
+  | {
+      readonly state: "until";
+      readonly span: JournalSpan;
+      readonly until: string;
+      readonly why?: { readonly reason: GapReason; readonly tables: readonly TableId[] };
+    };
+
+/** All times are RFC 3339 in UTC. */
+export function reachFrom(database: JournalDatabase, backup: SnapshotPoint): Reach {
+  const at = database.spans.findLastIndex(
+    ({ history, from, to }) =>
+      history === backup.history && from.position <= backup.position && backup.position <= to.position,
+  );
+  const span = database.spans[at];
+  if (!span) return { state: "none" };
+  const gap = span.gaps
+    .filter(({ to }) => to.position > backup.position)
+    .toSorted((a, b) => compareTimes(a.from.time, b.from.time))[0];
+  if (gap) {
+    const { reason, tables } = gap;
+    // A gap may begin before the backup that is in the midst of it.
+    const until = compareTimes(gap.from.time, backup.time) < 0 ? backup.time : gap.from.time;
+    return { state: "until", span, until, why: { reason, tables } };
+  }
+  const next = database.spans[at + 1];
+  return { state: "until", span, until: span.to.time, ...(next && { why: { reason: next.anew, tables: [] } }) };
+}
+
+/** Times with any number of digits behind the second. */
+export function compareTimes(a: string, b: string): number {
+  const [left, right] = [sortable(a), sortable(b)];
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+function sortable(time: string): string {
+  return time.replace(/(?:\.(\d+))?Z$/, (_, digits: string | undefined) => `.${(digits ?? "").padEnd(9, "0")}`);
+}

@@ -1,0 +1,137 @@
+import type { DatabaseAddress, RowKey, TableSchema } from "./database.ts";
+
+/**
+ * Committed changes of a database, as its own log tells them: what the journal is made of. Transactions come one after the
+ * other in the order of their commits, each with all its rows, and never one that was rolled back.
+ *
+ * A position is where a transaction ended in the log. Positions of one history compare as texts; those of two say nothing
+ * of each other.
+ */
+export type LogPosition = string;
+
+export interface LogPoint {
+  readonly position: LogPosition;
+  /** RFC 3339, by the server's clock. */
+  readonly time: string;
+}
+
+/** One thing that a feed tells. Lines are rows as readers give them, without LF: latin1 strings of bytes. */
+export type Change =
+  | {
+      readonly type: "begin";
+      /** The server's number of the transaction: PostgreSQL's 64-bit xid, MariaDB's GTID. */
+      readonly transaction: string;
+      readonly time: string;
+    }
+  /** The row is now `after`. */
+  | {
+      readonly type: "write";
+      readonly table: TableSchema;
+      /** May have fields that are `unchangedField`: then they are what the row had before. */
+      readonly after: string;
+      /** The whole row as it was, where the log tells it. */
+      readonly before?: string;
+      /** Key of the row before, where it is known and another one. */
+      readonly oldKey?: RowKey;
+    }
+  /** The row is gone. */
+  | { readonly type: "delete"; readonly table: TableSchema; readonly key: RowKey; readonly before?: string }
+  | { readonly type: "truncate"; readonly table: TableSchema }
+  | { readonly type: "commit"; readonly point: LogPoint }
+  /** Up to here there is nothing more than what was told. */
+  | { readonly type: "reached"; readonly point: LogPoint }
+  /** From `from` to `to`, changes of these tables were not told. */
+  | {
+      readonly type: "gap";
+      readonly tables: readonly TableId[];
+      readonly reason: GapReason;
+      readonly from: LogPoint;
+      readonly to: LogPoint;
+    }
+  /** Where sequences are at this time: at or beyond where they were at any commit told so far. */
+  | { readonly type: "sequences"; readonly sequences: readonly SequenceState[] }
+  /** What the feed cannot follow, as of now. */
+  | { readonly type: "outside"; readonly tables: readonly OutsideTable[] };
+
+export interface SequenceState {
+  /** As `DatabaseSchema.sequences` names it. */
+  readonly name: string;
+  readonly value: string;
+}
+
+export interface TableId {
+  readonly schema: string;
+  readonly name: string;
+}
+
+/** Why a table's changes are not told: key of `words` under `outsideReasons`. */
+export const outsideReasons = [
+  "no-identity", // no key, or the log does not tell it
+  "unlogged",
+  "large-objects",
+  "rights",
+  "engine", // MySQL's engines without transactions
+] as const;
+export type OutsideReason = (typeof outsideReasons)[number];
+
+export interface OutsideTable extends TableId {
+  readonly reason: OutsideReason;
+}
+
+/** Why there is a gap: key of `words` under `gapReasons`. */
+export const gapReasons = [
+  "begun", // nobody followed before
+  "slot-lost",
+  "log-purged",
+  "other-server",
+  "acknowledged-elsewhere", // the server was told that changes are safe, and they are not here
+  "schema",
+  "table-added",
+  "journal-damaged",
+] as const;
+export type GapReason = (typeof gapReasons)[number];
+
+/** Stands in a line for a value that an update left alone and the log does not repeat. No reader writes such a field. */
+export const unchangedField = "\\U";
+
+export interface FeedOptions {
+  readonly signal: AbortSignal;
+  /** What the feed may call its things on the server (a slot, a publication): `[a-z0-9_]`, at most 50. */
+  readonly name: string;
+  /** Goes on behind this point of that history; absent: from now on. */
+  readonly from?: { readonly history: string; readonly position: LogPosition };
+  /** Bytes of log that the server may keep for us, before the feed gives it up. */
+  readonly mostLagBytes: number;
+  /** Least time between two looks, for an engine that has no log. */
+  readonly intervalMs: number;
+}
+
+/** A scope. Whoever stops reading `changes` stops the feed. */
+export interface ChangeFeed extends AsyncDisposable {
+  /** Which log this is: positions of one history follow each other. */
+  readonly history: string;
+  /** Where it begins, and why not where it was asked to, if so. */
+  readonly start: LogPoint;
+  readonly startedAnew?: GapReason;
+  changes(): AsyncIterable<readonly Change[]>;
+  /** Everything up to here is kept elsewhere now: the server may forget it. */
+  acknowledge(position: LogPosition): Promise<void>;
+}
+
+/** Where a snapshot is in the log. */
+export interface SnapshotPoint {
+  readonly history: string;
+  /** A position at or before the snapshot. */
+  readonly position: LogPosition;
+  /** RFC 3339, by the server's clock. */
+  readonly time: string;
+  /** Whether it holds this transaction. */
+  holds(transaction: { readonly transaction: string; readonly position: LogPosition }): boolean;
+}
+
+/** What an engine can tell of its log; a part of `DatabaseEngine`. */
+export interface LogFollowing {
+  /** From `DatabaseSnapshot.position`, which may come from anywhere; `undefined`: it says nothing of a log. */
+  pointOf(position: string): SnapshotPoint | undefined;
+  follow(address: DatabaseAddress, options: FeedOptions): Promise<ChangeFeed>;
+}

@@ -1,0 +1,282 @@
+import { createHash } from "node:crypto";
+
+import type { Change, ChangeFeed, FeedOptions, GapReason, LogPoint } from "../change-feed.ts";
+import type { DatabaseAddress, TableSchema } from "../database.ts";
+import { HoldfastError } from "../../lib/errors.ts";
+import type { Environment } from "./address.ts";
+import { PostgresConnection } from "./connection.ts";
+import { quoteQualified } from "./identifier.ts";
+import { placeOf, positionOf, wholeXid } from "./log-position.ts";
+import { ensurePublication, type FollowedTable, followableTables, publishTables } from "./log-publication.ts";
+import { type MappedTable, mapTable, rowChange } from "./log-rows.ts";
+import { checkLogSettings, openSlot, slotLag } from "./log-slot.ts";
+import { LogStream } from "./log-stream.ts";
+import { type LogRelation, parseMessage, serverTime } from "./pgoutput.ts";
+import { ownRelation } from "./tables.ts";
+
+/** How often it is looked whether tables have changed. */
+const lookEveryMs = 2000;
+/** How long a commit may take from its time to the log that is sent. */
+const commitMarginMs = 500;
+
+/**
+ * The changes of one database by logical decoding. Two sessions: one that the log comes on, one that is asked what tables
+ * there are; the log says nothing of tables that are made or altered until a row of theirs changes.
+ */
+export class PostgresFeed implements ChangeFeed {
+  readonly history: string;
+  readonly start: LogPoint;
+  readonly startedAnew?: GapReason;
+  readonly #session: PostgresConnection;
+  readonly #stream: LogStream;
+  readonly #options: FeedOptions;
+  #tables: readonly FollowedTable[];
+  #digest: string;
+  /** By the relation's number; `undefined`: it cannot be followed any more. */
+  readonly #mapped = new Map<number, MappedTable | undefined>();
+  readonly #relations = new Map<number, LogRelation>();
+  /** Where the tables were last seen to be as `#tables` says. */
+  #seen: LogPoint;
+  #nearXid: bigint;
+  #last: LogPoint;
+  #sequences = new Map<string, string>();
+
+  private constructor(parts: FeedParts) {
+    const { session, stream, options, tables, digest, history, start, startedAnew, nearXid } = parts;
+    this.#session = session;
+    this.#stream = stream;
+    this.#options = options;
+    this.#tables = tables;
+    this.#digest = digest;
+    this.history = history;
+    this.start = start;
+    if (startedAnew !== undefined) this.startedAnew = startedAnew;
+    this.#seen = start;
+    this.#last = start;
+    this.#nearXid = nearXid;
+  }
+
+  static async open(address: DatabaseAddress, options: FeedOptions, environment: Environment): Promise<PostgresFeed> {
+    const { name, from, signal } = options;
+    const session = await PostgresConnection.open(address, { environment, signal });
+    try {
+      await checkLogSettings(session);
+      const history = (await session.value("SELECT system_identifier FROM pg_control_system()")) ?? "";
+      const tables = await followableTables(session);
+      await ensurePublication(session, name);
+      await publishTables(session, name, tables);
+      const digest = await tablesDigest(session);
+      const same = from?.history === history ? from.position : undefined;
+      const { position, startedAnew } = await openSlot(session, name, same, signal);
+      const [time, xid] =
+        (await session.rows("SELECT now()::text, pg_snapshot_xmax(pg_current_snapshot())::text"))[0] ?? [];
+      const stream = await LogStream.open(address, { environment, signal, slot: name, publication: name, position });
+      const otherServer = from !== undefined && from.history !== history;
+      return new PostgresFeed({
+        session,
+        stream,
+        options,
+        tables,
+        digest,
+        history,
+        start: { position, time: new Date(time ?? "").toISOString() },
+        startedAnew: otherServer ? "other-server" : startedAnew,
+        nearXid: BigInt(xid ?? 0),
+      });
+    } catch (error) {
+      await session[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async *changes(): AsyncGenerator<readonly Change[], void> {
+    const { outside } = await publishTables(this.#session, this.#options.name, this.#tables);
+    yield [{ type: "outside", tables: outside }];
+    let lookedAt = performance.now();
+    let state: "between" | "within" = "between";
+    for (;;) {
+      const changes: Change[] = [];
+      let commits = 0;
+      for (const piece of await this.#stream.take(state === "within" ? 10_000 : 500)) {
+        if (piece.type === "alive") {
+          if (state === "between") this.#reached(piece, changes);
+          continue;
+        }
+        const message = parseMessage(piece.bytes);
+        switch (message.type) {
+          case "begin": {
+            state = "within";
+            this.#nearXid = wholeXid(message.xid, this.#nearXid);
+            changes.push({ type: "begin", transaction: String(this.#nearXid), time: message.time });
+            break;
+          }
+          case "commit": {
+            state = "between";
+            commits++;
+            this.#last = { position: positionOf(message.end), time: message.time };
+            changes.push({ type: "commit", point: this.#last });
+            break;
+          }
+          case "relation":
+            this.#relations.set(message.relation.oid, message.relation);
+            this.#mapped.delete(message.relation.oid);
+            break;
+          case "truncate":
+            for (const oid of message.oids) {
+              const mapped = await this.#table(oid);
+              if (mapped) changes.push({ type: "truncate", table: mapped.table });
+            }
+            break;
+          case "other":
+            break;
+          default: {
+            const mapped = this.#mapped.get(message.oid) ?? (await this.#table(message.oid));
+            if (mapped) changes.push(rowChange(mapped, message));
+          }
+        }
+      }
+      if (commits > 0) changes.push(...(await this.#movedSequences()));
+      if (changes.length > 0) yield changes;
+      if (state === "between" && performance.now() - lookedAt > lookEveryMs) {
+        lookedAt = performance.now();
+        const told = await this.#look();
+        if (told.length > 0) yield told;
+      }
+    }
+  }
+
+  async acknowledge(position: string): Promise<void> {
+    this.#stream.acknowledge(placeOf(position));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stream[Symbol.asyncDispose]();
+    await this.#session[Symbol.asyncDispose]();
+  }
+
+  #reached({ place, sentUs }: { readonly place: bigint; readonly sentUs: bigint }, changes: Change[]): void {
+    const position = positionOf(place);
+    const time = serverTime(sentUs - BigInt(commitMarginMs) * 1000n);
+    if (position < this.#last.position || time <= this.#last.time) return;
+    this.#last = { position, time };
+    changes.push({ type: "reached", point: this.#last });
+  }
+
+  /** The table that a relation of the log is, as far as its rows can be told. */
+  async #table(oid: number): Promise<MappedTable | undefined> {
+    if (this.#mapped.has(oid)) return this.#mapped.get(oid);
+    const relation = this.#relations.get(oid);
+    let mapped = relation && this.#known(relation);
+    if (relation && !mapped) {
+      // Altered since the last look. `#look` tells of the gap.
+      this.#tables = await followableTables(this.#session);
+      mapped = this.#known(relation);
+    }
+    this.#mapped.set(oid, mapped);
+    return mapped;
+  }
+
+  #known(relation: LogRelation): MappedTable | undefined {
+    const found = this.#tables.find(({ oid, outside }) => oid === String(relation.oid) && outside === undefined)?.table;
+    return found && sameTypes(relation, found) ? mapTable(relation, found) : undefined;
+  }
+
+  /** Looks whether tables were made or altered: then what is known of them begins anew. */
+  async #look(): Promise<readonly Change[]> {
+    const lag = await slotLag(this.#session, this.#options.name);
+    if (lag !== undefined && lag > this.#options.mostLagBytes) await this.#giveUp(lag);
+    const digest = await tablesDigest(this.#session);
+    const seen = this.#seen;
+    this.#seen = this.#last;
+    if (digest === this.#digest) return [];
+    this.#digest = digest;
+    const before = new Map(this.#tables.map((one) => [one.oid, one.table]));
+    this.#tables = await followableTables(this.#session);
+    this.#mapped.clear();
+    const { added, outside } = await publishTables(this.#session, this.#options.name, this.#tables);
+    const now = await this.#now();
+    const altered = this.#tables.filter(({ oid, table }) => before.get(oid)?.fingerprint !== table.fingerprint);
+    const gone = [...before].filter(([oid]) => !this.#tables.some((one) => one.oid === oid));
+    const tables = [
+      ...altered.map(({ table }) => idOf(table)),
+      ...gone.map(([, table]) => idOf(table)),
+      ...added.filter((table) => !altered.some((one) => one.table === table)).map(idOf),
+    ];
+    const changes: Change[] = [{ type: "outside", tables: outside }];
+    if (tables.length > 0) changes.push({ type: "gap", tables, reason: "schema", from: seen, to: now });
+    return changes;
+  }
+
+  async #now(): Promise<LogPoint> {
+    const [row = []] = await this.#session.rows(
+      "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text, clock_timestamp()::text",
+    );
+    return { position: positionOf(BigInt(row[0] ?? 0)), time: new Date(row[1] ?? "").toISOString() };
+  }
+
+  /** Rather a gap in the journal than a disk of the CRM that is full of log. */
+  async #giveUp(lagBytes: number): Promise<never> {
+    await this.#stream[Symbol.asyncDispose]();
+    const { name, signal } = this.#options;
+    for (let attempt = 0; attempt < 50; attempt++) {
+      signal.throwIfAborted();
+      const pid = await this.#session.value("SELECT active_pid FROM pg_replication_slots WHERE slot_name = $1", [name]);
+      if (pid === null) break;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    await this.#session.rows("SELECT pg_drop_replication_slot($1)", [name]);
+    throw new HoldfastError("follow-lag", { path: this.#session.path, bytes: lagBytes });
+  }
+
+  async #movedSequences(): Promise<readonly Change[]> {
+    const rows = await this.#session.rows(
+      "SELECT schemaname, sequencename, last_value FROM pg_sequences WHERE last_value IS NOT NULL",
+    );
+    const moved: { name: string; value: string }[] = [];
+    for (const [schema, name, value] of rows) {
+      const quoted = quoteQualified({ schema: schema ?? "", name: name ?? "" });
+      if (this.#sequences.get(quoted) === value) continue;
+      this.#sequences.set(quoted, value ?? "");
+      moved.push({ name: quoted, value: value ?? "" });
+    }
+    return moved.length > 0 ? [{ type: "sequences", sequences: moved }] : [];
+  }
+}
+
+interface FeedParts {
+  readonly session: PostgresConnection;
+  readonly stream: LogStream;
+  readonly options: FeedOptions;
+  readonly tables: readonly FollowedTable[];
+  readonly digest: string;
+  readonly history: string;
+  readonly start: LogPoint;
+  readonly startedAnew: GapReason | undefined;
+  readonly nearXid: bigint;
+}
+
+function idOf({ schema, name }: TableSchema): { readonly schema: string; readonly name: string } {
+  return { schema, name };
+}
+
+/** Types by which a value could be written otherwise; names of columns are compared where rows are mapped. */
+function sameTypes(relation: LogRelation, table: TableSchema): boolean {
+  return relation.columns.length === table.columns.length;
+}
+
+/** Changes when a table is made, altered, or loses or gains its identity. */
+async function tablesDigest(session: PostgresConnection): Promise<string> {
+  const rows = await session.rows(
+    `SELECT c.oid, n.nspname, c.relname, c.relpersistence, c.relreplident, a.attnum, a.attname, a.atttypid, a.atttypmod,
+       a.attnotnull, a.attcollation, i.key
+     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+     LEFT JOIN LATERAL (SELECT string_agg(indexrelid::text, ',' ORDER BY indexrelid) AS key FROM pg_index
+       WHERE indrelid = c.oid AND indisunique AND indisvalid) i ON true
+     WHERE c.relkind = 'r' AND ${ownRelation} ORDER BY c.oid, a.attnum`,
+  );
+  const enums = await session.rows("SELECT enumtypid, enumlabel FROM pg_enum ORDER BY 1, enumsortorder");
+  return createHash("sha256")
+    .update(JSON.stringify([rows, enums]))
+    .digest("hex");
+}

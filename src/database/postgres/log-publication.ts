@@ -1,0 +1,116 @@
+import type { OutsideReason, OutsideTable } from "../change-feed.ts";
+import type { TableSchema } from "../database.ts";
+import { HoldfastError, isHoldfastError } from "../../lib/errors.ts";
+import type { PostgresConnection } from "./connection.ts";
+import { quoteQualified } from "./identifier.ts";
+import { readTables } from "./tables.ts";
+
+/** A table of the database that the log is told of, or why not. */
+export interface FollowedTable {
+  readonly oid: string;
+  readonly table: TableSchema;
+  readonly outside?: OutsideReason;
+}
+
+/**
+ * Every table by name, never `FOR ALL TABLES`: with that, the CRM itself could no longer change rows of a table without a
+ * replica identity. Left out are tables whose log tells a row that is gone by something else than our key.
+ */
+export async function followableTables(connection: PostgresConnection): Promise<readonly FollowedTable[]> {
+  const tables = await readTables(connection);
+  const facts = await connection.rows(
+    `SELECT c.oid, c.relpersistence, c.relreplident,
+       (SELECT json_agg(a.attname) FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey) AS k(number)
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number
+        WHERE i.indrelid = c.oid AND CASE c.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary END)
+     FROM pg_class c WHERE c.oid = ANY ($1::oid[])`,
+    [`{${tables.map(({ oid }) => oid).join(",")}}`],
+  );
+  const byOid = new Map(facts.map(([oid, ...rest]) => [oid, rest]));
+  return tables.map(({ oid, table }) => {
+    const [persistence, identity, columns] = byOid.get(oid) ?? [];
+    const outside = outsideReason(table, persistence ?? "", identity ?? "", JSON.parse(columns ?? "[]") as string[]);
+    return { oid, table, ...(outside && { outside }) };
+  });
+}
+
+function outsideReason(
+  { columns, keyLength }: TableSchema,
+  persistence: string,
+  identity: string,
+  identityColumns: readonly string[],
+): OutsideReason | undefined {
+  if (persistence !== "p") return "unlogged";
+  if (keyLength === 0 || identity === "n") return "no-identity";
+  if (identity === "f") return undefined;
+  const key = columns.slice(0, keyLength);
+  return key.every(({ name }) => identityColumns.includes(name)) ? undefined : "no-identity";
+}
+
+/** Makes sure that there is a publication; who made one by hand has chosen its tables, and may have left us no more. */
+export async function ensurePublication(connection: PostgresConnection, name: string): Promise<void> {
+  if ((await connection.value("SELECT 1 FROM pg_publication WHERE pubname = $1", [name])) !== null) return;
+  try {
+    await connection.run(`CREATE PUBLICATION ${name}`);
+  } catch (error) {
+    if (!isHoldfastError(error, "database-rights")) throw error;
+    throw new HoldfastError("follow-rights", { path: connection.path, user: connection.login.user, publication: name });
+  }
+}
+
+export interface PublishedTables {
+  /** Tables that are told of from now on and were not before. */
+  readonly added: readonly TableSchema[];
+  readonly outside: readonly OutsideTable[];
+}
+
+/**
+ * Adds tables that are not told of yet. Each is locked against writers for that moment, so that no transaction is told
+ * half: `busy` ones are left for the next time.
+ */
+export async function publishTables(
+  connection: PostgresConnection,
+  publication: string,
+  tables: readonly FollowedTable[],
+): Promise<PublishedTables> {
+  const found = await connection.rows("SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = $1", [
+    publication,
+  ]);
+  const published = new Set(found.map(([schema, name]) => JSON.stringify([schema, name])));
+  const added: TableSchema[] = [];
+  const outside: OutsideTable[] = [];
+  for (const { table, outside: reason } of tables) {
+    const { schema, name } = table;
+    const isPublished = published.has(JSON.stringify([schema, name]));
+    if (reason !== undefined) {
+      outside.push({ schema, name, reason });
+      // Else the CRM could not change its rows.
+      if (isPublished && reason === "no-identity") await alter(connection, publication, "DROP", table);
+    } else if (!isPublished) {
+      const result = await alter(connection, publication, "ADD", table);
+      if (result === "done") added.push(table);
+      else outside.push({ schema, name, reason: "rights" });
+    }
+  }
+  return { added, outside };
+}
+
+async function alter(
+  connection: PostgresConnection,
+  publication: string,
+  what: "ADD" | "DROP",
+  table: TableSchema,
+): Promise<"done" | "refused"> {
+  const name = quoteQualified(table);
+  try {
+    await connection.run("BEGIN; SET LOCAL lock_timeout = 2000");
+    if (what === "ADD") await connection.run(`LOCK TABLE ONLY ${name} IN SHARE MODE`);
+    await connection.run(`ALTER PUBLICATION ${publication} ${what} TABLE ONLY ${name}`);
+    await connection.run("COMMIT");
+    return "done";
+  } catch (error) {
+    await connection.run("ROLLBACK");
+    if (isHoldfastError(error, "database-rights") || isHoldfastError(error, "database-busy")) return "refused";
+    throw error;
+  }
+}

@@ -1,0 +1,99 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { GapReason } from "../change-feed.ts";
+import { HoldfastError, isHoldfastError } from "../../lib/errors.ts";
+import type { PostgresConnection } from "./connection.ts";
+import { parsePlace, positionOf } from "./log-position.ts";
+
+/** How long a slot may stay taken by a session of ours that has died: the server finds out by and by. */
+const takenMs = 70_000;
+
+export interface OpenedSlot {
+  /** From here on the log is told. */
+  readonly position: string;
+  /** Why not from where it was asked for. */
+  readonly startedAnew?: GapReason;
+}
+
+/** The settings without which there is no following, said before anything is made. */
+export async function checkLogSettings(connection: PostgresConnection): Promise<void> {
+  const [row = []] = await connection.rows(
+    `SELECT current_setting('wal_level'), (SELECT rolsuper OR rolreplication FROM pg_roles WHERE rolname = current_user),
+       pg_is_in_recovery()`,
+  );
+  const [level, mayReplicate, isStandby] = row;
+  const { path, login } = connection;
+  if (isStandby === "t") throw new HoldfastError("follow-settings", { path, setting: "primary", value: "standby" });
+  if (level !== "logical") {
+    throw new HoldfastError("follow-settings", { path, setting: "wal_level = logical", value: level ?? "" });
+  }
+  if (mayReplicate !== "t") {
+    throw new HoldfastError("follow-rights", { path, user: login.user, publication: "REPLICATION" });
+  }
+}
+
+/** Takes up the slot that is there, or makes one. `from`: behind which the log is wanted; absent: it does not matter. */
+export async function openSlot(
+  connection: PostgresConnection,
+  name: string,
+  from: string | undefined,
+  signal: AbortSignal,
+): Promise<OpenedSlot> {
+  const until = performance.now() + takenMs;
+  for (;;) {
+    const [slot] = await connection.rows(
+      `SELECT confirmed_flush_lsn::text, active_pid, wal_status, plugin, database = current_database()
+       FROM pg_replication_slots WHERE slot_name = $1`,
+      [name],
+    );
+    if (!slot) {
+      const position = await makeSlot(connection, name);
+      return { position, ...(from !== undefined && { startedAnew: "slot-lost" as const }) };
+    }
+    const [confirmed, pid, status, plugin, here] = slot;
+    if (plugin !== "pgoutput" || here !== "t") {
+      throw new HoldfastError("follow-taken", { path: connection.path, subject: name });
+    }
+    if (pid !== null) {
+      if (performance.now() > until) {
+        throw new HoldfastError("follow-taken", { path: connection.path, subject: name, reason: `session ${pid}` });
+      }
+      await delay(250, undefined, { signal });
+      continue;
+    }
+    const place = parsePlace(confirmed ?? undefined);
+    if (status === "lost" || place === undefined) {
+      await connection.rows("SELECT pg_drop_replication_slot($1)", [name]);
+      continue;
+    }
+    const position = positionOf(place);
+    if (from !== undefined && position > from) return { position, startedAnew: "acknowledged-elsewhere" };
+    return { position: from ?? position };
+  }
+}
+
+/** Waits for transactions that are under way to end. */
+async function makeSlot(connection: PostgresConnection, name: string): Promise<string> {
+  try {
+    const place = parsePlace(
+      (await connection.value("SELECT lsn FROM pg_create_logical_replication_slot($1, 'pgoutput')", [name])) ??
+        undefined,
+    );
+    return positionOf(place ?? 0n);
+  } catch (error) {
+    if (!isHoldfastError(error, "target-full") && !isHoldfastError(error, "database-unreadable")) throw error;
+    throw new HoldfastError("follow-settings", {
+      path: connection.path,
+      setting: "max_replication_slots",
+      value: String(error.facts["reason"] ?? ""),
+    });
+  }
+}
+
+/** Bytes of log that the server keeps for the slot; `undefined`: there is no such slot. */
+export async function slotLag(connection: PostgresConnection, name: string): Promise<number | undefined> {
+  const bytes = await connection.value(
+    "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn) FROM pg_replication_slots WHERE slot_name = $1",
+    [name],
+  );
+  return bytes === null ? undefined : Number(bytes);
+}

@@ -1,0 +1,115 @@
+import { hash } from "node:crypto";
+import type { JournalDatabase } from "../contents/journal/journal-file.ts";
+import type { SealedSegment } from "../contents/journal/journal-writer.ts";
+import { SegmentBuilder } from "../contents/journal/segment.ts";
+import type { ChangeFeed, Change, GapReason, LogPoint } from "../database/change-feed.ts";
+
+/** A segment is cut at this size at the latest. */
+const segmentBytes = 4 << 20;
+/** So much waits in memory; then the log is read no further, and the server keeps it. */
+const mostWaitingBytes = 64 << 20;
+
+/** What is read from one database's log and not yet in the repository. */
+export class FollowStream {
+  readonly crm: string;
+  readonly database: string;
+  #builder = new SegmentBuilder();
+  #waiting: SealedSegment[] = [];
+  #waitingBytes = 0;
+  #head: JournalDatabase["head"];
+  #history: string | undefined;
+  /** Where the segment that is being built begins. */
+  #from: LogPoint | undefined;
+  #last: LogPoint | undefined;
+  #anew: GapReason | undefined;
+  #room: PromiseWithResolvers<void> | undefined;
+  transactions = 0;
+  rows = 0;
+
+  constructor(crm: string, { name, head, spans }: JournalDatabase) {
+    this.crm = crm;
+    this.database = name;
+    this.#head = head;
+    const span = spans.at(-1);
+    this.#history = span?.history;
+    this.#last = span?.to;
+    this.#from = span?.to;
+  }
+
+  /** Behind what the log is wanted; absent: from now on. */
+  get from(): { readonly history: string; readonly position: string } | undefined {
+    if (this.#history === undefined || this.#last === undefined) return undefined;
+    return { history: this.#history, position: this.#last.position };
+  }
+
+  get last(): LogPoint | undefined {
+    return this.#last;
+  }
+
+  get waitingBytes(): number {
+    return this.#waitingBytes + this.#builder.bytes;
+  }
+
+  /** A feed begins. `begun`: it does not go on where this stream was. */
+  begin({ history, start, startedAnew }: ChangeFeed): "goes-on" | "begun" {
+    if (this.#history !== undefined && startedAnew === undefined) return "goes-on";
+    this.seal();
+    this.#anew = startedAnew ?? "begun";
+    this.#history = history;
+    this.#from = start;
+    this.#last = start;
+    return "begun";
+  }
+
+  /** Waits while too much is waiting. */
+  async add(changes: readonly Change[], signal: AbortSignal): Promise<void> {
+    for (const change of changes) {
+      this.#builder.add(change);
+      if (change.type === "commit") {
+        this.#last = change.point;
+        this.transactions++;
+      } else if (change.type === "reached") this.#last = change.point;
+      else if (change.type === "write" || change.type === "delete") this.rows++;
+      if (this.#builder.bytes >= segmentBytes) this.seal();
+    }
+    while (this.#waitingBytes > mostWaitingBytes) {
+      signal.throwIfAborted();
+      this.#room ??= Promise.withResolvers<void>();
+      await this.#room.promise;
+    }
+  }
+
+  /** Ends the segment that is being built, unless there is nothing in it. */
+  seal(): void {
+    const [history, from, to] = [this.#history, this.#from, this.#last];
+    if (this.#builder.isEmpty || history === undefined || !from || !to) return;
+    const number = (this.#head?.number ?? 0) + 1;
+    const { header, bytes } = this.#builder.take({
+      crm: this.crm,
+      database: this.database,
+      history,
+      number,
+      ...(this.#head && { previous: this.#head.id }),
+      from,
+      to,
+      ...(this.#anew !== undefined && { anew: this.#anew }),
+    });
+    const id = hash("sha256", bytes, "hex");
+    this.#anew = undefined;
+    this.#head = { id, number };
+    this.#from = to;
+    this.#waiting.push({ header, bytes, id });
+    this.#waitingBytes += bytes.length;
+  }
+
+  /** Segments that are to be stored, oldest first; they stay until `stored` is called. */
+  get waiting(): readonly SealedSegment[] {
+    return this.#waiting;
+  }
+
+  stored(count: number): void {
+    for (const { bytes } of this.#waiting.splice(0, count)) this.#waitingBytes -= bytes.length;
+    this.#room?.resolve();
+    this.#room = undefined;
+  }
+}

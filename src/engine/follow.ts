@@ -1,0 +1,325 @@
+import { hash } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import type { JournalDatabase } from "../contents/journal/journal-file.ts";
+import { openSnapshot } from "../contents/open-snapshot.ts";
+import type { CrmDescription } from "../crm/platform.ts";
+import type { ChangeFeed, SnapshotPoint } from "../database/change-feed.ts";
+import type { DatabaseAddress, DatabaseEngine } from "../database/database.ts";
+import type { Id } from "../format/tree.ts";
+import { type ErrorCode, HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import type { Limits } from "../lib/limits.ts";
+import { lowerPriority } from "../lib/posix.ts";
+import type { Run } from "../lib/run.ts";
+import type { Repository, StoredSnapshot } from "../repository/repository.ts";
+import { openFor } from "./access.ts";
+import { addressesOf } from "./database-address.ts";
+import { databaseEngineFor, platformNamed, type Engine, type RepositoryAccess } from "./engine.ts";
+import { FollowStream } from "./follow-stream.ts";
+import { JournalKeeper, type KeeperTiming, keeperTiming } from "./journal-keeper.ts";
+import { backupsOf } from "./points.ts";
+
+export interface FollowInput {
+  readonly crm: CrmDescription;
+  readonly repository: RepositoryAccess;
+  readonly limits: Limits;
+  /** From a commit to its place in the repository: what is aimed at. */
+  readonly rpoMs: number;
+  /** Bytes of log that a server may keep for us. */
+  readonly mostLagBytes: number;
+  /** Makes a backup, where one is needed to go on from. Absent: that is left to others. */
+  readonly backup?: (run: Run) => Promise<unknown>;
+  /** Absent: `keeperTiming`. */
+  readonly timing?: KeeperTiming;
+}
+
+export interface FollowReport {
+  readonly type: "follow";
+  readonly crm: string;
+  readonly transactions: number;
+  readonly rows: number;
+  readonly durationMs: number;
+}
+
+/** What passes by itself: it is tried again, and said. */
+const passing: ReadonlySet<ErrorCode> = new Set([
+  "database-unreachable",
+  "database-unreadable",
+  "database-busy",
+  "follow-taken",
+  "follow-lag",
+  "storage-unreachable",
+  "storage-failed",
+  "storage-full",
+  "lock-lost",
+  "repository-locked",
+  "backup-running",
+]);
+const firstPauseMs = 500;
+const longestPauseMs = 30_000;
+/** Between two backups that this makes by itself, at least. */
+const backupPauseMs = 60_000;
+
+/**
+ * Keeps the journal of a CRM until it is cancelled: what is committed is in the repository a moment later, and only then the
+ * server is told so. Whatever breaks is taken up again where it was; what cannot be is a gap, which is in the journal at once.
+ */
+export async function follow(engine: Engine, input: FollowInput, run: Run): Promise<FollowReport> {
+  const started = run.now();
+  const parts = await platformNamed(engine, input.crm.platform).parts(input.crm);
+  const addressOf = await addressesOf(engine, input.crm, parts, run.signal);
+  if (input.limits.priority === "low") lowerPriority();
+  const sources = parts.databases.flatMap(({ name, url }) => {
+    const database = databaseEngineFor(engine, url);
+    return database.log ? [{ name, address: addressOf(url), engine: database }] : [];
+  });
+  const [first] = parts.databases;
+  if (sources.length === 0) throw new HoldfastError("follow-unsupported", { path: first?.url ?? input.crm.name });
+  await using repository = await openFor(engine, input.repository, run);
+  const stop = new AbortController();
+  const signal = AbortSignal.any([run.signal, stop.signal]);
+  const inner: Run = { ...run, signal };
+  await using keeper = new JournalKeeper({
+    engine,
+    repository,
+    crm: input.crm.name,
+    limits: input.limits,
+    // A signal of its own, so that what was read last is stored when the run is cancelled.
+    run: { ...run, signal: new AbortController().signal },
+    timing: input.timing ?? keeperTiming,
+  });
+  await again("storage", inner, () => keeper.open());
+  const following = new Following(engine, input, repository, keeper, inner);
+  const streams = sources.map(({ name }) => new FollowStream(input.crm.name, keeper.writer.database(name)));
+  const loops = [
+    ...sources.map((source, at) => following.read(source, streams[at] as FollowStream)),
+    following.keep(streams),
+  ];
+  try {
+    await Promise.race(loops);
+  } catch (error) {
+    if (!run.signal.aborted) throw error;
+  } finally {
+    stop.abort();
+    await Promise.allSettled(loops);
+    await following.finish(streams);
+  }
+  return {
+    type: "follow",
+    crm: input.crm.name,
+    transactions: streams.reduce((sum, { transactions }) => sum + transactions, 0),
+    rows: streams.reduce((sum, { rows }) => sum + rows, 0),
+    durationMs: run.now().getTime() - started.getTime(),
+  };
+}
+
+interface FollowedSource {
+  readonly name: string;
+  readonly address: DatabaseAddress;
+  readonly engine: DatabaseEngine;
+}
+
+class Following {
+  readonly #engine: Engine;
+  readonly #input: FollowInput;
+  readonly #keeper: JournalKeeper;
+  readonly #run: Run;
+  readonly #feeds = new Map<string, ChangeFeed>();
+  #waitingSince: number | undefined;
+  #backupAt = -Infinity;
+  #backup: Promise<void> | undefined;
+  #toldAt = -Infinity;
+  readonly #repository: Repository;
+  /** What was known when it was last found that no backup is lacking. */
+  #answered: string | undefined;
+
+  constructor(engine: Engine, input: FollowInput, repository: Repository, keeper: JournalKeeper, run: Run) {
+    this.#engine = engine;
+    this.#repository = repository;
+    this.#input = input;
+    this.#keeper = keeper;
+    this.#run = run;
+  }
+
+  /** Reads one database's log, again and again from where it stopped. */
+  async read({ name, address, engine }: FollowedSource, stream: FollowStream): Promise<void> {
+    const { signal } = this.#run;
+    await again(name, this.#run, async (isBack) => {
+      if (!engine.log) return;
+      await using feed = await engine.log.follow(address, {
+        signal,
+        name: feedName(this.#input.crm.name, this.#repository.id),
+        ...(stream.from && { from: stream.from }),
+        mostLagBytes: this.#input.mostLagBytes,
+        intervalMs: this.#input.rpoMs,
+      });
+      if (stream.begin(feed) === "begun") {
+        const { position, time } = feed.start;
+        const reason = feed.startedAnew ?? "begun";
+        this.#run.report({ type: "note", code: "follow-gap", facts: { subject: name, reason, position, time } });
+      }
+      this.#feeds.set(name, feed);
+      try {
+        for await (const changes of feed.changes()) {
+          isBack();
+          for (const change of changes) {
+            if (change.type !== "gap") continue;
+            const tables = change.tables.map((table) => table.name).join(", ");
+            const facts = { subject: tables, reason: change.reason, time: change.from.time };
+            this.#run.report({ type: "note", code: "follow-gap", facts });
+          }
+          await stream.add(changes, signal);
+        }
+      } finally {
+        this.#feeds.delete(name);
+      }
+    });
+  }
+
+  /** Stores what was read, about as often as the recovery point objective says. */
+  async keep(streams: readonly FollowStream[]): Promise<void> {
+    await again(this.#input.repository.location, this.#run, async (isBack) => {
+      for (;;) {
+        const at = performance.now();
+        await this.#flush(streams);
+        isBack();
+        if ((await this.#keeper.publishIfDue()) === "published") this.#acknowledge(streams);
+        this.#tell(streams);
+        await this.#backUpIfNeeded(streams);
+        await delay(Math.max(20, this.#input.rpoMs - (performance.now() - at)), undefined, {
+          signal: this.#run.signal,
+        });
+      }
+    });
+  }
+
+  /** What was read last is not lost for an orderly end. */
+  async finish(streams: readonly FollowStream[]): Promise<void> {
+    await this.#backup?.catch(() => undefined);
+    await this.#flush(streams);
+    await this.#keeper.publishIfDue("now");
+  }
+
+  async #flush(streams: readonly FollowStream[]): Promise<void> {
+    for (const stream of streams) stream.seal();
+    const waiting = streams.map(({ waiting: segments }) => [...segments]);
+    // What is known to have happened no more counts from the next snapshot on.
+    const reached = streams.map(({ last, database }) => ({ last, database }));
+    const state = await this.#keeper.store(waiting.flat());
+    if (state === "waiting") {
+      if (this.#waitingSince === undefined) {
+        this.#waitingSince = performance.now();
+      } else if (performance.now() - this.#waitingSince > 10_000) {
+        const bytes = streams.reduce((sum, { waitingBytes }) => sum + waitingBytes, 0);
+        this.#run.report({ type: "note", code: "follow-waiting", facts: { bytes } });
+        this.#waitingSince = performance.now();
+      }
+      return;
+    }
+    this.#waitingSince = undefined;
+    for (const [at, stream] of streams.entries()) {
+      const segments = waiting[at] ?? [];
+      stream.stored(segments.length);
+      const last = segments.at(-1);
+      if (last) await this.#feeds.get(stream.database)?.acknowledge(last.header.to.position);
+    }
+    for (const { last, database } of reached) if (last) this.#keeper.reached(database, last);
+  }
+
+  /** Positions that nothing led to but time: they are in a snapshot now. */
+  #acknowledge(streams: readonly FollowStream[]): void {
+    for (const { database } of streams) {
+      const to = this.#keeper.writer.database(database).spans.at(-1)?.to;
+      if (to) void this.#feeds.get(database)?.acknowledge(to.position);
+    }
+  }
+
+  #tell(streams: readonly FollowStream[]): void {
+    if (performance.now() - this.#toldAt < 1000) return;
+    this.#toldAt = performance.now();
+    for (const stream of streams) {
+      const { to } = this.#keeper.writer.database(stream.database).spans.at(-1) ?? {};
+      this.#run.report({
+        type: "journal",
+        subject: stream.database,
+        ...(to && { durableTo: to.time, position: to.position }),
+        transactions: stream.transactions,
+        rows: stream.rows,
+        waitingBytes: stream.waitingBytes,
+      });
+    }
+  }
+
+  /** A gap ends with the next backup: it is made at once. */
+  async #backUpIfNeeded(streams: readonly FollowStream[]): Promise<void> {
+    const { backup } = this.#input;
+    if (!backup || this.#backup || performance.now() - this.#backupAt < backupPauseMs) return;
+    if (!(await this.#lacksBackup(streams))) return;
+    this.#backupAt = performance.now();
+    this.#run.report({ type: "note", code: "follow-backup", facts: {} });
+    this.#backup = backup(this.#run)
+      .catch((error: unknown) => {
+        if (this.#run.signal.aborted) return;
+        const reason = isHoldfastError(error) ? error.code : "internal";
+        this.#run.report({ type: "note", code: "follow-backup-failed", facts: { reason } });
+      })
+      .then(() => {
+        this.#backup = undefined;
+      });
+  }
+
+  /** Whether nothing leads from the newest backup to now. Looked at again when anything of that is new. */
+  async #lacksBackup(streams: readonly FollowStream[]): Promise<boolean> {
+    const databases = streams.map(({ database }) => this.#keeper.writer.database(database));
+    const newestOf = (snapshots: readonly StoredSnapshot[]) => backupsOf(snapshots, this.#input.crm.name).at(-1);
+    const gaps = databases.map(({ spans }) => [spans.length, spans.at(-1)?.gaps.length]);
+    const asked = JSON.stringify([newestOf(this.#keeper.snapshots)?.id, gaps]);
+    if (asked === this.#answered) return false;
+    const newest = newestOf(await this.#repository.snapshots(this.#run.signal));
+    if (newest) {
+      const indexed = await this.#repository.index(this.#run.signal);
+      const { manifest } = await openSnapshot(indexed, newest, this.#run.signal);
+      const lacks = databases.some((database) => {
+        const found = manifest.databases.find(({ name }) => name === database.name);
+        const from = found && databaseEngineFor(this.#engine, found.location).log?.pointOf(found.position);
+        return !from || !leadsOn(database, from);
+      });
+      if (!lacks) this.#answered = asked;
+      return lacks;
+    }
+    return true;
+  }
+}
+
+/** Whether the journal leads from this backup to now, or will: the log is told a moment later. */
+function leadsOn({ spans }: JournalDatabase, from: SnapshotPoint): boolean {
+  const span = spans.at(-1);
+  if (span?.history !== from.history || from.position < span.from.position) return false;
+  return span.gaps.every(({ to }) => to.position <= from.position);
+}
+
+/** What the server's things are called, one for each CRM and repository: letters that every server takes. */
+function feedName(crm: string, repository: Id): string {
+  const plain = crm.toLowerCase().replaceAll(/[^a-z0-9]+/g, "_");
+  return `holdfast_${plain.slice(0, 30)}_${hash("sha256", `${crm} ${repository}`).slice(0, 8)}`;
+}
+
+/** Does `work` until it ends or fails for good; what passes is waited out. `isBack`: it works again. */
+async function again(subject: string, run: Run, work: (isBack: () => void) => Promise<void>): Promise<void> {
+  let pauseMs = firstPauseMs;
+  for (;;) {
+    try {
+      await work(() => {
+        pauseMs = firstPauseMs;
+      });
+      return;
+    } catch (error) {
+      run.signal.throwIfAborted();
+      if (!isHoldfastError(error) || !passing.has(error.code)) throw error;
+      const reason = error.facts["reason"];
+      const facts = { subject, reason: typeof reason === "string" ? reason : error.code, seconds: pauseMs / 1000 };
+      run.report({ type: "note", code: "follow-again", facts });
+    }
+    await delay(pauseMs, undefined, { signal: run.signal });
+    pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+  }
+}

@@ -1,0 +1,273 @@
+import { looseSegments } from "../contents/journal/loose-segments.ts";
+import { type SealedSegment, JournalWriter } from "../contents/journal/journal-writer.ts";
+import { journalsOf, readJournalSnapshot } from "../contents/journal/open-journal.ts";
+import type { LogPoint } from "../database/change-feed.ts";
+import type { Id } from "../format/tree.ts";
+import { isHoldfastError } from "../lib/errors.ts";
+import type { Limits } from "../lib/limits.ts";
+import type { Run } from "../lib/run.ts";
+import type { IndexedRepository, Lock, Repository, StoredSnapshot, Upload } from "../repository/repository.ts";
+import type { Engine } from "./engine.ts";
+import { isHoldTag } from "./holds.ts";
+import { backupsOf } from "./points.ts";
+import { readState, writeState } from "./state.ts";
+
+/** When what is stored becomes known, and how long others may have the repository for themselves. */
+export interface KeeperTiming {
+  /** From the first segment to the snapshot that names it. */
+  readonly publishMs: number;
+  /** From giving back the lock to taking it again, at least. */
+  readonly restMs: number;
+  /** How often snapshots that a newer one supersedes are removed. */
+  readonly rollUpMs: number;
+  /** How often the index is read anew. */
+  readonly reloadMs: number;
+}
+
+export const keeperTiming: KeeperTiming = {
+  publishMs: 60_000,
+  restMs: 5000,
+  rollUpMs: 15 * 60_000,
+  reloadMs: 60 * 60_000,
+};
+
+/** Segments that are stored and not named are held in memory too, until they are: no more than so many bytes. */
+const mostUnnamedBytes = 64 << 20;
+
+export interface KeeperOptions {
+  readonly engine: Engine;
+  readonly repository: Repository;
+  readonly crm: string;
+  readonly limits: Limits;
+  readonly run: Run;
+  readonly timing: KeeperTiming;
+}
+
+/** The lock, and what is written under it. */
+interface Session extends AsyncDisposable {
+  readonly upload: Upload;
+  readonly lock: Lock;
+  readonly snapshots: readonly StoredSnapshot[];
+}
+
+/**
+ * Keeps a journal in a repository that others use as well. restic's lock is held from the first segment that no snapshot names
+ * up to the snapshot that does, and then given back for a while: whoever wants the repository for himself alone gets his turn.
+ * Meanwhile, and while somebody else has it, segments wait in memory, and nothing is acknowledged.
+ */
+export class JournalKeeper implements AsyncDisposable {
+  readonly #options: KeeperOptions;
+  #writer: JournalWriter | undefined;
+  #indexed: IndexedRepository | undefined;
+  #loadedAt = 0;
+  #session: Session | undefined;
+  /** Stored in this or an earlier session, and not named yet. */
+  #unnamed: SealedSegment[] = [];
+  #unnamedSince = 0;
+  #restUntil = 0;
+  #publishedAt = -Infinity;
+  #rolledUpAt = -Infinity;
+  #newest: Id | undefined;
+  #changed: "yes" | "no" = "no";
+  #snapshots: readonly StoredSnapshot[] = [];
+
+  constructor(options: KeeperOptions) {
+    this.#options = options;
+  }
+
+  get writer(): JournalWriter {
+    if (!this.#writer) throw new Error("not opened");
+    return this.#writer;
+  }
+
+  /** As of the last time that the lock was taken. */
+  get snapshots(): readonly StoredSnapshot[] {
+    return this.#snapshots;
+  }
+
+  /** Reads the journal as it is, and takes up what a run stored that was cut off. Waits for the lock. */
+  async open(): Promise<void> {
+    const { run } = this.#options;
+    for (;;) {
+      try {
+        await this.#begin();
+        return;
+      } catch (error) {
+        if (!isHoldfastError(error, "repository-locked")) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        run.signal.throwIfAborted();
+      }
+    }
+  }
+
+  /** Durable when it gives "stored"; "waiting": the repository is not to be had now, and nothing was done. */
+  async store(segments: readonly SealedSegment[]): Promise<"stored" | "waiting"> {
+    if (segments.length > 0 && !(await this.#ready())) return "waiting";
+    const session = this.#session;
+    if (!session || segments.length === 0) return "stored";
+    try {
+      await this.writer.store(segments, session.upload);
+    } catch (error) {
+      await this.#abandon();
+      throw error;
+    }
+    if (this.#unnamed.length === 0) this.#unnamedSince = performance.now();
+    this.#unnamed.push(...segments);
+    await this.#record();
+    return "stored";
+  }
+
+  reached(database: string, point: LogPoint): void {
+    this.writer.reached(database, point);
+    this.#changed = "yes";
+  }
+
+  /** Names what is stored when it is time, and then gives others their turn. Whether it did. */
+  async publishIfDue(how: "when-due" | "now" = "when-due"): Promise<"published" | "not-yet"> {
+    const { timing } = this.#options;
+    const now = performance.now();
+    const bytes = this.#unnamed.reduce((sum, segment) => sum + segment.bytes.length, 0);
+    const due =
+      how === "now" ||
+      (this.writer.hasUnnamed && (now - this.#unnamedSince >= timing.publishMs || bytes > mostUnnamedBytes)) ||
+      (this.#changed === "yes" && now - this.#publishedAt >= timing.publishMs);
+    if (!due || !(await this.#ready())) return "not-yet";
+    await this.#publish();
+    return "published";
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#end();
+  }
+
+  async #publish(): Promise<void> {
+    const { engine, crm, run, timing } = this.#options;
+    const session = this.#session;
+    if (!session) return;
+    try {
+      const oldest = backupsOf(session.snapshots, crm)[0]?.snapshot.time ?? run.now().toISOString();
+      const time = run.now().toISOString();
+      const stored = await this.writer.publish(session.upload, engine.host, time, oldest, run.signal);
+      this.#newest = stored.id;
+      this.#unnamed = [];
+      this.#changed = "no";
+      this.#publishedAt = performance.now();
+      await this.#record();
+    } catch (error) {
+      await this.#abandon();
+      throw error;
+    }
+    await this.#end();
+    this.#restUntil = performance.now() + timing.restMs;
+    await this.#rollUp();
+  }
+
+  /** Whether there is a session, a new one if need be and if it can be had. */
+  async #ready(): Promise<boolean> {
+    if (this.#session) return true;
+    if (performance.now() < this.#restUntil) return false;
+    try {
+      await this.#begin();
+      return true;
+    } catch (error) {
+      if (isHoldfastError(error, "repository-locked")) return false;
+      throw error;
+    }
+  }
+
+  async #begin(): Promise<void> {
+    const { repository, limits, run, timing, crm } = this.#options;
+    await using opening = new AsyncDisposableStack();
+    const lock = opening.use(await repository.lock("shared", { signal: run.signal, now: run.now, waitMs: 0 }));
+    // Out before anything is stored: of two that came at once, one goes back.
+    await lock.check(run.signal);
+    const signal = AbortSignal.any([run.signal, lock.lost]);
+    const snapshots = await repository.snapshots(signal);
+    const newest = journalsOf(snapshots, crm).at(-1);
+    const isOurs = newest?.id === this.#newest && this.#indexed !== undefined;
+    if (!isOurs || performance.now() - this.#loadedAt > timing.reloadMs) {
+      this.#indexed = await repository.index(signal);
+      this.#loadedAt = performance.now();
+    }
+    const indexed = this.#indexed ?? (await repository.index(signal));
+    const upload = opening.use(await indexed.upload({ signal, lock, limits, leftovers: "leave" }));
+    const held = opening.move();
+    this.#session = { upload, lock, snapshots, [Symbol.asyncDispose]: () => held.disposeAsync() };
+    this.#snapshots = snapshots;
+    if (isOurs && this.#writer) return;
+    await this.#takeUp(indexed, newest, upload, signal);
+  }
+
+  /** What the repository says of the journal is what counts; segments that it lacks are stored once more. */
+  async #takeUp(
+    indexed: IndexedRepository,
+    newest: StoredSnapshot | undefined,
+    upload: Upload,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { crm, engine } = this.#options;
+    const known = newest && (await readJournalSnapshot(indexed, newest, signal));
+    const recorded = await this.#recorded();
+    const loose = await looseSegments(indexed, crm, known?.databases ?? [], recorded, signal);
+    this.#writer = new JournalWriter(crm, engine.program, known?.databases ?? [], known?.tree);
+    this.#newest = newest?.id;
+    this.#writer.recover(loose, upload);
+    if (loose.segments.length > 0) {
+      this.#unnamedSince = performance.now();
+      this.#changed = "yes";
+    }
+    const there = new Set(loose.segments.map(({ id }) => id));
+    const lacking = this.#unnamed.filter(({ id, header }) => {
+      const head = this.#writer?.database(header.database).head;
+      return !there.has(id) && header.number > (head?.number ?? 0);
+    });
+    if (lacking.length > 0) await this.#writer.store(lacking, upload);
+  }
+
+  async #abandon(): Promise<void> {
+    this.#indexed = undefined;
+    this.#newest = undefined;
+    await this.#end().catch(() => undefined);
+  }
+
+  async #end(): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    await session?.[Symbol.asyncDispose]();
+  }
+
+  /** Removes snapshots of this journal that the newest one supersedes, if the repository can be had for a moment. */
+  async #rollUp(): Promise<void> {
+    const { repository, crm, run, timing } = this.#options;
+    if (performance.now() - this.#rolledUpAt < timing.rollUpMs) return;
+    try {
+      await using lock = await repository.lock("exclusive", { signal: run.signal, now: run.now, waitMs: 0 });
+      const all = journalsOf(await repository.snapshots(run.signal), crm);
+      const superseded = all.slice(0, -1).filter(({ snapshot }) => !snapshot.tags?.some(isHoldTag));
+      await repository.removeSnapshots(
+        superseded.map(({ id }) => id),
+        { signal: run.signal, lock },
+      );
+      this.#rolledUpAt = performance.now();
+    } catch (error) {
+      // Next time: a few snapshots more hurt nobody.
+      if (!isHoldfastError(error, "repository-locked") && !isHoldfastError(error, "storage-append-only")) throw error;
+    }
+  }
+
+  get #stateName(): string {
+    const { repository, crm } = this.#options;
+    return `journal/${repository.id.slice(0, 12)}-${encodeURIComponent(crm)}.json`;
+  }
+
+  /** On this machine it is known which segments are stored and not named, whoever puts them into an index meanwhile. */
+  async #record(): Promise<void> {
+    await writeState(this.#options.engine, this.#stateName, { unnamed: this.#unnamed.map(({ id }) => id) });
+  }
+
+  async #recorded(): Promise<readonly Id[]> {
+    const state = await readState(this.#options.engine, this.#stateName);
+    const unnamed = typeof state === "object" && state !== null && "unnamed" in state ? state.unnamed : [];
+    return Array.isArray(unnamed) ? unnamed.filter((id): id is Id => typeof id === "string") : [];
+  }
+}

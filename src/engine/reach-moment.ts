@@ -1,0 +1,237 @@
+import { type Journal, openJournal } from "../contents/journal/open-journal.ts";
+import type { JournalDatabase } from "../contents/journal/journal-file.ts";
+import { crmTreeWith, databaseAtMoment } from "../contents/journal/moment-tree.ts";
+import { OverlayBlobs } from "../contents/journal/overlay-blobs.ts";
+import { compareTimes, type Reach, reachFrom } from "../contents/journal/reach.ts";
+import { type Replayed, type ReplayedTransaction, replay, tableName } from "../contents/journal/replay.ts";
+import { layout } from "../contents/layout.ts";
+import type { DatabaseManifest } from "../contents/manifest.ts";
+import { type OpenedSnapshot, openSnapshot, subtreeAt } from "../contents/open-snapshot.ts";
+import type { SnapshotPoint } from "../database/change-feed.ts";
+import type { DatabaseEngine } from "../database/database.ts";
+import type { Id } from "../format/tree.ts";
+import { HoldfastError } from "../lib/errors.ts";
+import type { Warning } from "../lib/events.ts";
+import type { Run } from "../lib/run.ts";
+import type { BlobReader, IndexedRepository, StoredSnapshot } from "../repository/repository.ts";
+import { databaseEngineFor, type Engine } from "./engine.ts";
+import { backupsOf, chooseCrm, choosePoint, outcomeOf } from "./points.ts";
+import type { PointName } from "./snapshots.ts";
+
+export interface ReachSource {
+  readonly engine: Engine;
+  readonly reader: IndexedRepository;
+  readonly snapshots: readonly StoredSnapshot[];
+  readonly run: Run;
+}
+
+/** A stored moment, opened: a backup, or a backup with what the journal says happened after it. */
+export interface ReachedPoint {
+  /** Reads what `snapshot` names; some of it may exist only here. */
+  readonly reader: BlobReader;
+  readonly snapshot: OpenedSnapshot;
+  readonly passedOver: readonly StoredSnapshot[];
+  /** Absent: it is the backup itself. */
+  readonly moment?: ReachedMoment;
+}
+
+export interface ReachedMoment {
+  /** RFC 3339 */
+  readonly time: string;
+  /** The backup that it lies on. */
+  readonly base: Id;
+  readonly transactions: number;
+  /** The last one that is in it. */
+  readonly last?: ReplayedTransaction;
+  /** Tables that are as the backup has them. */
+  readonly warnings: readonly Warning[];
+}
+
+type Moment = Extract<PointName, { readonly kind: "moment" }>;
+
+/**
+ * From the name of a stored moment to what there was. A moment for which there is a journal is that moment, to the commit, or is
+ * refused; where nobody followed the database it means the newest backup before it.
+ */
+export async function reachPoint(
+  source: ReachSource,
+  crm: string | undefined,
+  point: PointName,
+): Promise<ReachedPoint> {
+  const { reader, snapshots, run } = source;
+  const { chosen, passedOver } = choosePoint(snapshots, crm, point);
+  const asBackup = async (): Promise<ReachedPoint> => ({
+    reader,
+    snapshot: await openSnapshot(reader, chosen, run.signal),
+    passedOver,
+  });
+  if (point.kind !== "moment") return asBackup();
+  const name = chooseCrm(snapshots, crm);
+  const journal = await openJournal(reader, snapshots, name, run.signal);
+  const since = journal?.databases.flatMap(({ spans }) => spans[0]?.from.time ?? []).toSorted(compareTimes)[0];
+  const isBackup = point.transaction === undefined && Date.parse(chosen.snapshot.time) === point.time.getTime();
+  if (!journal || since === undefined || isBackup || compareTimes(timeOf(point), since) < 0) {
+    if (point.transaction !== undefined) throw new HoldfastError("moment-transaction", { text: point.transaction });
+    return asBackup();
+  }
+  return new MomentSearch(source, name, journal, point).open();
+}
+
+function timeOf({ time }: Moment): string {
+  return time.toISOString();
+}
+
+interface FollowedDatabase {
+  readonly manifest: DatabaseManifest;
+  readonly engine: DatabaseEngine;
+  readonly followed: JournalDatabase;
+  readonly from: SnapshotPoint;
+}
+
+class MomentSearch {
+  readonly #source: ReachSource;
+  readonly #crm: string;
+  readonly #journal: Journal;
+  readonly #point: Moment;
+  /** The last moment whose transactions may count: with a transaction, the whole second that was named. */
+  readonly #until: string;
+
+  constructor(source: ReachSource, crm: string, journal: Journal, point: Moment) {
+    this.#source = source;
+    this.#crm = crm;
+    this.#journal = journal;
+    this.#point = point;
+    const slackMs = point.transaction === undefined ? 0 : 999;
+    this.#until = new Date(point.time.getTime() + slackMs).toISOString();
+  }
+
+  async open(): Promise<ReachedPoint> {
+    const { reader, snapshots, run } = this.#source;
+    const backups = backupsOf(snapshots, this.#crm);
+    const before = backups
+      .filter(({ snapshot }) => Date.parse(snapshot.time) <= this.#point.time.getTime())
+      .toReversed();
+    const newest = before[0];
+    const best = before.find((stored) => outcomeOf(stored) === "ok");
+    let limit:
+      | { readonly time: string; readonly why?: NonNullable<Extract<Reach, { state: "until" }>["why"]> }
+      | undefined;
+    for (const stored of [...before].filter((one) => one === best || one === newest || this.#isNear(one, newest))) {
+      const snapshot = await openSnapshot(reader, stored, run.signal);
+      const databases = this.#followed(snapshot);
+      // Begun before the moment, and taken after it.
+      if (databases.some(({ from }) => compareTimes(from.time, timeOf(this.#point)) > 0)) continue;
+      const reaches = databases.map(({ followed, from }) => reachFrom(followed, from));
+      if (databases.length > 0 && reaches.every((reach) => this.#isEnough(reach))) {
+        return await this.#build(snapshot, databases);
+      }
+      for (const reach of reaches) {
+        const time = reach.state === "until" ? reach.until : stored.snapshot.time;
+        if (limit === undefined || compareTimes(time, limit.time) > 0) {
+          limit = { time, ...(reach.state === "until" && reach.why && { why: reach.why }) };
+        }
+      }
+    }
+    const after = backups.find(({ snapshot }) => Date.parse(snapshot.time) > this.#point.time.getTime())?.snapshot.time;
+    throw new HoldfastError("moment-unreachable", {
+      time: timeOf(this.#point),
+      before: limit?.time ?? newest?.snapshot.time,
+      after,
+      problem: limit?.why?.reason,
+      tables: limit?.why?.tables.map(({ name }) => name).join(", ") || undefined,
+    });
+  }
+
+  /** A few minutes before the newest one: some may have begun before the moment only. */
+  #isNear(stored: StoredSnapshot, newest: StoredSnapshot | undefined): boolean {
+    return newest !== undefined && Date.parse(newest.snapshot.time) - Date.parse(stored.snapshot.time) < 3_600_000;
+  }
+
+  #isEnough(reach: Reach): boolean {
+    return reach.state === "until" && compareTimes(timeOf(this.#point), reach.until) <= 0;
+  }
+
+  #followed(snapshot: OpenedSnapshot): readonly FollowedDatabase[] {
+    return snapshot.manifest.databases.flatMap((manifest) => {
+      const followed = this.#journal.databases.find(({ name }) => name === manifest.name);
+      const engine = databaseEngineFor(this.#source.engine, manifest.location);
+      const from = engine.log?.pointOf(manifest.position);
+      return followed && from ? [{ manifest, engine, followed, from }] : [];
+    });
+  }
+
+  async #build(base: OpenedSnapshot, databases: readonly FollowedDatabase[]): Promise<ReachedPoint> {
+    const { reader, run } = this.#source;
+    const { signal } = run;
+    const blobs = new OverlayBlobs(reader);
+    const time = timeOf(this.#point);
+    const warnings: Warning[] = [];
+    const trees = new Map<string, Id>();
+    const manifests = new Map<string, DatabaseManifest>();
+    let transactions = 0;
+    let last: ReplayedTransaction | undefined;
+    for (const { manifest, engine, followed, from } of databases) {
+      const reach = reachFrom(followed, from);
+      if (reach.state === "none") throw new HoldfastError("internal", { database: manifest.name });
+      const replayed = await this.#replay(manifest.name, from, reach.span.first);
+      this.#refuseAltered(manifest, replayed);
+      const tree = await subtreeAt(reader, base.tree, [layout.databases, manifest.name], signal);
+      if (tree === undefined) throw new HoldfastError("repository-damaged", { subject: manifest.name });
+      const cutKey = reader.repository.secret("rows");
+      const built = await databaseAtMoment({ blobs, engine, manifest, tree, replayed, cutKey, time, signal });
+      trees.set(manifest.name, built.tree);
+      manifests.set(manifest.name, built.manifest);
+      transactions += replayed.transactions;
+      if (replayed.last && (last === undefined || compareTimes(last.time, replayed.last.time) < 0))
+        last = replayed.last;
+      for (const { name, reason } of followed.outside) {
+        if (manifest.tables.some((one) => one.name === name)) {
+          warnings.push({ code: "outside-journal", subject: name, detail: reason });
+        }
+      }
+    }
+    const tree = await crmTreeWith(blobs, base.tree, trees, time, signal);
+    const snapshot: OpenedSnapshot = {
+      stored: { id: base.stored.id, snapshot: { ...base.stored.snapshot, time } },
+      manifest: {
+        ...base.manifest,
+        databases: base.manifest.databases.map((one) => manifests.get(one.name) ?? one),
+      },
+      tree,
+    };
+    const moment = { time, base: base.stored.id, transactions, ...(last && { last }), warnings };
+    return { reader: blobs, snapshot, passedOver: [], moment };
+  }
+
+  /** Of an earlier stretch of the log nothing counts: it may tell what another server never knew. */
+  async #replay(database: string, from: SnapshotPoint, firstSegment: number): Promise<Replayed> {
+    const wanted = this.#point.transaction;
+    let passed: "no" | "yes" = "no";
+    const { signal } = this.#source.run;
+    const replayed = await replay(this.#journal.segments(database, from.time, firstSegment, signal), {
+      signal,
+      holds: (transaction) => from.holds(transaction),
+      isBeyond: ({ transaction, position, time }) => {
+        if (passed === "yes" || compareTimes(time, this.#until) > 0) return true;
+        if (transaction === wanted || position === wanted) passed = "yes";
+        return false;
+      },
+    });
+    if (wanted !== undefined && passed === "no") throw new HoldfastError("moment-transaction", { text: wanted });
+    return replayed;
+  }
+
+  /** Rows of a table that had other columns cannot be told by what the backup has of it. */
+  #refuseAltered(manifest: DatabaseManifest, { tables, altered }: Replayed): void {
+    const names = new Map(manifest.tables.map((one) => [tableName(one), one.fingerprint]));
+    const changed = [...tables.values()]
+      .map(({ table }) => table)
+      .filter((table) => {
+        const known = names.get(tableName(table));
+        return known !== undefined && known !== table.fingerprint;
+      });
+    const [first] = [...altered, ...changed];
+    if (!first) return;
+    throw new HoldfastError("moment-unreachable", { time: timeOf(this.#point), problem: "schema", tables: first.name });
+  }
+}
