@@ -56,6 +56,7 @@ const special: Partial<Record<ErrorCode, keyof typeof exitCodes>> = {
   "moment-transaction": "nothingMatched",
   "journal-none": "nothingMatched",
   "nothing-matched": "nothingMatched",
+  "record-unknown": "nothingMatched",
   "plan-unknown": "nothingMatched",
   "undo-none": "nothingMatched",
   "repository-missing": "noRepository",

@@ -1,4 +1,5 @@
 import type { LogFollowing } from "./change-feed.ts";
+import type { RowMode, RowTransaction } from "./row-transaction.ts";
 
 /**
  * Rows: what all database engines share. An engine turns a database into a schema and, per table, lines in key
@@ -239,6 +240,13 @@ export interface DatabaseEngine {
   restoreScript(schema: DatabaseSchema, tables: readonly StoredTableLayout[]): string;
   /** Runs statements on an existing database, all in one transaction or none (neutralising a clone). */
   execute(address: DatabaseAddress, statements: readonly string[], signal: AbortSignal): Promise<void>;
+  /** Finds and changes single rows of a database that is in use, all in one transaction or none. */
+  rows<T>(
+    address: DatabaseAddress,
+    mode: RowMode,
+    signal: AbortSignal,
+    work: (rows: RowTransaction) => Promise<T>,
+  ): Promise<T>;
   /** Who else holds the database open: processes on this machine, or sessions of a server. */
   holders(address: DatabaseAddress, signal: AbortSignal): Promise<readonly DatabaseHolder[]>;
   /** What a database is to the world outside: a file, or a name on a server. */

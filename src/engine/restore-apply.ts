@@ -1,3 +1,5 @@
+import { isChange } from "../contents/records/planned-row.ts";
+import type { RowImages } from "../contents/records/row-images.ts";
 import { nameFromText, nameText, type ByteName } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Warning } from "../lib/events.ts";
@@ -8,6 +10,10 @@ import { openFor } from "./access.ts";
 import { addressesFor } from "./database-address.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
 import { buildAll, nothingBuilt, type Built } from "./restore-build.ts";
+import type { PointSource } from "./open-point.ts";
+import { applyRecords, type ChangedRows } from "./records-apply.ts";
+import type { PreparedRecords } from "./records-prepare.ts";
+import { applyRows, saveImages } from "./records-undo.ts";
 import { reachPoint } from "./reach-moment.ts";
 import { readPlan, type RestorePlan } from "./restore-plan.ts";
 import { prepareRestore, type PrepareInput } from "./restore-prepare.ts";
@@ -17,6 +23,7 @@ import {
   forgetRecord,
   isHalfMade,
   loadRecords,
+  saveRecord,
   swapIn,
   type RestoreRecord,
 } from "./restore-record.ts";
@@ -67,7 +74,13 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
   if (record && record.state === "swapping") {
     await refuseIfHeld(place, record);
     run.report({ type: "note", code: "resumed", facts: { id: record.id } });
-    return await finish(place, plan, await swapIn(place, record), nothingBuilt(), started, run);
+    const built = nothingBuilt();
+    if (record.rows) {
+      const { rows, failed } = await applyRows(engine, record, input.password, "forward", addressOf, run);
+      built.rows += rows;
+      built.failed.push(...failed);
+    }
+    return await finish(place, plan, await swapIn(place, record), built, started, run);
   }
   if (plan.confirm !== undefined && input.confirm !== plan.confirm) {
     throw new HoldfastError("confirm-needed", { name: plan.confirm });
@@ -88,7 +101,15 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
   // A backup that came since lies nearer, and leads to the same rows.
   if (plan.moment === undefined && opened.stored.id !== stored.id) throw new HoldfastError("plan-outdated", {});
   if (record) await dropStaging(place, record);
-  const prepared = await prepareRestore(engine, opened, reader, prepareInput(plan), addressOf, inner);
+  const open: PointSource = { engine, reader: indexed, snapshots, crms: input.crms, run: inner };
+  const prepared = await prepareRestore(
+    engine,
+    opened,
+    { reader, open, point: pointOf(plan) },
+    prepareInput(plan),
+    addressOf,
+    inner,
+  );
   if (prepared.summary.seen !== plan.seen) throw new HoldfastError("plan-outdated", {});
   await refuseIfHeld(place, {
     steps: prepared.databases.flatMap(({ file }) => (file ? [{ target: nameFromText(file.path) }] : [])),
@@ -112,8 +133,47 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
     throw error;
   });
   run.report({ type: "phase", phase: "swap" });
-  const done = await swapIn(place, staging.ready());
-  return await finish(place, plan, done, built, started, run);
+  const ready = staging.ready();
+  const { records } = prepared;
+  if (!records || !records.planned.rows.some(isChange)) {
+    return await finish(place, plan, await swapIn(place, ready), built, started, run);
+  }
+  let swapping = ready;
+  const saved = async (changed: ChangedRows): Promise<void> => {
+    const images = imagesOf(plan, records, changed, started);
+    await using upload = await indexed.upload({ signal: inner.signal, lock, limits: input.limits });
+    const { id } = await saveImages(engine, upload, images);
+    swapping = { ...ready, state: "swapping", rows: { snapshot: id, target: images.target } };
+    await saveRecord(engine, swapping);
+    built.rows += changed.images.length;
+  };
+  try {
+    await applyRecords(records, saved, inner);
+  } catch (error) {
+    // Nothing was changed; what was kept of the rows as they were is of no use, and harms nobody.
+    if (swapping === ready) await staging.drop();
+    else await dropStaging(place, { ...swapping, state: "staging" });
+    throw error;
+  }
+  return await finish(place, plan, await swapIn(place, swapping), built, started, run);
+}
+
+/** What the rows were and became, to be kept before it is made to stay. */
+function imagesOf(
+  plan: RestorePlan,
+  { engine, address }: PreparedRecords,
+  changed: ChangedRows,
+  time: Date,
+): RowImages {
+  return {
+    crm: plan.snapshot.crm,
+    restore: plan.id,
+    time: time.toISOString(),
+    target: address.url,
+    engine: engine.name,
+    tables: changed.tables.map(({ schema, name, columns, keyLength }) => ({ schema, name, columns, keyLength })),
+    rows: changed.images,
+  };
 }
 
 function accessOf({ password, cache, keeping, asOf }: RestoreApplyInput): Omit<RepositoryAccess, "location"> {
@@ -131,7 +191,7 @@ async function finish(
   // A copy in an empty folder is undone by removing it; whatever was replaced anywhere is kept.
   const steps = [...record.databases, ...record.steps];
   const replaced = steps.some(({ old }) => old !== undefined);
-  const undoable = replaced || (plan.target.kind === "in-place" && steps.length > 0);
+  const undoable = record.rows !== undefined || replaced || (plan.target.kind === "in-place" && steps.length > 0);
   if (undoable) await dropOldRestores(place, record.crm, record.location);
   else await forgetRecord(place, record);
   const kept = [
@@ -156,7 +216,9 @@ async function finish(
 
 /** What the plan could not do. */
 function conflicts(plan: RestorePlan): RestoreReport["failed"] {
-  return [...plan.parts, ...plan.items]
+  const places = [...plan.parts, ...plan.items].map(({ action, path, reason }) => ({ action, path, reason }));
+  const rows = (plan.records?.rows ?? []).map(({ action, record, reason }) => ({ action, path: record, reason }));
+  return [...places, ...rows]
     .filter(({ action }) => action === "conflict")
     .map(({ path, reason }) => ({ path, reason: reason ?? "conflict" }));
 }
@@ -167,13 +229,21 @@ function pointOf({ moment, snapshot }: RestorePlan): PointName {
   return { kind: "moment", time: new Date(time), ...(transaction !== undefined && { transaction }) };
 }
 
+/** A moment as a saved plan has it is a text. */
+function revived(scope: RestorePlan["scope"]): RestorePlan["scope"] {
+  const until = scope.kind === "records" ? scope.selection.until : undefined;
+  if (scope.kind !== "records" || until?.kind !== "moment") return scope;
+  return { kind: "records", selection: { ...scope.selection, until: { ...until, time: new Date(until.time) } } };
+}
+
 function prepareInput(plan: RestorePlan): PrepareInput {
   const { folder, database } = plan.target.kind === "elsewhere" ? plan.target : {};
   return {
-    scope: plan.scope,
+    scope: revived(plan.scope),
     switches: plan.switches,
     ...(folder !== undefined && { target: folder }),
     ...(database !== undefined && { targetDatabase: database }),
     ...(plan.purpose && { purpose: plan.purpose }),
+    ...(plan.records && { roots: plan.records.roots }),
   };
 }

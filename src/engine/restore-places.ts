@@ -39,8 +39,9 @@ export function placesFor(
   engineOf: (url: string) => DatabaseEngine,
 ): Places {
   const common = commonFolder(manifest, engineOf);
+  const isSingle = scope.kind === "files" || scope.kind === "records";
   const move = (path: string): string => {
-    if (!elsewhere || scope.kind === "files") return path;
+    if (!elsewhere || isSingle) return path;
     const target = elsewhere.folder;
     if (target === undefined) throw new HoldfastError("target-folder-needed", { path });
     if (scope.kind === "database") return join(target, basename(path));
@@ -54,7 +55,7 @@ export function placesFor(
         const file = move(home.files(location)[0] ?? "");
         return { name, url: home.urlOf(file), shown: file, file };
       }
-      const url = elsewhere && scope.kind !== "files" ? elsewhere.database : location;
+      const url = elsewhere && !isSingle ? elsewhere.database : location;
       if (url === undefined) throw new HoldfastError("target-database-needed", { path: location });
       if (engineOf(url).name !== engineOf(location).name) throw new HoldfastError("database-unsupported", { url });
       return { name, url, shown: url };

@@ -8,14 +8,18 @@ import { HoldfastError } from "../lib/errors.ts";
 import type { Warning } from "../lib/events.ts";
 import type { Id } from "../format/tree.ts";
 import type { Run } from "../lib/run.ts";
+import type { StoredSnapshot } from "../repository/repository.ts";
 import { openFor } from "./access.ts";
 import { addressesFor } from "./database-address.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
+import type { PointSource } from "./open-point.ts";
 import { choosePoint, crmOf } from "./points.ts";
 import { prepareRestore } from "./restore-prepare.ts";
 import { refuseHalfMade } from "./restore-record.ts";
 import { listState, readState, writeState } from "./state.ts";
 import { type ReachedMoment, reachPoint } from "./reach-moment.ts";
+import type { RecordSelection } from "./record-selection.ts";
+import type { RecordsSummary } from "./records-prepare.ts";
 import type { PointName } from "./snapshots.ts";
 
 /** The three switches, for files and rows alike. */
@@ -30,7 +34,9 @@ export type RestoreScope =
   | { readonly kind: "system" }
   | { readonly kind: "database" }
   /** Paths as `browse` shows them: `/files/attachments/2026/contract.pdf`, a folder, or `/config/…`. */
-  | { readonly kind: "files"; readonly paths: readonly string[] };
+  | { readonly kind: "files"; readonly paths: readonly string[] }
+  /** Single records, with what belongs to them, back into a database that is in use. */
+  | { readonly kind: "records"; readonly selection: RecordSelection };
 
 export interface RestorePlanInput {
   readonly repository: RepositoryAccess;
@@ -39,7 +45,10 @@ export interface RestorePlanInput {
   readonly scope: RestoreScope;
   /** Absolute folder; without it and `targetDatabase`: in place, where the snapshot was taken from. */
   readonly target?: string;
-  /** URL, without a password, of a database that is not there yet: for a snapshot whose database is on a server. */
+  /**
+   * URL, without a password, of a database that is not there yet: for a snapshot whose database is on a server. Single
+   * records go into one that is there.
+   */
   readonly targetDatabase?: string;
   /** Whether owners and rights inside a server's database come back too; absent: they do. */
   readonly grants?: LoadOptions["grants"];
@@ -103,6 +112,8 @@ export interface RestorePlan {
   readonly counts: Readonly<Record<PlannedAction, number>>;
   /** The first 1,000 single files, for the preview; counts are of all. */
   readonly items: readonly PlannedItem[];
+  /** Of single records: which rows, and what becomes of them. */
+  readonly records?: RecordsSummary;
   readonly neededBytes: number;
   readonly freeBytes: number;
   /** Keys of `words` under `neutralised` and `afterRestore`. */
@@ -125,7 +136,8 @@ export async function planRestore(engine: Engine, input: RestorePlanInput, run: 
   const { reader, snapshot: opened, passedOver, moment } = reached;
   const { stored: chosen } = opened;
   run.report({ type: "phase", phase: "plan", subject: chosen.id.slice(0, 8) });
-  const addressOf = await addressesFor(engine, input.crms, opened.manifest.crm.name, inner.signal);
+  const { crm } = opened.manifest;
+  const addressOf = await addressesFor(engine, input.crms, crm.name, inner.signal);
   const warnings: Warning[] = [];
   for (const newer of passedOver) {
     const lacking = (await openSnapshot(reader, newer, inner.signal)).manifest.warnings;
@@ -138,21 +150,25 @@ export async function planRestore(engine: Engine, input: RestorePlanInput, run: 
         .join(", "),
     });
   }
-  const prepared = await prepareRestore(engine, opened, reader, input, addressOf, inner);
+  const scope = frozen(input.scope, snapshots, crm.name);
+  const open: PointSource = { engine, reader: indexed, snapshots, crms: input.crms, run: inner };
+  // What `latest` meant is what was opened.
+  const point = moment ? input.point : ({ kind: "id", prefix: chosen.id } as const);
+  const reading = { reader, open, point };
+  const prepared = await prepareRestore(engine, opened, reading, { ...input, scope }, addressOf, inner);
   const { replacesLive, ...summary } = prepared.summary;
-  const { crm } = opened.manifest;
   const plan: RestorePlan = {
     type: "restore-plan",
     id: randomBytes(4).toString("hex"),
     created: run.now().toISOString(),
     repository: { location: repository.location, id: repository.id },
     snapshot: { id: chosen.id, time: chosen.snapshot.time, outcome: opened.manifest.outcome, crm: crm.name },
-    scope: input.scope,
+    scope,
     switches: input.switches,
     target: targetOf(input),
     ...(input.grants && { grants: input.grants }),
     ...(input.purpose && { purpose: input.purpose }),
-    ...(replacesLive === "yes" && input.scope.kind !== "files" && { confirm: crm.name }),
+    ...(replacesLive === "yes" && scope.kind !== "files" && { confirm: crm.name }),
     ...summary,
     ...(moment && input.point.kind === "moment" && { moment: momentOf(moment, input.point) }),
     warnings: [...warnings, ...(moment?.warnings ?? [])],
@@ -166,6 +182,16 @@ function momentOf(
   { transaction }: Extract<PointName, { readonly kind: "moment" }>,
 ): NonNullable<RestorePlan["moment"]> {
   return { time, transactions, ...(last && { last }), ...(transaction !== undefined && { transaction }) };
+}
+
+/** What `latest` means may change; the recovery point that it meant does not. */
+function frozen(scope: RestoreScope, snapshots: readonly StoredSnapshot[], crm: string): RestoreScope {
+  if (scope.kind !== "records" || !scope.selection.until) return scope;
+  const { until, ...selection } = scope.selection;
+  if (until.kind === "live") return { kind: "records", selection };
+  if (until.kind !== "latest") return scope;
+  const { id } = choosePoint(snapshots, crm, until).chosen;
+  return { kind: "records", selection: { ...selection, until: { kind: "id", prefix: id } } };
 }
 
 function targetOf({ target, targetDatabase }: RestorePlanInput): RestorePlan["target"] {

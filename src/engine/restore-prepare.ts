@@ -6,6 +6,7 @@ import type { FolderManifest, Manifest } from "../contents/manifest.ts";
 import { loadContent, nodeNamed, type OpenedSnapshot, subtreeAt, treeOf } from "../contents/open-snapshot.ts";
 import type { Neutralise } from "../crm/platform.ts";
 import type { DatabaseAddress, DatabaseEngine } from "../database/database.ts";
+import { isChange } from "../contents/records/planned-row.ts";
 import type { Id, TreeNode } from "../format/tree.ts";
 import { nameFromText, nameText, type ByteName } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
@@ -14,9 +15,13 @@ import type { BlobReader } from "../repository/repository.ts";
 import type { AddressOf } from "./database-address.ts";
 import { databaseEngineFor, platformNamed, type Engine } from "./engine.ts";
 import { escapePattern } from "./left-out.ts";
+import { openPoint, type PointSource } from "./open-point.ts";
+import type { RecordRoots } from "./record-selection.ts";
+import { type PreparedRecords, prepareRecords } from "./records-prepare.ts";
 import { countMerge, type DatabaseWork } from "./restore-database.ts";
 import { placesFor, type Elsewhere, type Places } from "./restore-places.ts";
 import type { PlannedAction, PlannedItem, RestorePlan, RestorePlanInput } from "./restore-plan.ts";
+import type { PointName } from "./snapshots.ts";
 import { freeBytesAt, TargetWitness } from "./restore-target.ts";
 
 /** What a restore would do, worked out from the snapshot and the target as they are now; nothing is written. */
@@ -30,10 +35,11 @@ export interface PreparedRestore {
   /** Folders that get single files, links and folders, swapped in one by one. */
   readonly items: readonly ItemWork[];
   readonly config: readonly ConfigWork[];
+  readonly records?: PreparedRecords;
   readonly neutralise?: Neutralise;
   readonly summary: Pick<
     RestorePlan,
-    "parts" | "counts" | "items" | "neededBytes" | "freeBytes" | "neutralised" | "afterRestore" | "seen"
+    "records" | "parts" | "counts" | "items" | "neededBytes" | "freeBytes" | "neutralised" | "afterRestore" | "seen"
   > & { readonly replacesLive: "yes" | "no" };
 }
 
@@ -57,25 +63,39 @@ export interface ConfigWork {
   readonly node: TreeNode;
 }
 
-export type PrepareInput = Pick<RestorePlanInput, "scope" | "target" | "targetDatabase" | "purpose" | "switches">;
+export type PrepareInput = Pick<RestorePlanInput, "scope" | "target" | "targetDatabase" | "purpose" | "switches"> & {
+  /** Which records a saved plan had found. */
+  readonly roots?: readonly RecordRoots[];
+};
+
+/** Where what is restored is read from. */
+export interface PrepareReading {
+  /** Reads what the opened snapshot names. */
+  readonly reader: BlobReader;
+  readonly open: PointSource;
+  /** The name of the point that was opened. */
+  readonly point: PointName;
+}
 
 const shownItems = 1000;
 
 export async function prepareRestore(
   engine: Engine,
   opened: OpenedSnapshot,
-  reader: BlobReader,
+  reading: PrepareReading,
   input: PrepareInput,
   addressOf: AddressOf,
   run: Run,
 ): Promise<PreparedRestore> {
-  return await new Preparation(engine, opened, reader, input, addressOf, run).prepare();
+  return await new Preparation(engine, opened, reading, input, addressOf, run).prepare();
 }
 
 class Preparation {
   readonly #engine: Engine;
   readonly #opened: OpenedSnapshot;
   readonly #reader: BlobReader;
+  readonly #open: PointSource;
+  readonly #point: PointName;
   readonly #input: PrepareInput;
   readonly #addressOf: AddressOf;
   readonly #run: Run;
@@ -101,7 +121,7 @@ class Preparation {
   constructor(
     engine: Engine,
     opened: OpenedSnapshot,
-    reader: BlobReader,
+    { reader, open, point }: PrepareReading,
     input: PrepareInput,
     addressOf: AddressOf,
     run: Run,
@@ -109,11 +129,17 @@ class Preparation {
     this.#engine = engine;
     this.#opened = opened;
     this.#reader = reader;
+    this.#open = open;
+    this.#point = point;
     this.#input = input;
     this.#addressOf = addressOf;
     this.#run = run;
     this.#places = placesFor(opened.manifest, input.scope, elsewhereOf(input), (url) => databaseEngineFor(engine, url));
-    if (input.targetDatabase !== undefined && this.#places.databases.every(({ file }) => file !== undefined)) {
+    if (
+      input.scope.kind !== "records" &&
+      input.targetDatabase !== undefined &&
+      this.#places.databases.every(({ file }) => file !== undefined)
+    ) {
       throw new HoldfastError("target-database-unused", {});
     }
   }
@@ -121,10 +147,11 @@ class Preparation {
   async prepare(): Promise<PreparedRestore> {
     const { scope, target } = this.#input;
     const neutralise = this.#neutralise();
-    if (target !== undefined && scope.kind !== "files") refuseUnlessEmpty(target);
+    if (target !== undefined && isWhole(scope)) refuseUnlessEmpty(target);
+    const records = scope.kind === "records" ? await this.#records(scope) : undefined;
     if (scope.kind === "files") {
       for (const path of scope.paths) await this.#path(path);
-    } else {
+    } else if (!records) {
       for (const database of this.#places.databases) await this.#database(database);
       for (const folder of this.#places.folders) await this.#folder(folder);
       for (const file of this.#places.config) await this.#configFile(file);
@@ -142,15 +169,17 @@ class Preparation {
       folders: this.#folders,
       items: this.#items,
       config: this.#config,
+      ...(records && { records }),
       ...(neutralise && { neutralise }),
       summary: {
+        ...(records && { records: records.summary }),
         parts: this.#parts,
         counts: this.#counts,
         items: this.#shown,
         neededBytes: this.#neededBytes,
         freeBytes: freeBytesAt(firstPlace),
         neutralised: neutralise?.summary ?? [],
-        afterRestore: scope.kind === "files" ? [] : platform.afterRestore,
+        afterRestore: isWhole(scope) ? platform.afterRestore : [],
         seen: this.#witness.digest(),
         replacesLive: this.#replacesLive,
       },
@@ -164,7 +193,7 @@ class Preparation {
   #neutralise(): Neutralise | undefined {
     const { scope, target, targetDatabase, purpose } = this.#input;
     const elsewhere = target ?? targetDatabase;
-    if (scope.kind === "files" || elsewhere === undefined) return undefined;
+    if (!isWhole(scope) || elsewhere === undefined) return undefined;
     if (purpose === undefined) throw new HoldfastError("purpose-needed", { target: elsewhere });
     if (purpose === "replacement") return undefined;
     const { description, crm } = this.#opened.manifest;
@@ -216,6 +245,51 @@ class Preparation {
     }
   }
 
+  /** Rows go into the database as it is, and the files that they own beside it. */
+  async #records({ selection }: Extract<RestorePlanInput["scope"], { kind: "records" }>): Promise<PreparedRecords> {
+    const { switches, targetDatabase, target, roots } = this.#input;
+    await using point = await openPoint(this.#open, this.#opened.manifest.crm.name, this.#point);
+    const prepared = await prepareRecords(
+      {
+        ...{ point, open: this.#open, selection, switches, addressOf: this.#addressOf },
+        ...(targetDatabase !== undefined && { targetDatabase }),
+        ...(roots && { roots }),
+      },
+      this.#run,
+    );
+    const { planned, summary } = prepared;
+    this.#witness.add(planned.seen);
+    const rows = planned.rows.filter(isChange);
+    if (rows.some(({ action }) => action === "remove")) this.#replacesLive = "yes";
+    const bytes = rows.reduce((total, { after }) => total + (after?.length ?? 0), 0);
+    const action = rows.length === 0 ? "skip" : "update";
+    this.#parts.push({
+      kind: "database",
+      name: summary.database,
+      path: summary.target,
+      rows: rows.length,
+      bytes,
+      action,
+    });
+    // Files elsewhere only go where they are asked for.
+    if (targetDatabase !== undefined && target === undefined) return prepared;
+    for (const [name, files] of Map.groupBy(prepared.files, ({ folder }) => folder)) {
+      const folder = this.#opened.manifest.folders.find((one) => one.name === name);
+      const node = folder && (await this.#folderNode(name));
+      if (!node) continue;
+      const root = target === undefined ? folder.path : join(target, name);
+      const keepNewer = { ...switches, removeNewer: false };
+      await this.#compare(
+        folder,
+        root,
+        treeOf(node),
+        files.map(({ path }) => path),
+        keepNewer,
+      );
+    }
+    return prepared;
+  }
+
   async #folder({ name, path }: Places["folders"][number]): Promise<void> {
     const manifest = this.#opened.manifest.folders.find((one) => one.name === name);
     const node = await this.#folderNode(name);
@@ -239,8 +313,15 @@ class Preparation {
    * Compares a folder of the snapshot, or some paths of it, with the one on disk, thing by thing; gives the number of
    * changes. Folders that are there on both sides keep their own metadata: it cannot be swapped without the contents.
    */
-  async #compare(folder: FolderManifest, root: string, tree: Id, paths: readonly ByteName[]): Promise<number> {
-    const { switches } = this.#input;
+  async #compare(
+    folder: FolderManifest,
+    root: string,
+    tree: Id,
+    paths: readonly ByteName[],
+    /** Given for files of records, of which the recovery point may lack some. */
+    ofRecords?: RestorePlan["switches"],
+  ): Promise<number> {
+    const switches = ofRecords ?? this.#input.switches;
     const planned = await planFolder(
       {
         reader: this.#reader,
@@ -254,7 +335,8 @@ class Preparation {
       Number.POSITIVE_INFINITY,
     );
     const [unmatched] = planned.unmatched;
-    if (unmatched !== undefined) throw new HoldfastError("nothing-matched", { path: nameText(unmatched) });
+    if (unmatched !== undefined && !ofRecords)
+      throw new HoldfastError("nothing-matched", { path: nameText(unmatched) });
     this.#witness.add(planned.seen);
     const wanted = planned.items.filter((item) => item.type !== "dir" || item.action !== "update");
     for (const { action, path, bytes, reason } of wanted) {
@@ -350,6 +432,11 @@ class Preparation {
 function elsewhereOf({ target, targetDatabase }: PrepareInput): Elsewhere | undefined {
   if (target === undefined && targetDatabase === undefined) return undefined;
   return { folder: target, database: targetDatabase };
+}
+
+/** Everything or the database, and not single things of it. */
+function isWhole({ kind }: RestorePlanInput["scope"]): boolean {
+  return kind === "system" || kind === "database";
 }
 
 function isExact(switches: RestorePlan["switches"]): boolean {

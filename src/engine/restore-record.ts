@@ -1,4 +1,5 @@
 import { HoldfastError } from "../lib/errors.ts";
+import type { Id } from "../format/tree.ts";
 import type { Run } from "../lib/run.ts";
 import type { Engine } from "./engine.ts";
 import { listState, readState, removeState, writeState } from "./state.ts";
@@ -28,6 +29,8 @@ export interface RestoreRecord {
   readonly steps: readonly SwapStep[];
   /** The same for databases on servers: swapped before the files, taken back after them. */
   readonly databases: readonly DatabaseStep[];
+  /** Rows that were changed one by one: the snapshot that keeps what they were and became, and the database's URL. */
+  readonly rows?: { readonly snapshot: Id; readonly target: string };
 }
 
 const keptRestores = 3;

@@ -4,6 +4,7 @@ import type { Run } from "../lib/run.ts";
 import type { CrmDescription } from "../crm/platform.ts";
 import { addressesFor } from "./database-address.ts";
 import type { Engine } from "./engine.ts";
+import { applyRows } from "./records-undo.ts";
 import { dropStaging, isHalfMade, loadRecords, swapBack, type RestoreRecord } from "./restore-record.ts";
 import { refuseIfHeld } from "./restore-target.ts";
 import { isDatabaseKept, type SwapPlace } from "./swap-database.ts";
@@ -14,6 +15,8 @@ export interface UndoInput {
   readonly id?: string;
   /** What the CRMs' configuration here knows: for passwords of databases. */
   readonly crms?: readonly CrmDescription[];
+  /** Of the repository: needed where rows were changed one by one, which are kept there. */
+  readonly password?: string;
 }
 
 export interface UndoReport {
@@ -22,6 +25,10 @@ export interface UndoReport {
   readonly crm: string;
   /** Paths put back. */
   readonly restored: readonly string[];
+  /** How many rows were put back one by one. */
+  readonly rows: number;
+  /** Rows that stay as they are, since somebody changed them after the restore. */
+  readonly failed: readonly { readonly path: string; readonly reason: string }[];
 }
 
 export interface UndoableRestore {
@@ -35,6 +42,8 @@ export interface UndoableRestore {
   readonly state: "done" | "half-made";
   /** The plan to apply again. */
   readonly plan: string;
+  /** What `undo` needs besides the record: the repository, where it is kept what rows were. */
+  readonly needs: "nothing" | "repository";
 }
 
 /**
@@ -50,7 +59,7 @@ export async function undoRestore(engine: Engine, input: UndoInput, run: Run): P
   const place: SwapPlace = { engine, addressOf, signal: run.signal };
   if (record.state === "staging") {
     await dropStaging(place, record);
-    return { type: "undo", id: record.id, crm: record.crm, restored: [] };
+    return { type: "undo", id: record.id, crm: record.crm, restored: [], rows: 0, failed: [] };
   }
   const lost = record.steps.find((step) => !isKept(step));
   if (lost) throw new HoldfastError("undo-lost", { id: record.id, path: nameText(lost.slot as ByteName) });
@@ -58,8 +67,11 @@ export async function undoRestore(engine: Engine, input: UndoInput, run: Run): P
     if (!(await isDatabaseKept(step, place))) throw new HoldfastError("undo-lost", { id: record.id, path: step.aside });
   }
   await refuseIfHeld(place, record);
+  if (record.rows && input.password === undefined) throw new HoldfastError("password-empty", {});
+  // Rows first, and files after them: a row's file is there as long as the row is.
+  const { rows, failed } = await applyRows(engine, record, input.password ?? "", "back", addressOf, run);
   await swapBack(place, record);
-  return { type: "undo", id: record.id, crm: record.crm, restored };
+  return { type: "undo", id: record.id, crm: record.crm, restored, rows, failed };
 }
 
 /** Newest first; without those whose replaced files somebody has removed since (a server is asked only by the undo). */
@@ -73,11 +85,16 @@ export async function listUndoable(engine: Engine): Promise<readonly UndoableRes
     paths: pathsOf(record),
     state: isHalfMade(record) ? "half-made" : "done",
     plan: record.plan,
+    needs: record.rows ? "repository" : "nothing",
   }));
 }
 
-function pathsOf({ databases, steps }: RestoreRecord): readonly string[] {
-  return [...databases.map(({ target }) => target), ...steps.map(({ target }) => nameText(target as ByteName))];
+function pathsOf({ databases, steps, rows }: RestoreRecord): readonly string[] {
+  return [
+    ...(rows ? [rows.target] : []),
+    ...databases.map(({ target }) => target),
+    ...steps.map(({ target }) => nameText(target as ByteName)),
+  ];
 }
 
 async function findRecord(engine: Engine, id: string | undefined): Promise<RestoreRecord> {

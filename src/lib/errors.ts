@@ -84,6 +84,8 @@ export const errorCodes = [
   "follow-lag", // the server kept too much of its log for us
   // restore
   "nothing-matched",
+  "record-unknown",
+  "rows-refused", // by the database
   "target-not-empty",
   "target-folder-needed",
   "target-database-needed",

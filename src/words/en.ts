@@ -316,6 +316,14 @@ export const en = {
       text: "Nothing in the snapshot matches[[ {path}]].",
       hint: "`holdfast browse` shows what it holds; paths begin with /files, /databases or /config, records are written as party/12.",
     },
+    "record-unknown": {
+      text: "The recovery point holds no {record}.",
+      hint: "A record is named by its entity or table and its key: party/12. `holdfast browse` shows what there is.",
+    },
+    "rows-refused": {
+      text: "The database does not take these rows[[: {reason}]].",
+      hint: "Nothing was changed. Choose fewer records or fields, or restore them as files with --to-files.",
+    },
     "target-not-empty": {
       text: "The target is not empty[[: {path}]].",
       hint: "Give an empty or a new folder with --target; nothing was changed.",
@@ -1245,6 +1253,7 @@ export const en = {
     system: "the whole system",
     database: "the database",
     files: "chosen files",
+    records: "chosen records",
     inPlace: "Where: in place",
     elsewhere: "Where: {place}",
     clone: "As a clone, made harmless before anything can start:",

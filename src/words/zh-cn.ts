@@ -307,6 +307,14 @@ export const zhCn: Words = {
       text: "快照中没有匹配的内容[[：{path}]]。",
       hint: "用 `holdfast browse` 查看其中有什么；路径以 /files、/databases 或 /config 开头，记录写作 party/12。",
     },
+    "record-unknown": {
+      text: "恢复点中没有 {record}。",
+      hint: "记录以实体或表名加主键命名，例如 party/12。`holdfast browse` 可查看其中有什么。",
+    },
+    "rows-refused": {
+      text: "数据库不接受这些行[[：{reason}]]。",
+      hint: "没有任何改动。请少选一些记录或字段，或用 --to-files 还原为文件。",
+    },
     "target-not-empty": {
       text: "目标不为空[[：{path}]]。",
       hint: "请用 --target 指定一个空的或新的文件夹；没有做任何改动。",
@@ -1206,6 +1214,7 @@ export const zhCn: Words = {
     system: "整个系统",
     database: "数据库",
     files: "所选文件",
+    records: "所选记录",
     inPlace: "位置：原处",
     elsewhere: "位置：{place}",
     clone: "作为克隆，在任何程序启动之前先使其无害：",

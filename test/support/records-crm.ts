@@ -1,4 +1,20 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { custom } from "../../src/crm/custom.ts";
 import type { CrmModel } from "../../src/crm/model.ts";
+import type { CrmDescription } from "../../src/crm/platform.ts";
+import type { DatabaseEngine } from "../../src/database/database.ts";
+import { backup, type BackupReport } from "../../src/engine/backup.ts";
+import type { Engine } from "../../src/engine/engine.ts";
+import { createRepositoryAt } from "../../src/engine/init.ts";
+import type { RecordSelection } from "../../src/engine/record-selection.ts";
+import { applyRestore, type RestoreReport } from "../../src/engine/restore-apply.ts";
+import { planRestore, type RestorePlan, type RestorePlanInput } from "../../src/engine/restore-plan.ts";
+import { undoRestore, type UndoReport } from "../../src/engine/undo.ts";
+import type { Run } from "../../src/lib/run.ts";
+import { localStorage } from "../../src/storage/local.ts";
+import { cheapenKey } from "./cheap-key.ts";
+import { limits } from "./small-crm.ts";
 
 /**
  * A CRM whose records hang together in every way that there is: foreign keys that are declared and ones that only the
@@ -87,7 +103,7 @@ export function recordsRows(engine: "sqlite" | "postgres" | "mysql"): string {
     each(
       50,
       (n) =>
-        `(${n},'${n % 2 === 0 ? "party" : "invoice"}',${1 + (n % 20)},'Note ${n}',${n <= 4 ? `'notes/${n}.txt'` : "NULL"})`,
+        `(${n},'${n % 2 === 0 ? "party" : "invoice"}',${1 + (n % 20)},'Note ${n}',${n > 4 && n <= 8 ? `'notes/${n}.txt'` : "NULL"})`,
     ),
   );
   if (engine === "postgres") {
@@ -95,7 +111,7 @@ export function recordsRows(engine: "sqlite" | "postgres" | "mysql"): string {
       lines.push(`SELECT setval(pg_get_serial_sequence('${table}','id'), (SELECT max(id) FROM ${table}));`);
     }
   }
-  lines.push("UPDATE party SET main_contact = id WHERE id > 1 AND id < 20;");
+  lines.push("UPDATE party SET main_contact = id - 1 WHERE id > 1;");
   if (engine === "mysql") lines.push(`UPDATE party SET touched = ${touched};`);
   return lines.join("\n");
 }
@@ -137,4 +153,119 @@ export const recordsModel: CrmModel = {
 
 function reference(from: string, column: string, to: string, kind: "belongs" | "links" | "refers") {
   return { from: { name: from }, columns: [column], to: { name: to }, referenced: ["id"], kind };
+}
+
+/** The CRM on a server or in a file, its repository, and the use cases called as the command line calls them. */
+export interface RecordsCrm {
+  readonly engine: Engine;
+  readonly description: CrmDescription;
+  readonly attachments: string;
+  readonly access: { readonly location: string; readonly password: string };
+  readonly run: Run;
+  backup(): Promise<BackupReport>;
+  plan(
+    selection: Partial<RecordSelection>,
+    more?: Partial<Omit<RestorePlanInput, "switches">> & { readonly switches?: Partial<RestorePlanInput["switches"]> },
+  ): Promise<RestorePlan>;
+  apply(plan: RestorePlan): Promise<RestoreReport>;
+  undo(): Promise<UndoReport>;
+  /** Every row of every table, as lines. */
+  rows(): Promise<ReadonlyMap<string, readonly string[]>>;
+}
+
+const tableNames = [
+  "party",
+  "party_extra",
+  "contact",
+  "product",
+  "invoice",
+  "invoice_line",
+  "tag",
+  "party_tag",
+  "note",
+  "log",
+];
+
+export interface RecordsWorld {
+  readonly engine: DatabaseEngine;
+  readonly url: string;
+  /** Runs a script; gives what a `SELECT` finds, a row a line. */
+  readonly sql: (script: string) => Promise<string>;
+}
+
+export async function recordsCrm(root: string, { engine: database, url, sql }: RecordsWorld): Promise<RecordsCrm> {
+  const attachments = join(root, "attachments");
+  mkdirSync(join(attachments, "notes"), { recursive: true });
+  for (const n of [5, 6, 7, 8]) writeFileSync(join(attachments, "notes", `${n}.txt`), `note ${n}\n`);
+  const configFile = join(root, "holdfast.yaml");
+  writeFileSync(configFile, "crm:\n  name: acme\n");
+  const access = { location: join(root, "backups"), password: "correct horse" };
+  const description: CrmDescription = {
+    ...{ name: "acme", platform: "custom", database: url, excludes: [], neutralise: [] },
+    files: [{ name: "attachments", path: attachments }],
+    attachments: [{ table: "note", column: "path", folder: "attachments" }],
+  };
+  const engine: Engine = {
+    program: "holdfast test",
+    openStorage: localStorage,
+    platforms: [{ ...custom, model: async () => recordsModel }],
+    databases: [database],
+    stateFolder: join(root, "state"),
+    readSecret: async () => "",
+    host: { hostname: "test", username: "test", uid: 0, gid: 0 },
+  };
+  const run: Run = { signal: new AbortController().signal, now: () => new Date(), report: () => {} };
+  await createRepositoryAt(engine, access, run);
+  await cheapenKey(access.location, access.password);
+  return {
+    ...{ engine, description, attachments, access, run },
+    backup: () =>
+      backup(
+        engine,
+        { crm: description, configFile, repository: access, limits, waitMs: 0, inconsistencies: "warn" },
+        run,
+      ),
+    plan: (selection, more) =>
+      planRestore(
+        engine,
+        {
+          repository: access,
+          point: { kind: "latest" },
+          crms: [description],
+          ...more,
+          scope: {
+            kind: "records",
+            selection: { handles: [], keys: [], compared: [], in: [], related: "all", renames: [], ...selection },
+          },
+          switches: { createMissing: true, updateChanged: false, removeNewer: false, ...more?.switches },
+        },
+        run,
+      ),
+    apply: (plan) =>
+      applyRestore(
+        engine,
+        {
+          plan: plan.id,
+          password: access.password,
+          limits,
+          crms: [description],
+          ...(plan.confirm && { confirm: plan.confirm }),
+        },
+        run,
+      ),
+    undo: () => undoRestore(engine, { password: access.password, crms: [description] }, run),
+    async rows() {
+      const tables = new Map<string, readonly string[]>();
+      for (const name of tableNames) {
+        tables.set(
+          name,
+          (await sql(`SELECT * FROM ${name}`))
+            .split("\n")
+            .filter((line) => line !== "")
+            .toSorted(),
+        );
+      }
+      return tables;
+    },
+  };
 }

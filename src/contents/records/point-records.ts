@@ -1,5 +1,5 @@
-import type { ModelSource } from "../../crm/model.ts";
 import { rowTexts, type FieldRules } from "../../crm/column-texts.ts";
+import type { ModelSource } from "../../crm/model.ts";
 import type { RowKey, TableSchema } from "../../database/database.ts";
 import type { ReadableTable } from "../tables/stored-table.ts";
 import { nameIn, recordRow, recordRows, type RecordRow } from "./record-row.ts";

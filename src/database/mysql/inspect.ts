@@ -16,6 +16,10 @@ const elsewhere = new Set(["FEDERATED", "CONNECT", "SPIDER", "MRG_MYISAM", "BLAC
 /** Engines that know transactions; what is kept in others is read as it is at that time. */
 const transactional = new Set(["INNODB", "ROCKSDB", "TOKUDB"]);
 
+export function isTransactional(engine: string): boolean {
+  return transactional.has(engine.toUpperCase());
+}
+
 /** A database, and for each of its tables the index in whose order rows are read. */
 export interface Inspected {
   readonly schema: DatabaseSchema;
@@ -63,7 +67,7 @@ export async function inspectDatabase(session: Session): Promise<Inspected> {
       continue;
     }
     if (type === "SYSTEM VERSIONED") uncovered.push({ subject: name, reason: "mysql-history" });
-    if (!transactional.has(engine.toUpperCase())) uncovered.push({ subject: name, reason: "mysql-engine" });
+    if (!isTransactional(engine)) uncovered.push({ subject: name, reason: "mysql-engine" });
     const key = chooseKey(columns.get(name) ?? [], keys.get(name) ?? []);
     if (key.index !== undefined) indexes.set(name, key.index);
     tables.push(tableSchema(name, columns.get(name) ?? [], key, references.get(name) ?? []));

@@ -1,5 +1,5 @@
-import type { TableSchema } from "../database.ts";
-import { columnKind } from "./column-kind.ts";
+import type { ColumnSchema, TableSchema } from "../database.ts";
+import { type ColumnKind, columnKind } from "./column-kind.ts";
 import { quoteName, quoteText } from "./identifier.ts";
 
 /** What a session must be told before it loads rows as they are: no check, no value made up for a zero. */
@@ -42,13 +42,20 @@ export function insertStatement(table: TableSchema, lines: Buffer): string {
     .toString("utf8", 0, lines.length - 1)
     .split("\n")
     .map((line) => {
-      const values = line.split("\t").map((field, at) => {
-        if (field === String.raw`\N`) return "NULL";
-        // The escapes of a line mean the same in a text of SQL, which escapes its own quote too.
-        return kinds[at] === "hex" ? `X'${field}'` : `'${field.replaceAll("'", String.raw`\'`)}'`;
-      });
+      const values = line.split("\t").map((field, at) => literalOf(kinds[at], field));
       return `(${values.join(",")})`;
     });
   const names = table.columns.map(({ name }) => quoteName(name)).join(",");
   return `INSERT INTO ${quoteName(table.name)}(${names}) VALUES ${rows.join(",")}`;
+}
+
+/** A field of a line as SQL: bytes of a latin1 string. */
+export function fieldLiteral(column: ColumnSchema, field: string): string {
+  return literalOf(columnKind(column), Buffer.from(field, "latin1").toString("utf8"));
+}
+
+function literalOf(kind: ColumnKind | undefined, field: string): string {
+  if (field === String.raw`\N`) return "NULL";
+  // The escapes of a line mean the same in a text of SQL, which escapes its own quote too.
+  return kind === "hex" ? `X'${field}'` : `'${field.replaceAll("'", String.raw`\'`)}'`;
 }

@@ -6,6 +6,7 @@
  * - `snapshot.ts`, `reader.ts`: one moment over several connections, rows as lines (`line-sql.ts`, `line-encoder.ts`).
  * - `column-kind.ts`, `field.ts`, `key-order.ts`, `row-hash.ts`: what lines mean.
  * - `load.ts`, `load-sql.ts`, `restore-script.ts`: from lines to a database, by us or by the server's own client.
+ * - `rows.ts` finds and changes single rows (`key-literal.ts`).
  * - `home.ts`, `identity.ts`, `rename.ts`, `marker.ts`: a restored database takes the place of the live one.
  */
 import type { DatabaseEngine } from "../database.ts";
@@ -19,6 +20,7 @@ import { loadMysql } from "./load.ts";
 import { isMysqlUrl } from "./location.ts";
 import { restoreScript } from "./restore-script.ts";
 import { addRowHash, rowHash } from "./row-hash.ts";
+import { mysqlRows } from "./rows.ts";
 
 export const mysqlEngine: DatabaseEngine = {
   name: "mysql",
@@ -34,6 +36,7 @@ export const mysqlEngine: DatabaseEngine = {
   lineField,
   restoreScript,
   execute: executeMysql,
+  rows: mysqlRows,
   holders: holdersOf,
   home: mysqlHome,
 };

@@ -11,8 +11,9 @@ import type {
   TableSchema,
 } from "../database.ts";
 import { columnKind } from "./column-kind.ts";
-import { malformedField, unescapeField } from "./field.ts";
+import { malformedField } from "./field.ts";
 import { quoteName, quoteText } from "./identifier.ts";
+import { keyLiteral } from "./key-literal.ts";
 import { LineEncoder } from "./line-encoder.ts";
 import { hashedLine, selectList } from "./line-sql.ts";
 import type { FieldSink, Row } from "./session.ts";
@@ -229,26 +230,6 @@ function comparable(column: ColumnSchema, field: string): string {
   const value = keyLiteral(column, field);
   const [, charset, collation] = / character set (\w+) collate (\w+)$/.exec(column.type) ?? [];
   return charset === undefined ? value : `CONVERT(${value} USING ${charset}) COLLATE ${collation}`;
-}
-
-/** A value of a key as SQL, such that the server may use its index. */
-function keyLiteral(column: ColumnSchema, field: string): string {
-  const value = unescapeField(field);
-  if (value === undefined) throw malformedField(field);
-  const kind = columnKind(column);
-  switch (kind) {
-    case "integer":
-      if (!/^-?\d{1,20}$/.test(value)) throw malformedField(field);
-      return value;
-    case "float":
-      if (!/^-?[\d.]+(?:e[+-]?\d+)?$/i.test(value)) throw malformedField(field);
-      return value;
-    case "hex":
-      if (!/^(?:[0-9A-F]{2})*$/.test(value)) throw malformedField(field);
-      return `X'${value}'`;
-    default:
-      return `_utf8mb4 X'${Buffer.from(value, "latin1").toString("hex")}'`;
-  }
 }
 
 function modulo(sum: string | null | undefined): bigint {

@@ -8,7 +8,7 @@
  * - `snapshot.ts` holds one moment for several sessions, `reader.ts` reads a table in stretches (`stretches.ts`, `in-turn.ts`).
  * - `field.ts`, `key-order.ts`, `row-hash.ts`: what lines mean; `line-sql.ts` lets the database compute the same hash.
  * - `load.ts` builds a database from lines, `restore-script.ts` writes what psql needs to do the same; `check.ts`
- *   looks for orphans; `server-home.ts` makes, renames and removes databases.
+ *   looks for orphans; `rows.ts` finds and changes single rows; `server-home.ts` makes, renames and removes databases.
  * - `log-feed.ts` follows its changes by logical decoding: `log-publication.ts` and `log-slot.ts` keep what the server needs for
  *   that, `log-stream.ts` speaks its protocol, `pgoutput.ts` and `log-rows.ts` turn what comes into lines.
  */
@@ -54,6 +54,10 @@ export function postgresEngine(environment: Environment): DatabaseEngine {
       await connection.run("SET search_path TO DEFAULT; BEGIN");
       for (const statement of statements) await connection.run(statement, statement.slice(0, 80));
       await connection.run("COMMIT");
+    },
+    async rows(address, mode, signal, work) {
+      const { postgresRows } = await import("./rows.ts");
+      return postgresRows(address, mode, signal, environment, work);
     },
     holders: (address, signal) => postgresHolders(address, environment, signal),
     home: postgresHome(environment),

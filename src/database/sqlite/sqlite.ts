@@ -7,6 +7,7 @@
  * - `field.ts`, `real.ts`: what a field of a line means. `compare-keys.ts`, `row-hash.ts`: order and sums of lines.
  * - `load.ts` and `row-inserter.ts` build a database from lines; `restore-script.ts` writes the SQL that does the same in
  *   SQLite's own shell.
+ * - `rows.ts` finds and changes single rows.
  * - `check.ts`, `execute.ts`, `estimate.ts`, `open-by.ts`: smaller questions to a database file.
  */
 import { isAbsolute } from "node:path";
@@ -23,6 +24,7 @@ import { databaseUsers } from "./open-by.ts";
 import { lineField, readable, textOf } from "./readable.ts";
 import { restoreScript } from "./restore-script.ts";
 import { addRowHash, rowHash } from "./row-hash.ts";
+import { sqliteRows } from "./rows.ts";
 
 export const sqliteEngine: DatabaseEngine = {
   name: "sqlite",
@@ -38,6 +40,7 @@ export const sqliteEngine: DatabaseEngine = {
   lineField,
   restoreScript,
   execute: ({ url }, statements, signal) => executeSqlite(url, statements, signal),
+  rows: ({ url }, mode, signal, work) => sqliteRows(url, mode, signal, work),
   holders: async ({ url }, signal) => (await databaseUsers(url, signal)).users,
   home: {
     kind: "file",

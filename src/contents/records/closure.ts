@@ -1,0 +1,101 @@
+import type { RowKey, TableSchema } from "../../database/database.ts";
+import type { PointRecords } from "./point-records.ts";
+import type { HandleRules } from "./record-handle.ts";
+import { nameIn, type RecordRow } from "./record-row.ts";
+import type { Relation, Relations } from "./relations.ts";
+
+/**
+ * What comes back with the records that were chosen, by a work list over the recovery point's own rows: what belongs to
+ * them, what belongs to that, the rows that link them with others, and whatever any of these names: parents, always.
+ */
+export interface ClosureRow {
+  readonly row: RecordRow;
+  readonly why: "chosen" | "belongs" | "links" | "parent";
+}
+
+export interface ClosureInput {
+  readonly relations: Relations;
+  readonly records: PointRecords;
+  readonly rules: HandleRules;
+  /** `none`: the chosen rows, and their parents. */
+  readonly related: "all" | "none";
+  /** Of these parents, those that need not be looked at further: they are there where the rows go. */
+  readonly areThere: (relation: Relation, parents: readonly RecordRow[]) => Promise<ReadonlySet<RecordRow>>;
+  readonly signal: AbortSignal;
+}
+
+export async function closureOf(chosen: readonly RecordRow[], input: ClosureInput): Promise<readonly ClosureRow[]> {
+  const found = new RowMap<ClosureRow>();
+  let down: RecordRow[] = [];
+  let up: ClosureRow[] = [];
+  const add = (row: RecordRow, why: ClosureRow["why"]): void => {
+    const known = found.get(row.table, row.key);
+    // A parent that is also a part of what was chosen brings its own parts.
+    if (known && (known.why !== "parent" || why === "parent")) return;
+    const one = { row, why };
+    found.set(row.table, row.key, one);
+    if (why !== "parent") down.push(row);
+    if (!known) up.push(one);
+  };
+  for (const row of chosen) add(row, "chosen");
+  while (down.length > 0 || up.length > 0) {
+    input.signal.throwIfAborted();
+    const [below, above] = [down, up];
+    [down, up] = [[], []];
+    if (input.related === "all") await addParts(below, input, add);
+    await addParents(above, input, add);
+  }
+  return [...found.values()];
+}
+
+async function addParts(
+  rows: readonly RecordRow[],
+  { relations, records }: ClosureInput,
+  add: (row: RecordRow, why: ClosureRow["why"]) => void,
+): Promise<void> {
+  const tables = new Set(rows.map(({ table }) => table));
+  const parts = [...tables].flatMap((table) => relations.to(table)).filter(({ kind }) => kind !== "refers");
+  for (const ofOneTable of Map.groupBy(parts, ({ from }) => from).values()) {
+    for (const { row, relation } of await records.naming(ofOneTable, rows)) {
+      add(row, relation.kind === "links" ? "links" : "belongs");
+    }
+  }
+}
+
+async function addParents(
+  rows: readonly ClosureRow[],
+  { relations, records, rules, areThere }: ClosureInput,
+  add: (row: RecordRow, why: ClosureRow["why"]) => void,
+): Promise<void> {
+  for (const [table, ofTable] of Map.groupBy(rows, ({ row }) => row.table)) {
+    for (const relation of relations.from(table)) {
+      // A link brings no record back: it comes when both of its records are there.
+      const naming = ofTable.filter(({ why }) => why !== "links" || relation.kind !== "links").map(({ row }) => row);
+      const named = naming.filter((row) => nameIn(relation, "from", row, rules) !== undefined);
+      if (named.length === 0) continue;
+      const parents = await records.named(relation, named);
+      const there = await areThere(relation, parents);
+      for (const parent of parents) if (!there.has(parent)) add(parent, "parent");
+    }
+  }
+}
+
+/** Rows by table and key. */
+export class RowMap<T> {
+  readonly #tables = new Map<string, Map<RowKey, T>>();
+
+  get(table: TableSchema, key: RowKey): T | undefined {
+    return this.#tables.get(`${table.schema}\0${table.name}`)?.get(key);
+  }
+
+  set(table: TableSchema, key: RowKey, value: T): void {
+    const name = `${table.schema}\0${table.name}`;
+    const rows = this.#tables.get(name) ?? new Map<RowKey, T>();
+    rows.set(key, value);
+    this.#tables.set(name, rows);
+  }
+
+  *values(): Generator<T> {
+    for (const rows of this.#tables.values()) yield* rows.values();
+  }
+}

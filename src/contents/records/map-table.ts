@@ -1,0 +1,93 @@
+import type { ColumnSchema, RowKey, TableSchema } from "../../database/database.ts";
+import type { TableFacts } from "../../database/row-transaction.ts";
+import type { HandleRules } from "./record-handle.ts";
+import type { RecordRow } from "./record-row.ts";
+import { columnOf } from "./relations.ts";
+
+/**
+ * How rows of a table as it was become rows of the table as it is now: column by column, by their names, or by those that
+ * the operator says they have now. Nothing is guessed: a column that is new gets its default, one that is gone is told.
+ */
+export interface TableMapping {
+  readonly from: TableSchema;
+  readonly to: TableSchema;
+  /** One for each column of `to`. */
+  readonly columns: readonly ColumnMapping[];
+  /** Columns of `from` that `to` has no place for. */
+  readonly dropped: readonly number[];
+}
+
+export type ColumnMapping =
+  | { readonly how: "same" | "retyped" | "renamed"; readonly at: number }
+  /** Bytes where text is now, or the other way round: a value there cannot be taken over. */
+  | { readonly how: "refused"; readonly at: number }
+  | { readonly how: "new" | "new-required" };
+
+/** `table.old=new`, as the operator gives it. */
+export interface ColumnRename {
+  readonly table: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+export function mapTable(
+  from: TableSchema,
+  to: TableSchema,
+  facts: TableFacts,
+  renames: readonly ColumnRename[],
+): TableMapping {
+  const renamed = renames.filter(({ table }) => table === to.name || table === from.name);
+  const columns = to.columns.map((column): ColumnMapping => {
+    const old = renamed.find((one) => one.to === column.name)?.from;
+    const at = columnOf(from, old ?? column.name);
+    const was = from.columns[at];
+    if (!was) return { how: facts.required.includes(column.name) ? "new-required" : "new" };
+    if (isBinary(was) !== isBinary(column)) return { how: "refused", at };
+    if (was.type !== column.type) return { how: "retyped", at };
+    return { how: old === undefined ? "same" : "renamed", at };
+  });
+  const taken = new Set(columns.flatMap((column) => ("at" in column ? [column.at] : [])));
+  return { from, to, columns, dropped: [...from.columns.keys()].filter((at) => !taken.has(at)) };
+}
+
+const binary = /^(?:bytea|(?:tiny|medium|long)?blob|(?:var)?binary|bit|geometry|point)\b/i;
+
+function isBinary({ type }: ColumnSchema): boolean {
+  return binary.test(type);
+}
+
+/** Fields in the order of `to`'s columns; `undefined` where the row says nothing. */
+export type MappedFields = readonly (string | undefined)[];
+
+export function mapRow({ from, to, columns }: TableMapping, row: RecordRow, rules: HandleRules): MappedFields {
+  return columns.map((mapping, index) => {
+    if (!("at" in mapping)) return undefined;
+    const field = row.fields[mapping.at] ?? "\\N";
+    if (mapping.how === "same" || mapping.how === "renamed") return field;
+    const [was, now] = [from.columns[mapping.at], to.columns[index]];
+    if (!was || !now) return undefined;
+    const text = rules.readable(field, was);
+    return mapping.how === "refused" && text !== null ? undefined : rules.lineField(text, now);
+  });
+}
+
+/** The key of a mapped row; `undefined` when a column of it is not known. */
+export function mappedKey({ to }: TableMapping, fields: MappedFields): RowKey | undefined {
+  const key = fields.slice(0, to.keyLength);
+  return to.keyLength > 0 && key.every((field) => field !== undefined && field !== "\\N") ? key.join("\t") : undefined;
+}
+
+/** Columns whose value in this row cannot be taken over, or that a new row needs and this one has not. */
+export function refusedColumns(
+  { from, to, columns }: TableMapping,
+  row: RecordRow,
+  rules: HandleRules,
+): readonly string[] {
+  return columns.flatMap((mapping, index) => {
+    const name = to.columns[index]?.name ?? "";
+    if (mapping.how === "new-required") return [name];
+    if (mapping.how !== "refused") return [];
+    const was = from.columns[mapping.at];
+    return was && rules.readable(row.fields[mapping.at] ?? "\\N", was) === null ? [] : [name];
+  });
+}

@@ -1,0 +1,232 @@
+import type { ColumnSchema, RowKey, TableSchema } from "../../database/database.ts";
+import type { RowTransaction } from "../../database/row-transaction.ts";
+import { rowAfter, type PlannedRow } from "./planned-row.ts";
+import type { HandleRules } from "./record-handle.ts";
+import { nameIn, recordRow, type RecordRow } from "./record-row.ts";
+import { type Relation, type Relations } from "./relations.ts";
+
+/** One statement's worth of changes of one table. */
+export type RowStep =
+  | {
+      readonly kind: "insert";
+      readonly table: TableSchema;
+      readonly columns: readonly ColumnSchema[];
+      readonly lines: readonly string[];
+    }
+  | {
+      readonly kind: "update";
+      readonly table: TableSchema;
+      readonly changes: readonly { readonly before: string; readonly after: string }[];
+    }
+  | { readonly kind: "remove"; readonly table: TableSchema; readonly keys: readonly RowKey[] };
+
+/** A change of one row, and what must be done before it. What it has become so far changes as circles are broken. */
+interface Operation {
+  readonly row: PlannedRow;
+  before: RecordRow | undefined;
+  after: RecordRow | undefined;
+  readonly waitsFor: Map<Operation, Wait>;
+  readonly waitedBy: Set<Operation>;
+}
+
+/** How to do without waiting, by NULL: in columns of the row that waits, or of the one that it waits for. */
+interface Wait {
+  readonly own: readonly number[];
+  readonly theirs: readonly number[];
+}
+
+export interface OrderInput {
+  readonly relations: Relations;
+  readonly rules: HandleRules;
+  /** Columns whose values no two rows may share, by table. */
+  readonly unique: (table: TableSchema) => readonly (readonly string[])[];
+}
+
+/**
+ * The changes in an order in which every foreign key and every unique value holds after each of them: a parent before
+ * the rows that name it, a row that lets go of a value before the one that takes it, a row last of all that others named.
+ * Where rows wait for each other in a circle, one of them first goes in (or lets go) with NULL, and gets its value at
+ * the end. A circle without a column that may be NULL is left to the database: it may put its checks off.
+ */
+export function orderChanges(rows: readonly PlannedRow[], input: OrderInput): readonly RowStep[] {
+  const operations = operationsOf(rows, input);
+  const steps: RowStep[] = [];
+  const late: RowUpdate[] = [];
+  const waiting = new Set(operations);
+  let ready = operations.filter(({ waitsFor }) => waitsFor.size === 0);
+  while (waiting.size > 0) {
+    if (ready.length === 0) ready = breakCircle(waiting, steps, late);
+    // All that is ready of one table and kind at once: statements cost more than rows.
+    const [first] = ready;
+    if (!first) break;
+    const now = ready.filter(({ row }) => isAlike(row, first.row));
+    ready = ready.filter((one) => !now.includes(one));
+    steps.push(stepOf(now));
+    for (const one of now) waiting.delete(one);
+    for (const one of now) ready.push(...freed(one, waiting));
+  }
+  return [...steps, ...updateSteps(late)];
+}
+
+function freed(done: Operation, waiting: ReadonlySet<Operation>): readonly Operation[] {
+  const free: Operation[] = [];
+  for (const other of done.waitedBy) {
+    if (other.waitsFor.delete(done) && other.waitsFor.size === 0 && waiting.has(other)) free.push(other);
+  }
+  return free;
+}
+
+interface RowUpdate {
+  readonly table: TableSchema;
+  readonly before: string;
+  readonly after: string;
+}
+
+function updateSteps(updates: readonly RowUpdate[]): readonly RowStep[] {
+  const byTable = Map.groupBy(updates, ({ table }) => table);
+  return [...byTable].map(([table, changes]) => ({ kind: "update", table, changes }));
+}
+
+/** Does the steps. */
+export async function runSteps(rows: RowTransaction, steps: readonly RowStep[]): Promise<void> {
+  for (const step of steps) {
+    if (step.kind === "insert") await rows.insert(step.table, step.columns, step.lines);
+    else if (step.kind === "update") await rows.update(step.table, step.changes);
+    else await rows.remove(step.table, step.keys);
+  }
+}
+
+function isAlike(a: PlannedRow, b: PlannedRow): boolean {
+  const kind = ({ action }: PlannedRow) => (action === "undelete" ? "update" : action);
+  return (
+    a.table === b.table &&
+    kind(a) === kind(b) &&
+    (a.action !== "insert" || a.columns.map(({ name }) => name).join() === b.columns.map(({ name }) => name).join())
+  );
+}
+
+function stepOf(operations: readonly Operation[]): RowStep {
+  const [first] = operations;
+  if (!first) throw new Error("a step without rows");
+  const { table, action, columns } = first.row;
+  if (action === "insert") {
+    const places = columns.map((column) => table.columns.indexOf(column));
+    const lines = operations.map(({ after }) => places.map((at) => after?.fields[at] ?? "\\N").join("\t"));
+    return { kind: "insert", table, columns, lines };
+  }
+  if (action === "remove") return { kind: "remove", table, keys: operations.map(({ row }) => row.key) };
+  const changes = operations.map(({ before, after }) => ({ before: before?.line ?? "", after: after?.line ?? "" }));
+  return { kind: "update", table, changes };
+}
+
+function operationsOf(rows: readonly PlannedRow[], { relations, rules, unique }: OrderInput): Operation[] {
+  const operations = rows.map((row): Operation => {
+    const { table } = row;
+    const before = row.before === undefined ? undefined : recordRow(table, row.before);
+    return { row, before, after: rowAfter(row), waitsFor: new Map(), waitedBy: new Set() };
+  });
+  const byTable = Map.groupBy(operations, ({ row }) => row.table);
+  const wait = (who: Operation, on: Operation | undefined, { own, theirs }: Wait): void => {
+    if (!on || on === who) return;
+    const known = who.waitsFor.get(on);
+    // What waits for two reasons can do without only where both columns may be NULL.
+    who.waitsFor.set(
+      on,
+      known ? { own: [...known.own, ...own], theirs: [...known.theirs, ...theirs] } : { own, theirs },
+    );
+    on.waitedBy.add(who);
+  };
+  for (const [table, ofTable] of byTable) {
+    for (const relation of relations.from(table).filter(({ origin }) => origin === "declared")) {
+      const parents = byTable.get(relation.to) ?? [];
+      const made = namedBy(relation, parents, "after", rules);
+      const gone = namedBy(relation, parents, "before", rules);
+      for (const operation of ofTable) {
+        const { before, after } = operation;
+        const names = after && nameIn(relation, "from", after, rules);
+        const named = before && nameIn(relation, "from", before, rules);
+        if (names !== undefined && names !== named)
+          wait(operation, made.get(names), { own: relation.columns, theirs: [] });
+        const parent = named === undefined ? undefined : gone.get(named);
+        if (parent && named !== names) wait(parent, operation, { own: [], theirs: relation.columns });
+      }
+    }
+    for (const names of unique(table)) {
+      const places = names.map((name) => table.columns.findIndex((column) => column.name === name));
+      const valueOf = (row: RecordRow | undefined): string | undefined => {
+        const fields = places.map((at) => row?.fields[at] ?? "\\N");
+        return fields.includes("\\N") ? undefined : fields.join("\t");
+      };
+      const holders = new Map(
+        ofTable.flatMap((one) => {
+          const value = valueOf(one.before);
+          return value === undefined || value === valueOf(one.after) ? [] : [[value, one] as const];
+        }),
+      );
+      if (holders.size === 0) continue;
+      for (const one of ofTable) {
+        const value = valueOf(one.after);
+        if (value !== undefined && value !== valueOf(one.before))
+          wait(one, holders.get(value), { own: places, theirs: places });
+      }
+    }
+  }
+  return operations;
+}
+
+/** Of parents, those whose name comes into being, or goes, by their name. */
+function namedBy(
+  relation: Relation,
+  parents: readonly Operation[],
+  side: "before" | "after",
+  rules: HandleRules,
+): ReadonlyMap<string, Operation> {
+  const names = new Map<string, Operation>();
+  for (const parent of parents) {
+    const nameOf = (row: RecordRow | undefined) => row && nameIn(relation, "to", row, rules);
+    const [own, other] = [nameOf(parent[side]), nameOf(parent[side === "before" ? "after" : "before"])];
+    if (own !== undefined && own !== other) names.set(own, parent);
+  }
+  return names;
+}
+
+/**
+ * Lets one operation go ahead by NULL in the columns that make it wait: in its own, which get their values last, or in
+ * those of the rows it waits for, which let go first. Where none can, the first goes ahead as it is.
+ */
+function breakCircle(waiting: ReadonlySet<Operation>, steps: RowStep[], late: RowUpdate[]): Operation[] {
+  for (const operation of waiting) {
+    const waits = [...operation.waitsFor];
+    if (!waits.every(([on, wait]) => mayBeNull(operation, "after", wait.own) || mayBeNull(on, "before", wait.theirs)))
+      continue;
+    const { after, row } = operation;
+    const own = waits.flatMap(([, wait]) => (mayBeNull(operation, "after", wait.own) ? wait.own : []));
+    if (after && own.length > 0) {
+      operation.after = withNull(after, own);
+      late.push({ table: row.table, before: operation.after.line, after: after.line });
+    }
+    for (const [on, wait] of waits) {
+      on.waitedBy.delete(operation);
+      if (mayBeNull(operation, "after", wait.own) || !on.before) continue;
+      const bare = withNull(on.before, wait.theirs);
+      steps.push(...updateSteps([{ table: on.row.table, before: on.before.line, after: bare.line }]));
+      on.before = bare;
+    }
+    operation.waitsFor.clear();
+    return [operation];
+  }
+  return [...waiting].slice(0, 1);
+}
+
+function mayBeNull(operation: Operation, side: "before" | "after", columns: readonly number[]): boolean {
+  const { columns: all, keyLength } = operation.row.table;
+  return (
+    operation[side] !== undefined &&
+    columns.length > 0 &&
+    columns.every((at) => at >= keyLength && all[at]?.nullable === true)
+  );
+}
+
+function withNull(row: RecordRow, columns: readonly number[]): RecordRow {
+  return recordRow(row.table, row.fields.map((field, at) => (columns.includes(at) ? "\\N" : field)).join("\t"));
+}

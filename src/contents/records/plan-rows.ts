@@ -1,0 +1,126 @@
+import { createHash } from "node:crypto";
+import type { TableSchema } from "../../database/database.ts";
+import type { RowTransaction, TableFacts } from "../../database/row-transaction.ts";
+import { RowMap } from "./closure.ts";
+import type { MergeSwitches } from "../merge-rows.ts";
+import { type PlannedRow, type WantedRow } from "./planned-row.ts";
+import { decideRow, type DecideRules } from "./decide-row.ts";
+import { checkParents, checkReferences, checkUnique } from "./check-rows.ts";
+import type { HandleRules } from "./record-handle.ts";
+import { type RecordRow, recordRow } from "./record-row.ts";
+import type { Relations } from "./relations.ts";
+
+export interface PlanRowsInput {
+  /** Of the tables where the rows go. */
+  readonly relations: Relations;
+  readonly rows: RowTransaction;
+  readonly rules: HandleRules;
+  readonly switches: MergeSwitches;
+  /** Names of columns that alone are put back; absent: all. */
+  readonly fields?: readonly string[];
+  /** Columns that a CRM writes by itself, by table: no difference in them is one. */
+  readonly noise: (table: TableSchema) => ReadonlySet<string>;
+  readonly signal: AbortSignal;
+}
+
+export interface RowsPlan {
+  readonly rows: readonly PlannedRow[];
+  /** Digest of all that was looked at: it changes when anything that the plan rests on does. */
+  readonly seen: string;
+}
+
+/**
+ * Decides for each row, from how it was, how it is, and where that is known how it was right after what is to be taken
+ * back. Then all rows are looked at together: a row cannot come back while another one has its unique value, or
+ * what it names is gone. A row in conflict may put others in conflict, so this goes on until nothing changes.
+ */
+export async function planRows(wanted: readonly WantedRow[], input: PlanRowsInput): Promise<RowsPlan> {
+  const live = new LiveRows(input);
+  const decided = new RowMap<PlannedRow>();
+  const rules: DecideRules = { ...input, entitiesOf: (table) => input.relations.entitiesOf(table) };
+  const placeless = wanted.filter((one) => isPlaceless(one));
+  for (const one of placeless) decided.set(one.table, one.key, asRefused(one));
+  const placed = wanted.filter((one) => !isPlaceless(one));
+  for (const [table, ofTable] of Map.groupBy(placed, (one) => one.table)) {
+    const facts = await live.facts(table);
+    const now = await live.byKey(
+      table,
+      ofTable.map(({ key }) => key),
+    );
+    for (const one of ofTable) {
+      input.signal.throwIfAborted();
+      decided.set(table, one.key, decideRow(one, now.get(one.key), facts, rules));
+    }
+  }
+  let rows: readonly PlannedRow[] = [...decided.values()];
+  for (let before: readonly PlannedRow[] = []; before !== rows;) {
+    before = rows;
+    for (const check of [checkParents, checkUnique, checkReferences]) {
+      input.signal.throwIfAborted();
+      rows = await check(rows, { ...input, live });
+    }
+  }
+  return { rows, seen: live.digest() };
+}
+
+/** Where it should go is no table, or one in which a row cannot be told from another. */
+function isPlaceless({ refused }: WantedRow): boolean {
+  return refused?.reason === "table-gone" || refused?.reason === "no-key";
+}
+
+function asRefused({ table, key, why, refused }: WantedRow): PlannedRow {
+  const about = { table, key, why, before: undefined, after: undefined, columns: table.columns, changed: [] };
+  return { ...about, action: "conflict", ...(refused && { reason: refused.reason }) };
+}
+
+/** Rows where they go to, each asked for once. */
+export class LiveRows {
+  readonly #input: Pick<PlanRowsInput, "rows" | "rules">;
+  readonly #facts = new Map<TableSchema, TableFacts>();
+  readonly #found = new Map<string, readonly RecordRow[]>();
+
+  constructor(input: Pick<PlanRowsInput, "rows" | "rules">) {
+    this.#input = input;
+  }
+
+  async facts(table: TableSchema): Promise<TableFacts> {
+    const known = this.#facts.get(table) ?? (await this.#input.rows.facts(table));
+    this.#facts.set(table, known);
+    return known;
+  }
+
+  /** Rows by the very bytes of their keys. */
+  async byKey(table: TableSchema, keys: readonly string[]): Promise<ReadonlyMap<string, RecordRow>> {
+    const names = table.columns.slice(0, table.keyLength).map(({ name }) => name);
+    const found = names.length === 0 ? [] : await this.find(table, names, keys);
+    return new Map(found.map((row) => [row.key, row]));
+  }
+
+  async find(table: TableSchema, columns: readonly string[], values: readonly string[]): Promise<readonly RecordRow[]> {
+    const name = JSON.stringify([table.schema, table.name, columns]);
+    const asked = [...new Set(values)];
+    const unknown = asked.filter((value) => !this.#found.has(`${name}\0${value}`));
+    if (unknown.length > 0) {
+      const places = columns.map((column) => table.columns.findIndex((one) => one.name === column));
+      const rows = (await this.#input.rows.find(table, columns, unknown)).map((line) => recordRow(table, line));
+      const byValue = Map.groupBy(rows, (row) => places.map((at) => row.fields[at] ?? "").join("\t"));
+      for (const value of unknown) this.#found.set(`${name}\0${value}`, byValue.get(value) ?? []);
+      // The database takes more for equal than we do: a blank at the end, another case.
+      const others = [...byValue].filter(([value]) => !unknown.includes(value)).flatMap(([, some]) => some);
+      if (others.length > 0)
+        this.#found.set(`${name}\0\0others`, [...(this.#found.get(`${name}\0\0others`) ?? []), ...others]);
+    }
+    const exact = asked.flatMap((value) => this.#found.get(`${name}\0${value}`) ?? []);
+    return [...exact, ...(this.#found.get(`${name}\0\0others`) ?? [])];
+  }
+
+  digest(): string {
+    const hash = createHash("sha256");
+    for (const name of [...this.#found.keys()].toSorted()) {
+      hash.update(`${name}\n`, "latin1");
+      const lines = (this.#found.get(name) ?? []).map(({ line }) => line);
+      for (const line of lines.toSorted()) hash.update(`${line}\n`, "latin1");
+    }
+    return hash.digest("hex");
+  }
+}

@@ -1,0 +1,23 @@
+import type { ColumnSchema } from "../database.ts";
+import { columnKind } from "./column-kind.ts";
+import { malformedField, unescapeField } from "./field.ts";
+
+/** A value of a key as SQL, such that the server may use its index. */
+export function keyLiteral(column: ColumnSchema, field: string): string {
+  const value = unescapeField(field);
+  if (value === undefined) throw malformedField(field);
+  const kind = columnKind(column);
+  switch (kind) {
+    case "integer":
+      if (!/^-?\d{1,20}$/.test(value)) throw malformedField(field);
+      return value;
+    case "float":
+      if (!/^-?[\d.]+(?:e[+-]?\d+)?$/i.test(value)) throw malformedField(field);
+      return value;
+    case "hex":
+      if (!/^(?:[0-9A-F]{2})*$/.test(value)) throw malformedField(field);
+      return `X'${value}'`;
+    default:
+      return `_utf8mb4 X'${Buffer.from(value, "latin1").toString("hex")}'`;
+  }
+}

@@ -1,0 +1,207 @@
+import type { ColumnSchema, DatabaseAddress, TableSchema } from "../database.ts";
+import { inParts } from "../in-parts.ts";
+import type { RowMode, RowTransaction, TableFacts } from "../row-transaction.ts";
+import type { Environment } from "./address.ts";
+import { PostgresConnection } from "./connection.ts";
+import { unescaped } from "./field.ts";
+import { quoteName, quoteQualified, quoteText } from "./identifier.ts";
+import { readTables } from "./tables.ts";
+
+const batchBytes = 1 << 20;
+/** A list of values that the server still looks up one by one in its index. */
+const mostValues = 500;
+
+/** One transaction on a database of a server. */
+export async function postgresRows<T>(
+  address: DatabaseAddress,
+  mode: RowMode,
+  signal: AbortSignal,
+  environment: Environment,
+  work: (rows: RowTransaction) => Promise<T>,
+): Promise<T> {
+  await using connection = await PostgresConnection.open(address, { environment, signal });
+  // What was committed until a row is locked counts, not what an older moment held.
+  await connection.run(mode === "read" ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" : "BEGIN");
+  const catalog = await readTables(connection);
+  const rows = new PostgresRows(
+    connection,
+    catalog.map(({ table }) => table),
+    mode === "read" ? "" : " FOR UPDATE",
+  );
+  const result = await work(rows);
+  await rows.finish();
+  await connection.run(mode === "rehearse" ? "ROLLBACK" : "COMMIT");
+  return result;
+}
+
+class PostgresRows implements RowTransaction {
+  readonly tables: readonly TableSchema[];
+  readonly #connection: PostgresConnection;
+  readonly #lock: string;
+  readonly #asleep: { readonly table: string; readonly name: string; readonly mode: string }[] = [];
+  readonly #written = new Set<string>();
+  readonly #grown = new Set<TableSchema>();
+
+  constructor(connection: PostgresConnection, tables: readonly TableSchema[], lock: string) {
+    this.#connection = connection;
+    this.tables = tables;
+    this.#lock = lock;
+  }
+
+  async facts(table: TableSchema): Promise<TableFacts> {
+    const oid = [quoteQualified(table)];
+    const unique = await this.#connection.rows(
+      `SELECT (SELECT json_agg(a.attname ORDER BY k.place) FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(number, place)
+         JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number WHERE k.place <= i.indnkeyatts)
+       FROM pg_index i WHERE i.indrelid = $1::regclass AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL`,
+      oid,
+    );
+    const required = await this.#connection.rows(
+      `SELECT attname FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attnotnull
+         AND NOT atthasdef AND attidentity = '' AND attgenerated = ''`,
+      oid,
+    );
+    const triggers = await this.#triggers(table);
+    const how = (await this.#isOwner(table)) ? "aside" : "fires";
+    return {
+      unique: unique.map(([columns]) => JSON.parse(columns ?? "[]") as string[]),
+      required: required.map(([name]) => name ?? ""),
+      triggers: triggers.map(({ name }) => ({ name, how })),
+      transactional: "yes",
+    };
+  }
+
+  async find(table: TableSchema, columns: readonly string[], values: readonly string[]): Promise<readonly string[]> {
+    const found: string[] = [];
+    const list = table.columns.map(({ name }) => quoteName(name)).join(",");
+    for (const part of inParts(values, mostValues)) {
+      const where = among(table, columns, part);
+      const sql = `COPY (SELECT ${list} FROM ONLY ${quoteQualified(table)} WHERE ${where}${this.#lock}) TO STDOUT`;
+      for await (const { lines } of this.#connection.copyOut(sql, batchBytes, subject(table))) {
+        found.push(...lines.toString("latin1").split("\n").slice(0, -1));
+      }
+    }
+    return found;
+  }
+
+  /** `COPY` gives identities the values of the rows, whoever is said to generate them. */
+  async insert(table: TableSchema, columns: readonly ColumnSchema[], lines: readonly string[]): Promise<void> {
+    await this.#putTriggersAside(table);
+    this.#grown.add(table);
+    const names = columns.map(({ name }) => quoteName(name)).join(",");
+    const parts = async function* (): AsyncGenerator<{ readonly lines: Buffer }> {
+      for (const part of inParts(lines, Infinity, batchBytes))
+        yield { lines: Buffer.from(`${part.join("\n")}\n`, "latin1") };
+    };
+    await this.#connection.copyIn(`COPY ${quoteQualified(table)} (${names}) FROM STDIN`, parts(), subject(table));
+  }
+
+  async update(
+    table: TableSchema,
+    changes: readonly { readonly before: string; readonly after: string }[],
+  ): Promise<void> {
+    await this.#putTriggersAside(table);
+    const { keyLength } = table;
+    for (const { before, after } of changes) {
+      const [was, now] = [before.split("\t"), after.split("\t")];
+      const set = table.columns.flatMap((column, at) =>
+        at < keyLength || was[at] === now[at] ? [] : [`${quoteName(column.name)}=${literal(column, now[at] ?? "")}`],
+      );
+      if (set.length === 0) continue;
+      const where = among(table, keyNames(table), [was.slice(0, keyLength).join("\t")]);
+      await this.#connection.run(
+        `UPDATE ONLY ${quoteQualified(table)} SET ${set.join(",")} WHERE ${where}`,
+        subject(table),
+      );
+    }
+  }
+
+  async remove(table: TableSchema, keys: readonly string[]): Promise<void> {
+    await this.#putTriggersAside(table);
+    for (const part of inParts(keys, mostValues)) {
+      const where = among(table, keyNames(table), part);
+      await this.#connection.run(`DELETE FROM ONLY ${quoteQualified(table)} WHERE ${where}`, subject(table));
+    }
+  }
+
+  /** Checks what was put off, wakes the triggers, and sees to it that no counter is behind its rows. */
+  async finish(): Promise<void> {
+    if (this.#written.size > 0) await this.#connection.run("SET CONSTRAINTS ALL IMMEDIATE");
+    for (const { table, name, mode } of this.#asleep) {
+      await this.#connection.run(`ALTER TABLE ONLY ${table} ENABLE ${mode} TRIGGER ${quoteName(name)}`);
+    }
+    for (const table of this.#grown) await this.#moveSequences(table);
+  }
+
+  /** Sequences that give defaults of the table's columns, or their identities. They move forward only. */
+  async #moveSequences(table: TableSchema): Promise<void> {
+    const found = await this.#connection.rows(
+      `SELECT DISTINCT a.attname, s.oid::regclass::text FROM pg_depend d
+       JOIN pg_class s ON s.relkind = 'S' AND s.oid = CASE d.classid WHEN 'pg_class'::regclass THEN d.objid ELSE d.refobjid END
+       LEFT JOIN pg_attrdef f ON d.classid = 'pg_attrdef'::regclass AND f.oid = d.objid
+       JOIN pg_attribute a ON a.attrelid = $1::regclass
+         AND (a.attrelid, a.attnum) = (coalesce(f.adrelid, d.refobjid), coalesce(f.adnum, d.refobjsubid))
+       WHERE (d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass)
+          OR (d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i'))`,
+      [quoteQualified(table)],
+    );
+    for (const [column, sequence] of found) {
+      await this.#connection.run(
+        `SELECT pg_catalog.setval(${quoteText(sequence ?? "")}::regclass, m.most) FROM (SELECT max(${quoteName(column ?? "")})::bigint AS most
+         FROM ONLY ${quoteQualified(table)}) AS m, ${sequence} AS s WHERE m.most > s.last_value OR (m.most = s.last_value AND NOT s.is_called)`,
+        subject(table),
+      );
+    }
+  }
+
+  async #triggers(table: TableSchema): Promise<readonly { readonly name: string; readonly mode: string }[]> {
+    const rows = await this.#connection.rows(
+      "SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = $1::regclass AND NOT tgisinternal AND tgenabled IN ('O', 'A') ORDER BY 1",
+      [quoteQualified(table)],
+    );
+    return rows.map(([name, enabled]) => ({ name: name ?? "", mode: enabled === "A" ? "ALWAYS" : "" }));
+  }
+
+  async #isOwner(table: TableSchema): Promise<boolean> {
+    const owner = await this.#connection.value(
+      "SELECT pg_has_role(relowner, 'MEMBER') FROM pg_class WHERE oid = $1::regclass",
+      [quoteQualified(table)],
+    );
+    return owner === "t";
+  }
+
+  /** Nobody else may write to such a table meanwhile, since others' triggers would sleep too. */
+  async #putTriggersAside(table: TableSchema): Promise<void> {
+    const name = quoteQualified(table);
+    if (this.#written.has(name)) return;
+    this.#written.add(name);
+    const triggers = await this.#triggers(table);
+    if (triggers.length === 0 || !(await this.#isOwner(table))) return;
+    for (const trigger of triggers) {
+      await this.#connection.run(`ALTER TABLE ONLY ${name} DISABLE TRIGGER ${quoteName(trigger.name)}`, subject(table));
+      this.#asleep.push({ table: name, ...trigger });
+    }
+  }
+}
+
+function among({ columns: all }: TableSchema, names: readonly string[], values: readonly string[]): string {
+  const columns = names.flatMap((name) => all.find((column) => column.name === name) ?? []);
+  const literals = values.map((value) => {
+    const fields = value.split("\t");
+    return `(${columns.map((column, at) => literal(column, fields[at] ?? "")).join(",")})`;
+  });
+  return `(${columns.map(({ name }) => quoteName(name)).join(",")}) IN (${literals.join(",")})`;
+}
+
+function literal({ type }: ColumnSchema, field: string): string {
+  if (field === "\\N") return "NULL";
+  return `${quoteText(Buffer.from(unescaped(field), "latin1").toString("utf8"))}::${type}`;
+}
+
+function keyNames({ columns, keyLength }: TableSchema): readonly string[] {
+  return columns.slice(0, keyLength).map(({ name }) => name);
+}
+
+function subject({ schema, name }: TableSchema): string {
+  return `${schema}.${name}`;
+}

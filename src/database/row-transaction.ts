@@ -1,0 +1,38 @@
+import type { ColumnSchema, RowKey, TableSchema } from "./database.ts";
+
+/**
+ * Single rows of a database that is in use, found and changed in one transaction. What `find` gave is locked until the
+ * end where the engine locks rows, so that what was looked at is what is changed.
+ *
+ * Lines are latin1 strings of bytes without LF, as everywhere; values are fields of such lines.
+ */
+export interface RowTransaction {
+  /** As they are now, without those whose rows are no rows of their own (large objects). */
+  readonly tables: readonly TableSchema[];
+  facts(table: TableSchema): Promise<TableFacts>;
+  /**
+   * Rows that hold one of `values` in these columns: for several columns, fields joined by TAB. Equal is what the database
+   * takes for equal, so more may come than have the same bytes; NULL is equal to nothing. Whole lines, in any order.
+   */
+  find(table: TableSchema, columns: readonly string[], values: readonly string[]): Promise<readonly string[]>;
+  /** New rows; columns that are left out get their defaults. Identities and counters are what the lines say. */
+  insert(table: TableSchema, columns: readonly ColumnSchema[], lines: readonly string[]): Promise<void>;
+  /** Whole lines of one row with one key. Columns that do not differ stay as they are, whatever the table would do to them. */
+  update(table: TableSchema, changes: readonly { readonly before: string; readonly after: string }[]): Promise<void>;
+  remove(table: TableSchema, keys: readonly RowKey[]): Promise<void>;
+}
+
+/** What else decides whether a row can be put into a table. */
+export interface TableFacts {
+  /** Columns whose values together no two rows may share, NULL excepted; the key's among them. */
+  readonly unique: readonly (readonly string[])[];
+  /** Columns that a new row must be given. */
+  readonly required: readonly string[];
+  /** Triggers that would act on changed rows: `aside`: they do not while rows come back; `fires`: the server lets nobody stop them. */
+  readonly triggers: readonly { readonly name: string; readonly how: "aside" | "fires" }[];
+  /** `no`: what is written there cannot be taken back with the rest. */
+  readonly transactional: "yes" | "no";
+}
+
+/** `read`: nothing is changed; `rehearse`: all is taken back at the end; `change`: it stays, if `work` does not fail. */
+export type RowMode = "read" | "rehearse" | "change";

@@ -1,0 +1,211 @@
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import type { TableSchema } from "../database.ts";
+import type { RowMode, RowTransaction, TableFacts } from "../row-transaction.ts";
+import { databaseFailure, sqliteCode, sqliteErrorCode } from "./failure.ts";
+import { decodeField } from "./field.ts";
+import { quoteName } from "./identifier.ts";
+import { inspectSchema, textEncoding } from "./inspect.ts";
+import { sqlitePath } from "./location.ts";
+import { statFile } from "./open.ts";
+import { all, number, text } from "./query.ts";
+import { lineBytes, lineExpression, registerRowFunctions } from "./row-sql.ts";
+
+/** How long another writer may take before we give up. */
+const busyTimeoutMs = 10_000;
+
+/** One transaction on a database file, next to whoever else has it open. */
+export async function sqliteRows<T>(
+  url: string,
+  mode: RowMode,
+  signal: AbortSignal,
+  work: (rows: RowTransaction) => Promise<T>,
+): Promise<T> {
+  const path = sqlitePath(url);
+  signal.throwIfAborted();
+  await statFile(path);
+  let connection: DatabaseSync | undefined;
+  try {
+    connection = new DatabaseSync(path, {
+      readOnly: mode === "read",
+      timeout: busyTimeoutMs,
+      enableDoubleQuotedStringLiterals: true,
+    });
+    registerRowFunctions(connection);
+    connection.exec(`PRAGMA foreign_keys=ON; BEGIN ${mode === "read" ? "" : "IMMEDIATE"}`);
+    const rows = new SqliteRows(connection);
+    const result = await work(rows);
+    signal.throwIfAborted();
+    rows.wakeTriggers();
+    connection.exec(mode === "rehearse" ? "ROLLBACK" : "COMMIT");
+    return result;
+  } catch (error) {
+    const busy = sqliteErrorCode(error) === sqliteCode.busy;
+    throw databaseFailure(busy ? "database-busy" : "database-unreadable", { subject: path, path }, error);
+  } finally {
+    // Closing rolls back what was not committed.
+    connection?.close();
+  }
+}
+
+class SqliteRows implements RowTransaction {
+  readonly tables: readonly TableSchema[];
+  readonly #connection: DatabaseSync;
+  /** Definitions of triggers that are put aside; they are made again before the end. */
+  readonly #asleep: string[] = [];
+  readonly #awake: Set<string> = new Set();
+
+  constructor(connection: DatabaseSync) {
+    this.#connection = connection;
+    this.tables = inspectSchema(connection, "wal").tables;
+  }
+
+  async facts({ name }: TableSchema): Promise<TableFacts> {
+    const connection = this.#connection;
+    const unique = all(connection, "SELECT name FROM pragma_index_list(?) WHERE [unique] = 1 AND partial = 0", name)
+      .map((index) => all(connection, "SELECT name FROM pragma_index_info(?) ORDER BY seqno", text(index, "name")))
+      .filter((columns) => columns.every((column) => column["name"] !== null))
+      .map((columns) => columns.map((column) => text(column, "name")));
+    const columns = all(
+      connection,
+      "SELECT name, type, [notnull], dflt_value, pk FROM pragma_table_xinfo(?) WHERE hidden = 0",
+      name,
+    );
+    const rowid = columns.filter((column) => number(column, "pk") > 0);
+    const isRowid = rowid.length === 1 && /^integer$/i.test(text(rowid[0], "type"));
+    return {
+      unique: [...unique, ...(isRowid ? [[text(rowid[0], "name")]] : [])],
+      required: columns
+        .filter((column) => number(column, "notnull") === 1 && column["dflt_value"] === null)
+        .map((column) => text(column, "name")),
+      triggers: this.#triggers(name).map(({ name: trigger }) => ({ name: trigger, how: "aside" })),
+      transactional: "yes",
+    };
+  }
+
+  async find(table: TableSchema, columns: readonly string[], values: readonly string[]): Promise<readonly string[]> {
+    const encoding = textEncoding(this.#connection);
+    const line = lineExpression(
+      table.columns.map(({ name }) => name),
+      encoding,
+      "single",
+    );
+    const where = (casts: readonly string[]) =>
+      columns.map((name, at) => `${quoteName(name)} = ${casts[at] ?? "?"}`).join(" AND ");
+    const found: string[] = [];
+    for (const value of values) {
+      const { parameters, places } = bound(value.split("\t"));
+      const statement = this.#connection.prepare(
+        `SELECT CAST(${line} AS BLOB) AS line FROM main.${quoteName(table.name)} WHERE ${where(places)}`,
+      );
+      for (const row of statement.iterate(...parameters)) {
+        const bytes = row["line"];
+        found.push(bytes instanceof Uint8Array ? lineBytes(bytes, encoding).toString("latin1") : "");
+      }
+    }
+    return found;
+  }
+
+  async insert(table: TableSchema, columns: TableSchema["columns"], lines: readonly string[]): Promise<void> {
+    this.#putTriggersAside(table.name);
+    const names = columns.map(({ name }) => quoteName(name)).join(",");
+    for (const line of lines) {
+      const { parameters, places } = bound(columns.length === 0 ? [] : line.split("\t"));
+      const values = columns.length === 0 ? "DEFAULT VALUES" : `(${names}) VALUES(${places.join(",")})`;
+      this.#run(`INSERT INTO main.${quoteName(table.name)} ${values}`, parameters);
+    }
+  }
+
+  async update(
+    table: TableSchema,
+    changes: readonly { readonly before: string; readonly after: string }[],
+  ): Promise<void> {
+    this.#putTriggersAside(table.name);
+    for (const { before, after } of changes) {
+      const [was, now] = [before.split("\t"), after.split("\t")];
+      const differ = table.columns.flatMap((_, at) => (at >= table.keyLength && was[at] !== now[at] ? [at] : []));
+      if (differ.length === 0) continue;
+      const { parameters, places } = bound(differ.map((at) => now[at] ?? ""));
+      const key = bound(was.slice(0, table.keyLength));
+      const set = differ.map((at, index) => `${quoteName(table.columns[at]?.name ?? "")}=${places[index]}`).join(",");
+      this.#run(`UPDATE main.${quoteName(table.name)} SET ${set} WHERE ${this.#isKey(table, key.places)}`, [
+        ...parameters,
+        ...key.parameters,
+      ]);
+    }
+  }
+
+  async remove(table: TableSchema, keys: readonly string[]): Promise<void> {
+    this.#putTriggersAside(table.name);
+    for (const key of keys) {
+      const { parameters, places } = bound(key.split("\t"));
+      this.#run(`DELETE FROM main.${quoteName(table.name)} WHERE ${this.#isKey(table, places)}`, parameters);
+    }
+  }
+
+  wakeTriggers(): void {
+    for (const sql of this.#asleep.splice(0)) this.#connection.exec(sql);
+  }
+
+  #isKey({ columns, keyLength }: TableSchema, places: readonly string[]): string {
+    return columns
+      .slice(0, keyLength)
+      .map(({ name }, at) => `${quoteName(name)} = ${places[at] ?? "?"}`)
+      .join(" AND ");
+  }
+
+  #run(sql: string, parameters: readonly SQLInputValue[]): void {
+    const statement = this.#connection.prepare(sql);
+    statement.setReadBigInts(true);
+    statement.run(...parameters);
+  }
+
+  /** Triggers of a table but for those that keep a virtual table (a full-text index) in step: no row holds that. */
+  #triggers(table: string): readonly { readonly name: string; readonly sql: string }[] {
+    const virtual = all(
+      this.#connection,
+      "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND rootpage = 0",
+    ).map((row) => text(row, "name").toLowerCase());
+    const rows = all(
+      this.#connection,
+      "SELECT name, sql FROM main.sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower(?) ORDER BY rowid",
+      table,
+    );
+    return rows
+      .map((row) => ({ name: text(row, "name"), sql: text(row, "sql") }))
+      .filter(({ sql }) => !virtual.some((name) => sql.toLowerCase().includes(name)));
+  }
+
+  /** SQLite undoes definitions with the rest, so that a trigger may be gone for as long as the transaction lasts. */
+  #putTriggersAside(table: string): void {
+    if (this.#awake.has(table)) return;
+    this.#awake.add(table);
+    for (const { name, sql } of this.#triggers(table)) {
+      this.#connection.exec(`DROP TRIGGER main.${quoteName(name)}`);
+      this.#asleep.push(sql);
+    }
+  }
+}
+
+interface Bound {
+  readonly parameters: readonly SQLInputValue[];
+  /** `?`, or with a cast where bytes are to be text. */
+  readonly places: readonly string[];
+}
+
+function bound(fields: readonly string[]): Bound {
+  const decoded = fields.map((field) => decodeField(field));
+  return {
+    parameters: decoded.map((field): SQLInputValue => {
+      switch (field.type) {
+        case "null":
+          return null;
+        case "raw-text":
+        case "blob":
+          return field.bytes;
+        default:
+          return field.value;
+      }
+    }),
+    places: decoded.map(({ type }) => (type === "raw-text" ? "CAST(? AS TEXT)" : "?")),
+  };
+}

@@ -1,0 +1,156 @@
+import { keyFrom, parseHandle, tableOrEntity } from "../contents/records/record-handle.ts";
+import { pointRecords } from "../contents/records/point-records.ts";
+import { entityOf, fieldText, isDeleted, recordRow, type RecordRow } from "../contents/records/record-row.ts";
+import { type Relations, sameTable, type TableEntity } from "../contents/records/relations.ts";
+import type { ColumnRename } from "../contents/records/map-table.ts";
+import type { RowKey, TableSchema } from "../database/database.ts";
+import { HoldfastError } from "../lib/errors.ts";
+import type { PointDatabase } from "./open-point.ts";
+import { changedRowsBetween } from "./rows-between.ts";
+import type { PointName } from "./snapshots.ts";
+
+/** Which records are to come back; everything that is named adds to it. */
+export interface RecordSelection {
+  /** `party/12`, `llx_societe/12`, `party_tag/3/8`. */
+  readonly handles: readonly string[];
+  /** From lists: the entity or table, and for each record the texts of its key's columns. */
+  readonly keys: readonly { readonly name: string; readonly keys: readonly (readonly string[])[] }[];
+  /** Records that became this between the point and `until`. */
+  readonly compared: readonly ("deleted" | "changed" | "created")[];
+  /** Entities or tables that are compared; empty: all. */
+  readonly in: readonly string[];
+  /** What the point is compared with, and the moment right after what is to be taken back; absent: live. */
+  readonly until?: PointName;
+  /** Names of columns that alone are put back; absent: whole records. */
+  readonly fields?: readonly string[];
+  /** Whether what belongs to the records comes back with them. */
+  readonly related: "all" | "none";
+  readonly renames: readonly ColumnRename[];
+}
+
+/** What a selection comes to: kept with the plan, so that `apply` restores just that. */
+export interface RecordRoots {
+  readonly schema: string;
+  readonly table: string;
+  readonly keys: readonly RowKey[];
+  /** Keys of rows that came after the point. */
+  readonly newer: readonly RowKey[];
+}
+
+export interface SelectInput {
+  readonly selection: RecordSelection;
+  readonly from: PointDatabase;
+  readonly relations: Relations;
+  /** Opened only when something is compared. */
+  readonly until: () => Promise<PointDatabase>;
+  readonly signal: AbortSignal;
+}
+
+/** Fails with `record-unknown` when a handle or a key names nothing at this point, or a name no table. */
+export async function selectRecords(input: SelectInput): Promise<readonly RecordRoots[]> {
+  const { selection, from, relations, signal } = input;
+  const roots = new Map<TableSchema, { keys: Set<RowKey>; newer: Set<RowKey> }>();
+  const of = (table: TableSchema) => {
+    const known = roots.get(table) ?? { keys: new Set<RowKey>(), newer: new Set<RowKey>() };
+    roots.set(table, known);
+    return known;
+  };
+  for (const handle of selection.handles) {
+    const found = parseHandle(relations, handle, from.engine);
+    if (!found) throw new HoldfastError("record-unknown", { record: handle });
+    of(found.table).keys.add(found.key);
+  }
+  for (const { name, keys } of selection.keys) {
+    const { table } = named(relations, name);
+    for (const texts of keys) {
+      const key = keyFrom(table, texts, from.engine);
+      if (key === undefined) throw new HoldfastError("record-unknown", { record: [name, ...texts].join("/") });
+      of(table).keys.add(key);
+    }
+  }
+  await refuseUnknown(input, roots);
+  if (selection.compared.length > 0) {
+    const until = await input.until();
+    for (const { table, entities } of comparedTables(input)) {
+      signal.throwIfAborted();
+      await compare(input, until, table, entities, of(table));
+    }
+  }
+  return [...roots].flatMap(([{ schema, name }, { keys, newer }]) =>
+    keys.size + newer.size === 0 ? [] : [{ schema, table: name, keys: [...keys], newer: [...newer] }],
+  );
+}
+
+function named(relations: Relations, name: string) {
+  const found = tableOrEntity(relations, name);
+  if (!found) throw new HoldfastError("record-unknown", { record: name });
+  return found;
+}
+
+async function refuseUnknown(
+  { from, relations, signal }: SelectInput,
+  roots: ReadonlyMap<TableSchema, { readonly keys: ReadonlySet<RowKey> }>,
+): Promise<void> {
+  const records = pointRecords(from, from.engine, signal);
+  for (const [table, { keys }] of roots) {
+    const found = new Set((await records.getAll(table, [...keys])).map(({ key }) => key));
+    const missing = [...keys].find((key) => !found.has(key));
+    if (missing === undefined) continue;
+    const texts = table.columns
+      .slice(0, table.keyLength)
+      .map((_, at) => fieldText(recordRow(table, missing), at, from.engine));
+    const name = relations.entitiesOf(table)[0]?.entity.name ?? table.name;
+    throw new HoldfastError("record-unknown", { record: [name, ...texts].join("/") });
+  }
+}
+
+/** With a key, and not a table that only holds more columns of another's records, which come with those. */
+function comparedTables({ selection, relations }: SelectInput) {
+  const wanted = selection.in.map((name) => named(relations, name));
+  const tables = wanted.length > 0 ? [...new Set(wanted.map(({ table }) => table))] : relations.tables;
+  return tables
+    .filter(({ keyLength }) => keyLength > 0)
+    .map((table) => {
+      const chosen = wanted.filter((one) => one.table === table);
+      // A table by its own name, or all of its entities.
+      const all = wanted.length === 0 || chosen.some(({ entity }) => entity === undefined);
+      return { table, entities: all ? undefined : chosen.flatMap(({ entity }) => entity ?? []) };
+    });
+}
+
+async function compare(
+  { selection: { compared, fields }, from, relations, signal }: SelectInput,
+  until: PointDatabase,
+  table: TableSchema,
+  entities: readonly TableEntity[] | undefined,
+  into: { keys: Set<RowKey>; newer: Set<RowKey> },
+): Promise<void> {
+  const other = until.schema.tables.find((one) => sameTable(one, table));
+  const own = relations.entitiesOf(table);
+  const entityNow = (row: RecordRow): TableEntity | undefined => {
+    const found = entityOf(own, row, from.engine);
+    return found && (entities === undefined || entities.includes(found)) ? found : undefined;
+  };
+  const wants = (row: RecordRow): boolean => entities === undefined || entityNow(row) !== undefined;
+  for await (const { then, now } of changedRowsBetween(from, table, until, other, signal)) {
+    const before = then && isDeleted(entityNow(then), then, from.engine) === "no" ? then : undefined;
+    const after = now && isDeleted(entityNow(now), now, from.engine) === "no" ? now : undefined;
+    const what = before ? (after ? "changed" : "deleted") : after && !then ? "created" : undefined;
+    if (what === undefined || !compared.includes(what) || !wants(then ?? (now as RecordRow))) continue;
+    if (what === "changed" && fields && then && now && !differIn(fields, then, now, from)) continue;
+    if (what === "created" && now) into.newer.add(now.key);
+    else if (then) into.keys.add(then.key);
+  }
+}
+
+function differIn(fields: readonly string[], then: RecordRow, now: RecordRow, { engine }: PointDatabase): boolean {
+  return fields.some((name) => {
+    const at = (row: RecordRow) =>
+      fieldText(
+        row,
+        row.table.columns.findIndex((column) => column.name === name),
+        engine,
+      );
+    return at(then) !== at(now);
+  });
+}

@@ -1,0 +1,74 @@
+import { runSteps } from "../contents/records/order-changes.ts";
+import { isChange, type PlannedRow } from "../contents/records/planned-row.ts";
+import type { RowImage } from "../contents/records/row-images.ts";
+import { recordRow } from "../contents/records/record-row.ts";
+import type { TableSchema } from "../database/database.ts";
+import type { RowTransaction } from "../database/row-transaction.ts";
+import { HoldfastError } from "../lib/errors.ts";
+import type { Run } from "../lib/run.ts";
+import { planRecords } from "./records-plan.ts";
+import { asRefusal, factsOf, type PreparedRecords, stepsOf } from "./records-prepare.ts";
+
+/** What a restore of records did, before it is made to stay. */
+export interface ChangedRows {
+  readonly tables: readonly TableSchema[];
+  readonly images: readonly RowImage[];
+}
+
+/**
+ * Does what was planned, in one transaction: plans once more on locked rows, refuses when anything moved, changes,
+ * and reads every changed row again. `beforeCommit` is told what changed, and may still stop it all by failing.
+ */
+export async function applyRecords(
+  { engine, address, source, planned }: PreparedRecords,
+  beforeCommit: (changed: ChangedRows) => Promise<void>,
+  run: Run,
+): Promise<readonly PlannedRow[]> {
+  try {
+    return await engine.rows(address, "change", run.signal, async (rows) => {
+      const again = await planRecords(source, rows);
+      if (again.seen !== planned.seen) throw new HoldfastError("plan-outdated", { path: address.url });
+      const changes = again.rows.filter(isChange);
+      const facts = await factsOf(changes, rows);
+      await runSteps(rows, stepsOf(again, facts, engine));
+      await beforeCommit(await imagesOf(changes, rows));
+      return again.rows;
+    });
+  } catch (error) {
+    throw asRefusal(error);
+  }
+}
+
+/** The rows as they are now; fails with `restore-mismatch` when one is not what it should be: a trigger's doing, say. */
+async function imagesOf(changes: readonly PlannedRow[], rows: RowTransaction): Promise<ChangedRows> {
+  const tables = [...new Set(changes.map(({ table }) => table))];
+  const images: RowImage[] = [];
+  for (const [at, table] of tables.entries()) {
+    const ofTable = changes.filter((one) => one.table === table);
+    const names = table.columns.slice(0, table.keyLength).map(({ name }) => name);
+    const found = await rows.find(
+      table,
+      names,
+      ofTable.map(({ key }) => key),
+    );
+    const now = new Map(found.map((line) => [recordRow(table, line).key, line]));
+    for (const change of ofTable) {
+      const line = now.get(change.key);
+      if (!isAsPlanned(change, line))
+        throw new HoldfastError("restore-mismatch", { table: table.name, detail: change.key });
+      images.push({
+        table: at,
+        ...(change.before !== undefined && { before: change.before }),
+        ...(line !== undefined && { after: line }),
+      });
+    }
+  }
+  return { tables, images };
+}
+
+function isAsPlanned({ action, table, after, columns }: PlannedRow, line: string | undefined): boolean {
+  if (after === undefined || line === undefined) return action === "remove" && line === undefined;
+  if (action !== "insert") return line === after;
+  const fields = line.split("\t");
+  return columns.map((column) => fields[table.columns.indexOf(column)] ?? "").join("\t") === after;
+}

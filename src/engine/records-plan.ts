@@ -1,0 +1,208 @@
+import { RowMap, closureOf, type ClosureRow } from "../contents/records/closure.ts";
+import { mapRow, mappedKey, mapTable, refusedColumns, type TableMapping } from "../contents/records/map-table.ts";
+import { LiveRows, planRows, type RowsPlan } from "../contents/records/plan-rows.ts";
+import { namingLive } from "../contents/records/check-rows.ts";
+import type { WantedRow } from "../contents/records/planned-row.ts";
+import { pointRecords, type PointRecords } from "../contents/records/point-records.ts";
+import { entityOf, isDeleted, nameIn, type RecordRow } from "../contents/records/record-row.ts";
+import { type Relation, type Relations, relationsOf, sameTable } from "../contents/records/relations.ts";
+import type { MergeSwitches } from "../contents/merge-rows.ts";
+import type { CrmModel } from "../crm/model.ts";
+import type { TableSchema } from "../database/database.ts";
+import type { RowTransaction } from "../database/row-transaction.ts";
+import type { PointDatabase } from "./open-point.ts";
+import type { RecordRoots, RecordSelection } from "./record-selection.ts";
+
+/** What planning records needs besides the rows where they go. */
+export interface RecordsSource {
+  readonly from: PointDatabase;
+  readonly relations: Relations;
+  readonly model: CrmModel | undefined;
+  readonly noise: (table: TableSchema) => ReadonlySet<string>;
+  /** The moment right after what is to be taken back, where it is known. */
+  readonly until?: PointDatabase;
+  readonly roots: readonly RecordRoots[];
+  readonly selection: Pick<RecordSelection, "fields" | "related" | "renames">;
+  readonly switches: MergeSwitches;
+  readonly signal: AbortSignal;
+}
+
+export interface PlannedRecords extends RowsPlan {
+  /** Of the tables where the rows go. */
+  readonly relations: Relations;
+  /** All rows of the point that take part, with those that are there anyway left out. */
+  readonly closure: readonly ClosureRow[];
+  readonly mappings: readonly TableMapping[];
+  /** Tables of the point that are not there any more. */
+  readonly gone: readonly TableSchema[];
+}
+
+/** Plans the rows of a selection against a database, within a transaction of it. */
+export async function planRecords(source: RecordsSource, rows: RowTransaction): Promise<PlannedRecords> {
+  return new RecordsPlanning(source, rows).plan();
+}
+
+class RecordsPlanning {
+  readonly #source: RecordsSource;
+  readonly #rows: RowTransaction;
+  readonly #records: PointRecords;
+  readonly #relations: Relations;
+  readonly #live: LiveRows;
+  readonly #mappings = new Map<TableSchema, TableMapping | undefined>();
+
+  constructor(source: RecordsSource, rows: RowTransaction) {
+    this.#source = source;
+    this.#rows = rows;
+    this.#records = pointRecords(source.from, source.from.engine, source.signal);
+    this.#relations = relationsOf(rows.tables, source.model);
+    this.#live = new LiveRows({ rows, rules: source.from.engine });
+  }
+
+  async plan(): Promise<PlannedRecords> {
+    const { from, selection, switches, noise, roots, signal } = this.#source;
+    const chosen: RecordRow[] = [];
+    for (const { schema, table, keys } of roots) {
+      const found = from.schema.tables.find((one) => sameTable(one, { schema, name: table }));
+      if (found) chosen.push(...(await this.#records.getAll(found, keys)));
+    }
+    const closure = await closureOf(chosen, {
+      relations: this.#source.relations,
+      records: this.#records,
+      rules: from.engine,
+      related: selection.fields ? "none" : selection.related,
+      areThere: (relation, parents) => this.#areThere(relation, parents),
+      signal,
+    });
+    const wanted: WantedRow[] = [];
+    for (const one of closure) wanted.push(...(await this.#wanted(one)));
+    if (switches.removeNewer && !selection.fields) wanted.push(...(await this.#newer(closure, wanted)));
+    const plan = await planRows(wanted, {
+      relations: this.#relations,
+      rows: this.#rows,
+      rules: from.engine,
+      switches,
+      ...(selection.fields && { fields: selection.fields }),
+      noise,
+      signal,
+    });
+    return {
+      ...plan,
+      seen: `${this.#live.digest()} ${plan.seen}`,
+      relations: this.#relations,
+      closure,
+      mappings: [...this.#mappings.values()].filter((mapping) => mapping !== undefined),
+      gone: [...this.#mappings].filter(([, mapping]) => mapping === undefined).map(([table]) => table),
+    };
+  }
+
+  async #mapping(table: TableSchema): Promise<TableMapping | undefined> {
+    if (this.#mappings.has(table)) return this.#mappings.get(table);
+    const to = this.#rows.tables.find((one) => sameTable(one, table));
+    const mapping = to && mapTable(table, to, await this.#live.facts(to), this.#source.selection.renames);
+    this.#mappings.set(table, mapping);
+    return mapping;
+  }
+
+  /** Parents that are there and do not say that they are gone. */
+  async #areThere(relation: Relation, parents: readonly RecordRow[]): Promise<ReadonlySet<RecordRow>> {
+    const mapping = await this.#mapping(relation.to);
+    const there = new Set<RecordRow>();
+    if (!mapping) return there;
+    const rules = this.#source.from.engine;
+    const keyed = parents.flatMap((row) => {
+      const key = mappedKey(mapping, mapRow(mapping, row, rules));
+      return key === undefined ? [] : [{ row, key }];
+    });
+    const live = await this.#live.byKey(
+      mapping.to,
+      keyed.map(({ key }) => key),
+    );
+    for (const { row, key } of keyed) {
+      const now = live.get(key);
+      const entity = now && entityOf(this.#relations.entitiesOf(mapping.to), now, rules);
+      if (now && isDeleted(entity, now, rules) === "no") there.add(row);
+    }
+    return there;
+  }
+
+  async #wanted({ row, why }: ClosureRow): Promise<readonly WantedRow[]> {
+    const rules = this.#source.from.engine;
+    const mapping = await this.#mapping(row.table);
+    const cannot = (table: TableSchema, reason: "table-gone" | "no-key"): WantedRow => ({
+      ...{ table, key: row.key || row.line, fields: row.fields, why },
+      refused: { reason },
+    });
+    if (!mapping) return [cannot(row.table, "table-gone")];
+    const fields = mapRow(mapping, row, rules);
+    const key = mappedKey(mapping, fields);
+    if (key === undefined) return [cannot(mapping.to, "no-key")];
+    const refused = refusedColumns(mapping, row, rules);
+    const base = await this.#base(row, mapping.to);
+    return [
+      {
+        ...{ table: mapping.to, key, fields, why },
+        ...(base && { base }),
+        ...(refused.length > 0 && { refused: { reason: "column-refused", detail: refused.join(", ") } }),
+      },
+    ];
+  }
+
+  /** The row as it was at the moment right after what is to be taken back, in the shape of `to`. */
+  async #base(row: RecordRow, to: TableSchema): Promise<WantedRow["base"]> {
+    const { until, from } = this.#source;
+    const table = until?.schema.tables.find((one) => sameTable(one, row.table));
+    if (!until || !table) return undefined;
+    const was = await pointRecords(until, until.engine, this.#source.signal).get(table, row.key);
+    if (!was) return { fields: undefined };
+    return {
+      fields: mapRow(mapTable(table, to, await this.#live.facts(to), this.#source.selection.renames), was, from.engine),
+    };
+  }
+
+  /** Rows that came after the point: those that were found by comparison, and parts of what was chosen. */
+  async #newer(closure: readonly ClosureRow[], wanted: readonly WantedRow[]): Promise<readonly WantedRow[]> {
+    const { roots, from } = this.#source;
+    const rules = from.engine;
+    const found = new RowMap<WantedRow>();
+    const known = new RowMap<WantedRow>();
+    for (const one of wanted) known.set(one.table, one.key, one);
+    let next: RecordRow[] = [];
+    const add = (row: RecordRow, why: WantedRow["why"]): void => {
+      if (known.get(row.table, row.key) || found.get(row.table, row.key)) return;
+      found.set(row.table, row.key, { table: row.table, key: row.key, fields: undefined, why });
+      next.push(row);
+    };
+    for (const { schema, table, newer } of roots) {
+      const to = this.#rows.tables.find((one) => sameTable(one, { schema, name: table }));
+      if (to) for (const row of (await this.#live.byKey(to, newer)).values()) add(row, "chosen");
+    }
+    const whole = closure.filter(({ why }) => why === "chosen" || why === "belongs");
+    let rows: readonly RecordRow[] = [
+      ...next,
+      ...(this.#source.selection.related === "all" ? whole.map(({ row }) => row) : []),
+    ];
+    for (next = []; rows.length > 0; rows = next.splice(0)) {
+      for (const [table, ofTable] of Map.groupBy(rows, (row) => row.table)) {
+        const to = this.#rows.tables.find((one) => sameTable(one, table));
+        for (const relation of to ? this.#relations.to(to) : []) {
+          if (relation.kind === "refers") continue;
+          const names = ofTable.flatMap((row) => nameIn(inTable(relation, table), "to", row, rules) ?? []);
+          for (const row of await namingLive(relation, names, this.#live, rules)) {
+            if (row.key === "" || (await this.#records.get(row.table, row.key))) continue;
+            add(row, relation.kind === "links" ? "links" : "belongs");
+          }
+        }
+      }
+    }
+    return [...found.values()];
+  }
+}
+
+/** The relation with its places in the columns of the table as it was. */
+function inTable(relation: Relation, table: TableSchema): Relation {
+  if (table === relation.to) return relation;
+  const referenced = relation.referenced.map((at) =>
+    table.columns.findIndex(({ name }) => name === relation.to.columns[at]?.name),
+  );
+  return { ...relation, referenced };
+}

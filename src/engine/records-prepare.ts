@@ -1,0 +1,256 @@
+import { orderChanges, runSteps, type RowStep } from "../contents/records/order-changes.ts";
+import { isChange, type PlannedRow, type RowAction } from "../contents/records/planned-row.ts";
+import { handleOf, titleOf } from "../contents/records/record-handle.ts";
+import { entityOf, recordRow, type RecordRow } from "../contents/records/record-row.ts";
+import { sameTable } from "../contents/records/relations.ts";
+import type { OwnedFile } from "../crm/platform.ts";
+import type { DatabaseAddress, DatabaseEngine, TableSchema } from "../database/database.ts";
+import type { RowTransaction, TableFacts } from "../database/row-transaction.ts";
+import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import type { Run } from "../lib/run.ts";
+import { type OpenedPoint, openPoint, type PointDatabase, type PointSource } from "./open-point.ts";
+import { viewOf } from "./point-model.ts";
+import { type RecordRoots, type RecordSelection, selectRecords } from "./record-selection.ts";
+import { type PlannedRecords, planRecords, type RecordsSource } from "./records-plan.ts";
+import type { RestoreSwitches } from "./restore-plan.ts";
+
+/** What a plan for records says, for people and for `apply`. */
+export interface RecordsSummary {
+  /** Name of the database in the recovery point. */
+  readonly database: string;
+  /** URL of the database that the records go to. */
+  readonly target: string;
+  readonly roots: readonly RecordRoots[];
+  /** Of each entity, and of each table that is none, how many rows have which part. Parents that are there are not counted. */
+  readonly groups: readonly {
+    readonly name: string;
+    /** Key of `words` under `entities`. */
+    readonly label?: string;
+    readonly counts: Readonly<Record<RowAction, number>>;
+  }[];
+  /** The first 1,000 rows, conflicts first; counts are of all. */
+  readonly rows: readonly RecordItem[];
+  /** Where the columns are not those of the recovery point any more. */
+  readonly schema: readonly {
+    readonly table: string;
+    readonly column?: string;
+    readonly how: "new" | "new-required" | "dropped" | "retyped" | "renamed" | "refused" | "table-gone";
+  }[];
+  readonly triggers: readonly { readonly table: string; readonly name: string; readonly how: "aside" | "fires" }[];
+}
+
+export interface RecordItem {
+  readonly action: RowAction;
+  /** As `browse` and `restore plan --record` take it. */
+  readonly record: string;
+  readonly title?: string;
+  readonly why: PlannedRow["why"];
+  /** Of a change: the columns. */
+  readonly fields?: readonly string[];
+  /** Key of `words` under `rowReasons`. */
+  readonly reason?: string;
+  readonly detail?: string;
+}
+
+export interface PreparedRecords {
+  readonly engine: DatabaseEngine;
+  readonly address: DatabaseAddress;
+  readonly source: RecordsSource;
+  readonly planned: PlannedRecords;
+  readonly summary: RecordsSummary;
+  /** Files of the rows that come back. */
+  readonly files: readonly OwnedFile[];
+}
+
+export interface RecordsInput {
+  readonly point: OpenedPoint;
+  readonly open: PointSource;
+  readonly selection: RecordSelection;
+  /** Of a saved plan; absent: the selection is looked up. */
+  readonly roots?: readonly RecordRoots[];
+  readonly switches: RestoreSwitches;
+  /** Where the rows go. */
+  readonly addressOf: (url: string) => DatabaseAddress;
+  readonly targetDatabase?: string;
+}
+
+const shownRows = 1000;
+
+/** Works out what a restore of records would do, and rehearses it: everything is done, and taken back. */
+export async function prepareRecords(input: RecordsInput, run: Run): Promise<PreparedRecords> {
+  const { point, selection, switches, targetDatabase } = input;
+  const [from] = point.databases;
+  if (!from) throw new HoldfastError("nothing-matched", { path: "/databases" });
+  const { model, relations, noiseOf } = await viewOf(point, from, run.signal);
+  await using until = selection.until && (await openPoint(input.open, point.crm, selection.until));
+  const compareWith = async (): Promise<PointDatabase> => {
+    const other = until ?? live.use(await openPoint(input.open, point.crm, { kind: "live" }));
+    const found = other.databases.find(({ name }) => name === from.name);
+    if (!found) throw new HoldfastError("nothing-matched", { path: `/databases/${from.name}` });
+    return found;
+  };
+  await using live = new AsyncDisposableStack();
+  const found =
+    input.roots ?? (await selectRecords({ selection, from, relations, until: compareWith, signal: run.signal }));
+  const source: RecordsSource = {
+    ...{ from, relations, model, roots: found, selection, switches, signal: run.signal },
+    noise: (table) => noiseOf(from.schema.tables.find((one) => sameTable(one, table)) ?? table),
+    ...(until && { until: await compareWith() }),
+  };
+  const url = targetDatabase ?? from.location;
+  if (!from.engine.accepts(url)) throw new HoldfastError("database-unsupported", { url });
+  const address = input.addressOf(url);
+  const { planned, facts } = await from.engine.rows(address, "read", run.signal, async (rows) => {
+    const made = await planRecords(source, rows);
+    return { planned: made, facts: await factsOf(made.rows, rows) };
+  });
+  await rehearse({ engine: from.engine, address, planned, facts }, run);
+  return {
+    engine: from.engine,
+    address,
+    source,
+    planned,
+    summary: summaryOf({ from, url, roots: found, planned, facts }),
+    files: await filesOf(point, from, planned, run.signal),
+  };
+}
+
+/** Of each table that gets changes. */
+export async function factsOf(
+  rows: readonly PlannedRow[],
+  transaction: RowTransaction,
+): Promise<ReadonlyMap<TableSchema, TableFacts>> {
+  const facts = new Map<TableSchema, TableFacts>();
+  for (const table of new Set(rows.filter(isChange).map((row) => row.table))) {
+    facts.set(table, await transaction.facts(table));
+  }
+  return facts;
+}
+
+/** The changes of a plan as steps, in an order in which they hold. */
+export function stepsOf(
+  { rows, relations }: Pick<PlannedRecords, "rows" | "relations">,
+  facts: ReadonlyMap<TableSchema, TableFacts>,
+  rules: DatabaseEngine,
+): readonly RowStep[] {
+  const unique = (table: TableSchema) => facts.get(table)?.unique ?? [];
+  return orderChanges(rows.filter(isChange), { relations, rules, unique });
+}
+
+async function rehearse(
+  {
+    engine,
+    address,
+    planned,
+    facts,
+  }: Pick<PreparedRecords, "engine" | "address" | "planned"> & {
+    readonly facts: ReadonlyMap<TableSchema, TableFacts>;
+  },
+  run: Run,
+): Promise<void> {
+  const steps = stepsOf(planned, facts, engine);
+  if (steps.length === 0) return;
+  try {
+    await engine.rows(address, "rehearse", run.signal, (rows) => runSteps(rows, steps));
+  } catch (error) {
+    throw asRefusal(error);
+  }
+}
+
+/** The database would not take a row: a check of its own, a trigger, a value that does not fit. */
+export function asRefusal(error: unknown): unknown {
+  if (!isHoldfastError(error, "database-unreadable")) return error;
+  return new HoldfastError("rows-refused", { path: error.facts["path"], reason: error.facts["reason"] }, error);
+}
+
+async function filesOf(
+  { platform, snapshot }: OpenedPoint,
+  { engine }: PointDatabase,
+  { closure }: PlannedRecords,
+  signal: AbortSignal,
+): Promise<readonly OwnedFile[]> {
+  const parts = snapshot && (await platform?.parts(snapshot.manifest.description).catch(() => undefined));
+  const files: OwnedFile[] = [];
+  const wanted = closure.filter(({ why }) => why !== "parent");
+  for (const [table, rows] of Map.groupBy(wanted, ({ row }) => row.table)) {
+    signal.throwIfAborted();
+    if (!parts?.attachments?.ownsFiles(table)) continue;
+    const lines = Buffer.from(rows.map(({ row }) => `${row.line}\n`).join(""), "latin1");
+    files.push(...parts.attachments.files(table, { lines, rows: rows.length }, engine));
+  }
+  return files;
+}
+
+interface SummaryInput {
+  readonly from: PointDatabase;
+  readonly url: string;
+  readonly roots: readonly RecordRoots[];
+  readonly planned: PlannedRecords;
+  readonly facts: ReadonlyMap<TableSchema, TableFacts>;
+}
+
+function summaryOf({ from, url, roots, planned, facts }: SummaryInput): RecordsSummary {
+  const { relations, mappings, gone } = planned;
+  const rules = from.engine;
+  const groups = new Map<string, { name: string; label?: string; counts: Record<RowAction, number> }>();
+  const items: RecordItem[] = [];
+  // A parent that is there is no part of the restore.
+  for (const planned_ of planned.rows.filter(({ why, action }) => why !== "parent" || action !== "skip")) {
+    const row = shownRow(planned_);
+    const entity = entityOf(relations.entitiesOf(planned_.table), row, rules);
+    const name = entity?.entity.name ?? planned_.table.name;
+    const group = groups.get(name) ?? {
+      name,
+      ...(entity?.entity.label && { label: entity.entity.label }),
+      counts: noCounts(),
+    };
+    groups.set(name, group);
+    group.counts[planned_.action]++;
+    const title = titleOf(entity, row, rules);
+    items.push({
+      action: planned_.action,
+      record: handleOf(relations, row, entity, rules),
+      ...(title !== undefined && { title }),
+      why: planned_.why,
+      ...(planned_.changed.length > 0 && { fields: planned_.changed }),
+      ...(planned_.reason && { reason: planned_.reason }),
+      ...(planned_.detail !== undefined && { detail: planned_.detail }),
+    });
+  }
+  const order: readonly RowAction[] = ["conflict", "remove", "insert", "undelete", "update", "skip"];
+  const sorted = items.toSorted((a, b) => order.indexOf(a.action) - order.indexOf(b.action));
+  return {
+    database: from.name,
+    target: url,
+    roots,
+    groups: [...groups.values()],
+    rows: sorted.slice(0, shownRows),
+    schema: [
+      ...gone.map(({ name }) => ({ table: name, how: "table-gone" as const })),
+      ...mappings.flatMap((mapping) => {
+        const { to, columns, dropped } = mapping;
+        return [
+          ...columns.flatMap(({ how }, at) =>
+            how === "same" ? [] : [{ table: to.name, column: to.columns[at]?.name ?? "", how }],
+          ),
+          ...dropped.map((at) => ({
+            table: to.name,
+            column: mapping.from.columns[at]?.name ?? "",
+            how: "dropped" as const,
+          })),
+        ];
+      }),
+    ],
+    triggers: [...facts].flatMap(([table, { triggers }]) => triggers.map((one) => ({ table: table.name, ...one }))),
+  };
+}
+
+function shownRow({ table, before, after, columns, key }: PlannedRow): RecordRow {
+  if (after === undefined) return recordRow(table, before ?? key);
+  const fields = after.split("\t");
+  return recordRow(table, table.columns.map((column) => fields[columns.indexOf(column)] ?? "\\N").join("\t"));
+}
+
+function noCounts(): Record<RowAction, number> {
+  return { insert: 0, update: 0, undelete: 0, remove: 0, skip: 0, conflict: 0 };
+}

@@ -1,0 +1,140 @@
+import { loadContent, nodeNamed, treeOf } from "../contents/open-snapshot.ts";
+import { mapRow, mapTable, type TableMapping } from "../contents/records/map-table.ts";
+import { planRows } from "../contents/records/plan-rows.ts";
+import { isChange, type WantedRow } from "../contents/records/planned-row.ts";
+import { handleOf } from "../contents/records/record-handle.ts";
+import { recordRow } from "../contents/records/record-row.ts";
+import { relationsOf, sameTable } from "../contents/records/relations.ts";
+import { imagesFiles, parseImages, serialiseImages, type RowImages } from "../contents/records/row-images.ts";
+import { runSteps } from "../contents/records/order-changes.ts";
+import { virtualFile, virtualFolder } from "../contents/tables/virtual-nodes.ts";
+import type { TableSchema } from "../database/database.ts";
+import { nameFromText } from "../lib/byte-name.ts";
+import { HoldfastError } from "../lib/errors.ts";
+import type { Run } from "../lib/run.ts";
+import type { BlobReader, StoredSnapshot, Upload } from "../repository/repository.ts";
+import type { AddressOf } from "./database-address.ts";
+import { openFor } from "./access.ts";
+import { databaseEngineFor, type Engine } from "./engine.ts";
+import { factsOf, stepsOf } from "./records-prepare.ts";
+import type { RestoreRecord } from "./restore-record.ts";
+
+/** What restores of records replaced is kept as snapshots under `/<crm>.undo`, one a restore. */
+const undoSuffix = ".undo";
+
+export async function saveImages(engine: Engine, upload: Upload, images: RowImages): Promise<StoredSnapshot> {
+  const { about, rows } = serialiseImages(images);
+  const folder = `${images.crm}${undoSuffix}`;
+  const file = async (name: string, bytes: Buffer) =>
+    virtualFile(name, bytes.length === 0 ? [] : await upload.bytes(bytes, "hot"), bytes.length, images.time);
+  const nodes = [await file(imagesFiles.about, about), await file(imagesFiles.rows, rows)];
+  const inner = await upload.tree({ nodes });
+  const tree = await upload.tree({ nodes: [virtualFolder(folder, inner, images.time)] });
+  return await upload.finish({
+    time: images.time,
+    tree,
+    paths: [`/${folder}`],
+    ...engine.host,
+    tags: ["holdfast-undo", images.restore],
+    programVersion: engine.program,
+  });
+}
+
+async function loadImages(reader: BlobReader, stored: StoredSnapshot, signal: AbortSignal): Promise<RowImages> {
+  const [root] = (await reader.loadTree(stored.snapshot.tree, signal)).nodes;
+  const inner = root && (await reader.loadTree(treeOf(root), signal));
+  const read = async (name: string): Promise<string> => {
+    const node = inner && nodeNamed(inner, nameFromText(name));
+    if (!node) throw new HoldfastError("repository-damaged", { subject: `snapshots/${stored.id}`, detail: name });
+    return (await loadContent(reader, node, signal)).toString("utf8");
+  };
+  return parseImages(await read(imagesFiles.about), await read(imagesFiles.rows));
+}
+
+/** What became of the rows of a restore when it was taken back, or done again after it was cut off. */
+export interface ImagesApplied {
+  readonly rows: number;
+  readonly failed: readonly { readonly path: string; readonly reason: string }[];
+}
+
+/**
+ * Puts rows back as they were before (`back`), or makes them once more what they became (`forward`), in one transaction.
+ * What somebody changed since stays, and is told. Rows that are as they should be are left alone, so that this may be done
+ * again after it was cut off.
+ */
+async function applyImages(
+  engine: Engine,
+  images: RowImages,
+  direction: "back" | "forward",
+  addressOf: AddressOf,
+  run: Run,
+): Promise<ImagesApplied> {
+  const database = databaseEngineFor(engine, images.target);
+  return await database.rows(addressOf(images.target), "change", run.signal, async (rows) => {
+    const relations = relationsOf(rows.tables);
+    const mappings: MappedImages[] = [];
+    for (const table of images.tables) {
+      const from = { ...table, foreignKeys: [], fingerprint: "" };
+      const to = rows.tables.find((one) => sameTable(one, table));
+      mappings.push({ from, ...(to && { to, mapping: mapTable(from, to, await rows.facts(to), []) }) });
+    }
+    const wanted = images.rows.flatMap((image): WantedRow[] => {
+      const { from, to, mapping } = mappings[image.table] ?? {};
+      const [is, was] = direction === "back" ? [image.before, image.after] : [image.after, image.before];
+      const line = is ?? was;
+      if (!from || line === undefined) return [];
+      const fields = (text: string | undefined) => {
+        if (text === undefined) return undefined;
+        const row = recordRow(from, text);
+        return mapping ? mapRow(mapping, row, database) : row.fields;
+      };
+      const { key } = recordRow(from, line);
+      const one = { table: to ?? from, key, fields: fields(is), base: { fields: fields(was) }, why: "chosen" as const };
+      return [to ? one : { ...one, refused: { reason: "table-gone" } }];
+    });
+    const plan = await planRows(wanted, {
+      relations,
+      rows,
+      rules: database,
+      switches: { createMissing: true, updateChanged: true, removeNewer: true },
+      noise: () => new Set(),
+      signal: run.signal,
+    });
+    const facts = await factsOf(plan.rows, rows);
+    await runSteps(rows, stepsOf({ rows: plan.rows, relations }, facts, database));
+    const failed = plan.rows
+      .filter(({ action }) => action === "conflict")
+      .map(({ table, key, reason, detail }) => ({
+        path: handleOf(relations, recordRow(table, key), undefined, database),
+        reason: detail === undefined ? (reason ?? "") : `${reason ?? ""} ${detail}`,
+      }));
+    return { rows: plan.rows.filter(isChange).length, failed };
+  });
+}
+
+/** A table of the images, and what it is now. */
+interface MappedImages {
+  readonly from: TableSchema;
+  readonly to?: TableSchema;
+  readonly mapping?: TableMapping;
+}
+
+/** The same for the record of a restore, whose rows are kept in the repository that it came from. */
+export async function applyRows(
+  engine: Engine,
+  record: Pick<RestoreRecord, "id" | "location" | "rows">,
+  password: string,
+  direction: "back" | "forward",
+  addressOf: AddressOf,
+  run: Run,
+): Promise<ImagesApplied> {
+  if (!record.rows) return { rows: 0, failed: [] };
+  const { snapshot } = record.rows;
+  await using repository = await openFor(engine, { location: record.location, password }, run);
+  await using lock = await repository.lock("shared", { signal: run.signal, now: run.now, waitMs: 0 });
+  const signal = AbortSignal.any([run.signal, lock.lost]);
+  const stored = (await repository.snapshots(signal)).find(({ id }) => id === snapshot);
+  if (!stored) throw new HoldfastError("undo-lost", { id: record.id, path: `snapshots/${snapshot.slice(0, 8)}` });
+  const images = await loadImages(await repository.index(signal), stored, signal);
+  return await applyImages(engine, images, direction, addressOf, { ...run, signal });
+}
