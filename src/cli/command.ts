@@ -39,6 +39,12 @@ export function textOption(invocation: Invocation, name: string): string | undef
   return typeof value === "string" ? value : undefined;
 }
 
+/** Of an option that takes several values, and may be given again. */
+export function listOption(invocation: Invocation, name: string): readonly string[] {
+  const value = invocation.options[name];
+  return Array.isArray(value) ? value.filter((one) => typeof one === "string") : [];
+}
+
 export function hasFlag(invocation: Invocation, name: string): boolean {
   return invocation.options[name] === true;
 }

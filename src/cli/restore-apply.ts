@@ -9,6 +9,7 @@ import type { Context } from "./context.ts";
 import { waitOption } from "./duration.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { nextCommand } from "./next-command.ts";
+import { reasonText } from "./record-lines.ts";
 import { warningLines } from "./warnings.ts";
 
 export const restoreApplyCommand: Command = {
@@ -52,7 +53,7 @@ function reportLines(context: Context, report: RestoreReport): string[] {
   const lines = [output.paint("bold", format.fill(texts.done, { crm, files, rows, bytes, ms }))];
   if (report.failed.length > 0) {
     lines.push(output.paint("red", texts.failed));
-    lines.push(...report.failed.map((one) => `  ✗ ${printable(one.path)} (${printable(one.reason)})`));
+    lines.push(...report.failed.map((one) => `  ✗ ${printable(one.path)} (${reasonText(context, one.reason)})`));
   }
   if (report.warnings.length > 0) lines.push(...warningLines(report.warnings, output, words, format));
   if (report.kept.length > 0) lines.push(texts.kept, ...report.kept.map((path) => `  ${printable(path)}`));

@@ -13,6 +13,8 @@ import type { Context } from "./context.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { nextCommand } from "./next-command.ts";
 import { pointArgument } from "./point-argument.ts";
+import { recordLines } from "./record-lines.ts";
+import { recordOptions, recordScope } from "./record-options.ts";
 import { renderTable } from "./table.ts";
 import { warningLines } from "./warnings.ts";
 
@@ -31,6 +33,7 @@ export const restorePlanCommand: Command = {
     { flags: "--remove-newer" },
     { flags: "--only-existing" },
     { flags: "--exact" },
+    ...recordOptions,
   ],
   async run(context, invocation) {
     const { point, paths } = pointArgument(context, invocation.arguments);
@@ -44,7 +47,7 @@ export const restorePlanCommand: Command = {
       repository: await context.access(),
       ...(crm === undefined ? {} : { crm }),
       point,
-      scope: scopeOf(invocation, paths),
+      scope: (await recordScope(context, invocation, paths)) ?? scopeOf(invocation, paths),
       ...(target === undefined ? {} : { target: resolve(context.surroundings.folder, target) }),
       ...(targetDatabase === undefined ? {} : { targetDatabase }),
       ...(invocation.options["grants"] === false ? { grants: "skip" as const } : {}),
@@ -111,11 +114,15 @@ function planLines(context: Context, plan: RestorePlan): string[] {
   if (plan.purpose === "clone") {
     lines.push(texts.clone, ...plan.neutralised.map((code) => `  - ${sentence(words.neutralised, code) ?? code}`));
   }
-  if (plan.parts.length > 0) lines.push("", ...partLines(context, plan));
-  lines.push("", format.fill(texts.counts, { counts: counted || words.label.none }), ...itemLines(context, plan));
+  if (plan.records) lines.push("", ...recordLines(context, plan.records));
+  else if (plan.parts.length > 0) lines.push("", ...partLines(context, plan));
+  if (!plan.records || plan.items.length > 0)
+    lines.push("", format.fill(texts.counts, { counts: counted || words.label.none }), ...itemLines(context, plan));
   const space = format.fill(texts.space, { needed: plan.neededBytes, free: plan.freeBytes });
   const short = plan.neededBytes > plan.freeBytes;
-  lines.push(short ? output.paint("red", `${space}. ${texts.spaceShort}`) : space);
+  if (!plan.records || plan.items.length > 0) {
+    lines.push(short ? output.paint("red", `${space}. ${texts.spaceShort}`) : space);
+  }
   if (plan.parts.some((part) => part.action === "replace")) lines.push(texts.swap);
   if (plan.warnings.length > 0) lines.push("", ...warningLines(plan.warnings, output, words, format));
   if (plan.afterRestore.length > 0) {
@@ -126,7 +133,10 @@ function planLines(context: Context, plan: RestorePlan): string[] {
     );
   }
   if (plan.confirm !== undefined) lines.push("", format.fill(texts.confirm, { name: plan.confirm }));
-  const idle = present.every((action) => action === "skip" || action === "conflict");
+  const rows = plan.records?.groups.some(
+    ({ counts: some }) => some.insert + some.update + some.undelete + some.remove > 0,
+  );
+  const idle = rows !== true && present.every((action) => action === "skip" || action === "conflict");
   lines.push("", idle ? texts.nothing : texts.next);
   if (!idle) lines.push(`  ${output.paint("bold", nextCommand(context, "restore", "apply", plan.id))}`);
   return lines;

@@ -200,8 +200,11 @@ function tableView({ database, relations, noiseOf }: DatabaseView, table: TableS
 }
 
 /** Rows that differ, both with the same columns; whichever of the two came first. */
-async function* changesOf(work: Work, before: PointTable, now: PointTable): AsyncGenerator<ChangedRow, void> {
-  const { source, from, to } = work;
+export async function* changesOf(
+  { source, from, to }: Pick<Work, "source" | "from" | "to">,
+  before: PointTable,
+  now: PointTable,
+): AsyncGenerator<ChangedRow, void> {
   const { signal } = source.run;
   const isForward = now.reader !== undefined || (before.reader === undefined && from.time <= to.time);
   const [older, newer] = isForward ? [before, now] : [now, before];

@@ -1,3 +1,4 @@
+import { reshapedChanges } from "../contents/compare/reshaped-changes.ts";
 import { keyFrom, parseHandle, tableOrEntity } from "../contents/records/record-handle.ts";
 import { pointRecords } from "../contents/records/point-records.ts";
 import { entityOf, fieldText, isDeleted, recordRow, type RecordRow } from "../contents/records/record-row.ts";
@@ -5,8 +6,8 @@ import { type Relations, sameTable, type TableEntity } from "../contents/records
 import type { ColumnRename } from "../contents/records/map-table.ts";
 import type { RowKey, TableSchema } from "../database/database.ts";
 import { HoldfastError } from "../lib/errors.ts";
-import type { PointDatabase } from "./open-point.ts";
-import { changedRowsBetween } from "./rows-between.ts";
+import { changesOf } from "./compare.ts";
+import type { OpenedPoint, PointDatabase, PointSource } from "./open-point.ts";
 import type { PointName } from "./snapshots.ts";
 
 /** Which records are to come back; everything that is named adds to it. */
@@ -39,16 +40,18 @@ export interface RecordRoots {
 
 export interface SelectInput {
   readonly selection: RecordSelection;
+  readonly source: PointSource;
+  /** The recovery point, and its database. */
+  readonly points: OpenedPoint;
   readonly from: PointDatabase;
   readonly relations: Relations;
   /** Opened only when something is compared. */
-  readonly until: () => Promise<PointDatabase>;
-  readonly signal: AbortSignal;
+  readonly until: () => Promise<OpenedPoint>;
 }
 
 /** Fails with `record-unknown` when a handle or a key names nothing at this point, or a name no table. */
 export async function selectRecords(input: SelectInput): Promise<readonly RecordRoots[]> {
-  const { selection, from, relations, signal } = input;
+  const { selection, from, relations, source } = input;
   const roots = new Map<TableSchema, { keys: Set<RowKey>; newer: Set<RowKey> }>();
   const of = (table: TableSchema) => {
     const known = roots.get(table) ?? { keys: new Set<RowKey>(), newer: new Set<RowKey>() };
@@ -72,7 +75,7 @@ export async function selectRecords(input: SelectInput): Promise<readonly Record
   if (selection.compared.length > 0) {
     const until = await input.until();
     for (const { table, entities } of comparedTables(input)) {
-      signal.throwIfAborted();
+      source.run.signal.throwIfAborted();
       await compare(input, until, table, entities, of(table));
     }
   }
@@ -88,10 +91,10 @@ function named(relations: Relations, name: string) {
 }
 
 async function refuseUnknown(
-  { from, relations, signal }: SelectInput,
+  { from, relations, source }: SelectInput,
   roots: ReadonlyMap<TableSchema, { readonly keys: ReadonlySet<RowKey> }>,
 ): Promise<void> {
-  const records = pointRecords(from, from.engine, signal);
+  const records = pointRecords(from, from.engine, source.run.signal);
   for (const [table, { keys }] of roots) {
     const found = new Set((await records.getAll(table, [...keys])).map(({ key }) => key));
     const missing = [...keys].find((key) => !found.has(key));
@@ -119,24 +122,36 @@ function comparedTables({ selection, relations }: SelectInput) {
 }
 
 async function compare(
-  { selection: { compared, fields }, from, relations, signal }: SelectInput,
-  until: PointDatabase,
+  { selection: { compared, fields }, from, relations, points, source }: SelectInput,
+  until: OpenedPoint,
   table: TableSchema,
   entities: readonly TableEntity[] | undefined,
   into: { keys: Set<RowKey>; newer: Set<RowKey> },
 ): Promise<void> {
-  const other = until.schema.tables.find((one) => sameTable(one, table));
+  const { engine } = from;
+  const database = databaseNamed(until, from.name);
+  const other = database.schema.tables.find((one) => sameTable(one, table));
+  if (!other) return;
+  const [before, after] = [await from.open(table), await database.open(other)];
+  if (before.stored && before.stored.tree === after.stored?.tree) return;
   const own = relations.entitiesOf(table);
-  const entityNow = (row: RecordRow): TableEntity | undefined => {
-    const found = entityOf(own, row, from.engine);
+  const entityIn = (row: RecordRow): TableEntity | undefined => {
+    const found = entityOf(own, row, engine);
     return found && (entities === undefined || entities.includes(found)) ? found : undefined;
   };
-  const wants = (row: RecordRow): boolean => entities === undefined || entityNow(row) !== undefined;
-  for await (const { then, now } of changedRowsBetween(from, table, until, other, signal)) {
-    const before = then && isDeleted(entityNow(then), then, from.engine) === "no" ? then : undefined;
-    const after = now && isDeleted(entityNow(now), now, from.engine) === "no" ? now : undefined;
-    const what = before ? (after ? "changed" : "deleted") : after && !then ? "created" : undefined;
-    if (what === undefined || !compared.includes(what) || !wants(then ?? (now as RecordRow))) continue;
+  const isSame = other.fingerprint === table.fingerprint;
+  const rows = isSame
+    ? changesOf({ source, from: points, to: until }, before, after)
+    : reshapedChanges(before, after, source.run.signal);
+  for await (const row of rows) {
+    const then = row.before && recordRow(table, row.before.toString("latin1"));
+    const now = row.now && recordRow(other, row.now.toString("latin1"));
+    const shown = then ?? (isSame ? now : undefined);
+    if (entities !== undefined && (!shown || entityIn(shown) === undefined)) continue;
+    const was = then && isDeleted(entityIn(then), then, engine) === "no" ? then : undefined;
+    const is = now && !(isSame && isDeleted(entityIn(now), now, engine) === "yes") ? now : undefined;
+    const what = was ? (is ? "changed" : "deleted") : is && !then ? "created" : undefined;
+    if (what === undefined || !compared.includes(what)) continue;
     if (what === "changed" && fields && then && now && !differIn(fields, then, now, from)) continue;
     if (what === "created" && now) into.newer.add(now.key);
     else if (then) into.keys.add(then.key);
@@ -153,4 +168,11 @@ function differIn(fields: readonly string[], then: RecordRow, now: RecordRow, { 
       );
     return at(then) !== at(now);
   });
+}
+
+/** The same database at another moment. */
+export function databaseNamed(point: OpenedPoint, name: string): PointDatabase {
+  const found = point.databases.find((one) => one.name === name);
+  if (!found) throw new HoldfastError("nothing-matched", { path: `/databases/${name}` });
+  return found;
 }

@@ -10,7 +10,7 @@ import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import { type OpenedPoint, openPoint, type PointDatabase, type PointSource } from "./open-point.ts";
 import { viewOf } from "./point-model.ts";
-import { type RecordRoots, type RecordSelection, selectRecords } from "./record-selection.ts";
+import { databaseNamed, type RecordRoots, type RecordSelection, selectRecords } from "./record-selection.ts";
 import { type PlannedRecords, planRecords, type RecordsSource } from "./records-plan.ts";
 import type { RestoreSwitches } from "./restore-plan.ts";
 
@@ -83,19 +83,15 @@ export async function prepareRecords(input: RecordsInput, run: Run): Promise<Pre
   if (!from) throw new HoldfastError("nothing-matched", { path: "/databases" });
   const { model, relations, noiseOf } = await viewOf(point, from, run.signal);
   await using until = selection.until && (await openPoint(input.open, point.crm, selection.until));
-  const compareWith = async (): Promise<PointDatabase> => {
-    const other = until ?? live.use(await openPoint(input.open, point.crm, { kind: "live" }));
-    const found = other.databases.find(({ name }) => name === from.name);
-    if (!found) throw new HoldfastError("nothing-matched", { path: `/databases/${from.name}` });
-    return found;
-  };
   await using live = new AsyncDisposableStack();
-  const found =
-    input.roots ?? (await selectRecords({ selection, from, relations, until: compareWith, signal: run.signal }));
+  const compareWith = async (): Promise<OpenedPoint> =>
+    until ?? live.use(await openPoint(input.open, point.crm, { kind: "live" }));
+  const selecting = { selection, source: input.open, points: point, from, relations, until: compareWith };
+  const found = input.roots ?? (await selectRecords(selecting));
   const source: RecordsSource = {
     ...{ from, relations, model, roots: found, selection, switches, signal: run.signal },
     noise: (table) => noiseOf(from.schema.tables.find((one) => sameTable(one, table)) ?? table),
-    ...(until && { until: await compareWith() }),
+    ...(until && { until: databaseNamed(until, from.name) }),
   };
   const url = targetDatabase ?? from.location;
   if (!from.engine.accepts(url)) throw new HoldfastError("database-unsupported", { url });

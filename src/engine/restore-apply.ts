@@ -217,7 +217,11 @@ async function finish(
 /** What the plan could not do. */
 function conflicts(plan: RestorePlan): RestoreReport["failed"] {
   const places = [...plan.parts, ...plan.items].map(({ action, path, reason }) => ({ action, path, reason }));
-  const rows = (plan.records?.rows ?? []).map(({ action, record, reason }) => ({ action, path: record, reason }));
+  const rows = (plan.records?.rows ?? []).map(({ action, record, reason, detail }) => ({
+    action,
+    path: record,
+    reason: detail === undefined ? reason : `${reason ?? ""} ${detail}`,
+  }));
   return [...places, ...rows]
     .filter(({ action }) => action === "conflict")
     .map(({ path, reason }) => ({ path, reason: reason ?? "conflict" }));
