@@ -19,6 +19,7 @@ import { repairCommand } from "./repair.ts";
 import { restoreApplyCommand } from "./restore-apply.ts";
 import { restorePlanCommand } from "./restore-plan.ts";
 import { restoreUndoCommand } from "./restore-undo.ts";
+import { searchCommand } from "./search.ts";
 import { snapshotsCommand } from "./snapshots.ts";
 import { transactionsCommand } from "./transactions.ts";
 import { unlockCommand } from "./unlock.ts";
@@ -33,6 +34,7 @@ export const commands: readonly Command[] = [
   followCommand,
   transactionsCommand,
   browseCommand,
+  searchCommand,
   historyCommand,
   compareCommand,
   restorePlanCommand,

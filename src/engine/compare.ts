@@ -157,9 +157,10 @@ async function* tableDifferences(
   schemas: Difference[],
 ): AsyncGenerator<Difference, void> {
   const { database } = views.to;
+  const tree = views.from.database.treeOf?.(was);
+  if (tree !== undefined && tree === database.treeOf?.(table)) return;
   const before = await views.from.database.open(was);
   const now = await database.open(table);
-  if (before.stored && before.stored.tree === now.stored?.tree) return;
   const isSame = was.fingerprint === table.fingerprint;
   if (!isSame) {
     const columns = columnChanges(was, table);

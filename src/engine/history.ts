@@ -17,7 +17,7 @@ import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import { openFor } from "./access.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
-import { type OpenedPoint, openPoint, type PointSource, type PointTable } from "./open-point.ts";
+import { type OpenedPoint, openPoint, type PointSource } from "./open-point.ts";
 import { type PointFacts, pointFacts } from "./point-facts.ts";
 import { type DatabaseView, viewOf } from "./point-model.ts";
 import { backupsOf, chooseCrm } from "./points.ts";
@@ -126,7 +126,7 @@ class VersionLine {
 
   async add(point: OpenedPoint, signal: AbortSignal): Promise<void> {
     const isFirst = this.#points++ === 0;
-    const trees = await this.#treesOf(point);
+    const trees = this.#treesOf(point);
     // The same trees as in the point before: nothing to look for.
     if (trees !== "" && trees === this.#trees) return;
     this.#trees = trees;
@@ -162,22 +162,18 @@ class VersionLine {
   }
 
   /** Trees of the tables that hold the record; empty where they cannot tell. */
-  async #treesOf(point: OpenedPoint): Promise<string> {
+  #treesOf({ databases }: OpenedPoint): string {
     const { view, handle } = this.#subject;
+    const database = databases.find(({ name }) => name === this.#subject.database);
     const extensions = view.relations.to(handle.table).filter(({ origin }) => origin === "extension");
     const trees: string[] = [];
-    for (const table of [handle.table, ...extensions.map(({ from }) => from)]) {
-      const opened = await this.#open(point, table);
-      if (opened && !opened.stored) return "";
-      trees.push(opened?.stored?.tree ?? "none");
+    for (const wanted of [handle.table, ...extensions.map(({ from }) => from)]) {
+      const table = database?.schema.tables.find((one) => sameTable(one, wanted));
+      const tree = table ? database?.treeOf?.(table) : "none";
+      if (tree === undefined) return "";
+      trees.push(tree);
     }
     return trees.join();
-  }
-
-  async #open({ databases }: OpenedPoint, wanted: RecordHandle["table"]): Promise<PointTable | undefined> {
-    const database = databases.find(({ name }) => name === this.#subject.database);
-    const table = database?.schema.tables.find((one) => sameTable(one, wanted));
-    return table && database?.open(table);
   }
 
   async #see({ databases }: OpenedPoint, signal: AbortSignal): Promise<Seen> {

@@ -5,6 +5,7 @@ import { rowOrder } from "../contents/tables/row-order.ts";
 import type { ReadableTable, StoredTable } from "../contents/tables/stored-table.ts";
 import type { CrmDescription, CrmParts, Platform } from "../crm/platform.ts";
 import type { DatabaseEngine, DatabaseSchema, TableReader, TableSchema } from "../database/database.ts";
+import type { Id } from "../format/tree.ts";
 import { findRow } from "../database/rows.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
@@ -47,6 +48,8 @@ export interface PointDatabase {
   readonly schema: DatabaseSchema;
   /** A table of `schema`; the same one each time. */
   open(table: TableSchema): Promise<PointTable>;
+  /** Tree of a table's folder: the same one is the same rows. Absent: the rows are not those of one snapshot alone. */
+  treeOf?(table: TableSchema): Id;
 }
 
 export interface PointTable extends ReadableTable {
@@ -92,12 +95,13 @@ async function openReached(source: PointSource, reached: ReachedPoint): Promise<
     const tree = await subtreeAt(reader, snapshot.tree, [layout.databases, name], run.signal);
     if (tree === undefined) throw new HoldfastError("repository-damaged", { subject: `${layout.databases}/${name}` });
     const database = databaseEngineFor(engine, location);
-    const { schema, open } = await openDatabase(reader, tree, database, run.signal, schemas);
+    const { schema, open, treeOf } = await openDatabase(reader, tree, database, run.signal, schemas);
     const openTable = async (table: TableSchema): Promise<PointTable> => {
       const one = await open(table);
       return { ...one, ...(!moment && { stored: one }), countRows: async () => one.rowCount };
     };
-    opened.push({ name, location, engine: database, schema, open: oncePerTable(openTable) });
+    const one = { name, location, engine: database, schema, open: oncePerTable(openTable) };
+    opened.push({ ...one, ...(!moment && { treeOf }) });
   }
   return {
     crm: crm.name,

@@ -21,7 +21,7 @@ export async function treesBetween(
   for (let left = known.length; left > 0; left--) {
     if (!point.snapshot || isMended(point.snapshot.stored)) return undefined;
     if (point.snapshot.stored.id === from.snapshot?.stored.id) return trees.toReversed();
-    const tree = await treeOf(point, table);
+    const tree = treeOf(point, table);
     if (tree === undefined) return undefined;
     trees.push(tree);
     const { parent } = point.snapshot.manifest;
@@ -32,10 +32,10 @@ export async function treesBetween(
   return undefined;
 }
 
-async function treeOf({ databases }: OpenedPoint, table: TableSchema): Promise<Id | undefined> {
-  for (const { schema, open } of databases) {
+function treeOf({ databases }: OpenedPoint, table: TableSchema): Id | undefined {
+  for (const { schema, treeOf: of } of databases) {
     const found = schema.tables.find((one) => sameTable(one, table));
-    if (found) return (await open(found)).stored?.tree;
+    if (found) return of?.(found);
   }
   return undefined;
 }

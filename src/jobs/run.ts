@@ -17,6 +17,7 @@ import type { ReportsAnswer, ReportsInput, SaveReportsInput } from "../engine/re
 import type { RepairInput, RepairReport } from "../engine/repair.ts";
 import type { RestoreApplyInput, RestoreReport } from "../engine/restore-apply.ts";
 import type { RestorePlan, RestorePlanInput } from "../engine/restore-plan.ts";
+import type { SearchAnswer, SearchInput } from "../engine/search.ts";
 import type { SnapshotsInput, SnapshotsReport } from "../engine/snapshots.ts";
 import type { TransactionsInput, TransactionsReport } from "../engine/transactions.ts";
 import type { UndoInput, UndoReport, UndoableRestore } from "../engine/undo.ts";
@@ -40,6 +41,7 @@ export interface Door {
   snapshots(input: SnapshotsInput, run: Run): Promise<SnapshotsReport>;
   browse<T>(input: BrowseInput, run: Run, use: (answer: BrowseAnswer) => Promise<T>): Promise<T>;
   compare<T>(input: CompareInput, run: Run, use: (comparison: Comparison) => Promise<T>): Promise<T>;
+  search<T>(input: SearchInput, run: Run, use: (answer: SearchAnswer) => Promise<T>): Promise<T>;
   history(input: HistoryInput, run: Run): Promise<HistoryReport>;
   planRestore(input: RestorePlanInput, run: Run): Promise<RestorePlan>;
   readPlan(id: string): Promise<RestorePlan>;
@@ -115,6 +117,10 @@ export function openDoor({ loadEngine, keys, lockFolders }: DoorOptions): Door {
     async compare(input, run, use) {
       const { compare } = await import("../engine/compare.ts");
       return compare(await engine(), input, run, use);
+    },
+    async search(input, run, use) {
+      const { search } = await import("../engine/search.ts");
+      return search(await engine(), input, run, use);
     },
     async history(input, run) {
       const { history } = await import("../engine/history.ts");

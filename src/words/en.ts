@@ -425,6 +425,7 @@ export const en = {
     "missing-command": "A command is missing.",
     "missing-argument": "{what} is missing.",
     "extra-argument": "More was given than this command takes.",
+    "search-empty": "There is no word to search for.",
     "missing-value": "{what} needs a value.",
     "bad-value": "{what} cannot be {value}[[; it can be {expected}]][[; did you mean {suggestion}?]]",
     "bad-duration": "{value} is no length of time; write 30s, 10m or 2h.",
@@ -856,6 +857,16 @@ export const en = {
         what: "records such as party or party/12, or a path such as /files or /databases/main/contacts (default: /)",
       },
     },
+    search: {
+      summary: "find records and files by words in them, as of any recovery point",
+      options: {
+        point: "latest, live, a snapshot's id or @moment (default: latest)",
+        deleted: "what older recovery points hold and this one does not",
+        only: "only these entities or tables, or files: party,invoice",
+        limit: "how many (default: 50)",
+      },
+      arguments: { words: "a record must have each of them in one of its texts, whatever the case" },
+    },
     history: {
       summary: "all versions of a record, over every recovery point, with what changed in each",
       options: { live: "also look at the CRM as it is now", noise: "also show fields that the CRM writes by itself" },
@@ -1190,6 +1201,11 @@ export const en = {
     related: "{name} by {columns}: {count}",
     more: "… and {count} more",
     files: "Files:",
+  },
+  search: {
+    nothing: "Nothing was found.",
+    more: "There is more than {limit}: more words or --only narrow it down, --limit shows more.",
+    since: "deleted since {time}",
   },
   history: {
     first: "{time}  there already",

@@ -416,6 +416,7 @@ export const zhCn: Words = {
     "missing-command": "缺少命令。",
     "missing-argument": "缺少参数 {what}。",
     "extra-argument": "给出的参数多于此命令所需。",
+    "search-empty": "没有给出要查找的词。",
     "missing-value": "{what} 需要一个值。",
     "bad-value": "{what} 不能是 {value}[[；可以是 {expected}]][[；是否想写 {suggestion}？]]",
     "bad-duration": "{value} 不是时长；请写 30s、10m 或 2h。",
@@ -830,6 +831,16 @@ export const zhCn: Words = {
         what: "记录，如 party 或 party/12；或路径，如 /files、/databases/main/contacts（默认：/）",
       },
     },
+    search: {
+      summary: "按文字查找任一恢复点中的记录和文件",
+      options: {
+        point: "latest、live、快照编号或 @时刻（默认：latest）",
+        deleted: "较早的恢复点中有、而这个时刻没有的记录",
+        only: "仅这些实体或表，或 files：party,invoice",
+        limit: "显示多少个（默认 50）",
+      },
+      arguments: { words: "记录的文本中须含有每个词，不区分大小写" },
+    },
     history: {
       summary: "一条记录在所有恢复点中的各个版本，以及每次更改了什么",
       options: { live: "也查看 CRM 当前的状态", noise: "也显示 CRM 自行写入的字段" },
@@ -1153,6 +1164,11 @@ export const zhCn: Words = {
     related: "{name}（按 {columns}）：{count}",
     more: "… 还有 {count} 个",
     files: "文件：",
+  },
+  search: {
+    nothing: "没有找到。",
+    more: "结果超过 {limit} 个：可用更多的词或 --only 缩小范围，用 --limit 显示更多。",
+    since: "自 {time} 起已删除",
   },
   history: {
     first: "{time}  已经存在",

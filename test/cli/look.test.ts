@@ -95,3 +95,27 @@ test("browse and history: records for a person, and as JSON", async () => {
   assert.match(gone.stdout, /now \(live\) {2}deleted\nDeleted since now \(live\)\.\n$/);
   assert.equal((await crm.json(["history", "contacts/1"])).records[0]?.["type"], "history");
 });
+
+test("search: for a person, as JSON, and with the exit code of a search", async () => {
+  const found = await crm.run(["search", "王"]);
+  assert.match(found.stdout, /^contacts\/2\n {6}name: 王芳\n$/);
+  const { records } = await crm.json(["search", "notes", "--limit", "1"]);
+  assert.deepEqual(
+    records.map(({ type, of }) => [type, of]),
+    [["search", undefined]],
+  );
+  const some = await crm.json(["search", "new", "--limit", "2"]);
+  assert.deepEqual(
+    some.records.map(({ type, of }) => [type, of]),
+    [
+      ["search", undefined],
+      ["hit", "record"],
+      ["hit", "record"],
+      ["more", undefined],
+    ],
+  );
+  const nothing = await crm.run(["search", "nobody", "has", "this"]);
+  assert.deepEqual([nothing.code, nothing.stdout], [4, "Nothing was found.\n"]);
+  const deleted = await crm.run(["search", "ada", "--deleted", "--point", "live"]);
+  assert.match(deleted.stdout, /^contacts\/1 +\(deleted since now \(live\)\)\n {6}name: Ada "L"\n$/);
+});

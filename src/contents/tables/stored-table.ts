@@ -6,6 +6,7 @@ import { layout } from "../layout.ts";
 import type { KeysFile, KeysHeader } from "./keys-file.ts";
 import { findLine } from "./line-cursor.ts";
 import { mergedRows } from "./merged-rows.ts";
+import type { Probe } from "./probe.ts";
 import { parseRanges, type RangeSums, totalBytes, totalRows } from "./ranges-file.ts";
 import { rowOrder, type RowOrder, type RowRules } from "./row-order.ts";
 import { openBase, type StoredBase } from "./stored-base.ts";
@@ -22,6 +23,8 @@ export interface ReadableTable {
   rows(range: RowRange, signal: AbortSignal): AsyncIterable<RowBatch>;
   /** One row's line without LF. Only for tables with a key. */
   get(key: RowKey, signal: AbortSignal): Promise<Buffer | undefined>;
+  /** Rows as `rows` gives them, without many that do not have what is looked for. Absent: all must be read. */
+  rowsWith?(probe: Probe, signal: AbortSignal): AsyncIterable<RowBatch>;
 }
 
 /** One table as a snapshot holds it. Everything read is checked; `repository-damaged` when it makes no sense. */

@@ -1,0 +1,91 @@
+/**
+ * A signature says of a chunk of rows what they cannot contain, so that a search need not read it: a bitmap in which each
+ * three bytes of a text, and each whole number, set bits. It never says that something is not there which is; how often it
+ * is wrong the other way depends on how full it is. `docs/format.md` §3 describes it for other readers.
+ */
+const signatureBits = 1 << 15;
+export const signatureBytes = signatureBits / 8;
+
+/** What a column's fields add: texts their bytes by three; numbers themselves; `mixed`: what each field begins with says. */
+export const columnSigns = { nothing: 0, text: 1, number: 2, mixed: 3 } as const;
+
+/** One of `columnSigns` for each column. */
+export type ColumnSigns = Uint8Array;
+
+const shift = 32 - 15;
+const factor = 0x9e3779b1;
+const numberFactor = 0x85ebca6b;
+const secondFactor = 0xc2b2ae35;
+const tab = 9;
+const lineFeed = 10;
+const quote = 0x22;
+const integer = 0x69;
+
+const lower = Uint8Array.from({ length: 256 }, (_, byte) => (byte >= 0x41 && byte <= 0x5a ? byte + 32 : byte));
+
+/** The signature of whole lines. Bits are numbered from the lowest of the first byte. */
+export function signRows(lines: Uint8Array, signs: ColumnSigns): Uint8Array {
+  const words = new Int32Array(signatureBits / 32);
+  let column = 0;
+  let sign: number = startOf(lines, 0, signs[0] ?? 0);
+  let gram = 0;
+  let number = numberSeed(0);
+  for (let at = 0; at < lines.length; at++) {
+    const byte = lines[at] ?? 0;
+    if (byte === tab || byte === lineFeed) {
+      if (sign === columnSigns.number) setNumber(words, number);
+      column = byte === tab ? column + 1 : 0;
+      sign = startOf(lines, at + 1, signs[column] ?? 0);
+      gram = 0;
+      number = numberSeed(column);
+    } else if (sign === columnSigns.text) {
+      gram = (gram << 8) | (lower[byte] ?? 0);
+      const bit = Math.imul(gram << 8, factor) >>> shift;
+      words[bit >>> 5] = (words[bit >>> 5] ?? 0) | (1 << (bit & 31));
+    } else if (sign === columnSigns.number) {
+      number = Math.imul(number ^ byte, 0x01000193);
+    }
+  }
+  return new Uint8Array(words.buffer);
+}
+
+/** What the field that begins here adds. */
+function startOf(lines: Uint8Array, at: number, sign: number): number {
+  if (sign !== columnSigns.mixed) return sign;
+  const first = lines[at];
+  return first === quote ? columnSigns.text : first === integer ? columnSigns.number : columnSigns.nothing;
+}
+
+function numberSeed(column: number): number {
+  return Math.imul(column + 1, numberFactor) ^ 0x811c9dc5;
+}
+
+function setNumber(words: Int32Array, number: number): void {
+  for (const bit of numberBits(number)) words[bit >>> 5] = (words[bit >>> 5] ?? 0) | (1 << (bit & 31));
+}
+
+function numberBits(number: number): readonly [number, number] {
+  return [Math.imul(number, factor) >>> shift, Math.imul(number, secondFactor) >>> shift];
+}
+
+/** Bits that rows with this piece of a text set; empty where it is shorter than three bytes. Latin1, lower case in ASCII. */
+export function bitsOfText(piece: string): readonly number[] {
+  const bits: number[] = [];
+  for (let at = 2; at < piece.length; at++) {
+    const gram = (piece.charCodeAt(at - 2) << 16) | (piece.charCodeAt(at - 1) << 8) | piece.charCodeAt(at);
+    bits.push(Math.imul(gram << 8, factor) >>> shift);
+  }
+  return bits;
+}
+
+/** Bits that rows with this number in this column set: the field as it stands in a line. */
+export function bitsOfNumber(column: number, field: string): readonly number[] {
+  let number = numberSeed(column);
+  for (let at = 0; at < field.length; at++) number = Math.imul(number ^ field.charCodeAt(at), 0x01000193);
+  return numberBits(number);
+}
+
+/** Whether all these bits are set in the signature that begins at `start`. */
+export function hasBits(signatures: Uint8Array, start: number, bits: readonly number[]): boolean {
+  return bits.every((bit) => ((signatures[start + (bit >>> 3)] ?? 0) & (1 << (bit & 7))) !== 0);
+}
