@@ -29,6 +29,11 @@ export const layers: readonly Layer[] = [
     packagesOf: { "s3.ts": ["@aws-sdk/client-s3"], "s3-requests.ts": ["@aws-sdk/client-s3"] },
     purpose: "named byte strings; it knows nothing of encryption or snapshots",
   },
+  {
+    folder: "volumes",
+    imports: ["lib", "storage"],
+    purpose: "tapes and archive volumes of a repository's files; it knows nothing of what is in them",
+  },
   { folder: "format", imports: ["lib"], purpose: "restic's format as pure functions on bytes" },
   {
     folder: "repository",
@@ -69,7 +74,7 @@ export const layers: readonly Layer[] = [
   },
   {
     folder: "engine",
-    imports: ["lib", "storage", "format", "repository", "files", "database", "crm", "contents"],
+    imports: ["lib", "storage", "volumes", "format", "repository", "files", "database", "crm", "contents"],
     packages: ["zod"],
     purpose: "the use cases; it never prints and has no clock of its own",
   },

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
-import type { Engine, OpenStorageOptions } from "./engine/engine.ts";
+import type { DriveChoice, Engine, OpenStorageOptions } from "./engine/engine.ts";
 import type { KeyRing } from "./engine/key-ring.ts";
+import type { Drive } from "./volumes/drive.ts";
 import type { Storage, StorageOpening } from "./storage/storage.ts";
 
 /**
@@ -68,6 +69,8 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
     { defaultCache },
     { HoldfastError },
     { isPath },
+    { volumeStorage },
+    openDrive,
   ] = await Promise.all([
     import("./storage/local.ts"),
     import("./storage/s3.ts"),
@@ -78,11 +81,14 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
     import("./lib/cache-choice.ts"),
     import("./lib/errors.ts"),
     import("./config/location.ts"),
+    import("./volumes/volume-storage.ts"),
+    loadDrives(),
   ]);
   /** By what stands before the colon of a location. */
   const remote: Readonly<Record<string, (location: string, opening: StorageOpening) => Storage>> = {
     s3: (location, opening) => s3Storage(location, process.env, opening),
     rest: (location) => restStorage(location, process.env),
+    volumes: (location) => volumeStorage(location, openDrive({ place: location.slice("volumes:".length) })),
     sftp: (location) => sftpStorage(location, process.env),
   };
   const openAt = (location: string, opening: StorageOpening): Storage => {
@@ -108,21 +114,43 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
   };
 }
 
+/** What volumes are on: `tape:DEVICE`, or a folder. */
+async function loadDrives(): Promise<(choice: DriveChoice) => Drive> {
+  const [{ folderDrive }, { tapeDrive }] = await Promise.all([
+    import("./volumes/folder-drive.ts"),
+    import("./volumes/tape-drive.ts"),
+  ]);
+  return ({ place, volumeBytes, changer }) =>
+    place.startsWith("tape:")
+      ? tapeDrive({ device: place.slice("tape:".length), environment: process.env, ...(changer && { changer }) })
+      : folderDrive(place, volumeBytes);
+}
+
 async function loadEngine(keys: KeyRing): Promise<Engine> {
-  const [openStorage, { sqliteEngine }, { postgresEngine }, { mysqlEngine }, { custom }, { tryton }, { dolibarr }] =
-    await Promise.all([
-      loadStorage(),
-      import("./database/sqlite/sqlite.ts"),
-      import("./database/postgres/postgres.ts"),
-      import("./database/mysql/mysql.ts"),
-      import("./crm/custom.ts"),
-      import("./crm/tryton.ts"),
-      import("./crm/dolibarr.ts"),
-    ]);
+  const [
+    openStorage,
+    openDrive,
+    { sqliteEngine },
+    { postgresEngine },
+    { mysqlEngine },
+    { custom },
+    { tryton },
+    { dolibarr },
+  ] = await Promise.all([
+    loadStorage(),
+    loadDrives(),
+    import("./database/sqlite/sqlite.ts"),
+    import("./database/postgres/postgres.ts"),
+    import("./database/mysql/mysql.ts"),
+    import("./crm/custom.ts"),
+    import("./crm/tryton.ts"),
+    import("./crm/dolibarr.ts"),
+  ]);
   const { username, uid, gid } = user();
   return {
     program: `holdfast ${version()}`,
     openStorage,
+    openDrive,
     keys,
     platforms: [tryton, dolibarr, custom],
     databases: [sqliteEngine, postgresEngine(process.env), mysqlEngine],

@@ -8,9 +8,11 @@ import { configValidateCommand } from "./config-validate.ts";
 import { copyCommand } from "./copy.ts";
 import { doctorCommand } from "./doctor.ts";
 import { followCommand } from "./follow.ts";
+import { exportCommand } from "./export.ts";
 import { forgetCommand } from "./forget.ts";
 import { historyCommand } from "./history.ts";
 import { holdCommand, releaseCommand } from "./hold.ts";
+import { importCommand } from "./import.ts";
 import { initCommand } from "./init.ts";
 import { keyAddCommand, keyListCommand, keyPasswdCommand, keyRemoveCommand } from "./key.ts";
 import { kitCommand } from "./kit.ts";
@@ -41,6 +43,8 @@ export const commands: readonly Command[] = [
   restoreApplyCommand,
   restoreUndoCommand,
   copyCommand,
+  exportCommand,
+  importCommand,
   forgetCommand,
   holdCommand,
   releaseCommand,

@@ -37,6 +37,9 @@ test("every error code ends with the exit code that scripts rely on", () => {
       "storage-lock-unsupported",
       "storage-no-versions",
       "storage-read-only",
+      "export-base-missing",
+      "export-unfinished",
+      "import-other-repository",
     ],
     4: [
       "snapshot-unknown",
@@ -48,14 +51,16 @@ test("every error code ends with the exit code that scripts rely on", () => {
       "nothing-matched",
       "plan-unknown",
       "undo-none",
+      "export-nothing",
+      "volume-none",
       "key-unknown",
     ],
     10: ["repository-missing", "repository-incomplete"],
     11: ["repository-locked", "backup-running", "follow-taken"],
     12: ["password-wrong", "password-empty"],
     30: ["restore-incomplete"],
-    31: ["plan-outdated"],
-    40: ["restore-mismatch", "restore-lost", "verify-failed", "prune-unsafe", "kit-mismatch"],
+    31: ["plan-outdated", "export-outdated"],
+    40: ["restore-mismatch", "restore-lost", "verify-failed", "prune-unsafe", "kit-mismatch", "volume-unverified"],
     130: ["cancelled"],
   };
   const named = new Map(Object.entries(expected).flatMap(([exit, codes]) => codes.map((code) => [code, Number(exit)])));

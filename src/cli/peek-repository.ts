@@ -10,7 +10,20 @@ import { typedOption } from "./typed-option.ts";
 
 /** Commands, by their last word, that open the repository of the configuration with its password. */
 export const openingCommands: ReadonlySet<string> = new Set([
-  ...["backup", "snapshots", "browse", "plan", "apply", "copy", "forget", "hold", "release", "prune", "verify"],
+  ...[
+    "backup",
+    "snapshots",
+    "browse",
+    "plan",
+    "apply",
+    "copy",
+    "export",
+    "forget",
+    "hold",
+    "release",
+    "prune",
+    "verify",
+  ],
   ...["repair", "kit"],
 ]);
 

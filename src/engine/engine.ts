@@ -2,6 +2,7 @@ import type { Platform } from "../crm/platform.ts";
 import type { DatabaseEngine } from "../database/database.ts";
 import type { RetryOptions } from "../storage/retry.ts";
 import type { Storage } from "../storage/storage.ts";
+import type { Drive } from "../volumes/drive.ts";
 import type { CacheChoice } from "../lib/cache-choice.ts";
 import type { Keeping } from "../lib/keeping.ts";
 import type { KeyRing } from "./key-ring.ts";
@@ -17,6 +18,8 @@ export interface Engine {
   /** `holdfast 0.1.0` */
   readonly program: string;
   readonly openStorage: (location: string, options?: OpenStorageOptions) => Storage;
+  /** Absent: nothing is exported or imported here. */
+  readonly openDrive?: (choice: DriveChoice) => Drive;
   /** Absent: each key is worked out when its repository is opened. */
   readonly keys?: KeyRing;
   readonly platforms: readonly Platform[];
@@ -36,6 +39,15 @@ export interface OpenStorageOptions {
   readonly reading: "through" | "past";
   /** Told before each pause; absent: what failed for a passing reason is not tried again. */
   readonly onWait?: RetryOptions["onRetry"];
+}
+
+/** What volumes are written to and read from: `tape:/dev/nst0`, or a folder. */
+export interface DriveChoice {
+  readonly place: string;
+  /** Of a folder: where a volume ends. */
+  readonly volumeBytes?: number;
+  /** Of a tape: who changes it, and the slots that are ours. */
+  readonly changer?: { readonly device: string; readonly slots: readonly number[] };
 }
 
 /** Where a repository is and the secret that opens it. */
@@ -66,4 +78,9 @@ export function platformNamed(engine: Engine, name: string): Platform {
     throw new HoldfastError("crm-unknown", { name, known: engine.platforms.map((one) => one.name).join(", ") });
   }
   return found;
+}
+
+export function openDriveOf(engine: Engine, choice: DriveChoice): Drive {
+  if (engine.openDrive === undefined) throw new HoldfastError("internal", { reason: "no drives" });
+  return engine.openDrive(choice);
 }

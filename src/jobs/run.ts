@@ -6,11 +6,13 @@ import type { CopyInput, CopyReport } from "../engine/copy.ts";
 import type { DoctorInput, DoctorReport } from "../engine/doctor.ts";
 import type { Engine, RepositoryAccess } from "../engine/engine.ts";
 import type { FollowInput, FollowReport } from "../engine/follow.ts";
+import type { ExportInput, ExportReport } from "../engine/export.ts";
 import type { ForgetInput, ForgetReport } from "../engine/forget.ts";
 import type { HistoryInput, HistoryReport } from "../engine/history.ts";
 import type { HoldInput, HoldReport } from "../engine/hold.ts";
 import type { KeyReport, KeysInput, KeysReport, NewKeyInput, RemoveKeyInput } from "../engine/keys.ts";
 import type { KeyRing } from "../engine/key-ring.ts";
+import type { ImportInput, ImportReport } from "../engine/import.ts";
 import type { Kit, KitInput } from "../engine/kit.ts";
 import type { PruneInput, PruneReport } from "../engine/prune.ts";
 import type { ReportsAnswer, ReportsInput, SaveReportsInput } from "../engine/reports.ts";
@@ -52,6 +54,8 @@ export interface Door {
   follow(input: Omit<FollowInput, "backup"> & { readonly ownBackup?: BackupInput }, run: Run): Promise<FollowReport>;
   transactions(input: TransactionsInput, run: Run): Promise<TransactionsReport>;
   copy(input: CopyInput, run: Run): Promise<CopyReport>;
+  export(input: ExportInput, run: Run): Promise<ExportReport>;
+  import(input: ImportInput, run: Run): Promise<ImportReport>;
   forget(input: ForgetInput, run: Run): Promise<ForgetReport>;
   hold(input: HoldInput, run: Run): Promise<HoldReport>;
   prune(input: PruneInput, run: Run): Promise<PruneReport>;
@@ -172,6 +176,17 @@ export function openDoor({ loadEngine, keys, lockFolders }: DoorOptions): Door {
       await using _lock = await locked(what, run);
       const { copySnapshots } = await import("../engine/copy.ts");
       return await copySnapshots(await engine(), input, run);
+    },
+    async export(input, run) {
+      // Two sets at once would both stand on the same one.
+      const what = { crm: "export", location: input.repository.location, job: "export", waitMs: input.waitMs };
+      await using _lock = await locked(what, run);
+      const { exportVolumes } = await import("../engine/export.ts");
+      return await exportVolumes(await engine(), input, run);
+    },
+    async import(input, run) {
+      const { importVolumes } = await import("../engine/import.ts");
+      return importVolumes(await engine(), input, run);
     },
     async forget(input, run) {
       const { forget } = await import("../engine/forget.ts");

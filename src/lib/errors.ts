@@ -106,6 +106,21 @@ export const errorCodes = [
   "restore-half-made",
   "kit-mismatch",
   "state-unwritable",
+  // volumes
+  "volume-needed", // a medium has to be put in
+  "volume-other", // another one is in
+  "volume-none",
+  "volume-small", // not even its own catalogue has room
+  "volume-damaged",
+  "volume-unverified", // it does not give back what was written
+  "volume-incomplete", // files of the set are on volumes that were not there
+  "drive-failed",
+  "drive-program", // `mt` or `mtx` is not installed
+  "export-base-missing",
+  "export-unfinished",
+  "export-outdated",
+  "export-nothing",
+  "import-other-repository",
   // all
   "verify-failed",
   "prune-unsafe",

@@ -3,7 +3,7 @@ import type { RepositoryConfig } from "../format/config-file.ts";
 import type { MasterKey } from "../format/crypto.ts";
 import type { Id } from "../format/tree.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
-import type { Storage } from "../storage/storage.ts";
+import type { Storage, StoredFile } from "../storage/storage.ts";
 import { removeSnapshots, retagSnapshot, type SnapshotChange } from "./change-snapshots.ts";
 import type { LockHost } from "./held-lock.ts";
 import { loadIndexedRepository } from "./indexed-repository.ts";
@@ -30,6 +30,7 @@ import type {
   VerifyReport,
 } from "./repository.ts";
 import { loadSnapshots } from "./snapshots.ts";
+import { neededFiles, type NeededFile } from "./stored-files.ts";
 import { removeLocks } from "./unlock.ts";
 import { verifyRepository } from "./verify.ts";
 
@@ -121,6 +122,15 @@ export class OpenedRepository implements Repository {
   protect(options: ProtectOptions): Promise<ProtectResult | undefined> {
     const { storage, masterKey } = this.#parts;
     return protect(storage, masterKey, options);
+  }
+
+  storedFiles(signal: AbortSignal): Promise<readonly NeededFile[]> {
+    const { storage, masterKey } = this.#parts;
+    return neededFiles(storage, masterKey, signal, "without parity");
+  }
+
+  loadStoredFile(file: StoredFile, signal: AbortSignal): Promise<Buffer> {
+    return this.#parts.storage.load(file, undefined, signal);
   }
 
   async lockedUntil(ids: readonly Id[], signal: AbortSignal): Promise<Date | undefined> {

@@ -1,12 +1,11 @@
 import type { MasterKey } from "../format/crypto.ts";
-import { scanIndex } from "../format/index-scan.ts";
 import type { Id } from "../format/tree.ts";
-import { openUnpacked } from "../format/unpacked.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import { leastLockedUntil, lockedUntil, type RetentionLock } from "../lib/keeping.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import { storedPath } from "../storage/layout.ts";
 import type { Storage, StorageRetention, StoredFile } from "../storage/storage.ts";
+import { neededFiles, type NeededFile } from "./stored-files.ts";
 
 export interface ProtectOptions {
   readonly signal: AbortSignal;
@@ -58,7 +57,7 @@ export async function protect(
   const { retention } = storage;
   if (retention === undefined) return undefined;
   const { signal, now, onProgress } = options;
-  const files = await neededFiles(storage, key, signal);
+  const files = await neededFiles(storage, key, signal, "with parity");
   const least = leastLockedUntil(retention.lock, now());
   const until = lockedUntil(retention.lock, now());
   const known = new Map<string, number>();
@@ -101,38 +100,6 @@ export async function protect(
       proofs,
     },
   };
-}
-
-interface NeededFile extends StoredFile {
-  readonly access?: "cold";
-}
-
-async function neededFiles(storage: Storage, key: MasterKey, signal: AbortSignal): Promise<readonly NeededFile[]> {
-  const files: NeededFile[] = [];
-  const kinds = ["config", "key", "snapshot", "index"] as const;
-  for (const kind of storage.traits.parity === "kept" ? [...kinds, "parity" as const] : kinds) {
-    for await (const { name } of storage.list(kind, signal)) files.push({ kind, name });
-  }
-  const named = new Set<Id>();
-  await mapBounded(
-    files.filter(({ kind }) => kind === "index"),
-    storage.traits.connections,
-    async (file) => {
-      const json = openUnpacked(key, await storage.load(file, undefined, signal));
-      scanIndex(json, {
-        pack(id) {
-          named.add(id);
-          return "skip";
-        },
-        blob() {},
-        marked() {},
-      });
-    },
-  );
-  for await (const { name, access } of storage.list("data", signal)) {
-    if (named.has(name)) files.push({ kind: "data", name, ...(access && { access }) });
-  }
-  return files;
 }
 
 /** The new snapshot, and of indexes and of packs another one each time. */

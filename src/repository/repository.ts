@@ -8,6 +8,8 @@ import type { Defect } from "./defects.ts";
 import type { ProtectOptions, ProtectResult } from "./protect.ts";
 import type { PruneOptions, PrunePlan } from "./prune-plan.ts";
 import type { RepairOptions, RepairPlan } from "./repair-plan.ts";
+import type { StoredFile } from "../storage/storage.ts";
+import type { NeededFile } from "./stored-files.ts";
 import type { SealedBlobs } from "./upload-messages.ts";
 
 /**
@@ -50,6 +52,9 @@ export interface Repository extends AsyncDisposable {
   protect(options: ProtectOptions): Promise<ProtectResult | undefined>;
   /** Until when the files of these snapshots cannot be destroyed: the last of them; `undefined`: they can be. */
   lockedUntil(ids: readonly Id[], signal: AbortSignal): Promise<Date | undefined>;
+  /** Its files as they stand in the storage, for who carries them elsewhere. Under a shared lock. */
+  storedFiles(signal: AbortSignal): Promise<readonly NeededFile[]>;
+  loadStoredFile(file: StoredFile, signal: AbortSignal): Promise<Buffer>;
   /** Our own walk of everything. Needs no `index()`, which fails where an index is damaged. */
   verify(options: VerifyOptions): Promise<VerifyReport>;
 }

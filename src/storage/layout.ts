@@ -31,3 +31,10 @@ function storedFolder(file: StoredFile): string {
 export function storedPath(file: StoredFile): string {
   return file.kind === "config" ? "config" : `${storedFolder(file)}/${file.name}`;
 }
+
+/** The file at a path that `storedPath` gave. */
+export function storedFileAt(path: string): StoredFile {
+  const [folder = "", ...rest] = path.split("/");
+  const kind = (Object.keys(kindFolders) as (keyof typeof kindFolders)[]).find((one) => kindFolders[one] === folder);
+  return kind === undefined ? { kind: "config", name: "" } : { kind, name: rest.at(-1) ?? "" };
+}

@@ -28,6 +28,7 @@ export const en = {
     blob: { one: "{n} blob", other: "{n} blobs" },
     pack: { one: "{n} pack", other: "{n} packs" },
     tree: { one: "{n} tree", other: "{n} trees" },
+    volume: { one: "{n} volume", other: "{n} volumes" },
   },
   label: { error: "Error", hint: "Hint", warning: "Warning", colon: ": ", comma: ", ", none: "none" },
 
@@ -403,6 +404,62 @@ export const en = {
     "state-unwritable": {
       text: "The state folder cannot be written[[: {path}]].",
       hint: "Give this user the right to write there, or set HOLDFAST_STATE to another folder.",
+    },
+    "volume-needed": {
+      text: "Volume {volume} is needed and is not there ({drive}).",
+      hint: "Put it in (to write: an empty medium) and run the same command again; an export goes on with --resume.",
+    },
+    "volume-other": {
+      text: "Volume {wanted} is needed, and {volume} is in {drive}.",
+      hint: "Change the medium and run the command again.",
+    },
+    "volume-none": {
+      text: "No volume is there[[ of the set {set}]] ({drive}).",
+      hint: "Give the folder that holds the volumes (files such as NAME-0001.tar), or tape:DEVICE with a tape in it.",
+    },
+    "volume-small": {
+      text: "The medium is too small: not even the catalogue of volume {volume} has room.",
+      hint: "Take larger media, or a larger --volume-size.",
+    },
+    "volume-damaged": {
+      text: "The volume is damaged or not one of Holdfast's[[: {reason}]].",
+      hint: "Clean the drive and try again, or take another copy of the volume. What was imported so far is sound.",
+    },
+    "volume-unverified": {
+      text: "Volume {volume} does not give back what was written to it ({drive}).",
+      hint: "Put in another medium and run `holdfast export --resume`: the volume is written again.",
+    },
+    "volume-incomplete": {
+      text: "The set {set} only adds to {base}, which is not there yet.",
+      hint: "Import the full set first.",
+    },
+    "drive-failed": {
+      text: "The drive {drive} failed[[: {reason}]].",
+      hint: "Check that the device is there, readable and writable for this user, and that a medium is in.",
+    },
+    "drive-program": {
+      text: "A tape needs the program {program}, which is not installed.",
+      hint: "Install it: `apt-get install {package}`.",
+    },
+    "export-base-missing": {
+      text: "There is no set that a {kind} one could stand on[[: {set} is not known here]].",
+      hint: "Make a full one with `holdfast export full`, or name the folder of the earlier volumes with --base.",
+    },
+    "export-unfinished": {
+      text: "The set {set} was begun and is not complete.",
+      hint: "Go on with --resume, or give it up with --discard.",
+    },
+    "export-outdated": {
+      text: "A file of the set is no longer in the repository, which was pruned meanwhile[[: {path}]].",
+      hint: "Begin a new set: `holdfast export --discard`.",
+    },
+    "export-nothing": {
+      text: "There is nothing to export[[: {base} has every recovery point]].",
+      hint: "Make a backup first. --resume is for a set that was cut off.",
+    },
+    "import-other-repository": {
+      text: "Another repository is at {location}.",
+      hint: "Choose an empty place with --into, or the repository that the volumes come from.",
     },
     "verify-failed": {
       text: "[[The repository has {defects:defect}.]][[What was to be stored does not read back ({reason}): memory or disk may be faulty.]]",
@@ -994,6 +1051,32 @@ export const en = {
       },
       arguments: { points: "latest, snapshots' ids or @moments (default: everything that is not there yet)" },
     },
+    export: {
+      summary: "write the repository to tapes or archive volumes",
+      options: {
+        to: "a folder, where each volume is a file, or tape:DEVICE such as tape:/dev/nst0",
+        name: "what the set of volumes is called (default: by its day and kind)",
+        volumeSize: "where a volume in a folder ends, such as 4.7GB (default: when the disk is full)",
+        resume: "go on with a set that was cut off, at the volume",
+        discard: "give up a set that was cut off",
+        base: "where earlier volumes are, if this machine does not remember them",
+        changer: "device of the tape changer, such as /dev/sg3",
+        slots: "slots of the changer that may be used, such as 1-8",
+        wait: "wait for another export or somebody's lock to end (default: without limit)",
+      },
+      arguments: { kind: "full, differential or incremental (default: incremental, and full the first time)" },
+    },
+    import: {
+      summary: "bring volumes back into a repository, or single files of it",
+      options: {
+        set: "only these sets of volumes",
+        only: "only these files of the repository, such as data/3f/3f…; reads only the volumes that have them",
+        into: "where the repository is, or is to be (default: the configured one)",
+        changer: "device of the tape changer, such as /dev/sg3",
+        slots: "slots of the changer that may be used, such as 1-8",
+      },
+      arguments: { place: "a folder with volumes, or tape:DEVICE" },
+    },
     verify: {
       summary: "walk through the whole repository and name every defect",
       options: {
@@ -1272,6 +1355,19 @@ export const en = {
     released: "Recovery point {id} of {crm}, {time:time}, is not held.",
     newId: "Its id is {id} now.",
   },
+  volumes: {
+    ask: "Put in a medium for volume {volume} and press Enter (q: stop here; --resume goes on later): ",
+    exported:
+      "Exported as {set}, {kind}[[, on top of {base}]]: {snapshots:snapshot} on {volumes:volume}, {files:file}, {bytes:bytes}, written and read back in {ms:duration}.",
+    imported:
+      "Imported {sets} into {into}: {files:file}, {bytes:bytes} from {volumes:volume} in {ms:duration}; {present} were there already.",
+    label:
+      "Holdfast volume {number} of the set {set}\n\nKind: {kind}[[, on top of {base}]]\nWritten: {created:time} by {program} on {hostname}\nRepository: {location}\n            {repository}\n",
+    labelSnapshots: "Recovery points that this set adds:",
+    labelHelp:
+      "To get them back: holdfast import FOLDER --into REPOSITORY\nWithout Holdfast: unpack the full set's volumes with tar into an empty folder (several: tar -xM -f FIRST -f SECOND …),\nthen the later sets over it. The folder is a restic repository: restic -r FOLDER snapshots. Its password is not here.",
+  },
+
   lock: {
     holds:
       "Locked ({mode}) until {until:time} at least: {files:file}, {extended} of them extended now. Tried by deleting {tried}: refused.",

@@ -19,6 +19,7 @@ export const zhCn: Words = {
     blob: { one: "{n} 个数据块", other: "{n} 个数据块" },
     pack: { one: "{n} 个包文件", other: "{n} 个包文件" },
     tree: { one: "{n} 个目录树", other: "{n} 个目录树" },
+    volume: { one: "{n} 卷", other: "{n} 卷" },
   },
   label: { error: "错误", hint: "提示", warning: "警告", colon: "：", comma: "，", none: "无" },
 
@@ -394,6 +395,62 @@ export const zhCn: Words = {
     "state-unwritable": {
       text: "无法写入状态文件夹[[：{path}]]。",
       hint: "请授予当前用户写权限，或把 HOLDFAST_STATE 设为另一个文件夹。",
+    },
+    "volume-needed": {
+      text: "需要卷 {volume}，但它不在（{drive}）。",
+      hint: "请放入该卷（写入时：空介质）后重新运行同一命令；导出用 --resume 继续。",
+    },
+    "volume-other": {
+      text: "需要卷 {wanted}，而 {drive} 中是 {volume}。",
+      hint: "请更换介质后重新运行命令。",
+    },
+    "volume-none": {
+      text: "没有找到[[集 {set} 的]]卷（{drive}）。",
+      hint: "请给出存放卷的文件夹（如 名称-0001.tar 的文件），或 tape:设备 并放入磁带。",
+    },
+    "volume-small": {
+      text: "介质太小：连卷 {volume} 的目录也放不下。",
+      hint: "请使用更大的介质，或更大的 --volume-size。",
+    },
+    "volume-damaged": {
+      text: "卷已损坏，或不是 Holdfast 的卷[[：{reason}]]。",
+      hint: "请清洁驱动器后再试，或换用该卷的另一份副本。已导入的内容是完好的。",
+    },
+    "volume-unverified": {
+      text: "卷 {volume} 读回的内容与写入的不同（{drive}）。",
+      hint: "请放入另一介质并运行 `holdfast export --resume`：该卷会重新写入。",
+    },
+    "volume-incomplete": {
+      text: "集 {set} 只是对 {base} 的补充，而后者尚不存在。",
+      hint: "请先导入全量集。",
+    },
+    "drive-failed": {
+      text: "驱动器 {drive} 出错[[：{reason}]]。",
+      hint: "请检查设备是否存在、该用户能否读写，以及是否放入了介质。",
+    },
+    "drive-program": {
+      text: "磁带需要程序 {program}，但尚未安装。",
+      hint: "请安装：`apt-get install {package}`。",
+    },
+    "export-base-missing": {
+      text: "没有可作为{kind}集基础的集[[：本机不知道 {set}]]。",
+      hint: "请用 `holdfast export full` 制作全量集，或用 --base 指出早先各卷所在的文件夹。",
+    },
+    "export-unfinished": {
+      text: "集 {set} 已开始但尚未完成。",
+      hint: "用 --resume 继续，或用 --discard 放弃。",
+    },
+    "export-outdated": {
+      text: "集中的一个文件已不在仓库里，仓库在此期间被清理过[[：{path}]]。",
+      hint: "请开始新的集：`holdfast export --discard`。",
+    },
+    "export-nothing": {
+      text: "没有可导出的内容[[：{base} 已有全部恢复点]]。",
+      hint: "请先做一次备份。--resume 用于中断的集。",
+    },
+    "import-other-repository": {
+      text: "{location} 处是另一个仓库。",
+      hint: "请用 --into 选择空位置，或这些卷所属的仓库。",
     },
     "verify-failed": {
       text: "[[仓库中有 {defects:defect}。]][[将要存入的数据读回后不一致（{reason}）：内存或磁盘可能有故障。]]",
@@ -967,6 +1024,32 @@ export const zhCn: Words = {
       },
       arguments: { points: "latest、快照编号或 @时刻（默认：那里还没有的全部恢复点）" },
     },
+    export: {
+      summary: "将仓库写入磁带或归档卷",
+      options: {
+        to: "文件夹（每卷一个文件），或 tape:设备，如 tape:/dev/nst0",
+        name: "卷集的名称（默认：按日期和种类）",
+        volumeSize: "文件夹中每卷的大小，如 4.7GB（默认：到磁盘写满）",
+        resume: "从中断的那一卷继续",
+        discard: "放弃中断的集",
+        base: "早先各卷所在处，若本机已不记得",
+        changer: "磁带换带机的设备，如 /dev/sg3",
+        slots: "可用的槽位，如 1-8",
+        wait: "等待另一次导出或他人的锁结束（默认：不限时）",
+      },
+      arguments: { kind: "full、differential 或 incremental（默认：incremental，首次为 full）" },
+    },
+    import: {
+      summary: "将卷（或其中的单个文件）带回仓库",
+      options: {
+        set: "只导入这些集",
+        only: "只导入仓库的这些文件，如 data/3f/3f…；只读取含有它们的卷",
+        into: "仓库所在处或将要存放处（默认：配置中的仓库）",
+        changer: "磁带换带机的设备，如 /dev/sg3",
+        slots: "可用的槽位，如 1-8",
+      },
+      arguments: { place: "存放卷的文件夹，或 tape:设备" },
+    },
     verify: {
       summary: "检查整个仓库，指出每一处缺陷",
       options: {
@@ -1234,6 +1317,19 @@ export const zhCn: Words = {
     released: "{crm} 的恢复点 {id}（{time:time}）没有被保留。",
     newId: "它现在的 ID 是 {id}。",
   },
+  volumes: {
+    ask: "请放入卷 {volume} 的介质后按回车（q：到此为止，之后用 --resume 继续）：",
+    exported:
+      "已导出为 {set}，{kind}[[，基于 {base}]]：{snapshots:snapshot}，共 {volumes:volume}，{files:file}，{bytes:bytes}，写入并读回用时 {ms:duration}。",
+    imported:
+      "已将 {sets} 导入 {into}：自 {volumes:volume} 读入 {files:file}，{bytes:bytes}，用时 {ms:duration}；另有 {present} 个已存在。",
+    label:
+      "Holdfast 卷 {number}，集 {set}\n\n种类：{kind}[[，基于 {base}]]\n写入：{created:time}，{program}，{hostname}\n仓库：{location}\n      {repository}\n",
+    labelSnapshots: "本集新增的恢复点：",
+    labelHelp:
+      "取回：holdfast import 文件夹 --into 仓库\n没有 Holdfast 时：用 tar 将全量集的各卷解包到空文件夹（多卷：tar -xM -f 第一卷 -f 第二卷 …），\n再依次解包之后的集。该文件夹即为 restic 仓库：restic -r 文件夹 snapshots。密码不在此处。",
+  },
+
   lock: {
     holds: "已锁定（{mode}），至少到 {until:time}：{files:file}，本次延长 {extended} 个。试删 {tried} 个：均被拒绝。",
     modes: { compliance: "合规模式", governance: "治理模式" },

@@ -1,0 +1,213 @@
+import assert from "node:assert/strict";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { localStorage } from "../../src/storage/local.ts";
+import { cliCrm, configText, type CliCrm, password } from "../cli/cli-crm.ts";
+import { assertSameTrees } from "../support/compare-trees.ts";
+import { resticOn } from "../support/restic.ts";
+import { commandOutput } from "../support/run-command.ts";
+import { seededRandom } from "../support/seeded-random.ts";
+
+/** Volumes in folders and on tapes through the command line, with Debian's tar and restic as the judges. */
+function crmWithFiles(): CliCrm & { readonly ok: (...args: string[]) => Promise<Readonly<Record<string, unknown>>> } {
+  const crm = cliCrm();
+  const random = seededRandom(7);
+  for (let file = 0; file < 5; file++) {
+    const bytes = Buffer.alloc(300_000);
+    for (let at = 0; at < bytes.length; at += 4) bytes.writeUInt32LE(random.below(2 ** 32), at);
+    writeFileSync(join(crm.folder, `attachments/scan-${file}.bin`), bytes);
+  }
+  const ok = async (...args: string[]) => {
+    const { code, records, stderr } = await crm.json(args);
+    assert.equal(code, 0, `${args.join(" ")}: ${stderr}`);
+    return records.at(-1) ?? {};
+  };
+  return { ...crm, ok };
+}
+
+async function snapshotsOf(folder: string): Promise<readonly string[]> {
+  return (await resticOn(folder, password).snapshots()).map(({ id }) => id).toSorted();
+}
+
+function unpack(folder: string, volumes: string, set: string): Promise<string> {
+  const files = readdirSync(volumes)
+    .filter((name) => name.startsWith(`${set}-0`))
+    .toSorted();
+  const many = files.length > 1 ? ["-M"] : [];
+  mkdirSync(folder, { recursive: true });
+  return commandOutput("tar", ["-x", ...many, ...files.flatMap((name) => ["-f", join(volumes, name)])], {
+    cwd: folder,
+  });
+}
+
+test("sets of volumes unpack by tar alone to a repository, and each further one adds its own snapshots", async () => {
+  using crm = crmWithFiles();
+  await crm.ok("init", "--yes");
+  const first = (await crm.ok("backup"))["snapshot"];
+  const volumes = join(crm.folder, "../volumes");
+  const full = await crm.ok("export", "--to", volumes, "--volume-size", "1MB", "--name", "acme-full");
+  assert.ok(Number(full["volumes"]) >= 2, "a file that goes on on the next volume");
+  assert.deepEqual(full["snapshots"], [first]);
+  writeFileSync(join(crm.folder, "attachments/late.txt"), "late\n");
+  const second = (await crm.ok("backup"))["snapshot"];
+  const incremental = await crm.ok("export", "--to", volumes, "--name", "acme-inc");
+  assert.deepEqual([incremental["kind"], incremental["base"]], ["incremental", "acme-full"]);
+  assert.deepEqual(incremental["snapshots"], [second]);
+  writeFileSync(join(crm.folder, "attachments/later.txt"), "later\n");
+  const third = (await crm.ok("backup"))["snapshot"];
+  const differential = await crm.ok("export", "differential", "--to", volumes, "--name", "acme-diff");
+  assert.equal(differential["base"], "acme-full");
+  assert.deepEqual(differential["snapshots"], [second, third]);
+  assert.ok(Number(differential["bytes"]) < Number(full["bytes"]) / 10);
+  const nothing = await crm.run(["export", "--to", volumes]);
+  assert.equal(nothing.code, 4, nothing.stderr);
+
+  const label = await commandOutput("tar", [
+    "-xOf",
+    join(volumes, "acme-full-0001.tar"),
+    "volumes/acme-full-0001/LABEL.txt",
+  ]).catch(
+    // The first of several volumes ends within a file, which tar tells.
+    (error: unknown) => String(error),
+  );
+  assert.match(label, /Holdfast volume 1 of the set acme-full/);
+
+  const place = join(crm.folder, "../unpacked");
+  await unpack(place, volumes, "acme-full");
+  await resticOn(place, password).check();
+  assert.deepEqual(await snapshotsOf(place), [first]);
+  await unpack(place, volumes, "acme-diff");
+  await resticOn(place, password).check();
+  assert.deepEqual(await snapshotsOf(place), [first, second, third].map(String).toSorted());
+  const other = join(crm.folder, "../other");
+  await unpack(other, volumes, "acme-full");
+  await unpack(other, volumes, "acme-inc");
+  await resticOn(other, password).check();
+  assert.deepEqual(await snapshotsOf(other), [first, second].map(String).toSorted());
+
+  // Imported, into an empty place and again; what is there already is not written twice.
+  const into = join(crm.folder, "../imported");
+  const imported = await crm.ok("import", volumes, "--into", into);
+  assert.deepEqual(imported["sets"], ["acme-full", "acme-inc", "acme-diff"]);
+  await resticOn(into, password).check();
+  assert.deepEqual(await snapshotsOf(into), [first, second, third].map(String).toSorted());
+  assert.equal((await crm.ok("import", volumes, "--into", into, "--set", "acme-inc"))["files"], 0);
+
+  // A pack that got lost comes back from the one volume that has it.
+  const { signal } = new AbortController();
+  const packs = await Array.fromAsync(localStorage(into).list("data", signal));
+  const largest = packs.toSorted((a, b) => b.size - a.size)[0]?.name ?? "";
+  const path = `data/${largest.slice(0, 2)}/${largest}`;
+  const before = readFileSync(join(into, path));
+  chmodSync(join(into, path), 0o600);
+  writeFileSync(join(into, path), Buffer.alloc(before.length));
+  const one = await crm.ok("import", volumes, "--into", into, "--only", path);
+  assert.equal(one["files"], 1);
+  assert.deepEqual(readFileSync(join(into, path)), before);
+
+  // One file of the CRM, from the volumes as they lie there.
+  const target = join(crm.folder, "../restored");
+  const from = ["--repository", `volumes:${volumes}`, "--password-file", "password.txt"];
+  const plan = await crm.ok("restore", "plan", "latest", "/files/attachments", "--target", target, ...from);
+  await crm.ok("restore", "apply", String(plan["id"]), "--password-file", "password.txt");
+  assertSameTrees(join(target, "attachments"), join(crm.folder, "attachments"), ["root"]);
+
+  // Another machine, which remembers nothing, learns from the volumes what they hold.
+  rmSync(join(crm.folder, "../home/state/exports"), { recursive: true });
+  writeFileSync(join(crm.folder, "attachments/last.txt"), "last\n");
+  const fourth = (await crm.ok("backup"))["snapshot"];
+  const lost = await crm.run(["export", "incremental", "--to", volumes]);
+  assert.equal(lost.code, 2, lost.stderr);
+  const learnt = await crm.ok("export", "incremental", "--to", volumes, "--base", volumes);
+  assert.deepEqual(learnt["snapshots"], [fourth]);
+});
+
+test("what is wrong is said in one line, and nothing is written over", async () => {
+  using crm = crmWithFiles();
+  await crm.ok("init", "--yes");
+  await crm.ok("backup");
+  const volumes = join(crm.folder, "../volumes");
+  const small = await crm.run(["export", "--to", volumes, "--volume-size", "64kB"]);
+  assert.match(small.stderr, /too small/);
+  const again = await crm.run(["export", "--to", volumes]);
+  assert.equal(again.code, 2);
+  assert.match(again.stderr, /was begun and is not complete/);
+  assert.match((await crm.run(["import", volumes, "--into", "../x"])).stderr, /-0002 is needed/);
+  assert.equal((await crm.run(["import", crm.folder, "--into", "../x"])).code, 4);
+  await crm.ok("export", "full", "--discard", "--to", volumes, "--name", "set");
+  const file = join(volumes, "set-0001.tar");
+  const bytes = readFileSync(file);
+  bytes[700_000] = (bytes[700_000] ?? 0) ^ 1;
+  writeFileSync(file, bytes);
+  const damaged = await crm.run(["import", volumes, "--into", "../x", "--set", "set"]);
+  assert.equal(damaged.code, 1);
+  assert.match(damaged.stderr, /damaged/);
+  assert.deepEqual(
+    await Array.fromAsync(localStorage(join(crm.folder, "../x")).list("snapshot", AbortSignal.timeout(5000))),
+    [],
+  );
+  // A repository that is another one.
+  writeFileSync(crm.config, configText.replace("./backups", "./others"));
+  await crm.ok("init", "--yes");
+  const other = await crm.run(["import", volumes, "--set", "set"]);
+  assert.equal(other.code, 2, other.stderr);
+  assert.match(other.stderr, /Another repository/);
+  for (const args of [
+    ["export"],
+    ["export", "--to", "x", "--volume-size", "much"],
+    ["export", "--to", "x", "--changer", "/dev/sg3", "--slots", "1-2"],
+    ["export", "--to", "tape:/dev/nst0", "--changer", "/dev/sg3", "--slots", "8-1"],
+    ["export", "full", "--to", "x", "--resume"],
+  ]) {
+    assert.equal((await crm.run(args)).code, 2, args.join(" "));
+  }
+});
+
+/** `mt` and `mtx` as scripts over plain files: what is asked of them is what a drive would be asked. */
+test("a tape drive with a changer is moved by mt and mtx", async () => {
+  using crm = crmWithFiles();
+  await crm.ok("init", "--yes");
+  await crm.ok("backup");
+  const place = join(crm.folder, "..");
+  const [tape, log, bin] = [join(place, "tape"), join(place, "log"), join(place, "bin")];
+  mkdirSync(bin);
+  writeFileSync(tape, "");
+  for (const slot of [1, 2, 3]) writeFileSync(join(place, `slot-${slot}`), "");
+  const script = (name: string, body: string) =>
+    writeFileSync(join(bin, name), `#!/bin/sh\necho "${name} $*" >> ${log}\n${body}\n`, { mode: 0o755 });
+  script("mt", "");
+  script(
+    "mtx",
+    `case "$3" in load) cp "${place}/slot-$4" "${tape}";; unload) cp "${tape}" "${place}/slot-$4"; : > "${tape}";; esac`,
+  );
+  const environment = { PATH: `${bin}:${process.env["PATH"] ?? ""}` };
+  const changer = ["--changer", "/dev/sg9", "--slots", "1-3"];
+  const run = async (...args: string[]) => {
+    const { code, stderr } = await crm.run(args, { environment });
+    return { code, stderr };
+  };
+  const done = { code: 0, stderr: "" };
+  assert.deepEqual(await run("export", "full", "--to", `tape:${tape}`, "--name", "acme", ...changer), done);
+  writeFileSync(join(crm.folder, "attachments/late.txt"), "late\n");
+  await crm.ok("backup");
+  // By hand: the tape that is in is not written over.
+  const refused = await run("export", "--to", `tape:${tape}`, "--name", "acme-inc");
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /Volume acme-inc-0001 is needed/);
+  // The tape goes back into its slot; the changer finds an empty one.
+  await commandOutput(join(bin, "mtx"), ["-f", "x", "unload", "1", "0"]);
+  assert.deepEqual(await run("export", "--resume", "--to", `tape:${tape}`, ...changer), done);
+  await commandOutput(join(bin, "mtx"), ["-f", "x", "unload", "2", "0"]);
+  const into = join(place, "imported");
+  assert.deepEqual(await run("import", `tape:${tape}`, "--into", into, ...changer), done);
+  await resticOn(into, password).check();
+  assert.equal((await snapshotsOf(into)).length, 2);
+  const asked = readFileSync(log, "utf8");
+  assert.match(asked, new RegExp(`mt -f ${tape} rewind`));
+  assert.match(asked, new RegExp(`mt -f ${tape} weof 1`));
+  assert.match(asked, /mtx -f \/dev\/sg9 load 2 0/);
+  // Without these programs the message names the package.
+  const none = await crm.run(["import", `tape:${tape}`, "--into", into], { environment: { PATH: "/nowhere" } });
+  assert.match(none.stderr, /apt-get install mt-st/);
+});
