@@ -4,9 +4,27 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { byteName, nameFromText } from "../lib/byte-name.ts";
 import { isHoldfastError } from "../lib/errors.ts";
-import { inspectTree, parseTree, treeBytes } from "./tree-json.ts";
+import { treeBytes } from "./tree-encoder.ts";
+import { inspectNodes, parseTree } from "./tree-json.ts";
+import type { TreeProblem } from "./tree-node-fields.ts";
 import { formatTime } from "./time.ts";
 import type { Tree, TreeNode } from "./tree.ts";
+
+function inspectTree(bytes: Buffer): {
+  readonly nodes: readonly TreeNode[];
+  readonly problems: readonly TreeProblem[];
+} {
+  const problems: TreeProblem[] = [];
+  // Pieces of a length that falls anywhere, in memory that is used again.
+  const memory = Buffer.alloc(4099);
+  const pieces = function* () {
+    for (let at = 0; at < bytes.length; at += memory.length) yield memory.subarray(0, bytes.copy(memory, 0, at));
+  };
+  const nodes = [
+    ...inspectNodes(bytes.length > 4 << 20 ? pieces() : [bytes], bytes.length, (one) => problems.push(one)),
+  ];
+  return { nodes, problems };
+}
 
 const time = "2026-11-22T08:00:00.5Z";
 const base = { mode: 420, mtime: time, atime: time, ctime: time, uid: 0, gid: 0 };
@@ -130,15 +148,19 @@ test("a huge folder is read in pieces: the same nodes, and the same problems", (
     copy.write(text, at);
     return inspectTree(copy);
   };
-  const unreadable = { tree: { nodes: [] }, problems: [{ code: "tree-unreadable", node: "", field: "" }] };
-  assert.deepEqual(inspectTree(bytes.subarray(0, -10)), unreadable);
-  assert.deepEqual(changed(middle, ";"), unreadable);
-  assert.deepEqual(changed(middle + 1, ";"), unreadable);
-  assert.deepEqual(changed(2, "x"), unreadable, "no list of nodes");
-  assert.deepEqual(inspectTree(Buffer.from(`{"nodes":null,"x":"${" ".repeat(5 << 20)}"}`)), unreadable);
+  assert.deepEqual(inspectTree(bytes), { nodes, problems: [] });
+  const unreadable = [{ code: "tree-unreadable", node: "", field: "" }];
+  assert.deepEqual(inspectTree(bytes.subarray(0, -10)).problems, unreadable);
+  assert.deepEqual(changed(middle, ";").problems, unreadable);
+  assert.deepEqual(changed(middle + 1, ";").problems, unreadable);
+  assert.deepEqual(changed(2, "x").problems, unreadable, "no list of nodes");
+  for (const text of [`{"nodes":null,"x":"@"}`, `{"nodes":[,"@"]}`, `{"nodes":[]} x@`, `{"nodes":[]}]@`]) {
+    const bent = Buffer.from(text.replace("@", " ".repeat(5 << 20)));
+    assert.deepEqual(inspectTree(bent).problems, unreadable, text);
+  }
   const at = bytes.indexOf('"type":"file"', middle);
-  const { tree, problems } = changed(at, '"type":"fool"');
-  assert.equal(tree.nodes.length, nodes.length - 1);
+  const { nodes: left, problems } = changed(at, '"type":"fool"');
+  assert.equal(left.length, nodes.length - 1);
   assert.deepEqual(
     problems.map(({ code, field }) => [code, field]),
     [["node-invalid", "type"]],

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { byteName } from "../lib/byte-name.ts";
 import { isHoldfastError } from "../lib/errors.ts";
-import { treeBytes } from "./tree-json.ts";
+import { treeBytes } from "./tree-encoder.ts";
 import { scanTree } from "./tree-scan.ts";
 import type { Id, TreeNode } from "./tree.ts";
 

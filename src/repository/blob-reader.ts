@@ -1,12 +1,13 @@
-import { hash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { sealOverhead, UnsealRun, type MasterKey } from "../format/crypto.ts";
-import { parseTree } from "../format/tree-json.ts";
+import { largeTree, parseTree } from "../format/tree-json.ts";
 import type { BlobType, Id, Tree } from "../format/tree.ts";
-import { ZstdDecoder } from "../format/zstd-context.ts";
+import { decompressPieces, ZstdDecoder } from "../format/zstd-context.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import { freeMemory } from "../lib/free-memory.ts";
 import type { ByteRange, Storage } from "../storage/storage.ts";
 import type { BlobIndex, BlobLocation } from "./blob-index.ts";
+import { OpenedTree } from "./opened-tree.ts";
 import type { PackTable } from "./pack-table.ts";
 import type { BlobReader } from "./repository.ts";
 
@@ -52,8 +53,30 @@ export class StoredBlobReader implements BlobReader {
     return entry < 0 ? undefined : this.#index.size(entry);
   }
 
+  load(type: BlobType, id: Id, signal: AbortSignal): Promise<Buffer> {
+    return this.#whole(type, id, signal, (sealed, location) => this.#open(sealed, location, id));
+  }
+
+  async loadTree(id: Id, signal: AbortSignal): Promise<Tree> {
+    return parseTree(await this.load("tree", id, signal));
+  }
+
+  openTree(id: Id, signal: AbortSignal): Promise<OpenedTree> {
+    return this.#whole("tree", id, signal, (sealed, location) => {
+      const { uncompressedLength: length } = location;
+      if (length > largeTree) return this.#openLarge(this.#opener.unseal(sealed), length, id);
+      const bytes = this.#open(sealed, location, id);
+      return new OpenedTree(bytes.length, () => [bytes]);
+    });
+  }
+
   /** Where a blob stands in several packs, each is tried until one is whole. */
-  async load(type: BlobType, id: Id, signal: AbortSignal): Promise<Buffer> {
+  async #whole<T>(
+    type: BlobType,
+    id: Id,
+    signal: AbortSignal,
+    open: (sealed: Buffer, location: BlobLocation) => T,
+  ): Promise<T> {
     let failure: unknown;
     for (const entry of this.#index.findAll(type, id)) {
       const location = this.#index.location(entry);
@@ -62,7 +85,7 @@ export class StoredBlobReader implements BlobReader {
       // What was kept by a cache, or came over a bad line, may be wrong though the pack is right.
       for (const read of [() => this.#sealed(location, signal), () => this.#read(pack, { offset, length }, signal)]) {
         try {
-          return this.#open(await read(), location, id);
+          return open(await read(), location);
         } catch (error) {
           signal.throwIfAborted();
           if (!isHoldfastError(error)) throw error;
@@ -73,8 +96,12 @@ export class StoredBlobReader implements BlobReader {
     throw failure ?? new HoldfastError("repository-damaged", { reason: "blob missing", type, blob: id });
   }
 
-  async loadTree(id: Id, signal: AbortSignal): Promise<Tree> {
-    return parseTree(await this.load("tree", id, signal));
+  /** Hashed a piece at a time, before anything of it is believed; kept as it is compressed. */
+  #openLarge(frame: Buffer, length: number, id: Id): OpenedTree {
+    const sum = createHash("sha256");
+    for (const piece of decompressPieces(frame, length)) sum.update(piece);
+    if (sum.digest("hex") !== id) throw new HoldfastError("repository-damaged", { reason: "blob hash", blob: id });
+    return new OpenedTree(length, () => decompressPieces(frame, length));
   }
 
   #open(sealed: Buffer, location: BlobLocation, id: Id): Buffer {

@@ -1,4 +1,4 @@
-import { treeProblemCodes } from "../format/tree-json.ts";
+import { treeProblemCodes } from "../format/tree-node-fields.ts";
 import type { Id } from "../format/tree.ts";
 
 /** Everything `verify` can find wrong; keys of `words` under `defect`. */

@@ -111,7 +111,8 @@ export class HeldLock implements Lock {
     if (this.#renewal !== undefined) await this.#unlessLost(this.#renewal);
     this.#lost.signal.throwIfAborted();
     for (const name of this.#files) {
-      if ((await this.#parts.storage.stat({ kind: "lock", name }, signal)) !== undefined) return;
+      const stat = this.#parts.storage.stat({ kind: "lock", name }, signal);
+      if ((await this.#unlessLost(stat)) !== undefined) return;
     }
     this.#lose(new HoldfastError("lock-lost", { reason: "removed" }));
     this.#lost.signal.throwIfAborted();
@@ -204,8 +205,8 @@ export class HeldLock implements Lock {
   }
 
   /** Waits, but not for a storage that hangs when the lock is lost meanwhile. */
-  async #unlessLost(work: Promise<void>): Promise<void> {
-    await unless(this.#lost.signal, work);
+  #unlessLost<T>(work: Promise<T>): Promise<T> {
+    return unless(this.#lost.signal, work);
   }
 
   async #write(signal: AbortSignal): Promise<void> {

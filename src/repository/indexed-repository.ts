@@ -57,6 +57,7 @@ export async function loadIndexedRepository(
     size: (type, id) => reader.size(type, id),
     load: (type, id, loadSignal) => reader.load(type, id, loadSignal),
     loadTree: (id, loadSignal) => reader.loadTree(id, loadSignal),
+    openTree: (id, loadSignal) => reader.openTree(id, loadSignal),
 
     async upload(options) {
       const upload = new RepositoryUpload(

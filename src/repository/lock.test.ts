@@ -239,13 +239,15 @@ describe("holding locks on a bad day", () => {
     const inner = memoryStorage();
     const away = { is: false };
     let clock = Date.now();
-    const parts = partsOf(hanging(inner, away), { renewalMs: 10 });
+    // Long enough for a renewal on a busy machine: one that is not through by then is not tried again by this clock.
+    const renewalMs = 500;
+    const parts = partsOf(hanging(inner, away), { renewalMs });
     await using lock = await acquireLock(parts, "shared", { signal, now: () => new Date(clock), waitMs: 0 });
     await lock.check(signal);
     const [before] = await namesIn(inner);
     away.is = true;
     clock += 6 * 60_000;
-    await delay(40);
+    await delay(renewalMs + 100);
     away.is = false;
     clock += 60_000;
     await until(async () => !(await namesIn(inner)).includes(before ?? ""));

@@ -1,9 +1,9 @@
-import { hash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { compressBound } from "../format/compress.ts";
 import { alignedLength, Fingerprint, sealOverhead, SealRun, UnsealRun, type MasterKey } from "../format/crypto.ts";
 import { headerLengthField, maxHeaderBytes, PackHeader } from "../format/pack.ts";
 import type { BlobType, Id } from "../format/tree.ts";
-import { ZstdDecoder, ZstdEncoder } from "../format/zstd-context.ts";
+import { decompressPieces, ZstdDecoder, ZstdEncoder } from "../format/zstd-context.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { BlobIndex } from "./blob-index.ts";
 import type { PackStream } from "./repository.ts";
@@ -23,7 +23,7 @@ const stagePieces = 64;
  * zstd's level for blobs. On database dumps and short texts 1 makes smaller blobs than 3 does, on program text and JSON
  * 2 to 4 % larger ones, still below restic's; it takes three quarters of the time.
  */
-const dataLevel = 1;
+export const blobLevel = 1;
 
 /**
  * Shared memory, though only one thread at a time uses it: each time that 25 MB of a thread's own memory arrive in
@@ -69,7 +69,7 @@ export interface PackedResult {
  */
 export class Packer {
   readonly #options: PackerOptions;
-  readonly #encoder = new ZstdEncoder(dataLevel);
+  readonly #encoder = new ZstdEncoder(blobLevel);
   readonly #decoder = new ZstdDecoder();
   readonly #opener: UnsealRun;
   readonly #fingerprint = new Fingerprint();
@@ -123,9 +123,7 @@ export class Packer {
    * what its id says; here it is only moved, and compared byte by byte with what it was.
    */
   move(type: BlobType, id: Uint8Array, sealed: Uint8Array, uncompressedLength: number): void {
-    const pack = this.#packFor(type, "bulk", sealed.length);
-    this.#sealStaged(pack);
-    const target = this.#open.get(pack.key) === pack ? pack : this.#packFor(type, "bulk", sealed.length);
+    const target = this.#unstaged(this.#packFor(type, "bulk", sealed.length), sealed.length);
     target.bytes.set(sealed, target.length);
     if (!target.bytes.subarray(target.length, target.length + sealed.length).equals(sealed)) {
       throw differs(Buffer.from(id));
@@ -133,6 +131,21 @@ export class Packer {
     target.header.add(type, sealed.length, uncompressedLength, id);
     target.length += sealed.length;
     this.#closeIfFull(target);
+  }
+
+  /** Stores a tree that the caller has claimed, hashed and compressed: too large to be held as it is. */
+  addFrame(id: Buffer, frame: Uint8Array, plainLength: number): PackedResult {
+    const target = this.#unstaged(this.#packFor("tree", "hot", frame.length), frame.length);
+    const length = frame.length + sealOverhead;
+    target.seal.sealInto(target.bytes, target.length, frame);
+    const sum = createHash("sha256");
+    const opened = this.#opener.unseal(target.bytes.subarray(target.length, target.length + length));
+    for (const piece of decompressPieces(opened, plainLength)) sum.update(piece);
+    if (!sum.digest().equals(id)) throw differs(id);
+    target.header.add("tree", length, plainLength, id);
+    target.length += length;
+    this.#closeIfFull(target);
+    return { id, size: plainLength, added: true, storedBytes: length };
   }
 
   /** Closes all open packs. */
@@ -175,6 +188,12 @@ export class Packer {
     return length + sealOverhead;
   }
 
+  /** The pack with nothing staged any more, or the next one of its kind when that has filled it. */
+  #unstaged(pack: OpenPack, length: number): OpenPack {
+    this.#sealStaged(pack);
+    return this.#open.get(pack.key) === pack ? pack : this.#packFor(pack.type, keyStream(pack.key), length);
+  }
+
   #sealStaged(pack: OpenPack): void {
     if (pack.stagedLengths.length === 0) return;
     const staged = pack.staged.subarray(0, pack.stagedLength);
@@ -199,9 +218,7 @@ export class Packer {
   }
 
   #append(pack: OpenPack, id: Buffer, bytes: Uint8Array, fingerprint: Buffer): number {
-    this.#sealStaged(pack);
-    const target =
-      this.#open.get(pack.key) === pack ? pack : this.#packFor(pack.type, keyStream(pack.key), bytes.length);
+    const target = this.#unstaged(pack, bytes.length);
     let body = bytes;
     if (target.type === "tree" || this.#seemsCompressible(bytes)) {
       const frame = this.#compressed(bytes);

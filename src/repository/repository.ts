@@ -1,10 +1,11 @@
-import type { BlobType, Id, Tree } from "../format/tree.ts";
+import type { BlobType, Id, Tree, TreeNode } from "../format/tree.ts";
 import type { IndexedPack } from "../format/index-file.ts";
 import type { Snapshot } from "../format/snapshot.ts";
 import type { ByteName } from "../lib/byte-name.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { NativeAttribute } from "../lib/posix.ts";
 import type { Defect } from "./defects.ts";
+import type { OpenedTree } from "./opened-tree.ts";
 import type { ProtectOptions, ProtectResult } from "./protect.ts";
 import type { PruneOptions, PrunePlan } from "./prune-plan.ts";
 import type { RepairOptions, RepairPlan } from "./repair-plan.ts";
@@ -167,6 +168,8 @@ export interface BlobReader {
   size(type: BlobType, id: Id): number | undefined;
   load(type: BlobType, id: Id, signal: AbortSignal): Promise<Buffer>;
   loadTree(id: Id, signal: AbortSignal): Promise<Tree>;
+  /** For folders of a CRM, which may hold a million files: no more than the compressed tree is held. */
+  openTree(id: Id, signal: AbortSignal): Promise<OpenedTree>;
 }
 
 export interface IndexedRepository extends BlobReader {
@@ -252,6 +255,13 @@ export type FileReadResult =
   | { readonly state: "vanished" }
   | { readonly state: "unreadable"; readonly reason: string };
 
+export interface TreeWriter {
+  /** Nodes must come in the order of their names. */
+  add(node: TreeNode): void;
+  /** Its id; its storing is awaited by the upload's `finish`. */
+  finish(): Id;
+}
+
 export interface UploadStats {
   readonly dataBlobs: number;
   readonly treeBlobs: number;
@@ -285,6 +295,8 @@ export interface Upload extends AsyncDisposable, BlobReader {
   sealed(blobs: SealedBlobs): Promise<readonly number[]>;
   /** Serialises and stores a tree; its id is known at once, its storing is awaited by `finish`. */
   tree(tree: Tree): Promise<Id>;
+  /** The same node by node, for folders that may hold a million files: nothing is stored before `finish`. */
+  treeWriter(): TreeWriter;
   stats(): UploadStats;
   /** Resolves when all that was given so far is durable, in packs that no index names yet. */
   store(): Promise<void>;

@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import { resticOn } from "../../test/support/restic.ts";
 import { temporaryFolder } from "../../test/support/temp-folder.ts";
 import { permissionsOf } from "../format/mode.ts";
-import { treeBytes } from "../format/tree-json.ts";
+import { treeBytes } from "../format/tree-encoder.ts";
 import type { Id, Tree } from "../format/tree.ts";
 import { nameBytes, nameText } from "../lib/byte-name.ts";
 import { isHoldfastError } from "../lib/errors.ts";

@@ -1,5 +1,5 @@
 import type { MasterKey } from "../format/crypto.ts";
-import type { BlobType } from "../format/tree.ts";
+import type { BlobType, Id } from "../format/tree.ts";
 import type { ByteName } from "../lib/byte-name.ts";
 import type { SharedBlobIndex } from "./blob-index.ts";
 import type { PackStream } from "./repository.ts";
@@ -33,6 +33,8 @@ export type UploadRequest =
       readonly bytes: Uint8Array;
     }
   | { readonly type: "sealed"; readonly blobs: SealedBlobs }
+  /** A claimed tree that its sender has hashed and compressed. */
+  | { readonly type: "frame"; readonly id: Id; readonly frame: Uint8Array; readonly plainLength: number }
   | { readonly type: "bytes"; readonly stream: PackStream; readonly bytes: Uint8Array }
   | { readonly type: "flush" };
 

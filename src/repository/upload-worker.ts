@@ -54,6 +54,8 @@ export function uploadWorker(setup: UploadWorkerSetup, door: WorkerDoor): (reque
         return blobsAnswer(storeBlobs(packer, request));
       case "sealed":
         return { answer: (copier ??= new SealedCopier(packer)).copy(request.blobs) };
+      case "frame":
+        return blobsAnswer([packer.addFrame(Buffer.from(request.id, "hex"), request.frame, request.plainLength)]);
       case "bytes":
         return blobsAnswer(reader.chunk(request.bytes, request.stream));
       case "flush":

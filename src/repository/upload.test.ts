@@ -8,6 +8,7 @@ import { faultStorage } from "../../test/support/fault-storage.ts";
 import { fileToRead, uploadFlatFolder, writeFlatFolder } from "../../test/support/flat-folder.ts";
 import { temporaryFolder } from "../../test/support/temp-folder.ts";
 import { testRepository } from "../../test/support/test-repository.ts";
+import { largeTree } from "../format/tree-json.ts";
 import { nameFromText } from "../lib/byte-name.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import { localStorage } from "../storage/local.ts";
@@ -148,8 +149,9 @@ test("blobs, long bytes and trees of an upload are readable at once", async () =
   });
 });
 
-test("many blobs and huge trees come back", async () => {
-  await using repository = await testRepository();
+test("many blobs and huge trees come back, to restic too", async () => {
+  using temporary = temporaryFolder();
+  await using repository = await testRepository(join(temporary.path, "repository"));
   const contents = Array.from({ length: 25_000 }, (_, number) => `blob ${number}`);
   const { tree, ids } = await repository.upload(async (upload) => {
     const saved = await Promise.all(
@@ -174,7 +176,15 @@ test("many blobs and huge trees come back", async () => {
     return { tree: await upload.tree({ nodes }), ids: saved.map((blob) => blob.id) };
   });
   const indexed = await repository.index();
-  assert.equal((await indexed.loadTree(tree, signal)).nodes.length, 40_000);
+  const { nodes } = await indexed.loadTree(tree, signal);
+  assert.equal(nodes.length, 40_000);
+  const opened = await indexed.openTree(tree, signal);
+  assert.ok(opened.length > largeTree, `${opened.length} bytes`);
+  assert.deepEqual([...opened.nodes()], nodes);
+  assert.deepEqual([...opened.nodes()], nodes, "each time anew");
+  await repository.restic().check();
+  const listed = await repository.restic().output("ls", "latest");
+  assert.equal(listed.match(/^\/file-/gm)?.length, 40_000);
   for (let number = 0; number < contents.length; number += 501) {
     assert.equal((await indexed.load("data", ids[number] ?? "", signal)).toString(), contents[number]);
   }

@@ -2,7 +2,6 @@ import { hash } from "node:crypto";
 import { gearTable, maxChunk, minChunk } from "../format/chunker.ts";
 import type { IndexedPack } from "../format/index-file.ts";
 import type { Snapshot } from "../format/snapshot.ts";
-import { treeBytes } from "../format/tree-json.ts";
 import type { BlobType, Id, Tree } from "../format/tree.ts";
 import type { MasterKey } from "../format/crypto.ts";
 import { HoldfastError } from "../lib/errors.ts";
@@ -15,7 +14,8 @@ import { transferable } from "./message-bytes.ts";
 import { PackSaver } from "./pack-saver.ts";
 import { PackSlots } from "./pack-slots.ts";
 import type { PackTable } from "./pack-table.ts";
-import { packBufferBytes } from "./packer.ts";
+import { blobLevel, packBufferBytes } from "./packer.ts";
+import type { OpenedTree } from "./opened-tree.ts";
 import type {
   BlobReader,
   FileReadResult,
@@ -23,11 +23,13 @@ import type {
   PackStream,
   SavedBlob,
   StoredSnapshot,
+  TreeWriter,
   Upload,
   UploadOptions,
   UploadStats,
 } from "./repository.ts";
 import { Throttle } from "./throttle.ts";
+import { EncodingTreeWriter } from "./tree-writer.ts";
 import type {
   BlobsAnswer,
   FilesAnswer,
@@ -190,14 +192,23 @@ export class RepositoryUpload implements Upload {
   }
 
   async tree(tree: Tree): Promise<Id> {
-    this.#throwIfFailed();
-    const bytes = treeBytes(tree);
-    const id = hash("sha256", bytes, "hex");
-    if (this.#parts.index.claim("tree", id, bytes.length) >= 0) {
-      // Its failure is the run's failure, which `finish` throws.
-      void this.#addBlob({ type: "tree", stream: "hot", claim: "claimed" }, bytes);
-    }
-    return id;
+    const writer = this.treeWriter();
+    for (const node of tree.nodes) writer.add(node);
+    return writer.finish();
+  }
+
+  treeWriter(): TreeWriter {
+    return new EncodingTreeWriter(blobLevel, (tree) => {
+      this.#throwIfFailed();
+      const id = tree.kind === "frame" ? tree.id : hash("sha256", tree.bytes, "hex");
+      const length = tree.kind === "frame" ? tree.length : tree.bytes.length;
+      if (this.#parts.index.claim("tree", id, length) >= 0) {
+        // Its failure is the run's failure, which `finish` throws.
+        if (tree.kind === "frame") void this.#addFrame(tree.id, tree.frame, tree.length);
+        else void this.#addBlob({ type: "tree", stream: "hot", claim: "claimed" }, tree.bytes);
+      }
+      return id;
+    });
   }
 
   stats(): UploadStats {
@@ -220,6 +231,11 @@ export class RepositoryUpload implements Upload {
   async loadTree(id: Id, signal: AbortSignal): Promise<Tree> {
     await this.#store("tree", id);
     return this.#parts.reader.loadTree(id, signal);
+  }
+
+  async openTree(id: Id, signal: AbortSignal): Promise<OpenedTree> {
+    await this.#store("tree", id);
+    return this.#parts.reader.openTree(id, signal);
   }
 
   async finish(snapshot: Snapshot): Promise<StoredSnapshot> {
@@ -272,6 +288,21 @@ export class RepositoryUpload implements Upload {
     else if (batch.isFull) this.#sendBlobBatch();
     else this.#pumpSoon();
     return handled(result);
+  }
+
+  /** A tree that has been compressed already. */
+  #addFrame(id: Id, frame: Buffer, plainLength: number): Promise<void> {
+    const bytes = transferable([frame]);
+    const size = bytes.length;
+    this.#openBlobBytes += size;
+    this.#open++;
+    const request = { type: "frame", id, frame: bytes, plainLength } as const;
+    const stored = this.#pool.request<BlobsAnswer>(request, [bytes.buffer], "long").then((answer) => {
+      for (const blob of storedBlobs(answer)) this.#count("tree", blob);
+      this.#openBlobBytes -= size;
+      this.#closed(1);
+    });
+    return handled(stored);
   }
 
   #count(type: BlobType, blob: StoredBlob): void {

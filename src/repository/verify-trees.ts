@@ -1,11 +1,11 @@
 import { hash } from "node:crypto";
-import { inspectTree } from "../format/tree-json.ts";
 import type { BlobType, Id, TreeNode } from "../format/tree.ts";
 import { nameText } from "../lib/byte-name.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import type { BlobIndex } from "./blob-index.ts";
 import type { DefectCode, DefectList } from "./defects.ts";
 import { childTrees, isDamage } from "./child-trees.ts";
+import type { OpenedTree } from "./opened-tree.ts";
 import type { BlobReader } from "./repository.ts";
 import type { BadPacks } from "./verify-packs.ts";
 
@@ -71,18 +71,8 @@ export class TreeVerifier {
       const batch = pile.splice(-batchSize).filter(({ id }) => !this.#trees.has(id));
       const fresh = batch.filter(({ id }, index) => batch.findIndex((one) => one.id === id) === index);
       for (const { id } of fresh) this.#trees.set(id, { children: [], linked: [] });
-      const nodes = await mapBounded(fresh, readsAtOnce, ({ id, path }) => this.#readTree(id, path));
-      for (const [index, { id, path }] of fresh.entries()) {
-        const record = this.#trees.get(id);
-        if (record === undefined) continue;
-        for (const node of nodes[index] ?? []) {
-          const nodePath = path === "/" ? `/${nameText(node.name)}` : `${path}/${nameText(node.name)}`;
-          if (node.type === "file") this.#checkFile(record, nodePath, node);
-          if (node.subtree === undefined) continue;
-          record.children.push(node.subtree);
-          pile.push({ id: node.subtree, path: nodePath });
-        }
-      }
+      const inside = await mapBounded(fresh, readsAtOnce, ({ id, path }) => this.#readTree(id, path));
+      for (const folders of inside) for (const folder of folders) pile.push(folder);
     }
   }
 
@@ -133,7 +123,8 @@ export class TreeVerifier {
     return [...rest].filter((id) => !inside.has(id)).length;
   }
 
-  async #readTree(id: Id, path: string): Promise<readonly TreeNode[]> {
+  /** The folders inside. */
+  async #readTree(id: Id, path: string): Promise<readonly { readonly id: Id; readonly path: string }[]> {
     const { reader, index, signal, onRead } = this.#parts;
     const entry = index.find("tree", id);
     if (entry < 0) {
@@ -142,9 +133,9 @@ export class TreeVerifier {
       return [];
     }
     this.#used[entry] = 1;
-    let bytes: Buffer;
+    let tree: OpenedTree;
     try {
-      bytes = await reader.load("tree", id, signal);
+      tree = await reader.openTree(id, signal);
     } catch (error) {
       signal.throwIfAborted();
       if (!isDamage(error)) throw error;
@@ -153,14 +144,23 @@ export class TreeVerifier {
       return [];
     }
     onRead(index.location(entry)?.length ?? 0);
-    if (bytes.length !== index.size(entry)) {
-      this.#defect(id, "blob-length", path, `${id} ${bytes.length}, not ${index.size(entry)}`);
+    if (tree.length !== index.size(entry)) {
+      this.#defect(id, "blob-length", path, `${id} ${tree.length}, not ${index.size(entry)}`);
     }
-    const { tree, problems } = inspectTree(bytes);
-    for (const { code, node, field } of problems) {
-      this.#defect(id, code, node === "" ? path : `${path === "/" ? "" : path}/${node}`, field);
+    const below = path === "/" ? "" : path;
+    const nodes = tree.inspect(({ code, node, field }) => {
+      this.#defect(id, code, node === "" ? path : `${below}/${node}`, field);
+    });
+    const record = this.#trees.get(id);
+    const folders: { id: Id; path: string }[] = [];
+    for (const node of nodes) {
+      const nodePath = `${below}/${nameText(node.name)}`;
+      if (record && node.type === "file") this.#checkFile(record, nodePath, node);
+      if (node.subtree === undefined) continue;
+      record?.children.push(node.subtree);
+      folders.push({ id: node.subtree, path: nodePath });
     }
-    return tree.nodes;
+    return folders;
   }
 
   #checkFile(record: TreeRecord, path: string, node: TreeNode): void {

@@ -45,6 +45,7 @@ export async function withTableStore(use: (store: TableStore) => Promise<void>):
         return upload.load(type, id, during);
       },
       loadTree: (id, during) => upload.loadTree(id, during),
+      openTree: (id, during) => upload.openTree(id, during),
     };
     let serial = 0;
     const open = (tree: Id, table = contactTable) => openTable(blobs, tree, table, rules, signal);

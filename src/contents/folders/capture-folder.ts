@@ -20,7 +20,8 @@ import {
   type EntryFields,
   type NodeDetails,
 } from "./folder-node.ts";
-import { countFiles, OldFolder } from "./old-folder.ts";
+import { FolderWriter } from "./folder-writer.ts";
+import { countFiles, type GoneNodes, OldFolder } from "./old-folder.ts";
 
 export interface CaptureFolderInput {
   /** Absolute. */
@@ -74,8 +75,9 @@ interface Frame {
   /** Relative to the captured folder, with `/` at its end; empty for that itself. */
   readonly inside: string;
   readonly old: OldFolder | undefined;
-  readonly also: OldFolder | undefined;
-  readonly nodes: (TreeNode | undefined)[];
+  /** `same`: the two are one tree. */
+  readonly also: OldFolder | "same" | undefined;
+  readonly nodes: FolderWriter;
   /** Where the finished folder goes; absent for the captured folder. */
   readonly finish: (tree: Id | undefined) => void;
   /** Items whose contents are not stored yet, and 1 while entries are being read. */
@@ -149,7 +151,7 @@ class Capture {
   async #walk(root: FolderScan): Promise<void> {
     const { compareWith, countAgainst } = this.#input;
     const old = await this.#load(compareWith);
-    const also = countAgainst === compareWith ? old?.twin() : await this.#load(countAgainst);
+    const also = countAgainst === compareWith ? "same" : await this.#load(countAgainst);
     const begin = this.#frame(root, "", old, also, (tree) => {
       if (tree !== undefined) this.#done.resolve(tree);
     });
@@ -180,27 +182,25 @@ class Capture {
 
   async #folder(parent: Frame, entry: Entry): Promise<Frame> {
     const fields = fieldsOf(entry);
-    const known = parent.old?.take(entry.name);
-    const knownAlso = parent.also?.take(entry.name);
+    const { known, knownAlso, oldPlace } = taken(parent, entry);
     const slot = reserve(parent);
     const trusted = this.#trusts(entry, fields, known) ? known : undefined;
     const details = trusted ?? scannedDetails(parent.scan, entry);
     const scan = parent.scan.child(entry);
     const old = known && (await parent.old?.child(known, this.#input.reader, this.#run.signal));
     const isSame = knownAlso?.subtree !== undefined && knownAlso.subtree === known?.subtree;
-    const also = isSame
-      ? old?.twin()
-      : knownAlso && (await parent.also?.child(knownAlso, this.#input.reader, this.#run.signal));
-    if (known && known.type !== "dir") await this.#countRemoved([known]);
+    const also = isSame || parent.also === "same" || !knownAlso ? "same" : await this.#childOf(parent.also, knownAlso);
+    if (known && known.type !== "dir") await this.#countRemoved(goneNode(known));
     return this.#frame(scan, `${parent.inside}${entry.name}/`, old, also, (tree) => {
       if (tree !== undefined && details !== undefined) {
         const same = trusted?.subtree === tree && isSameNode(entry, fields, trusted);
-        parent.nodes[slot] = same ? trusted : { ...nodeOf(entry, fields, details), subtree: tree };
+        if (same) parent.nodes.put(slot, trusted, oldPlace);
+        else parent.nodes.put(slot, { ...nodeOf(entry, fields, details), subtree: tree });
         this.#counts.dirs += 1;
         if (known?.type !== "dir") this.#counts.newDirs += 1;
         else if (known.subtree === tree) this.#counts.unmodifiedDirs += 1;
         else this.#counts.changedDirs += 1;
-      }
+      } else parent.nodes.put(slot, undefined);
       this.#settle(parent);
     });
   }
@@ -211,19 +211,19 @@ class Capture {
    */
   #entry(frame: Frame, entry: Entry): Promise<void> | undefined {
     const fields = fieldsOf(entry);
-    const known = frame.old?.take(entry.name);
-    const knownAlso = frame.also?.take(entry.name);
-    const replaced = known?.subtree === undefined ? undefined : this.#countRemoved([known]);
+    const { known, knownAlso, oldPlace } = taken(frame, entry);
+    const replaced = known?.subtree === undefined ? undefined : this.#countRemoved(goneNode(known));
     const trusted = this.#trusts(entry, fields, known) ? known : undefined;
     if (entry.type !== "file") {
       const slot = reserve(frame);
-      frame.nodes[slot] = this.#renewed(frame, entry, fields, trusted);
+      const node = this.#renewed(frame, entry, fields, trusted);
+      frame.nodes.put(slot, node, node === trusted ? oldPlace : undefined);
       this.#settle(frame);
       if (known?.type === "file") this.#counts.removedFiles += 1;
     } else if (trusted && hasContent(this.#input.reader, trusted)) {
       const slot = reserve(frame);
       const node = this.#renewed(frame, entry, fields, trusted);
-      frame.nodes[slot] = node;
+      frame.nodes.put(slot, node, node === trusted ? oldPlace : undefined);
       if (node) this.#count(frame, entry, { node, known, knownAlso, readBytes: 0, storedBytes: 0, addedBytes: 0 });
       this.#settle(frame);
     } else {
@@ -251,9 +251,9 @@ class Capture {
           const node = nodeOf(now, now === entry ? fields : fieldsOf(now), encodeDetails(details));
           node.size = size;
           node.content = content;
-          frame.nodes[slot] = node;
+          frame.nodes.put(slot, node);
           this.#count(frame, now, { node, known, knownAlso, readBytes, storedBytes, addedBytes });
-        }
+        } else frame.nodes.put(slot, undefined);
         this.#settle(frame);
       },
       (error: unknown) => this.#fail(error),
@@ -281,19 +281,25 @@ class Capture {
     if (frame.old && frame.scan.readable) await this.#countRemoved(frame.old.gone());
   }
 
-  async #countRemoved(nodes: readonly TreeNode[]): Promise<void> {
-    if (nodes.length === 0) return;
-    this.#counts.removedFiles += await countFiles(this.#input.reader, nodes, this.#run.signal);
+  async #countRemoved({ files, folders }: GoneNodes): Promise<void> {
+    this.#counts.removedFiles += files;
+    if (folders.length === 0) return;
+    this.#counts.removedFiles += await countFiles(this.#input.reader, folders, this.#run.signal);
+  }
+
+  async #childOf(folder: OldFolder | undefined, node: TreeNode): Promise<OldFolder | undefined> {
+    return await folder?.child(node, this.#input.reader, this.#run.signal);
   }
 
   #frame(
     scan: FolderScan,
     inside: string,
     old: OldFolder | undefined,
-    also: OldFolder | undefined,
+    also: Frame["also"],
     finish: Frame["finish"],
   ): Frame {
-    const frame: Frame = { scan, entries: scan.entries(), inside, old, also, nodes: [], finish, pending: 1 };
+    const nodes = new FolderWriter(old, () => this.#input.upload.treeWriter());
+    const frame: Frame = { scan, entries: scan.entries(), inside, old, also, nodes, finish, pending: 1 };
     this.#open.add(frame);
     return frame;
   }
@@ -315,12 +321,9 @@ class Capture {
 
   /** `undefined`: leave the folder out. */
   async #store(frame: Frame): Promise<Id | undefined> {
-    const nodes = frame.nodes.filter((node) => node !== undefined);
     const isRoot = frame.inside === "";
-    if (!isRoot && (!frame.scan.readable || (!frame.scan.included && nodes.length === 0))) return undefined;
-    const { old } = frame;
-    const same = old?.nodes.length === nodes.length && nodes.every((node, index) => node === old.nodes[index]);
-    return same ? old.id : await this.#input.upload.tree({ nodes });
+    if (!isRoot && (!frame.scan.readable || (!frame.scan.included && frame.nodes.isEmpty))) return undefined;
+    return frame.nodes.finish();
   }
 
   async #load(id: Id | undefined): Promise<OldFolder | undefined> {
@@ -350,7 +353,18 @@ class Capture {
 /** A place for a node in its folder: taken in the order of names, filled when the contents are stored. */
 function reserve(frame: Frame): number {
   frame.pending += 1;
-  return frame.nodes.push(undefined) - 1;
+  return frame.nodes.reserve();
+}
+
+/** What the earlier backups have under an entry's name, and where that stands in the one that is compared with. */
+function taken({ old, also }: Frame, { name }: Entry) {
+  const known = old?.take(name);
+  const knownAlso = also === "same" ? known : also?.take(name);
+  return { known, knownAlso, oldPlace: known && old?.placeOfTaken };
+}
+
+function goneNode(node: TreeNode): GoneNodes {
+  return { files: node.type === "file" ? 1 : 0, folders: node.subtree === undefined ? [] : [node] };
 }
 
 function scannedDetails(scan: FolderScan, entry: Entry): NodeDetails | undefined {

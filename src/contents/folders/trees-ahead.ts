@@ -1,4 +1,4 @@
-import type { Id, Tree, TreeNode } from "../../format/tree.ts";
+import type { Id, TreeNode } from "../../format/tree.ts";
 import type { BlobReader } from "../../repository/repository.ts";
 
 /** How many folders are loaded ahead of the one that is asked for. */
@@ -8,35 +8,42 @@ const ahead = 8;
 export class TreesAhead {
   readonly #reader: BlobReader;
   readonly #signal: AbortSignal;
-  readonly #waiting: Id[];
-  readonly #begun: { readonly id: Id; readonly tree: Promise<Tree> }[] = [];
+  readonly #rest: Iterator<Id, void>;
+  readonly #begun: { readonly id: Id; readonly nodes: Promise<Iterable<TreeNode, void>> }[] = [];
 
-  constructor(reader: BlobReader, nodes: readonly TreeNode[], signal: AbortSignal) {
+  constructor(reader: BlobReader, nodes: Iterable<TreeNode, void>, signal: AbortSignal) {
     this.#reader = reader;
     this.#signal = signal;
-    this.#waiting = nodes.flatMap(({ subtree }) => (subtree === undefined ? [] : [subtree])).toReversed();
+    this.#rest = subtrees(nodes);
   }
 
-  /** Those passed over are dropped. */
-  async load(id: Id): Promise<Tree> {
+  /** Its nodes, as `OpenedTree` gives them. Those passed over are dropped. */
+  async load(id: Id): Promise<Iterable<TreeNode, void>> {
     const at = this.#begun.findIndex((one) => one.id === id);
     const found = at < 0 ? undefined : this.#begun.splice(0, at + 1).at(-1);
-    const tree = found?.tree ?? this.#reader.loadTree(id, this.#signal);
     if (!found) this.#skipTo(id);
+    const nodes = found?.nodes ?? this.#open(id);
     while (this.#begun.length < ahead) {
-      const next = this.#waiting.pop();
-      if (next === undefined) break;
-      const loading = this.#reader.loadTree(next, this.#signal);
+      const { done, value: next } = this.#rest.next();
+      if (done) break;
+      const loading = this.#open(next);
       loading.catch(() => {}); // told when it is asked for
-      this.#begun.push({ id: next, tree: loading });
+      this.#begun.push({ id: next, nodes: loading });
     }
-    return await tree;
+    return await nodes;
   }
 
-  #skipTo(id: Id): void {
-    const at = this.#waiting.lastIndexOf(id);
-    if (at < 0) return;
-    this.#waiting.length = at;
-    this.#begun.length = 0;
+  async #open(id: Id): Promise<Iterable<TreeNode, void>> {
+    return (await this.#reader.openTree(id, this.#signal)).nodes();
   }
+
+  /** Folders are asked for in order: one that was not begun lies behind those that were. */
+  #skipTo(id: Id): void {
+    this.#begun.length = 0;
+    for (let next = this.#rest.next(); !next.done && next.value !== id;) next = this.#rest.next();
+  }
+}
+
+function* subtrees(nodes: Iterable<TreeNode, void>): Generator<Id, void, undefined> {
+  for (const { subtree } of nodes) if (subtree !== undefined) yield subtree;
 }

@@ -3,7 +3,7 @@ import { readFolder } from "../../files/entry.ts";
 import type { Entry } from "../../files/files.ts";
 import { isSafeName, openFolderIn } from "../../files/open-folder.ts";
 import { compilePatterns, type PatternSet } from "../../files/patterns.ts";
-import type { NodeType, Tree, TreeNode } from "../../format/tree.ts";
+import type { NodeType, TreeNode } from "../../format/tree.ts";
 import { joinName, type ByteName } from "../../lib/byte-name.ts";
 import { isHoldfastError } from "../../lib/errors.ts";
 import { isTemporaryName } from "../../lib/temporary-name.ts";
@@ -86,14 +86,13 @@ export function walkTarget(
 
 interface Frame {
   readonly inside: ByteName;
-  readonly nodes: readonly TreeNode[];
+  readonly nodes: Iterator<TreeNode, void>;
   readonly trees: TreesAhead;
   readonly descriptor: number | undefined;
   /** What stands at the target and no node has claimed. */
   readonly existing: Map<ByteName, Entry>;
   /** Whether the folder is wanted itself, or is only on the way to something. */
   readonly wanted: "whole" | "way";
-  at: number;
 }
 
 class Walker {
@@ -113,13 +112,12 @@ class Walker {
 
   async *steps(root: number | undefined): AsyncGenerator<Step, void, undefined> {
     const { reader, tree, signal } = this.#input;
-    const top = await reader.loadTree(tree, signal);
+    const top = (await reader.openTree(tree, signal)).nodes();
     const entered: FolderEntered = root === undefined ? { state: "absent" } : { state: "open", descriptor: root };
     const way = [this.#frame("" as ByteName, top, entered, this.#selection.of("" as ByteName) ?? "way")];
     for (let here = way.at(-1); here; here = way.at(-1)) {
-      const node = here.nodes[here.at];
-      here.at += 1;
-      if (node) {
+      const { done, value: node } = here.nodes.next();
+      if (!done) {
         const inside = insideOf(here, node.name);
         const wanted = this.#selection.of(inside);
         const existing = here.existing.get(node.name);
@@ -149,11 +147,11 @@ class Walker {
     wanted: "whole" | "way",
   ): AsyncGenerator<Step, Frame | undefined, undefined> {
     const base = { inside, name: node.name, parent: parent.descriptor, existing, bytes: 0, type: node.type };
-    const tree = await this.#load(parent, node);
-    const action = tree ? this.#folderAction(base.parent, node, existing, wanted) : "damaged";
-    if (!tree || (action !== "create" && action !== "update" && action !== "skip")) {
+    const nodes = await this.#load(parent, node);
+    const action = nodes ? this.#folderAction(base.parent, node, existing, wanted) : "damaged";
+    if (!nodes || (action !== "create" && action !== "update" && action !== "skip")) {
       this.#selection.pass(inside);
-      const reason = tree ? action : "damaged";
+      const reason = nodes ? action : "damaged";
       yield nothing(base, reason as FolderReason);
       return undefined;
     }
@@ -164,7 +162,7 @@ class Walker {
       this.#selection.pass(inside);
       return undefined;
     }
-    return this.#frame(inside, tree, entered, wanted);
+    return this.#frame(inside, nodes, entered, wanted);
   }
 
   #folderAction(
@@ -267,7 +265,7 @@ class Walker {
     }
   }
 
-  async #load(parent: Frame, node: TreeNode): Promise<Tree | undefined> {
+  async #load(parent: Frame, node: TreeNode): Promise<Iterable<TreeNode, void> | undefined> {
     try {
       return await parent.trees.load(node.subtree ?? "");
     } catch (error) {
@@ -276,12 +274,12 @@ class Walker {
     }
   }
 
-  #frame(inside: ByteName, tree: Tree, entered: FolderEntered, wanted: "whole" | "way"): Frame {
+  #frame(inside: ByteName, nodes: Iterable<TreeNode, void>, entered: FolderEntered, wanted: "whole" | "way"): Frame {
     const { reader, signal } = this.#input;
     const descriptor = "descriptor" in entered ? entered.descriptor : undefined;
     const existing = entered.state === "open" ? readFolder(entered.descriptor) : new Map<ByteName, Entry>();
-    const trees = new TreesAhead(reader, tree.nodes, signal);
-    return { inside, nodes: tree.nodes, trees, descriptor, existing, wanted, at: 0 };
+    const trees = new TreesAhead(reader, nodes, signal);
+    return { inside, nodes: nodes[Symbol.iterator](), trees, descriptor, existing, wanted };
   }
 }
 

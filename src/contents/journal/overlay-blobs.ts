@@ -1,7 +1,8 @@
 import { hash } from "node:crypto";
-import { treeBytes } from "../../format/tree-json.ts";
+import { treeBytes } from "../../format/tree-encoder.ts";
 import { parseTree } from "../../format/tree-json.ts";
 import type { BlobType, Id, Tree } from "../../format/tree.ts";
+import { OpenedTree } from "../../repository/opened-tree.ts";
 import type { BlobReader } from "../../repository/repository.ts";
 import type { BlobSink } from "../tables/rows-writer.ts";
 
@@ -39,6 +40,11 @@ export class OverlayBlobs implements BlobReader {
   async loadTree(id: Id, signal: AbortSignal): Promise<Tree> {
     const bytes = this.#blobs.get(`tree${id}`);
     return bytes ? parseTree(bytes) : await this.#below.loadTree(id, signal);
+  }
+
+  async openTree(id: Id, signal: AbortSignal): Promise<OpenedTree> {
+    const bytes = this.#blobs.get(`tree${id}`);
+    return bytes ? new OpenedTree(bytes.length, () => [bytes]) : await this.#below.openTree(id, signal);
   }
 
   #put(type: BlobType, bytes: Uint8Array): Id {

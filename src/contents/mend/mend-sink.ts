@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { treeBytes } from "../../format/tree-json.ts";
+import { treeBytes } from "../../format/tree-encoder.ts";
 import type { BlobReader, Upload } from "../../repository/repository.ts";
 
 /** Where mended trees and files go: an upload, or nowhere, when it shall only be seen what would be written. */

@@ -23,6 +23,7 @@ function forged(reader: BlobReader, at: number, change: (bytes: Buffer) => Buffe
     size: (type, id) => reader.size(type, id),
     load: (_type, id, signal) => bytesOf(id, signal),
     loadTree: (id, signal) => reader.loadTree(id, signal),
+    openTree: (id, signal) => reader.openTree(id, signal),
   };
 }
 
