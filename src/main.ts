@@ -127,16 +127,7 @@ async function loadDrives(): Promise<(choice: DriveChoice) => Drive> {
 }
 
 async function loadEngine(keys: KeyRing): Promise<Engine> {
-  const [
-    openStorage,
-    openDrive,
-    { sqliteEngine },
-    { postgresEngine },
-    { mysqlEngine },
-    { custom },
-    { tryton },
-    { dolibarr },
-  ] = await Promise.all([
+  const [openStorage, openDrive, { sqliteEngine }, { postgresEngine }, { mysqlEngine }, ...crms] = await Promise.all([
     loadStorage(),
     loadDrives(),
     import("./database/sqlite/sqlite.ts"),
@@ -145,14 +136,31 @@ async function loadEngine(keys: KeyRing): Promise<Engine> {
     import("./crm/custom.ts"),
     import("./crm/tryton.ts"),
     import("./crm/dolibarr.ts"),
+    import("./crm/suitecrm.ts"),
+    import("./crm/espocrm.ts"),
+    import("./crm/vtiger.ts"),
+    import("./crm/civicrm.ts"),
+    import("./crm/odoo.ts"),
+    import("./crm/twenty.ts"),
   ]);
+  const [
+    { custom },
+    { tryton },
+    { dolibarr },
+    { suitecrm },
+    { espocrm },
+    { vtiger },
+    { civicrm },
+    { odoo },
+    { twenty },
+  ] = crms;
   const { username, uid, gid } = user();
   return {
     program: `holdfast ${version()}`,
     openStorage,
     openDrive,
     keys,
-    platforms: [tryton, dolibarr, custom],
+    platforms: [tryton, dolibarr, suitecrm, espocrm, vtiger, civicrm, odoo, twenty, custom],
     databases: [sqliteEngine, postgresEngine(process.env), mysqlEngine],
     stateFolder: stateFolder(process.env),
     readSecret: async (reference, signal) => {

@@ -79,7 +79,14 @@ function checkWords({ words, format }: Context, check: Check): { readonly text: 
     ...check.facts,
     problem: check.facts["problem"] ?? failure?.message,
     solution: failure?.hint,
+    use: ofWords(words.keyUses, check.facts["use"]),
+    how: ofWords(words.maintenance, check.facts["how"]),
     why: typeof why === "string" ? (sentence(words.unkeyed, why) ?? sentence(words.uncovered, why) ?? why) : undefined,
   };
   return { text: format.fill(template.text, facts), hint: format.fill(template.hint, facts) };
+}
+
+/** A fact that is a key of some words. */
+function ofWords(set: Readonly<Record<string, unknown>>, fact: string | number | undefined): string | undefined {
+  return typeof fact === "string" ? (sentence(set, fact) ?? fact) : undefined;
 }

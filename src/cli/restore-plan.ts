@@ -125,6 +125,9 @@ function planLines(context: Context, plan: RestorePlan): string[] {
   }
   if (plan.parts.some((part) => part.action === "replace")) lines.push(texts.swap);
   if (plan.warnings.length > 0) lines.push("", ...warningLines(plan.warnings, output, words, format));
+  if (plan.maintenance) {
+    lines.push("", texts.before, `  - ${sentence(words.maintenance, plan.maintenance.on) ?? plan.maintenance.on}`);
+  }
   if (plan.afterRestore.length > 0) {
     lines.push(
       "",

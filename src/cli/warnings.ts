@@ -9,7 +9,9 @@ const listed = 10;
 export function warningText(warning: Warning, words: Words, format: Format): string {
   const template = sentence(words.warnings, warning.code) ?? `${warning.code}: {subject}[[ ({detail})]]`;
   const detail =
-    warning.detail === undefined ? undefined : (sentence(words.uncovered, warning.detail) ?? warning.detail);
+    warning.detail === undefined
+      ? undefined
+      : (sentence(words.uncovered, warning.detail) ?? sentence(words.keyUses, warning.detail) ?? warning.detail);
   return format.fill(template, { subject: warning.subject, detail });
 }
 

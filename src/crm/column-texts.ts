@@ -1,4 +1,4 @@
-import type { DatabaseEngine, RowBatch, TableSchema } from "../database/database.ts";
+import type { ColumnSchema, DatabaseEngine, RowBatch, TableSchema } from "../database/database.ts";
 
 export interface ColumnText {
   readonly text: string;
@@ -23,12 +23,42 @@ export function* columnTexts(
 }
 
 /** The texts of several columns, row by row; `undefined` for what is no text. Nothing when a column is not there. */
-export function* rowTexts(
+export function rowTexts(
   rules: FieldRules,
   table: TableSchema,
   batch: RowBatch,
   columns: readonly string[],
-): Iterable<{ readonly texts: readonly (string | undefined)[]; readonly row: string }> {
+): Iterable<RowOf<string | undefined>> {
+  return rowsOf(rules, table, batch, columns, (field, column) => rules.textOf(field, column) || undefined);
+}
+
+/** The same for values of any type as a person reads them; `undefined` for NULL. */
+export function rowValues(
+  rules: FieldRules,
+  table: TableSchema,
+  batch: RowBatch,
+  columns: readonly string[],
+): Iterable<RowOf<string | undefined>> {
+  return rowsOf(rules, table, batch, columns, (field, column) => rules.readable(field, column) ?? undefined);
+}
+
+/** Whether a value as a person reads it says yes: MariaDB has 1, PostgreSQL t. */
+export function isTrue(value: string | undefined): boolean {
+  return value !== undefined && /^(1|t|true)$/i.test(value);
+}
+
+interface RowOf<T> {
+  readonly texts: readonly T[];
+  readonly row: string;
+}
+
+function* rowsOf(
+  rules: FieldRules,
+  table: TableSchema,
+  batch: RowBatch,
+  columns: readonly string[],
+  valueOf: (field: string, column: ColumnSchema) => string | undefined,
+): Iterable<RowOf<string | undefined>> {
   const wanted = columns.map((column) => {
     const index = table.columns.findIndex(({ name }) => name === column);
     return { index, schema: table.columns[index] };
@@ -41,8 +71,8 @@ export function* rowTexts(
     const end = newline < 0 ? lines.length : newline;
     const fields = lines.slice(start, end).split("\t", last + 1);
     start = end + 1;
-    const texts = wanted.map(({ index, schema }) => schema && rules.textOf(fields[index] ?? "\\N", schema));
-    if (texts.every((text) => text === undefined || text === "")) continue;
+    const texts = wanted.map(({ index, schema }) => schema && valueOf(fields[index] ?? "\\N", schema));
+    if (texts.every((text) => text === undefined)) continue;
     const key = table.columns
       .slice(0, table.keyLength)
       .map((one, at) => rules.readable(fields[at] ?? "\\N", one) ?? "");

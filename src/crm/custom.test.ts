@@ -87,7 +87,7 @@ test("files that no row owns count in folders with a rule, hidden ones do not", 
 });
 
 test("a clone needs statements", () => {
-  assert.deepEqual(custom.neutralise(description)?.statements([]), ["DELETE FROM mail_queue"]);
+  assert.deepEqual(custom.neutralise(description)?.statements([], "main"), ["DELETE FROM mail_queue"]);
   assert.equal(custom.neutralise({ ...description, neutralise: [] }), undefined);
 });
 

@@ -1,6 +1,6 @@
 import type { TableSchema } from "../database/database.ts";
 import { HoldfastError } from "../lib/errors.ts";
-import { setPhpValue } from "./php-assignments.ts";
+import { setPhp } from "./php-data.ts";
 
 /** What a clone of Dolibarr is stopped from doing: keys of `words` under `neutralised`. */
 export const neutraliseSummary: readonly string[] = [
@@ -71,6 +71,6 @@ export function neutraliseStatements(tables: readonly TableSchema[]): readonly s
 
 /** Links in the clone lead to the clone, and the command line starts no jobs. */
 export function neutraliseConfiguration(text: string): string {
-  const here = setPhpValue(text, "dolibarr_main_url_root", "http://localhost");
-  return setPhpValue(here, "dolibarr_cron_allow_cli", "0");
+  const here = setPhp(text, ["dolibarr_main_url_root"], "http://localhost");
+  return setPhp(here, ["dolibarr_cron_allow_cli"], "0");
 }

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { HoldfastError } from "../lib/errors.ts";
-import { phpAssignments } from "./php-assignments.ts";
+import { readPhp } from "./php-data.ts";
+import { addressOf } from "./server-url.ts";
 
 /** What Dolibarr's `conf.php` says of where things are. */
 export interface DolibarrConfig {
@@ -15,12 +16,14 @@ export interface DolibarrConfig {
   readonly documentRoot: string | undefined;
   /** Folders with modules from elsewhere, absolute. */
   readonly moduleRoots: readonly string[];
+  /** What stored secrets are encrypted with; absent where the file does not say. */
+  readonly secretKey: string | undefined;
 }
 
 /** Reads the text as data. Fails with `crm-configuration-unreadable` when it does not say what is needed. */
 export function readDolibarrConfig(text: string, file: string): DolibarrConfig {
-  const values = new Map(phpAssignments(text).map(({ name, value }) => [name, value]));
-  const given = (name: string): string | undefined => values.get(`dolibarr_main_${name}`)?.trim() || undefined;
+  const php = readPhp(text);
+  const given = (name: string): string | undefined => php.get(`dolibarr_main_${name}`)?.trim() || undefined;
   const needed = (name: string): string => {
     const value = given(name);
     if (value === undefined) {
@@ -36,6 +39,7 @@ export function readDolibarrConfig(text: string, file: string): DolibarrConfig {
     dataRoot: resolve(needed("data_root")),
     documentRoot: given("document_root"),
     moduleRoots: (given("document_root_alt") ?? "").split(",").filter((path) => path.startsWith("/")),
+    secretKey: given("dolcrypt_key") ?? given("instance_unique_id"),
   };
 }
 
@@ -43,17 +47,8 @@ function databaseUrl(name: string, given: (name: string) => string | undefined, 
   const type = given("db_type") ?? "mysqli";
   const scheme = type === "pgsql" ? "postgresql" : /^mysqli?$/.test(type) ? "mariadb" : undefined;
   if (scheme === undefined) throw new HoldfastError("database-unsupported", { url: `${type}:`, reason: file });
-  const url = new URL(`${scheme}://localhost`);
-  const host = given("db_host") ?? "localhost";
-  const port = given("db_port");
-  // PHP takes `localhost:/path/to/socket`, too.
-  const socket = /^[^:]*:(\/.+)$/.exec(host)?.[1];
-  url.hostname = socket !== undefined || host === "" ? "localhost" : host;
-  if (port !== undefined && port !== "0" && url.hostname !== "localhost") url.port = port;
-  url.username = encodeURIComponent(given("db_user") ?? "");
-  url.pathname = `/${encodeURIComponent(name)}`;
-  if (socket !== undefined) url.searchParams.set("socket", socket);
-  return url.href;
+  const [host, port, user] = [given("db_host"), given("db_port"), given("db_user")];
+  return addressOf({ scheme, host, port, user, name }).url;
 }
 
 /**

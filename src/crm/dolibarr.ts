@@ -1,21 +1,26 @@
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { dirname, join, posix } from "node:path";
 import type { RowBatch, TableSchema } from "../database/database.ts";
 import { nameFromText } from "../lib/byte-name.ts";
-import { HoldfastError } from "../lib/errors.ts";
 import { rowTexts, type FieldRules } from "./column-texts.ts";
 import { neutraliseConfiguration, neutraliseStatements, neutraliseSummary } from "./dolibarr-clone.ts";
 import { readDolibarrConfig, type DolibarrConfig } from "./dolibarr-config.ts";
-import { setPhpValue } from "./php-assignments.ts";
+import { dolibarrModel } from "./dolibarr-model.ts";
+import { databasePart, detected, readConfiguration, readText } from "./known-crm.ts";
+import { decipher, readable, type Opened } from "./open-secret.ts";
+import { setPhp } from "./php-data.ts";
+import { phpHost, placeOf } from "./server-url.ts";
 import type {
   AttachmentRule,
   CrmDescription,
   CrmParts,
   DetectedCrm,
+  KeyFiles,
+  KeyPart,
   OwnedFile,
   Platform,
   PlacedParts,
+  StoredSecret,
 } from "./platform.ts";
 
 /**
@@ -46,49 +51,50 @@ export const dolibarr: Platform = {
     summary: neutraliseSummary,
   }),
   relocate: (name, text, placed) => (name === configurationFile ? relocated(text, placed) : undefined),
+  model: dolibarrModel,
+  maintenance: { on: "dolibarr", off: "dolibarr-off" },
+  installed: async ({ config = [] }) => {
+    const place = config.find(({ name }) => name === configurationFile);
+    const text = place && (await readText(place.path));
+    return place && text !== undefined
+      ? await installedVersion(readDolibarrConfig(text, place.path), place.path)
+      : undefined;
+  },
+  versionParts: 2,
+  secrets,
   afterRestore: ["dolibarr-config", "dolibarr-start"],
 };
 
 async function detect(folder: string): Promise<readonly DetectedCrm[]> {
   for (const configuration of [...places.map((place) => join(folder, place, configurationFile)), systemConfiguration]) {
-    const text = await readFile(configuration, "utf8").catch(() => undefined);
+    const text = await readText(configuration);
     if (text === undefined || !text.includes("$dolibarr_main_")) continue;
     const config = readDolibarrConfig(text, configuration);
     if (configuration === systemConfiguration && config.dataRoot !== folder) continue;
     const version = await installedVersion(config, configuration);
-    const name = decodeURIComponent(new URL(config.database).pathname.slice(1));
-    return [
-      {
-        platform: "dolibarr",
-        name: name.replaceAll(/[^\p{L}\p{N}._-]+/gu, "-").replace(/^[._-]+/, "") || "dolibarr",
-        database: config.database,
-        files: [],
-        configuration,
-        attachments: [],
-        ...(version === undefined ? {} : { version }),
-      },
-    ];
+    return [detected("dolibarr", config.database, configuration, version)];
   }
   return [];
 }
 
 async function parts(description: CrmDescription): Promise<CrmParts> {
-  const { configuration, files, excludes } = description;
-  const path = configuration ?? configurationFile;
-  const text = await readFile(path, "utf8").catch((error: unknown) => {
-    throw new HoldfastError("crm-configuration-unreadable", { crm: description.name, path }, error);
-  });
+  const { files, excludes } = description;
+  const { path, text } = await readConfiguration(description, configurationFile);
   const config = readDolibarrConfig(text, path);
   const version = await installedVersion(config, path);
-  const url = description.database ?? config.database;
-  const isOwn = url === config.database;
   const modules = [
     ...config.moduleRoots,
     ...(config.documentRoot === undefined ? [] : [join(config.documentRoot, "custom")]),
   ];
   return {
     ...(version === undefined ? {} : { version }),
-    databases: [{ name: "main", url, ...(isOwn && config.password !== undefined && { password: config.password }) }],
+    databases: [
+      databasePart(
+        "main",
+        { url: config.database, ...(config.password !== undefined && { password: config.password }) },
+        description.database,
+      ),
+    ],
     folders: [
       { name: "documents", path: config.dataRoot, excludes: [...documentExcludes, ...excludes] },
       ...[...new Set(modules)]
@@ -99,8 +105,16 @@ async function parts(description: CrmDescription): Promise<CrmParts> {
     config: [{ name: configurationFile, path }],
     emptyTables: [`${config.prefix}session`],
     uncovered: [],
+    keys: keysOf(config, path, version),
     attachments: attachmentRule(`${config.prefix}ecm_files`),
   };
+}
+
+/** Versions before 10 make no key, and encrypt nothing. */
+function keysOf({ secretKey }: DolibarrConfig, path: string, version: string | undefined): readonly KeyPart[] {
+  if (secretKey === undefined && version !== undefined && Number.parseInt(version, 10) < 10) return [];
+  const state = secretKey === undefined ? "missing" : "found";
+  return [{ name: "$dolibarr_main_instance_unique_id", path, state, use: "stored-passwords" }];
 }
 
 function attachmentRule(name: string): AttachmentRule {
@@ -122,7 +136,7 @@ function attachmentRule(name: string): AttachmentRule {
 async function installedVersion(config: DolibarrConfig, configuration: string): Promise<string | undefined> {
   const roots = [config.documentRoot, dirname(dirname(configuration))].filter((root) => root !== undefined);
   for (const root of roots) {
-    const text = await readFile(join(root, "filefunc.inc.php"), "utf8").catch(() => "");
+    const text = (await readText(join(root, "filefunc.inc.php"))) ?? "";
     const version = /define\(\s*['"]DOL_VERSION['"]\s*,\s*['"]([\w.-]+)['"]\s*\)/.exec(text)?.[1];
     if (version !== undefined) return version;
   }
@@ -133,15 +147,42 @@ async function installedVersion(config: DolibarrConfig, configuration: string): 
 function relocated(text: string, { folders, databases }: PlacedParts): string {
   const documents = folders.find(({ name }) => name === "documents");
   const custom = folders.find(({ name }) => name === "custom");
-  const [database] = databases;
-  let result = text;
-  if (documents) result = setPhpValue(result, "dolibarr_main_data_root", documents.path);
-  if (custom) result = setPhpValue(result, "dolibarr_main_document_root_alt", custom.path);
-  if (!database || !URL.canParse(database.url)) return result;
-  const url = new URL(database.url);
-  const socket = url.searchParams.get("socket");
-  result = setPhpValue(result, "dolibarr_main_db_name", decodeURIComponent(url.pathname.slice(1)));
-  result = setPhpValue(result, "dolibarr_main_db_host", socket === null ? url.hostname : `${url.hostname}:${socket}`);
-  if (url.port !== "") result = setPhpValue(result, "dolibarr_main_db_port", url.port);
-  return url.username === "" ? result : setPhpValue(result, "dolibarr_main_db_user", decodeURIComponent(url.username));
+  const place = placeOf(databases[0]?.url ?? "");
+  const values: readonly (readonly [string, string])[] = [
+    ...(documents ? [["data_root", documents.path] as const] : []),
+    ...(custom ? [["document_root_alt", custom.path] as const] : []),
+    ...(place
+      ? ([
+          ["db_name", place.name],
+          ["db_host", place.scheme === "mariadb" ? phpHost(place) : place.host || "localhost"],
+        ] as const)
+      : []),
+    ...(place?.port ? [["db_port", place.port] as const] : []),
+    ...(place?.user ? [["db_user", place.user] as const] : []),
+  ];
+  return values.reduce((result, [key, value]) => setPhp(result, [`dolibarr_main_${key}`], value), text);
+}
+
+/** `dolcrypt:AES-256-CTR:<vector>:<base64>` with the instance's key, which OpenSSL fills up with zeros to 32 bytes. */
+async function secrets({ config }: KeyFiles): Promise<readonly StoredSecret[]> {
+  const text = (await config(configurationFile)) ?? "";
+  const { prefix, secretKey = "" } = readDolibarrConfig(text, configurationFile);
+  const key = Buffer.alloc(32);
+  key.write(secretKey, "utf8");
+  const open = (value: string): Opened => {
+    const [, cipher, iv = "", data = ""] = /^dolcrypt:([^:]+):([^:]*):(.+)$/.exec(value) ?? [];
+    if (cipher === undefined) return "plain";
+    const name = cipher.toUpperCase();
+    if (secretKey === "" || (name !== "AES-256-CTR" && name !== "AES-256-CBC")) return "closed";
+    const vector = Buffer.alloc(16);
+    vector.write(iv, "latin1");
+    const kind = name === "AES-256-CTR" ? "aes-256-ctr" : "aes-256-cbc";
+    return readable(decipher(kind, key, vector, Buffer.from(data, "base64")));
+  };
+  return [
+    { table: `${prefix}const`, column: "value", open },
+    { table: `${prefix}user`, column: "api_key", open },
+    { table: `${prefix}societe_rib`, column: "iban_prefix", open },
+    { table: `${prefix}emailcollector_emailcollector`, column: "password", open },
+  ];
 }

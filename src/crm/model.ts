@@ -20,7 +20,7 @@ export interface TableName {
 }
 
 export interface Entity {
-  /** What a person types: `party`, `contact`. Unique in a model, `[a-z0-9_-]`; with `where`, two may share a table. */
+  /** What a person types: `party`, `contact`. Unique in a model, lower-case letters of any script, digits, `_` and `-`; with `where`, two may share a table. */
   readonly name: string;
   /** Key of `words` under `entities`: what a person calls it. Absent: its name is shown. */
   readonly label?: string;

@@ -21,10 +21,64 @@ export interface Platform {
    * clone after `Neutralise.config`). `undefined`: leave it as it is.
    */
   relocate?(name: string, text: string, placed: PlacedParts): string | undefined;
+  /** Where a folder must lie beside the database that a restore elsewhere makes; absent: where it lay before. */
+  folderPath?(folder: PlacedParts["folders"][number], databases: PlacedParts["databases"]): string;
   /** What its tables mean to a person. Absent: every table is an entity, related by the foreign keys that are declared. */
-  model?(source: ModelSource): Promise<CrmModel>;
+  model?(source: ModelSource, description?: CrmDescription): Promise<CrmModel>;
   /** What a person does after a restore: keys of `words` under `afterRestore`. */
   readonly afterRestore: readonly string[];
+  /** How people are kept out while it is restored in place, and let in again: keys of `words` under `maintenance`. */
+  readonly maintenance?: { readonly on: string; readonly off: string };
+  /**
+   * The version of the program that would use what is restored: of the machine, or beside the configuration. Absent, or
+   * `undefined`: there is none, or it does not tell.
+   */
+  readonly installed?: (placed: PlacedParts) => Promise<string | undefined>;
+  /** How many parts of a version two programs must share to use one database: 2 of `6.0.29`. Absent: all. */
+  readonly versionParts?: number;
+  /** What it stores encrypted, and how to open it with the keys of a restored copy. Absent: nothing that we can open. */
+  readonly secrets?: (files: KeyFiles) => Promise<readonly StoredSecret[]>;
+}
+
+/** Name of the folder that holds the CRM's own program, for platforms that back it up. */
+export const programFolder = "program";
+
+/** Files of a recovery point or of a restored copy, where keys are looked for; `undefined`: there is no such file. */
+export interface KeyFiles {
+  /** A configuration file by its name in `CrmParts.config`. */
+  readonly config: (name: string) => Promise<string | undefined>;
+  /** A file below one of `CrmParts.folders`. */
+  readonly file: (folder: string, path: string) => Promise<string | undefined>;
+}
+
+/** A column that holds what the CRM encrypted with its keys. */
+export interface StoredSecret {
+  /** Absent: the main one. */
+  readonly database?: string;
+  readonly table: string;
+  readonly column: string;
+  /** Only rows where this column has this text. */
+  readonly where?: { readonly column: string; readonly equals: string };
+  /** Column of the same row that `open` needs as well: the key of each of Twenty's workspaces is another one. */
+  readonly context?: string;
+  /**
+   * `plain`: this value is not encrypted, so it proves nothing. `opened`: it is, and the keys open it. `closed`: they do not.
+   * Where the cipher has no seal of its own, `opened` means that readable text came out.
+   */
+  readonly open: (value: string, context: string | undefined) => "plain" | "opened" | "closed";
+}
+
+/** A key without which a restored copy lacks something for ever. It is part of the backup like its file. */
+export interface KeyPart {
+  /** As a person reads it: `cryptKey`, `custom/blowfish`. */
+  readonly name: string;
+  /** The file that it stands in, or that it is; absolute. */
+  readonly path: string;
+  readonly state: "found" | "missing";
+  /** What is lost without it: key of `words` under `keyUses`. */
+  readonly use: string;
+  /** It is needed only while rows say so: those with something in this column. Absent: it always is. */
+  readonly usedBy?: readonly { readonly table: string; readonly column: string; readonly like?: RegExp }[];
 }
 
 /** What `init` writes to `holdfast.yaml`. Paths absolute. */
@@ -84,15 +138,27 @@ export interface CrmParts {
   readonly config: readonly { readonly name: string; readonly path: string }[];
   /** Tables whose rows are left out (sessions, caches); the tables themselves are restored empty. */
   readonly emptyTables: readonly string[];
-  readonly uncovered: readonly { readonly subject: string; readonly reason: string }[];
+  /** What this backup cannot hold: `reason` is a key of `words` under `uncovered`. */
+  readonly uncovered: readonly Uncovered[];
+  /** Absent: there are none. */
+  readonly keys?: readonly KeyPart[];
   /** Which rows own which files; absent: none do on this CRM, as far as its description tells. */
   readonly attachments?: AttachmentRule;
+}
+
+export interface Uncovered {
+  readonly subject: string;
+  readonly reason: string;
+  /** `nothing`: it is made again by itself, so it is told, and is no warning. Absent: something is. */
+  readonly loses?: "nothing";
 }
 
 /** Where parts lie after a restore into another folder. */
 export interface PlacedParts {
   readonly databases: readonly { readonly name: string; readonly url: string }[];
   readonly folders: readonly { readonly name: string; readonly path: string }[];
+  /** Absent: not known. */
+  readonly config?: readonly { readonly name: string; readonly path: string }[];
 }
 
 /** Which rows own which files. Fed with the batches of the tables that it owns files of, as they are captured. */
@@ -108,6 +174,8 @@ export interface AttachmentRule {
    * that appeared after the database's moment is never worth naming: its row may have come later too.
    */
   readonly ownable: (folder: string, path: ByteName) => boolean;
+  /** Places outside of this machine that rows keep files in (`AwsS3`), as often as rows do: a backup names each. */
+  readonly outside?: (table: TableSchema, batch: RowBatch, rules: FieldRules) => Iterable<string>;
 }
 
 export interface OwnedFile {
@@ -121,9 +189,9 @@ export interface OwnedFile {
 export interface Neutralise {
   /**
    * Statements run on the restored database, in one transaction. Throws `clone-unsupported` when what must be
-   * switched off is not where it is expected.
+   * switched off is not where it is expected. `database`: its name in `CrmParts.databases`.
    */
-  readonly statements: (tables: readonly TableSchema[]) => readonly string[];
+  readonly statements: (tables: readonly TableSchema[], database: string) => readonly string[];
   /** Rewrites a restored configuration file; `undefined` leaves it. */
   readonly config?: (name: string, text: string) => string | undefined;
   /** What was switched off, for the plan: keys of `words` under `neutralised`. */

@@ -221,12 +221,15 @@ test("a clone is stopped from acting, in the database", (context) => {
   const neutralise = tryton.neutralise(fixture(context, plain).describe());
   const cron = schema("ir_cron", { id: "INTEGER", active: "BOOLEAN" });
   const payment = schema("account_payment_stripe_account", { id: "INTEGER", secret_key: "VARCHAR", name: "VARCHAR" });
-  const statements = neutralise?.statements([
-    cron,
-    schema("ir_queue", { id: "INTEGER" }),
-    schema("ir_configuration", { id: "INTEGER", hostname: "VARCHAR" }),
-    payment,
-  ]);
+  const statements = neutralise?.statements(
+    [
+      cron,
+      schema("ir_queue", { id: "INTEGER" }),
+      schema("ir_configuration", { id: "INTEGER", hostname: "VARCHAR" }),
+      payment,
+    ],
+    "main",
+  );
   assert.deepEqual(statements, [
     'UPDATE "ir_cron" SET "active" = FALSE',
     'DELETE FROM "ir_queue"',
@@ -234,7 +237,7 @@ test("a clone is stopped from acting, in the database", (context) => {
     `UPDATE "account_payment_stripe_account" SET "secret_key" = ''`,
   ]);
   assert.throws(
-    () => neutralise?.statements([payment]),
+    () => neutralise?.statements([payment], "main"),
     (error) => isHoldfastError(error, "clone-unsupported"),
   );
 });

@@ -10,6 +10,7 @@ import type { AttachmentRule, CrmDescription, CrmParts, DetectedCrm, OwnedFile, 
 import { neutraliseConfiguration, neutraliseStatements, neutraliseSummary } from "./tryton-clone.ts";
 import { type TrytonConfig, fileColumns, moveTrytonPath, readTrytonConfig, storeOf } from "./tryton-config.ts";
 import { databasesIn, installedVersion } from "./tryton-install.ts";
+import { trytonModel } from "./tryton-model.ts";
 import { databasesOn, moveTrytonServer, nameOfDatabase, trytonAddress } from "./tryton-postgres.ts";
 
 /**
@@ -57,6 +58,10 @@ export const tryton: Platform = {
       ? moveTrytonPath(text, dirname(sqlitePath(database.url)))
       : moveTrytonServer(text, readTrytonConfig(text, name).uri, placed);
   },
+  model: trytonModel,
+  maintenance: { on: "tryton", off: "tryton-off" },
+  installed: () => installedVersion(),
+  versionParts: 2,
   afterRestore: ["tryton-start", "tryton-update"],
 };
 

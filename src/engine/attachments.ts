@@ -14,6 +14,7 @@ export class AttachmentLedger {
   readonly #owned = new Map<string, { readonly owner: OwnedFile; found: 0 | 1 }>();
   readonly #orphans: Warning[] = [];
   readonly #folders = new Set<string>();
+  readonly #outside = new Set<string>();
 
   constructor(rule: AttachmentRule, moment: Date) {
     this.#rule = rule;
@@ -22,6 +23,10 @@ export class AttachmentLedger {
 
   own(files: Iterable<OwnedFile>): void {
     for (const owner of files) this.#owned.set(`${owner.folder}/${owner.path}`, { owner, found: 0 });
+  }
+
+  keptOutside(places: Iterable<string>): void {
+    for (const place of places) this.#outside.add(place);
   }
 
   startFolder(folder: string): void {
@@ -43,6 +48,11 @@ export class AttachmentLedger {
       if (found === 1) continue;
       missing.push({ code: "file-missing", subject: `${owner.folder}/${nameText(owner.path)}`, detail: owner.row });
     }
-    return [...missing, ...this.#orphans];
+    const outside = [...this.#outside].map((place): Warning => ({
+      code: "not-covered",
+      subject: place,
+      detail: "kept-outside",
+    }));
+    return [...outside, ...missing, ...this.#orphans];
   }
 }

@@ -20,6 +20,7 @@ import type { AddressOf } from "./database-address.ts";
 import type { BackupInput } from "./backup.ts";
 import type { Early } from "./early.ts";
 import { databaseEngineFor, databaseFiles, type Engine } from "./engine.ts";
+import type { KeyWatch } from "./key-watch.ts";
 import { leftOutOf } from "./left-out.ts";
 import { databaseInParent, folderToCompare, type StartingPoint } from "./starting-point.ts";
 
@@ -56,6 +57,7 @@ export async function captureDatabases(
   capture: Capture,
   early: Early<Moment> | undefined,
   ledger: AttachmentLedger | undefined,
+  keys: KeyWatch,
 ): Promise<readonly DatabaseCapture[]> {
   const { engine, parts, start, indexed, run } = capture;
   const captured: DatabaseCapture[] = [];
@@ -79,7 +81,7 @@ export async function captureDatabases(
       emptyTables: parts.emptyTables,
       readBytesPerSecond: capture.input.limits.readBytesPerSecond,
       time: capture.started.toISOString(),
-      ...(ledger && parts.attachments && { onBatch: watcher(ledger, parts.attachments, database) }),
+      onBatch: watcher(ledger, parts.attachments, keys, database),
       signal: run.signal,
       report: run.report,
     });
@@ -92,11 +94,21 @@ export async function captureDatabases(
   return captured;
 }
 
-/** Notes which files the rows own, of the tables that own any. */
-function watcher(ledger: AttachmentLedger, rule: AttachmentRule, engine: DatabaseEngine): RowWatcher {
+/** Notes which files the rows own, of the tables that own any, and which keys they need. */
+function watcher(
+  ledger: AttachmentLedger | undefined,
+  rule: AttachmentRule | undefined,
+  keys: KeyWatch,
+  engine: DatabaseEngine,
+): RowWatcher {
   return {
-    wants: (table) => rule.ownsFiles(table),
-    see: (table, batch) => ledger.own(rule.files(table, batch, engine)),
+    wants: (table) => rule?.ownsFiles(table) === true || keys.wants(table),
+    see: (table, batch) => {
+      keys.see(table, batch, engine);
+      if (!ledger || !rule?.ownsFiles(table)) return;
+      ledger.own(rule.files(table, batch, engine));
+      if (rule.outside) ledger.keptOutside(rule.outside(table, batch, engine));
+    },
   };
 }
 

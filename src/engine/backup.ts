@@ -1,5 +1,5 @@
 import type { BackupKind, Manifest, Outcome } from "../contents/manifest.ts";
-import type { CrmDescription } from "../crm/platform.ts";
+import type { CrmDescription, Uncovered } from "../crm/platform.ts";
 import type { ChangeMethod } from "../database/database.ts";
 import type { Warning } from "../lib/events.ts";
 import type { Limits } from "../lib/limits.ts";
@@ -16,6 +16,7 @@ import { writeSnapshotTree } from "./backup-tree.ts";
 import { addressesOf } from "./database-address.ts";
 import { Early } from "./early.ts";
 import { platformNamed, type Engine, type RepositoryAccess } from "./engine.ts";
+import { KeyWatch } from "./key-watch.ts";
 import { lockOptions } from "./lock-options.ts";
 import { backupsOf, snapshotTags } from "./points.ts";
 import { protectRepository } from "./protect.ts";
@@ -134,16 +135,19 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
     warnings.push(warning);
     run.report({ type: "warning", warning });
   };
-  for (const { subject, reason } of parts.uncovered) warn({ code: "not-covered", subject, detail: reason });
-
   const ledger = parts.attachments && new AttachmentLedger(parts.attachments, started);
   const capture: Capture = { engine, input, parts, addressOf, start, indexed, upload, run: inner, started, warn };
-  const databases = await captureDatabases(capture, early, ledger);
+  const keys = new KeyWatch(parts);
+  const databases = await captureDatabases(capture, early, ledger, keys);
   const folders = await captureFolders(capture, ledger);
   const config = await captureConfig(capture);
 
-  const { fresh, known } = splitKnown(ledger?.warnings() ?? [], start.knownFrom?.manifest, input.inconsistencies);
+  for (const warning of keys.warnings()) warn(warning);
+  const lost = uncoveredOf(parts.uncovered.filter(({ loses }) => loses === undefined));
+  const found = [...lost, ...(ledger?.warnings() ?? [])];
+  const { fresh, known: before } = splitKnown(found, start.knownFrom?.manifest, input.inconsistencies);
   for (const warning of fresh) warn(warning);
+  const known = [...before, ...uncoveredOf(parts.uncovered.filter(({ loses }) => loses === "nothing"))];
   const outcome: Outcome = warnings.length > 0 ? "warning" : "ok";
   // A reference that came from a repository could run a command: it stays in `holdfast.yaml`.
   const { databasePassword: _, ...description } = input.crm;
@@ -200,6 +204,10 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
     warnings,
     known,
   };
+}
+
+function uncoveredOf(uncovered: readonly Uncovered[]): readonly Warning[] {
+  return uncovered.map(({ subject, reason }) => ({ code: "not-covered", subject, detail: reason }));
 }
 
 /** What `backup` would do (`--dry-run`): nothing is written anywhere. */

@@ -43,7 +43,10 @@ export async function addressesFor(
     return await addressesOf(engine, description, parts, signal);
   } catch (error) {
     if (!isHoldfastError(error) || error.code === "config-secret") throw error;
-    return (url) => ({ url });
+    // On an empty machine there is no configuration of the CRM yet: what `holdfast.yaml` says must do.
+    const { database } = description;
+    const databases = database === undefined ? [] : [{ name: "main", url: database }];
+    return await addressesOf(engine, description, { databases }, signal);
   }
 }
 

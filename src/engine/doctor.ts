@@ -41,6 +41,10 @@ export const doctorCodes = [
   "rights-missing",
   "table-unkeyed",
   "not-covered",
+  "keys-found",
+  "key-missing",
+  "key-absent",
+  "maintenance",
   "folder-read",
   "folder-missing",
   "files-unreadable",
@@ -140,7 +144,12 @@ async function checkCrm(engine: Engine, crm: CrmDescription, input: DoctorInput,
   for (const { url } of parts.databases) await checkDatabase(engine, addressOf(url), tell, run);
   for (const folder of parts.folders) await checkFolder(folder, tell, run);
   for (const file of parts.config) checkConfigFile(file.path, tell);
-  for (const { subject, reason } of parts.uncovered) tell("warning", "not-covered", { subject, reason });
+  for (const { subject, reason, loses } of parts.uncovered) {
+    tell(loses === undefined ? "warning" : "ok", "not-covered", { subject, reason });
+  }
+  checkKeys(parts, tell);
+  const { maintenance } = platformNamed(engine, crm.platform);
+  if (maintenance) tell("ok", "maintenance", { how: maintenance.on });
   checkDisks(engine, parts, input, tell);
 }
 
@@ -209,6 +218,16 @@ async function checkFolder(folder: CrmParts["folders"][number], tell: Tell, run:
 function checkConfigFile(path: string, tell: Tell): void {
   if (!statSync(path, { throwIfNoEntry: false })) tell("warning", "config-file-missing", { path });
   else if (!isReadable(path)) tell("warning", "config-file-unreadable", { path });
+}
+
+/** Keys that are there, those that are missed, and those that are made when the CRM first needs them. */
+function checkKeys({ keys = [] }: CrmParts, tell: Tell): void {
+  const found = keys.filter(({ state }) => state === "found");
+  if (found.length > 0) tell("ok", "keys-found", { names: found.map(({ name }) => name).join(", ") });
+  for (const { name, path, use, usedBy } of keys.filter(({ state }) => state === "missing")) {
+    if (usedBy === undefined) tell("warning", "key-missing", { name, path, use });
+    else tell("ok", "key-absent", { name, path, use });
+  }
 }
 
 /** A repository or a password that lies only on the CRM's own disk is lost with it. */

@@ -56,6 +56,8 @@ export interface RestoreReport {
   /** Id to give to `restore undo`; absent when nothing can be undone (an empty target). */
   readonly undo?: string;
   readonly afterRestore: readonly string[];
+  /** How people were kept out, and are let in again: keys of `words` under `maintenance`. */
+  readonly maintenance?: RestorePlan["maintenance"];
   readonly warnings: readonly Warning[];
   readonly durationMs: number;
 }
@@ -209,6 +211,7 @@ async function finish(
     kept,
     ...(undoable && { undo: record.id }),
     afterRestore: plan.afterRestore,
+    ...(plan.maintenance && { maintenance: plan.maintenance }),
     warnings: built.warnings,
     durationMs: run.now().getTime() - started.getTime(),
   };

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, lstatSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, lstatSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { metadataOf } from "../contents/folders/node-metadata.ts";
 import type { WriteFolderInput } from "../contents/folders/plan-folder.ts";
@@ -45,8 +45,13 @@ export function nothingBuilt(): Built {
 export async function buildAll(build: Build): Promise<Built> {
   const built = nothingBuilt();
   const { prepared } = build;
+  // What lies in a folder that is built whole is built into it, so the folder comes first.
+  const folders = prepared.folders.toSorted((a, b) => a.path.length - b.path.length);
+  const holdsDatabase = ({ path }: FolderWork) =>
+    prepared.databases.some(({ file }) => file?.path.startsWith(`${path}/`));
+  for (const work of folders.filter(holdsDatabase)) await buildFolder(build, work, built);
   for (const work of prepared.databases) await buildOneDatabase(build, work, built);
-  for (const work of prepared.folders) await buildFolder(build, work, built);
+  for (const work of folders.filter((one) => !holdsDatabase(one))) await buildFolder(build, work, built);
   for (const work of prepared.items) await buildItems(build, work, built);
   for (const work of prepared.config) await buildConfig(build, work, built);
   return built;
@@ -67,7 +72,7 @@ async function buildOneDatabase({ prepared, staging, run, reader, plan }: Build,
   if (prepared.neutralise) {
     await using source = await engine.connect(address, { signal: run.signal });
     const { tables } = await source.inspect(run.signal);
-    await engine.execute(address, prepared.neutralise.statements(tables), run.signal);
+    await engine.execute(address, prepared.neutralise.statements(tables, work.name), run.signal);
   }
   if (file === undefined || slot === undefined || engine.home.kind !== "file") {
     await staging.putDatabase(work.address);
@@ -97,7 +102,7 @@ function giveOwner(
 }
 
 async function buildFolder(build: Build, { path, node }: FolderWork, built: Built): Promise<void> {
-  const slot = nameFromText(await build.staging.slot(dirname(path), basename(path)));
+  const slot = nameFromText(await build.staging.wholeSlot(path));
   const switches = { createMissing: true, updateChanged: true, removeNewer: false };
   await write(build, { tree: treeOf(node), target: slot, switches }, path, built);
   const target = nameFromText(path);
@@ -145,6 +150,7 @@ async function buildConfig(build: Build, { name, path, node }: ConfigWork, built
   const { engine, plan, prepared, staging, reader, run } = build;
   const content = await loadContent(reader, node, run.signal);
   const slot = await staging.slot(dirname(path), basename(path));
+  rmSync(slot, { force: true }); // a folder of the CRM may hold it too
   writeFileSync(slot, adapted(engine, plan, prepared, name, content), { flag: "wx", mode: 0o600 });
   setMetadata(nameFromText(slot), "file", metadataOf(node, owners()), (what) =>
     built.warnings.push({ code: "metadata-lost", subject: path, detail: what }),

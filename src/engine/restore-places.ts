@@ -1,5 +1,6 @@
 import { basename, dirname, join, relative, sep } from "node:path";
 import type { Manifest } from "../contents/manifest.ts";
+import type { Platform } from "../crm/platform.ts";
 import type { DatabaseEngine } from "../database/database.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { RestoreScope } from "./restore-plan.ts";
@@ -37,6 +38,7 @@ export function placesFor(
   scope: RestoreScope,
   elsewhere: Elsewhere | undefined,
   engineOf: (url: string) => DatabaseEngine,
+  folderPath?: Platform["folderPath"],
 ): Places {
   const common = commonFolder(manifest, engineOf);
   const isSingle = scope.kind === "files" || scope.kind === "records";
@@ -48,21 +50,35 @@ export function placesFor(
     const inside = relative(common, path);
     return inside === ".." || inside.startsWith(`..${sep}`) ? join(target, basename(path)) : join(target, inside);
   };
+  const firstOnServer = manifest.databases.find(({ location }) => engineOf(location).home.kind === "server");
+  const databases = manifest.databases.map(({ name, location }): DatabasePlace => {
+    const { home } = engineOf(location);
+    if (home.kind === "file") {
+      const file = move(home.files(location)[0] ?? "");
+      return { name, url: home.urlOf(file), shown: file, file };
+    }
+    const given = elsewhere && !isSingle ? elsewhere.database : location;
+    if (given === undefined) throw new HoldfastError("target-database-needed", { path: location });
+    const isFirst = given === location || firstOnServer?.name === name;
+    const url = isFirst ? given : besideDatabase(given, name);
+    if (engineOf(url).name !== engineOf(location).name) throw new HoldfastError("database-unsupported", { url });
+    return { name, url, shown: url };
+  });
+  const isMoved = elsewhere !== undefined && scope.kind === "system";
+  const folders =
+    scope.kind === "database" ? [] : manifest.folders.map(({ name, path }) => ({ name, path: move(path) }));
   return {
-    databases: manifest.databases.map(({ name, location }) => {
-      const { home } = engineOf(location);
-      if (home.kind === "file") {
-        const file = move(home.files(location)[0] ?? "");
-        return { name, url: home.urlOf(file), shown: file, file };
-      }
-      const url = elsewhere && !isSingle ? elsewhere.database : location;
-      if (url === undefined) throw new HoldfastError("target-database-needed", { path: location });
-      if (engineOf(url).name !== engineOf(location).name) throw new HoldfastError("database-unsupported", { url });
-      return { name, url, shown: url };
-    }),
-    folders: scope.kind === "database" ? [] : manifest.folders.map(({ name, path }) => ({ name, path: move(path) })),
+    databases,
+    folders: folders.map((folder) =>
+      isMoved && folderPath ? { ...folder, path: folderPath(folder, databases) } : folder,
+    ),
     config: scope.kind === "database" ? [] : manifest.config.map(({ name, path }) => ({ name, path: move(path) })),
   };
+}
+
+/** A CRM with several databases on a server: the first one goes where it was told to, the others beside it. */
+function besideDatabase(url: string, name: string): string {
+  return url.replace(/^([a-z]+:\/\/[^/?#]*\/[^?#]+)/i, `$1_${name}`);
 }
 
 /** Deepest folder with all databases, folders and the CRM's own configuration in it. */

@@ -119,6 +119,8 @@ export interface RestorePlan {
   /** Keys of `words` under `neutralised` and `afterRestore`. */
   readonly neutralised: readonly string[];
   readonly afterRestore: readonly string[];
+  /** Where something live is replaced: keys of `words` under `maintenance`. */
+  readonly maintenance?: { readonly on: string; readonly off: string };
   readonly warnings: readonly Warning[];
   /** What the target looked like; `apply` refuses when it moved. */
   readonly seen: string;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { planFolder, type FolderPlanItem } from "../contents/folders/plan-folder.ts";
 import type { FolderManifest, Manifest } from "../contents/manifest.ts";
 import { loadContent, nodeNamed, type OpenedSnapshot, subtreeAt, treeOf } from "../contents/open-snapshot.ts";
-import type { Neutralise } from "../crm/platform.ts";
+import { programFolder, type Neutralise, type PlacedParts, type Platform } from "../crm/platform.ts";
 import type { DatabaseAddress, DatabaseEngine } from "../database/database.ts";
 import { isChange } from "../contents/records/planned-row.ts";
 import type { Id, TreeNode } from "../format/tree.ts";
@@ -39,7 +39,16 @@ export interface PreparedRestore {
   readonly neutralise?: Neutralise;
   readonly summary: Pick<
     RestorePlan,
-    "records" | "parts" | "counts" | "items" | "neededBytes" | "freeBytes" | "neutralised" | "afterRestore" | "seen"
+    | "records"
+    | "parts"
+    | "counts"
+    | "items"
+    | "neededBytes"
+    | "freeBytes"
+    | "neutralised"
+    | "maintenance"
+    | "afterRestore"
+    | "seen"
   > & { readonly replacesLive: "yes" | "no" };
 }
 
@@ -134,7 +143,9 @@ class Preparation {
     this.#input = input;
     this.#addressOf = addressOf;
     this.#run = run;
-    this.#places = placesFor(opened.manifest, input.scope, elsewhereOf(input), (url) => databaseEngineFor(engine, url));
+    const { folderPath } = platformNamed(engine, opened.manifest.crm.platform);
+    const engineOf = (url: string) => databaseEngineFor(engine, url);
+    this.#places = placesFor(opened.manifest, input.scope, elsewhereOf(input), engineOf, folderPath);
     if (
       input.scope.kind !== "records" &&
       input.targetDatabase !== undefined &&
@@ -157,6 +168,9 @@ class Preparation {
       for (const file of this.#places.config) await this.#configFile(file);
     }
     const platform = platformNamed(this.#engine, this.#opened.manifest.crm.platform);
+    await this.#refuseMix(platform);
+    const { maintenance } = platform;
+    const isLive = this.#replacesLive === "yes" && isWhole(scope) && !this.#isElsewhere();
     const [firstPlace = "/"] = [
       target,
       ...this.#places.databases.map(({ file }) => file),
@@ -179,11 +193,28 @@ class Preparation {
         neededBytes: this.#neededBytes,
         freeBytes: freeBytesAt(firstPlace),
         neutralised: neutralise?.summary ?? [],
+        ...(isLive && maintenance && { maintenance }),
         afterRestore: isWhole(scope) ? platform.afterRestore : [],
         seen: this.#witness.digest(),
         replacesLive: this.#replacesLive,
       },
     };
+  }
+
+  /** A program of another version must not get these rows, unless the recovery point's program comes along. */
+  async #refuseMix(platform: Platform): Promise<void> {
+    const { crm, folders } = this.#opened.manifest;
+    const { switches } = this.#input;
+    const program = this.#places.folders.find(({ name }) => name === programFolder);
+    const isNew = this.#folders.some(({ path }) => path === program?.path);
+    const comesAlong = program !== undefined && (isNew || (switches.createMissing && switches.updateChanged));
+    if (this.#databases.length === 0 || comesAlong || crm.version === undefined) return;
+    const installed = await platform.installed?.(
+      this.#input.scope.kind === "database" ? placedBefore(this.#opened.manifest) : this.#places,
+    );
+    if (installed === undefined || isSameVersion(crm.version, installed, platform.versionParts)) return;
+    const remedy = folders.some(({ name }) => name === programFolder) ? "--system --exact" : undefined;
+    throw new HoldfastError("crm-version-differs", { crm: crm.name, version: crm.version, installed, remedy });
   }
 
   #placesOfFolders(): readonly string[] {
@@ -427,6 +458,16 @@ class Preparation {
     for (const path of paths) this.#witness.see(nameFromText(path));
     return lstatSync(paths[0] ?? "/", { throwIfNoEntry: false }) ? "yes" : "no";
   }
+}
+
+/** A database that is restored alone meets the program that the backup was made beside. */
+function placedBefore({ databases, folders, config }: Manifest): PlacedParts {
+  return { databases: databases.map(({ name, location }) => ({ name, url: location })), folders, config };
+}
+
+function isSameVersion(one: string, other: string, parts = Number.POSITIVE_INFINITY): boolean {
+  const leading = (version: string) => version.split(".").slice(0, parts).join(".");
+  return leading(one) === leading(other);
 }
 
 function elsewhereOf({ target, targetDatabase }: PrepareInput): Elsewhere | undefined {

@@ -17,6 +17,8 @@ export class Staging {
   #record: RestoreRecord;
   readonly #steps: SwapStep[] = [];
   readonly #madeParents: string[] = [];
+  /** Folders that are built whole: what lies in one is built in its slot, and comes with it. */
+  readonly #whole: { readonly target: string; readonly slot: string }[] = [];
   readonly #place: SwapPlace;
   #slots = 0;
 
@@ -45,6 +47,11 @@ export class Staging {
 
   /** A name in the staging folder of `parent`, which is made when it is missing; the record knows of it first. */
   async slot(parent: string, name: string): Promise<string> {
+    const inside = this.#insideWhole(join(parent, name));
+    if (inside !== undefined) {
+      mkdirSync(dirname(inside), { recursive: true });
+      return inside;
+    }
     const folder = join(parent, `.holdfast-${this.#record.id}`);
     const known = nameFromText(folder);
     if (!this.#record.folders.includes(known)) {
@@ -57,6 +64,18 @@ export class Staging {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
     }
     return join(folder, `${this.#slots++}-${name}`);
+  }
+
+  /** A slot for a folder that is not there, into which all that lies in it will be built too. */
+  async wholeSlot(path: string): Promise<string> {
+    const slot = await this.slot(dirname(path), basename(path));
+    this.#whole.push({ target: path, slot });
+    return slot;
+  }
+
+  #insideWhole(path: string): string | undefined {
+    const around = this.#whole.findLast(({ target }) => path.startsWith(`${target}/`));
+    return around && join(around.slot, path.slice(around.target.length));
   }
 
   /** A database beside `target` on its server, where a new one can be made; the record knows of it first. */
@@ -93,6 +112,7 @@ export class Staging {
 
   /** Plans to put what was made in a slot to its target. Byte paths. */
   put(target: ByteName, slot: ByteName): void {
+    if (this.#insideWhole(nameText(target)) !== undefined) return;
     const made = identity(slot);
     const old = identity(target);
     if (made === undefined) throw new Error(`nothing was made at ${nameText(slot)}`);

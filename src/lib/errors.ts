@@ -95,6 +95,7 @@ export const errorCodes = [
   "target-full",
   "purpose-needed",
   "clone-unsupported",
+  "crm-version-differs", // the program that would use what is restored is of another version
   "confirm-needed",
   "plan-unknown",
   "plan-outdated",

@@ -32,6 +32,7 @@ export const warningCodes = [
   "file-orphan", // no row owns the file
   "part-missing", // a folder or configuration file of the CRM is not there
   "not-covered", // something that this backup cannot hold, by design; the platform says why
+  "key-missing", // a key of the CRM is not there: what it stored with it could not be read after a restore
   "metadata-lost", // owner, attribute or time that could not be read or set
   "password-file-open", // others can read the password file
   "no-root", // said once: what needs root and was left out

@@ -1,5 +1,6 @@
 import type { ErrorCode } from "../lib/errors.ts";
 import type { NoteCode, Phase, WarningCode } from "../lib/events.ts";
+import { platformsEn } from "./platforms-en.ts";
 
 /**
  * Every sentence that a person reads, in English. `zh-cn.ts` has the same keys and the same placeholders.
@@ -357,6 +358,10 @@ export const en = {
       text: "A restore to another place must say what it is for.",
       hint: "--as clone (made harmless, for looking and testing) or --as replacement (takes the place of the CRM).",
     },
+    "crm-version-differs": {
+      text: "The recovery point is of {crm} {version}; the program here is {installed}. One must not use the other's database.",
+      hint: "Install version {version}, then plan again[[; or restore the recovery point's own program with it: {remedy}]].",
+    },
     "clone-unsupported": {
       text: "A clone[[ of {crm}]] cannot be made harmless, so it is refused[[: {reason}]].",
       hint: "Name the statements that make it harmless under `neutralise:` in holdfast.yaml, or use --as replacement.",
@@ -550,6 +555,7 @@ export const en = {
     "file-orphan": "No record owns this file: {subject}",
     "part-missing": "A part of the CRM is not there: {subject}[[ ({detail})]]",
     "not-covered": "Not covered: {subject}[[ ({detail})]]",
+    "key-missing": "A key of the CRM is not there: {subject}[[ ({detail})]]",
     "metadata-lost": "Not kept in full: {subject}[[ ({detail})]]",
     "password-file-open": "Others can read the password file {subject}: `chmod 600` it.",
     "no-root": "Not running as root: what only root may read or set was left out[[: {subject}]][[, in all {detail}]].",
@@ -708,28 +714,13 @@ export const en = {
     columns: "its columns are different now",
     unkeyed: "it has no key to compare rows by",
   },
-  neutralised: {
-    "mail-collectors": "Nothing is fetched from mailboxes.",
-    "payment-credentials": "Keys of payment providers and passwords of other services are removed.",
-    "program-keys": "Users' keys for other programs are removed.",
-    mail: "Outgoing mail is switched off.",
-    "scheduled-jobs": "Scheduled jobs are switched off.",
-    webhooks: "Calls to other systems are switched off.",
-    "queued-tasks": "Tasks that waited to be done are removed.",
-    sessions: "Everybody is signed out, and keys for other programs are removed.",
-    hostname: "The host name that the CRM answers to is removed.",
-    "custom-statements": "The statements under `neutralise:` in holdfast.yaml are run.",
-  },
-  afterRestore: {
-    "dolibarr-config": "Look at conf.php: the web address, the database user and its password of this machine.",
-    "dolibarr-start":
-      "Open Dolibarr in a browser and look at a few records and documents. If this Dolibarr is newer, it asks to run its upgrade first.",
-    "start-crm": "Start the CRM and look at a few records.",
-    "tryton-start": "Start trytond with the restored trytond.conf and look at a few records.",
-    "tryton-update": "If this machine has a newer Tryton, run `trytond-admin -c trytond.conf -d DATABASE --all` first.",
-    "check-config": "Check the CRM's configuration: host names, paths and passwords of this machine.",
-  },
+  neutralised: platformsEn.neutralised,
+  afterRestore: platformsEn.afterRestore,
+  maintenance: platformsEn.maintenance,
+  keyUses: platformsEn.keyUses,
+  entities: platformsEn.entities,
   uncovered: {
+    ...platformsEn.uncovered,
     "mysql-engine":
       "its storage engine knows no transactions: its rows are as of when they were read, a little later than the rest",
     "mysql-elsewhere": "its rows are kept outside of this database, and are not stored; the table itself is",
@@ -814,6 +805,13 @@ export const en = {
     },
     "table-unkeyed": { text: "Table {table} is stored whole each time: {why}", hint: "" },
     "not-covered": { text: "Not covered: {subject}[[ ({why})]]", hint: "Back this up by other means." },
+    "keys-found": { text: "Keys that are part of the backup: {names}", hint: "" },
+    "key-missing": {
+      text: "A key is not there: {name}[[ ({use})]]",
+      hint: "It should stand in {path}. If it is kept elsewhere, add that place under `files:` in holdfast.yaml.",
+    },
+    "key-absent": { text: "Not there until the CRM needs it: {name}[[ ({use})]]", hint: "" },
+    maintenance: { text: "Before a restore in place: {how}", hint: "" },
     "folder-read": { text: "Folder {path}: {files:file}, {bytes:bytes}", hint: "" },
     "folder-missing": { text: "Folder {path} is not there", hint: "Check `files:` in holdfast.yaml." },
     "files-unreadable": {
@@ -1275,8 +1273,6 @@ export const en = {
     empty: "There are no recovery points yet. Make one: holdfast backup",
     zone: "Times are in {zone}.",
   },
-  /** What a CRM's model calls its entities. */
-  entities: {},
   look: {
     deleted: "deleted",
     next: "More: --after {after}",
@@ -1433,6 +1429,7 @@ export const en = {
     space: "Space: {needed:bytes} needed, {free:bytes} free",
     spaceShort: "There is not enough space.",
     withWarnings: "This recovery point ended with warnings.",
+    before: "Before you apply it:",
     after: "Afterwards:",
     changes: "{created} to create, {updated} to update, {removed} to remove, {left} left as they are",
     confirm: "This replaces a live CRM: its name, {name}, must be typed.",

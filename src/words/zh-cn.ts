@@ -1,3 +1,4 @@
+import { platformsZhCn } from "./platforms-zh-cn.ts";
 import type { Words } from "./words.ts";
 
 /**
@@ -348,6 +349,10 @@ export const zhCn: Words = {
       text: "还原到其他位置时必须说明用途。",
       hint: "--as clone（去除对外影响，用于查看和测试）或 --as replacement（接替原来的 CRM）。",
     },
+    "crm-version-differs": {
+      text: "该恢复点来自 {crm} {version}；这里的程序是 {installed}。不同版本不能使用对方的数据库。",
+      hint: "安装 {version} 版，再重新计划[[；或连同恢复点自带的程序一起还原：{remedy}]]。",
+    },
     "clone-unsupported": {
       text: "无法确保[[ {crm} 的]]克隆不影响外界，因此已拒绝[[：{reason}]]。",
       hint: "请在 holdfast.yaml 的 `neutralise:` 中写明使其无害的语句，或使用 --as replacement。",
@@ -538,6 +543,7 @@ export const zhCn: Words = {
     "file-orphan": "没有记录引用此文件：{subject}",
     "part-missing": "CRM 的一个组成部分不存在：{subject}[[（{detail}）]]",
     "not-covered": "未覆盖：{subject}[[（{detail}）]]",
+    "key-missing": "缺少 CRM 的一个密钥：{subject}[[（{detail}）]]",
     "metadata-lost": "未能完整保留：{subject}[[（{detail}）]]",
     "password-file-open": "其他用户可以读取密码文件 {subject}：请执行 `chmod 600`。",
     "no-root": "没有以 root 运行：只有 root 才能读取或设置的内容已略过[[：{subject}]][[，共 {detail} 项]]。",
@@ -690,27 +696,13 @@ export const zhCn: Words = {
     columns: "它的列现在不同了",
     unkeyed: "没有可用来逐行比较的键",
   },
-  neutralised: {
-    "mail-collectors": "不再从邮箱收取邮件。",
-    "payment-credentials": "已删除支付服务商的密钥和其他服务的密码。",
-    "program-keys": "已删除用户供其他程序使用的密钥。",
-    mail: "停用外发邮件。",
-    "scheduled-jobs": "停用定时任务。",
-    webhooks: "停用对其他系统的调用。",
-    "queued-tasks": "清除等待执行的任务。",
-    sessions: "注销所有人，并移除其他程序使用的密钥。",
-    hostname: "移除 CRM 对外响应的主机名。",
-    "custom-statements": "执行 holdfast.yaml 中 `neutralise:` 下的语句。",
-  },
-  afterRestore: {
-    "dolibarr-config": "请检查 conf.php：网址、数据库用户及其在本机的密码。",
-    "dolibarr-start": "在浏览器中打开 Dolibarr，查看几条记录和文档。如果这里的 Dolibarr 版本更新，它会先要求运行升级。",
-    "start-crm": "启动 CRM，查看几条记录。",
-    "tryton-start": "用还原出的 trytond.conf 启动 trytond，查看几条记录。",
-    "tryton-update": "如果本机的 Tryton 版本更新，请先运行 `trytond-admin -c trytond.conf -d DATABASE --all`。",
-    "check-config": "检查 CRM 的配置：本机的主机名、路径和密码。",
-  },
+  neutralised: platformsZhCn.neutralised,
+  afterRestore: platformsZhCn.afterRestore,
+  maintenance: platformsZhCn.maintenance,
+  keyUses: platformsZhCn.keyUses,
+  entities: platformsZhCn.entities,
   uncovered: {
+    ...platformsZhCn.uncovered,
     "mysql-engine": "其存储引擎不支持事务：其中的行以读取时为准，略晚于其他数据",
     "mysql-elsewhere": "其中的行保存在此数据库之外，未备份；表结构本身已备份",
     "mysql-history": "系统版本表保存的历史行未备份；当前的行已备份",
@@ -789,6 +781,13 @@ export const zhCn: Words = {
     },
     "table-unkeyed": { text: "表 {table} 每次都完整存储：{why}", hint: "" },
     "not-covered": { text: "未覆盖：{subject}[[（{why}）]]", hint: "请用其他方式备份这一部分。" },
+    "keys-found": { text: "备份中包含的密钥：{names}", hint: "" },
+    "key-missing": {
+      text: "缺少一个密钥：{name}[[（{use}）]]",
+      hint: "它应当在 {path} 中。如果存放在别处，请把该位置加到 holdfast.yaml 的 `files:` 下。",
+    },
+    "key-absent": { text: "CRM 需要时才会生成：{name}[[（{use}）]]", hint: "" },
+    maintenance: { text: "就地还原之前：{how}", hint: "" },
     "folder-read": { text: "文件夹 {path}：{files:file}，{bytes:bytes}", hint: "" },
     "folder-missing": { text: "文件夹 {path} 不存在", hint: "请检查 holdfast.yaml 中的 `files:`。" },
     "files-unreadable": {
@@ -1238,8 +1237,6 @@ export const zhCn: Words = {
     empty: "还没有恢复点。创建一个：holdfast backup",
     zone: "时间所用时区：{zone}。",
   },
-  /** What a CRM's model calls its entities. */
-  entities: {},
   look: {
     deleted: "已删除",
     next: "下一页：--after {after}",
@@ -1390,6 +1387,7 @@ export const zhCn: Words = {
     space: "空间：需要 {needed:bytes}，可用 {free:bytes}",
     spaceShort: "空间不足。",
     withWarnings: "这个恢复点带有警告。",
+    before: "应用之前：",
     after: "完成之后：",
     changes: "新建 {created}，更新 {updated}，删除 {removed}，保持不变 {left}",
     confirm: "这会替换正在使用的 CRM：必须输入它的名称 {name}。",

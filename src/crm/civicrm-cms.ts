@@ -1,0 +1,85 @@
+import type { TableSchema } from "../database/database.ts";
+import { HoldfastError } from "../lib/errors.ts";
+import { cloneTables } from "./clone-statements.ts";
+import { definePhp } from "./php-data.ts";
+
+/**
+ * The CMS around CiviCRM, which sends mail and runs jobs of its own: WordPress, Drupal 7, and Drupal from 8 on. Fails closed
+ * on any other, since nobody could say what it would do.
+ */
+export function neutraliseCms(tables: readonly TableSchema[]): readonly string[] {
+  const prefixes = (name: string) =>
+    tables.flatMap((table) => (table.name.endsWith(name) ? [table.name.slice(0, -name.length)] : []));
+  const has = (name: string) => tables.some((table) => table.name === name);
+  const wordpress = prefixes("options").find((prefix) => has(`${prefix}usermeta`));
+  if (wordpress !== undefined) return neutraliseWordPress(tables, wordpress);
+  const drupal7 = prefixes("variable").find((prefix) => has(`${prefix}node`) || has(`${prefix}users`));
+  if (drupal7 !== undefined) return neutraliseDrupal7(tables, drupal7);
+  const drupal = prefixes("config").find((prefix) => has(`${prefix}key_value`) || has(`${prefix}users_field_data`));
+  if (drupal !== undefined) return neutraliseDrupal(tables, drupal);
+  throw new HoldfastError("clone-unsupported", { reason: "CMS" });
+}
+
+function neutraliseWordPress(tables: readonly TableSchema[], prefix: string): readonly string[] {
+  const { need, when } = cloneTables(tables, prefix);
+  need("options", "option_name", "option_value");
+  const names = ["%smtp%", "%api\\_key%", "%secret%", "%\\_token", "mailserver\\_pass", "%mailgun%", "%sendgrid%"];
+  return [
+    `UPDATE ${prefix}options SET option_value='http://localhost' WHERE option_name IN ('siteurl','home')`,
+    `DELETE FROM ${prefix}options WHERE option_name='cron'`,
+    `DELETE FROM ${prefix}options WHERE ${names.map((name) => `option_name LIKE '${name}'`).join(" OR ")}`,
+    ...when(
+      "actionscheduler_actions",
+      ["status"],
+      `UPDATE ${prefix}actionscheduler_actions SET status='canceled' WHERE status='pending'`,
+    ),
+    ...when("usermeta", ["meta_key"], `DELETE FROM ${prefix}usermeta WHERE meta_key='_application_passwords'`),
+  ];
+}
+
+/** Values are as PHP writes them. `TestingMailSystem`, of Drupal itself, keeps mail in place of sending it. */
+function neutraliseDrupal7(tables: readonly TableSchema[], prefix: string): readonly string[] {
+  cloneTables(tables, prefix).need("variable", "name", "value");
+  const values = {
+    mail_system: 'a:1:{s:14:"default-system";s:17:"TestingMailSystem";}',
+    cron_safe_threshold: 's:1:"0";',
+    smtp_on: 's:1:"0";',
+  };
+  const secrets = ["%smtp\\_password%", "%api\\_key%", "%secret%", "%\\_token"];
+  return [
+    `DELETE FROM ${prefix}variable WHERE name IN (${Object.keys(values)
+      .map((name) => `'${name}'`)
+      .join(",")},'cron_key')`,
+    `DELETE FROM ${prefix}variable WHERE ${secrets.map((name) => `name LIKE '${name}'`).join(" OR ")}`,
+    ...Object.entries(values).map(
+      ([name, value]) => `INSERT INTO ${prefix}variable (name, value) VALUES ('${name}', '${value}')`,
+    ),
+  ];
+}
+
+/** `test_mail_collector`, of Drupal itself, keeps mail in place of sending it; other mailers' own settings go. */
+function neutraliseDrupal(tables: readonly TableSchema[], prefix: string): readonly string[] {
+  const { need, when } = cloneTables(tables, prefix);
+  need("config", "name", "data");
+  const mail = 'a:1:{s:9:"interface";a:1:{s:7:"default";s:19:"test_mail_collector";}}';
+  return [
+    `UPDATE ${prefix}config SET data='${mail}' WHERE name='system.mail'`,
+    `UPDATE ${prefix}config SET data='a:1:{s:8:"interval";i:0;}' WHERE name='automated_cron.settings'`,
+    `DELETE FROM ${prefix}config WHERE name IN ('mailsystem.settings','smtp.settings') OR name LIKE 'symfony\\_mailer.%'`,
+    ...when("queue", ["item_id"], `DELETE FROM ${prefix}queue`),
+    ...when("cache_config", ["cid"], `DELETE FROM ${prefix}cache_config`),
+  ];
+}
+
+/** WordPress takes a `wp_mail` that is there before its own, and runs its jobs only where it is not told otherwise. */
+export function neutraliseCmsConfiguration(name: string, text: string): string | undefined {
+  if (name === "settings.php") return text;
+  if (name !== "wp-config.php") return undefined;
+  const constants: readonly (readonly [string, string | boolean])[] = [
+    ["DISABLE_WP_CRON", true],
+    ["WP_HOME", "http://localhost"],
+    ["WP_SITEURL", "http://localhost"],
+  ];
+  const defined = constants.reduce((result, [constant, value]) => definePhp(result, constant, value), text);
+  return defined.replace(/<\?php/, (open) => `${open}\nfunction wp_mail() { return true; }`);
+}

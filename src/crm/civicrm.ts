@@ -1,0 +1,322 @@
+import { createHash, createHmac, hkdfSync } from "node:crypto";
+import { existsSync } from "node:fs";
+import { basename, dirname, join, posix } from "node:path";
+import type { RowBatch, TableSchema } from "../database/database.ts";
+import { nameFromText } from "../lib/byte-name.ts";
+import { neutraliseCms, neutraliseCmsConfiguration } from "./civicrm-cms.ts";
+import { neutraliseConfiguration, neutraliseStatements, neutraliseSummary } from "./civicrm-clone.ts";
+import { civicrmModel } from "./civicrm-model.ts";
+import { rowTexts, type FieldRules } from "./column-texts.ts";
+import { databasePart, detected, insideOf, needed, readConfiguration, readText, withFiles } from "./known-crm.ts";
+import { decipher, readable } from "./open-secret.ts";
+import { readPhp, setPhp, type PhpFile } from "./php-data.ts";
+import type {
+  AttachmentRule,
+  CrmDescription,
+  CrmParts,
+  DatabasePart,
+  DetectedCrm,
+  KeyFiles,
+  KeyPart,
+  OwnedFile,
+  PlacedParts,
+  Platform,
+  StoredSecret,
+} from "./platform.ts";
+import { addressOf, phpHost, placeOf } from "./server-url.ts";
+
+/**
+ * CiviCRM on WordPress or Drupal, on MariaDB or MySQL.
+ *
+ * `civicrm.settings.php` names CiviCRM's database, and that of the CMS around it, which is a second one unless they share
+ * one: both are backed up, each at one moment of its own. Files lie in CiviCRM's folder among the CMS's uploads. The CMS's
+ * own content (`wp-content`, or `sites`) holds modules, extensions and uploads. `CIVICRM_SITE_KEY` and the credential keys
+ * stand in the settings.
+ */
+const settingsFile = "civicrm.settings.php";
+const places = [
+  ".",
+  "wp-content/uploads/civicrm",
+  "wp-content/plugins/civicrm/civicrm",
+  "sites/default",
+  "web/sites/default",
+];
+const caches = ["/templates_c/", "/ConfigAndLog/"];
+
+export const civicrm: Platform = {
+  name: "civicrm",
+  title: "CiviCRM",
+  detect,
+  parts,
+  neutralise: () => ({
+    statements: (tables, database) =>
+      database === "cms" ? neutraliseCms(tables) : [...neutraliseStatements(tables), ...sharedCms(tables)],
+    config: (name, text) =>
+      name === settingsFile ? neutraliseConfiguration(text) : neutraliseCmsConfiguration(name, text),
+    summary: neutraliseSummary,
+  }),
+  relocate: relocated,
+  model: civicrmModel,
+  maintenance: { on: "cms", off: "cms-off" },
+  installed: async ({ config = [] }) => {
+    const place = config.find(({ name }) => name === settingsFile);
+    return place && (await installedVersion(readPhp((await readText(place.path)) ?? "")));
+  },
+  secrets,
+  afterRestore: ["civicrm-config", "civicrm-caches", "civicrm-paths", "civicrm-cron"],
+};
+
+async function detect(folder: string): Promise<readonly DetectedCrm[]> {
+  for (const place of places) {
+    const path = join(folder, place, settingsFile);
+    const text = await readText(path);
+    const url = text === undefined ? undefined : readPhp(text).get("CIVICRM_DSN");
+    const found = url === undefined ? undefined : placeOf(url);
+    if (text === undefined || !found) continue;
+    return [detected("civicrm", addressOf(found).url, path, await installedVersion(readPhp(text)))];
+  }
+  return [];
+}
+
+async function parts(description: CrmDescription): Promise<CrmParts> {
+  const { path, text } = await readConfiguration(description, settingsFile);
+  const php = readPhp(text);
+  const version = await installedVersion(php);
+  const cms = cmsOf(path);
+  const files = filesFolder(php, path);
+  return {
+    ...(version === undefined ? {} : { version }),
+    databases: databasesOf(php, path, description.database),
+    folders: withFiles(
+      [
+        ...(cms
+          ? [{ name: "cms", path: cms.content, excludes: [...cms.excludes, ...insideOf(cms.content, files)] }]
+          : []),
+        { name: "civicrm", path: files, excludes: [...caches, `/${settingsFile}`] },
+      ],
+      description,
+    ),
+    config: [path, ...(cms ? [cms.configuration] : [])]
+      .filter((file) => existsSync(file))
+      .map((file) => ({ name: basename(file), path: file })),
+    emptyTables: [
+      ...["civicrm_cache", "civicrm_acl_cache", "civicrm_acl_contact_cache"],
+      ...["civicrm_group_contact_cache", "civicrm_prevnext_cache"],
+    ],
+    uncovered: [],
+    keys: keysOf(php, path),
+    attachments: attachmentRule(php),
+  };
+}
+
+/** CiviCRM's own, that of the CMS and that of its change log: each once, though they may be one. */
+function databasesOf(php: PhpFile, path: string, named: string | undefined): readonly DatabasePart[] {
+  const main = placeOf(needed(php.get("CIVICRM_DSN"), path, "CIVICRM_DSN"));
+  if (!main) return [databasePart("main", { url: needed(undefined, path, "CIVICRM_DSN") })];
+  const own = addressOf(main);
+  const found: DatabasePart[] = [databasePart("main", own, named)];
+  for (const [name, constant] of [
+    ["cms", "CIVICRM_UF_DSN"],
+    ["log", "CIVICRM_LOGGING_DSN"],
+  ] as const) {
+    const place = placeOf(php.get(constant) ?? "");
+    if (!place) continue;
+    const address = addressOf(place);
+    if (address.url !== own.url && found.every(({ url }) => url !== address.url)) found.push({ name, ...address });
+  }
+  return found;
+}
+
+interface Cms {
+  /** What of the CMS is its own: not the program that everybody has. */
+  readonly content: string;
+  readonly configuration: string;
+  readonly excludes: readonly string[];
+}
+
+function cmsOf(path: string): Cms | undefined {
+  const [, root] = /^(.*)\/wp-content\//.exec(path) ?? [];
+  if (root !== undefined) {
+    const beside = join(root, "wp-config.php");
+    const configuration = existsSync(beside) ? beside : join(dirname(root), "wp-config.php");
+    return { content: join(root, "wp-content"), configuration, excludes: ["/cache/", "/upgrade/", "*.log"] };
+  }
+  const [, above] = /^(.*)\/sites\/[^/]+\//.exec(path) ?? [];
+  if (above === undefined) return undefined;
+  const site = basename(dirname(path));
+  return {
+    content: join(above, "sites"),
+    configuration: join(dirname(path), "settings.php"),
+    excludes: [`/${site}/settings.php`, `/${site}/${settingsFile}`, "/*/files/css/", "/*/files/js/", "/*/files/php/"],
+  };
+}
+
+/** CiviCRM's folder of files: above its compiled templates, or where it is by itself. */
+function filesFolder(php: PhpFile, path: string): string {
+  const compiled = php.get("CIVICRM_TEMPLATE_COMPILEDIR");
+  if (compiled?.startsWith("/")) return dirname(compiled.replace(/\/+$/, ""));
+  const folder = dirname(path);
+  return basename(folder) === "civicrm" ? folder : join(folder, "files/civicrm");
+}
+
+/** Settings in the file stand over those in the database. */
+function customFolder(php: PhpFile): string | undefined {
+  return ["domain", "Directory Preferences"]
+    .map((group) => php.get("civicrm_setting", group, "customFileUploadDir"))
+    .find((value) => value !== undefined);
+}
+
+/** `civicrm-version.php` or `xml/version.xml` of the program; nothing is run. */
+async function installedVersion(php: PhpFile): Promise<string | undefined> {
+  const root = php.get("civicrm_root");
+  if (root === undefined) return undefined;
+  const text = (await readText(join(root, "civicrm-version.php"))) ?? (await readText(join(root, "xml/version.xml")));
+  return /(?:'version'\s*=>\s*'|<version_no>)(\d[\w.]*)/.exec(text ?? "")?.[1];
+}
+
+function keysOf(php: PhpFile, path: string): readonly KeyPart[] {
+  const key = (name: string, use: string): KeyPart => ({
+    name,
+    path,
+    state: php.get(name) ? "found" : "missing",
+    use,
+  });
+  const isUsed = [{ table: "civicrm_setting", column: "value", like: /\p{Cc}CTK/u }];
+  return [
+    key("CIVICRM_SITE_KEY", "scheduled-access"),
+    { ...key("CIVICRM_CRED_KEYS", "mail-passwords"), usedBy: isUsed },
+    { ...key("CIVICRM_SIGN_KEYS", "links"), usedBy: isUsed },
+  ];
+}
+
+/** `uri` is a name in the folder of custom files; a contact's picture is named by its address. */
+function attachmentRule(php: PhpFile): AttachmentRule {
+  const named = customFolder(php)?.replace(/^\[civicrm\.files\]\/?/, "");
+  // A folder elsewhere is `files:` of `holdfast.yaml`: then its name is the last part of its path.
+  const custom =
+    named === undefined || !named.startsWith("/")
+      ? { folder: "civicrm", inside: (named ?? "custom").replaceAll(/^\/+|\/+$/g, "") }
+      : { folder: basename(named.replace(/\/+$/, "")), inside: "" };
+  const path = (name: string) => nameFromText(posix.join(custom.inside, posix.basename(name)));
+  return {
+    ownsFiles: (table) => table.name === "civicrm_file" || table.name === "civicrm_contact",
+    *files(table: TableSchema, batch: RowBatch, rules: FieldRules): Iterable<OwnedFile> {
+      const isFile = table.name === "civicrm_file";
+      for (const { texts, row } of rowTexts(rules, table, batch, [isFile ? "uri" : "image_URL"])) {
+        const text = texts[0] ?? "";
+        const name = isFile ? text : /[?&]photo=([^&]+)/.exec(text)?.[1];
+        if (name && !name.includes("://"))
+          yield { folder: custom.folder, path: path(isFile ? name : unescaped(name)), row };
+      }
+    },
+    ownable: () => false,
+  };
+}
+
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Where the CMS has its tables in the same database. */
+function sharedCms(tables: readonly TableSchema[]): readonly string[] {
+  return tables.some(({ name }) => !/^(civicrm_|log_civicrm_)/.test(name)) ? neutraliseCms(tables) : [];
+}
+
+/** The restored copy finds its databases and its folders, and the CMS its own. */
+function relocated(name: string, text: string, { databases, folders }: PlacedParts): string | undefined {
+  const place = (database: string) => placeOf(databases.find((one) => one.name === database)?.url ?? "");
+  const [main, cms, log] = [place("main"), place("cms") ?? place("main"), place("log")];
+  if (name === "wp-config.php" && cms) {
+    const values = { DB_NAME: cms.name, DB_HOST: hostOf(cms), ...(cms.user && { DB_USER: cms.user }) };
+    return Object.entries(values).reduce((result, [key, value]) => setPhp(result, [key], value), text);
+  }
+  if (name === "settings.php" && cms) return relocatedDrupal(text, cms);
+  if (name !== settingsFile) return undefined;
+  const php = readPhp(text);
+  let result = text;
+  for (const [constant, now] of [
+    ["CIVICRM_DSN", main],
+    ["CIVICRM_UF_DSN", cms],
+    ["CIVICRM_LOGGING_DSN", log],
+  ] as const) {
+    const old = placeOf(php.get(constant) ?? "");
+    if (now && old) result = setPhp(result, [constant], dsn(now, old));
+  }
+  const files = folders.find((folder) => folder.name === "civicrm");
+  const compiled = php.get("CIVICRM_TEMPLATE_COMPILEDIR");
+  return files && compiled ? setPhp(result, ["CIVICRM_TEMPLATE_COMPILEDIR"], join(files.path, "templates_c")) : result;
+}
+
+type ServerPlace = NonNullable<ReturnType<typeof placeOf>>;
+
+function hostOf(place: ServerPlace): string {
+  return `${phpHost(place)}${place.port ? `:${place.port}` : ""}`;
+}
+
+/** As PEAR's DB reads it, with the password that was there. */
+function dsn(now: ServerPlace, old: ServerPlace): string {
+  const login = `${encodeURIComponent(now.user || old.user || "")}:${encodeURIComponent(old.password ?? "")}`;
+  const place = now.socket === undefined ? hostOf(now) : `unix(${now.socket})`;
+  return `mysql://${login}@${place}/${encodeURIComponent(now.name)}?new_link=true`;
+}
+
+function relocatedDrupal(text: string, place: ServerPlace): string {
+  const values = {
+    database: place.name,
+    host: place.host || "localhost",
+    ...(place.port && { port: place.port }),
+    ...(place.socket !== undefined && { unix_socket: place.socket }),
+    ...(place.user && { username: place.user }),
+  };
+  const at = ["databases", "default", "default"];
+  if (readPhp(text).get(...at, "database") === undefined) return text;
+  return Object.entries(values).reduce((result, [key, value]) => setPhp(result, [...at, key], value), text);
+}
+
+/**
+ * `CTK?k=<key's id>&t=<text>` behind a byte of 2, inside of settings: AES-256, with the credential keys of the settings
+ * file; where the suite ends in `-hs`, an HMAC is its seal.
+ */
+async function secrets({ config }: KeyFiles): Promise<readonly StoredSecret[]> {
+  const written = readPhp((await config(settingsFile)) ?? "").get("CIVICRM_CRED_KEYS") ?? "";
+  const keys = written.split(" ").flatMap((one) => credentialKey(one) ?? []);
+  const open: StoredSecret["open"] = (value) => {
+    const [, id, text] = /\p{Cc}CTK\?k=([^&"]*)&t=([\w-]+)/u.exec(value) ?? [];
+    if (id === undefined || text === undefined) return "plain";
+    const key = keys.find((one) => one.id === unescaped(id));
+    return key ? readable(opened(key, Buffer.from(text, "base64url"))) : "closed";
+  };
+  return [{ table: "civicrm_setting", column: "value", open }];
+}
+
+interface CredentialKey {
+  readonly id: string;
+  readonly suite: string;
+  readonly key: Buffer;
+}
+
+/** `aes-cbc:hkdf-sha256:…`, `aes-cbc-hs:b64:…`, `::…`; `plain` is none. */
+function credentialKey(text: string): CredentialKey | undefined {
+  const [suite = "", derive = "", value] = text.split(":");
+  if (value === undefined) return undefined;
+  const key =
+    derive === "b64"
+      ? Buffer.from(value, "base64")
+      : Buffer.from(hkdfSync("sha256", Buffer.from(value), Buffer.alloc(0), Buffer.alloc(0), 32));
+  const name = suite === "" ? "aes-cbc" : suite;
+  const id = createHash("sha1").update(`${name}\0`).update(key).digest("base64url");
+  return { id, suite: name, key };
+}
+
+function opened({ suite, key }: CredentialKey, bytes: Buffer): Buffer | undefined {
+  const cipher = suite.startsWith("aes-ctr") ? "aes-256-ctr" : "aes-256-cbc";
+  if (!suite.endsWith("-hs")) return decipher(cipher, key, bytes.subarray(0, 16), bytes.subarray(16));
+  const derived = (use: string) => createHmac("sha256", key).update(use).digest();
+  const [body, seal] = [bytes.subarray(0, -32), bytes.subarray(-32)];
+  const expected = createHmac("sha256", derived("auth")).update(body).digest();
+  return expected.equals(seal) ? decipher(cipher, derived("enc"), body.subarray(0, 16), body.subarray(16)) : undefined;
+}

@@ -1,0 +1,136 @@
+import type { TableSchema } from "../database/database.ts";
+import type { CrmModel, Entity, ModelSource } from "./model.ts";
+import { entity, inSchema, noiseOf, polymorphic, reference } from "./model-parts.ts";
+
+/**
+ * Dolibarr's tables, whatever stands before their names (`llx_`). Many foreign keys are declared, not all: lines of
+ * documents, contacts of an object, events, files and links between objects are told by columns. Extra fields lie in
+ * `<table>_extrafields`. Rows are deleted for good.
+ */
+interface Known {
+  readonly name: string;
+  readonly table: string;
+  readonly title: readonly string[];
+  readonly label?: string;
+  /** The word for it where a pair of columns names one. */
+  readonly word?: string;
+  readonly key?: string;
+  readonly created?: string;
+  readonly archived?: { readonly column: string; readonly when: "true" | "false" };
+}
+
+const known: readonly Known[] = [
+  { name: "thirdparty", table: "societe", title: ["nom"], label: "company", word: "societe" },
+  { name: "contact", table: "socpeople", title: ["firstname", "lastname"], word: "contact" },
+  { name: "proposal", table: "propal", title: ["ref"], label: "quote", word: "propal" },
+  { name: "order", table: "commande", title: ["ref"], word: "commande", created: "date_creation" },
+  // Version 9 and older call it `facnumber`.
+  { name: "invoice", table: "facture", title: ["ref", "facnumber"], word: "facture" },
+  {
+    name: "supplier-order",
+    table: "commande_fournisseur",
+    title: ["ref"],
+    word: "order_supplier",
+    created: "date_creation",
+  },
+  { name: "supplier-invoice", table: "facture_fourn", title: ["ref"], word: "invoice_supplier" },
+  { name: "contract", table: "contrat", title: ["ref"], word: "contrat" },
+  { name: "intervention", table: "fichinter", title: ["ref"], label: "case", word: "fichinter" },
+  { name: "project", table: "projet", title: ["ref", "title"], word: "project" },
+  { name: "task", table: "projet_task", title: ["ref", "label"], word: "project_task" },
+  { name: "event", table: "actioncomm", title: ["label"], word: "action", key: "id" },
+  { name: "product", table: "product", title: ["ref", "label"], word: "product" },
+  { name: "member", table: "adherent", title: ["firstname", "lastname"], label: "contact", word: "member" },
+  { name: "ticket", table: "ticket", title: ["ref", "subject"], label: "case", word: "ticket" },
+  { name: "file", table: "ecm_files", title: ["filepath", "filename"], label: "attachment", created: "date_c" },
+  { name: "user", table: "user", title: ["firstname", "lastname"], word: "user" },
+];
+
+/** Lines and other parts of a document. */
+const belongs: readonly (readonly [string, string])[] = [
+  ["propaldet.fk_propal", "propal"],
+  ["commandedet.fk_commande", "commande"],
+  ["facturedet.fk_facture", "facture"],
+  ["commande_fournisseurdet.fk_commande", "commande_fournisseur"],
+  ["facture_fourn_det.fk_facture_fourn", "facture_fourn"],
+  ["contratdet.fk_contrat", "contrat"],
+  ["fichinterdet.fk_fichinter", "fichinter"],
+  ["projet_task.fk_projet", "projet"],
+  ["societe_rib.fk_soc", "societe"],
+  ["societe_remise_except.fk_soc", "societe"],
+  ["socpeople.fk_soc", "societe"],
+];
+
+const refers: readonly (readonly [string, string])[] = [
+  ["propal.fk_soc", "societe"],
+  ["commande.fk_soc", "societe"],
+  ["facture.fk_soc", "societe"],
+  ["commande_fournisseur.fk_soc", "societe"],
+  ["facture_fourn.fk_soc", "societe"],
+  ["contrat.fk_soc", "societe"],
+  ["fichinter.fk_soc", "societe"],
+  ["projet.fk_soc", "societe"],
+  ["actioncomm.fk_soc", "societe"],
+  ["actioncomm.fk_contact", "socpeople"],
+  ["societe.parent", "societe"],
+];
+
+const links: readonly (readonly [string, string])[] = [
+  ["element_contact.fk_socpeople", "socpeople"],
+  ["societe_commerciaux.fk_soc", "societe"],
+  ["societe_commerciaux.fk_user", "user"],
+  ["categorie_societe.fk_soc", "societe"],
+  ["categorie_contact.fk_socpeople", "socpeople"],
+  ["categorie_product.fk_product", "product"],
+  ["paiement_facture.fk_facture", "facture"],
+];
+
+export async function dolibarrModel({ tables }: ModelSource): Promise<CrmModel> {
+  const prefix = prefixOf(tables);
+  const key = (table: string): string =>
+    `${prefix}${table}.${known.find((one) => one.table === table)?.key ?? "rowid"}`;
+  const words = known.flatMap(({ word, table }) => (word === undefined ? [] : [[word, key(table)] as const]));
+  const written = (kind: "belongs" | "refers" | "links", list: typeof belongs) =>
+    list.map(([from, to]) => reference(kind, prefix + from, key(to)));
+  return inSchema(
+    {
+      entities: known.map((one) => entityOf(prefix, one)),
+      references: [
+        ...written("belongs", belongs),
+        ...written("refers", refers),
+        ...written("links", links),
+        ...polymorphic("belongs", `${prefix}actioncomm.fk_element`, "elementtype", words),
+        ...polymorphic("links", `${prefix}element_element.fk_source`, "sourcetype", words),
+        ...polymorphic("links", `${prefix}element_element.fk_target`, "targettype", words),
+        ...polymorphic("belongs", `${prefix}ecm_files.src_object_id`, "src_object_type", words),
+        ...known.map(({ table }) => reference("belongs", `${prefix}${table}_extrafields.fk_object`, key(table))),
+      ],
+      noise: noiseOf(
+        known.map(({ table }) => prefix + table),
+        ["tms", "fk_user_modif"],
+      ),
+    },
+    tables,
+  );
+}
+
+function entityOf(prefix: string, { name, table, title, label, created = "datec", archived }: Known): Entity {
+  return entity(name, prefix + table, {
+    title,
+    ...(label !== undefined && { label }),
+    extensions: [`${prefix}${table}_extrafields.fk_object`],
+    created,
+    modified: ["tms"],
+    ...(archived && { archived }),
+  });
+}
+
+/** What stands before the name of the table of third parties. */
+function prefixOf(tables: readonly TableSchema[]): string {
+  const names = new Set(tables.map(({ name }) => name));
+  return (
+    [...names]
+      .flatMap((name) => /^(\w*?)societe$/.exec(name)?.[1] ?? [])
+      .find((prefix) => names.has(`${prefix}socpeople`)) ?? "llx_"
+  );
+}

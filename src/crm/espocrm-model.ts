@@ -1,0 +1,81 @@
+import type { TableSchema } from "../database/database.ts";
+import type { CrmModel, Entity, ModelSource, Reference } from "./model.ts";
+import { entity, inSchema, noiseOf, polymorphic, reference } from "./model-parts.ts";
+
+/**
+ * EspoCRM's tables, those of its own and those that the Entity Manager makes: all follow one scheme, so they are read from
+ * the schema. A table is an entity if its rows have an id, a name and a mark for deleted; `<x>_id` names a row of table `x`,
+ * `<x>_id` with `<x>_type` one of any; a table of two such columns and no name joins two. No foreign key is declared.
+ */
+const labels: Readonly<Record<string, string>> = { account: "company", attachment: "attachment" };
+
+/** Words in `<x>_id` that are no table. */
+const people: Readonly<Record<string, string>> = { assigned_user: "user", created_by: "user", modified_by: "user" };
+
+/** Rows that are a part of the record that their pair names. */
+const parts: readonly string[] = ["note", "attachment", "subscription", "call", "meeting", "task", "email"];
+
+export async function espocrmModel({ tables }: ModelSource): Promise<CrmModel> {
+  const names = new Set(tables.map(({ name }) => name));
+  const entities = tables.flatMap(entityOf);
+  const records = entities.map(({ table }) => [typeName(table.name), `${table.name}.id`] as const);
+  return inSchema(
+    {
+      entities,
+      references: tables.flatMap((table) => referencesOf(table, names, records)),
+      noise: noiseOf(
+        entities.map(({ table }) => table.name),
+        ["modified_at", "modified_by_id", "stream_updated_at"],
+      ),
+    },
+    tables,
+  );
+}
+
+function entityOf(table: TableSchema): readonly Entity[] {
+  const has = (column: string) => table.columns.some(({ name }) => name === column);
+  const title =
+    has("first_name") && has("last_name") ? ["first_name", "last_name"] : has("name") ? ["name"] : undefined;
+  const isStream = table.name === "note" && has("post");
+  if (!has("id") || !has("deleted") || (!title && !isStream) || !has("created_at")) return [];
+  const name = table.name.replaceAll("_", "-");
+  const known = labels[table.name] ?? (knownLabels.includes(name) ? name : undefined);
+  const made = entity(name, table.name, {
+    title: title ?? ["post"],
+    created: "created_at",
+    modified: ["modified_at"],
+    deleted: { column: "deleted", when: "true" },
+  });
+  const { label: _, ...bare } = made;
+  return [known === undefined ? bare : { ...made, label: known }];
+}
+
+const knownLabels = [
+  ...["contact", "lead", "opportunity", "case", "call", "meeting", "task", "note", "email", "document", "campaign"],
+  ...["target", "target-list", "user", "team", "product", "quote", "invoice", "project"],
+];
+
+function referencesOf(
+  table: TableSchema,
+  names: ReadonlySet<string>,
+  records: readonly (readonly [string, string])[],
+): readonly Reference[] {
+  const columns = table.columns.map(({ name }) => name);
+  const ends = columns.filter((column) => column.endsWith("_id"));
+  const isJoin = ends.length >= 2 && !columns.includes("name") && !columns.includes("created_at");
+  return ends.flatMap((column): readonly Reference[] => {
+    const word = column.slice(0, -"_id".length);
+    if (columns.includes(`${word}_type`)) {
+      const kind = isJoin ? "links" : parts.includes(table.name) && word === "parent" ? "belongs" : "refers";
+      return polymorphic(kind, `${table.name}.${column}`, `${word}_type`, records);
+    }
+    const to = people[word] ?? (names.has(word) ? word : undefined);
+    if (to === undefined || to === table.name) return [];
+    return [reference(isJoin ? "links" : "refers", `${table.name}.${column}`, `${to}.id`)];
+  });
+}
+
+/** `target_list` is `TargetList` where a pair names it. */
+function typeName(table: string): string {
+  return table.replaceAll(/(?:^|_)(\w)/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,138 @@
+import type { TableSchema } from "../database/database.ts";
+import type { CrmModel, Entity, ModelColumn, Reference, TableName } from "./model.ts";
+
+/** What the platforms' models are written with: a table and its columns, in as few words as can be. */
+
+export interface EntityParts {
+  /** Columns; `extension.column` for one of an extension. */
+  readonly title: readonly string[];
+  readonly label?: string;
+  readonly schema?: string;
+  readonly where?: Entity["where"];
+  /** `table.column`: the column that has the record's key. */
+  readonly extensions?: readonly string[];
+  readonly created?: string;
+  readonly modified?: readonly string[];
+  readonly deleted?: { readonly column: string; readonly when: "true" | "set" };
+  readonly archived?: { readonly column: string; readonly when: "true" | "false" };
+}
+
+/** `label` is the name unless it is another one. */
+export function entity(name: string, table: string, parts: EntityParts): Entity {
+  const { title, label = name, schema, where, extensions = [], created, modified = [], deleted, archived } = parts;
+  const place = (column: string): ModelColumn => {
+    const [extension, own] = splitAtDot(column);
+    return own === undefined ? { column } : { column: own, extension };
+  };
+  return {
+    name,
+    label,
+    table: tableName(table, schema),
+    ...(where && { where }),
+    title: title.map(place),
+    extensions: extensions.map((text) => {
+      const [other, key = ""] = splitAtDot(text);
+      return { table: tableName(other, schema), key };
+    }),
+    ...(created !== undefined && { created: place(created) }),
+    modified: modified.map(place),
+    ...(deleted && { deleted: { ...place(deleted.column), when: deleted.when } }),
+    ...(archived && { archived: { ...place(archived.column), when: archived.when } }),
+  };
+}
+
+/** `from` and `to` as `table.column`. */
+export function reference(
+  kind: Reference["kind"],
+  from: string,
+  to: string,
+  more: Pick<Reference, "when" | "prefix"> & { readonly schema?: string } = {},
+): Reference {
+  const [table, column = ""] = splitAtDot(from);
+  const [target, key = ""] = splitAtDot(to);
+  const { schema, ...rest } = more;
+  return {
+    from: tableName(table, schema),
+    columns: [column],
+    to: tableName(target, schema),
+    referenced: [key],
+    ...rest,
+    kind,
+  };
+}
+
+/** One reference for each kind of record that a pair of columns may name: its word in the column, and its table's key. */
+export function polymorphic(
+  kind: Reference["kind"],
+  from: string,
+  typeColumn: string,
+  targets: Iterable<readonly [word: string, to: string]>,
+  schema?: string,
+): readonly Reference[] {
+  return [...targets].map(([equals, to]) =>
+    reference(kind, from, to, { when: { column: typeColumn, equals }, ...(schema !== undefined && { schema }) }),
+  );
+}
+
+/** The model without what this schema does not have: versions and modules differ. */
+export function inSchema(model: CrmModel, tables: readonly TableSchema[]): CrmModel {
+  const lacks = lackingIn(tables);
+  const entities = model.entities
+    .filter(({ table, where }) => !lacks(table, ...(where ? [where.column] : [])))
+    .map((one) => {
+      const extensions = one.extensions.filter(({ table, key }) => !lacks(table, key));
+      const isThere = ({ column, extension }: ModelColumn): boolean =>
+        extension === undefined
+          ? !lacks(one.table, column)
+          : extensions.some(({ table }) => table.name === extension && !lacks(table, column));
+      const { created, deleted, archived, ...rest } = one;
+      return {
+        ...rest,
+        extensions,
+        title: one.title.filter(isThere),
+        modified: one.modified.filter(isThere),
+        ...(created && isThere(created) && { created }),
+        ...(deleted && isThere(deleted) && { deleted }),
+        ...(archived && isThere(archived) && { archived }),
+      };
+    });
+  return {
+    entities,
+    references: model.references.filter(
+      ({ from, columns, to, referenced, when }) =>
+        !lacks(from, ...columns, ...(when ? [when.column] : [])) && !lacks(to, ...referenced),
+    ),
+    noise: model.noise.flatMap(({ table, columns }) => {
+      const there = columns.filter((column) => !lacks(table, column));
+      return there.length > 0 ? [{ table, columns: there }] : [];
+    }),
+  };
+}
+
+/** Whether a table, or one of its columns, is not there. */
+export function lackingIn(tables: readonly TableSchema[]) {
+  const byName = new Map<string, Set<string>>();
+  for (const { schema, name, columns } of tables) {
+    const names = new Set(columns.map((column) => column.name));
+    byName.set(`${schema}.${name}`, names);
+    if (!byName.has(name)) byName.set(name, names);
+  }
+  return ({ schema, name }: TableName, ...columns: readonly string[]): boolean => {
+    const found = byName.get(schema === undefined ? name : `${schema}.${name}`);
+    return !found || columns.some((column) => !found.has(column));
+  };
+}
+
+/** Columns of each of these tables. */
+export function noiseOf(tables: readonly string[], columns: readonly string[], schema?: string): CrmModel["noise"] {
+  return tables.map((name) => ({ table: tableName(name, schema), columns }));
+}
+
+function tableName(name: string, schema: string | undefined): TableName {
+  return schema === undefined ? { name } : { schema, name };
+}
+
+function splitAtDot(text: string): readonly [string, string | undefined] {
+  const at = text.lastIndexOf(".");
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
+}

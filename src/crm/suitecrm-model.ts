@@ -1,0 +1,134 @@
+import type { TableSchema } from "../database/database.ts";
+import type { CrmModel, Entity, ModelSource, Reference } from "./model.ts";
+import { entity, inSchema, noiseOf, polymorphic, reference } from "./model-parts.ts";
+
+/**
+ * SuiteCRM's tables. It declares no foreign keys: what belongs together is told by names of columns, by tables that join
+ * two, and by pairs of a module's name and an id. Studio adds columns in `<table>_cstm`; the Module Builder adds tables that
+ * join two modules, with columns that end in the tables' names and `_ida` or `_idb`.
+ */
+interface Module {
+  readonly table: string;
+  /** As pairs name it. */
+  readonly module: string;
+  readonly title: readonly string[];
+  readonly label?: string;
+}
+
+const person = ["first_name", "last_name"];
+
+/** By what a person types. */
+const modules: Readonly<Record<string, Module>> = {
+  account: { table: "accounts", module: "Accounts", title: ["name"], label: "company" },
+  contact: { table: "contacts", module: "Contacts", title: person },
+  lead: { table: "leads", module: "Leads", title: person },
+  opportunity: { table: "opportunities", module: "Opportunities", title: ["name"] },
+  case: { table: "cases", module: "Cases", title: ["name"] },
+  bug: { table: "bugs", module: "Bugs", title: ["name"] },
+  call: { table: "calls", module: "Calls", title: ["name"] },
+  meeting: { table: "meetings", module: "Meetings", title: ["name"] },
+  task: { table: "tasks", module: "Tasks", title: ["name"] },
+  note: { table: "notes", module: "Notes", title: ["name"] },
+  email: { table: "emails", module: "Emails", title: ["name"] },
+  document: { table: "documents", module: "Documents", title: ["document_name"] },
+  campaign: { table: "campaigns", module: "Campaigns", title: ["name"] },
+  target: { table: "prospects", module: "Prospects", title: person },
+  "target-list": { table: "prospect_lists", module: "ProspectLists", title: ["name"] },
+  project: { table: "project", module: "Project", title: ["name"] },
+  "project-task": { table: "project_task", module: "ProjectTask", title: ["name"] },
+  quote: { table: "aos_quotes", module: "AOS_Quotes", title: ["name"] },
+  invoice: { table: "aos_invoices", module: "AOS_Invoices", title: ["name"] },
+  contract: { table: "aos_contracts", module: "AOS_Contracts", title: ["name"] },
+  product: { table: "aos_products", module: "AOS_Products", title: ["name"] },
+  event: { table: "fp_events", module: "FP_events", title: ["name"] },
+  user: { table: "users", module: "Users", title: person },
+};
+
+/** Columns that end so name a record of this table, wherever they are. */
+const named: Readonly<Record<string, string>> = {
+  account_id: "accounts",
+  contact_id: "contacts",
+  lead_id: "leads",
+  opportunity_id: "opportunities",
+  case_id: "cases",
+  bug_id: "bugs",
+  call_id: "calls",
+  meeting_id: "meetings",
+  task_id: "tasks",
+  note_id: "notes",
+  email_id: "emails",
+  document_id: "documents",
+  campaign_id: "campaigns",
+  prospect_id: "prospects",
+  prospect_list_id: "prospect_lists",
+  project_id: "project",
+  user_id: "users",
+  assigned_user_id: "users",
+  created_by: "users",
+  modified_user_id: "users",
+  reports_to_id: "contacts",
+  email_address_id: "email_addresses",
+  document_revision_id: "document_revisions",
+};
+
+/** Rows that are a part of the record that their pair names. */
+const parts = ["notes", "calls", "meetings", "tasks", "emails"];
+
+export async function suitecrmModel({ tables }: ModelSource): Promise<CrmModel> {
+  const entities = Object.entries(modules).map(([name, one]) => entityOf(name, one));
+  const byModule = Object.values(modules).map(({ module, table }) => [module, `${table}.id`] as const);
+  return inSchema(
+    {
+      entities,
+      references: [
+        ...parts.flatMap((table) => polymorphic("belongs", `${table}.parent_id`, "parent_type", byModule)),
+        ...polymorphic("links", "email_addr_bean_rel.bean_id", "bean_module", byModule),
+        ...polymorphic("links", "emails_beans.bean_id", "bean_module", byModule),
+        ...polymorphic("links", "prospect_lists_prospects.related_id", "related_type", byModule),
+        ...polymorphic("links", "securitygroups_records.record_id", "module", byModule),
+        ...polymorphic("belongs", "aos_products_quotes.parent_id", "parent_type", byModule),
+        ...polymorphic("belongs", "aos_line_item_groups.parent_id", "parent_type", byModule),
+        reference("belongs", "document_revisions.document_id", "documents.id"),
+        reference("belongs", "emails_text.email_id", "emails.id"),
+        ...Object.values(modules).map(({ table }) => reference("belongs", `${table}_audit.parent_id`, `${table}.id`)),
+        ...tables.flatMap(byNames),
+      ],
+      noise: noiseOf(
+        Object.values(modules).map(({ table }) => table),
+        ["date_modified", "modified_user_id"],
+      ),
+    },
+    tables,
+  );
+}
+
+function entityOf(name: string, { table, title, label }: Module): Entity {
+  return entity(name, table, {
+    title,
+    ...(label !== undefined && { label }),
+    extensions: [`${table}_cstm.id_c`, ...(table === "emails" ? ["emails_text.email_id"] : [])],
+    created: "date_entered",
+    modified: ["date_modified"],
+    deleted: { column: "deleted", when: "true" },
+  });
+}
+
+/** What the names of a table's columns say. A table that does nothing but join has no name of its own for its rows. */
+function byNames(table: TableSchema): readonly Reference[] {
+  const columns = table.columns.map(({ name }) => name);
+  const isModule = Object.values(modules).some((one) => one.table === table.name);
+  const isJoin = !isModule && !columns.some((name) => /^(name|date_entered|document_name)$/.test(name));
+  const targets = columns.flatMap((column) => {
+    const built = /^(?:.*?_1)?(\w+)_id[ab]$/.exec(column)?.[1];
+    const to =
+      built === undefined
+        ? named[column]
+        : Object.values(modules).find((one) => built === one.table || built.endsWith(`_${one.table}`))?.table;
+    return to === undefined || (column === "document_id" && table.name === "document_revisions")
+      ? []
+      : [{ column, to }];
+  });
+  const ends = targets.filter(({ column }) => !/^(created_by|modified_user_id|assigned_user_id)$/.test(column)).length;
+  const kind = isJoin && ends >= 2 && columns.includes("deleted") ? "links" : "refers";
+  return targets.map(({ column, to }) => reference(kind, `${table.name}.${column}`, `${to}.id`));
+}

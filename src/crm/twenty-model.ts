@@ -1,0 +1,81 @@
+import type { TableSchema } from "../database/database.ts";
+import type { CrmModel, Entity, ModelSource, Reference } from "./model.ts";
+import { entity, inSchema, noiseOf, reference } from "./model-parts.ts";
+
+/**
+ * Twenty's tables: each workspace has a schema of its own, `workspace_…`, with tables that people may add to. A table is an
+ * entity if its rows have an id and times; `<x>Id` names a row of table `x` of the same schema. Tables whose names end in
+ * `Target` join a note, a task or an attachment with whatever it is about.
+ */
+const labels: Readonly<Record<string, string>> = {
+  company: "company",
+  person: "contact",
+  opportunity: "opportunity",
+  note: "note",
+  task: "task",
+  attachment: "attachment",
+  calendarEvent: "event",
+  message: "email",
+  workspaceMember: "user",
+};
+
+const titles = [["nameFirstName", "nameLastName"], ["name"], ["title"], ["subject"], ["label"]] as const;
+const parts = /^(attachment|timelineActivity|noteTarget|taskTarget|activityTarget)$/;
+
+export async function twentyModel({ tables }: ModelSource): Promise<CrmModel> {
+  const schemas = [...new Set(tables.map(({ schema }) => schema))].filter((schema) => schema.startsWith("workspace_"));
+  const models = schemas.map((schema, at) =>
+    workspaceModel(
+      schema,
+      tables.filter((table) => table.schema === schema),
+      at === 0 ? "" : `-${at + 1}`,
+    ),
+  );
+  return inSchema(
+    {
+      entities: models.flatMap((one) => one.entities),
+      references: models.flatMap((one) => one.references),
+      noise: models.flatMap((one) => one.noise),
+    },
+    tables,
+  );
+}
+
+function workspaceModel(schema: string, tables: readonly TableSchema[], suffix: string): CrmModel {
+  const names = new Set(tables.map(({ name }) => name));
+  const entities = tables.flatMap((table): readonly Entity[] => {
+    const has = (column: string) => table.columns.some(({ name }) => name === column);
+    const title = titles.find((columns) => columns.every(has));
+    if (!title || !has("id") || !has("createdAt")) return [];
+    const name = table.name
+      .replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+      .replaceAll(/^[-_]+|[^\p{L}\p{N}_-]/gu, "");
+    const { label: _, ...made } = entity(`${name}${suffix}`, table.name, {
+      title,
+      schema,
+      created: "createdAt",
+      modified: ["updatedAt"],
+      deleted: { column: "deletedAt", when: "set" },
+    });
+    const label = labels[table.name];
+    return [label === undefined ? made : { ...made, label }];
+  });
+  const references = tables.flatMap((table) =>
+    table.columns.flatMap(({ name: column }): readonly Reference[] => {
+      const word = /^(?:target)?(\w+)Id$/.exec(column)?.[1];
+      const to =
+        word === undefined
+          ? undefined
+          : [word, word.charAt(0).toLowerCase() + word.slice(1)].find((one) => names.has(one));
+      if (to === undefined || (to === table.name && column === "id")) return [];
+      const kind = table.name.endsWith("Target") ? "links" : parts.test(table.name) ? "belongs" : "refers";
+      return [reference(kind, `${table.name}.${column}`, `${to}.id`, { schema })];
+    }),
+  );
+  const noise = noiseOf(
+    entities.map(({ table }) => table.name),
+    ["updatedAt", "searchVector", "updatedByWorkspaceMemberId", "updatedByName", "updatedBySource", "updatedByContext"],
+    schema,
+  );
+  return { entities, references, noise };
+}

@@ -1,0 +1,226 @@
+import { createHash, hkdfSync } from "node:crypto";
+import { existsSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import type { DatabaseAddress, RowBatch, TableSchema } from "../database/database.ts";
+import { nameFromText } from "../lib/byte-name.ts";
+import { HoldfastError } from "../lib/errors.ts";
+import { rowTexts, rowValues, type FieldRules } from "./column-texts.ts";
+import { readEnv, setEnv } from "./env-file.ts";
+import { databasePart, detected, readConfiguration, readText, withFiles } from "./known-crm.ts";
+import { decipher, readable } from "./open-secret.ts";
+import type {
+  AttachmentRule,
+  CrmDescription,
+  CrmParts,
+  DetectedCrm,
+  KeyFiles,
+  OwnedFile,
+  PlacedParts,
+  Platform,
+  StoredSecret,
+  Uncovered,
+} from "./platform.ts";
+import { addressOf, placeOf } from "./server-url.ts";
+import { neutraliseConfiguration, neutraliseStatements, neutraliseSummary } from "./twenty-clone.ts";
+import { twentyModel } from "./twenty-model.ts";
+
+/**
+ * Twenty, on PostgreSQL, with Docker Compose or without.
+ *
+ * `.env` names the database and holds the keys (`ENCRYPTION_KEY`, or `APP_SECRET` of older versions) that tokens and
+ * passwords in the database are encrypted with. Files lie in a volume, or on S3: then they are named as not covered. The
+ * schema `core` holds what all workspaces share, and one schema a workspace its records. Redis holds a queue and caches.
+ */
+const configurationFile = ".env";
+const composeFiles = ["docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml"];
+
+export const twenty: Platform = {
+  name: "twenty",
+  title: "Twenty",
+  detect,
+  parts,
+  neutralise: () => ({
+    statements: neutraliseStatements,
+    config: (name, text) => (name === configurationFile ? neutraliseConfiguration(text) : undefined),
+    summary: neutraliseSummary,
+  }),
+  relocate: (name, text, placed) => (name === configurationFile ? relocated(text, placed) : undefined),
+  model: twentyModel,
+  maintenance: { on: "twenty", off: "twenty-off" },
+  installed: async ({ config = [] }) => {
+    const place = config.find(({ name }) => name === configurationFile);
+    return place && versionOf(readEnv((await readText(place.path)) ?? ""));
+  },
+  versionParts: 2,
+  secrets,
+  afterRestore: ["twenty-config", "twenty-start", "twenty-redis"],
+};
+
+async function detect(folder: string): Promise<readonly DetectedCrm[]> {
+  for (const place of [".", "packages/twenty-server", "packages/twenty-docker"]) {
+    const path = join(folder, place, configurationFile);
+    const text = await readText(path);
+    if (text === undefined) continue;
+    const values = readEnv(text);
+    const compose = await Promise.all(composeFiles.map(async (name) => readText(join(dirname(path), name))));
+    const isTwenty =
+      compose.some((one) => one?.includes("twentycrm/twenty") === true) ||
+      (values.has("PG_DATABASE_URL") && (values.has("SERVER_URL") || values.has("APP_SECRET")));
+    if (isTwenty)
+      return [{ ...detected("twenty", databaseOf(values, path).url, path, versionOf(values)), name: "twenty" }];
+  }
+  return [];
+}
+
+async function parts(description: CrmDescription): Promise<CrmParts> {
+  const { path, text } = await readConfiguration(description, configurationFile);
+  const values = readEnv(text);
+  const version = versionOf(values);
+  const isLocal = (values.get("STORAGE_TYPE") || "local").toLowerCase() === "local";
+  const named = description.files.some(({ name }) => name === "storage");
+  const own = isLocal && !named ? [{ name: "storage", path: storageFolder(values, path), excludes: [] }] : [];
+  const key = values.get("ENCRYPTION_KEY") || values.get("APP_SECRET");
+  const compose = composeFiles.filter((name) => existsSync(join(dirname(path), name))).slice(0, 1);
+  return {
+    ...(version === undefined ? {} : { version }),
+    databases: [databasePart("main", databaseOf(values, path), description.database)],
+    folders: withFiles(own, description),
+    config: [configurationFile, ...compose].map((name) => ({
+      name,
+      path: name === configurationFile ? path : join(dirname(path), name),
+    })),
+    emptyTables: [],
+    uncovered: [...(isLocal ? [] : [outsideStorage(values)]), { subject: "Redis", reason: "queue", loses: "nothing" }],
+    keys: [
+      {
+        name: values.has("ENCRYPTION_KEY") ? "ENCRYPTION_KEY" : "APP_SECRET",
+        path,
+        state: key === undefined ? "missing" : "found",
+        use: "stored-tokens",
+      },
+    ],
+    attachments: attachmentRule(),
+  };
+}
+
+function databaseOf(values: ReadonlyMap<string, string>, path: string): DatabaseAddress {
+  const given = (name: string) => values.get(`PG_DATABASE_${name}`) || undefined;
+  const named = given("URL");
+  const place = named === undefined ? undefined : placeOf(named);
+  if (place?.scheme === "postgresql") return addressOf(place);
+  if (named !== undefined) throw new HoldfastError("crm-configuration-unreadable", { path, reason: "PG_DATABASE_URL" });
+  // As `docker-compose.yml` puts it together.
+  return addressOf({
+    scheme: "postgresql",
+    host: given("HOST") ?? "db",
+    port: given("PORT") ?? "5432",
+    user: given("USER") ?? "postgres",
+    password: given("PASSWORD") ?? "postgres",
+    name: given("NAME") ?? "default",
+  });
+}
+
+/** The image's tag where it is a version: `latest` says nothing. */
+function versionOf(values: ReadonlyMap<string, string>): string | undefined {
+  return /^v?(\d+\.\d+(?:\.\d+)?)/.exec(values.get("TAG") ?? "")?.[1];
+}
+
+/** Where the server keeps files, or where Docker keeps the volume that the server has there. */
+function storageFolder(values: ReadonlyMap<string, string>, path: string): string {
+  const home = dirname(path);
+  const named = values.get("STORAGE_LOCAL_PATH") || ".local-storage";
+  const project = values.get("COMPOSE_PROJECT_NAME") || "twenty";
+  const candidates = [
+    resolve(home, named),
+    resolve(home, "packages/twenty-server", named),
+    `/var/lib/docker/volumes/${project}_server-local-data/_data`,
+    `/var/lib/docker/volumes/${basename(home)}_server-local-data/_data`,
+  ];
+  return candidates.find((folder) => existsSync(folder)) ?? resolve(home, named);
+}
+
+function outsideStorage(values: ReadonlyMap<string, string>): Uncovered {
+  const bucket = values.get("STORAGE_S3_NAME") ?? "";
+  return { subject: bucket === "" ? (values.get("STORAGE_TYPE") ?? "s3") : `s3://${bucket}`, reason: "kept-outside" };
+}
+
+/**
+ * A file lies in the folder of its workspace and, in that, of the application that made it. Applications are named in a
+ * table of their own, which comes before that of the files: what was seen of it is kept.
+ */
+function attachmentRule(): AttachmentRule {
+  const applications = new Map<string, string>();
+  const inCore = (table: TableSchema, name: string) => table.schema === "core" && table.name === name;
+  return {
+    ownsFiles: (table) => inCore(table, "application") || inCore(table, "file"),
+    *files(table: TableSchema, batch: RowBatch, rules: FieldRules): Iterable<OwnedFile> {
+      if (table.name === "application") {
+        for (const { texts } of rowTexts(rules, table, batch, ["id", "universalIdentifier"])) {
+          const [id, folder] = texts;
+          if (id !== undefined && folder !== undefined) applications.set(id, folder);
+        }
+        return;
+      }
+      const gone = table.columns.some(({ name }) => name === "deletedAt") ? ["deletedAt"] : [];
+      for (const { texts, row } of rowValues(rules, table, batch, ["path", "workspaceId", "applicationId", ...gone])) {
+        const [path, workspace, application, deleted] = texts;
+        const folder = applications.get(application ?? "");
+        if (!path || workspace === undefined || folder === undefined || deleted !== undefined) continue;
+        if (path.split("/").includes("..")) continue;
+        yield { folder: "storage", path: nameFromText(`${workspace}/${folder}/${path}`), row };
+      }
+    },
+    ownable: () => false,
+  };
+}
+
+/** The restored copy finds its database and its files; the password stays as it was. */
+function relocated(text: string, { databases, folders }: PlacedParts): string {
+  const place = placeOf(databases[0]?.url ?? "");
+  const storage = folders.find(({ name }) => name === "storage");
+  const values = readEnv(text);
+  const old = placeOf(values.get("PG_DATABASE_URL") ?? "");
+  let result = text;
+  if (place && values.has("PG_DATABASE_URL")) {
+    const url = new URL(
+      addressOf({ ...place, user: place.user || old?.user }).url.replace(/^postgresql:/, "postgres:"),
+    );
+    url.password = encodeURIComponent(old?.password ?? "");
+    result = setEnv(result, "PG_DATABASE_URL", url.href);
+  } else if (place) {
+    result = setEnv(result, "PG_DATABASE_HOST", place.host ?? "localhost");
+    result = setEnv(result, "PG_DATABASE_PORT", place.port || "5432");
+    result = setEnv(result, "PG_DATABASE_NAME", place.name);
+    if (place.user) result = setEnv(result, "PG_DATABASE_USER", place.user);
+  }
+  return storage ? setEnv(result, "STORAGE_LOCAL_PATH", storage.path) : result;
+}
+
+/**
+ * `enc:v2:<key's id>:<base64 of vector, text and seal>`: AES-256 in GCM mode with a key that HKDF makes from `ENCRYPTION_KEY`
+ * for the workspace. Values of older versions have no mark and no seal, so they prove nothing.
+ */
+async function secrets({ config }: KeyFiles): Promise<readonly StoredSecret[]> {
+  const values = readEnv((await config(configurationFile)) ?? "");
+  const keys = ["ENCRYPTION_KEY", "FALLBACK_ENCRYPTION_KEY", "APP_SECRET"].flatMap((name) => values.get(name) || []);
+  const open: StoredSecret["open"] = (value, workspace) => {
+    const [, id, payload] = /^enc:v2:([0-9a-f]{8}):(.+)$/.exec(value) ?? [];
+    if (id === undefined || payload === undefined) return "plain";
+    const key = keys.find((one) => createHash("sha256").update(one).digest("hex").startsWith(id));
+    if (key === undefined) return "closed";
+    const info = (context: string) => Buffer.from(`twenty:enc:v2:${context}`);
+    const bytes = Buffer.from(payload, "base64");
+    const opened = [workspace, "instance"]
+      .filter((context) => context !== undefined)
+      .map((context) => Buffer.from(hkdfSync("sha256", Buffer.from(key), Buffer.alloc(32), info(context), 32)))
+      .map((derived) =>
+        decipher("aes-256-gcm", derived, bytes.subarray(0, 12), bytes.subarray(12, -16), bytes.subarray(-16)),
+      );
+    return readable(opened.find((plain) => plain !== undefined));
+  };
+  return [
+    { table: "connectedAccount", column: "accessToken", context: "workspaceId", open },
+    { table: "connectedAccount", column: "refreshToken", context: "workspaceId", open },
+    { table: "webhook", column: "secret", context: "workspaceId", open },
+  ];
+}

@@ -1,0 +1,259 @@
+import assert from "node:assert/strict";
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { folderContent } from "../../demo/compare.ts";
+import { espocrm } from "../../src/crm/espocrm.ts";
+import { suitecrm } from "../../src/crm/suitecrm.ts";
+import { isHoldfastError } from "../../src/lib/errors.ts";
+import { startMariadb } from "../support/mariadb-server.ts";
+import { missingOnly } from "../support/small-crm.ts";
+import { temporaryFolder } from "../support/temp-folder.ts";
+import * as espo from "./fixtures/espocrm.ts";
+import * as suite from "./fixtures/suitecrm.ts";
+import * as vt from "./fixtures/vtiger.ts";
+import { codesOf, openSecrets, platformScene, writeFiles } from "./platform-scene.ts";
+
+/** Platforms on MariaDB as fixtures: detected, backed up, restored elsewhere as a clone; one server for all. */
+test("CRMs on MariaDB", async (context) => {
+  await using server = await startMariadb();
+  await server.sql(
+    `CREATE USER crm@localhost IDENTIFIED BY 'geh''eim'; CREATE USER crm@'127.0.0.1' IDENTIFIED BY 'geh''eim';
+     GRANT ALL ON *.* TO crm@localhost; GRANT ALL ON *.* TO crm@'127.0.0.1';`,
+  );
+  const make = async (name: string, tables: string) => {
+    await server.sql(`CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
+    await server.sql(tables, name);
+  };
+  const socketUrl = (name: string) => `mariadb://crm@localhost/${name}?socket=${encodeURIComponent(server.socket)}`;
+
+  await context.test("SuiteCRM 7", async () => {
+    using root = temporaryFolder();
+    const folder = join(root.path, "suitecrm");
+    await make("suite7", suite.tables);
+    suite.writeSuitecrm(folder, 7, {
+      socket: server.socket,
+      name: "suite7",
+      files: { n1: "offer", c1_photo: "png", "deleted/x/n3": "gone" },
+    });
+    const scene = await platformScene(root.path, folder);
+    assert.deepEqual([scene.detected.platform, scene.detected.version], ["suitecrm", "7.14.2"]);
+    const report = await scene.backup();
+    assert.deepEqual(codesOf(report.warnings), ["file-missing upload/n2", "not-covered Google"]);
+    const { checks } = await scene.doctor();
+    assert.match(String(checks.find(({ code }) => code === "keys-found")?.facts["names"]), /^custom\/blowfish, Api/);
+
+    await scene.clone(join(root.path, "copy"), socketUrl("suite7_copy"));
+    const copy = join(root.path, "copy/suitecrm");
+    assert.deepEqual(
+      folderContent(join(copy, "upload")),
+      new Map([...folderContent(join(folder, "upload"))].filter(([path]) => !path.startsWith("upgrades/"))),
+    );
+    assert.equal(
+      await server.sql(
+        `SELECT status FROM schedulers; SELECT mail_smtpserver, mail_smtppass FROM outbound_email; SELECT status FROM inbound_email;
+         SELECT id FROM job_queue; SELECT name FROM accounts`,
+        "suite7_copy",
+      ),
+      "Inactive\n127.0.0.1\tNULL\nInactive\nj2\n张伟有限公司\n",
+    );
+    const config = readFileSync(join(copy, "config.php"), "utf8");
+    assert.match(config, /'db_name' => 'suite7_copy'/);
+    assert.match(config, /'site_url' => 'http:\/\/localhost'/);
+    assert.match(readFileSync(join(copy, "config_override.php"), "utf8"), /\['site_url'\] = 'http:\/\/localhost'/);
+    assert.match(readFileSync(join(copy, "modules/Built/Built.php"), "utf8"), /php/);
+    assert.throws(() => readFileSync(join(copy, "cache/x.php")), /ENOENT/);
+
+    const clone = scene.asRestored(join(copy, "config.php"));
+    assert.equal((await suitecrm.parts(clone)).databases[0]?.url, socketUrl("suite7_copy"));
+    const [outgoing] = await openSecrets(suitecrm, clone);
+    assert.deepEqual(
+      [outgoing?.open(suite.password, undefined), outgoing?.open("AAAAAAAAAAA=", undefined)],
+      ["opened", "closed"],
+    );
+
+    const { relations, model } = await scene.model();
+    assert.deepEqual(
+      model.entities.map(({ name }) => name),
+      ["account", "contact", "note"],
+    );
+    const notes = relations.tableNamed("notes");
+    assert.ok(notes && relations.from(notes).some(({ to, kind }) => to.name === "accounts" && kind === "belongs"));
+    const join2 = relations.tableNamed("accounts_contacts");
+    assert.deepEqual(
+      join2 &&
+        relations
+          .from(join2)
+          .map(({ to, kind }) => `${to.name} ${kind}`)
+          .toSorted(),
+      ["accounts links", "contacts links"],
+    );
+
+    rmSync(join(folder, "custom/blowfish"), { recursive: true });
+    const without = await scene.backup();
+    assert.equal(without.outcome, "warning");
+    assert.ok(
+      codesOf(without.warnings).some((text) => text.startsWith("key-missing custom/blowfish (")),
+      JSON.stringify(without.warnings),
+    );
+  });
+
+  await context.test(
+    "SuiteCRM 8: both places that name the database are changed, and its program must fit",
+    async () => {
+      using root = temporaryFolder();
+      const folder = join(root.path, "suitecrm");
+      await make("suite8", suite.tables);
+      suite.writeSuitecrm(folder, 8, {
+        socket: server.socket,
+        name: "suite8",
+        files: { n1: "offer", n2: "lost", c1_photo: "png" },
+      });
+      const scene = await platformScene(root.path, folder);
+      assert.equal(scene.detected.version, "8.8.1");
+      assert.deepEqual(codesOf((await scene.backup()).warnings), ["not-covered Google"]);
+      await scene.clone(join(root.path, "copy"), socketUrl("suite8_copy"));
+      const copy = join(root.path, "copy/suitecrm");
+      const environment = readFileSync(join(copy, ".env.local"), "utf8");
+      assert.match(environment, /^DATABASE_URL="?mysql:\/\/crm:geh(%27|')eim@localhost\/suite8_copy\?unix_socket=/m);
+      assert.match(environment, /^MAILER_DSN=null:\/\/null$/m);
+      assert.match(environment, /^APP_SECRET=51a1$/m);
+      assert.match(readFileSync(join(copy, "public/legacy/config.php"), "utf8"), /'db_name' => 'suite8_copy'/);
+      assert.match(readFileSync(join(copy, "extensions/own/x.php"), "utf8"), /php/);
+      assert.throws(() => readFileSync(join(copy, "cache/prod/x.php")), /ENOENT/);
+
+      // A newer program than the recovery point's: its database alone would be a mix.
+      writeFiles(folder, { "public/legacy/suitecrm_version.php": "<?php\n$suitecrm_version = '8.9.0';\n" });
+      await server.sql("UPDATE accounts SET name = 'changed'", "suite8");
+      const point = { point: { kind: "id", prefix: (await scene.points())[0] ?? "" } } as const;
+      await assert.rejects(
+        scene.plan({ ...point, scope: { kind: "database" } }),
+        (error) =>
+          isHoldfastError(error, "crm-version-differs") &&
+          error.facts["installed"] === "8.9.0" &&
+          error.facts["remedy"] === "--system --exact",
+      );
+      const plan = await scene.plan({ ...point });
+      assert.deepEqual(plan.maintenance, { on: "web-server", off: "web-server-off" });
+      await scene.apply(plan);
+      assert.match(readFileSync(join(folder, "public/legacy/suitecrm_version.php"), "utf8"), /8\.8\.1/);
+      assert.equal(await server.sql("SELECT name FROM accounts", "suite8"), "张伟有限公司\n");
+
+      // An empty machine: the program comes along, into its own place.
+      rmSync(folder, { recursive: true });
+      await server.sql("DROP DATABASE suite8");
+      // Whoever restores tells the password: it stood in the configuration that is gone.
+      const crms = [{ ...scene.description, databasePassword: "geh'eim" }];
+      await scene.apply(await scene.plan({ ...point, switches: missingOnly, crms }), crms);
+      assert.equal(readFileSync(join(folder, "public/legacy/upload/n1"), "utf8"), "offer");
+      assert.match(readFileSync(join(folder, ".env.local"), "utf8"), /suite8\?/);
+      assert.equal(await server.sql("SELECT count(*) FROM notes", "suite8"), "4\n");
+    },
+  );
+
+  await context.test("EspoCRM", async () => {
+    using root = temporaryFolder();
+    const folder = join(root.path, "espo");
+    await make("espo", espo.tables + espo.userTable("`"));
+    espo.writeEspocrm(folder, { platform: "Mysql", host: "127.0.0.1", port: server.port, name: "espo" });
+    const scene = await platformScene(root.path, folder);
+    assert.deepEqual([scene.detected.platform, scene.detected.version], ["espocrm", "8.4.2"]);
+    const report = await scene.backup();
+    assert.deepEqual(codesOf(report.warnings), ["file-missing upload/f3", "not-covered AwsS3"]);
+    const url = `mariadb://crm@127.0.0.1:${server.port}/espo_copy`;
+    await scene.clone(join(root.path, "copy"), url);
+    const copy = join(root.path, "copy/espo");
+    assert.equal(
+      await server.sql(
+        `SELECT status, password, use_smtp, smtp_password FROM email_account; SELECT status, password FROM inbound_email; SELECT status FROM scheduled_job;
+         SELECT id FROM job; SELECT is_active FROM webhook; SELECT enabled, data FROM integration; SELECT api_key, password FROM user; SELECT name FROM account WHERE id='a1'`,
+        "espo_copy",
+      ),
+      "Inactive\tNULL\t0\tNULL\nInactive\tNULL\nInactive\nj2\n0\n0\tNULL\nNULL\t$2y$10$x\n张伟有限公司\n",
+    );
+    const config = readFileSync(join(copy, "data/config.php"), "utf8");
+    for (const line of [
+      "'siteUrl' => 'http://localhost'",
+      "'cronDisabled' => true",
+      "'smtpServer' => ''",
+      "'smtpPassword' => ''",
+    ]) {
+      assert.ok(config.includes(line), `${line}\n${config}`);
+    }
+    const clone = scene.asRestored(join(copy, "data/config-internal.php"));
+    assert.deepEqual((await espocrm.parts(clone)).databases, [{ name: "main", url, password: "geh'eim" }]);
+    assert.equal(readFileSync(join(copy, "data/upload/f1"), "utf8"), "offer");
+    assert.throws(() => readFileSync(join(copy, "data/cache/application/x.php")), /ENOENT/);
+    const [stored] = await openSecrets(espocrm, clone);
+    assert.deepEqual([stored?.open(espo.password, undefined), stored?.open("", undefined)], ["opened", "plain"]);
+    const { model, relations } = await scene.model();
+    assert.deepEqual(model.entities.map(({ name }) => name).toSorted(), [
+      "account",
+      "attachment",
+      "contact",
+      "note",
+      "user",
+    ]);
+    const attachment = relations.tableNamed("attachment");
+    assert.ok(
+      attachment && relations.from(attachment).some(({ to, when }) => to.name === "note" && when?.equals === "Note"),
+    );
+
+    writeFiles(folder, {
+      "data/config-internal.php": readFileSync(join(folder, "data/config-internal.php"), "utf8").replace(
+        / *'cryptKey'.*\n/,
+        "",
+      ),
+    });
+    const without = await scene.backup();
+    assert.ok(
+      codesOf(without.warnings).some((text) => text.startsWith("key-missing cryptKey")),
+      JSON.stringify(without.warnings),
+    );
+    const { checks } = await scene.doctor();
+    assert.deepEqual(
+      checks.filter(({ code }) => code === "key-missing").map(({ facts }) => facts["name"]),
+      ["cryptKey"],
+    );
+  });
+
+  await context.test("Vtiger", async () => {
+    using root = temporaryFolder();
+    const folder = join(root.path, "vtiger");
+    await make("vt", vt.tables);
+    vt.writeVtiger(folder, server.socket, "vt");
+    const scene = await platformScene(root.path, folder);
+    assert.deepEqual([scene.detected.platform, scene.detected.version], ["vtiger", "8.0.0"]);
+    assert.deepEqual(codesOf((await scene.backup()).warnings), ["file-missing storage/2026/November/week4/8_aa.txt"]);
+    await scene.clone(join(root.path, "copy"), socketUrl("vt_copy"));
+    const copy = join(root.path, "copy/vtiger");
+    assert.equal(
+      await server.sql(
+        `SELECT SUM(status) FROM vtiger_cron_task; SELECT server, server_password FROM vtiger_systems; SELECT isvalid, password FROM vtiger_mailscanner;
+         SELECT status FROM com_vtiger_workflows; SELECT COUNT(*) FROM com_vtiger_workflowtask_queue; SELECT accesskey<>'AbCdEfGhIjKlMnOp' FROM vtiger_users;
+         SELECT accountname FROM vtiger_account`,
+        "vt_copy",
+      ),
+      "0\n127.0.0.1:1\t\n0\t\n0\n0\n1\n张伟有限公司\n",
+    );
+    const config = readFileSync(join(copy, "config.inc.php"), "utf8");
+    assert.ok(config.includes("$site_URL = 'http://localhost/';"), config);
+    assert.ok(config.includes(`$root_directory = '${copy}/';`), config);
+    assert.ok(config.includes("$dbconfig['db_name'] = 'vt_copy';"), config);
+    assert.deepEqual(folderContent(join(copy, "storage")), folderContent(join(folder, "storage")));
+    assert.match(readFileSync(join(copy, "config.csrf-secret.php"), "utf8"), /0123/);
+    const { model, relations } = await scene.model();
+    assert.deepEqual(
+      model.entities.map(({ name, extensions }) => `${name} ${extensions.length}`),
+      ["contact 1", "account 2", "document 1", "comment 1", "user 0"],
+    );
+    const comments = relations.tableNamed("vtiger_modcomments");
+    assert.ok(
+      comments && relations.from(comments).some(({ to, kind }) => to.name === "vtiger_crmentity" && kind === "belongs"),
+    );
+    rmSync(join(folder, "config.csrf-secret.php"));
+    assert.ok(
+      codesOf((await scene.backup()).warnings).some((text) => text.startsWith("key-missing config.csrf-secret.php")),
+    );
+  });
+});

@@ -1,0 +1,173 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { civicrm } from "../../src/crm/civicrm.ts";
+import { dolibarr } from "../../src/crm/dolibarr.ts";
+import { espocrm } from "../../src/crm/espocrm.ts";
+import type { CrmModel } from "../../src/crm/model.ts";
+import { odoo } from "../../src/crm/odoo.ts";
+import type { CrmDescription, DetectedCrm, Platform, StoredSecret } from "../../src/crm/platform.ts";
+import { suitecrm } from "../../src/crm/suitecrm.ts";
+import { twenty } from "../../src/crm/twenty.ts";
+import { vtiger } from "../../src/crm/vtiger.ts";
+import type { Relations } from "../../src/contents/records/relations.ts";
+import { mysqlEngine } from "../../src/database/mysql/mysql.ts";
+import { openFor } from "../../src/engine/access.ts";
+import { backup, type BackupReport } from "../../src/engine/backup.ts";
+import { doctor, type DoctorReport } from "../../src/engine/doctor.ts";
+import type { Engine } from "../../src/engine/engine.ts";
+import { createRepositoryAt } from "../../src/engine/init.ts";
+import { applyRestore, type RestoreReport } from "../../src/engine/restore-apply.ts";
+import { openPoint } from "../../src/engine/open-point.ts";
+import { viewOf } from "../../src/engine/point-model.ts";
+import { planRestore, type RestorePlan, type RestorePlanInput } from "../../src/engine/restore-plan.ts";
+import type { Warning } from "../../src/lib/events.ts";
+import type { Run } from "../../src/lib/run.ts";
+import { localStorage } from "../../src/storage/local.ts";
+import { cheapenKey } from "../support/cheap-key.ts";
+import { postgres } from "../support/postgres-capture.ts";
+import { exact, limits } from "../support/small-crm.ts";
+
+/** A CRM in a folder, as its platform sees it, with a repository beside it and the use cases as the door calls them. */
+export interface PlatformScene {
+  readonly detected: DetectedCrm;
+  readonly description: CrmDescription;
+  readonly engine: Engine;
+  backup(): Promise<BackupReport>;
+  doctor(): Promise<DoctorReport>;
+  plan(input: Partial<RestorePlanInput>): Promise<RestorePlan>;
+  apply(plan: RestorePlan, crms?: readonly CrmDescription[]): Promise<RestoreReport>;
+  /** A clone in `folder` and in that database, which is made. */
+  clone(folder: string, database: string): Promise<RestoreReport>;
+  /** The CRM as its restored configuration describes it. */
+  asRestored(configuration: string): CrmDescription;
+  /** Ids of recovery points, oldest first. */
+  points(): Promise<readonly string[]>;
+  /** What the newest backup's tables mean. */
+  model(): Promise<{ readonly model: CrmModel; readonly relations: Relations }>;
+}
+
+const platforms: readonly Platform[] = [dolibarr, suitecrm, espocrm, vtiger, civicrm, odoo, twenty];
+
+/** Writes files below a folder, by their paths. */
+export function writeFiles(folder: string, files: Readonly<Record<string, string>>): void {
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), content);
+  }
+}
+
+/** Warnings as `code subject`, sorted. */
+export function codesOf(warnings: readonly Warning[]): readonly string[] {
+  return warnings.map(({ code, subject }) => `${code} ${subject}`).toSorted();
+}
+
+/** Keys of a restored copy, read from where its configuration says that its parts are. */
+export async function openSecrets(platform: Platform, description: CrmDescription): Promise<readonly StoredSecret[]> {
+  const { config, folders } = await platform.parts(description);
+  const read = async (path: string | undefined): Promise<string | undefined> =>
+    path === undefined || !existsSync(path) ? undefined : readFileSync(path, "utf8");
+  const secrets = await platform.secrets?.({
+    config: (name) => read(config.find((one) => one.name === name)?.path),
+    file: (folder, path) => {
+      const found = folders.find(({ name }) => name === folder);
+      return read(found && join(found.path, path));
+    },
+  });
+  return secrets ?? [];
+}
+
+/** The CRM must be detected by its own platform in `folder`, and by no other. */
+export async function platformScene(
+  root: string,
+  folder: string,
+  change?: Partial<CrmDescription>,
+): Promise<PlatformScene> {
+  const found = (await Promise.all(platforms.map(async (platform) => platform.detect(folder)))).flat();
+  const [detected] = found;
+  assert.ok(detected && found.length === 1, JSON.stringify(found));
+  const { name, platform, database, configuration = "" } = detected;
+  const description: CrmDescription = {
+    name,
+    platform,
+    configuration,
+    database,
+    files: [],
+    excludes: [],
+    attachments: [],
+    neutralise: [],
+    ...change,
+  };
+  const configFile = join(root, "holdfast.yaml");
+  writeFileSync(configFile, `crm:\n  name: ${name}\n`);
+  const access = { location: join(root, "backups"), password: "correct horse" };
+  const engine: Engine = {
+    program: "holdfast test",
+    openStorage: localStorage,
+    platforms,
+    databases: [postgres, mysqlEngine],
+    stateFolder: join(root, "state"),
+    readSecret: async (reference) => reference,
+    host: { hostname: "test", username: "test", uid: 0, gid: 0 },
+  };
+  const run: Run = { signal: new AbortController().signal, now: () => new Date(), report: () => {} };
+  await createRepositoryAt(engine, access, run);
+  await cheapenKey(access.location, access.password);
+  const crms = [description];
+  const plan: PlatformScene["plan"] = (input) =>
+    planRestore(
+      engine,
+      { repository: access, point: { kind: "latest" }, scope: { kind: "system" }, switches: exact, crms, ...input },
+      run,
+    );
+  const apply: PlatformScene["apply"] = ({ id, confirm }, known = crms) =>
+    applyRestore(
+      engine,
+      { plan: id, password: access.password, limits, crms: known, ...(confirm && { confirm }) },
+      run,
+    );
+  const points = async (): Promise<readonly string[]> => {
+    await using repository = await openFor(engine, access, run);
+    return (await repository.snapshots(run.signal)).map(({ id }) => id);
+  };
+  return {
+    detected,
+    description,
+    engine,
+    backup: () =>
+      backup(
+        engine,
+        { crm: description, configFile, repository: access, limits, waitMs: 0, inconsistencies: "warn" },
+        run,
+      ),
+    doctor: () => doctor(engine, { crms, configFile, repository: access }, run),
+    asRestored: (path) => {
+      const { database: _, ...rest } = description;
+      return { ...rest, configuration: path };
+    },
+    plan,
+    apply,
+    points,
+    clone: async (target, targetDatabase) =>
+      apply(
+        await plan({
+          target,
+          targetDatabase,
+          purpose: "clone",
+          point: { kind: "id", prefix: (await points()).at(-1) ?? "" },
+        }),
+      ),
+    async model() {
+      await using repository = await openFor(engine, access, run);
+      const snapshots = await repository.snapshots(run.signal);
+      const reader = await repository.index(run.signal);
+      const newest = { kind: "id", prefix: snapshots.at(-1)?.id ?? "" } as const;
+      await using point = await openPoint({ engine, reader, snapshots, run }, undefined, newest);
+      const [first] = point.databases;
+      assert.ok(first);
+      const { model, relations } = await viewOf(point, first, run.signal);
+      assert.ok(model);
+      return { model, relations };
+    },
+  };
+}

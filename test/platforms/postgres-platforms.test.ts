@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { odoo } from "../../src/crm/odoo.ts";
+import { twenty } from "../../src/crm/twenty.ts";
+import { startPostgres } from "../support/postgres-server.ts";
+import { temporaryFolder } from "../support/temp-folder.ts";
+import * as espo from "./fixtures/espocrm.ts";
+import * as oo from "./fixtures/odoo.ts";
+import * as tw from "./fixtures/twenty.ts";
+import { codesOf, openSecrets, platformScene, writeFiles } from "./platform-scene.ts";
+
+/** Platforms on PostgreSQL as fixtures: detected, backed up, restored elsewhere as a clone; one server for all. */
+test("CRMs on PostgreSQL", async (context) => {
+  await using server = await startPostgres();
+  await server.sql("CREATE ROLE crm SUPERUSER LOGIN");
+  const make = async (name: string, tables: string) => {
+    await server.sql(`CREATE DATABASE ${name} OWNER crm`);
+    await server.sql(tables, name);
+  };
+  const url = (name: string) => `postgresql://crm@127.0.0.1:${server.port}/${name}`;
+
+  await context.test("Odoo", async () => {
+    using root = temporaryFolder();
+    const folder = join(root.path, "odoo");
+    await make("acme", oo.tables);
+    oo.writeOdoo(folder, server.port, "acme");
+    const scene = await platformScene(root.path, folder);
+    assert.deepEqual([scene.detected.platform, scene.detected.name, scene.detected.version], ["odoo", "acme", "17.0"]);
+    const report = await scene.backup();
+    assert.deepEqual(codesOf(report.warnings), [
+      "file-missing filestore/aa/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+      "not-covered s3://bucket-1",
+    ]);
+    await scene.clone(join(root.path, "copy"), url("acme_copy"));
+    const copy = join(root.path, "copy");
+    assert.equal(
+      await server.sql(
+        `SELECT smtp_host, active, smtp_pass FROM ir_mail_server ORDER BY id; SELECT active FROM ir_cron; SELECT webhook_url FROM ir_act_server;
+         SELECT active, password FROM fetchmail_server; SELECT state, stripe_secret_key, stripe_webhook_secret FROM payment_provider; SELECT state FROM mail_mail ORDER BY id;
+         SELECT value FROM ir_config_parameter WHERE key IN ('database.is_neutralized', 'web.base.url') ORDER BY key;
+         SELECT count(*) FROM ir_config_parameter WHERE key LIKE '%google%' OR value IN ('one', 'two'); SELECT count(*) FROM bus_bus; SELECT name FROM res_partner ORDER BY id`,
+        "acme_copy",
+      ),
+      "smtp.example.org|f|\ninvalid|t|\nf\nhttp://127.0.0.1:9\nf|\ndisabled||\ncancel\nsent\ntrue\nhttp://localhost:8069\n0\n0\n张伟有限公司\nAda\n",
+    );
+    const config = readFileSync(join(copy, "odoo.conf"), "utf8");
+    for (const line of [
+      "db_name = acme_copy",
+      "max_cron_threads = 0",
+      "smtp_server = invalid",
+      `data_dir = ${copy}/data`,
+      "; our own",
+    ]) {
+      assert.ok(config.split("\n").includes(line), `${line}\n${config}`);
+    }
+    // Odoo looks for a filestore of the database's name.
+    assert.ok(existsSync(join(copy, "data/filestore/acme_copy", oo.store)));
+    assert.ok(!existsSync(join(copy, "data/filestore/acme_copy/checklist")));
+    assert.ok(existsSync(join(copy, "own/acme/__manifest__.py")) && !existsSync(join(copy, "own/acme/__pycache__")));
+    const clone = scene.asRestored(join(copy, "odoo.conf"));
+    assert.equal((await odoo.parts(clone)).databases[0]?.url, url("acme_copy"));
+
+    const { model, relations } = await scene.model();
+    assert.deepEqual(
+      model.entities.map(({ name }) => name),
+      ["partner", "lead", "opportunity", "message", "attachment", "user"],
+    );
+    const messages = relations.tableNamed("mail_message");
+    assert.deepEqual(
+      messages &&
+        relations
+          .from(messages)
+          .map(({ to, when, kind }) => `${when?.equals} ${to.name} ${kind}`)
+          .toSorted(),
+      ["crm.lead crm_lead belongs", "res.partner res_partner belongs"],
+    );
+    const tags = relations.tableNamed("crm_tag_rel");
+    assert.deepEqual(tags && [...new Set(relations.from(tags).map(({ kind }) => kind))], ["links"]);
+  });
+
+  await context.test("Twenty", async () => {
+    using root = temporaryFolder();
+    const folder = join(root.path, "twenty");
+    await make("twenty", tw.tables);
+    tw.writeTwenty(folder, server.port, "twenty");
+    const scene = await platformScene(root.path, folder);
+    assert.deepEqual([scene.detected.platform, scene.detected.version], ["twenty", "1.8.2"]);
+    const report = await scene.backup();
+    assert.equal(codesOf(report.warnings).length, 1);
+    assert.match(codesOf(report.warnings)[0] ?? "", /^file-missing storage\/.*\/attachment\/lost\.pdf$/);
+    assert.deepEqual(codesOf(report.known), ["not-covered Redis"]);
+    await scene.clone(join(root.path, "copy"), url("twenty_copy"));
+    const copy = join(root.path, "copy");
+    assert.equal(
+      await server.sql(
+        `SELECT "targetUrl", secret FROM core.webhook; SELECT "accessToken", "refreshToken" FROM core."connectedAccount"; SELECT "isSyncEnabled" FROM core."messageChannel";
+         SELECT "revokedAt" IS NOT NULL FROM core."apiKey"; SELECT key FROM core."keyValuePair"; SELECT name FROM workspace_1wgvd1injqtife6y4rvfbu3h5.company`,
+        "twenty_copy",
+      ),
+      "http://127.0.0.1:9|\n|\nf\nt\nonboarding\n张伟有限公司\n",
+    );
+    const environment = readFileSync(join(copy, ".env"), "utf8");
+    for (const line of [
+      "SERVER_URL=http://localhost:3000",
+      "EMAIL_DRIVER=logger",
+      "EMAIL_SMTP_PASSWORD= # of the mail server",
+      "AUTH_GOOGLE_CLIENT_SECRET=",
+      `PG_DATABASE_URL=postgres://crm:geheim@127.0.0.1:${server.port}/twenty_copy`,
+      `STORAGE_LOCAL_PATH=${copy}/.local-storage`,
+    ]) {
+      assert.ok(environment.split("\n").includes(line), `${line}\n${environment}`);
+    }
+    const clone = scene.asRestored(join(copy, ".env"));
+    const [access] = await openSecrets(twenty, clone);
+    assert.deepEqual(
+      [access?.open(tw.token, tw.workspace), access?.open(tw.token, "other"), access?.open("bare", undefined)],
+      ["opened", "closed", "plain"],
+    );
+    const { model, relations } = await scene.model();
+    assert.deepEqual(
+      model.entities.map(({ name, label }) => `${name} ${label}`).toSorted(),
+      ["company company", "note note", "person contact", "workspace-member user", "车辆 undefined"].toSorted(),
+    );
+    const targets = relations.tableNamed("noteTarget");
+    assert.deepEqual(targets && [...new Set(relations.from(targets).map(({ kind }) => kind))], ["links"]);
+
+    // Files on S3 and no key: both are named.
+    writeFiles(folder, {
+      ".env": readFileSync(join(folder, ".env"), "utf8")
+        .replace("STORAGE_TYPE=local", "STORAGE_TYPE=s3\nSTORAGE_S3_NAME=files")
+        .replace(/^ENCRYPTION_KEY=.*$/m, ""),
+    });
+    const without = codesOf((await scene.backup()).warnings);
+    assert.ok(
+      without.includes("not-covered s3://files") && without.some((text) => text.startsWith("key-missing APP_SECRET")),
+      JSON.stringify(without),
+    );
+  });
+
+  await context.test("EspoCRM", async () => {
+    using root = temporaryFolder();
+    const folder = join(root.path, "espo");
+    await make("espo", espo.tables + espo.userTable('"'));
+    espo.writeEspocrm(folder, { platform: "Postgresql", host: "127.0.0.1", port: server.port, name: "espo" });
+    const scene = await platformScene(root.path, folder);
+    assert.deepEqual(codesOf((await scene.backup()).warnings), ["file-missing upload/f3", "not-covered AwsS3"]);
+    await scene.clone(join(root.path, "copy"), url("espo_copy"));
+    assert.equal(
+      await server.sql(
+        `SELECT status, password, use_smtp FROM email_account; SELECT is_active FROM webhook; SELECT api_key FROM "user"; SELECT name FROM account WHERE id='a1'`,
+        "espo_copy",
+      ),
+      "Inactive||f\nf\n\n张伟有限公司\n",
+    );
+  });
+});
