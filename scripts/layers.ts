@@ -73,6 +73,13 @@ export const layers: readonly Layer[] = [
     purpose: "holdfast.yaml, checked and resolved",
   },
   {
+    folder: "alerts",
+    imports: ["lib"],
+    types: ["config"],
+    packagesOf: { "email.ts": ["nodemailer"] },
+    purpose: "where alerts go, a file a kind of route; it knows nothing of backups",
+  },
+  {
     folder: "engine",
     imports: ["lib", "storage", "volumes", "format", "repository", "files", "database", "crm", "contents"],
     packages: ["zod"],
@@ -81,9 +88,9 @@ export const layers: readonly Layer[] = [
   { folder: "words", imports: ["lib"], purpose: "every sentence a person reads, by message code" },
   {
     folder: "jobs",
-    imports: ["lib", "config", "engine"],
+    imports: ["lib", "config", "alerts", "engine"],
     types: ["crm", "contents"],
-    purpose: "one door to every use case, and the lock of a CRM between processes",
+    purpose: "one door to every use case, the lock of a CRM between processes, and what runs when",
   },
   {
     folder: "cli",

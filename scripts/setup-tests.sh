@@ -28,6 +28,9 @@ need ceph-common command -v radosgw-admin
 need radosgw command -v radosgw
 # A real server of restic's REST protocol.
 need rclone rclone version
+# A real mail server, for alerts; and the judge of unit files.
+need python3-aiosmtpd /usr/bin/python3 -c "import aiosmtpd"
+need systemd systemd-analyze --version
 [ "${1:-}" != --bench ] || need borgbackup borg --version
 
 # PostgreSQL in the versions that Debian has not, for one kind of processor: servers alone, in a folder of the tests' own.

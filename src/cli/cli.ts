@@ -64,8 +64,9 @@ interface Voice {
 async function runCommand(cli: Cli, { command, invocation, globals }: Parsed, voice: Voice): Promise<number> {
   const { words, format, output } = voice;
   const events = eventsFor(cli, command.answers, voice);
-  const { door, decodePassword } = cli;
-  const context = createContext({ surroundings: cli, globals, words, format, output, events, door, decodePassword });
+  const { door, decodePassword, version } = cli;
+  const parts = { surroundings: cli, globals, words, format, output, events, door, decodePassword, version };
+  const context = createContext(parts);
   try {
     return await command.run(context, invocation);
   } finally {

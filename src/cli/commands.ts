@@ -1,3 +1,4 @@
+import { alertTestCommand } from "./alert.ts";
 import { backupCommand } from "./backup.ts";
 import { browseCommand } from "./browse.ts";
 import type { Command } from "./command.ts";
@@ -15,6 +16,7 @@ import { holdCommand, releaseCommand } from "./hold.ts";
 import { importCommand } from "./import.ts";
 import { initCommand } from "./init.ts";
 import { keyAddCommand, keyListCommand, keyPasswdCommand, keyRemoveCommand } from "./key.ts";
+import { jobsCancelCommand, jobsListCommand, jobsStartCommand } from "./jobs.ts";
 import { kitCommand } from "./kit.ts";
 import { pruneCommand } from "./prune.ts";
 import { repairCommand } from "./repair.ts";
@@ -22,8 +24,10 @@ import { restoreApplyCommand } from "./restore-apply.ts";
 import { restorePlanCommand } from "./restore-plan.ts";
 import { restoreUndoCommand } from "./restore-undo.ts";
 import { searchCommand } from "./search.ts";
+import { serveCommand } from "./serve.ts";
 import { snapshotsCommand } from "./snapshots.ts";
 import { transactionsCommand } from "./transactions.ts";
+import { statusCommand } from "./status.ts";
 import { unlockCommand } from "./unlock.ts";
 import { verifyCommand } from "./verify.ts";
 
@@ -32,6 +36,7 @@ export const commands: readonly Command[] = [
   initCommand,
   doctorCommand,
   backupCommand,
+  statusCommand,
   snapshotsCommand,
   followCommand,
   transactionsCommand,
@@ -57,6 +62,11 @@ export const commands: readonly Command[] = [
   keyRemoveCommand,
   unlockCommand,
   kitCommand,
+  serveCommand,
+  jobsListCommand,
+  jobsStartCommand,
+  jobsCancelCommand,
+  alertTestCommand,
   configValidateCommand,
   configSchemaCommand,
   completionCommand(() => commands),

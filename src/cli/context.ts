@@ -53,6 +53,8 @@ export interface ContextParts {
   readonly output: Output;
   readonly events: EventReader;
   readonly door: Door;
+  /** Of this program. */
+  readonly version: string;
   /** Reads a password from the bytes of its file, as restic does. */
   readonly decodePassword: (bytes: Buffer) => Promise<string>;
 }

@@ -24,7 +24,7 @@ export const openingCommands: ReadonlySet<string> = new Set([
     "prune",
     "verify",
   ],
-  ...["repair", "kit"],
+  ...["repair", "kit", "status", "serve"],
 ]);
 
 interface PeekOptions {

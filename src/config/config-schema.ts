@@ -1,5 +1,7 @@
 import { z } from "zod";
 import { parseDuration } from "../lib/duration.ts";
+import { alertsSchema } from "./alerts-schema.ts";
+import { serviceSchema } from "./service-schema.ts";
 import { isTimeZone } from "./time-zone.ts";
 import { retentionSchema } from "./retention-schema.ts";
 import { secretPattern } from "./secret-reference.ts";
@@ -90,6 +92,21 @@ const parity = z.strictObject({
   parity: z.int().min(1).max(50).meta({ description: "How many of a group may be lost." }),
 });
 
+const size = z
+  .string()
+  .regex(new RegExp(sizePattern), { error: "size" })
+  .refine((value) => parseRate(value) !== undefined, problem("size"));
+
+const price = z.strictObject({
+  gbMonth: z.number().min(0).meta({ description: "For a GB (10⁹ bytes) a month." }),
+  thousandRequests: z.number().min(0).optional().meta({ description: "For a thousand requests that write." }),
+  currency: z
+    .string()
+    .regex(/^[A-Z]{3}$/, { error: "currency" })
+    .optional()
+    .meta({ examples: ["EUR", "CNY"] }),
+});
+
 const repository = z.strictObject({
   location: text.meta({ description: "Where backups are kept.", examples: ["./backups"] }),
   password: secret,
@@ -99,6 +116,8 @@ const repository = z.strictObject({
     examples: ["GLACIER_IR", "DEEP_ARCHIVE"],
   }),
   parity: parity.optional().meta({ description: "Further files from which lost or damaged packs are made anew." }),
+  price: price.optional().meta({ description: "What storing there costs, for `holdfast advise`." }),
+  capacity: size.optional().meta({ description: "All there is room for; absent: what a local disk has left." }),
 });
 
 const copy = repository.extend({
@@ -111,12 +130,7 @@ const cache = z.strictObject({
     .enum(["auto", "always", "never"])
     .optional()
     .meta({ description: "`auto` (the default): for a repository that is not on a local disk." }),
-  size: z
-    .string()
-    .regex(new RegExp(sizePattern), { error: "size" })
-    .refine((value) => parseRate(value) !== undefined, problem("size"))
-    .optional()
-    .meta({ description: "Most that is kept, of all repositories together.", examples: ["1GiB"] }),
+  size: size.optional().meta({ description: "Most that is kept, of all repositories together.", examples: ["1GiB"] }),
 });
 
 const limits = z.strictObject({
@@ -149,6 +163,8 @@ export const configSchema = z
       .optional()
       .meta({ description: "From a commit to its place in the repository, with `holdfast follow`; absent: 1s." }),
     limits: limits.optional(),
+    service: serviceSchema.optional().meta({ description: "What `holdfast serve` does, and when." }),
+    alerts: alertsSchema.optional().meta({ description: "Who is told when something is wrong." }),
     cache: cache.optional().meta({ description: "Indexes and trees of the repository, kept on local disk." }),
     language: z.enum(["en", "zh-CN"]).optional().meta({ description: "Language of messages." }),
     timezone: z

@@ -3,6 +3,7 @@ import type { CacheChoice } from "../lib/cache-choice.ts";
 import type { Keeping } from "../lib/keeping.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { RetentionPolicy } from "../lib/retention-policy.ts";
+import type { AlertsConfig, PriceConfig, ServiceConfig } from "./service-config.ts";
 
 /** `holdfast.yaml`, read, checked and resolved: paths absolute, sizes in bytes, defaults filled in. */
 export interface Config {
@@ -14,6 +15,8 @@ export interface Config {
   readonly copies: readonly CopyConfig[];
   readonly retention: RetentionConfig;
   readonly limits: Limits;
+  readonly service: ServiceConfig;
+  readonly alerts: AlertsConfig;
   readonly cache: CacheChoice;
   readonly follow: FollowConfig;
   readonly language?: "en" | "zh-CN";
@@ -25,6 +28,9 @@ export interface RepositoryConfig {
   readonly location: string;
   readonly password: SecretReference;
   readonly keeping: Keeping;
+  readonly price?: PriceConfig;
+  /** Bytes that there is room for; absent: not known. */
+  readonly capacityBytes?: number;
 }
 
 /** How `holdfast follow` goes about it. */

@@ -22,7 +22,17 @@ function firstProblem(text: string): Record<string, unknown> {
 }
 
 test("fills in what the least configuration leaves out", () => {
-  assert.deepEqual(configFromText(least, file), {
+  const { service, alerts, ...config } = configFromText(least, file);
+  // No copies and no retention, so that nothing is scheduled for them.
+  assert.deepEqual(
+    service.schedules.map(({ name }) => name),
+    ["full", "differential", "incremental", "prune", "verify"],
+  );
+  assert.deepEqual(
+    [service.origin, service.listen, alerts],
+    ["default", { host: "127.0.0.1", port: 9188 }, { routes: [] }],
+  );
+  assert.deepEqual(config, {
     file,
     crms: [
       {
@@ -214,5 +224,48 @@ retention: { preset: standard, daily: 30, within: 2d, within-hourly: 1m12h }
   ] as const) {
     const wrong = text.replace(/^retention: .*$/m, `retention: ${rule}`);
     assert.equal(checkConfig(wrong, file).problems[0]?.problem, problem, rule);
+  }
+});
+
+test("a service: the preset, schedules in place of its own, and each mistake by its place", () => {
+  const config = configFromText(
+    `${least}service:
+  schedules:
+    - {job: backup, kind: full, at: monthly 1 03:00, spread: 30m}
+    - {job: verify, name: thorough, at: "0 5 1 * *", read: 100%, missed: skip}
+  blackouts: [{days: mon-fri, from: "22:00", to: "06:00", jobs: [verify]}]
+  retry: {times: 2, first: 30s}
+  listen: off
+`,
+    file,
+  );
+  const { schedules, blackouts, retry, listen } = config.service;
+  assert.deepEqual(
+    schedules.map(({ name }) => name),
+    ["differential", "incremental", "prune", "verify", "full", "thorough"],
+  );
+  assert.deepEqual([schedules.at(-2)?.spreadMs, schedules.at(-1)?.readPercent], [1_800_000, 100]);
+  assert.deepEqual([blackouts[0]?.fromMinute, blackouts[0]?.days.size], [1320, 5]);
+  assert.deepEqual([retry, listen], [{ times: 2, firstMs: 30_000, longestMs: 3_600_000 }, undefined]);
+
+  const mistakes: readonly (readonly [string, string])[] = [
+    ["service: {schedules: [{job: backup, at: sometimes}]}", "calendar"],
+    ["service: {schedules: [{job: backup}]}", "at-or-after"],
+    ["service: {schedules: [{job: prune, after: prune}]}", "after-itself"],
+    ["service: {schedules: [{job: prune, at: hourly, kind: full}]}", "only-for"],
+    ["service: {schedules: [{job: backup, at: hourly, crms: [acne]}]}", "crm-unknown"],
+    ["service: {listen: 9188}", "type"],
+    ["service: {blackouts: [{from: late, to: '06:00'}]}", "time-of-day"],
+    ["alerts: {routes: [{name: a, kind: email, from: a@b.de, to: [c@d.de]}]}", "missing"],
+    ["alerts: {routes: [{name: a, kind: webhook, url: 'https://u:p@host/'}]}", "web-address"],
+    ["alerts: {routes: [{name: a, kind: webhook, url: 'https://host/', to: [a@b.de]}]}", "only-for"],
+  ];
+  for (const [text, problem] of mistakes) {
+    const { problems } = checkConfig(`${least}${text}\n`, file);
+    assert.deepEqual(
+      problems.map((one) => one.problem),
+      [problem],
+      text,
+    );
   }
 });

@@ -6,15 +6,18 @@ import { type CacheChoice, defaultCache } from "../lib/cache-choice.ts";
 import { closest } from "../lib/closest.ts";
 import { parseDuration } from "../lib/duration.ts";
 import { HoldfastError } from "../lib/errors.ts";
+import type { JobName } from "../lib/job-names.ts";
 import type { Limits } from "../lib/limits.ts";
 import { type WrittenConfig, type WrittenCrm, configSchema } from "./config-schema.ts";
 import type { Config, FollowConfig, RepositoryConfig } from "./config.ts";
 import { defaultFollow } from "./default-follow.ts";
 import { defaultLimits } from "./default-limits.ts";
 import { resolveLocation } from "./location.ts";
+import { resolveAlerts, routeProblem } from "./alerts-schema.ts";
 import { type ConfigProblem, problemAt, problemsOf } from "./problems.ts";
 import { parseSecretReference } from "./secret-reference.ts";
 import { resolveRetention } from "./retention-schema.ts";
+import { resolveService, scheduleName, scheduleProblem } from "./service-schema.ts";
 import { parseRate } from "./size.ts";
 
 /**
@@ -90,7 +93,41 @@ function meaningProblems(config: WrittenConfig): MeaningProblem[] {
     : (config.crms ?? []).map((crm, index) => ({ crm, path: ["crms", index] as (string | number)[] }));
   const copies = (config.copies ?? []).map((copy, index) => ({ ...copy, path: ["copies", index] }));
   const crms = placed.map(({ crm, path }) => ({ name: crm.name, path }));
-  return [...placed.flatMap(({ crm, path }) => crmProblems(crm, path)), ...namesTwice(crms), ...namesTwice(copies)];
+  return [
+    ...placed.flatMap(({ crm, path }) => crmProblems(crm, path)),
+    ...namesTwice(crms),
+    ...namesTwice(copies),
+    ...serviceProblems(config, new Set(crms.map(({ name }) => name))),
+  ];
+}
+
+function serviceProblems({ service, alerts }: WrittenConfig, crms: ReadonlySet<string>): MeaningProblem[] {
+  const schedules = (service?.schedules ?? []).map((one, index) => ({
+    name: scheduleName(one),
+    crms: one.crms,
+    fault: scheduleProblem(one),
+    path: ["service", "schedules", index],
+  }));
+  const routes = (alerts?.routes ?? []).map((one, index) => ({
+    name: one.name,
+    crms: one.crms,
+    fault: routeProblem(one),
+    path: ["alerts", "routes", index],
+  }));
+  const found: MeaningProblem[] = [...namesTwice(schedules), ...namesTwice(routes)];
+  for (const { crms: named, fault, path } of [...schedules, ...routes]) {
+    if (fault) {
+      const { problem, key } = fault;
+      found.push({ problem, key, path: problem === "missing" ? path : [...path, key], spot: "key" });
+    }
+    for (const [index, name] of (named ?? []).entries()) {
+      if (crms.has(name)) continue;
+      const suggestion = closest(name, crms);
+      const facts = { problem: "crm-unknown", key: name, ...(suggestion !== undefined && { suggestion }) };
+      found.push({ ...facts, path: [...path, "crms", index], spot: "value" });
+    }
+  }
+  return found;
 }
 
 function namesTwice(
@@ -150,6 +187,8 @@ function resolveConfig(written: WrittenConfig, file: string): Config {
       ...(written.retention === undefined ? {} : { others: resolveRetention(written.retention) }),
     },
     limits: resolveLimits(written.limits),
+    service: resolveService(written.service, (job) => hasWorkFor(job, written)),
+    alerts: resolveAlerts(written.alerts, folder),
     cache: resolveCache(written.cache),
     follow: resolveFollow(written, crms),
     ...(written.language === undefined ? {} : { language: written.language }),
@@ -157,7 +196,15 @@ function resolveConfig(written: WrittenConfig, file: string): Config {
   };
 }
 
+function hasWorkFor(job: JobName, { copies, retention, crm, crms }: WrittenConfig): boolean {
+  if (job === "copy") return (copies ?? []).length > 0;
+  if (job !== "forget") return true;
+  return [{ retention }, crm, ...(crms ?? [])].some((one) => one?.retention !== undefined);
+}
+
 function resolveRepository(written: WrittenConfig["repository"], folder: string): RepositoryConfig {
+  const { price } = written;
+  const capacityBytes = written.capacity === undefined ? undefined : parseRate(written.capacity);
   return {
     location: resolveLocation(written.location, folder),
     password: parseSecretReference(written.password, folder),
@@ -166,6 +213,14 @@ function resolveRepository(written: WrittenConfig["repository"], folder: string)
       ...(written.cold !== undefined && { coldClass: written.cold }),
       ...(written.parity && { parity: written.parity }),
     },
+    ...(price && {
+      price: {
+        gbMonth: price.gbMonth,
+        thousandRequests: price.thousandRequests ?? 0,
+        currency: price.currency ?? "USD",
+      },
+    }),
+    ...(capacityBytes !== undefined && { capacityBytes }),
   };
 }
 

@@ -103,7 +103,7 @@ export async function listReports(engine: Engine, input: ReportsInput, run: Run)
 }
 
 /** Of one CRM, oldest first, for a use case that has the repository open. */
-async function readReports(
+export async function readReports(
   reader: BlobReader,
   snapshots: readonly StoredSnapshot[],
   { crm, kinds, since = "" }: { readonly crm: string; readonly kinds?: readonly string[]; readonly since?: string },
@@ -145,7 +145,7 @@ function reportSnapshots(snapshots: readonly StoredSnapshot[], crm: string): rea
   return snapshots.filter((stored) => crmOf(stored) === `${crm}${reportsSuffix}`);
 }
 
-function crmsWithReports(snapshots: readonly StoredSnapshot[]): readonly string[] {
+export function crmsWithReports(snapshots: readonly StoredSnapshot[]): readonly string[] {
   const names = snapshots.map(crmOf).filter((name) => name.endsWith(reportsSuffix));
   return [...new Set(names)].map((name) => name.slice(0, -reportsSuffix.length)).toSorted();
 }

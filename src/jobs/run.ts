@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
 import type { DetectedCrm } from "../crm/platform.ts";
 import type { BackupInput, BackupPrediction, BackupReport } from "../engine/backup.ts";
 import type { BrowseAnswer, BrowseInput } from "../engine/browse.ts";
@@ -14,6 +16,7 @@ import type { KeyReport, KeysInput, KeysReport, NewKeyInput, RemoveKeyInput } fr
 import type { KeyRing } from "../engine/key-ring.ts";
 import type { ImportInput, ImportReport } from "../engine/import.ts";
 import type { Kit, KitInput } from "../engine/kit.ts";
+import type { Overview, OverviewInput } from "../engine/overview.ts";
 import type { PruneInput, PruneReport } from "../engine/prune.ts";
 import type { ReportsAnswer, ReportsInput, SaveReportsInput } from "../engine/reports.ts";
 import type { RepairInput, RepairReport } from "../engine/repair.ts";
@@ -61,6 +64,7 @@ export interface Door {
   prune(input: PruneInput, run: Run): Promise<PruneReport>;
   verify(input: VerifyInput, run: Run): Promise<VerifyAnswer>;
   repair(input: RepairInput, run: Run): Promise<RepairReport>;
+  overview(input: OverviewInput, run: Run): Promise<Overview>;
   saveReports(input: SaveReportsInput, run: Run): Promise<void>;
   reports(input: ReportsInput, run: Run): Promise<ReportsAnswer>;
   listKeys(input: KeysInput, run: Run): Promise<KeysReport>;
@@ -71,8 +75,17 @@ export interface Door {
   kit(input: KitInput, run: Run): Promise<Kit>;
   useKit(input: KitInput, checksum: string, run: Run): Promise<void>;
   doctor(input: DoctorInput, run: Run): Promise<DoctorReport>;
+  /** The service of this configuration and its repository: where it keeps what, and its lock, which is one. */
+  servicePlace(config: string, location: string): Promise<ServicePlace>;
   detectCrm(folder: string): Promise<readonly DetectedCrm[]>;
   createRepository(access: RepositoryAccess, run: Run): Promise<{ readonly id: string }>;
+}
+
+export interface ServicePlace {
+  /** Path of its database. */
+  readonly file: string;
+  /** Fails with `backup-running` while another process serves. */
+  readonly hold: (run: Run) => Promise<AsyncDisposable>;
 }
 
 /** How long to wait for another run of the same CRM. */
@@ -208,6 +221,10 @@ export function openDoor({ loadEngine, keys, lockFolders }: DoorOptions): Door {
       const { repair } = await import("../engine/repair.ts");
       return repair(await engine(), input, run);
     },
+    async overview(input, run) {
+      const { overview } = await import("../engine/overview.ts");
+      return overview(await engine(), input, run);
+    },
     async saveReports(input, run) {
       const { saveReports } = await import("../engine/reports.ts");
       return saveReports(await engine(), input, run);
@@ -247,6 +264,14 @@ export function openDoor({ loadEngine, keys, lockFolders }: DoorOptions): Door {
     async doctor(input, run) {
       const { doctor } = await import("../engine/doctor.ts");
       return doctor(await engine(), input, run);
+    },
+    async servicePlace(config, location) {
+      const { stateFolder } = await engine();
+      const name = createHash("sha256").update(`${config}\n${location}`).digest("hex").slice(0, 16);
+      return {
+        file: join(stateFolder, "service", `${name}.sqlite`),
+        hold: (run) => locked({ crm: `service ${config}`, location, job: "serve", waitMs: 0 }, run),
+      };
     },
     async detectCrm(folder) {
       const { detectCrm } = await import("../engine/init.ts");

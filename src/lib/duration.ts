@@ -1,3 +1,6 @@
+/** How durations look, for the schema that editors use. */
+export const durationPattern = String.raw`^\d{1,6}\s*(ms|s|m|min|h|d)?$`;
+
 const unitMs: Readonly<Record<string, number>> = {
   ms: 1,
   s: 1000,

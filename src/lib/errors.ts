@@ -122,6 +122,13 @@ export const errorCodes = [
   "export-outdated",
   "export-nothing",
   "import-other-repository",
+  // the service
+  "service-running",
+  "job-unknown",
+  "job-ambiguous",
+  "listen-failed",
+  "alert-failed",
+  "alert-none",
   // all
   "verify-failed",
   "prune-unsafe",

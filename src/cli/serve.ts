@@ -1,0 +1,88 @@
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import { serve, type ServiceLog } from "../jobs/service.ts";
+import { openStatusServer } from "../jobs/status-server.ts";
+import { JobStore } from "../jobs/store.ts";
+import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import type { Command } from "./command.ts";
+import type { Context } from "./context.ts";
+import { exitCodes } from "./exit-codes.ts";
+import { alertingFor, jobWorld, neededConfig, pingFor, servicePlace } from "./job-world.ts";
+import { asHoldfastError, describeError } from "./report-error.ts";
+import { errorText, jobText } from "./job-words.ts";
+
+export const serveCommand: Command = {
+  name: "serve",
+  answers: "stream",
+  async run(context) {
+    const { surroundings, words, format, version } = context;
+    const { signal, now } = surroundings;
+    const config = await neededConfig(context);
+    const world = await jobWorld(context, config);
+    await world.access(config.repository); // a password that cannot be read is told before anything begins
+    const place = await servicePlace(context, config);
+    await using _held = await place.hold(context.run).catch((error: unknown) => {
+      if (!isHoldfastError(error, "backup-running")) throw error;
+      throw new HoldfastError("service-running", error.facts);
+    });
+    using store = new JobStore(place.file);
+    const ping = pingFor(context, config.alerts);
+    const alive = () => store.setFact("alive", now().toISOString());
+    const heart = setInterval(alive, 60_000);
+    try {
+      await serve({
+        world,
+        store,
+        host: hostname(),
+        alerting: alertingFor(context, config.alerts, store),
+        ...(ping && { ping }),
+        signal,
+        now,
+        newId: randomUUID,
+        log: (entry) => tell(context, entry),
+        onReady: async (status) => {
+          alive();
+          const { listen, schedules } = config.service;
+          const server = listen && (await openStatusServer({ ...listen, version, status }));
+          const address = server && listen && `${listen.host}:${server.port}`;
+          context.output.record({ type: "serving", ...(address && { address }), schedules: schedules.length });
+          context.output.line(
+            format.fill(words.serve.ready, { schedules: schedules.length, zone: format.zone, address }),
+          );
+          return server;
+        },
+      });
+    } finally {
+      clearInterval(heart);
+      store.setFact("alive", "");
+    }
+    return exitCodes.done;
+  },
+};
+
+function tell(context: Context, entry: ServiceLog): void {
+  const { output, words, format, surroundings } = context;
+  const at = format.time(surroundings.now());
+  switch (entry.type) {
+    case "job": {
+      const { id, item, job, subject, schedule, state, outcome, attempts, error, readyMs } = entry.run;
+      const retry = state === "queued" ? { again: new Date(readyMs).toISOString() } : {};
+      output.record({ type: "job", id, item, job, subject, schedule, state, outcome, attempts, error, ...retry });
+      output.line(`${at}  ${jobText(context, entry.run)}`);
+      return;
+    }
+    case "job-event": {
+      const { event, run } = entry;
+      output.record({ type: "job-event", id: run.id, event });
+      if (event.type === "note" && event.code === "waiting-for-storage") {
+        output.line(`${at}  ${run.item}: ${format.fill(words.notes[event.code], event.facts)}`);
+      }
+      return;
+    }
+    case "trouble": {
+      const failure = asHoldfastError(entry.error, surroundings.signal);
+      output.record({ ...describeError(failure, words, format, "serve"), type: "trouble", doing: entry.doing });
+      output.line(`${at}  ${words.serve.trouble[entry.doing]} ${errorText(context, failure.code, failure.facts)}`);
+    }
+  }
+}

@@ -1,0 +1,180 @@
+import { hostname } from "node:os";
+import type { AlertMessage, AlertRoute } from "../alerts/route.ts";
+import type { SecretReference } from "../config/config.ts";
+import type { AlertEvent, AlertsConfig, RouteConfig } from "../config/service-config.ts";
+import { isHoldfastError } from "../lib/errors.ts";
+import type { Delivery, JobRun, JobStore } from "./store.ts";
+
+/** Something to be told, before it is put into words. */
+export interface Alert {
+  readonly event: AlertEvent | "test";
+  readonly crm?: string;
+  /** A job item's key; for a test the route's name. */
+  readonly subject: string;
+  readonly timeMs: number;
+  /** The run that it is about. */
+  readonly run?: JobRun;
+  /** When a missed one was due; what was found by the statistics; … */
+  readonly facts: Readonly<Record<string, unknown>>;
+}
+
+export interface OpenedRoute {
+  readonly config: RouteConfig;
+  readonly route: AlertRoute;
+}
+
+export interface AlertingOptions {
+  /** Opens what the configuration names, with its secrets read anew. */
+  readonly open: (config: RouteConfig) => Promise<OpenedRoute>;
+  readonly routes: readonly RouteConfig[];
+  /** Puts an alert into words. */
+  readonly describe: (alert: Alert) => { readonly title: string; readonly text: string };
+  readonly newId: () => string;
+  readonly now: () => Date;
+  readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** Is told of each delivery: the log. */
+  readonly log: (delivery: Delivery) => void;
+}
+
+export interface RouteOptions {
+  readonly secret: (reference: SecretReference) => Promise<string>;
+  readonly version: string;
+}
+
+/** A kind of route is a case here and a file in `alerts/`. */
+export async function openRoute(config: RouteConfig, options: RouteOptions): Promise<OpenedRoute> {
+  const { secret } = options;
+  switch (config.kind) {
+    case "email": {
+      const { emailRoute } = await import("../alerts/email.ts");
+      const password = config.password && (await secret(config.password));
+      return { config, route: emailRoute(config, password, hostname()) };
+    }
+    case "webhook": {
+      const { webhookRoute } = await import("../alerts/webhook.ts");
+      const signing = config.secret && (await secret(config.secret));
+      return { config, route: webhookRoute(await addressOf(config.url, options), signing, programOf(options)) };
+    }
+  }
+}
+
+export async function pingAt(
+  ping: NonNullable<AlertsConfig["ping"]>,
+  options: RouteOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { callPing } = await import("../alerts/webhook.ts");
+  await callPing(await addressOf(ping, options), programOf(options), signal);
+}
+
+async function addressOf(at: NonNullable<AlertsConfig["ping"]>, { secret }: RouteOptions): Promise<string> {
+  return at.kind === "url" ? at.target : (await secret(at)).trim();
+}
+
+function programOf({ version }: RouteOptions): string {
+  return `holdfast/${version}`;
+}
+
+/** Pauses before the second and the third attempt. */
+const pausesMs = [5_000, 30_000];
+
+/** Sends an alert to every route that wants it; gives what came of it. */
+export async function deliver(
+  options: AlertingOptions,
+  alert: Alert,
+  signal: AbortSignal,
+): Promise<readonly Delivery[]> {
+  const wanted = options.routes.filter((route) => wants(route, alert));
+  if (wanted.length === 0) return [];
+  const message = messageOf(options, alert);
+  return Promise.all(wanted.map((route) => deliverTo(options, route, message, signal)));
+}
+
+/** An alert that says nothing is wrong, by the way of all others. */
+export async function deliverTest(
+  options: AlertingOptions,
+  route: RouteConfig,
+  signal: AbortSignal,
+): Promise<Delivery> {
+  const alert: Alert = { event: "test", subject: route.name, timeMs: options.now().getTime(), facts: {} };
+  return deliverTo(options, route, messageOf(options, alert), signal);
+}
+
+function wants(route: RouteConfig, { event, crm }: Alert): boolean {
+  if (event === "test" || !route.on.includes(event)) return false;
+  // What concerns the whole repository concerns every CRM in it.
+  return route.crms === undefined || crm === undefined || route.crms.includes(crm);
+}
+
+function messageOf({ describe, newId }: AlertingOptions, alert: Alert): AlertMessage {
+  const { event, subject, timeMs, facts, run } = alert;
+  const ofRun = run && { job: run.job, outcome: run.outcome, run: run.id, ...(run.error && { error: run.error.code }) };
+  const all = { ...(alert.crm !== undefined && { crm: alert.crm }), ...ofRun, ...facts };
+  return { id: newId(), event, subject, time: new Date(timeMs).toISOString(), ...describe(alert), facts: all };
+}
+
+async function deliverTo(
+  options: AlertingOptions,
+  route: RouteConfig,
+  message: AlertMessage,
+  signal: AbortSignal,
+): Promise<Delivery> {
+  const { open, now, pause, log } = options;
+  const told = { route: route.name, event: message.event, subject: message.subject };
+  for (let attempt = 0; ; attempt++) {
+    try {
+      const opened = await open(route);
+      await opened.route.send(message, signal);
+      return logged({ ...told, timeMs: now().getTime(), outcome: "sent" });
+    } catch (error) {
+      signal.throwIfAborted();
+      const pauseMs = pausesMs[attempt];
+      const passing = isHoldfastError(error, "alert-failed") && error.facts["lasting"] === undefined;
+      if (passing && pauseMs !== undefined) {
+        await pause(pauseMs, signal);
+        continue;
+      }
+      const reason = isHoldfastError(error) ? String(error.facts["reason"] ?? error.code) : String(error);
+      return logged({ ...told, timeMs: now().getTime(), outcome: "failed", detail: reason });
+    }
+  }
+
+  function logged(delivery: Delivery): Delivery {
+    log(delivery);
+    return delivery;
+  }
+}
+
+/**
+ * What of a run that is over is told: that it failed, that it has warnings, that all is well again. Once: the same is not
+ * told again before something else was. What is cancelled by hand is nobody's news.
+ */
+export function alertOfRun(run: JobRun, crm: string | undefined, store: JobStore): Alert | undefined {
+  const { item, outcome, endedMs, error, facts } = run;
+  const before = store.told(item);
+  const about = { subject: item, ...(crm !== undefined && { crm }), timeMs: endedMs ?? run.dueMs, run, facts: {} };
+  if (outcome === "ok") {
+    store.setTold(item, undefined);
+    return before === undefined ? undefined : { ...about, event: "recovered" };
+  }
+  if (outcome !== "failed" && outcome !== "warning") return undefined;
+  const what = outcome === "failed" ? `failed ${error?.code ?? ""}` : `warning ${JSON.stringify(facts?.["warnings"])}`;
+  if (what === before) return undefined;
+  store.setTold(item, what);
+  return { ...about, event: outcome };
+}
+
+/** The same for what should have run and did not. */
+export function alertOfMissed(
+  item: string,
+  crm: string | undefined,
+  dueMs: number,
+  nowMs: number,
+  store: JobStore,
+): Alert | undefined {
+  const what = `missed ${dueMs}`;
+  if (store.told(item)?.startsWith("missed")) return undefined;
+  store.setTold(item, what);
+  const facts = { due: new Date(dueMs).toISOString() };
+  return { event: "missed", subject: item, ...(crm !== undefined && { crm }), timeMs: nowMs, facts };
+}

@@ -1,0 +1,238 @@
+import type { ServiceConfig } from "../config/service-config.ts";
+import { allowedAt, dueSince, expectedAfter, type JobItem, spreadMs } from "./job-item.ts";
+import type { JobRun, JobStore, RunError } from "./store.ts";
+
+/**
+ * Decides what runs when, and nothing else: it is told the time, keeps its books in the store, and never waits, so that a
+ * year of it can be tried in seconds. What is due is queued once, whatever the clock does; what is queued begins when it is
+ * ready, there is room, and nothing that runs stands in its way; what failed is tried again later.
+ */
+export interface DispatcherOptions {
+  readonly store: JobStore;
+  readonly items: readonly JobItem[];
+  readonly service: ServiceConfig;
+  /** IANA name. */
+  readonly zone: string;
+  /** Name of this machine: for the spread. */
+  readonly host: string;
+  /** Whether a job of this name keeps all others out of the repository. */
+  readonly isExclusive: (job: string) => boolean;
+  /** Whether one that was cut off by the end of the process is begun again. */
+  readonly isRepeatable: (job: string) => boolean;
+  readonly newId: () => string;
+}
+
+export type RunEnd =
+  | { readonly outcome: "ok" | "warning"; readonly facts: Readonly<Record<string, unknown>> }
+  | { readonly outcome: "failed"; readonly error: RunError; readonly again: "worthwhile" | "useless" }
+  | { readonly outcome: "cancelled" };
+
+/** A clock that was set back by more than this is said so; a little is what NTP does. */
+const clockToleranceMs = 5 * 60_000;
+/** With `missed: skip`, what is due this long ago was missed. */
+const skipAfterMs = 5 * 60_000;
+/** So long others wait for a job that needs the repository alone. */
+const patienceMs = 10 * 60_000;
+
+const strengths: Readonly<Record<string, number>> = { full: 3, differential: 2, incremental: 1 };
+
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  /** By item: before then nothing is due, so that most ticks cost nothing. */
+  readonly #quietUntil = new Map<string, { readonly fromMs: number; readonly untilMs: number }>();
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * To be called once at the beginning, when no other process works on the store: what is said to run does not. Gives
+   * the runs that ended with that.
+   */
+  recover(nowMs: number): readonly JobRun[] {
+    const { store, isRepeatable } = this.#options;
+    const error: RunError = { code: "interrupted", facts: {} };
+    return store.together(() => {
+      const ended: JobRun[] = [];
+      for (const run of store.open().filter(({ state }) => state === "running")) {
+        if (run.cancelling) ended.push(this.#end(run, { outcome: "cancelled" }, nowMs));
+        else if (isRepeatable(run.job)) ended.push(...this.#failed(run, error, nowMs, "worthwhile"));
+        else ended.push(this.#end({ ...run, error }, { outcome: "failed", error, again: "useless" }, nowMs));
+      }
+      return ended;
+    });
+  }
+
+  /** Queues what has become due, and gives the runs that are to begin now. */
+  tick(nowMs: number): readonly JobRun[] {
+    const { store, items } = this.#options;
+    const due = items.filter(({ key }) => {
+      const quiet = this.#quietUntil.get(key);
+      return quiet === undefined || nowMs < quiet.fromMs || nowMs >= quiet.untilMs;
+    });
+    if (due.length === 0 && !store.open().some(({ state }) => state === "queued")) return [];
+    return store.together(() => {
+      for (const item of due) this.#queueDue(item, nowMs);
+      return this.#begin(nowMs);
+    });
+  }
+
+  /** Books the end of a run; gives it as it now is, which is queued again where another attempt follows. */
+  ended(run: JobRun, end: RunEnd, nowMs: number): JobRun {
+    return this.#options.store.together(() => {
+      if (end.outcome === "failed") {
+        const [final] = this.#failed(run, end.error, nowMs, end.again);
+        return final ?? this.#options.store.get(run.id) ?? run;
+      }
+      const ended = this.#end(run, end, nowMs);
+      if (end.outcome !== "cancelled") this.#queueFollowers(ended, nowMs);
+      return ended;
+    });
+  }
+
+  /** Ends a queued run that somebody does not want any more. */
+  dropCancelled(nowMs: number): readonly JobRun[] {
+    const { store } = this.#options;
+    const unwanted = store.open().filter(({ state, cancelling }) => state === "queued" && cancelling);
+    return store.together(() => unwanted.map((run) => this.#end(run, { outcome: "cancelled" }, nowMs)));
+  }
+
+  #queueDue(item: JobItem, nowMs: number): void {
+    const { store, zone } = this.#options;
+    const known = store.watermark(item.key) ?? { dueMs: nowMs, sinceMs: nowMs };
+    let { dueMs: watermark } = known;
+    // The clock was ahead and is set right: what was done "in the future" does not protect today.
+    if (watermark > nowMs + clockToleranceMs && (dueSince(item, nowMs, watermark, zone)?.times ?? 0) > 1) {
+      watermark = nowMs;
+    }
+    const due = dueSince(item, watermark, nowMs, zone);
+    if (due !== undefined) watermark = due.dueMs;
+    store.setWatermark(item.key, watermark, known.sinceMs);
+    const next = expectedAfter(item, Math.max(watermark, nowMs), [], zone)?.dueMs;
+    this.#quietUntil.set(item.key, { fromMs: Math.min(watermark, nowMs), untilMs: next ?? Number.POSITIVE_INFINITY });
+    if (due === undefined) return;
+    if (item.schedule.missed === "skip" && nowMs - due.dueMs > skipAfterMs) return;
+    this.#queue(item, due.dueMs, due.times);
+  }
+
+  #queue(item: JobItem, dueMs: number, times: number): void {
+    const { store, service, zone, host } = this.#options;
+    const readyMs = allowedAt(service.blackouts, item.job, dueMs + spreadMs(item, host), zone);
+    const waiting = store.open().find((run) => run.item === item.key && run.state === "queued");
+    if (waiting) {
+      // It has not begun yet, or failed before: one run does for both. Attempts go on counting, so that it is told.
+      store.update({ ...waiting, dueMs, times: waiting.times + times, readyMs: Math.min(waiting.readyMs, readyMs) });
+      return;
+    }
+    const { kind, name, readPercent } = item.schedule;
+    const run = this.#newRun(item.key, item.job, item.subject, dueMs);
+    const input = { ...(kind !== undefined && { kind }), ...(readPercent > 0 && { readPercent }) };
+    store.add({ ...run, schedule: name, input, times, readyMs });
+  }
+
+  #newRun(item: string, job: string, subject: string, dueMs: number): JobRun {
+    return {
+      id: this.#options.newId(),
+      item,
+      job,
+      subject,
+      input: {},
+      dueMs,
+      times: 1,
+      readyMs: dueMs,
+      state: "queued",
+      attempts: 0,
+      cancelling: false,
+      reported: false,
+    };
+  }
+
+  #begin(nowMs: number): readonly JobRun[] {
+    const { store, service, isExclusive, zone } = this.#options;
+    const open = store.open();
+    const running = open.filter(({ state }) => state === "running");
+    const begun: JobRun[] = [];
+    const covered = new Set<string>();
+    const ready = open.filter((run) => run.state === "queued" && run.readyMs <= nowMs && !run.cancelling);
+    const impatient = ready.some((run) => isExclusive(run.job) && run.readyMs + patienceMs < nowMs);
+    for (const run of ready) {
+      if (running.length >= service.jobsAtOnce) break;
+      if (covered.has(run.id)) continue;
+      const exclusive = isExclusive(run.job);
+      if (running.some((other) => other.subject === run.subject)) continue;
+      if (exclusive ? running.length > 0 : running.some(({ job }) => isExclusive(job)) || impatient) continue;
+      if (run.schedule !== undefined && allowedAt(service.blackouts, jobOf(run), nowMs, zone) > nowMs) continue;
+      const alike = ready.filter((other) => isBackupOf(other, run.subject) && !covered.has(other.id));
+      const chosen = run.job === "backup" ? (alike.toSorted((a, b) => strengthOf(b) - strengthOf(a))[0] ?? run) : run;
+      const started: JobRun = { ...chosen, state: "running", startedMs: nowMs, attempts: chosen.attempts + 1 };
+      store.update(started);
+      for (const other of run.job === "backup" ? alike : []) {
+        if (other.id === chosen.id || other.schedule === undefined) continue;
+        covered.add(other.id);
+        store.update({ ...other, state: "ended", outcome: "covered", endedMs: nowMs, coveredBy: chosen.id });
+      }
+      covered.add(chosen.id);
+      running.push(started);
+      begun.push(started);
+    }
+    return begun;
+  }
+
+  /** Empty: it is queued again. */
+  #failed(run: JobRun, error: RunError, nowMs: number, again: "worthwhile" | "useless"): readonly JobRun[] {
+    const { store, service } = this.#options;
+    const { times, firstMs, longestMs } = service.retry;
+    const failed: JobRun = { ...run, error };
+    if (again === "useless" || run.attempts > times) {
+      return [this.#end(failed, { outcome: "failed", error, again }, nowMs)];
+    }
+    const newer = store.open().find((one) => one.item === run.item && one.state === "queued" && one.id !== run.id);
+    if (newer && run.schedule !== undefined) {
+      // The next time is due already, and does for this one too.
+      store.update({ ...newer, times: newer.times + run.times, attempts: run.attempts });
+      store.update({ ...failed, state: "ended", outcome: "covered", endedMs: nowMs, coveredBy: newer.id });
+      return [];
+    }
+    const pause = Math.min(longestMs, firstMs * 2 ** (run.attempts - 1));
+    const { progress: _, startedMs: _started, ...waiting } = failed;
+    store.update({ ...waiting, state: "queued", readyMs: nowMs + pause });
+    return [];
+  }
+
+  #end(run: JobRun, end: RunEnd, nowMs: number): JobRun {
+    const { error: _, progress: _progress, ...rest } = run;
+    const ended: JobRun = {
+      ...rest,
+      state: "ended",
+      outcome: end.outcome,
+      endedMs: nowMs,
+      ...(end.outcome === "failed" && { error: end.error }),
+      ...("facts" in end && { facts: end.facts }),
+    };
+    this.#options.store.update(ended);
+    return ended;
+  }
+
+  #queueFollowers(run: JobRun, nowMs: number): void {
+    for (const item of this.#options.items) {
+      const { when } = item.schedule;
+      if (!("after" in when) || when.after !== run.job) continue;
+      // What is of a CRM follows that CRM's jobs alone; what is of the repository or a copy follows any.
+      if (item.scope === "crm" && item.subject !== run.subject) continue;
+      this.#queue(item, nowMs, 1);
+    }
+  }
+}
+
+/** Of a queue, what another backup of the same CRM does as well. */
+function isBackupOf(run: JobRun, subject: string): boolean {
+  return run.job === "backup" && run.subject === subject && run.state === "queued";
+}
+
+function strengthOf({ input }: JobRun): number {
+  return strengths[String(input["kind"])] ?? 0;
+}
+
+function jobOf(run: JobRun): JobItem["job"] {
+  return run.job as JobItem["job"];
+}

@@ -1,0 +1,306 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { wholeRepository } from "../engine/reports.ts";
+import type { Overview } from "../engine/overview.ts";
+import { isHoldfastError } from "../lib/errors.ts";
+import type { Event } from "../lib/events.ts";
+import { type Alert, alertOfMissed, alertOfRun, type AlertingOptions, deliver } from "./alerting.ts";
+import { Dispatcher, type RunEnd } from "./dispatcher.ts";
+import { itemsOf } from "./job-item.ts";
+import { jobKindNamed, jobKinds, type JobWorld } from "./job-kinds.ts";
+import { reportOf, reportsCrmOf } from "./job-reports.ts";
+import { rememberFromRepository } from "./remember.ts";
+import { statusOf, type StatusReport } from "./status.ts";
+import type { JobRun, JobStore } from "./store.ts";
+
+/**
+ * `holdfast serve`: one process that does everything when it is due. Each second it looks what has become due, begins what
+ * may begin, and ends what somebody wants ended (`dispatcher.ts` decides, the store is its memory). What is over becomes a
+ * report in the repository and, where it matters, an alert. Between jobs it holds nothing: no lock, no open repository.
+ */
+export interface ServiceOptions {
+  readonly world: JobWorld;
+  readonly store: JobStore;
+  readonly host: string;
+  readonly alerting: AlertingOptions;
+  /** The dead man's switch; absent: nobody waits for a call. */
+  readonly ping?: (signal: AbortSignal) => Promise<void>;
+  readonly signal: AbortSignal;
+  readonly now: () => Date;
+  readonly newId: () => string;
+  /** Tells of what happens, for a log. */
+  readonly log: (entry: ServiceLog) => void;
+  /** Told once, when all is up. */
+  readonly onReady?: (status: () => Promise<StatusReport>) => Promise<AsyncDisposable | undefined>;
+}
+
+export type ServiceLog =
+  | { readonly type: "job"; readonly run: JobRun }
+  | { readonly type: "job-event"; readonly run: JobRun; readonly event: Event }
+  | { readonly type: "trouble"; readonly doing: "reports" | "ping" | "overview"; readonly error: unknown };
+
+const tickMs = 1000;
+const progressEveryMs = 2000;
+/** How often it is looked whether something is overdue, and what could not be reported is tried again. */
+const watchEveryMs = 60_000;
+/** The status is worked out anew after each job, and so often besides. */
+const overviewEveryMs = 15 * 60_000;
+/** How far back it looks for what was done last. */
+const memoryMs = 400 * 86_400_000;
+/** How long runs stay in the store once the repository has their reports. */
+const keepMs = 120 * 86_400_000;
+/** At the end, jobs have so long to let go of what they hold. */
+const graceMs = 4000;
+
+export async function serve(options: ServiceOptions): Promise<void> {
+  const service = new Service(options);
+  await service.run();
+}
+
+class Service {
+  readonly #options: ServiceOptions;
+  readonly #dispatcher: Dispatcher;
+  readonly #running = new Map<string, { readonly done: Promise<void>; readonly cancel: AbortController }>();
+  #overview: { readonly value: Overview; readonly atMs: number } | undefined;
+  #looking: Promise<Overview> | undefined;
+  /** Reports, alerts and pings that are on their way, one after the other. */
+  #after: Promise<void> = Promise.resolve();
+  #wake: () => void = () => {};
+
+  constructor(options: ServiceOptions) {
+    this.#options = options;
+    const { world, store, host, newId } = options;
+    const { config, zone } = world;
+    this.#dispatcher = new Dispatcher({
+      store,
+      items: itemsOf(config, (job) => jobKinds[job].scope),
+      service: config.service,
+      zone,
+      host,
+      isExclusive: (job) => jobKindNamed(job)?.beside === "alone",
+      isRepeatable: (job) => jobKindNamed(job)?.afterCrash === "again",
+      newId,
+    });
+  }
+
+  async run(): Promise<void> {
+    const { store, signal, onReady } = this.#options;
+    if (store.fact("remembered") === undefined) await this.#remember();
+    for (const run of this.#dispatcher.recover(this.#nowMs())) this.#follow(run);
+    await using _server = await onReady?.(() => this.status());
+    signal.addEventListener("abort", () => this.#wake(), { once: true });
+    let watchedMs = -Infinity;
+    while (!signal.aborted) {
+      const nowMs = this.#nowMs();
+      this.#cancelUnwanted(nowMs);
+      for (const run of this.#dispatcher.tick(nowMs)) this.#begin(run);
+      if (Math.abs(nowMs - watchedMs) >= watchEveryMs) {
+        watchedMs = nowMs;
+        this.#watch(nowMs);
+      }
+      await this.#pause();
+    }
+    for (const { cancel } of this.#running.values()) cancel.abort();
+    const ended = Promise.all([...this.#running.values()].map(({ done }) => done));
+    await Promise.race([ended.then(() => this.#after), sleep(graceMs, undefined, { ref: false })]);
+  }
+
+  /** What is known of the repository, a quarter of an hour old at most, and how that makes everything. */
+  async status(): Promise<StatusReport> {
+    const { world, store } = this.#options;
+    const nowMs = this.#nowMs();
+    const overview = await this.#look(nowMs);
+    return statusOf({ config: world.config, overview, store, service: "running", nowMs, zone: world.zone });
+  }
+
+  #nowMs(): number {
+    return this.#options.now().getTime();
+  }
+
+  /** After a first start, or when its memory was lost: the repository knows what was done last. */
+  async #remember(): Promise<void> {
+    const { store, world, log } = this.#options;
+    try {
+      const overview = await this.#look(this.#nowMs());
+      const items = itemsOf(world.config, (job) => jobKinds[job].scope);
+      rememberFromRepository(store, items, overview, this.#nowMs());
+      store.setFact("remembered", new Date(this.#nowMs()).toISOString());
+    } catch (error) {
+      // Not reachable, say: jobs will tell. What is due counts from now on until it can be read.
+      log({ type: "trouble", doing: "overview", error });
+    }
+  }
+
+  #begin(run: JobRun): void {
+    const cancel = new AbortController();
+    const done = this.#execute(run, cancel.signal).finally(() => {
+      this.#running.delete(run.id);
+      this.#wake();
+    });
+    this.#running.set(run.id, { done, cancel });
+    this.#options.log({ type: "job", run });
+  }
+
+  async #execute(run: JobRun, cancelled: AbortSignal): Promise<void> {
+    const { signal, now } = this.#options;
+    const end = await this.#attempt(run, {
+      signal: AbortSignal.any([signal, cancelled]),
+      now,
+      report: this.#reader(run),
+    });
+    // The process is ending: the next one finds the run as it is, and begins it again or says that it was cut off.
+    if (end === undefined) return;
+    const ended = this.#dispatcher.ended(run, end, this.#nowMs());
+    this.#options.log({ type: "job", run: ended });
+    this.#follow(ended);
+  }
+
+  async #attempt(run: JobRun, inner: Parameters<(typeof jobKinds)["backup"]["run"]>[2]): Promise<RunEnd | undefined> {
+    const kind = jobKindNamed(run.job);
+    const useless: RunEnd = { outcome: "failed", error: { code: "job-unknown", facts: {} }, again: "useless" };
+    if (kind === undefined) return useless;
+    try {
+      return await kind.run({ subject: run.subject, options: run.input }, this.#options.world, inner);
+    } catch (error) {
+      if (this.#options.signal.aborted) return undefined;
+      if (inner.signal.aborted) return { outcome: "cancelled" };
+      const code = isHoldfastError(error) ? error.code : "internal";
+      const detail = isHoldfastError(error) ? factsOf(error.facts) : { detail: String(error).slice(0, 500) };
+      return { outcome: "failed", error: { code, facts: detail }, again: isHopeless(code) ? "useless" : "worthwhile" };
+    }
+  }
+
+  /** Keeps the newest progress where others can see it, a few times a minute. */
+  #reader(run: JobRun): (event: Event) => void {
+    const { store, log } = this.#options;
+    let writtenMs = -Infinity;
+    return (event) => {
+      if (event.type !== "progress" && event.type !== "phase") return log({ type: "job-event", run, event });
+      const at = performance.now();
+      if (event.type === "progress" && at - writtenMs < progressEveryMs) return;
+      writtenMs = at;
+      const { type: _, ...progress } = event;
+      const known = store.get(run.id);
+      if (known?.state === "running") store.update({ ...known, progress });
+    };
+  }
+
+  #cancelUnwanted(nowMs: number): void {
+    const { store } = this.#options;
+    for (const run of this.#dispatcher.dropCancelled(nowMs)) this.#follow(run);
+    for (const { id, cancelling, state } of store.open()) {
+      if (cancelling && state === "running") this.#running.get(id)?.cancel.abort();
+    }
+  }
+
+  /** What comes after a run that is over: its report, whoever must know, and the call that says we live. */
+  #follow(run: JobRun): void {
+    if (run.state !== "ended") return;
+    const { store, ping, signal, log } = this.#options;
+    const crm = this.#crmOf(run.subject);
+    const alert = alertOfRun(run, crm, store);
+    this.#later(async () => {
+      if (alert) await this.#tell(alert);
+      for (const anomaly of anomaliesIn(run, crm)) await this.#tell(anomaly);
+      await this.#report();
+      if (ping && (run.outcome === "ok" || run.outcome === "warning")) {
+        await ping(signal).catch((error: unknown) => log({ type: "trouble", doing: "ping", error }));
+      }
+    });
+  }
+
+  #later(work: () => Promise<void>): void {
+    const { signal } = this.#options;
+    this.#after = this.#after.then(work).catch(() => {
+      if (!signal.aborted) this.#wake();
+    });
+  }
+
+  async #tell(alert: Alert): Promise<void> {
+    const { alerting, signal } = this.#options;
+    await deliver(alerting, alert, signal);
+  }
+
+  /** Writes into the repository what it has not yet; what fails is tried again with the next. */
+  async #report(): Promise<void> {
+    const { store, world, signal, now, log } = this.#options;
+    const { config, zone, door } = world;
+    const waiting = store.unreported();
+    if (waiting.length === 0) return;
+    try {
+      const repository = await world.access(config.repository);
+      for (const [crm, runs] of Map.groupBy(waiting, (run) => reportsCrmOf(run, wholeRepository))) {
+        const reports = runs.map((run) => reportOf(run, zone));
+        const input = { repository, crm, reports, limits: config.limits, waitMs: 15 * 60_000 };
+        await door.saveReports(input, { signal, now, report: () => {} });
+        store.markReported(runs.map(({ id }) => id));
+      }
+      this.#overview = undefined;
+    } catch (error) {
+      if (!signal.aborted) log({ type: "trouble", doing: "reports", error });
+    }
+  }
+
+  /** Tells of what should have run and did not, and tidies up. */
+  #watch(nowMs: number): void {
+    const { store } = this.#options;
+    store.dropBefore(nowMs - keepMs);
+    this.#later(async () => {
+      if (store.fact("remembered") === undefined) await this.#remember();
+      await this.#report();
+      const { jobs } = await this.status();
+      for (const { item, subject, missed } of jobs) {
+        if (missed === undefined) continue;
+        const alert = alertOfMissed(item, this.#crmOf(subject), Date.parse(missed), this.#nowMs(), store);
+        if (alert) await this.#tell(alert);
+      }
+    });
+  }
+
+  #crmOf(subject: string): string | undefined {
+    return this.#options.world.config.crms.some(({ name }) => name === subject) ? subject : undefined;
+  }
+
+  async #look(nowMs: number): Promise<Overview> {
+    const known = this.#overview;
+    if (known && nowMs - known.atMs < overviewEveryMs && nowMs >= known.atMs) return known.value;
+    this.#looking ??= this.#readOverview(nowMs).finally(() => (this.#looking = undefined));
+    return this.#looking;
+  }
+
+  async #readOverview(nowMs: number): Promise<Overview> {
+    const { world, signal, now } = this.#options;
+    const repository = await world.access(world.config.repository);
+    const since = new Date(nowMs - memoryMs).toISOString();
+    const value = await world.door.overview({ repository, since }, { signal, now, report: () => {} });
+    this.#overview = { value, atMs: nowMs };
+    return value;
+  }
+
+  async #pause(): Promise<void> {
+    const { signal } = this.#options;
+    const woken = Promise.withResolvers<void>();
+    this.#wake = woken.resolve;
+    const timer = setTimeout(woken.resolve, tickMs);
+    if (!signal.aborted) await woken.promise;
+    clearTimeout(timer);
+  }
+}
+
+/** Trying again does not change what is written in the configuration, or what somebody has to decide. */
+function isHopeless(code: string): boolean {
+  return /^(?:config-|crm-|usage|confirm-|plan-|password-|job-unknown|copy-unknown|retention-empty)/.test(code);
+}
+
+function factsOf(facts: Readonly<Record<string, unknown>>): Readonly<Record<string, string | number>> {
+  const kept = Object.entries(facts).filter((one): one is [string, string | number | bigint] =>
+    ["string", "number", "bigint"].includes(typeof one[1]),
+  );
+  return Object.fromEntries(kept.map(([name, value]) => [name, typeof value === "bigint" ? String(value) : value]));
+}
+
+function anomaliesIn(run: JobRun, crm: string | undefined): readonly Alert[] {
+  const found = run.facts?.["anomalies"];
+  if (!Array.isArray(found) || found.length === 0) return [];
+  const about = { subject: run.item, ...(crm !== undefined && { crm }), timeMs: run.endedMs ?? run.dueMs, run };
+  return [{ ...about, event: "anomaly", facts: { anomalies: found as readonly unknown[] } }];
+}

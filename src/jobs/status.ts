@@ -1,0 +1,240 @@
+import type { Config } from "../config/config.ts";
+import type { BackupRow, CrmOverview, Overview } from "../engine/overview.ts";
+import { wholeRepository, type Report } from "../engine/reports.ts";
+import { expectedAfter, itemsOf, type JobItem } from "./job-item.ts";
+import { jobKinds } from "./job-kinds.ts";
+import { reportsCrmOf, runOfReport } from "./job-reports.ts";
+import type { JobRun, JobStore } from "./store.ts";
+
+/** How everything is: the four outcomes, the same words everywhere. */
+export type StatusOutcome = "ok" | "warning" | "failed" | "missed";
+
+export interface ItemStatus {
+  readonly item: string;
+  readonly job: string;
+  readonly subject: string;
+  readonly schedule: string;
+  /** Absent: it was not due yet. */
+  readonly outcome?: StatusOutcome;
+  /** RFC 3339, all of them. */
+  readonly lastEnd?: string;
+  readonly lastSuccess?: string;
+  readonly lastDurationMs?: number;
+  readonly lastStoredBytes?: number;
+  readonly error?: string;
+  readonly nextDue?: string;
+  /** When it was due that is missed. */
+  readonly missed?: string;
+}
+
+export interface CrmStatus {
+  readonly crm: string;
+  readonly outcome: StatusOutcome;
+  readonly backups: number;
+  readonly lastBackup?: BackupRow;
+  /** What would be lost if the CRM were gone now: since the newest backup that can be restored. */
+  readonly rpoMs?: number;
+  readonly uncovered: number;
+  readonly drill?: { readonly time: string; readonly outcome: string };
+  /** Of the newest backup that has a report. */
+  readonly anomalies: number;
+  /** Stretches of time in which the journal holds nothing and no backup has closed them yet. */
+  readonly gaps: number;
+}
+
+export interface StatusReport {
+  readonly type: "status";
+  readonly time: string;
+  readonly zone: string;
+  readonly outcome: StatusOutcome;
+  readonly crms: readonly CrmStatus[];
+  readonly jobs: readonly ItemStatus[];
+  readonly running: readonly RunningJob[];
+  readonly service: "running" | "stopped";
+}
+
+export interface RunningJob {
+  readonly id: string;
+  readonly job: string;
+  readonly subject: string;
+  readonly state: "running" | "queued";
+  readonly since: string;
+  readonly attempts: number;
+  readonly progress?: Readonly<Record<string, unknown>>;
+  readonly error?: string;
+}
+
+export interface StatusInput {
+  /** Absent: only what the repository knows. */
+  readonly config?: Pick<Config, "crms" | "copies" | "service">;
+  readonly overview: Overview;
+  /** What the service has written down on this machine, if it ever ran. */
+  readonly store?: JobStore;
+  readonly service: "running" | "stopped";
+  readonly nowMs: number;
+  readonly zone: string;
+}
+
+export function statusOf(input: StatusInput): StatusReport {
+  const { config, overview, store, service, nowMs, zone } = input;
+  // A schedule that nobody wrote down and no service keeps to is not missed.
+  const expected = config !== undefined && (config.service.origin === "written" || store !== undefined);
+  const items = expected ? itemsOf(config, (job) => jobKinds[job].scope) : [];
+  const runs = runsByItem(overview);
+  const jobs = items.map((item) => itemStatus(item, input, runs));
+  const names = new Set([...(config?.crms ?? []).map(({ name }) => name), ...overview.crms.map(({ crm }) => crm)]);
+  const crms = [...names].map((crm) => {
+    const known = overview.crms.find((one) => one.crm === crm);
+    const due = config === undefined || config.crms.some(({ name }) => name === crm) ? jobs : [];
+    return crmStatus(crm, known, due, nowMs);
+  });
+  const all = [...crms.map(({ outcome }) => outcome), ...jobs.flatMap(({ outcome }) => outcome ?? [])];
+  return {
+    type: "status",
+    time: new Date(nowMs).toISOString(),
+    zone,
+    outcome: worstOf(all),
+    crms,
+    jobs,
+    running: (store?.open() ?? []).map(runningJob),
+    service,
+  };
+}
+
+const severity: readonly StatusOutcome[] = ["ok", "warning", "missed", "failed"];
+
+function worstOf(outcomes: readonly StatusOutcome[]): StatusOutcome {
+  return outcomes.reduce((worst, one) => (severity.indexOf(one) > severity.indexOf(worst) ? one : worst), "ok");
+}
+
+function runsByItem({ crms, reports }: Overview): ReadonlyMap<string, readonly JobRun[]> {
+  // A report counts where its like is kept, so that one CRM's reports cannot speak for another.
+  const named = crms.flatMap(({ crm, reports: of }) => of.map((report) => ({ crm, report })));
+  const all = [...named, ...reports.map((report) => ({ crm: wholeRepository, report }))];
+  const runs = all.flatMap(({ crm, report }) => {
+    const run = runOfReport(report);
+    return run !== undefined && reportsCrmOf(run, wholeRepository) === crm ? [run] : [];
+  });
+  return Map.groupBy(runs, ({ item }) => item);
+}
+
+/** What is known of the last times, newest first, from the reports and from what is written down here. */
+function lastRunsOf(item: string, reported: readonly JobRun[], store: JobStore | undefined): readonly JobRun[] {
+  const here = store?.endedOf(item, 20) ?? [];
+  const ids = new Set(here.map(({ id }) => id));
+  const both = [...here, ...reported.filter(({ id }) => !ids.has(id))];
+  return both.toSorted((a, b) => (b.endedMs ?? 0) - (a.endedMs ?? 0));
+}
+
+function itemStatus(item: JobItem, input: StatusInput, runs: ReadonlyMap<string, readonly JobRun[]>): ItemStatus {
+  const { overview, store, nowMs, zone, config } = input;
+  const last = lastRunsOf(item.key, runs.get(item.key) ?? [], store).filter(({ outcome }) => outcome !== "cancelled");
+  const [newest] = last;
+  const good = last.find(isGood);
+  const backup = item.job === "backup" ? newestBackup(item, overview) : undefined;
+  const backupMs = backup && Date.parse(backup.time);
+  const goodMs = latest(good?.startedMs, backupMs);
+  const attemptedMs = latest(newest?.startedMs, backupMs);
+  const knownMs = attemptedMs ?? store?.watermark(item.key)?.sinceMs;
+  const blackouts = config?.service.blackouts ?? [];
+  const expectation = knownMs === undefined ? undefined : expectedAfter(item, knownMs, blackouts, zone);
+  const missed = expectation !== undefined && nowMs >= expectation.missedMs;
+  const next = expectedAfter(item, nowMs, [], zone);
+  const byHand = backupMs !== undefined && backupMs >= (newest?.startedMs ?? 0);
+  const outcome = missed ? "missed" : byHand ? backup?.outcome : newest && outcomeOf(newest);
+  const stored = newest?.facts?.["storedBytes"];
+  const success = latest(good?.endedMs, backupMs);
+  return {
+    item: item.key,
+    job: item.job,
+    subject: item.subject,
+    schedule: item.schedule.name,
+    ...(outcome && { outcome }),
+    ...(newest?.endedMs !== undefined && { lastEnd: new Date(newest.endedMs).toISOString() }),
+    ...(goodMs !== undefined && success !== undefined && { lastSuccess: new Date(success).toISOString() }),
+    ...(newest?.startedMs !== undefined &&
+      newest.endedMs !== undefined && { lastDurationMs: newest.endedMs - newest.startedMs }),
+    ...(typeof stored === "number" && { lastStoredBytes: stored }),
+    ...(newest?.outcome === "failed" && newest.error && { error: newest.error.code }),
+    ...(next && { nextDue: new Date(next.dueMs).toISOString() }),
+    ...(missed && { missed: new Date(expectation.dueMs).toISOString() }),
+  };
+}
+
+const strengths = { incremental: 1, differential: 2, full: 3 } as const;
+
+/** By whomever it was made; a full does for an incremental, not the other way round. */
+function newestBackup({ schedule, subject }: JobItem, overview: Overview): BackupRow | undefined {
+  const least = strengths[schedule.kind ?? "incremental"];
+  return overview.crms.find(({ crm }) => crm === subject)?.backups.findLast(({ kind }) => strengths[kind] >= least);
+}
+
+function isGood({ outcome }: JobRun): boolean {
+  return outcome === "ok" || outcome === "warning";
+}
+
+function outcomeOf({ outcome }: JobRun): StatusOutcome | undefined {
+  return outcome === "ok" || outcome === "warning" || outcome === "failed" ? outcome : undefined;
+}
+
+function latest(...times: readonly (number | undefined)[]): number | undefined {
+  const known = times.filter((time) => time !== undefined);
+  return known.length === 0 ? undefined : Math.max(...known);
+}
+
+function crmStatus(crm: string, known: CrmOverview | undefined, jobs: readonly ItemStatus[], nowMs: number): CrmStatus {
+  const own = jobs.filter((job) => job.subject === crm);
+  const lastBackup = known?.backups.at(-1);
+  const restorable = known?.backups.findLast(({ outcome }) => outcome === "ok") ?? lastBackup;
+  const drill = known?.reports.findLast(({ kind }) => kind === "drill");
+  const byJobs = own.flatMap(({ outcome }) => outcome ?? []);
+  const drilled = drill && drillOutcome(drill);
+  const gaps = openGaps(known);
+  const outcome = worstOf([
+    lastBackup?.outcome ?? "missed",
+    ...byJobs,
+    ...(drilled ? [drilled] : []),
+    ...(gaps > 0 ? ["warning" as const] : []),
+  ]);
+  return {
+    crm,
+    outcome,
+    backups: known?.backups.length ?? 0,
+    ...(lastBackup && { lastBackup }),
+    ...(restorable && { rpoMs: Math.max(0, nowMs - Date.parse(restorable.time)) }),
+    uncovered: known?.uncovered.length ?? 0,
+    ...(drill && { drill: { time: drill.time, outcome: drilled ?? "failed" } }),
+    anomalies: anomaliesOf(known?.reports.findLast(({ kind, body }) => kind === "run" && body["job"] === "backup")),
+    gaps,
+  };
+}
+
+function drillOutcome({ body }: Report): StatusOutcome {
+  return severity.find((one) => one === body["outcome"]) ?? "failed";
+}
+
+function anomaliesOf(report: Report | undefined): number {
+  const facts = report?.body["facts"];
+  const found = typeof facts === "object" && facts !== null && "anomalies" in facts ? facts.anomalies : undefined;
+  return Array.isArray(found) ? found.length : 0;
+}
+
+/** Reports of kind `gap` that are younger than the newest backup: that one begins anew from what is there. */
+function openGaps(known: CrmOverview | undefined): number {
+  const closed = known?.backups.at(-1)?.time ?? "";
+  return known?.reports.filter(({ kind, time }) => kind === "gap" && time > closed).length ?? 0;
+}
+
+function runningJob(run: JobRun): RunningJob {
+  const since = new Date(run.state === "running" ? (run.startedMs ?? run.dueMs) : run.readyMs).toISOString();
+  return {
+    id: run.id,
+    job: run.job,
+    subject: run.subject,
+    state: run.state === "running" ? "running" : "queued",
+    since,
+    attempts: run.attempts,
+    ...(run.progress && { progress: run.progress }),
+    ...(run.error && { error: run.error.code }),
+  };
+}
