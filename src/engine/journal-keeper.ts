@@ -153,13 +153,13 @@ export class JournalKeeper implements AsyncDisposable {
       this.#changed = "no";
       this.#publishedAt = performance.now();
       await this.#record();
+      await this.#rollUp(session);
     } catch (error) {
       await this.#abandon();
       throw error;
     }
     await this.#end();
     this.#restUntil = performance.now() + timing.restMs;
-    await this.#rollUp();
   }
 
   /** Whether there is a session, a new one if need be and if it can be had. */
@@ -236,22 +236,25 @@ export class JournalKeeper implements AsyncDisposable {
     await session?.[Symbol.asyncDispose]();
   }
 
-  /** Removes snapshots of this journal that the newest one supersedes, if the repository can be had for a moment. */
-  async #rollUp(): Promise<void> {
+  /**
+   * Removes snapshots of this journal that the newest one supersedes. The lock that is held is enough: all they name is named by the
+   * newest too, so that nothing is lost to whoever reads them.
+   */
+  async #rollUp({ lock }: Session): Promise<void> {
     const { repository, crm, run, timing } = this.#options;
     if (performance.now() - this.#rolledUpAt < timing.rollUpMs) return;
+    this.#rolledUpAt = performance.now();
+    const superseded = journalsOf(await repository.snapshots(run.signal), crm)
+      .slice(0, -1)
+      .filter(({ snapshot }) => !snapshot.tags?.some(isHoldTag));
     try {
-      await using lock = await repository.lock("exclusive", { signal: run.signal, now: run.now, waitMs: 0 });
-      const all = journalsOf(await repository.snapshots(run.signal), crm);
-      const superseded = all.slice(0, -1).filter(({ snapshot }) => !snapshot.tags?.some(isHoldTag));
       await repository.removeSnapshots(
         superseded.map(({ id }) => id),
         { signal: run.signal, lock },
       );
-      this.#rolledUpAt = performance.now();
     } catch (error) {
-      // Next time: a few snapshots more hurt nobody.
-      if (!isHoldfastError(error, "repository-locked") && !isHoldfastError(error, "storage-append-only")) throw error;
+      // A few snapshots more hurt nobody.
+      if (!isHoldfastError(error, "storage-append-only")) throw error;
     }
   }
 

@@ -39,7 +39,10 @@ export interface Repository extends AsyncDisposable {
    * a backup needs; else there is room for twice as many as there are, and a million at least.
    */
   index(signal: AbortSignal, purpose?: "to-read" | "to-add"): Promise<IndexedRepository>;
-  /** Removes snapshots; what only they needed stays until a prune. */
+  /**
+   * Removes snapshots; what only they needed stays until a prune. Under an exclusive lock, or under a shared one where all
+   * that they name is named by another one too.
+   */
   removeSnapshots(ids: readonly Id[], options: ChangeOptions): Promise<void>;
   /** The same snapshot with these tags, under a new id; the one it was made with stands in `original`. */
   retagSnapshot(stored: StoredSnapshot, tags: readonly string[], options: ChangeOptions): Promise<StoredSnapshot>;
@@ -67,7 +70,7 @@ export interface StoredSnapshot {
 
 export interface ChangeOptions {
   readonly signal: AbortSignal;
-  /** Exclusive. */
+  /** Exclusive, but for `removeSnapshots`. */
   readonly lock: Lock;
 }
 

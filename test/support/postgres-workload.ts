@@ -1,7 +1,5 @@
 import { createHash } from "node:crypto";
 import { PostgresConnection } from "../../src/database/postgres/connection.ts";
-import type { OpenedPoint } from "../../src/engine/open-point.ts";
-import { bytesOfTables } from "./point-bytes.ts";
 
 /** A state of a database right after one commit. */
 export interface Committed {
@@ -64,11 +62,4 @@ export class PostgresWorkload implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#session[Symbol.asyncDispose]();
   }
-}
-
-/** The same hash of what a point holds. The columns of a key stand first in each table that is looked at. */
-export async function hashOfPoint(point: OpenedPoint): Promise<string> {
-  const hash = createHash("sha256");
-  for (const { name, lines } of await bytesOfTables(point)) hash.update(`${name}\n`).update(lines.join("\n"), "latin1");
-  return hash.digest("hex");
 }

@@ -8,6 +8,8 @@
  * - `load.ts`, `load-sql.ts`, `restore-script.ts`: from lines to a database, by us or by the server's own client.
  * - `rows.ts` finds and changes single rows (`key-literal.ts`).
  * - `home.ts`, `identity.ts`, `rename.ts`, `marker.ts`: a restored database takes the place of the live one.
+ * - `log-feed.ts` follows changes by the binary log: `log-stream.ts` is sent it, `log-events.ts` and `log-values.ts` turn rows into
+ *   lines; what only the server knows how to write, it is asked for.
  */
 import type { DatabaseEngine } from "../database.ts";
 import { checkMysql } from "./check.ts";
@@ -18,6 +20,7 @@ import { holdersOf, mysqlHome } from "./home.ts";
 import { keyOrder } from "./key-order.ts";
 import { loadMysql } from "./load.ts";
 import { isMysqlUrl } from "./location.ts";
+import { snapshotPoint } from "./log-position.ts";
 import { restoreScript } from "./restore-script.ts";
 import { addRowHash, rowHash } from "./row-hash.ts";
 import { mysqlRows } from "./rows.ts";
@@ -39,4 +42,11 @@ export const mysqlEngine: DatabaseEngine = {
   rows: mysqlRows,
   holders: holdersOf,
   home: mysqlHome,
+  log: {
+    pointOf: snapshotPoint,
+    async follow(address, options) {
+      const { MysqlFeed } = await import("./log-feed.ts");
+      return MysqlFeed.open(address, options);
+    },
+  },
 };

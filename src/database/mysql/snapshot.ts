@@ -80,14 +80,14 @@ async function alignedMoment(gate: Gate | undefined, all: readonly Session[]): P
   if (!keeper) throw new HoldfastError("internal", {});
   if (!gate) {
     await begin();
-    return positionOf(keeper);
+    return positionOf(keeper, keeper);
   }
   await using closing = gate;
   await closing.close();
   let position: string;
   try {
     await begin();
-    position = await positionOf(closing.session);
+    position = await positionOf(closing.session, keeper);
   } finally {
     await closing.open();
   }
@@ -106,7 +106,7 @@ async function proveAligned(all: readonly Session[]): Promise<void> {
 }
 
 /** File and offset in the binary log and the GTID, as far as there is one and this user may see it. */
-async function positionOf(session: Session): Promise<string> {
+async function positionOf(session: Session, keeper: Session): Promise<string> {
   const attempt = async (sql: string): Promise<Row | undefined> => {
     try {
       return (await session.query(sql))[0];
@@ -116,14 +116,20 @@ async function positionOf(session: Session): Promise<string> {
     }
   };
   const newer = session.server.flavour === "mysql" && session.server.number >= 80_200;
-  const log = await attempt(newer ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS");
+  // MariaDB tells where in the log a snapshot is, whoever commits meanwhile.
+  const own = session.server.flavour === "mariadb" ? await keeper.query("SHOW STATUS LIKE 'binlog_snapshot_%'") : [];
+  const place = Object.fromEntries(own.map(([name, value]) => [(name ?? "").toLowerCase(), value]));
+  const log = place["binlog_snapshot_file"]
+    ? [place["binlog_snapshot_file"], place["binlog_snapshot_position"] ?? ""]
+    : await attempt(newer ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS");
   const gtid = await attempt(
     session.server.flavour === "mariadb" ? "SELECT @@gtid_binlog_pos" : "SELECT @@global.gtid_executed",
   );
-  const [row] = await session.query("SELECT UTC_TIMESTAMP(6)");
+  const [row] = await session.query("SELECT UTC_TIMESTAMP(6), @@server_id");
   return [
     ...(log?.[0] ? [`file=${log[0]} position=${log[1]}`] : []),
     ...(gtid?.[0] ? [`gtid=${gtid[0].replaceAll(/\s+/g, "")}`] : []),
+    `server=${row?.[1]}`,
     `time=${row?.[0]?.replace(" ", "T")}Z`,
   ].join(" ");
 }

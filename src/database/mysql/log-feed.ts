@@ -1,0 +1,387 @@
+import { hash } from "node:crypto";
+import type { Change, ChangeFeed, FeedOptions, GapReason, LogPoint, OutsideTable } from "../change-feed.ts";
+import type { DatabaseAddress, TableSchema } from "../database.ts";
+import { HoldfastError } from "../../lib/errors.ts";
+import { quoteText } from "./identifier.ts";
+import { inspectDatabase } from "./inspect.ts";
+import {
+  eventTypes,
+  type LogRow,
+  type LogTable,
+  parseGtid,
+  parseQuery,
+  parseRotate,
+  parseRows,
+  parseTableMap,
+  rowsEvent,
+  tableOfRows,
+} from "./log-events.ts";
+import { historyOf, placeOf, positionOf } from "./log-position.ts";
+import { type LogEvent, LogStream } from "./log-stream.ts";
+import { canFollow, escaped, type LogField } from "./log-values.ts";
+import { type Target, targetOf } from "./location.ts";
+import { Session } from "./session.ts";
+
+/** Engines whose rows are of one moment with the log. */
+const transactional = /^(innodb|rocksdb)$/i;
+/** So many pieces of SQL are asked for in one statement. */
+const askedAtOnce = 500;
+
+/** The changes of one database by the server's binary log. One session reads the log, one is asked what stands where. */
+export class MysqlFeed implements ChangeFeed {
+  readonly history: string;
+  readonly start: LogPoint;
+  readonly startedAnew?: GapReason;
+  readonly #session: Session;
+  readonly #logSession: Session;
+  readonly #stream: LogStream;
+  readonly #target: Target;
+  /** The server's clock less ours. */
+  readonly #clockMs: number;
+  #tables: readonly TableSchema[];
+  #outside: readonly OutsideTable[];
+  readonly #maps = new Map<string, LogTable>();
+  readonly #texts = new Map<string, string>();
+  #file: string;
+  #last: LogPoint;
+  #open: { transaction: string; alone: boolean } | undefined;
+
+  private constructor(parts: FeedParts) {
+    this.#session = parts.session;
+    this.#logSession = parts.logSession;
+    this.#stream = parts.stream;
+    this.#target = parts.target;
+    this.#clockMs = parts.clockMs;
+    this.#tables = parts.tables;
+    this.#outside = parts.outside;
+    this.#file = parts.file;
+    this.history = parts.history;
+    this.start = parts.start;
+    this.#last = parts.start;
+    if (parts.startedAnew !== undefined) this.startedAnew = parts.startedAnew;
+  }
+
+  static async open(address: DatabaseAddress, { from, name, signal }: FeedOptions): Promise<MysqlFeed> {
+    const target = await targetOf(address);
+    await using opening = new AsyncDisposableStack();
+    const session = opening.use(await Session.open(target, target.database, signal));
+    const now = await checkSettings(session, target);
+    const history = historyOf(now.file, now.server);
+    const wanted = from?.history === history ? placeOf(from.position, history) : undefined;
+    const isThere =
+      wanted !== undefined &&
+      (await logFiles(session)).includes(wanted.file) &&
+      from !== undefined &&
+      from.position <= positionOf(now);
+    const place = isThere ? wanted : now;
+    const { tables, outside } = await followed(session);
+    const logSession = opening.use(await Session.open(target, undefined, signal));
+    // Above what people give their servers, and its own for each repository.
+    const number = 0x4000_0000 + (Number.parseInt(hash("sha256", name).slice(0, 7), 16) & 0x0fff_ffff);
+    const stream = await LogStream.open(logSession, place, number);
+    const otherwise = from?.history === history ? ("log-purged" as const) : ("other-server" as const);
+    opening.move();
+    return new MysqlFeed({
+      session,
+      logSession,
+      stream,
+      target,
+      tables,
+      outside,
+      history,
+      file: place.file,
+      start: { position: positionOf(place), time: now.time },
+      startedAnew: from === undefined || isThere ? undefined : otherwise,
+      clockMs: Date.parse(now.time) - Date.now(),
+    });
+  }
+
+  async *changes(): AsyncGenerator<readonly Change[], void> {
+    yield [{ type: "outside", tables: this.#outside }];
+    for (;;) {
+      const changes: Change[] = [];
+      const rows: PendingRow[] = [];
+      for (const event of await this.#stream.take(500)) {
+        await this.#event(event, changes, rows);
+      }
+      await this.#settle(rows);
+      if (changes.length > 0) yield changes;
+    }
+  }
+
+  /** The server keeps its log as long as it is told to by its own settings, whoever has read it. */
+  async acknowledge(): Promise<void> {}
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#logSession[Symbol.asyncDispose]();
+    await this.#session[Symbol.asyncDispose]();
+  }
+
+  async #event(event: LogEvent, changes: Change[], rows: PendingRow[]): Promise<void> {
+    const { type, body } = event;
+    switch (type) {
+      case eventTypes.rotate:
+        this.#file = parseRotate(body).file;
+        this.#maps.clear();
+        return;
+      case eventTypes.heartbeat:
+        this.#reached(event, changes);
+        return;
+      case eventTypes.gtidMariadb: {
+        const { gtid, alone } = parseGtid(body, event.server);
+        this.#begin(gtid, alone ? "alone" : "more", event, changes);
+        return;
+      }
+      case eventTypes.gtidMysql:
+        this.#begin(`${body.toString("hex", 1, 17)}:${body.readBigInt64LE(17)}`, "more", event, changes);
+        return;
+      case eventTypes.tableMap: {
+        // Other databases of the server are in the same log.
+        if (databaseOf(body) !== this.#target.database) return;
+        const table = parseTableMap(body);
+        this.#maps.set(table.id, table);
+        return;
+      }
+      case eventTypes.xid:
+        this.#commit(event, changes);
+        return;
+      case eventTypes.query:
+        await this.#query(event, changes);
+        return;
+      case eventTypes.payload:
+      case eventTypes.partialUpdate:
+      case eventTypes.compressedQuery:
+      case 166:
+      case 167:
+      case 168:
+        throw new HoldfastError("follow-settings", { path: this.#target.location, setting: "log_bin_compress = OFF" });
+      default: {
+        const found = rowsEvent(type);
+        if (found) this.#rows(body, found, changes, rows);
+      }
+    }
+  }
+
+  #begin(transaction: string, how: "alone" | "more", event: LogEvent, changes: Change[]): void {
+    this.#open = { transaction, alone: how === "alone" };
+    changes.push({ type: "begin", transaction, time: timeOf(event) });
+  }
+
+  #commit(event: LogEvent, changes: Change[]): void {
+    if (!this.#open) return;
+    this.#open = undefined;
+    this.#last = { position: positionOf({ file: this.#file, offset: event.end }), time: timeOf(event) };
+    changes.push({ type: "commit", point: this.#last });
+  }
+
+  #rows(body: Buffer, found: NonNullable<ReturnType<typeof rowsEvent>>, changes: Change[], rows: PendingRow[]): void {
+    const log = this.#maps.get(tableOfRows(body));
+    const table = log && this.#tables.find(({ name }) => name === log.name);
+    if (!log || !table || !sameColumns(log, table)) return;
+    for (const { before, after } of parseRows(body, found, log, table)) {
+      // Its place is kept until the server has said how it writes what only it knows how to.
+      const at = changes.push({ type: "truncate", table }) - 1;
+      rows.push({ table, before, after, put: (change) => (changes[at] = change) });
+    }
+  }
+
+  async #query(event: LogEvent, changes: Change[]): Promise<void> {
+    const { database, sql } = parseQuery(event.body);
+    const word = /^[\s(]*(?:\/\*.*?\*\/\s*)*(\w+)/s.exec(sql)?.[1]?.toUpperCase() ?? "";
+    if (word === "BEGIN" || word === "SAVEPOINT" || word === "ROLLBACK" || word === "RELEASE") return;
+    if (word === "COMMIT") return this.#commit(event, changes);
+    const isOurs = database === this.#target.database || sql.includes(this.#target.database);
+    if (isOurs) await this.#statement(sql, event, changes);
+    this.#commit(event, changes);
+  }
+
+  /** A statement that is in the log as text: tables are emptied, made or altered. */
+  async #statement(sql: string, event: LogEvent, changes: Change[]): Promise<void> {
+    const emptied = /^\s*(?:\/\*.*?\*\/\s*)*TRUNCATE\s+(?:TABLE\s+)?(?:[`\w$]+\s*\.\s*)?`?((?:[^`\s;]|``)+)`?/is.exec(
+      sql,
+    )?.[1];
+    if (emptied !== undefined) {
+      const table = this.#tables.find(({ name }) => name === emptied.replaceAll("``", "`"));
+      if (table) changes.push({ type: "truncate", table });
+      return;
+    }
+    const before = this.#tables;
+    const { tables, outside } = await followed(this.#session);
+    const altered = tables.filter(
+      (table) => before.find(({ name }) => name === table.name)?.fingerprint !== table.fingerprint,
+    );
+    const gone = before.filter(({ name }) => !tables.some((table) => table.name === name));
+    this.#tables = tables;
+    this.#outside = outside;
+    this.#maps.clear();
+    changes.push({ type: "outside", tables: outside });
+    const named = [...altered, ...gone].map(({ schema, name }) => ({ schema, name }));
+    if (named.length === 0) return;
+    const to = { position: positionOf({ file: this.#file, offset: event.end }), time: timeOf(event) };
+    changes.push({ type: "gap", tables: named, reason: "schema", from: this.#last, to });
+  }
+
+  #reached(event: LogEvent, changes: Change[]): void {
+    if (this.#open) return;
+    const position = positionOf({ file: this.#file, offset: event.end });
+    // Times in the log are whole seconds: of the one that is not over yet, more may come.
+    const second = Math.floor((Date.now() + this.#clockMs - 500) / 1000) * 1000;
+    const time = new Date(second - 1).toISOString();
+    if (position < this.#last.position || time <= this.#last.time) return;
+    this.#last = { position, time };
+    changes.push({ type: "reached", point: this.#last });
+  }
+
+  async #settle(rows: readonly PendingRow[]): Promise<void> {
+    if (rows.length === 0) return;
+    const asked = new Set<string>();
+    for (const { before, after } of rows) {
+      for (const field of [...(before ?? []), ...(after ?? [])]) {
+        if (typeof field !== "string" && !this.#texts.has(field.sql)) asked.add(field.sql);
+      }
+    }
+    const all = [...asked];
+    if (this.#texts.size + all.length > 100_000) this.#texts.clear();
+    for (let at = 0; at < all.length; at += askedAtOnce) {
+      const some = all.slice(at, at + askedAtOnce);
+      const [row] = await this.#session.query(`SELECT ${some.join(",")}`);
+      for (const [place, sql] of some.entries()) {
+        this.#texts.set(sql, escaped(Buffer.from(row?.[place] ?? "", "utf8").toString("latin1")));
+      }
+    }
+    for (const { table, before, after, put } of rows) put(this.#change(table, before, after));
+  }
+
+  #change(table: TableSchema, before: LogRow | undefined, after: LogRow | undefined): Change {
+    const old = before && this.#line(before);
+    const now = after && this.#line(after);
+    const keyOf = (line: readonly string[]): string => line.slice(0, table.keyLength).join("\t");
+    if (!now) return { type: "delete", table, key: keyOf(old ?? []), ...(old && { before: old.join("\t") }) };
+    const oldKey = old && keyOf(old);
+    return {
+      type: "write",
+      table,
+      after: now.join("\t"),
+      ...(old && { before: old.join("\t") }),
+      ...(oldKey !== undefined && oldKey !== keyOf(now) && { oldKey }),
+    };
+  }
+
+  #line(row: LogRow): readonly string[] {
+    return row.map((field: LogField) => (typeof field === "string" ? field : (this.#texts.get(field.sql) ?? "")));
+  }
+}
+
+interface PendingRow {
+  readonly table: TableSchema;
+  readonly before: LogRow | undefined;
+  readonly after: LogRow | undefined;
+  readonly put: (change: Change) => Change;
+}
+
+interface FeedParts {
+  readonly session: Session;
+  readonly logSession: Session;
+  readonly stream: LogStream;
+  readonly target: Target;
+  readonly tables: readonly TableSchema[];
+  readonly outside: readonly OutsideTable[];
+  readonly history: string;
+  readonly file: string;
+  readonly start: LogPoint;
+  readonly startedAnew: GapReason | undefined;
+  readonly clockMs: number;
+}
+
+function timeOf({ timestamp }: LogEvent): string {
+  return new Date(timestamp * 1000).toISOString();
+}
+
+function databaseOf(tableMap: Buffer): string {
+  return tableMap.toString("utf8", 9, 9 + (tableMap[8] ?? 0));
+}
+
+function sameColumns({ columns }: LogTable, table: TableSchema): boolean {
+  return table.columns.every(({ name }) => columns.some((column) => column.name === name));
+}
+
+/** What has to be set on the server, said before anything is read; and where its log is now. */
+async function checkSettings(
+  session: Session,
+  { location }: Target,
+): Promise<{ readonly file: string; readonly offset: number; readonly server: string; readonly time: string }> {
+  const values = new Map(
+    (
+      await session.query(
+        "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('log_bin','binlog_format','binlog_row_image','binlog_row_metadata'," +
+          "'log_bin_compress','binlog_transaction_compression','binlog_row_value_options','server_id')",
+      )
+    ).map(([name, value]) => [name ?? "", value ?? ""]),
+  );
+  const needed = [
+    ["log_bin", "ON"],
+    ["binlog_format", "ROW"],
+    ["binlog_row_image", "FULL"],
+    ["binlog_row_metadata", "FULL"],
+    ["log_bin_compress", "OFF"],
+    ["binlog_transaction_compression", "OFF"],
+    ["binlog_row_value_options", ""],
+  ] as const;
+  for (const [name, wanted] of needed) {
+    const value = values.get(name);
+    // Of some of them one of the two servers knows nothing.
+    if (value === undefined ? name.startsWith("binlog_row_m") : value.toUpperCase() !== wanted) {
+      throw new HoldfastError("follow-settings", {
+        path: location,
+        setting: `${name} = ${wanted}`,
+        value: value ?? "none",
+      });
+    }
+  }
+  const newer = session.server.flavour === "mysql" && session.server.number >= 80_200;
+  const [row] = await session.query(newer ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS").catch((error: unknown) => {
+    throw new HoldfastError(
+      "follow-rights",
+      { path: location, user: session.server.user, publication: "REPLICATION" },
+      error,
+    );
+  });
+  const [time] = await session.query("SELECT UTC_TIMESTAMP(6)");
+  const at = new Date(`${time?.[0]?.replace(" ", "T")}Z`).toISOString();
+  return { file: row?.[0] ?? "", offset: Number(row?.[1] ?? 4), server: values.get("server_id") ?? "", time: at };
+}
+
+async function logFiles(session: Session): Promise<readonly string[]> {
+  return (await session.query("SHOW BINARY LOGS")).map(([name]) => name ?? "");
+}
+
+/** Tables that can be followed, and those that cannot. */
+async function followed(
+  session: Session,
+): Promise<{ readonly tables: readonly TableSchema[]; readonly outside: readonly OutsideTable[] }> {
+  const { schema } = await inspectDatabase(session);
+  const names = schema.tables.map(({ name }) => quoteText(name)).join(",");
+  const engines = new Map(
+    names === ""
+      ? []
+      : (
+          await session.query(
+            `SELECT TABLE_NAME, IFNULL(ENGINE,'') FROM information_schema.TABLES WHERE TABLE_SCHEMA=DATABASE() AND TABLE_NAME IN (${names})`,
+          )
+        ).map(([name, engine]) => [name ?? "", engine ?? ""]),
+  );
+  const outside: OutsideTable[] = [];
+  const tables = schema.tables.filter((table) => {
+    const reason =
+      table.keyLength === 0
+        ? "no-identity"
+        : !transactional.test(engines.get(table.name) ?? "")
+          ? "engine"
+          : table.columns.every(canFollow)
+            ? undefined
+            : "type";
+    if (reason !== undefined) outside.push({ schema: table.schema, name: table.name, reason });
+    return reason === undefined;
+  });
+  return { tables, outside };
+}

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { mysqlEngine } from "../../src/database/mysql/mysql.ts";
+import { isHoldfastError } from "../../src/lib/errors.ts";
+import { following } from "../support/following.ts";
+import { hashOfLive, hashOfPoint } from "../support/live-hash.ts";
+import { type MariadbServer, startMariadb } from "../support/mariadb-server.ts";
+import { momentOf, withPoint } from "../support/open-moment.ts";
+import { exact, smallCrm } from "../support/small-crm.ts";
+import { temporaryFolder } from "../support/temp-folder.ts";
+
+let server: MariadbServer;
+before(async () => {
+  server = await startMariadb(["--log-bin", "--server-id=7", "--binlog-format=ROW", "--binlog-row-metadata=FULL"]);
+});
+after(() => server[Symbol.asyncDispose]());
+
+const tables = `
+  CREATE TABLE contact (id INT UNSIGNED AUTO_INCREMENT PRIMARY KEY, name VARCHAR(300) CHARACTER SET utf8mb4, old VARCHAR(40) CHARACTER SET latin1,
+    amount DECIMAL(24,8), ratio DOUBLE, small FLOAT, flag BIT(11), born DATE, at DATETIME(3), stamp TIMESTAMP(6) NULL, span TIME(2), y YEAR,
+    kind ENUM('lead','won''t','') , tags SET('a','b','c'), token BINARY(16), body MEDIUMTEXT, raw BLOB, n BIGINT, z INT(7) ZEROFILL, j JSON,
+    code CHAR(5) CHARACTER SET ucs2, doubled DOUBLE(24,8), gen INT AS (n + 1) VIRTUAL) ENGINE=InnoDB;
+  CREATE TABLE pair (a TINYINT, b VARCHAR(50) COLLATE utf8mb4_general_ci, v MEDIUMINT UNSIGNED, PRIMARY KEY (b, a)) ENGINE=InnoDB;
+  CREATE TABLE attachment (id INT PRIMARY KEY, path VARCHAR(200)) ENGINE=InnoDB;
+  INSERT INTO attachment VALUES (1, '2026/合同.txt'), (2, 'logo.bin');
+  INSERT INTO contact (name, amount, n) SELECT CONCAT('contact ', seq), seq / 7, seq FROM seq_1_to_500;
+  INSERT INTO pair SELECT seq % 7, CONCAT('ä', seq), seq FROM seq_1_to_100;
+`;
+
+const statements = [
+  `INSERT INTO contact (name, old, amount, ratio, small, flag, born, at, stamp, span, y, kind, tags, token, body, raw, n, z, j, code, doubled) VALUES
+     ('tab\\there \\\\ 合同 😀', 'Müller €', -12345678901234.00000001, 1e300, 0.1, b'10000000001', '2024-02-29', '2026-01-01 23:59:59.999',
+      '2026-03-29 02:30:00.000001', '-838:59:59.99', 2155, 'won''t', 'a,c', X'00112200', REPEAT('x', 70000), X'00095C0A0D', -9223372036854775808, 42, '{"a": 1}', 'é1', 0.125)`,
+  "INSERT INTO contact (name, ratio, small, span, y, kind, tags, token, at, born) VALUES (NULL, 1.1, 16777217, '00:00:01.5', 0, '', '', '', '1000-01-01', '0000-00-00'), ('', -0.000001234, 3.4e38, '-00:00:00.01', 1901, 'lead', 'b', X'FF', NULL, '9999-12-31')",
+  "UPDATE contact SET name = CONCAT(name, '!'), ratio = id / 3 WHERE id % 50 = 0",
+  "DELETE FROM contact WHERE id % 40 = 7",
+  "UPDATE pair SET b = CONCAT(b, 'k') WHERE a = 3",
+  "UPDATE contact SET id = id + 100000 WHERE id < 10",
+  "TRUNCATE TABLE pair",
+  "INSERT INTO pair VALUES (1, 'A', 1), (2, 'b', 16777215)",
+  "UPDATE pair SET b = 'a' WHERE b = 'A'",
+];
+
+test("a moment between two backups is read and restored to the commit", async () => {
+  using folder = temporaryFolder();
+  await server.sql("CREATE DATABASE crm CHARACTER SET utf8mb4");
+  await server.sql(`SET sql_mode='NO_ENGINE_SUBSTITUTION'; ${tables}`, "crm");
+  const url = server.url("crm");
+  const crm = await smallCrm(folder.path, { url, engine: mysqlEngine });
+  await using followed = following(crm);
+  await followed.event((event) => event.type === "note" && event.code === "follow-gap");
+  await crm.backup();
+  const states: { transaction: string; time: string; hash: string }[] = [];
+  for (const statement of statements) {
+    const out = await server.sql(
+      `SET sql_mode='NO_ENGINE_SUBSTITUTION'; ${statement}; SELECT @@last_gtid, UTC_TIMESTAMP()`,
+      "crm",
+    );
+    const [transaction = "", clock = ""] = out.trim().split("\t");
+    // The log has whole seconds.
+    states.push({ transaction, time: `${clock.replace(" ", "T")}Z`, hash: await hashOfLive(mysqlEngine, url) });
+  }
+  await followed.durable(states.at(-1)?.time ?? "");
+  for (const [at, state] of states.entries()) {
+    const hash = await withPoint(crm, momentOf(state), hashOfPoint);
+    assert.equal(hash, state.hash, statements[at] ?? "");
+  }
+  const [, , third] = states;
+  assert.ok(third);
+  const plan = await crm.plan({
+    point: momentOf(third),
+    scope: { kind: "database" },
+    switches: exact,
+    targetDatabase: server.url("back"),
+    purpose: "replacement",
+  });
+  await crm.apply(plan);
+  assert.equal(await hashOfLive(mysqlEngine, server.url("back")), third.hash);
+});
+
+test("a server that is not set up for it is named before anything is read", async () => {
+  using folder = temporaryFolder();
+  await using plain = await startMariadb(["--log-bin", "--binlog-format=ROW"]);
+  await plain.sql("CREATE DATABASE crm");
+  const crm = await smallCrm(folder.path, { url: plain.url("crm"), engine: mysqlEngine });
+  await using followed = following(crm);
+  await assert.rejects(
+    followed.durable("9999"),
+    (error) => isHoldfastError(error, "follow-settings") && error.facts["setting"] === "binlog_row_metadata = FULL",
+  );
+  await assert.rejects(followed.end());
+});
