@@ -1,4 +1,5 @@
 import type { BackupInput, BackupPrediction, BackupReport } from "../engine/backup.ts";
+import type { Limits } from "../lib/limits.ts";
 import type { Command } from "./command.ts";
 import { hasFlag } from "./command.ts";
 import type { Context } from "./context.ts";
@@ -16,14 +17,19 @@ export const backupCommand: Command = {
   name: "backup",
   answers: "stream",
   arguments: [{ form: "[kind]", choices: kinds }],
-  options: [{ flags: "--dry-run" }, { flags: "--wait [duration]" }, { flags: "--accept-inconsistencies" }],
+  options: [
+    { flags: "--dry-run" },
+    { flags: "--wait [duration]" },
+    { flags: "--limit <limit>", choices: ["none"] },
+    { flags: "--accept-inconsistencies" },
+  ],
   async run(context, invocation) {
     const kind = kinds.find((one) => one === invocation.arguments[0]);
     const waitMs = waitOption(invocation);
     const input: BackupInput = {
       ...(await backupSource(context)),
       ...(kind === undefined ? {} : { kind }),
-      limits: await context.limits(),
+      limits: invocation.options["limit"] === "none" ? unlimited(await context.limits()) : await context.limits(),
       waitMs,
       inconsistencies: hasFlag(invocation, "acceptInconsistencies") ? "accept" : "warn",
     };
@@ -40,6 +46,11 @@ export const backupCommand: Command = {
     return report.outcome === "ok" ? exitCodes.done : exitCodes.warnings;
   },
 };
+
+/** As fast as it goes, whoever feels it; how many threads and sessions there are stays. */
+function unlimited({ workers, connections }: Limits): Limits {
+  return { workers, ...(connections !== undefined && { connections }), priority: "normal", whenBusy: "ignore" };
+}
 
 function reportLines(context: Context, report: BackupReport): string[] {
   const { words, format, output } = context;

@@ -136,6 +136,13 @@ const cache = z.strictObject({
 const limits = z.strictObject({
   read: rate.optional().meta({ description: "Most that is read from the CRM a second." }),
   write: rate.optional().meta({ description: "Most that is written a second." }),
+  rows: z.int().min(1).optional().meta({ description: "Most rows a second that a database is asked for, or given." }),
+  connections: z.int().min(1).max(64).optional().meta({
+    description: "Sessions of a database's server that read rows; absent: two of PostgreSQL, one of MariaDB.",
+  }),
+  busy: z.enum(["yield", "ignore"]).optional().meta({
+    description: "While others use the database's server: `yield` (the default) so that they hardly feel it, or not.",
+  }),
   workers: z.int().min(1).max(64).optional().meta({ description: "Worker threads; absent: one a processor." }),
   log: z
     .string()

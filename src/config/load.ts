@@ -277,6 +277,9 @@ function resolveLimits(written: WrittenConfig["limits"]): Limits {
   return {
     ...(read === undefined ? {} : { readBytesPerSecond: read }),
     ...(write === undefined ? {} : { writeBytesPerSecond: write }),
+    ...(written?.rows === undefined ? {} : { rowsPerSecond: written.rows }),
+    ...(written?.connections === undefined ? {} : { connections: written.connections }),
+    ...(written?.busy === undefined ? {} : { whenBusy: written.busy }),
     workers: written?.workers ?? workers,
     priority: written?.priority ?? priority,
   };

@@ -13,6 +13,7 @@ import { isDamage } from "../repository/child-trees.ts";
 import type { BlobReader, Upload } from "../repository/repository.ts";
 import { escapeName, layout, tableFolder } from "./layout.ts";
 import type { BackupKind, DatabaseManifest, TableManifest } from "./manifest.ts";
+import type { Pace } from "./pace.ts";
 import { serialiseSchema, statementsScript } from "./schema-file.ts";
 import { captureTable, type TableCapture } from "./tables/capture-table.ts";
 import { type BlobSink, storeFile } from "./tables/rows-writer.ts";
@@ -40,8 +41,8 @@ export interface CaptureDatabaseOptions {
   readonly cutKey: Buffer;
   /** Names of tables whose rows are left out. */
   readonly emptyTables: readonly string[];
-  /** Bytes of rows that may be read a second; absent: no limit. */
-  readonly readBytesPerSecond?: number | undefined;
+  /** How fast rows may be read; absent: no limit. */
+  readonly pace?: Pace | undefined;
   /** RFC 3339: of this backup. */
   readonly time: string;
   /** Sees every row of the tables that it wants to see, once, in batches. */
@@ -166,7 +167,7 @@ async function captureOne(
     cutKey: options.cutKey,
     time,
     mark: was?.mark,
-    bytesPerSecond: options.readBytesPerSecond,
+    pace: options.pace,
     ...(options.onBatch?.wants(table) && { onBatch: options.onBatch.see }),
     onProgress: (rows, bytes) => {
       progress.rows += rows;

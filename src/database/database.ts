@@ -185,6 +185,13 @@ export interface DatabaseRights {
   readonly script: string;
 }
 
+export interface ServerLoad {
+  /** What others have done so far, in transactions or statements: a number that only grows. */
+  readonly others: number;
+  /** How long the server took for a small piece of work, by its own clock. */
+  readonly answerMs: number;
+}
+
 export interface DatabaseSource extends AsyncDisposable {
   /** As the operator wrote it, without secrets. */
   readonly location: string;
@@ -194,12 +201,16 @@ export interface DatabaseSource extends AsyncDisposable {
   snapshot(signal: AbortSignal): Promise<DatabaseSnapshot>;
   /** Servers only. */
   rights?(signal: AbortSignal): Promise<DatabaseRights>;
+  /** Servers only: how it is just now; quick, and on a session that does nothing else. `undefined`: this user may not see. */
+  load?(signal: AbortSignal): Promise<ServerLoad | undefined>;
 }
 
 export interface ConnectOptions {
   readonly signal: AbortSignal;
   /** Most connections that a server should be asked for; absent: the engine's own choice. */
   readonly connections?: number;
+  /** Told when a table that somebody else has locked is waited for; when that takes too long, `database-busy` names it. */
+  readonly onWait?: (facts: { readonly subject?: string; readonly reason?: string }) => void;
 }
 
 /** Rows of one table for a restore: lines in key order, each ended by LF. */

@@ -7,12 +7,13 @@ import { encodeDetails, fieldsOf, nodeOf } from "../contents/folders/folder-node
 import type { FolderManifest } from "../contents/manifest.ts";
 import type { AttachmentRule, CrmParts } from "../crm/platform.ts";
 import type { DatabaseEngine } from "../database/database.ts";
-import type { DatabaseAddress, DatabaseSnapshot } from "../database/database.ts";
+import type { ConnectOptions, DatabaseAddress, DatabaseSnapshot, DatabaseSource } from "../database/database.ts";
 import { rootEntry } from "../files/scan.ts";
 import type { TreeNode } from "../format/tree.ts";
 import { nameFromText } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Warning } from "../lib/events.ts";
+import type { Limits } from "../lib/limits.ts";
 import type { Run } from "../lib/run.ts";
 import type { IndexedRepository, Upload } from "../repository/repository.ts";
 import type { AttachmentLedger } from "./attachments.ts";
@@ -22,6 +23,7 @@ import type { Early } from "./early.ts";
 import { databaseEngineFor, databaseFiles, type Engine } from "./engine.ts";
 import type { KeyWatch } from "./key-watch.ts";
 import { leftOutOf } from "./left-out.ts";
+import { paceOf } from "./pace-of.ts";
 import { databaseInParent, folderToCompare, type StartingPoint } from "./starting-point.ts";
 
 /** What the parts of one backup share. */
@@ -41,15 +43,26 @@ export interface Capture {
 
 /** One moment of a database, with the way to it. */
 export interface Moment extends AsyncDisposable {
+  readonly source: DatabaseSource;
   readonly snapshot: DatabaseSnapshot;
 }
 
-export async function openMoment(engine: Engine, address: DatabaseAddress, signal: AbortSignal): Promise<Moment> {
+export async function openMoment(
+  engine: Engine,
+  address: DatabaseAddress,
+  { signal, report }: Run,
+  { connections }: Pick<Limits, "connections"> = {},
+): Promise<Moment> {
   await using opening = new AsyncDisposableStack();
-  const source = opening.use(await databaseEngineFor(engine, address.url).connect(address, { signal }));
+  const options: ConnectOptions = {
+    signal,
+    ...(connections !== undefined && { connections }),
+    onWait: (facts) => report({ type: "note", code: "waiting-for-table", facts }),
+  };
+  const source = opening.use(await databaseEngineFor(engine, address.url).connect(address, options));
   const snapshot = opening.use(await source.snapshot(signal));
   const opened = opening.move();
-  return { snapshot, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  return { source, snapshot, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
 /** Captures every database at one moment each, of which the first may be taken already; any failure means no snapshot. */
@@ -65,8 +78,8 @@ export async function captureDatabases(
     run.report({ type: "phase", phase: "database", subject: name });
     const database = databaseEngineFor(engine, url);
     const taken = captured.length === 0 ? early : undefined;
-    await using moment = await (taken?.take() ?? openMoment(engine, capture.addressOf(url), run.signal));
-    const { snapshot } = moment;
+    await using moment = await (taken?.take() ?? openMoment(engine, capture.addressOf(url), run, capture.input.limits));
+    const { source, snapshot } = moment;
     const parent = await databaseInParent(start, name, indexed, run.signal);
     const one = await captureDatabase({
       snapshot,
@@ -79,7 +92,7 @@ export async function captureDatabases(
       reader: indexed,
       cutKey: indexed.repository.secret("rows"),
       emptyTables: parts.emptyTables,
-      readBytesPerSecond: capture.input.limits.readBytesPerSecond,
+      pace: paceOf(capture.input.limits, "read", source, run),
       time: capture.started.toISOString(),
       onBatch: watcher(ledger, parts.attachments, keys, database),
       signal: run.signal,

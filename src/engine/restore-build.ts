@@ -57,7 +57,11 @@ export async function buildAll(build: Build): Promise<Built> {
   return built;
 }
 
-async function buildOneDatabase({ prepared, staging, run, reader, plan }: Build, work: DatabaseWork, built: Built) {
+async function buildOneDatabase(
+  { prepared, staging, run, reader, plan, limits }: Build,
+  work: DatabaseWork,
+  built: Built,
+) {
   const { engine, file } = work;
   const slot = file && (await staging.slot(dirname(file.path), basename(file.path)));
   const address =
@@ -67,7 +71,7 @@ async function buildOneDatabase({ prepared, staging, run, reader, plan }: Build,
   const refused = (statement: string, reason: string) =>
     built.warnings.push({ code: "grant-refused", subject: statement, detail: reason });
   const options = { grants: plan.grants ?? "restore", onRefused: refused } as const;
-  const { rows } = await buildDatabase(work, address, reader, plan.switches, options, run);
+  const { rows } = await buildDatabase(work, address, reader, plan.switches, { ...options, limits }, run);
   built.rows += rows;
   if (prepared.neutralise) {
     await using source = await engine.connect(address, { signal: run.signal });

@@ -5,11 +5,16 @@ import type {
   DatabaseAddress,
   DatabaseEngine,
   DatabaseSnapshot,
+  DatabaseSource,
   LoadOptions,
+  RowBatch,
   TableRows,
 } from "../database/database.ts";
 import type { Id } from "../format/tree.ts";
-import { HoldfastError } from "../lib/errors.ts";
+import type { Pace } from "../contents/pace.ts";
+import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import type { Limits } from "../lib/limits.ts";
+import { paceOf } from "./pace-of.ts";
 import type { Run } from "../lib/run.ts";
 import type { BlobReader } from "../repository/repository.ts";
 
@@ -58,19 +63,22 @@ export async function buildDatabase(
   address: DatabaseAddress,
   reader: BlobReader,
   switches: MergeSwitches,
-  options: Omit<LoadOptions, "signal">,
+  { limits, ...options }: Omit<LoadOptions, "signal"> & { readonly limits: Limits },
   run: Run,
 ): Promise<{ readonly rows: number }> {
   const { signal } = run;
   const stored = await readDatabase(reader, work.tree, work.engine, run.signal);
   run.report({ type: "phase", phase: "restore", subject: work.shown });
+  await using beside = await serverOf(work, signal);
+  const pace = paceOf(limits, "write", beside, run);
   if (work.how === "exact") {
-    await work.engine.load(address, stored.schema, storedTables(stored, run), { ...options, signal });
+    const tables = paced(storedTables(stored, run), pace, signal);
+    await work.engine.load(address, stored.schema, tables, { ...options, signal });
   } else {
     await using source = await work.engine.connect(work.address, { signal: run.signal });
     await using live = await source.snapshot(run.signal);
     if (!sameTables(stored, live)) throw new HoldfastError("plan-outdated", { path: work.shown });
-    const tables = mergedTables(work, stored, live, switches, noCounts(), run);
+    const tables = paced(mergedTables(work, stored, live, switches, noCounts(), run), pace, signal);
     await work.engine.load(address, live.schema, tables, { ...options, signal });
   }
   run.report({ type: "phase", phase: "verify", subject: work.shown });
@@ -99,6 +107,30 @@ async function prove(work: DatabaseWork, address: DatabaseAddress, stored: Store
   }
   const [first] = problems;
   if (first !== undefined) throw new HoldfastError("restore-mismatch", { path: work.shown, detail: first });
+}
+
+/** The server that is restored to, where its live database is there: so that it can be asked how it is. */
+async function serverOf({ engine, address }: DatabaseWork, signal: AbortSignal): Promise<DatabaseSource | undefined> {
+  if (engine.home.kind === "file") return undefined;
+  try {
+    return await engine.connect(address, { signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isHoldfastError(error)) throw error;
+    return undefined; // it is not there: nobody has to be spared
+  }
+}
+
+async function* paced(tables: AsyncIterable<TableRows>, pace: Pace, signal: AbortSignal): AsyncGenerator<TableRows> {
+  for await (const { table, batches } of tables) {
+    const slowly = async function* (): AsyncGenerator<RowBatch> {
+      for await (const batch of batches) {
+        await pace.take(Math.max(batch.rows, 0), batch.lines.length, signal);
+        yield batch;
+      }
+    };
+    yield { table, batches: slowly() };
+  }
 }
 
 async function* storedTables(stored: StoredDatabase, run: Run): AsyncGenerator<TableRows> {

@@ -110,6 +110,8 @@ export const noteCodes = [
   "follow-again",
   "follow-backup",
   "follow-backup-failed",
+  "yielding-to-others",
+  "waiting-for-table",
   "stage-kept",
   "rows-without-parent",
   "waiting-for-thaw",

@@ -640,6 +640,8 @@ export const en = {
       "Waiting for another run[[: process {pid}]][[ of {user}]][[ of {username}]][[ on {hostname}]][[, since {since:time}]][[, since {time:time}]].",
     "waiting-for-storage": "The storage cannot be reached[[ ({reason})]]; trying again in {seconds} s.",
     "table-folded": "[[{table}: ]]its changes were folded into a new base.",
+    "yielding-to-others": "Others use the database's server: rows are read or written for a part of the time only.",
+    "waiting-for-table": "Waiting for a table that somebody else has locked[[: {subject}]][[ ({reason})]].",
     "table-method": "Of {count:table}, only what changed was read ({method}).",
     "follow-gap": "{subject}: moments from {time:time} on cannot be recovered before the next backup ({reason}).",
     "follow-waiting": "The repository is in use; {bytes:bytes} wait in memory, and the server keeps its log.",
@@ -932,6 +934,7 @@ export const en = {
       options: {
         dryRun: "only predict rows, files, bytes and minutes",
         wait: "wait for another run of this CRM to end (default: without limit)",
+        limit: "none: as fast as it goes, without the limits of the configuration and whoever feels it",
         acceptInconsistencies:
           "records without their file and files without a record, as they are now, make no warning any more",
       },

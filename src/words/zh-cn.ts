@@ -618,6 +618,8 @@ export const zhCn: Words = {
       "正在等待另一次运行[[：进程 {pid}]][[，用户 {user}]][[，用户 {username}]][[，主机 {hostname}]][[，开始于 {since:time}]][[，开始于 {time:time}]]。",
     "waiting-for-storage": "无法访问存储[[（{reason}）]]；{seconds} 秒后重试。",
     "table-folded": "[[{table}：]]变更已合并为新的基准。",
+    "yielding-to-others": "数据库服务器正被他人使用：只在部分时间读写行。",
+    "waiting-for-table": "正在等待被他人锁定的表[[：{subject}]][[（{reason}）]]。",
     "table-method": "{count:table}只读取了变化的部分（{method}）。",
     "follow-gap": "{subject}：自 {time:time} 起的时刻在下一次备份之前无法恢复（{reason}）。",
     "follow-waiting": "仓库正被占用；{bytes:bytes} 在内存中等待，服务器保留其日志。",
@@ -901,6 +903,7 @@ export const zhCn: Words = {
       options: {
         dryRun: "只预估行数、文件数、字节数和时间",
         wait: "等待该 CRM 的另一次运行结束（默认：不限时）",
+        limit: "none：尽可能快，不受配置中的限制，也不顾他人",
         acceptInconsistencies: "接受现状：缺少文件的记录和无记录引用的文件今后不再警告",
       },
       arguments: { kind: "full（全量）、incremental（增量）或 differential（差异）；默认为增量，首次为全量" },

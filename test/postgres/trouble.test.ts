@@ -61,8 +61,11 @@ test("a table that somebody else has locked is named", async () => {
   await using other = await postgresSession(server.url(crm.name));
   await other.run("BEGIN; LOCK TABLE public.contact IN ACCESS EXCLUSIVE MODE");
   const address = { url: server.url(crm.name) };
-  const take = () => PostgresSnapshot.take({ address, environment: {}, lockWaitMs: 300, signal });
+  const waits: object[] = [];
+  const onWait = (facts: object) => waits.push(facts);
+  const take = () => PostgresSnapshot.take({ address, environment: {}, lockWaitMs: 1300, onWait, signal });
   await assert.rejects(take(), fails("database-busy", /contact/));
+  assert.deepEqual(waits, [{ subject: "public.contact", reason: `session ${other.pid}` }]);
   await other.run("COMMIT");
   await (await take())[Symbol.asyncDispose]();
 });

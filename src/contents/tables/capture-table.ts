@@ -25,6 +25,7 @@ import { isDamage } from "../../repository/child-trees.ts";
 import type { BlobReader } from "../../repository/repository.ts";
 import { layout, runName } from "../layout.ts";
 import type { BackupKind } from "../manifest.ts";
+import type { Pace } from "../pace.ts";
 import { BaseWriter, OrderError, type WrittenBase } from "./base-writer.ts";
 import { compareRows } from "./compare-rows.ts";
 import type { ChangedRow } from "./changed-rows.ts";
@@ -61,8 +62,8 @@ export interface CaptureTableOptions {
   /** Sees every row once, in batches as they are read. Where it is given, all rows are read. */
   readonly onBatch?: (table: TableSchema, batch: RowBatch) => void;
   readonly onProgress?: (rows: number, bytes: number) => void;
-  /** Bytes of lines that may be read a second; absent: no limit. */
-  readonly bytesPerSecond?: number | undefined;
+  /** How fast rows may be read; absent: no limit. */
+  readonly pace?: Pace | undefined;
   readonly signal: AbortSignal;
   /** Absent: `tableSizes`. */
   readonly sizes?: TableSizes;
@@ -105,10 +106,9 @@ export interface TableCapture {
  * stored anew: nobody shall be without a backup for that, and blobs that come back make older snapshots whole again.
  */
 export async function captureTable(options: CaptureTableOptions): Promise<TableCapture> {
-  const { reader, rules, onBatch, onProgress, signal } = options;
+  const { reader, rules, onBatch, onProgress, pace, signal } = options;
   const order = rowOrder(reader.table, rules);
-  const { bytesPerSecond } = options;
-  const source = new TableSource({ reader, order, onBatch, onProgress, bytesPerSecond, signal });
+  const source = new TableSource({ reader, order, onBatch, onProgress, pace, signal });
   try {
     return await captureFrom(options, order, source);
   } catch (error) {

@@ -1,5 +1,5 @@
 import type { RowBatch, TableReader, TableSchema } from "../../database/database.ts";
-import { Throttle } from "../../repository/throttle.ts";
+import type { Pace } from "../pace.ts";
 import type { RowOrder } from "./row-order.ts";
 import { sortedRows } from "./sorted-rows.ts";
 
@@ -12,8 +12,8 @@ export interface TableSourceOptions {
   /** Sees every row once, however often the table is read. */
   readonly onBatch?: ((table: TableSchema, batch: RowBatch) => void) | undefined;
   readonly onProgress?: ((rows: number, bytes: number) => void) | undefined;
-  /** Bytes of lines that may be read a second; absent: no limit. */
-  readonly bytesPerSecond?: number | undefined;
+  /** How fast they may be read; absent: no limit. */
+  readonly pace?: Pace | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -24,12 +24,9 @@ export class TableSource {
   #seen = 0;
   readRows = 0;
   readBytes = 0;
-  /** A database that is read slowly is asked slowly: whoever gives the batches waits for them to be taken. */
-  readonly #throttle: Throttle;
 
   constructor(options: TableSourceOptions) {
     this.#options = options;
-    this.#throttle = new Throttle(new SharedArrayBuffer(8), options.bytesPerSecond);
   }
 
   rows(reading: Reading): AsyncGenerator<RowBatch, void> {
@@ -43,20 +40,22 @@ export class TableSource {
       this.#options.signal.throwIfAborted();
       this.readRows += batch.rows;
       this.readBytes += batch.lines.length;
+      await this.#options.pace?.take(batch.rows, batch.lines.length, this.#options.signal);
       this.#options.onProgress?.(batch.rows, batch.lines.length);
       yield batch;
     }
   }
 
   async *#read(): AsyncGenerator<RowBatch, void> {
-    const { reader, onBatch, onProgress, signal } = this.#options;
+    const { reader, onBatch, onProgress, pace, signal } = this.#options;
     let rows = 0;
     for await (const batch of reader.read({}, signal)) {
       signal.throwIfAborted();
       rows += batch.rows;
       this.readRows += batch.rows;
       this.readBytes += batch.lines.length;
-      await this.#throttle.take(batch.lines.length, signal);
+      // A database that is read slowly is asked slowly: whoever gives the batches waits for them to be taken.
+      await pace?.take(batch.rows, batch.lines.length, signal);
       if (rows > this.#seen) {
         this.#seen = rows;
         onBatch?.(reader.table, batch);

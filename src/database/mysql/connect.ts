@@ -1,6 +1,7 @@
-import type { DatabaseAddress, DatabaseSource } from "../database.ts";
+import type { ConnectOptions, DatabaseAddress, DatabaseSource, ServerLoad } from "../database.ts";
+import { setTimeout as delay } from "node:timers/promises";
 import { inspectDatabase } from "./inspect.ts";
-import { targetOf } from "./location.ts";
+import { targetOf, type Target } from "./location.ts";
 import { rightsOf } from "./rights.ts";
 import { Session } from "./session.ts";
 import { takeSnapshot } from "./snapshot.ts";
@@ -8,24 +9,74 @@ import { takeSnapshot } from "./snapshot.ts";
 /** Rows are read by one connection besides the one that asks: with more, two processors have nothing left to store with. */
 const defaultConnections = 1;
 
-export async function connectMysql(
-  address: DatabaseAddress,
-  options: { readonly signal: AbortSignal; readonly connections?: number },
-): Promise<DatabaseSource> {
+export async function connectMysql(address: DatabaseAddress, options: ConnectOptions): Promise<DatabaseSource> {
   const target = await targetOf(address);
   const asked = async <T>(signal: AbortSignal, work: (session: Session) => Promise<T>): Promise<T> => {
     await using session = await Session.open(target, target.database, signal);
     return await work(session);
   };
   await asked(options.signal, async () => {});
+  let watching: Promise<Session> | undefined;
+  let looks = 0;
   return {
     location: target.location,
     inspect: (signal) => asked(signal, async (session) => (await inspectDatabase(session)).schema),
     estimate: (signal) => asked(signal, estimate),
-    snapshot: (signal) => takeSnapshot(target, options.connections ?? defaultConnections, signal),
+    snapshot: (signal) =>
+      waitingTold(target, options.onWait, signal, () =>
+        takeSnapshot(target, options.connections ?? defaultConnections, signal),
+      ),
     rights: (signal) => asked(signal, (session) => rightsOf(session, target)),
-    [Symbol.asyncDispose]: async () => {},
+    load: async (signal) => {
+      const session = await (watching ??= Session.open(target, target.database, signal));
+      looks++;
+      return serverLoad(session, looks);
+    },
+    [Symbol.asyncDispose]: async () => {
+      await (await watching?.catch(() => undefined))?.[Symbol.asyncDispose]();
+    },
   };
+}
+
+/** How long a lock is waited for without a word. */
+const silentMs = 1500;
+
+/** Tells when the server says that a session of ours waits for a lock. */
+async function waitingTold<T>(
+  target: Target,
+  onWait: ConnectOptions["onWait"],
+  signal: AbortSignal,
+  work: () => Promise<T>,
+): Promise<T> {
+  const over = new AbortController();
+  const watching = AbortSignal.any([signal, over.signal]);
+  const watch = async (): Promise<void> => {
+    await delay(silentMs, undefined, { signal: watching });
+    await using session = await Session.open(target, undefined, watching);
+    const [row] = await session.query(
+      "SELECT STATE, INFO FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for %lock%' AND USER=SUBSTRING_INDEX(CURRENT_USER(),'@',1) LIMIT 1",
+    );
+    if (!row) return;
+    const subject = /^(?:SHOW CREATE TABLE|SELECT .* FROM) `([^`]+)`/.exec(row[1] ?? "")?.[1];
+    onWait?.({ ...(subject !== undefined && { subject }), ...(row[0] !== null && { reason: row[0] }) });
+  };
+  const watched = watch().catch(() => undefined); // whoever may not look hears it at the end
+  try {
+    return await work();
+  } finally {
+    over.abort();
+    await watched;
+  }
+}
+
+/** Statements of all sessions but those of this one; ours that read rows are few. */
+async function serverLoad(session: Session, looks: number): Promise<ServerLoad> {
+  const status = await session.query("SHOW GLOBAL STATUS LIKE 'Questions'");
+  // The sum is there so that the steps are taken one after the other.
+  const [row] = await session.query(
+    "SELECT TIMESTAMPDIFF(MICROSECOND,@at:=SYSDATE(6),IF(BENCHMARK(50000,1+1)=0,SYSDATE(6),NULL))",
+  );
+  return { others: Number(status[0]?.[1] ?? 0) - looks * 2, answerMs: Number(row?.[0] ?? 0) / 1000 };
 }
 
 /** By the statistics of the storage engines. */

@@ -252,6 +252,19 @@ test("failures have names, and no passwords", async () => {
   await fails(server.url("mysql").replace("root@", "poor@"), "database-rights", "pw");
 });
 
+test("a table that somebody else has locked is waited for, and that is told", async () => {
+  await server.sql("CREATE DATABASE locked; CREATE TABLE locked.contact (id integer PRIMARY KEY)");
+  const other = await Session.open(await targetOf(address("locked")), "locked", signal);
+  await other.run("LOCK TABLES contact WRITE");
+  const told = Promise.withResolvers<object>();
+  await using source = await mysqlEngine.connect(address("locked"), { signal, onWait: told.resolve });
+  const taking = source.snapshot(signal);
+  const first = await Promise.race([told.promise, taking.then(() => "not waited for")]);
+  await other[Symbol.asyncDispose]();
+  await using _snapshot = await taking;
+  assert.match(JSON.stringify(first), /Waiting for/);
+});
+
 test("a load that is cut off leaves nothing behind, and one onto a database that is there is refused", async () => {
   await withSnapshot("bank", async (snapshot) => {
     const cut = new AbortController();

@@ -1,5 +1,12 @@
 import { HoldfastError, isHoldfastError } from "../../lib/errors.ts";
-import type { DatabaseAddress, DatabaseSchema, DatabaseSnapshot, TableReader, TableSchema } from "../database.ts";
+import type {
+  ConnectOptions,
+  DatabaseAddress,
+  DatabaseSchema,
+  DatabaseSnapshot,
+  TableReader,
+  TableSchema,
+} from "../database.ts";
 import type { Environment } from "./address.ts";
 import { snapshotMark, type SnapshotMark } from "./changes.ts";
 import { PostgresConnection } from "./connection.ts";
@@ -22,6 +29,7 @@ export interface SnapshotInput {
   readonly connections?: number;
   /** How long to wait for who has locked a table; absent: 10 s. */
   readonly lockWaitMs?: number;
+  readonly onWait?: ConnectOptions["onWait"];
   readonly signal: AbortSignal;
 }
 
@@ -60,9 +68,7 @@ export class PostgresSnapshot implements DatabaseSnapshot {
     const keeper = await PostgresConnection.open(address, { environment, signal });
     try {
       const lsn = await logPosition(keeper);
-      if (input.lockWaitMs !== undefined) await keeper.run(`SET lock_timeout = ${input.lockWaitMs}`);
-      await keeper.run(begin);
-      await lockTables(keeper);
+      await lockTables(keeper, input);
       const [row = []] = await keeper.rows(
         "SELECT pg_export_snapshot(), pg_current_snapshot()::text, now()::text, pg_snapshot_xmin(pg_current_snapshot())::text",
       );
@@ -132,18 +138,30 @@ async function logPosition(keeper: PostgresConnection): Promise<Readonly<Record<
   return { lsn: lsn ?? "", system: system ?? "", timeline: timeline ?? "" };
 }
 
-async function lockTables(keeper: PostgresConnection): Promise<void> {
-  const names = (await readTables(keeper)).flatMap(({ table }) =>
-    isLargeObjects(table) ? [] : [quoteQualified(table)],
-  );
-  if (names.length === 0) return;
-  try {
-    await keeper.run(`LOCK TABLE ONLY ${names.join(", ONLY ")} IN ACCESS SHARE MODE`);
-  } catch (error) {
-    if (!isHoldfastError(error, "database-busy")) throw error;
-    const [blocker = []] = await keeper.rows("ROLLBACK").then(() => keeper.rows(blockers));
-    const [subject, pid] = blocker.map((cell) => cell ?? undefined);
-    throw new HoldfastError("database-busy", { path: keeper.path, subject, reason: pid && `session ${pid}` }, error);
+/** Begins the transaction and locks its tables; who waits says for whom, before and after. */
+async function lockTables(keeper: PostgresConnection, { lockWaitMs = 10_000, onWait }: SnapshotInput): Promise<void> {
+  const silentMs = Math.min(1000, lockWaitMs);
+  const waits = [silentMs, Math.max(lockWaitMs - silentMs, 1)];
+  for (const [turn, waitMs] of waits.entries()) {
+    await keeper.run(`SET lock_timeout = ${waitMs}; ${begin}`);
+    const names = (await readTables(keeper)).flatMap(({ table }) =>
+      isLargeObjects(table) ? [] : [quoteQualified(table)],
+    );
+    if (names.length === 0) return;
+    try {
+      return await keeper.run(`LOCK TABLE ONLY ${names.join(", ONLY ")} IN ACCESS SHARE MODE`);
+    } catch (error) {
+      if (!isHoldfastError(error, "database-busy")) throw error;
+      await keeper.run("ROLLBACK");
+      const [blocker = []] = await keeper.rows(blockers);
+      const [table, pid] = blocker.map((cell) => cell ?? undefined);
+      const facts = {
+        ...(table !== undefined && { subject: table }),
+        ...(pid !== undefined && { reason: `session ${pid}` }),
+      };
+      if (turn > 0) throw new HoldfastError("database-busy", { path: keeper.path, ...facts }, error);
+      onWait?.(facts);
+    }
   }
 }
 

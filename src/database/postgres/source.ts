@@ -8,12 +8,19 @@ import { ownRelation } from "./tables.ts";
 /** Logs in once, so that what is wrong with the address or the password is told at once. */
 export async function connectPostgres(
   address: DatabaseAddress,
-  { signal: connecting, connections }: ConnectOptions,
+  { signal: connecting, connections, onWait }: ConnectOptions,
   environment: Environment,
 ): Promise<DatabaseSource> {
   const session = await PostgresConnection.open(address, { environment, signal: connecting });
+  let asked = 0;
   const take = (signal: AbortSignal) =>
-    PostgresSnapshot.take({ address, environment, signal, ...(connections !== undefined && { connections }) });
+    PostgresSnapshot.take({
+      address,
+      environment,
+      signal,
+      ...(connections !== undefined && { connections }),
+      ...(onWait && { onWait }),
+    });
   return {
     location: address.url,
     async inspect(signal) {
@@ -30,6 +37,16 @@ export async function connectPostgres(
     },
     snapshot: take,
     rights: () => postgresRights(session),
+    async load() {
+      const [row = []] = await session.rows(
+        `SELECT (SELECT coalesce(sum(xact_commit + xact_rollback), 0) FROM pg_stat_database),
+           extract(epoch FROM clock_timestamp() - at) * 1000
+         FROM (SELECT clock_timestamp() AS at, (SELECT count(*) FROM generate_series(1, 3000)) OFFSET 0) AS work`,
+      );
+      asked++;
+      const [transactions, answerMs] = row.map(Number);
+      return { others: (transactions ?? 0) - asked, answerMs: answerMs ?? 0 };
+    },
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };
 }
