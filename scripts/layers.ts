@@ -26,7 +26,13 @@ export const layers: readonly Layer[] = [
   {
     folder: "storage",
     imports: ["lib"],
-    packagesOf: { "s3.ts": ["@aws-sdk/client-s3"], "s3-requests.ts": ["@aws-sdk/client-s3"] },
+    packagesOf: {
+      "azure-connection.ts": ["@azure/storage-blob"],
+      "azure.ts": ["@azure/storage-blob"],
+      "gs-login.ts": ["google-auth-library"],
+      "s3-requests.ts": ["@aws-sdk/client-s3"],
+      "s3.ts": ["@aws-sdk/client-s3"],
+    },
     purpose: "named byte strings; it knows nothing of encryption or snapshots",
   },
   {

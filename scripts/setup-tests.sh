@@ -49,6 +49,17 @@ postgres() {
 }
 postgres
 
+# Microsoft's own server of Azure's Blob Storage for tests: too large to be a dependency.
+azurite() {
+  servers="$(dirname "$0")/../node_modules/.cache/holdfast/azurite"
+  [ ! -e "$servers/node_modules/azurite/dist/src/blob/main.js" ] || return 0
+  echo "Fetching Azurite for the tests" >&2
+  mkdir -p "$servers"
+  echo '{"private": true}' >"$servers/package.json"
+  npm install --prefix "$servers" --no-audit --no-fund --silent --ignore-scripts --save-exact azurite@3.37.0
+}
+azurite
+
 # OpenSSH's server, unpacked and not installed: as a package it would start, on the port that everybody knows.
 openssh() {
   folder="$(dirname "$0")/../node_modules/.cache/holdfast/openssh"

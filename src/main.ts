@@ -64,6 +64,8 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
     { s3Storage },
     { restStorage },
     { sftpStorage },
+    { azureStorage },
+    { gsStorage },
     { withCache },
     { withRetry },
     { defaultCache },
@@ -76,6 +78,8 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
     import("./storage/s3.ts"),
     import("./storage/rest.ts"),
     import("./storage/sftp.ts"),
+    import("./storage/azure.ts"),
+    import("./storage/gs.ts"),
     import("./storage/cache.ts"),
     import("./storage/retry.ts"),
     import("./lib/cache-choice.ts"),
@@ -90,6 +94,8 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
     rest: (location) => restStorage(location, process.env),
     volumes: (location) => volumeStorage(location, openDrive({ place: location.slice("volumes:".length) })),
     sftp: (location) => sftpStorage(location, process.env),
+    azure: (location) => azureStorage(location, process.env),
+    gs: (location) => gsStorage(location, process.env),
   };
   const openAt = (location: string, opening: StorageOpening): Storage => {
     const opener = isPath(location) ? localStorage : remote[location.slice(0, location.indexOf(":"))];

@@ -10,6 +10,9 @@ export const kindFolders: Readonly<Record<Exclude<FileKind, "config">, string>> 
   parity: "parity",
 };
 
+/** Those that restic makes in every repository. */
+export const resticFolders = Object.values(kindFolders).filter((folder) => folder !== kindFolders.parity);
+
 /** `00` … `ff`: the folders below `data`, by the first two digits of a pack's name. */
 export const packFolders: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
   byte.toString(16).padStart(2, "0"),
@@ -37,4 +40,13 @@ export function storedFileAt(path: string): StoredFile {
   const [folder = "", ...rest] = path.split("/");
   const kind = (Object.keys(kindFolders) as (keyof typeof kindFolders)[]).find((one) => kindFolders[one] === folder);
   return kind === undefined ? { kind: "config", name: "" } : { kind, name: rest.at(-1) ?? "" };
+}
+
+/** The file's name when the key of an object below `folder` is one of ours, where it belongs. */
+export function nameInKey(kind: FileKind, folder: string, key: string): string | undefined {
+  if (!key.startsWith(folder)) return undefined;
+  const rest = key.slice(folder.length);
+  const name = kind === "data" ? rest.slice(3) : rest;
+  if (kind === "data" && rest.slice(0, 3) !== `${name.slice(0, 2)}/`) return undefined;
+  return isStoredName(name) ? name : undefined;
 }

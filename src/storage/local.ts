@@ -4,7 +4,7 @@ import { link, lstat, mkdir, open, readdir, rename, stat, statfs, unlink, type F
 import { dirname, join, resolve } from "node:path";
 import { HoldfastError } from "../lib/errors.ts";
 import { DirectWriter } from "./direct-write.ts";
-import { isStoredName, kindFolders, packFolders, storedPath } from "./layout.ts";
+import { isStoredName, kindFolders, packFolders, resticFolders, storedPath } from "./layout.ts";
 import { hasSystemCode, localError } from "./local-error.ts";
 import type { ByteRange, Storage, StoredFile } from "./storage.ts";
 
@@ -104,9 +104,6 @@ export function localStorage(path: string): Storage {
     },
   };
 }
-
-/** Those that every repository has. */
-const resticFolders = Object.values(kindFolders).filter((folder) => folder !== kindFolders.parity);
 
 /** Of the 256 that packs lie in: enough that Node's four threads are never without work. */
 const foldersAtOnce = 16;

@@ -1,12 +1,8 @@
-import { HoldfastError } from "../lib/errors.ts";
-import { checkedSize } from "./checked-answer.ts";
+import { checkedSize, listError, readJson } from "./checked-answer.ts";
 import { isStoredName } from "./layout.ts";
 
 /** What is asked for, and what a server that speaks the second version answers with. */
 export const restVersion2 = "application/vnd.x.restic.rest.v2";
-
-/** About 90 bytes a file: five million packs. A string of JavaScript holds no more either. */
-const mostBytes = 2 ** 29 - 2 ** 20;
 
 export interface ListedFile {
   readonly name: string;
@@ -32,19 +28,7 @@ export async function listedFiles(
 }
 
 async function parsedList(body: AsyncIterable<Uint8Array>, path: string): Promise<readonly unknown[]> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    chunks.push(chunk);
-    length += chunk.length;
-    if (length > mostBytes) throw listError(path);
-  }
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(Buffer.concat(chunks).toString("utf8"));
-  } catch {
-    throw listError(path);
-  }
+  const parsed = await readJson(body, path);
   // Go writes a list of nothing so.
   if (parsed === null) return [];
   if (!Array.isArray(parsed)) throw listError(path);
@@ -53,8 +37,4 @@ async function parsedList(body: AsyncIterable<Uint8Array>, path: string): Promis
 
 function asRecord(value: unknown): { readonly name?: unknown; readonly size?: unknown } {
   return typeof value === "object" && value !== null ? value : {};
-}
-
-function listError(path: string): HoldfastError {
-  return new HoldfastError("storage-failed", { path, reason: "a list that is none" });
 }

@@ -1,8 +1,9 @@
 import { HoldfastError } from "../lib/errors.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
-import { checkedSize, isAnswerTo, readBody, shortError } from "./checked-answer.ts";
+import { isAnswerTo, readBody, shortError } from "./checked-answer.ts";
+import { announcedSize, type HttpAnswer, httpRequest, type HttpSubject } from "./http-request.ts";
 import { kindFolders, storedPath } from "./layout.ts";
-import { restError, type RestSubject, statusError } from "./rest-error.ts";
+import { statusError } from "./rest-error.ts";
 import { listedFiles, restVersion2 } from "./rest-listing.ts";
 import { parseRestLocation } from "./rest-location.ts";
 import type { ByteRange, Storage, StoredFile } from "./storage.ts";
@@ -13,7 +14,6 @@ import type { ByteRange, Storage, StoredFile } from "./storage.ts";
  * - The login is the location's user, or `RESTIC_REST_USERNAME`, and `RESTIC_REST_PASSWORD`, as restic has it.
  * - Not every server refuses a name that is taken, checks what it gets, or drops what broke off. So it is asked before
  *   each upload, and after one that failed whether a part was left there, which goes.
- * - Redirects are not followed: they would carry the login elsewhere.
  * - It neither retries nor waits: that is `retry.ts`.
  */
 export function restStorage(
@@ -25,47 +25,20 @@ export function restStorage(
   const login = loginHeader(place.user ?? environment["RESTIC_REST_USERNAME"], environment["RESTIC_REST_PASSWORD"]);
   /** Paths whose upload failed here: a shorter file under one is what was left of it. */
   const doubtful = new Set<string>();
-  const subjectOf = (file: StoredFile | undefined): RestSubject => ({
+  const subjectOf = (file: StoredFile | undefined): HttpSubject => ({
     location,
     path: file === undefined ? location : `${location.replace(/\/+$/, "")}/${storedPath(file)}`,
   });
 
-  /** One request. `read` gets the answer, whatever its status; what fails is classified. */
-  async function ask<T>(request: RestRequest, signal: AbortSignal, read: ReadAnswer<T>): Promise<T> {
-    signal.throwIfAborted();
-    const { method = "GET", path, file, range, body } = request;
-    const subject = subjectOf(file);
-    const stopping = new AbortController();
-    const stop = (): void => stopping.abort(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
-    // How far an upload is cannot be seen from here: for those, Node's own five minutes without a byte hold.
-    const ring = (): void =>
-      stopping.abort(new HoldfastError("storage-unreachable", { ...subject, reason: "TimeoutError" }));
-    const silence = body === undefined ? setTimeout(ring, silentMs) : undefined;
-    let response: Response | undefined;
-    try {
-      response = await fetch(place.url + path, {
-        method,
-        headers: {
-          ...login,
-          accept: restVersion2,
-          "accept-encoding": "identity",
-          ...(range && { range: `bytes=${range.offset}-${range.offset + range.length - 1}` }),
-        },
-        redirect: "manual",
-        signal: stopping.signal,
-        ...(body && { body }),
-      });
-      return await read({ response, body: chunksOf(response, () => silence?.refresh()), subject });
-    } catch (error) {
-      throw restError(error, subject, signal);
-    } finally {
-      clearTimeout(silence);
-      signal.removeEventListener("abort", stop);
-      // What nobody read would hold its connection.
-      if (response?.bodyUsed === false) await response.body?.cancel().catch(() => undefined);
-    }
-  }
+  const ask = <T>(
+    { method, path, file, range, body }: RestRequest,
+    signal: AbortSignal,
+    read: (answer: HttpAnswer) => Promise<T>,
+  ): Promise<T> => {
+    const headers = { ...login, accept: restVersion2 };
+    const request = { url: place.url + path, ...(method && { method }), headers, range, body };
+    return httpRequest({ ...request, subject: subjectOf(file), silentMs }, signal, read);
+  };
 
   const sizeOf = (file: StoredFile, signal: AbortSignal): Promise<number | undefined> =>
     ask({ method: "HEAD", path: pathOf(file), file }, signal, async ({ response, subject }) => {
@@ -189,17 +162,8 @@ interface RestRequest {
   readonly body?: Blob;
 }
 
-interface RestAnswer {
-  readonly response: Response;
-  readonly body: AsyncIterable<Uint8Array>;
-  readonly subject: RestSubject;
-}
-
-type ReadAnswer<T> = (answer: RestAnswer) => Promise<T>;
-
 /** As many as restic. */
 const connections = 5;
-/** Until an answer begins, and between two pieces of it. */
 const usualSilentMs = 60_000;
 const cleanupMs = 3000;
 /** Of the names that a server lists without sizes. */
@@ -213,17 +177,4 @@ function loginHeader(user = "", password = ""): Readonly<Record<string, string>>
 /** Flat: how files are spread over folders is the server's own affair. */
 function pathOf(file: StoredFile): string {
   return file.kind === "config" ? "config" : `${kindFolders[file.kind]}/${file.name}`;
-}
-
-function announcedSize({ headers }: Response, path: string): number {
-  const said = headers.get("content-length") ?? "";
-  // What was packed on its way has another size than it says.
-  return checkedSize(/^\d+$/.test(said) && !headers.has("content-encoding") ? Number(said) : undefined, path);
-}
-
-async function* chunksOf({ body }: Response, onChunk: () => void): AsyncGenerator<Uint8Array> {
-  for await (const chunk of body ?? []) {
-    onChunk();
-    yield chunk as Uint8Array;
-  }
 }

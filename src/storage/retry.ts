@@ -29,6 +29,9 @@ export function withRetry(storage: Storage, options: RetryOptions): Storage {
 
     save: (file, bytes, signal) =>
       again(signal, async (attempt) => {
+        // Its answer may be all that was lost. What is locked is looked after by the storage itself.
+        const look = attempt > 1 && file.kind !== "config" && storage.retention === undefined;
+        if (look && (await storage.stat(file, signal)) === bytes.length) return;
         try {
           await storage.save(file, bytes, signal);
         } catch (error) {

@@ -4,14 +4,14 @@ import type { S3Client, StorageClass } from "@aws-sdk/client-s3";
 import { HoldfastError } from "../lib/errors.ts";
 import { lockedUntil } from "../lib/keeping.ts";
 import { checkedSize, isAnswerTo, readBody, shortError } from "./checked-answer.ts";
-import { isStoredName, kindFolders, storedPath } from "./layout.ts";
+import { kindFolders, nameInKey, storedPath } from "./layout.ts";
 import { isS3Error, type S3Subject, s3Error } from "./s3-error.ts";
 import { s3AsOf } from "./s3-as-of.ts";
 import { parseS3Location, type S3Place } from "./s3-location.ts";
 import type { S3Library, S3Request, S3Requests } from "./s3-requests.ts";
 import { destroyEveryVersion, lockMode, s3Retention } from "./s3-retention.ts";
 import { isColdClass, s3Thaw } from "./s3-thaw.ts";
-import type { ByteRange, FileKind, Storage, StorageOpening, StoredFile } from "./storage.ts";
+import type { ByteRange, Storage, StorageOpening, StoredFile } from "./storage.ts";
 
 /**
  * A repository in a bucket of S3, or of a server that speaks it, under the keys that restic uses.
@@ -147,7 +147,7 @@ export function s3Storage(
     traits,
     ...(lock !== undefined && { retention: s3Retention(requests, lock, lockedHere) }),
     thaw: s3Thaw(requests),
-    asOf: (moment) => s3AsOf({ requests, traits, nameOf: nameIn, load, close }, moment),
+    asOf: (moment) => s3AsOf({ requests, traits, nameOf: nameInKey, load, close }, moment),
 
     create: (signal) =>
       ask(
@@ -225,7 +225,7 @@ export function s3Storage(
           return client.send(command, { abortSignal: signal });
         });
         for (const { Key: key = "", Size: size, StorageClass: storageClass } of page.Contents ?? []) {
-          const name = nameIn(kind, folder, key);
+          const name = nameInKey(kind, folder, key);
           const cold = isColdClass(storageClass) && { access: "cold" as const };
           if (name !== undefined) yield { name, size: checkedSize(size, location), ...cold };
         }
@@ -336,13 +336,4 @@ async function readStream(body: Readable, length: number, subject: S3Subject, si
   } finally {
     signal.removeEventListener("abort", stop);
   }
-}
-
-/** The file's name when the key is one of ours, where it belongs. */
-function nameIn(kind: FileKind, folder: string, key: string): string | undefined {
-  if (!key.startsWith(folder)) return undefined;
-  const rest = key.slice(folder.length);
-  const name = kind === "data" ? rest.slice(3) : rest;
-  if (kind === "data" && rest.slice(0, 3) !== `${name.slice(0, 2)}/`) return undefined;
-  return isStoredName(name) ? name : undefined;
 }

@@ -3,7 +3,7 @@ import { posix } from "node:path";
 import { HoldfastError } from "../lib/errors.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import { checkedLength, checkedSize, shortError } from "./checked-answer.ts";
-import { isStoredName, kindFolders, packFolders, storedPath } from "./layout.ts";
+import { isStoredName, kindFolders, packFolders, resticFolders, storedPath } from "./layout.ts";
 import { connectSftp } from "./sftp-connect.ts";
 import { sftpError } from "./sftp-error.ts";
 import { parseSftpLocation } from "./sftp-location.ts";
@@ -92,6 +92,7 @@ export function sftpStorage(
     location,
     traits: {
       connections,
+      parity: "kept",
       freeBytes: (signal) => use(place.path, signal, (session) => freeBytes(session, place.path)),
       removeLeftovers: (before, signal) =>
         use(place.path, signal, (session) => removeLeftovers(session, place.path, before, signal)),
@@ -99,7 +100,7 @@ export function sftpStorage(
 
     create: (signal) =>
       use(place.path, signal, async (session) => {
-        const folders = [...Object.values(kindFolders), ...packFolders.map((folder) => `data/${folder}`)];
+        const folders = [...resticFolders, ...packFolders.map((folder) => `data/${folder}`)];
         await makeFolders(session, place.path);
         await mapBounded(folders, foldersAtOnce, (folder) => makeFolder(session, posix.join(place.path, folder)));
       }),

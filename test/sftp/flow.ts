@@ -1,28 +1,20 @@
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { buildCrm } from "../../demo/build-crm.ts";
-import { holdfastCommands } from "../support/doc-commands.ts";
 import { holdfast } from "../support/holdfast.ts";
+import { bareEnvironment, pageCommands } from "../support/page-commands.ts";
 import { remoteFlow } from "../support/remote-flow.ts";
 import { resticOn } from "../support/restic.ts";
-import { runCommand } from "../support/run-command.ts";
 import type { SshdServer } from "../support/sshd-server.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
-const root = join(import.meta.dirname, "../..");
 const password = "a password";
 
 /** Through the command line, beside restic's own client of SFTP. */
 export function testFlow(sshd: SshdServer): void {
-  const environment = (home: string): Readonly<Record<string, string>> => ({
-    ...sshd.environment,
-    PATH: `${join(root, "bin")}:/usr/bin:/bin`,
-    HOME: home,
-    LANG: "C",
-    HOLDFAST_STATE: join(home, "state"),
-  });
+  const environment = (home: string) => ({ ...bareEnvironment(home), ...sshd.environment });
   // With one slash less than restic's short form: there is none for a port.
   const resticLocation = (name: string) => sshd.location(name);
 
@@ -30,7 +22,7 @@ export function testFlow(sshd: SshdServer): void {
     remoteFlow({
       location: sshd.location,
       resticLocation,
-      resticOptions: sshd.resticOptions,
+      resticAccess: sshd.resticAccess,
       environment,
     }));
 
@@ -52,7 +44,7 @@ export function testFlow(sshd: SshdServer): void {
     const { code, stderr } = await backup;
     assert.ok(code === 0 || code === 3, stderr);
     assert.match(stderr, /cannot be reached \(Connection refused\); trying again/);
-    await resticOn(resticLocation("dies"), password, sshd.resticOptions).check();
+    await resticOn(resticLocation("dies"), password, sshd.resticAccess).check();
   });
 
   test("bad input is one line and a hint", async () => {
@@ -76,21 +68,11 @@ export function testFlow(sshd: SshdServer): void {
     }
   });
 
-  test("the page on SFTP says what works, in both languages", async () => {
-    for (const page of ["targets.md", "targets.zh-CN.md"]) {
-      using folder = temporaryFolder();
-      const text = readFileSync(join(root, "docs", page), "utf8");
-      const [, section = ""] = /^## SFTP\n([^]*?)(?=^## |$(?![^]))/m.exec(text) ?? [];
-      const cwd = join(folder.path, "crm");
-      buildCrm(cwd);
-      const commands = holdfastCommands(section);
-      assert.ok(commands.length >= 4, page);
-      for (const { command } of commands) {
-        const real = command.replaceAll("sftp:backup@backup.example.com:/srv/backups/acme", sshd.location(page));
-        const options = { cwd, env: environment(folder.path) };
-        const { code, stdout, stderr } = await runCommand("/bin/sh", ["-c", real], options);
-        assert.ok(code === 0 || code === 3, `${command} ended with ${code}\n${stdout}${stderr}`);
-      }
-    }
-  });
+  test("the page on it says what works, in both languages", () =>
+    pageCommands({
+      section: "SFTP",
+      example: "sftp:backup@backup.example.com:/srv/backups/acme",
+      place: sshd.location,
+      environment,
+    }));
 }

@@ -3,13 +3,13 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { isHoldfastError, type ErrorCode } from "../../src/lib/errors.ts";
 import { storageContract } from "../../src/storage/contract.ts";
 import { withRetry } from "../../src/storage/retry.ts";
 import { sftpStorage } from "../../src/storage/sftp.ts";
-import type { FileKind, Storage, StoredFile } from "../../src/storage/storage.ts";
+import type { Storage } from "../../src/storage/storage.ts";
 import { freePort } from "../support/free-port.ts";
 import { startSshd } from "../support/sshd-server.ts";
+import { fails, fileOf, listed } from "../support/storage-probes.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 import { testFlow } from "./flow.ts";
 
@@ -19,23 +19,11 @@ after(() => sshd[Symbol.asyncDispose]());
 
 const { signal } = new AbortController();
 const environment = { ...process.env, ...sshd.environment };
-const fileOf = (kind: FileKind = "data"): StoredFile => ({ kind, name: randomBytes(32).toString("hex") });
 const freshPlace = () => sshd.location(`${randomUUID()}/a path`);
 const storageAt = (location: string, more: NodeJS.ProcessEnv = {}, silentMs = 5000): Storage =>
   sftpStorage(location, { ...environment, ...more }, silentMs);
 
 storageContract("SFTP, on OpenSSH", async () => storageAt(freshPlace()));
-
-async function fails(promise: Promise<unknown>, code: ErrorCode, reason?: string): Promise<Record<string, unknown>> {
-  let facts: Record<string, unknown> = {};
-  await assert.rejects(promise, (error) => {
-    assert.ok(isHoldfastError(error, code), String(error));
-    if (reason !== undefined) assert.equal(error.facts["reason"], reason);
-    facts = error.facts;
-    return true;
-  });
-  return facts;
-}
 
 async function tryIt(location: string, more: NodeJS.ProcessEnv = {}): Promise<void> {
   await using storage = storageAt(location, more);
@@ -147,7 +135,7 @@ test("what was cut off leaves no file that is listed, and is removed as a leftov
   await saving;
   const [left = ""] = readdirSync(kept);
   assert.match(left, new RegExp(`^${file.name}-tmp-`));
-  for await (const { name } of storage.list("index", signal)) assert.fail(name);
+  assert.deepEqual(await listed(storage, "index"), []);
   const hour = 3_600_000;
   assert.equal(await storage.traits.removeLeftovers?.(new Date(Date.now() - hour), signal), 0);
   utimesSync(join(kept, left), new Date(0), new Date(0));

@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { buildCrm } from "../../demo/build-crm.ts";
 import { assertSameTrees } from "./compare-trees.ts";
 import { holdfast } from "./holdfast.ts";
-import { resticOn } from "./restic.ts";
+import { type ResticAccess, resticOn } from "./restic.ts";
 import { temporaryFolder } from "./temp-folder.ts";
 
 const password = "a password";
@@ -15,8 +15,7 @@ export interface RemotePlace {
   location(name: string): string;
   /** As restic 0.14 takes it. */
   resticLocation(name: string): string;
-  /** What restic's command line needs before its command. */
-  readonly resticOptions?: readonly string[];
+  readonly resticAccess?: ResticAccess;
   /** The whole environment of Holdfast, with the login. */
   environment(home: string): Readonly<Record<string, string>>;
 }
@@ -48,7 +47,7 @@ export async function remoteFlow(place: RemotePlace): Promise<void> {
   await run("backup", "incremental");
   await run("backup", "differential");
   await run("verify", "--read-data");
-  const restic = resticOn(place.resticLocation("acme"), password, place.resticOptions);
+  const restic = resticOn(place.resticLocation("acme"), password, place.resticAccess);
   await restic.check();
 
   await run("forget", "--keep-last", "1", "--prune", "--now");
@@ -69,7 +68,7 @@ export async function remoteFlow(place: RemotePlace): Promise<void> {
   // What restic wrote there: into ours, and in a repository of its own.
   await restic.output("backup", join(crm, "attachments"));
   await run("verify", "--read-data");
-  const own = resticOn(place.resticLocation("by-restic"), password, place.resticOptions);
+  const own = resticOn(place.resticLocation("by-restic"), password, place.resticAccess);
   await own.output("init");
   await own.output("backup", join(crm, "attachments"));
   const [{ id } = { id: "" }] = await own.snapshots();

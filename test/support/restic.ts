@@ -24,9 +24,19 @@ export interface ResticSnapshot {
   readonly parent?: string;
 }
 
+export interface ResticAccess {
+  /** What its command line needs before its command. */
+  readonly options?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
 /** No cache is kept, so that what restic reads is what lies in the repository. */
-export function resticOn(location: string, password: string, options: readonly string[] = []): Restic {
-  const env = { ...process.env, RESTIC_REPOSITORY: location, RESTIC_PASSWORD: password };
+export function resticOn(
+  location: string,
+  password: string,
+  { options = [], environment = {} }: ResticAccess = {},
+): Restic {
+  const env = { ...process.env, ...environment, RESTIC_REPOSITORY: location, RESTIC_PASSWORD: password };
   const output = (...args: readonly string[]) => commandOutput("restic", ["--no-cache", ...options, ...args], { env });
   return {
     output,

@@ -6,6 +6,7 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { freePort } from "./free-port.ts";
+import type { ResticAccess } from "./restic.ts";
 import { commandOutput } from "./run-command.ts";
 
 /**
@@ -26,8 +27,8 @@ export interface SshdServer extends AsyncDisposable {
   /** What Holdfast reads of the login. */
   readonly environment: Readonly<Record<string, string>>;
   location(path: string): string;
-  /** The options with which restic's `ssh` comes in. */
-  readonly resticOptions: readonly string[];
+  /** With what restic's `ssh` comes in. */
+  readonly resticAccess: ResticAccess;
   /** Ends it at once, with all of its connections. */
   kill(): Promise<void>;
   /** On the same port again. `hostKey`: another than before. */
@@ -121,10 +122,12 @@ export async function startSshd(): Promise<SshdServer> {
     knownHosts,
     environment: { SFTP_KEY_FILE: keyFile, SFTP_KNOWN_HOSTS: knownHosts, SFTP_SSH_CONFIG: "/dev/null" },
     location: (path) => `sftp://${runAs.name}@127.0.0.1:${port}/${folder}/${path}`,
-    resticOptions: [
-      "-o",
-      `sftp.command=ssh -F /dev/null -o UserKnownHostsFile=${knownHosts} -o IdentitiesOnly=yes -i ${keyFile} -p ${port} ${runAs.name}@127.0.0.1 -s sftp`,
-    ],
+    resticAccess: {
+      options: [
+        "-o",
+        `sftp.command=ssh -F /dev/null -o UserKnownHostsFile=${knownHosts} -o IdentitiesOnly=yes -i ${keyFile} -p ${port} ${runAs.name}@127.0.0.1 -s sftp`,
+      ],
+    },
     kill,
     restart,
     pause: () => signalAll("SIGSTOP", "all"),

@@ -1,0 +1,77 @@
+import type { ContainerClient, StoragePipelineOptions } from "@azure/storage-blob";
+import { HoldfastError } from "../lib/errors.ts";
+
+type Library = typeof import("@azure/storage-blob");
+
+/** Of the version that `package.json` names: what it is tested with. */
+const libraryVersion = "12.34.0";
+
+/**
+ * The container, with a login from where Azure's own programs and restic take it: `AZURE_STORAGE_CONNECTION_STRING`, or
+ * `AZURE_ACCOUNT_NAME` with `AZURE_ACCOUNT_KEY` or `AZURE_ACCOUNT_SAS`; else what `@azure/identity` finds, where it is
+ * installed: the machine's or the pod's identity, a service principal, `az login`. `AZURE_ENDPOINT_SUFFIX` is another than
+ * `core.windows.net` for Azure's national clouds.
+ */
+export async function connectAzure(
+  container: string,
+  location: string,
+  environment: NodeJS.ProcessEnv,
+): Promise<ContainerClient> {
+  const library = await loadLibrary();
+  const {
+    AZURE_STORAGE_CONNECTION_STRING: connection,
+    AZURE_ACCOUNT_NAME: account,
+    AZURE_ACCOUNT_KEY: key,
+    AZURE_ACCOUNT_SAS: token,
+    AZURE_ENDPOINT_SUFFIX: suffix = "core.windows.net",
+  } = environment;
+  const login = (reason: string, cause?: unknown) => new HoldfastError("storage-login", { location, reason }, cause);
+  // Trying again is `retry.ts`'s.
+  const options: StoragePipelineOptions = { retryOptions: { maxTries: 1 } };
+  if (connection) {
+    try {
+      const service = library.BlobServiceClient.fromConnectionString(connection, options);
+      return service.getContainerClient(container);
+    } catch {
+      // The library's own words may repeat it.
+      throw login("AZURE_STORAGE_CONNECTION_STRING");
+    }
+  }
+  if (!account) throw login("no AZURE_ACCOUNT_NAME");
+  if (!/^[a-z0-9]{3,24}$/.test(account)) throw login("AZURE_ACCOUNT_NAME");
+  const url = `https://${account}.blob.${suffix}`;
+  if (key) {
+    const credential = new library.StorageSharedKeyCredential(account, key);
+    return new library.BlobServiceClient(url, credential, options).getContainerClient(container);
+  }
+  if (token) {
+    const signed = `${url}?${token.replace(/^\?/, "")}`;
+    const credential = new library.AnonymousCredential();
+    return new library.BlobServiceClient(signed, credential, options).getContainerClient(container);
+  }
+  const credential = await identity().catch((error: unknown) => {
+    throw login("no AZURE_ACCOUNT_KEY, no AZURE_ACCOUNT_SAS, and @azure/identity is not installed", error);
+  });
+  return new library.BlobServiceClient(url, credential, options).getContainerClient(container);
+}
+
+async function loadLibrary(): Promise<Library> {
+  try {
+    return await import("@azure/storage-blob");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error;
+    const facts = { kind: "azure", library: "@azure/storage-blob", version: libraryVersion };
+    throw new HoldfastError("storage-library", facts, error);
+  }
+}
+
+type Credential = ContainerClient["credential"];
+
+/** Installed by whoever wants it; what it is of is known from its documentation. */
+async function identity(): Promise<Credential> {
+  const name = "@azure/identity";
+  const { DefaultAzureCredential } = (await import(name)) as {
+    readonly DefaultAzureCredential: new () => Credential;
+  };
+  return new DefaultAzureCredential();
+}
