@@ -30,6 +30,7 @@ export const backupCommand: Command = {
       ...(await backupSource(context)),
       ...(kind === undefined ? {} : { kind }),
       limits: invocation.options["limit"] === "none" ? unlimited(await context.limits()) : await context.limits(),
+      search: (await context.config())?.search,
       waitMs,
       inconsistencies: hasFlag(invocation, "acceptInconsistencies") ? "accept" : "warn",
     };

@@ -174,6 +174,9 @@ export const configSchema = z
     alerts: alertsSchema.optional().meta({ description: "Who is told when something is wrong." }),
     cache: cache.optional().meta({ description: "Indexes and trees of the repository, kept on local disk." }),
     language: z.enum(["en", "zh-CN"]).optional().meta({ description: "Language of messages." }),
+    search: z.enum(["indexed", "plain"]).optional().meta({
+      description: "`plain`: nothing is written for searches, which then read all rows. Absent: `indexed`.",
+    }),
     timezone: z
       .string()
       .refine(isTimeZone, problem("timezone"))

@@ -20,6 +20,8 @@ export interface Config {
   readonly cache: CacheChoice;
   readonly follow: FollowConfig;
   readonly language?: "en" | "zh-CN";
+  /** Whether backups write what searches pass over rows with; absent: they do. */
+  readonly search?: "indexed" | "plain";
   /** IANA name; absent: the machine's. */
   readonly timezone?: string;
 }

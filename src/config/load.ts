@@ -192,6 +192,7 @@ function resolveConfig(written: WrittenConfig, file: string): Config {
     cache: resolveCache(written.cache),
     follow: resolveFollow(written, crms),
     ...(written.language === undefined ? {} : { language: written.language }),
+    ...(written.search === undefined ? {} : { search: written.search }),
     ...(written.timezone === undefined ? {} : { timezone: written.timezone }),
   };
 }

@@ -8,6 +8,7 @@ import type {
   TableSchema,
 } from "../database/database.ts";
 import type { Id, TreeNode } from "../format/tree.ts";
+import { columnSigns, type ColumnSigns } from "../lib/row-signature.ts";
 import type { Event, Warning } from "../lib/events.ts";
 import { isDamage } from "../repository/child-trees.ts";
 import type { BlobReader, Upload } from "../repository/repository.ts";
@@ -47,9 +48,14 @@ export interface CaptureDatabaseOptions {
   readonly time: string;
   /** Sees every row of the tables that it wants to see, once, in batches. */
   readonly onBatch?: RowWatcher;
+  /** `plain`: what searches need is not written beside the rows. */
+  readonly search?: SearchIndexing | undefined;
   readonly signal: AbortSignal;
   readonly report: (event: Event) => void;
 }
+
+/** `indexed`, the default: beside the rows of larger tables stands what lets a search pass over most of them. */
+export type SearchIndexing = "indexed" | "plain";
 
 export interface RowWatcher {
   readonly wants: (table: TableSchema) => boolean;
@@ -166,6 +172,7 @@ async function captureOne(
     blobs: options.reader,
     cutKey: options.cutKey,
     time,
+    signs: options.search === "plain" ? undefined : signsOf(table, options.engine),
     mark: was?.mark,
     pace: options.pace,
     ...(options.onBatch?.wants(table) && { onBatch: options.onBatch.see }),
@@ -239,4 +246,12 @@ function tableLayout(table: TableSchema, { partNames, runs }: TableCapture): Sto
 
 function withoutRows(reader: TableReader): TableReader {
   return { table: reader.table, estimatedRows: async () => 0, async *read() {} };
+}
+
+/** A number that is the whole key is found by it, without a signature. */
+function signsOf({ columns, keyLength }: TableSchema, engine: DatabaseEngine): ColumnSigns {
+  return Uint8Array.from(columns, (column, at) => {
+    const searchable = engine.searchable(column);
+    return columnSigns[searchable === "number" && keyLength === 1 && at === 0 ? "nothing" : searchable];
+  });
 }

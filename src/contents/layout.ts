@@ -23,6 +23,7 @@ export const layout = {
   rows: "rows",
   deleted: "deleted",
   keys: "keys",
+  search: "search",
 } as const;
 
 /** Longest escaped name that is written out in full; file systems take 255 bytes. */

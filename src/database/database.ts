@@ -247,6 +247,11 @@ export interface DatabaseEngine {
   textOf(field: string, column: ColumnSchema): string | undefined;
   /** The other way round: a value as a person types it, or NULL, as a field of a line. `x'…'` is binary where the column is. */
   lineField(text: string | null, column: ColumnSchema): string;
+  /**
+   * What a search finds in a column: texts (`textOf` gives them), whole numbers, in any of its fields the one or the other
+   * (`mixed`: a text begins with `"`, a number with `i`), or nothing.
+   */
+  searchable(column: ColumnSchema): "text" | "number" | "mixed" | "nothing";
   /** `restore.sql`: loads the folder with the engine's own client alone. */
   restoreScript(schema: DatabaseSchema, tables: readonly StoredTableLayout[]): string;
   /** Runs statements on an existing database, all in one transaction or none (neutralising a clone). */

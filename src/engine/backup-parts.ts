@@ -93,6 +93,7 @@ export async function captureDatabases(
       cutKey: indexed.repository.secret("rows"),
       emptyTables: parts.emptyTables,
       pace: paceOf(capture.input.limits, "read", source, run),
+      search: capture.input.search,
       time: capture.started.toISOString(),
       onBatch: watcher(ledger, parts.attachments, keys, database),
       signal: run.signal,

@@ -1,4 +1,5 @@
 import type { BackupKind, Manifest, Outcome } from "../contents/manifest.ts";
+import type { SearchIndexing } from "../contents/databases.ts";
 import type { CrmDescription, Uncovered } from "../crm/platform.ts";
 import type { ChangeMethod } from "../database/database.ts";
 import type { Warning } from "../lib/events.ts";
@@ -31,6 +32,8 @@ export interface BackupInput {
   /** Absent: full when there is nothing to start from, else incremental. */
   readonly kind?: BackupKind;
   readonly limits: Limits;
+  /** Absent: `indexed`. */
+  readonly search?: SearchIndexing | undefined;
   /** How long to wait for another backup of this CRM or for somebody's lock; 0: fail at once. */
   readonly waitMs: number;
   /** `accept`: rows without their file and files without a row are known from now on and make no warning. */

@@ -1,5 +1,6 @@
 import type { Transferable } from "node:worker_threads";
 import type { Id } from "../format/tree.ts";
+import { signatureBytes } from "../lib/row-signature.ts";
 import { freeMemory } from "../lib/free-memory.ts";
 import { transferable } from "./message-bytes.ts";
 import { blobNumbers, type BlobKind, type BlobsAnswer, type UploadRequest } from "./upload-messages.ts";
@@ -12,6 +13,7 @@ export interface StoredBlob {
   readonly size: number;
   readonly added: boolean;
   readonly storedBytes: number;
+  readonly signature?: Uint8Array;
 }
 
 /** Blobs gathered for one request to a worker thread. */
@@ -54,9 +56,15 @@ export class BlobBatch {
 
   settle(answer: BlobsAnswer): void {
     const stored = storedBlobs(answer);
+    let signed = 0;
     for (const [index, resolve] of this.#resolve.entries()) {
       const blob = stored[index];
-      if (blob !== undefined) resolve(blob);
+      if (blob === undefined) continue;
+      if (this.#kinds[index]?.signs === undefined) resolve(blob);
+      else {
+        const start = signed++ * signatureBytes;
+        resolve({ ...blob, signature: answer.signatures.subarray(start, start + signatureBytes) });
+      }
     }
   }
 

@@ -3,6 +3,7 @@ import type { IndexedPack } from "../format/index-file.ts";
 import type { Snapshot } from "../format/snapshot.ts";
 import type { ByteName } from "../lib/byte-name.ts";
 import type { Limits } from "../lib/limits.ts";
+import type { ColumnSigns } from "../lib/row-signature.ts";
 import type { NativeAttribute } from "../lib/posix.ts";
 import type { Defect } from "./defects.ts";
 import type { OpenedTree } from "./opened-tree.ts";
@@ -229,6 +230,8 @@ export interface SavedBlob {
   readonly added: boolean;
   /** Bytes in the pack (compressed and sealed) when `added`, else 0. */
   readonly storedBytes: number;
+  /** Of a blob of rows for which it was asked: see `lib/row-signature.ts`. */
+  readonly signature?: Uint8Array;
 }
 
 /** A regular file to be read, chunked, hashed and stored by a worker thread. */
@@ -288,7 +291,7 @@ export interface Upload extends AsyncDisposable, BlobReader {
   ready(): Promise<void> | undefined;
   file(file: FileToRead): Promise<FileReadResult>;
   /** Stores `bytes` as one blob; at most 8 MiB. The buffer is transferred: the caller must not use it any more. */
-  blob(type: BlobType, bytes: Uint8Array, stream: PackStream): Promise<SavedBlob>;
+  blob(type: BlobType, bytes: Uint8Array, stream: PackStream, signs?: ColumnSigns): Promise<SavedBlob>;
   /** Chunks bytes of any length (gear hash) into data blobs. */
   bytes(bytes: Uint8Array, stream: PackStream): Promise<readonly Id[]>;
   /**

@@ -1,5 +1,6 @@
 import type { MasterKey } from "../format/crypto.ts";
 import type { BlobType, Id } from "../format/tree.ts";
+import type { ColumnSigns } from "../lib/row-signature.ts";
 import type { ByteName } from "../lib/byte-name.ts";
 import type { SharedBlobIndex } from "./blob-index.ts";
 import type { PackStream } from "./repository.ts";
@@ -43,6 +44,8 @@ export interface BlobKind {
   readonly stream: PackStream;
   /** Whether the sender has claimed the blob already. */
   readonly claim: "claimed" | "unclaimed";
+  /** Of rows that are to be signed. */
+  readonly signs?: ColumnSigns;
 }
 
 /** Blobs as a pack holds them, of this repository or another: neighbours, read with one request. */
@@ -90,6 +93,8 @@ export const fileStates = ["read", "vanished", "unreadable"] as const;
 export interface BlobsAnswer {
   readonly numbers: Float64Array;
   readonly ids: Uint8Array;
+  /** Of those that were to be signed, one after the other. */
+  readonly signatures: Uint8Array;
 }
 
 export const blobNumbers = 3;

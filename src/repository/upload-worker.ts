@@ -4,6 +4,7 @@ import { nodeBuffer } from "./message-bytes.ts";
 import { Packer, type PackedResult } from "./packer.ts";
 import { SourceReader, type SourceFile, type SourceResult } from "./source-reader.ts";
 import { Throttle } from "./throttle.ts";
+import { signatureBytes, signRows } from "../lib/row-signature.ts";
 import type { NativeAttribute } from "../lib/posix.ts";
 import {
   blobNumbers,
@@ -51,7 +52,7 @@ export function uploadWorker(setup: UploadWorkerSetup, door: WorkerDoor): (reque
       case "files":
         return filesAnswer(reader.readAll(sourceFiles(request)));
       case "blobs":
-        return blobsAnswer(storeBlobs(packer, request));
+        return blobsAnswer(storeBlobs(packer, request), signBlobs(request));
       case "sealed":
         return { answer: (copier ??= new SealedCopier(packer)).copy(request.blobs) };
       case "frame":
@@ -79,6 +80,14 @@ function storeBlobs(packer: Packer, request: Extract<UploadRequest, { type: "blo
   return request.kinds.map(({ type, stream, claim }, index) => {
     const bytes = request.bytes.subarray(offset, (offset += request.lengths[index] ?? 0));
     return claim === "claimed" ? packer.addClaimed(type, stream, bytes) : packer.add(type, stream, bytes);
+  });
+}
+
+function signBlobs(request: Extract<UploadRequest, { type: "blobs" }>): readonly Uint8Array[] {
+  let offset = 0;
+  return request.kinds.flatMap(({ signs }, index) => {
+    const bytes = request.bytes.subarray(offset, (offset += request.lengths[index] ?? 0));
+    return signs ? [signRows(bytes, signs)] : [];
   });
 }
 
@@ -116,13 +125,15 @@ function filesAnswer(results: readonly SourceResult[]): RoleAnswer {
   return { answer, transfer: [numbers.buffer, answer.ids.buffer as ArrayBuffer] };
 }
 
-function blobsAnswer(results: readonly PackedResult[]): RoleAnswer {
+function blobsAnswer(results: readonly PackedResult[], signed: readonly Uint8Array[] = []): RoleAnswer {
   const numbers = new Float64Array(results.length * blobNumbers);
   for (const [index, blob] of results.entries()) {
     numbers.set([blob.added ? 1 : 0, blob.size, blob.storedBytes], index * blobNumbers);
   }
-  const answer: BlobsAnswer = { numbers, ids: joined(results.map((blob) => blob.id)) };
-  return { answer, transfer: [numbers.buffer, answer.ids.buffer as ArrayBuffer] };
+  const signatures = new Uint8Array(signed.length * signatureBytes);
+  for (const [index, signature] of signed.entries()) signatures.set(signature, index * signatureBytes);
+  const answer: BlobsAnswer = { numbers, ids: joined(results.map((blob) => blob.id)), signatures };
+  return { answer, transfer: [numbers.buffer, answer.ids.buffer as ArrayBuffer, signatures.buffer] };
 }
 
 /** In memory of its own, which can be given to another thread: small Buffers share theirs. */

@@ -4,6 +4,7 @@ import type { IndexedPack } from "../format/index-file.ts";
 import type { Snapshot } from "../format/snapshot.ts";
 import type { BlobType, Id, Tree } from "../format/tree.ts";
 import type { MasterKey } from "../format/crypto.ts";
+import type { ColumnSigns } from "../lib/row-signature.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { lowerPriority } from "../lib/posix.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -144,11 +145,11 @@ export class RepositoryUpload implements Upload {
     return handled(result);
   }
 
-  blob(type: BlobType, bytes: Uint8Array, stream: PackStream): Promise<SavedBlob> {
+  blob(type: BlobType, bytes: Uint8Array, stream: PackStream, signs?: ColumnSigns): Promise<SavedBlob> {
     if (bytes.length === 0 || bytes.length > maxChunk) {
       return rejected(new HoldfastError("internal", { reason: "blob size", bytes: bytes.length }));
     }
-    return this.#addBlob({ type, stream, claim: "unclaimed" }, bytes);
+    return this.#addBlob({ type, stream, claim: "unclaimed", ...(signs && { signs }) }, bytes);
   }
 
   async bytes(bytes: Uint8Array, stream: PackStream): Promise<readonly Id[]> {

@@ -26,7 +26,7 @@ export interface TableStore {
   /** Ids of chunks that were read, newest last. */
   readonly loaded: Id[];
   capture(options: Pick<CaptureTableOptions, "reader" | "kind"> & Partial<CaptureTableOptions>): Promise<TableCapture>;
-  open(tree: Id, table?: typeof contactTable): Promise<StoredTable>;
+  open(tree: Id, table?: typeof contactTable, reader?: BlobReader): Promise<StoredTable>;
   /** Lines without LF, each as latin1. */
   lines(tree: Id, table?: typeof contactTable): Promise<string[]>;
 }
@@ -48,7 +48,8 @@ export async function withTableStore(use: (store: TableStore) => Promise<void>):
       openTree: (id, during) => upload.openTree(id, during),
     };
     let serial = 0;
-    const open = (tree: Id, table = contactTable) => openTable(blobs, tree, table, rules, signal);
+    const open = (tree: Id, table = contactTable, reader: BlobReader = blobs) =>
+      openTable(reader, tree, table, rules, signal);
     await use({
       upload,
       signal,

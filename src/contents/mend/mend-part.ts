@@ -59,7 +59,9 @@ export async function mendPart(context: PartContext, id: Id): Promise<MendedPart
     lostRows: gaps(reader, found.rows),
     lostDeleted: gaps(reader, found.deleted),
   };
-  if (isSame) return { tree: id, ...mended };
+  const search = findNode(nodes, layout.search);
+  // One that is lost is left out: searches then read everything.
+  if (isSame && (search === undefined || hasAll(reader, search))) return { tree: id, ...mended };
   const kept = { rows: keptRows, deleted: deletedNode === undefined ? undefined : keptDeleted };
   return { tree: await writePart(context, kept, (rowsNode ?? deletedNode)?.mtime ?? epoch), ...mended };
 }

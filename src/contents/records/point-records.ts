@@ -1,6 +1,7 @@
 import { rowTexts, type FieldRules } from "../../crm/column-texts.ts";
 import type { ModelSource } from "../../crm/model.ts";
 import type { RowKey, TableSchema } from "../../database/database.ts";
+import type { Probe } from "../tables/probe.ts";
 import type { ReadableTable } from "../tables/stored-table.ts";
 import { nameIn, recordRow, recordRows, type RecordRow } from "./record-row.ts";
 import { keyFrom, type HandleRules } from "./record-handle.ts";
@@ -89,7 +90,10 @@ export function pointRecords(source: RecordSource, rules: HandleRules, signal: A
     const [first] = relations;
     const found: RelatedRow[] = [];
     if (!first || wanted.every(({ names }) => names.size === 0)) return found;
-    for await (const row of all(first.from)) {
+    const values = wanted.flatMap(({ relation, names }) =>
+      [...names].flatMap((name) => fieldsNaming(relation, name, rules)),
+    );
+    for await (const row of values.length > mostValues ? all(first.from) : withValues(first.from, values)) {
       for (const { relation, names } of wanted) {
         const name = nameIn(relation, "from", row, rules);
         if (name !== undefined && names.has(name)) found.push({ relation, row });
@@ -98,7 +102,27 @@ export function pointRecords(source: RecordSource, rules: HandleRules, signal: A
     return found;
   }
 
+  /** Rows that may have one of these fields: chunks that cannot have any are not read. */
+  async function* withValues(table: TableSchema, values: Probe["values"]): AsyncGenerator<RecordRow> {
+    const found = await opened(table);
+    if (!found) return;
+    const batches = found.rowsWith?.({ pieces: [], values }, signal) ?? found.rows({}, signal);
+    for await (const batch of batches) yield* recordRows(found.table, batch);
+  }
+
   return { get, getAll, named, naming, all };
+}
+
+/** More than so many and most chunks have one of them. */
+const mostValues = 64;
+
+/** The first field with which a row names this, as it may stand in the line: SQLite may have a number as a text. */
+function fieldsNaming({ from, columns, prefix = "" }: Relation, name: string, rules: HandleRules): Probe["values"] {
+  const column = columns[0] ?? 0;
+  const schema = from.columns[column];
+  const text = prefix + (name.split("\0")[0] ?? "");
+  const field = schema ? rules.lineField(text, schema) : "";
+  return field === `i${text}` ? [field, `"${text}"`].map((one) => ({ column, field: one })) : [{ column, field }];
 }
 
 /** The keys of what is named, where it is named by its key. */

@@ -2,6 +2,8 @@ import type { RowKey, TableSchema } from "../../database/database.ts";
 import { sumBits } from "../../database/rows.ts";
 import type { Id, TreeNode } from "../../format/tree.ts";
 import { layout, partName } from "../layout.ts";
+import type { ColumnSigns } from "../../lib/row-signature.ts";
+import { storeSearch } from "./search-file.ts";
 import type { CutKey } from "./cut-hash.ts";
 import { keysHeader } from "./keys-file.ts";
 import { type CutChunk, type CutMark, LineCutter } from "./line-cutter.ts";
@@ -18,6 +20,8 @@ export interface BaseWriterOptions {
   readonly cutKey: CutKey;
   readonly sizes: TableSizes;
   readonly time: string;
+  /** What of each column a search finds; absent: no `search` is written. */
+  readonly signs?: ColumnSigns | undefined;
   /** Whether cuts of a base before are given. */
   readonly cuts: "new" | "inherited";
   /** The base before, whose unchanged parts keep their times. */
@@ -153,11 +157,13 @@ export class BaseWriter {
 
   async #finishPart(): Promise<void> {
     const { sink, table, time, before } = this.#options;
-    const { content, keys } = await this.#part.finish();
+    const { content, keys, signed } = await this.#part.finish();
+    const search = await storeSearch(sink, this.#options.signs, signed);
     const keysBytes = Buffer.from(keysHeader(table) + keys, "latin1");
     const nodes = [
       virtualFile(layout.rows, content, this.#part.bytes, time),
       virtualFile(layout.keys, await storeFile(sink, keysBytes, "hot"), keysBytes.length, time),
+      ...(search ? [virtualFile(layout.search, search.content, search.bytes, time)] : []),
     ];
     const name = partName(this.#parts.length);
     this.#parts.push(virtualFolder(name, await storeTree(sink.store, nodes, await before?.part(name)), time));
@@ -172,6 +178,7 @@ export class BaseWriter {
       file: "r",
       blobMax: sizes.blobMax,
       known: cuts === "inherited" ? "likely" : "unlikely",
+      signs: this.#options.signs,
     });
   }
 }

@@ -20,6 +20,7 @@ import {
   type TableSchema,
 } from "../../database/database.ts";
 import type { Id, TreeNode } from "../../format/tree.ts";
+import type { ColumnSigns } from "../../lib/row-signature.ts";
 import { HoldfastError } from "../../lib/errors.ts";
 import { isDamage } from "../../repository/child-trees.ts";
 import type { BlobReader } from "../../repository/repository.ts";
@@ -65,6 +66,8 @@ export interface CaptureTableOptions {
   /** How fast rows may be read; absent: no limit. */
   readonly pace?: Pace | undefined;
   readonly signal: AbortSignal;
+  /** What of each column a search finds; absent: nothing is written for searches. */
+  readonly signs?: ColumnSigns | undefined;
   /** Absent: `tableSizes`. */
   readonly sizes?: TableSizes;
 }
@@ -128,7 +131,14 @@ async function captureFrom(options: CaptureTableOptions, order: RowOrder, source
   const before = options.parent === undefined ? undefined : await openBefore(folder, options.parent, table);
   const sizes = await chunkSizes(options, before);
   const capture = (reading: Reading): Promise<TableCapture> =>
-    new Capture({ options, source, reading, folder, before, writing: { sink, table, order, cutKey, sizes } }).run();
+    new Capture({
+      options,
+      source,
+      reading,
+      folder,
+      before,
+      writing: { sink, table, order, cutKey, sizes, signs: options.signs },
+    }).run();
   if (table.keyLength === 0) return capture("sorted-here");
   try {
     return await capture("by-key");

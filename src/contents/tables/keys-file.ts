@@ -1,5 +1,5 @@
 import type { RowKey, TableSchema } from "../../database/database.ts";
-import type { Id } from "../../format/tree.ts";
+import type { Id, TreeNode } from "../../format/tree.ts";
 import { type Check, count, damaged, list, object, oneOf, parseChecked, text } from "../checked.ts";
 import { type RowOrder } from "./row-order.ts";
 
@@ -33,6 +33,12 @@ export interface KeysFile {
   readonly header: KeysHeader;
   readonly rows: readonly StoredChunk[];
   readonly deleted: readonly StoredChunk[];
+}
+
+/** The same with what stands beside it. */
+export interface PartKeys extends KeysFile {
+  /** Node of `search`; absent: there is none. */
+  readonly search?: TreeNode;
 }
 
 const headerCheck: Check<KeysHeader> = object({

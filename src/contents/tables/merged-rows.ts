@@ -1,6 +1,7 @@
 import type { RowBatch, RowKey, RowRange } from "../../database/database.ts";
 import { damaged } from "../checked.ts";
 import type { KeysFile } from "./keys-file.ts";
+import type { Probe } from "./probe.ts";
 import { Overlay } from "./overlay.ts";
 import { ascendsByBytes, keyAt, keyEnd, lineEnd, lowerBound } from "./row-order.ts";
 import type { BaseChunk, StoredBase } from "./stored-base.ts";
@@ -10,17 +11,21 @@ import { loadChunk, type TableFolder } from "./stored-parts.ts";
 const chunksAhead = 4;
 const batchBytes = 1 << 20;
 
-/** The rows of base and runs together, in key order; for each key the newest run wins. */
+/**
+ * The rows of base and runs together, in key order; for each key the newest run wins. With `probe`, rows of chunks that
+ * cannot have what is looked for are left out.
+ */
 export async function* mergedRows(
   folder: TableFolder,
   base: StoredBase,
   runs: readonly KeysFile[],
   range: RowRange,
+  probe?: Probe,
 ): AsyncGenerator<RowBatch, void> {
   const overlay = await Overlay.open(folder, runs, range.after);
   const output = new BatchBuilder(folder, range);
   let chunks = 0;
-  for await (const { chunk, lines } of loadedChunks(folder, base, range)) {
+  for await (const { chunk, lines } of loadedChunks(folder, base, range, probe)) {
     folder.signal.throwIfAborted();
     chunks++;
     yield* mergeChunk(folder, lines, chunk.nextKey, overlay, output);
@@ -33,12 +38,13 @@ async function* loadedChunks(
   folder: TableFolder,
   base: StoredBase,
   range: RowRange,
+  probe: Probe | undefined,
 ): AsyncGenerator<{ readonly chunk: BaseChunk; readonly lines: Buffer }, void> {
   const waiting: { readonly chunk: BaseChunk; readonly loading: Promise<Buffer> }[] = [];
   try {
-    for await (const chunk of base.chunks(range.after)) {
+    for await (const chunk of base.chunks(range.after, probe)) {
       if (range.upTo !== undefined && waiting.length > 0 && folder.order.compare(chunk.firstKey, range.upTo) > 0) break;
-      const loading = loadChunk(folder, chunk);
+      const loading = chunk.candidate === "no" ? Promise.resolve(nothing) : loadChunk(folder, chunk);
       loading.catch(() => {}); // told where it is awaited
       waiting.push({ chunk, loading });
       if (waiting.length <= chunksAhead) continue;
@@ -56,6 +62,7 @@ async function* loadedChunks(
 /** Order, count and bounds of a chunk's rows. */
 function checkLines(folder: TableFolder, chunk: BaseChunk, lines: Buffer): Buffer {
   const { order, subject } = folder;
+  if (chunk.candidate === "no") return lines;
   const duplicates = order.keyLength === 0;
   const textAt = (start: number, end: number) => lines.toString("latin1", start, end);
   let rows = 0;
@@ -164,3 +171,4 @@ class BatchBuilder {
 }
 
 const lineFeed = Buffer.from("\n");
+const nothing = Buffer.alloc(0);

@@ -2,7 +2,9 @@ import { hash } from "node:crypto";
 import type { RowKey } from "../../database/database.ts";
 import type { Id } from "../../format/tree.ts";
 import type { PackStream, SavedBlob, Upload } from "../../repository/repository.ts";
+import { type ColumnSigns, signatureBytes, signRows } from "../../lib/row-signature.ts";
 import { keysLine } from "./keys-file.ts";
+import type { SignedChunk } from "./search-file.ts";
 
 /** Where chunks of rows are stored. */
 export interface BlobSink {
@@ -19,6 +21,8 @@ export interface RowsWriterOptions {
   readonly blobMax: number;
   /** `likely`: chunks may be stored already; then they are hashed here and not handed over. */
   readonly known: "likely" | "unlikely";
+  /** What of each column a search finds; absent: chunks are not signed. */
+  readonly signs?: ColumnSigns | undefined;
 }
 
 /** How many blobs may be on their way before the oldest is awaited. */
@@ -29,6 +33,8 @@ export class RowsWriter {
   readonly #options: RowsWriterOptions;
   readonly #content: Id[] = [];
   readonly #inFlight: Promise<SavedBlob>[] = [];
+  /** Of each chunk, with its first blob. */
+  readonly #signed: SignedChunk[] = [];
   #keys: string[] = [];
   keysBytes = 0;
   bytes = 0;
@@ -45,33 +51,42 @@ export class RowsWriter {
     this.bytes += lines.length;
     if (lines.length <= blobMax) {
       this.#key(keysLine(this.#options.file, rows, lines.length, firstKey));
-      await this.#store(lines);
+      await this.#store(lines, this.#options.signs);
       return;
     }
     for (let at = 0; at < lines.length; at += blobMax) {
       const piece = lines.subarray(at, at + blobMax);
       const first = at === 0;
       this.#key(keysLine(this.#options.file, first ? rows : 0, piece.length, first ? firstKey : undefined));
-      await this.#store(ownCopy(piece));
+      await this.#store(ownCopy(piece), first ? "everything" : undefined);
     }
   }
 
-  async finish(): Promise<{ readonly content: readonly Id[]; readonly keys: string }> {
+  async finish(): Promise<{
+    readonly content: readonly Id[];
+    readonly keys: string;
+    readonly signed: readonly SignedChunk[];
+  }> {
     while (this.#inFlight.length > 0) await this.#settle();
-    return { content: this.#content, keys: this.#keys.join("") };
+    return { content: this.#content, keys: this.#keys.join(""), signed: this.#signed };
   }
 
-  async #store(bytes: Buffer): Promise<void> {
+  /** `everything`: a row that spans blobs, which nobody shall pass over. */
+  async #store(bytes: Buffer, signs: ColumnSigns | "everything" | undefined): Promise<void> {
     const { sink, stream, known } = this.#options;
+    const full = signs === "everything" && this.#options.signs ? { signature: everything() } : undefined;
+    const columns = signs === "everything" ? undefined : signs;
     if (known === "likely") {
       const id = hash("sha256", bytes, "hex");
       if (sink.store.has("data", id)) {
-        this.#push(Promise.resolve({ id, added: false, storedBytes: 0 }));
+        const signature = columns && { signature: signRows(bytes, columns) };
+        this.#push(Promise.resolve({ id, added: false, storedBytes: 0, ...signature, ...full }));
         return;
       }
     }
     await sink.store.ready();
-    this.#push(sink.store.blob("data", bytes, stream));
+    const stored = sink.store.blob("data", bytes, stream, columns);
+    this.#push(full ? stored.then((saved) => ({ ...saved, ...full })) : stored);
     if (this.#inFlight.length > blobsInFlight) await this.#settle();
   }
 
@@ -84,6 +99,7 @@ export class RowsWriter {
     const saved = await this.#inFlight.shift();
     if (!saved) return;
     this.#content.push(saved.id);
+    if (saved.signature) this.#signed.push({ id: saved.id, signature: saved.signature });
     this.#options.sink.storedBytes += saved.storedBytes;
   }
 
@@ -91,6 +107,10 @@ export class RowsWriter {
     this.#keys.push(line);
     this.keysBytes += line.length;
   }
+}
+
+function everything(): Uint8Array {
+  return new Uint8Array(signatureBytes).fill(255);
 }
 
 const smallFilePiece = 1 << 20;

@@ -1,6 +1,8 @@
 import type { RowKey, TableSchema } from "../../database/database.ts";
 import type { Id } from "../../format/tree.ts";
 import { layout } from "../layout.ts";
+import type { ColumnSigns } from "../../lib/row-signature.ts";
+import { storeSearch } from "./search-file.ts";
 import type { CutKey } from "./cut-hash.ts";
 import { keysHeader } from "./keys-file.ts";
 import { type CutChunk, LineCutter } from "./line-cutter.ts";
@@ -15,6 +17,8 @@ export interface RunWriterOptions {
   readonly order: RowOrder;
   readonly cutKey: CutKey;
   readonly sizes: TableSizes;
+  /** What of each column a search finds; absent: no `search` is written. */
+  readonly signs?: ColumnSigns | undefined;
 }
 
 /** Writes a run: rows that are new or changed, and keys that are gone, given in key order. */
@@ -45,11 +49,13 @@ export class RunWriter {
     const { sink, table } = this.#options;
     const rows = await this.#rows.finish();
     const deleted = await this.#deleted.finish();
+    const search = await storeSearch(sink, this.#options.signs, rows.signed);
     const keys = Buffer.from(keysHeader(table) + rows.keys + deleted.keys, "latin1");
     const nodes = [
       virtualFile(layout.rows, rows.content, rows.bytes, time),
       virtualFile(layout.deleted, deleted.content, deleted.bytes, time),
       virtualFile(layout.keys, await storeFile(sink, keys, "hot"), keys.length, time),
+      ...(search ? [virtualFile(layout.search, search.content, search.bytes, time)] : []),
     ];
     return storeTree(sink.store, nodes, before);
   }
@@ -70,6 +76,7 @@ class ChunkedFile {
       file,
       blobMax: options.sizes.blobMax,
       known: "likely",
+      signs: file === "r" ? options.signs : undefined,
     });
   }
 
@@ -79,7 +86,7 @@ class ChunkedFile {
     return this.#cutter.hasReady ? this.#write(this.#cutter.take()) : undefined;
   }
 
-  async finish(): Promise<{ readonly content: readonly Id[]; readonly keys: string; readonly bytes: number }> {
+  async finish(): Promise<Awaited<ReturnType<RowsWriter["finish"]>> & { readonly bytes: number }> {
     await this.#write(this.#cutter.finish());
     return { ...(await this.#writer.finish()), bytes: this.#writer.bytes };
   }

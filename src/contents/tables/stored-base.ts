@@ -1,20 +1,28 @@
 import type { RowKey } from "../../database/database.ts";
 import type { Tree } from "../../format/tree.ts";
 import { damaged } from "../checked.ts";
-import type { KeysFile, KeysHeader, StoredChunk } from "./keys-file.ts";
-import { foldersIn, loadPart, type TableFolder } from "./stored-parts.ts";
+import type { KeysHeader, PartKeys, StoredChunk } from "./keys-file.ts";
+import { isDamage } from "../../repository/child-trees.ts";
+import type { Probe } from "./probe.ts";
+import { candidates } from "./search-file.ts";
+import { foldersIn, loadFile, loadPart, type TableFolder } from "./stored-parts.ts";
 
 /** A chunk of a base and where the next one begins: its rows are those with `firstKey` ≤ key < `nextKey`. */
 export interface BaseChunk extends StoredChunk {
   readonly nextKey: RowKey | undefined;
   readonly startsPart: "yes" | "no";
+  /** `no`: it cannot have what is looked for. */
+  readonly candidate?: "no";
 }
 
 export interface StoredBase {
   readonly header: KeysHeader;
   readonly parts: number;
-  /** Chunks in order, from the one that may hold `from`. One part's list of chunks is in memory at a time. */
-  chunks(from?: RowKey): AsyncGenerator<BaseChunk, void>;
+  /**
+   * Chunks in order, from the one that may hold `from`. One part's list of chunks is in memory at a time. With `probe`,
+   * `search` says which may have what is looked for; where it cannot be had, all may.
+   */
+  chunks(from?: RowKey, probe?: Probe): AsyncGenerator<BaseChunk, void>;
 }
 
 /** `tree`: of `base/`. */
@@ -22,7 +30,7 @@ export async function openBase(folder: TableFolder, tree: Tree): Promise<StoredB
   const parts = foldersIn(folder, tree);
   const first = parts[0];
   if (!first) throw damaged(folder.subject, "base");
-  const load = async (index: number): Promise<KeysFile> => {
+  const load = async (index: number): Promise<PartKeys> => {
     const part = parts[index];
     if (!part) throw damaged(folder.subject, "base");
     const keys = await loadPart(folder, part.tree);
@@ -49,18 +57,20 @@ export async function openBase(folder: TableFolder, tree: Tree): Promise<StoredB
   return {
     header: firstPart.header,
     parts: parts.length,
-    async *chunks(from) {
+    async *chunks(from, probe) {
       let index = from === undefined ? 0 : await partOf(from);
       let part = index === 0 ? firstPart : await load(index);
       let at = from === undefined ? 0 : chunkOf(folder, part.rows, from);
       for (;;) {
         const next = index + 1 < parts.length ? await load(index + 1) : undefined;
+        const isCandidate = probe && (await candidatesOf(folder, part, probe));
         for (; at < part.rows.length; at++) {
           const chunk = part.rows[at];
           if (!chunk) break;
           const after = part.rows[at + 1] ?? next?.rows[0];
           checkStep(folder, chunk, after);
-          yield { ...chunk, nextKey: after?.firstKey, startsPart: at === 0 ? "yes" : "no" };
+          const placed = { ...chunk, nextKey: after?.firstKey, startsPart: at === 0 ? "yes" : "no" } as const;
+          yield isCandidate === undefined || isCandidate(at) ? placed : { ...placed, candidate: "no" };
         }
         if (!next) return;
         part = next;
@@ -69,6 +79,21 @@ export async function openBase(folder: TableFolder, tree: Tree): Promise<StoredB
       }
     },
   };
+}
+
+/** `undefined`: all chunks may have it. An index that is lost or damaged only makes a search slower. */
+async function candidatesOf(
+  folder: TableFolder,
+  { search, rows }: PartKeys,
+  probe: Probe,
+): Promise<((chunk: number) => boolean) | undefined> {
+  if (!search) return undefined;
+  try {
+    return candidates(await loadFile(folder, search), rows.length, probe);
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return undefined;
+  }
 }
 
 /** Index of the last chunk that begins at or before `key`, else 0. */

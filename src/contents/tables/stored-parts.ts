@@ -3,7 +3,7 @@ import { nameFromText } from "../../lib/byte-name.ts";
 import type { BlobReader } from "../../repository/repository.ts";
 import { damaged } from "../checked.ts";
 import { layout } from "../layout.ts";
-import { type ContentOf, type KeysFile, parseKeys, type StoredChunk } from "./keys-file.ts";
+import { type ContentOf, parseKeys, type PartKeys, type StoredChunk } from "./keys-file.ts";
 import type { RowOrder } from "./row-order.ts";
 
 /** Reading what stands in a table's folder; anything that makes no sense is `repository-damaged`. */
@@ -18,7 +18,7 @@ export interface TableFolder {
 const maximumFileBytes = 256 << 20;
 
 /** A part of a base, or a run: a folder with `rows`, `keys` and, in a run, `deleted`. */
-export async function loadPart(folder: TableFolder, tree: Id): Promise<KeysFile> {
+export async function loadPart(folder: TableFolder, tree: Id): Promise<PartKeys> {
   const nodes = await folder.reader.loadTree(tree, folder.signal);
   const deleted = findNode(nodes, layout.deleted);
   const content: ContentOf = {
@@ -26,7 +26,8 @@ export async function loadPart(folder: TableFolder, tree: Id): Promise<KeysFile>
     deleted: deleted ? blobsOf(folder, deleted) : [],
   };
   const keys = await loadFile(folder, fileNode(folder, nodes, layout.keys));
-  return parseKeys(keys, content, folder.order, folder.subject);
+  const search = findNode(nodes, layout.search);
+  return { ...parseKeys(keys, content, folder.order, folder.subject), ...(search && { search }) };
 }
 
 export async function loadFile(folder: TableFolder, node: TreeNode): Promise<Buffer> {

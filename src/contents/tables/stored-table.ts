@@ -64,6 +64,11 @@ export async function openTable(
       const { base, runs } = await open(at);
       yield* mergedRows(at, base, runs, range);
     },
+    async *rowsWith(probe, during) {
+      const at = { ...folder, signal: during };
+      const { base, runs } = await open(at);
+      yield* mergedRows(at, base, runs, {}, probe);
+    },
     async get(key, during) {
       const at = { ...folder, signal: during };
       return getRow(at, await open(at), key);

@@ -34,6 +34,12 @@ export function textOf(field: string, column: ColumnSchema): string | undefined 
   return Buffer.from(text, "utf8").equals(bytes) ? text : undefined;
 }
 
+export function searchable(column: ColumnSchema): "text" | "number" | "nothing" {
+  const kind = columnKind(column);
+  if (kind === "text" || kind === "enum") return "text";
+  return kind === "integer" ? "number" : "nothing";
+}
+
 /** A field as a person reads it. */
 export function readable(field: string, column: ColumnSchema): string | null {
   const value = unescapeField(field);

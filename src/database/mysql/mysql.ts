@@ -15,7 +15,7 @@ import type { DatabaseEngine } from "../database.ts";
 import { checkMysql } from "./check.ts";
 import { connectMysql } from "./connect.ts";
 import { executeMysql } from "./execute.ts";
-import { lineField, readable, textOf } from "./field.ts";
+import { lineField, readable, searchable, textOf } from "./field.ts";
 import { holdersOf, mysqlHome } from "./home.ts";
 import { keyOrder } from "./key-order.ts";
 import { loadMysql } from "./load.ts";
@@ -37,6 +37,7 @@ export const mysqlEngine: DatabaseEngine = {
   readable,
   textOf,
   lineField,
+  searchable,
   restoreScript,
   execute: executeMysql,
   rows: mysqlRows,

@@ -24,6 +24,12 @@ export function readable(field: string, column: ColumnSchema): string | null {
 const noText =
   /^(smallint|integer|bigint|oid|numeric|real|double precision|money|boolean|bytea|date|time|timestamp|interval|bit)\b/;
 
+export function searchable({ type }: ColumnSchema): "text" | "number" | "nothing" {
+  if (type.endsWith("[]")) return "nothing";
+  if (/^(smallint|integer|bigint|oid)$/.test(type)) return "number";
+  return noText.test(type) ? "nothing" : "text";
+}
+
 export function textOf(field: string, column: ColumnSchema): string | undefined {
   if (field === "\\N" || noText.test(column.type) || column.type.endsWith("[]")) return undefined;
   const bytes = Buffer.from(unescaped(field), "latin1");

@@ -14,7 +14,7 @@
  */
 import type { DatabaseEngine } from "../database.ts";
 import { type Environment, isPostgresUrl } from "./address.ts";
-import { lineField, readable, textOf } from "./field.ts";
+import { lineField, readable, searchable, textOf } from "./field.ts";
 import { keyOrder } from "./key-order.ts";
 import { snapshotPoint } from "./log-position.ts";
 import { restoreScript } from "./restore-script.ts";
@@ -47,6 +47,7 @@ export function postgresEngine(environment: Environment): DatabaseEngine {
     readable,
     textOf,
     lineField,
+    searchable,
     restoreScript,
     async execute(address, statements, signal) {
       const { PostgresConnection } = await import("./connection.ts");

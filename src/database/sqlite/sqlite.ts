@@ -38,6 +38,7 @@ export const sqliteEngine: DatabaseEngine = {
   readable,
   textOf,
   lineField,
+  searchable: () => "mixed",
   restoreScript,
   execute: ({ url }, statements, signal) => executeSqlite(url, statements, signal),
   rows: ({ url }, mode, signal, work) => sqliteRows(url, mode, signal, work),
