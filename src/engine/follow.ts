@@ -270,6 +270,8 @@ class Following {
   /** Whether nothing leads from the newest backup to now. Looked at again when anything of that is new. */
   async #lacksBackup(streams: readonly FollowStream[]): Promise<boolean> {
     const databases = streams.map(({ database }) => this.#keeper.writer.database(database));
+    // A backup before the log is read leads nowhere.
+    if (databases.some(({ spans }) => spans.length === 0)) return false;
     const newestOf = (snapshots: readonly StoredSnapshot[]) => backupsOf(snapshots, this.#input.crm.name).at(-1);
     const gaps = databases.map(({ spans }) => [spans.length, spans.at(-1)?.gaps.length]);
     const asked = JSON.stringify([newestOf(this.#keeper.snapshots)?.id, gaps]);
