@@ -8,6 +8,7 @@
  * - `load.ts` and `row-inserter.ts` build a database from lines; `restore-script.ts` writes the SQL that does the same in
  *   SQLite's own shell.
  * - `rows.ts` finds and changes single rows.
+ * - `difference-feed.ts` follows a database, which has no log, by what differs each time that it is looked at.
  * - `check.ts`, `execute.ts`, `estimate.ts`, `open-by.ts`: smaller questions to a database file.
  */
 import { isAbsolute } from "node:path";
@@ -17,6 +18,7 @@ import type { DatabaseEngine } from "../database.ts";
 import { checkSqlite } from "./check.ts";
 import { compareKeys } from "./compare-keys.ts";
 import { connectSqlite } from "./connect.ts";
+import { DifferenceFeed, snapshotPoint } from "./difference-feed.ts";
 import { executeSqlite } from "./execute.ts";
 import { loadSqlite } from "./load.ts";
 import { isSqliteUrl, sqliteDataSuffixes, sqliteFileSuffixes, sqlitePath } from "./location.ts";
@@ -43,6 +45,10 @@ export const sqliteEngine: DatabaseEngine = {
   execute: ({ url }, statements, signal) => executeSqlite(url, statements, signal),
   rows: ({ url }, mode, signal, work) => sqliteRows(url, mode, signal, work),
   holders: async ({ url }, signal) => (await databaseUsers(url, signal)).users,
+  log: {
+    pointOf: snapshotPoint,
+    follow: ({ url }, options) => DifferenceFeed.open(url, options),
+  },
   home: {
     kind: "file",
     files: (url) => sqliteFileSuffixes.map((suffix) => sqlitePath(url) + suffix),

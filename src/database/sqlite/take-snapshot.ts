@@ -10,14 +10,16 @@ import { SqliteTableReader } from "./reader.ts";
 
 /** Opens one moment of a database in this thread. */
 export async function takeSnapshot(url: string, path: string, signal: AbortSignal): Promise<DatabaseSnapshot> {
+  // All that is committed by now is in it.
+  const begun = new Date();
   const file = await openForReading(url, path, signal);
   const { connection, journalMode } = file;
   try {
-    if (journalMode === "delete") return await snapshotOfCopy(path, file, signal);
+    if (journalMode === "delete") return await snapshotOfCopy(path, file, begun, signal);
     // A read transaction in WAL mode lets writers go on; the first statement that reads pins its moment.
     connection.exec("BEGIN");
     connection.prepare("SELECT count(*) FROM sqlite_schema").get();
-    const position = await describePosition(path, file);
+    const position = await describePosition(path, file, begun);
     return snapshotOver(connection, journalMode, position);
   } catch (error) {
     if (connection.isOpen) connection.close();
@@ -25,8 +27,13 @@ export async function takeSnapshot(url: string, path: string, signal: AbortSigna
   }
 }
 
-async function snapshotOfCopy(path: string, file: OpenedFile, signal: AbortSignal): Promise<DatabaseSnapshot> {
-  const position = await describePosition(path, file);
+async function snapshotOfCopy(
+  path: string,
+  file: OpenedFile,
+  begun: Date,
+  signal: AbortSignal,
+): Promise<DatabaseSnapshot> {
+  const position = await describePosition(path, file, begun);
   const copied = await openCopy(path, file, signal);
   try {
     file.connection.close();
@@ -61,10 +68,10 @@ function snapshotOver(connection: DatabaseSync, journalMode: JournalMode, positi
 }
 
 /** For a person who compares two snapshots; SQLite has no log with positions. */
-async function describePosition(path: string, { connection }: OpenedFile): Promise<string> {
+async function describePosition(path: string, { connection }: OpenedFile, begun: Date): Promise<string> {
   const pragma = (name: string): number => number(all(connection, `PRAGMA main.${name}`)[0], name);
   const data = pragma("data_version");
   const schema = pragma("schema_version");
   const { mtime } = await statFile(path);
-  return `data-version=${data} schema-version=${schema} file-modified=${mtime.toISOString()}`;
+  return `data-version=${data} schema-version=${schema} file-modified=${mtime.toISOString()} begun=${begun.toISOString()}`;
 }
