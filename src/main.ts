@@ -68,6 +68,7 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
     { gsStorage },
     { withCache },
     { withRetry },
+    { withLimits },
     { defaultCache },
     { HoldfastError },
     { isPath },
@@ -82,6 +83,7 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
     import("./storage/gs.ts"),
     import("./storage/cache.ts"),
     import("./storage/retry.ts"),
+    import("./storage/limit.ts"),
     import("./lib/cache-choice.ts"),
     import("./lib/errors.ts"),
     import("./config/location.ts"),
@@ -89,27 +91,33 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
     loadDrives(),
   ]);
   /** By what stands before the colon of a location. */
-  const remote: Readonly<Record<string, (location: string, opening: StorageOpening) => Storage>> = {
-    s3: (location, opening) => s3Storage(location, process.env, opening),
-    rest: (location) => restStorage(location, process.env),
+  const remote: Readonly<Record<string, Opener>> = {
+    s3: (location, { environment, opening, silentMs }) =>
+      s3Storage(location, environment, { ...opening, ...(silentMs !== undefined && { idleMs: silentMs }) }),
+    rest: (location, { environment, silentMs }) => restStorage(location, environment, silentMs),
     volumes: (location) => volumeStorage(location, openDrive({ place: location.slice("volumes:".length) })),
-    sftp: (location) => sftpStorage(location, process.env),
-    azure: (location) => azureStorage(location, process.env),
-    gs: (location) => gsStorage(location, process.env),
+    sftp: (location, { environment, silentMs }) => sftpStorage(location, environment, silentMs),
+    azure: (location, { environment, silentMs }) => azureStorage(location, environment, silentMs),
+    gs: (location, { environment, silentMs }) => gsStorage(location, environment, silentMs),
   };
-  const openAt = (location: string, opening: StorageOpening): Storage => {
+  const open = (location: string, { keeping, reach = {}, asOf, onWait }: OpenStorageOptions): Storage => {
     const opener = isPath(location) ? localStorage : remote[location.slice(0, location.indexOf(":"))];
     if (opener === undefined) throw new HoldfastError("storage-address", { location });
-    const storage = opener(location, opening);
-    if (opening.lock !== undefined && !storage.retention)
+    const opening = { ...keeping, now: () => new Date() };
+    const { credentials, traffic = {} } = reach;
+    const opened = opener(location, {
+      environment: { ...process.env, ...credentials },
+      opening,
+      silentMs: traffic.silentMs,
+    });
+    if (opening.lock !== undefined && !opened.retention) {
       throw new HoldfastError("storage-lock-unsupported", { location });
-    return storage;
-  };
-  const open = (location: string, { keeping, asOf, onWait }: OpenStorageOptions): Storage => {
-    const opened = openAt(location, { ...keeping, now: () => new Date() });
+    }
     if (asOf !== undefined && !opened.asOf) throw new HoldfastError("storage-no-versions", { location });
     const storage = (asOf && opened.asOf?.(asOf)) ?? opened;
-    return isPath(location) || !onWait ? storage : withRetry(storage, { now: () => new Date(), onRetry: onWait });
+    if (isPath(location)) return storage;
+    const limited = withLimits(storage, { ...traffic, clock: () => performance.now() });
+    return onWait ? withRetry(limited, { now: () => new Date(), onRetry: onWait }) : limited;
   };
   return (location, options = { reading: "through" }) => {
     const { cache = defaultCache, reading } = options;
@@ -119,6 +127,15 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
     return withCache(storage, { folder, maxBytes: cache.maxBytes, now: () => new Date(), reading });
   };
 }
+
+type Opener = (
+  location: string,
+  how: {
+    readonly environment: NodeJS.ProcessEnv;
+    readonly opening: StorageOpening;
+    readonly silentMs: number | undefined;
+  },
+) => Storage;
 
 /** What volumes are on: `tape:DEVICE`, or a folder. */
 async function loadDrives(): Promise<(choice: DriveChoice) => Drive> {

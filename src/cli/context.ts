@@ -1,6 +1,6 @@
 import { type ChosenRepository, chooseRepository, findConfig, type PasswordSource } from "../config/find.ts";
 import { readSecret } from "../config/secrets.ts";
-import type { Config } from "../config/config.ts";
+import type { Config, RepositoryConfig } from "../config/config.ts";
 import { defaultLimits } from "../config/default-limits.ts";
 import type { CrmDescription } from "../crm/platform.ts";
 import type { RepositoryAccess } from "../engine/engine.ts";
@@ -8,6 +8,7 @@ import type { Door } from "../jobs/run.ts";
 import { type CacheChoice, defaultCache } from "../lib/cache-choice.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
+import type { StorageReach } from "../lib/storage-reach.ts";
 import type { Run } from "../lib/run.ts";
 import type { Format } from "../words/format.ts";
 import type { Words } from "../words/words.ts";
@@ -70,6 +71,8 @@ export interface Context extends ContextParts {
   access(known?: string): Promise<RepositoryAccess>;
   /** Reads it from where it is; asks for it where that is a terminal. */
   password(source: PasswordSource): Promise<string>;
+  /** How its storage is spoken to: with this login, and as hard as `limits:` lets it. */
+  reach(credentials: RepositoryConfig["credentials"]): Promise<StorageReach>;
   limits(): Promise<Limits>;
   cache(): Promise<CacheChoice>;
   /** The one CRM that is meant: `--crm`, or the only one of the configuration. */
@@ -102,12 +105,13 @@ export function createContext(parts: ContextParts): Context {
       return chooseRepository(folder, environment, flags, await context.config(), terminal);
     },
     async access(known) {
-      const { location, password, keeping } = await context.repository(known);
+      const { location, password, keeping, credentials } = await context.repository(known);
       const access = {
         location,
         password: await context.password(password),
         cache: await context.cache(),
         keeping,
+        reach: await context.reach(credentials),
         ...(globals.asOf !== undefined && { asOf: asOfMoment(globals.asOf, surroundings.now(), parts.format.zone) }),
       };
       await parts.door.expect(access, context.run);
@@ -121,6 +125,14 @@ export function createContext(parts: ContextParts): Context {
         onOpenFile: (subject) => events.report({ type: "warning", warning: { code: "password-file-open", subject } }),
       });
       return parts.decodePassword(bytes);
+    },
+    async reach(credentials) {
+      const found: Record<string, string> = {};
+      for (const [name, source] of Object.entries(credentials)) {
+        const bytes = source.kind === "plain" ? source.target : await readSecret(source, { signal, environment });
+        found[name] = bytes.toString().replace(/\r?\n$/, "");
+      }
+      return { credentials: found, traffic: (await context.config())?.traffic ?? {} };
     },
     async cache() {
       const choice = (await context.config())?.cache ?? defaultCache;

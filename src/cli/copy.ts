@@ -28,11 +28,17 @@ export const copyCommand: Command = {
     const from = await context.access();
     const limits = await context.limits();
     let worst: number = exitCodes.done;
-    for (const { name, location, password, keeping } of await targets(context, invocation)) {
+    for (const { name, location, password, keeping, credentials } of await targets(context, invocation)) {
       const report = await context.door.copy(
         {
           from,
-          to: { location, password: await context.password(password), cache: await context.cache(), keeping },
+          to: {
+            location,
+            password: await context.password(password),
+            cache: await context.cache(),
+            keeping,
+            reach: await context.reach(credentials),
+          },
           name,
           ...(globals.crm === undefined ? {} : { crm: globals.crm }),
           points,
@@ -67,7 +73,7 @@ async function targets(context: Context, invocation: Invocation): Promise<readon
   const configured = copies.find((copy) => copy.name === to) ?? copies.find((copy) => copy.location === location);
   if (configured !== undefined) return [{ ...configured, ...own }];
   if (own.password === undefined) throw new HoldfastError("copy-unknown", { name: to, ...(known && { known }) });
-  return [{ name: to, location, password: own.password, keeping: {} }];
+  return [{ name: to, location, password: own.password, keeping: {}, credentials: {} }];
 }
 
 function reportLines({ words, format, output }: Context, report: CopyReport): string[] {

@@ -30,7 +30,8 @@ export const initCommand: Command = {
     const plan = existsSync(file) ? await fromFile(context, file) : await fromFolder(context, folder, file, invocation);
     const made = await makeRepository(context, plan);
     if (plan.draft) await writeDraft(context, file, plan.draft);
-    const access = { location: plan.location, password: made.password, keeping: plan.keeping };
+    const reach = await context.reach(plan.credentials);
+    const access = { location: plan.location, password: made.password, keeping: plan.keeping, reach };
     output.record({
       type: "init",
       configFile: file,
@@ -102,7 +103,7 @@ async function fromFolder(
   };
   const { resolveLocation } = await import("../config/location.ts");
   const password = { kind: "file" as const, target: passwordFile };
-  return { location: resolveLocation(chosen.location, home), password, keeping: {}, draft };
+  return { location: resolveLocation(chosen.location, home), password, keeping: {}, credentials: {}, draft };
 }
 
 function crmDraft(detected: DetectedCrm, name: string, written: (path: string) => string): ConfigDraft["crm"] {
@@ -134,17 +135,18 @@ function locationBelow(home: string, folder: string, location: string): string {
 /** The password where there is none yet, then the repository. What was made is taken away again when it fails. */
 async function makeRepository(context: Context, plan: InitPlan): Promise<Made> {
   const { door, run } = context;
-  const { location, password: reference, keeping } = plan;
+  const { location, password: reference, keeping, credentials } = plan;
   const passwordMade = reference.kind === "file" && !existsSync(reference.target);
   if (passwordMade) await writePassword(reference.target);
   try {
     const password = await context.password(reference);
+    const repository = { location, password, keeping, reach: await context.reach(credentials) };
     try {
-      const { id } = await door.createRepository({ location, password, keeping }, run);
+      const { id } = await door.createRepository(repository, run);
       return { password, passwordMade, id };
     } catch (error) {
       if (!isHoldfastError(error, "repository-exists") || passwordMade) throw error;
-      await door.snapshots({ repository: { location, password, keeping } }, run); // says so when the password is another
+      await door.snapshots({ repository }, run); // says so when the password is another
       return { password, passwordMade };
     }
   } catch (error) {

@@ -25,7 +25,13 @@ export async function jobWorld(context: Context, config: Config): Promise<JobWor
     zone: context.format.zone,
     access: async (of) => {
       if (of === config.repository) return context.access();
-      return { location: of.location, password: await context.password(of.password), cache: await context.cache() };
+      return {
+        location: of.location,
+        password: await context.password(of.password),
+        cache: await context.cache(),
+        keeping: of.keeping,
+        reach: await context.reach(of.credentials),
+      };
     },
   };
 }

@@ -78,6 +78,7 @@ function writtenRepository(text: string, folder: string): Parameters<typeof choo
     location: resolveLocation(location, folder),
     password: parseSecretReference(password, folder),
     keeping: {},
+    credentials: {},
   };
   return { repository, copies: [] };
 }

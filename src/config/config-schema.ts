@@ -4,6 +4,7 @@ import { alertsSchema } from "./alerts-schema.ts";
 import { serviceSchema } from "./service-schema.ts";
 import { isTimeZone } from "./time-zone.ts";
 import { retentionSchema } from "./retention-schema.ts";
+import { credentialNames } from "../lib/storage-reach.ts";
 import { secretPattern } from "./secret-reference.ts";
 import { parseRate, ratePattern, sizePattern } from "./size.ts";
 
@@ -107,9 +108,24 @@ const price = z.strictObject({
     .meta({ examples: ["EUR", "CNY"] }),
 });
 
+const named = <T extends z.ZodType>(names: readonly string[], type: T): Record<string, z.ZodOptional<T>> =>
+  Object.fromEntries(names.map((one) => [one, type.optional()]));
+
+const credentials = z
+  .strictObject({
+    ...named(credentialNames.secret, secret),
+    ...named([...credentialNames.plain, ...credentialNames.path], text),
+  })
+  .meta({
+    id: "credentials",
+    description: "The login, in place of the environment's variables of these names: secrets by reference.",
+    examples: [{ AWS_ACCESS_KEY_ID: "file:./key-id", AWS_SECRET_ACCESS_KEY: "systemd:s3-secret" }],
+  });
+
 const repository = z.strictObject({
   location: text.meta({ description: "Where backups are kept.", examples: ["./backups"] }),
   password: secret,
+  credentials: credentials.optional(),
   lock: lock.optional().meta({ description: "Nobody can destroy backups for a while, if the storage can do that." }),
   cold: text.optional().meta({
     description: "Class of the storage that bulk data goes to; it may have to be thawed before a restore.",
@@ -144,6 +160,14 @@ const limits = z.strictObject({
     description: "While others use the database's server: `yield` (the default) so that they hardly feel it, or not.",
   }),
   workers: z.int().min(1).max(64).optional().meta({ description: "Worker threads; absent: one a processor." }),
+  upload: rate.optional().meta({ description: "Most that is sent to a storage elsewhere a second." }),
+  download: rate.optional().meta({ description: "Most that is fetched from a storage elsewhere a second." }),
+  requests: z.int().min(1).max(64).optional().meta({
+    description: "Most requests at once to a storage elsewhere; absent: what suits it, five for most.",
+  }),
+  timeout: z.int().min(1).max(3600).optional().meta({
+    description: "Seconds without a sign of life after which a request is tried again; absent: 60.",
+  }),
   log: z
     .string()
     .regex(new RegExp(sizePattern), { error: "size" })

@@ -3,6 +3,7 @@ import type { CacheChoice } from "../lib/cache-choice.ts";
 import type { Keeping } from "../lib/keeping.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { RetentionPolicy } from "../lib/retention-policy.ts";
+import type { StorageTraffic } from "../lib/storage-reach.ts";
 import type { AlertsConfig, PriceConfig, ServiceConfig } from "./service-config.ts";
 
 /** `holdfast.yaml`, read, checked and resolved: paths absolute, sizes in bytes, defaults filled in. */
@@ -18,6 +19,7 @@ export interface Config {
   readonly service: ServiceConfig;
   readonly alerts: AlertsConfig;
   readonly cache: CacheChoice;
+  readonly traffic: StorageTraffic;
   readonly follow: FollowConfig;
   readonly language?: "en" | "zh-CN";
   /** Whether backups write what searches pass over rows with; absent: they do. */
@@ -30,10 +32,14 @@ export interface RepositoryConfig {
   readonly location: string;
   readonly password: SecretReference;
   readonly keeping: Keeping;
+  readonly credentials: Readonly<Record<string, CredentialSource>>;
   readonly price?: PriceConfig;
   /** Bytes that there is room for; absent: not known. */
   readonly capacityBytes?: number;
 }
+
+/** What stands for a variable of the environment: a reference to a secret, or what is no secret itself. */
+export type CredentialSource = SecretReference | { readonly kind: "plain"; readonly target: string };
 
 /** How `holdfast follow` goes about it. */
 export interface FollowConfig {

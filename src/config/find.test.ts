@@ -16,8 +16,14 @@ const main = {
   location: "/srv/acme/backups",
   password: { kind: "file", target: "/srv/acme/main.txt" },
   keeping: { coldClass: "GLACIER_IR" },
+  credentials: {},
 };
-const copy = { location: "/srv/elsewhere", password: { kind: "file", target: "/srv/acme/offsite.txt" }, keeping: {} };
+const copy = {
+  location: "/srv/elsewhere",
+  password: { kind: "file", target: "/srv/acme/offsite.txt" },
+  keeping: {},
+  credentials: {},
+};
 
 test("a copy is meant by its name or its location, and brings its own password", () => {
   assert.deepEqual(choose(), main);

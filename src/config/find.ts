@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Keeping } from "../lib/keeping.ts";
-import type { Config, SecretReference } from "./config.ts";
+import type { Config, RepositoryConfig, SecretReference } from "./config.ts";
 import { resolveLocation } from "./location.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -34,6 +34,7 @@ export interface ChosenRepository {
   readonly password: PasswordSource;
   /** What the configuration says of the repository at this place; of another it says nothing. */
   readonly keeping: Keeping;
+  readonly credentials: RepositoryConfig["credentials"];
 }
 
 /**
@@ -56,10 +57,11 @@ export function chooseRepository(
   if (location === undefined) throw new HoldfastError("config-missing", { file: join(folder, "holdfast.yaml") });
   const file = flags.passwordFile ?? nonEmpty(environment["HOLDFAST_PASSWORD_FILE"]);
   const password = file === undefined ? configured?.password : fileReference(resolve(folder, file));
-  const keeping = configured?.location === location ? configured.keeping : {};
-  if (password !== undefined) return { location, password, keeping };
+  const its = configured?.location === location ? configured : undefined;
+  const { keeping, credentials } = { keeping: {}, credentials: {}, ...its };
+  if (password !== undefined) return { location, password, keeping, credentials };
   if (terminal === "none") throw new HoldfastError("config-secret", { problem: "none" });
-  return { location, password: { kind: "terminal" }, keeping };
+  return { location, password: { kind: "terminal" }, keeping, credentials };
 }
 
 function fileReference(target: string): SecretReference {

@@ -49,11 +49,13 @@ test("fills in what the least configuration leaves out", () => {
       location: "/srv/acme/backups",
       password: { kind: "file", target: "/srv/acme/password.txt" },
       keeping: {},
+      credentials: {},
     },
     copies: [],
     retention: { byCrm: {} },
     limits: { workers: availableParallelism(), priority: "low" },
     cache: { use: "auto", maxBytes: 1 << 30 },
+    traffic: {},
     follow: { rpoMs: 1000, rpoMsByCrm: {}, logBytes: 8 * 2 ** 30 },
   });
 });
@@ -75,10 +77,11 @@ repository:
   lock: { mode: compliance, days: 30 }
   cold: DEEP_ARCHIVE
   parity: { data: 10, parity: 2 }
+  credentials: { AWS_SECRET_ACCESS_KEY: file:key, AZURE_ACCOUNT_NAME: acme, SFTP_KEY_FILE: id_backup }
 copies: [{ name: offsite, location: ../elsewhere, password: file:offsite.txt }]
 cache: { use: always, size: 2.5 GB }
 rpo: 5s
-limits: { read: 50MB/s, write: 1.5 GiB/s, workers: 3, priority: normal }
+limits: { read: 50MB/s, write: 1.5 GiB/s, workers: 3, priority: normal, upload: 2MB/s, download: 1MB/s, requests: 3, timeout: 20 }
 language: zh-CN
 timezone: Asia/Shanghai
 `,
@@ -98,12 +101,25 @@ timezone: Asia/Shanghai
     parity: { data: 10, parity: 2 },
   });
   const offsite = { kind: "file", target: "/srv/acme/offsite.txt" };
-  assert.deepEqual(config.copies, [{ name: "offsite", location: "/srv/elsewhere", password: offsite, keeping: {} }]);
+  assert.deepEqual(config.copies, [
+    { name: "offsite", location: "/srv/elsewhere", password: offsite, keeping: {}, credentials: {} },
+  ]);
   assert.deepEqual(config.limits, {
     readBytesPerSecond: 50_000_000,
     writeBytesPerSecond: 1_610_612_736,
     workers: 3,
     priority: "normal",
+  });
+  assert.deepEqual(config.repository.credentials, {
+    AWS_SECRET_ACCESS_KEY: { kind: "file", target: "/srv/acme/key" },
+    AZURE_ACCOUNT_NAME: { kind: "plain", target: "acme" },
+    SFTP_KEY_FILE: { kind: "plain", target: "/srv/acme/id_backup" },
+  });
+  assert.deepEqual(config.traffic, {
+    uploadBytesPerSecond: 2_000_000,
+    downloadBytesPerSecond: 1_000_000,
+    requests: 3,
+    silentMs: 20_000,
   });
   assert.deepEqual(config.cache, { use: "always", maxBytes: 2_500_000_000 });
   assert.deepEqual(config.follow, { rpoMs: 5000, rpoMsByCrm: { two: 200 }, logBytes: 8 * 2 ** 30 });

@@ -9,7 +9,8 @@ import { HoldfastError } from "../lib/errors.ts";
 import type { JobName } from "../lib/job-names.ts";
 import type { Limits } from "../lib/limits.ts";
 import { type WrittenConfig, type WrittenCrm, configSchema } from "./config-schema.ts";
-import type { Config, FollowConfig, RepositoryConfig } from "./config.ts";
+import { credentialNames, type StorageTraffic } from "../lib/storage-reach.ts";
+import type { Config, CredentialSource, FollowConfig, RepositoryConfig } from "./config.ts";
 import { defaultFollow } from "./default-follow.ts";
 import { defaultLimits } from "./default-limits.ts";
 import { resolveLocation } from "./location.ts";
@@ -190,6 +191,7 @@ function resolveConfig(written: WrittenConfig, file: string): Config {
     service: resolveService(written.service, (job) => hasWorkFor(job, written)),
     alerts: resolveAlerts(written.alerts, folder),
     cache: resolveCache(written.cache),
+    traffic: resolveTraffic(written.limits),
     follow: resolveFollow(written, crms),
     ...(written.language === undefined ? {} : { language: written.language }),
     ...(written.search === undefined ? {} : { search: written.search }),
@@ -209,6 +211,7 @@ function resolveRepository(written: WrittenConfig["repository"], folder: string)
   return {
     location: resolveLocation(written.location, folder),
     password: parseSecretReference(written.password, folder),
+    credentials: resolveCredentials(written.credentials ?? {}, folder),
     keeping: {
       ...(written.lock && { lock: written.lock }),
       ...(written.cold !== undefined && { coldClass: written.cold }),
@@ -268,6 +271,33 @@ function resolveFollow({ rpo, limits }: WrittenConfig, crms: readonly WrittenCrm
     rpoMs: (rpo === undefined ? undefined : parseDuration(rpo)) ?? defaultFollow.rpoMs,
     rpoMsByCrm: Object.fromEntries(own),
     logBytes: (limits?.log === undefined ? undefined : parseRate(limits.log)) ?? defaultFollow.logBytes,
+  };
+}
+
+function resolveCredentials(
+  written: Readonly<Record<string, string | undefined>>,
+  folder: string,
+): Readonly<Record<string, CredentialSource>> {
+  const { plain, path } = credentialNames;
+  const isOf = (names: readonly string[], name: string): boolean => names.includes(name);
+  const found: Record<string, CredentialSource> = {};
+  for (const [name, value] of Object.entries(written)) {
+    if (value === undefined) continue;
+    if (isOf(plain, name)) found[name] = { kind: "plain", target: value };
+    else if (isOf(path, name)) found[name] = { kind: "plain", target: resolve(folder, value) };
+    else found[name] = parseSecretReference(value, folder);
+  }
+  return found;
+}
+
+function resolveTraffic(written: WrittenConfig["limits"]): StorageTraffic {
+  const upload = written?.upload === undefined ? undefined : parseRate(written.upload);
+  const download = written?.download === undefined ? undefined : parseRate(written.download);
+  return {
+    ...(upload !== undefined && { uploadBytesPerSecond: upload }),
+    ...(download !== undefined && { downloadBytesPerSecond: download }),
+    ...(written?.requests !== undefined && { requests: written.requests }),
+    ...(written?.timeout !== undefined && { silentMs: written.timeout * 1000 }),
   };
 }
 

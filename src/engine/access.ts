@@ -18,6 +18,7 @@ export async function openFor(
   const onWait = waitNote(run);
   const how: OpenStorageOptions = {
     ...(access.keeping && { keeping: access.keeping }),
+    ...(access.reach && { reach: access.reach }),
     asOf: access.asOf,
     reading,
     onWait,

@@ -5,6 +5,7 @@ import type { Storage } from "../storage/storage.ts";
 import type { Drive } from "../volumes/drive.ts";
 import type { CacheChoice } from "../lib/cache-choice.ts";
 import type { Keeping } from "../lib/keeping.ts";
+import type { StorageReach } from "../lib/storage-reach.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { HoldfastError } from "../lib/errors.ts";
 
@@ -34,6 +35,7 @@ export interface Engine {
 export interface OpenStorageOptions {
   readonly cache?: CacheChoice;
   readonly keeping?: Keeping;
+  readonly reach?: StorageReach;
   readonly asOf?: Date | undefined;
   /** `past`: everything is read from the storage itself, and what is removed still leaves the cache. */
   readonly reading: "through" | "past";
@@ -56,6 +58,7 @@ export interface RepositoryAccess {
   readonly password: string;
   readonly cache?: CacheChoice;
   readonly keeping?: Keeping;
+  readonly reach?: StorageReach;
   /** As it was then: only to read from. */
   readonly asOf?: Date;
 }

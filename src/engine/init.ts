@@ -16,8 +16,8 @@ export async function createRepositoryAt(
   access: RepositoryAccess,
   run: Run,
 ): Promise<{ readonly id: string }> {
-  const { location, keeping = {} } = access;
-  const storage = engine.openStorage(location, { keeping, reading: "through", onWait: waitNote(run) });
+  const { location, keeping = {}, reach = {} } = access;
+  const storage = engine.openStorage(location, { keeping, reach, reading: "through", onWait: waitNote(run) });
   await using repository = await createRepository(storage, access.password, {
     signal: run.signal,
     now: run.now,

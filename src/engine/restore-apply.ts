@@ -178,8 +178,15 @@ function imagesOf(
   };
 }
 
-function accessOf({ password, cache, keeping, asOf }: RestoreApplyInput): Omit<RepositoryAccess, "location"> {
-  return { password, ...(cache && { cache }), ...(keeping && { keeping }), ...(asOf && { asOf }) };
+function accessOf(input: RestoreApplyInput): Omit<RepositoryAccess, "location"> {
+  const { password, cache, keeping, reach, asOf } = input;
+  return {
+    password,
+    ...(cache && { cache }),
+    ...(keeping && { keeping }),
+    ...(reach && { reach }),
+    ...(asOf && { asOf }),
+  };
 }
 
 async function finish(

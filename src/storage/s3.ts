@@ -280,9 +280,18 @@ async function connect(
 ): Promise<Connection> {
   const library = await loadLibrary();
   const region = place.region ?? environment["AWS_REGION"] ?? environment["AWS_DEFAULT_REGION"];
+  // First in the library's own chain too, which knows only this process's environment.
+  const {
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    AWS_SESSION_TOKEN: token,
+  } = environment;
+  const credentials = { accessKeyId, secretAccessKey, ...(token && { sessionToken: token }) };
+  const login = hasKey(credentials) && { credentials };
   const make = (known: string | undefined) =>
     new library.S3Client({
       ...(known && { region: known }),
+      ...login,
       ...(place.endpoint === undefined ? { followRegionRedirects: true } : { endpoint: place.endpoint }),
       forcePathStyle: place.style === "path",
       maxAttempts: 1,
@@ -304,6 +313,12 @@ async function connect(
   // A profile may name the region. Without any, servers other than AWS take this one.
   const named = await client.config.region().catch(() => undefined);
   return { library, client: named === undefined ? make("us-east-1") : client };
+}
+
+function hasKey<T extends { readonly accessKeyId: string | undefined; readonly secretAccessKey: string | undefined }>(
+  given: T,
+): given is T & { readonly accessKeyId: string; readonly secretAccessKey: string } {
+  return Boolean(given.accessKeyId) && Boolean(given.secretAccessKey);
 }
 
 async function loadLibrary(): Promise<S3Library> {

@@ -105,7 +105,7 @@ export const en = {
     },
     "storage-login": {
       text: "The storage does not accept the login[[ at {location}]][[ ({reason})]].",
-      hint: "Check the user and the password, or the access key and its secret: they may be mistyped, expired or not set at all.",
+      hint: "Check the user and the password, or the key and its secret or passphrase: they may be mistyped, expired or not set at all.",
     },
     "storage-missing": {
       text: "There is no bucket {bucket}[[ at {location}]].",

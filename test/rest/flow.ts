@@ -46,6 +46,44 @@ export function testFlow(rclone: RcloneServer): void {
     await resticOn(rclone.resticLocation("dies"), password).check();
   });
 
+  test("the login by reference, of a repository and of its copy; traffic within limits", async () => {
+    using folder = temporaryFolder();
+    const cwd = join(folder.path, "crm");
+    buildCrm(cwd);
+    writeFileSync(join(folder.path, "password.txt"), `${password}\n`, { mode: 0o600 });
+    const { RESTIC_REST_USERNAME: user = "", RESTIC_REST_PASSWORD: secret = "" } = rclone.environment;
+    writeFileSync(join(folder.path, "secret.txt"), `${secret}\n`, { mode: 0o600 });
+    const place = (name: string, reference: string) =>
+      `location: ${rclone.location(name)}, password: "file:../password.txt", credentials: { RESTIC_REST_USERNAME: ${user}, RESTIC_REST_PASSWORD: "${reference}" }`;
+    const configured = (reference: string) =>
+      writeFileSync(
+        join(cwd, "holdfast.yaml"),
+        `crm: { name: acme, database: "sqlite:./crm.db", files: [./attachments] }
+repository: { ${place("by-reference", reference)} }
+copies: [{ name: second, ${place("by-reference-too", "cmd:cat ../secret.txt")} }]
+limits: { upload: 200MB/s, download: 200MB/s, requests: 2, timeout: 30 }
+`,
+      );
+    configured("file:../secret.txt");
+    const { RESTIC_REST_USERNAME: _user, RESTIC_REST_PASSWORD: _password, ...env } = environment(folder.path);
+    for (const command of [
+      ["init", "--yes"],
+      ["backup"],
+      ["copy", "--create"],
+      ["--repository", "second", "snapshots"],
+    ]) {
+      const { code, stderr } = await holdfast(command, { cwd, env });
+      assert.ok(code === 0 || code === 3, `${command.join(" ")}: ${stderr}`);
+    }
+    configured("env:NOT_THERE");
+    const refused = await holdfast(["snapshots"], { cwd, env });
+    assert.equal(refused.code, 2, refused.stderr);
+    configured(secret);
+    const plain = await holdfast(["snapshots"], { cwd, env });
+    assert.equal(plain.code, 2, plain.stderr);
+    assert.ok(!`${plain.stderr}${plain.stdout}`.includes(secret));
+  });
+
   test("bad input is one line and a hint", async () => {
     using folder = temporaryFolder();
     writeFileSync(join(folder.path, "password.txt"), `${password}\n`, { mode: 0o600 });

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { randomFillSync } from "node:crypto";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { localStorage } from "../../src/storage/local.ts";
+import { withRetry } from "../../src/storage/retry.ts";
+import type { Campaign } from "../support/campaign.ts";
+import { assertSameTrees } from "../support/compare-trees.ts";
+import { flakyStorage, type FlakyStorage } from "../support/flaky-storage.ts";
+import { resticOn } from "../support/restic.ts";
+import { seededRandom } from "../support/seeded-random.ts";
+import { smallCrm } from "../support/small-crm.ts";
+import { temporaryFolder } from "../support/temp-folder.ts";
+
+/**
+ * A CRM with so many bytes of files is backed up and restored on a storage of which one request in three is refused,
+ * throttled, cut off, slow, or done without an answer, and whose listings show what is new a little later.
+ */
+export const campaign: Campaign = {
+  name: "flaky-storage",
+  about:
+    "backup and restore of 2 GB with one request in three failing in random ways: nothing is lost (files compared, rows counted, stock restic check --read-data), and nothing that is stored is sent again.",
+  rounds: 1,
+  run: async ({ rounds, seed, report }) => {
+    const facts: Record<string, number> = { rounds: 0, requests: 0, failed: 0, "sent again in vain": 0 };
+    for (let number = 0; number < rounds; number++) {
+      const seen = await round(seed * 1000 + number, 20, 100_000_000);
+      facts["rounds"] = number + 1;
+      for (const [what, count] of Object.entries(seen)) facts[what] = (facts[what] ?? 0) + count;
+      report(JSON.stringify(seen));
+    }
+    return facts;
+  },
+};
+
+/** So many files of so many bytes, one backup and a restore: for the tests. */
+export async function round(seed: number, files: number, fileBytes: number): Promise<Record<string, number>> {
+  using folder = temporaryFolder();
+  const random = seededRandom(seed);
+  const crm = await smallCrm(folder.path);
+  mkdirSync(join(crm.attachments, "large"));
+  for (let index = 0; index < files; index++) {
+    writeFileSync(join(crm.attachments, `large/${index}.bin`), randomFillSync(Buffer.allocUnsafe(fileBytes)));
+    crm.sql(`INSERT INTO attachment VALUES (${100 + index}, 1, 'large/${index}.bin')`);
+  }
+  const opened: FlakyStorage[] = [];
+  const openStorage = (location: string) => {
+    const flaky = flakyStorage(localStorage(location), { random, oneIn: 3, listingLag: 5 });
+    opened.push(flaky);
+    return withRetry(flaky, { now: () => new Date(), firstPauseMs: 1, random: () => random.below(1000) / 1000 });
+  };
+  Object.assign(crm.engine, { openStorage });
+  await crm.backup("full");
+  crm.sql(
+    "INSERT INTO attachment VALUES (99, 1, 'new.txt'); UPDATE contact SET name = 'changed' WHERE id % 7 = 0; DELETE FROM contact WHERE id > 2990",
+  );
+  writeFileSync(join(crm.attachments, "new.txt"), "new\n");
+  await crm.backup("incremental");
+  const target = join(folder.path, "restored");
+  const plan = await crm.plan({ target, purpose: "replacement" });
+  await crm.apply(plan);
+  assertSameTrees(join(target, "attachments"), crm.attachments, ["root"]);
+  using restored = new DatabaseSync(join(target, "crm.db"), { readOnly: true });
+  for (const query of ["SELECT * FROM contact ORDER BY id", "SELECT * FROM attachment ORDER BY id"]) {
+    assert.deepEqual(restored.prepare(query).all(), crm.rows(query));
+  }
+  await resticOn(crm.access.location, crm.access.password).check();
+  const sum = (count: (one: FlakyStorage) => number) => opened.reduce((all, one) => all + count(one), 0);
+  const needless = sum((one) => one.needless());
+  assert.equal(needless, 0, "what is stored is not sent again");
+  const failed = sum(({ counts }) => counts.refused + counts.throttled + counts.cut + counts.lost);
+  assert.ok(failed > 0);
+  return { requests: sum((one) => one.requests()), failed, "sent again in vain": needless };
+}
