@@ -11,6 +11,7 @@ export interface DolibarrCrm {
   readonly database: string;
   /** What `conf.php` says; the user may make databases of names that begin with the CRM's. */
   readonly user: string;
+  readonly password: string;
 }
 
 const password = 'd0li\'s "pass"';
@@ -59,7 +60,7 @@ $dolibarr_cron_allow_cli='1';
 `,
   );
   writeFileSync(join(folder, "htdocs/filefunc.inc.php"), "<?php\ndefine('DOL_VERSION', '9.0.0');\n");
-  return { folder, documents, configuration, database, user };
+  return { folder, documents, configuration, database, user, password };
 }
 
 /** As Dolibarr's `dol_encode` hides a password. */
