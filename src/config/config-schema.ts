@@ -52,6 +52,31 @@ const attachment = z
   })
   .meta({ description: "Which column of which table names which file." });
 
+const entity = z
+  .strictObject({
+    table: text.meta({ description: "Table whose rows are records." }),
+    name: name.optional().meta({ description: "What to call them when typing; absent: the table's name." }),
+    title: z.array(text).meta({ description: "Columns that name a record." }),
+    deleted: text.optional().meta({ description: "Column that says that a record was deleted." }),
+  })
+  .meta({ description: "What a table means to a person." });
+
+const columnOfTable = z
+  .string()
+  .regex(/^.+\..+$/)
+  .meta({ examples: ["note.contact_id"] });
+
+const reference = z
+  .strictObject({
+    from: columnOfTable.meta({ description: "`table.column` that names a row." }),
+    to: columnOfTable.meta({ description: "`table.column` that is named." }),
+    kind: z
+      .enum(["belongs", "links", "refers"])
+      .optional()
+      .meta({ description: "`belongs`: a part of what it names, and comes back with it; `links`: joins two records." }),
+  })
+  .meta({ description: "A reference that the database does not declare." });
+
 const crm = z.strictObject({
   name: name.meta({ description: "Name of this CRM: in snapshots, in reports, and to type before it is replaced." }),
   platform: text.optional().meta({ description: "`custom` when absent; `tryton` and others are found by `init`." }),
@@ -77,6 +102,8 @@ const crm = z.strictObject({
     .array(text)
     .optional()
     .meta({ description: "SQL statements that make a copy harmless: no mail, no scheduled jobs." }),
+  entities: z.array(entity).optional(),
+  references: z.array(reference).optional(),
   retention: retentionSchema.optional().meta({ description: "In place of the common one, for this CRM alone." }),
   rpo: rpo.optional().meta({ description: "In place of the common one, for this CRM alone." }),
 });

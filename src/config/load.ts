@@ -241,6 +241,24 @@ function resolveCrm(crm: WrittenCrm, folder: string): CrmDescription {
     excludes: crm.exclude ?? [],
     attachments: crm.attachments ?? [],
     neutralise: crm.neutralise ?? [],
+    ...resolveModel(crm),
+  };
+}
+
+/** What tables mean, where the file says it. */
+function resolveModel({ entities, references }: WrittenCrm): Pick<CrmDescription, "entities" | "references"> {
+  return {
+    ...(entities && {
+      entities: entities.map(({ table, title, name, deleted }) => ({
+        table,
+        title,
+        ...(name === undefined ? {} : { name }),
+        ...(deleted === undefined ? {} : { deleted }),
+      })),
+    }),
+    ...(references && {
+      references: references.map(({ from, to, kind }) => ({ from, to, ...(kind === undefined ? {} : { kind }) })),
+    }),
   };
 }
 

@@ -81,6 +81,8 @@ const description: Check<CrmDescription> = object({
   excludes: list(text),
   attachments: list(object({ table: text, column: text, folder: text })),
   neutralise: list(text),
+  entities: optional(list(object({ table: text, name: optional(text), title: list(text), deleted: optional(text) }))),
+  references: optional(list(object({ from: text, to: text, kind: optional(oneOf(["belongs", "links", "refers"])) }))),
 });
 
 const table: Check<TableManifest> = object({

@@ -130,3 +130,32 @@ test("two databases, one without a CRM's tables, an empty folder: no proposal", 
   make("c.db", "CREATE TABLE contacts(id); CREATE TABLE deals(id)");
   assert.deepEqual(await custom.detect(folder), []);
 });
+
+test("what tables mean, as the configuration says", async () => {
+  const columns = (types: Readonly<Record<string, string>>) =>
+    Object.entries(types).map(([name, type]) => ({ name, type, nullable: true }));
+  const contact = { ...table, name: "contact", columns: columns({ id: "INTEGER", first: "TEXT", gone: "INTEGER" }) };
+  const note = { ...table, name: "note", columns: columns({ id: "INTEGER", about: "INTEGER", gone_at: "TEXT" }) };
+  const source = { tables: [contact, note], async *rows() {} };
+  assert.equal(await custom.model?.(source, description), undefined);
+  const model = await custom.model?.(source, {
+    ...description,
+    entities: [
+      { table: "contact", name: "person", title: ["first", "no-such"], deleted: "gone" },
+      { table: "note", title: [], deleted: "gone_at" },
+      { table: "no-such", title: [] },
+    ],
+    references: [{ from: "note.about", to: "contact.id", kind: "belongs" }],
+  });
+  assert.deepEqual(
+    model?.entities.map(({ name, title, deleted }) => [name, title.length, deleted?.when]),
+    [
+      ["person", 1, "true"],
+      ["note", 0, "set"],
+    ],
+  );
+  assert.deepEqual(
+    model?.references.map(({ from, to, kind }) => [from.name, to.name, kind]),
+    [["note", "contact", "belongs"]],
+  );
+});

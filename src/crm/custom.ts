@@ -4,7 +4,9 @@ import { HoldfastError } from "../lib/errors.ts";
 import { nameFromText } from "../lib/byte-name.ts";
 import { columnTexts, type FieldRules } from "./column-texts.ts";
 import { detectCustom } from "./detect-custom.ts";
-import type { AttachmentRule, CrmDescription, CrmParts, OwnedFile, Platform } from "./platform.ts";
+import type { CrmModel } from "./model.ts";
+import { entity, inSchema, reference } from "./model-parts.ts";
+import type { AttachmentRule, CrmDescription, CrmParts, CustomEntity, OwnedFile, Platform } from "./platform.ts";
 
 /**
  * A CRM that no platform knows: everything about it stands in `holdfast.yaml`. Nothing is assumed: without attachment
@@ -17,8 +19,36 @@ export const custom: Platform = {
   parts: async (description) => partsOf(description),
   neutralise: ({ neutralise }) =>
     neutralise.length === 0 ? undefined : { statements: () => neutralise, summary: ["custom-statements"] },
+  model: async ({ tables }, description) => modelOf(tables, description),
   afterRestore: ["start-crm"],
 };
+
+/** Entities and references of `holdfast.yaml`; with references alone, every table is an entity. */
+function modelOf(
+  tables: readonly TableSchema[],
+  { entities = [], references = [] }: Partial<CrmDescription> = {},
+): CrmModel | undefined {
+  if (entities.length + references.length === 0) return undefined;
+  const typeOf = (table: string, column: string): string =>
+    tables.find(({ name }) => name === table)?.columns.find(({ name }) => name === column)?.type ?? "";
+  const described = entities.length > 0 ? entities : tables.map(({ name }) => ({ table: name, title: [] }));
+  return inSchema(
+    {
+      entities: described.map(({ table, name = table, title, deleted }: CustomEntity) => {
+        const { label: _, ...one } = entity(name, table, {
+          title,
+          ...(deleted !== undefined && {
+            deleted: { column: deleted, when: /int|bool|bit|num/i.test(typeOf(table, deleted)) ? "true" : "set" },
+          }),
+        });
+        return one;
+      }),
+      references: references.map(({ from, to, kind = "refers" }) => reference(kind, from, to)),
+      noise: [],
+    },
+    tables,
+  );
+}
 
 function partsOf(description: CrmDescription): CrmParts {
   const { database, configuration, files, excludes } = description;

@@ -23,8 +23,8 @@ export interface Platform {
   relocate?(name: string, text: string, placed: PlacedParts): string | undefined;
   /** Where a folder must lie beside the database that a restore elsewhere makes; absent: where it lay before. */
   folderPath?(folder: PlacedParts["folders"][number], databases: PlacedParts["databases"]): string;
-  /** What its tables mean to a person. Absent: every table is an entity, related by the foreign keys that are declared. */
-  model?(source: ModelSource, description?: CrmDescription): Promise<CrmModel>;
+  /** What its tables mean to a person. Absent, or `undefined`: every table is an entity, related by the foreign keys that are declared. */
+  model?(source: ModelSource, description?: CrmDescription): Promise<CrmModel | undefined>;
   /** What a person does after a restore: keys of `words` under `afterRestore`. */
   readonly afterRestore: readonly string[];
   /** How people are kept out while it is restored in place, and let in again: keys of `words` under `maintenance`. */
@@ -111,6 +111,27 @@ export interface CrmDescription {
   readonly attachments: readonly CustomAttachment[];
   /** `custom` only: SQL statements that make a clone harmless. */
   readonly neutralise: readonly string[];
+  /** `custom` only: what its tables mean to a person, beside the foreign keys that it declares. */
+  readonly entities?: readonly CustomEntity[];
+  readonly references?: readonly CustomReference[];
+}
+
+export interface CustomEntity {
+  readonly table: string;
+  /** What a person types; absent: the table's name. */
+  readonly name?: string;
+  /** Columns that name a record. */
+  readonly title: readonly string[];
+  /** Column that says that a row is gone: by a number, or by a time. */
+  readonly deleted?: string;
+}
+
+export interface CustomReference {
+  /** `table.column`, as `to`. */
+  readonly from: string;
+  readonly to: string;
+  /** Absent: `refers`. */
+  readonly kind?: "belongs" | "links" | "refers";
 }
 
 export interface FilesDescription {

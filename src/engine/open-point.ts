@@ -23,6 +23,8 @@ import type { PointName } from "./snapshots.ts";
  */
 export interface OpenedPoint extends AsyncDisposable {
   readonly crm: string;
+  /** As the configuration here describes the CRM, else as the backup does. */
+  readonly description: CrmDescription;
   /** `undefined`: none that this program knows. */
   readonly platform: Platform | undefined;
   /** RFC 3339: what the point shows. */
@@ -89,7 +91,7 @@ export async function openStored(source: PointSource, stored: StoredSnapshot): P
 async function openReached(source: PointSource, reached: ReachedPoint): Promise<OpenedPoint> {
   const { engine, run, schemas = schemaReader() } = source;
   const { reader, snapshot, passedOver, moment } = reached;
-  const { crm, databases } = snapshot.manifest;
+  const { crm, databases, description } = snapshot.manifest;
   const opened: PointDatabase[] = [];
   for (const { name, location } of databases) {
     const tree = await subtreeAt(reader, snapshot.tree, [layout.databases, name], run.signal);
@@ -105,6 +107,7 @@ async function openReached(source: PointSource, reached: ReachedPoint): Promise<
   }
   return {
     crm: crm.name,
+    description: source.crms?.find(({ name }) => name === crm.name) ?? description,
     platform: engine.platforms.find(({ name }) => name === crm.platform),
     time: snapshot.stored.snapshot.time,
     snapshot,
@@ -143,6 +146,7 @@ async function openLive(source: PointSource, named: string | undefined): Promise
   const opened = opening.move();
   return {
     crm: description.name,
+    description,
     platform,
     time: run.now().toISOString(),
     live: parts,

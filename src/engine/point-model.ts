@@ -15,11 +15,11 @@ export interface DatabaseView {
 }
 
 export async function viewOf(
-  { platform }: OpenedPoint,
+  { platform, description }: OpenedPoint,
   database: PointDatabase,
   signal: AbortSignal,
 ): Promise<DatabaseView> {
-  const model = await platform?.model?.(modelSource(database, database.engine, signal));
+  const model = await platform?.model?.(modelSource(database, database.engine, signal), description);
   const relations = relationsOf(database.schema.tables, model);
   return { database, relations, model, noiseOf: (table) => noiseOf(model, relations, table) };
 }
