@@ -6,13 +6,14 @@ import type {
   RestoreScope,
   RestoreSwitches,
 } from "../engine/restore-plan.ts";
+import type { UndoCause } from "../engine/undo-cause.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { sentence } from "../words/words.ts";
-import { type Command, type Invocation, hasFlag, textOption } from "./command.ts";
+import { type Command, type Invocation, hasFlag, listOption, textOption } from "./command.ts";
 import type { Context } from "./context.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { nextCommand } from "./next-command.ts";
-import { pointArgument } from "./point-argument.ts";
+import { namedPoint, pointArgument } from "./point-argument.ts";
 import { recordLines } from "./record-lines.ts";
 import { recordOptions, recordScope } from "./record-options.ts";
 import { renderTable } from "./table.ts";
@@ -33,9 +34,14 @@ export const restorePlanCommand: Command = {
     { flags: "--remove-newer" },
     { flags: "--only-existing" },
     { flags: "--exact" },
+    { flags: "--undo-transaction <transaction>" },
+    { flags: "--undo-between <moments...>" },
+    { flags: "--undo-by <user>" },
     ...recordOptions,
   ],
   async run(context, invocation) {
+    const cause = undoCause(context, invocation);
+    if (cause) return planned(context, await planUndo(context, invocation, cause));
     const { point, paths } = pointArgument(context, invocation.arguments);
     const target = textOption(invocation, "target");
     const purpose = (["clone", "replacement"] as const).find((one) => one === invocation.options["as"]);
@@ -55,13 +61,53 @@ export const restorePlanCommand: Command = {
       ...(purpose === undefined ? {} : { purpose }),
       switches: switchesOf(invocation),
     };
-    const plan = await context.door.planRestore(input, context.run);
-    context.events.takeWarnings(); // the plan has them
-    context.output.record(plan);
-    context.output.lines(planLines(context, plan));
-    return exitCodes.done;
+    return planned(context, await context.door.planRestore(input, context.run));
   },
 };
+
+function planned(context: Context, plan: RestorePlan): number {
+  context.events.takeWarnings(); // the plan has them
+  context.output.record(plan);
+  context.output.lines(planLines(context, plan));
+  return exitCodes.done;
+}
+
+/** `undefined`: nothing is to be undone by its cause. */
+function undoCause(context: Context, invocation: Invocation): UndoCause | undefined {
+  const transaction = textOption(invocation, "undoTransaction");
+  const between = listOption(invocation, "undoBetween");
+  const by = textOption(invocation, "undoBy");
+  const momentAt = (text: string): Date => {
+    const point = namedPoint(context, text);
+    if (point.kind !== "moment") throw new HoldfastError("moment-invalid", { text, problem: "form" });
+    return point.time;
+  };
+  if (transaction !== undefined) {
+    const [moment] = invocation.arguments;
+    return { kind: "transaction", transaction, ...(moment !== undefined && { around: momentAt(moment) }) };
+  }
+  const [from, to, more] = between;
+  if (from === undefined && by === undefined) return undefined;
+  if (from === undefined || to === undefined || more !== undefined) {
+    throw new HoldfastError("usage", { problem: "undo-between" });
+  }
+  return { kind: "between", from: momentAt(from), to: momentAt(to), ...(by !== undefined && { by }) };
+}
+
+async function planUndo(context: Context, invocation: Invocation, cause: UndoCause): Promise<RestorePlan> {
+  const crm = await context.crmName();
+  const targetDatabase = textOption(invocation, "toDatabase");
+  return context.door.planUndo(
+    {
+      repository: await context.access(),
+      ...(crm === undefined ? {} : { crm }),
+      crms: (await context.config())?.crms ?? [],
+      ...(targetDatabase === undefined ? {} : { targetDatabase }),
+      cause,
+    },
+    context.run,
+  );
+}
 
 /** `--exact` is short for all three: afterwards the target is what the recovery point holds. */
 function switchesOf(invocation: Invocation): RestoreSwitches {

@@ -213,8 +213,9 @@ class MomentSearch {
       holds: (transaction) => from.holds(transaction),
       isBeyond: ({ transaction, position, time }) => {
         if (passed === "yes" || compareTimes(time, this.#until) > 0) return true;
-        if (transaction === wanted || position === wanted) passed = "yes";
-        return false;
+        const isWanted = wanted !== undefined && (transaction === wanted || position === wanted);
+        if (isWanted) passed = "yes";
+        return isWanted && this.#point.side === "before";
       },
     });
     if (wanted !== undefined && passed === "no") throw new HoldfastError("moment-transaction", { text: wanted });

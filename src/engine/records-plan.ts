@@ -167,14 +167,15 @@ class RecordsPlanning {
     const known = new RowMap<WantedRow>();
     for (const one of wanted) known.set(one.table, one.key, one);
     let next: RecordRow[] = [];
-    const add = (row: RecordRow, why: WantedRow["why"]): void => {
+    const add = (row: RecordRow, why: WantedRow["why"], base?: WantedRow["base"]): void => {
       if (known.get(row.table, row.key) || found.get(row.table, row.key)) return;
-      found.set(row.table, row.key, { table: row.table, key: row.key, fields: undefined, why });
+      found.set(row.table, row.key, { table: row.table, key: row.key, fields: undefined, why, ...(base && { base }) });
       next.push(row);
     };
     for (const { schema, table, newer } of roots) {
       const to = this.#rows.tables.find((one) => sameTable(one, { schema, name: table }));
-      if (to) for (const row of (await this.#live.byKey(to, newer)).values()) add(row, "chosen");
+      if (!to) continue;
+      for (const row of (await this.#live.byKey(to, newer)).values()) add(row, "chosen", await this.#base(row, to));
     }
     const whole = closure.filter(({ why }) => why === "chosen" || why === "belongs");
     let rows: readonly RecordRow[] = [

@@ -239,8 +239,9 @@ function conflicts(plan: RestorePlan): RestoreReport["failed"] {
 
 function pointOf({ moment, snapshot }: RestorePlan): PointName {
   if (!moment) return { kind: "id", prefix: snapshot.id };
-  const { time, transaction } = moment;
-  return { kind: "moment", time: new Date(time), ...(transaction !== undefined && { transaction }) };
+  const { time, transaction, side } = moment;
+  const named = { ...(transaction !== undefined && { transaction }), ...(side && { side }) };
+  return { kind: "moment", time: new Date(time), ...named };
 }
 
 /** A moment as a saved plan has it is a text. */

@@ -18,7 +18,7 @@ import { prepareRestore } from "./restore-prepare.ts";
 import { refuseHalfMade } from "./restore-record.ts";
 import { listState, readState, writeState } from "./state.ts";
 import { type ReachedMoment, reachPoint } from "./reach-moment.ts";
-import type { RecordSelection } from "./record-selection.ts";
+import type { RecordRoots, RecordSelection } from "./record-selection.ts";
 import type { RecordsSummary } from "./records-prepare.ts";
 import type { PointName } from "./snapshots.ts";
 
@@ -57,6 +57,8 @@ export interface RestorePlanInput {
   /** Needed with `target` or `targetDatabase` for `system` and `database`. */
   readonly purpose?: "clone" | "replacement";
   readonly switches: RestoreSwitches;
+  /** Of records: which rows, where that is known already. Absent: the selection is looked up. */
+  readonly roots?: readonly RecordRoots[];
 }
 
 export type PlannedAction = "create" | "update" | "remove" | "skip" | "replace" | "conflict";
@@ -80,8 +82,9 @@ export interface RestorePlan {
   /** Between two backups: what the journal says happened after `snapshot` belongs to it, up to this moment. */
   readonly moment?: {
     readonly time: string;
-    /** The last transaction that counts, where one was named. */
+    /** The last transaction that counts, where one was named; or the first that does not. */
     readonly transaction?: string;
+    readonly side?: "before";
     readonly transactions: number;
     /** The last transaction that is in it. */
     readonly last?: { readonly transaction: string; readonly position: string; readonly time: string };
@@ -181,9 +184,10 @@ export async function planRestore(engine: Engine, input: RestorePlanInput, run: 
 
 function momentOf(
   { time, transactions, last }: ReachedMoment,
-  { transaction }: Extract<PointName, { readonly kind: "moment" }>,
+  { transaction, side }: Extract<PointName, { readonly kind: "moment" }>,
 ): NonNullable<RestorePlan["moment"]> {
-  return { time, transactions, ...(last && { last }), ...(transaction !== undefined && { transaction }) };
+  const named = { ...(transaction !== undefined && { transaction }), ...(side && { side }) };
+  return { time, transactions, ...(last && { last }), ...named };
 }
 
 /** What `latest` means may change; the recovery point that it meant does not. */

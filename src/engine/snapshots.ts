@@ -86,6 +86,8 @@ export type PointName =
       readonly time: Date;
       /** Number or position of a transaction of that second, the last one that counts. */
       readonly transaction?: string;
+      /** Right before that transaction: it does not count itself. Absent: it does. */
+      readonly side?: "before";
     }
   /** The CRM as it is now. */
   | { readonly kind: "live" };

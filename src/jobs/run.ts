@@ -25,6 +25,7 @@ import type { RestorePlan, RestorePlanInput } from "../engine/restore-plan.ts";
 import type { SearchAnswer, SearchInput } from "../engine/search.ts";
 import type { SnapshotsInput, SnapshotsReport } from "../engine/snapshots.ts";
 import type { TransactionsInput, TransactionsReport } from "../engine/transactions.ts";
+import type { UndoPlanInput } from "../engine/undo-cause.ts";
 import type { UndoInput, UndoReport, UndoableRestore } from "../engine/undo.ts";
 import type { UnlockAnswer, UnlockInput } from "../engine/unlock.ts";
 import type { VerifyAnswer, VerifyInput } from "../engine/verify.ts";
@@ -49,6 +50,7 @@ export interface Door {
   search<T>(input: SearchInput, run: Run, use: (answer: SearchAnswer) => Promise<T>): Promise<T>;
   history(input: HistoryInput, run: Run): Promise<HistoryReport>;
   planRestore(input: RestorePlanInput, run: Run): Promise<RestorePlan>;
+  planUndo(input: UndoPlanInput, run: Run): Promise<RestorePlan>;
   readPlan(id: string): Promise<RestorePlan>;
   applyRestore(input: RestoreApplyInput & Waiting, run: Run): Promise<RestoreReport>;
   undoRestore(input: UndoInput & Waiting, run: Run): Promise<UndoReport>;
@@ -142,6 +144,10 @@ export function openDoor({ loadEngine, keys, lockFolders }: DoorOptions): Door {
     async history(input, run) {
       const { history } = await import("../engine/history.ts");
       return history(await engine(), input, run);
+    },
+    async planUndo(input, run) {
+      const { planUndo } = await import("../engine/undo-cause.ts");
+      return planUndo(await engine(), input, run);
     },
     async planRestore(input, run) {
       const { planRestore } = await import("../engine/restore-plan.ts");

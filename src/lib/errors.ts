@@ -102,6 +102,7 @@ export const errorCodes = [
   "restore-incomplete",
   "restore-mismatch",
   "undo-none",
+  "undo-emptied", // a transaction that emptied a table cannot be taken back row by row
   "restore-lost",
   "undo-lost",
   "restore-half-made",

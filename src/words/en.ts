@@ -401,6 +401,10 @@ export const en = {
       text: "The restore {id} cannot be undone: what it replaced is no longer there[[: {path}]].",
       hint: "Somebody moved or removed it. A backup from before that restore still has it: `holdfast snapshots`.",
     },
+    "undo-emptied": {
+      text: "Transaction {transaction} emptied table {table}: that cannot be taken back row by row.",
+      hint: "Restore the records of that table as of the moment before: `holdfast restore plan @MOMENT --deleted --in {table}`.",
+    },
     "undo-none": {
       text: "There is no restore to undo[[ with the id {id}]].",
       hint: "`holdfast restore undo --list` shows those that can be undone.",
@@ -519,6 +523,7 @@ export const en = {
     "bad-value": "{what} cannot be {value}[[; it can be {expected}]][[; did you mean {suggestion}?]]",
     "bad-duration": "{value} is no length of time; write 30s, 10m or 2h.",
     "paths-and-scope": "Paths and --database or --system cannot be given together.",
+    "undo-between": "--undo-between takes two moments, each with @; --undo-by needs it.",
     "records-needed":
       "{what} says more of records; name them with --record, --keys, --deleted, --changed or --created.",
     csv: "Row {what} of the list is no CSV.",
@@ -1010,6 +1015,9 @@ export const en = {
         in: "compare only these entities or tables",
         until: "the moment right after the mistake: what others changed later is kept, and told",
         fields: "put back only these columns of records that are there",
+        undoTransaction: "put back what this transaction changed, by its number; a moment narrows the search",
+        undoBetween: "put back what was changed between two moments, each with @",
+        undoBy: "of that, only what this user changed, as the rows say",
         alone: "only the records themselves, without what belongs to them",
         rename: "where a column of the recovery point goes now: table.old=new",
       },

@@ -392,6 +392,10 @@ export const zhCn: Words = {
       text: "还原 {id} 无法撤销：被它替换的内容已不存在[[：{path}]]。",
       hint: "它已被移动或删除。该还原之前的备份中仍有这些内容：`holdfast snapshots`。",
     },
+    "undo-emptied": {
+      text: "事务 {transaction} 清空了表 {table}：无法逐行撤回。",
+      hint: "请还原该表在此前时刻的记录：`holdfast restore plan @时刻 --deleted --in {table}`。",
+    },
     "undo-none": {
       text: "没有[[编号为 {id} 的]]可撤销的还原。",
       hint: "`holdfast restore undo --list` 会列出可以撤销的还原。",
@@ -504,6 +508,7 @@ export const zhCn: Words = {
     "bad-value": "{what} 不能是 {value}[[；可以是 {expected}]][[；是否想写 {suggestion}？]]",
     "bad-duration": "{value} 不是时长；请写 30s、10m 或 2h。",
     "paths-and-scope": "路径不能与 --database 或 --system 同时给出。",
+    "undo-between": "--undo-between 需要两个时刻，各以 @ 开头；--undo-by 须与它同用。",
     "records-needed": "{what} 只是进一步说明记录；请先用 --record、--keys、--deleted、--changed 或 --created 指定。",
     csv: "清单的第 {what} 行不是 CSV。",
     "target-and-purpose": "--as 只用于还原到其他位置；请同时给出 --target 或 --to-database。",
@@ -977,6 +982,9 @@ export const zhCn: Words = {
         in: "只比较这些实体或表",
         until: "差错刚发生之后的时刻：之后他人的改动会保留并告知",
         fields: "只改回现有记录的这些列",
+        undoTransaction: "撤回此编号的事务所做的更改；给出时刻可缩小查找范围",
+        undoBetween: "撤回两个时刻之间的更改，各以 @ 开头",
+        undoBy: "其中仅撤回此用户的更改（以行中所记为准）",
         alone: "只还原记录本身，不含从属内容",
         rename: "恢复点中的列现在的去处：table.old=new",
       },

@@ -117,7 +117,8 @@ test("followed through its own kill -9 and the server's, as the page says", asyn
     const line: string = command
       .replaceAll("2026-03-12T14:00:05", moment)
       .replaceAll("db.example.com", host)
-      .replaceAll("PLAN", plan);
+      .replaceAll("PLAN", plan)
+      .replace(" 4711", ` ${then.transaction}`);
     const { code, stdout, stderr } = await shell(line);
     assert.equal(code, 0, `${line}\n${stdout}${stderr}`);
     plan = /restore apply (\S+)/.exec(stdout)?.[1] ?? plan;
