@@ -27,7 +27,7 @@ export const doctorCommand: Command = {
     const { repository, problem } = await openPassword(context);
     const input: DoctorInput = {
       crms,
-      ...(config ? { configFile: config.file } : {}),
+      ...(config ? { configFile: config.file, copies: config.copies.map((copy) => copy.location) } : {}),
       ...(repository ? { repository } : {}),
       ...(password.kind === "file" ? { passwordFile: password.target } : {}),
     };

@@ -8,6 +8,7 @@ import { isHoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import type { StoredSnapshot } from "../repository/repository.ts";
 import { openFor } from "./access.ts";
+import { copyPlaces } from "./copy-places.ts";
 import { addressesOf } from "./database-address.ts";
 import { databaseEngineFor, databaseFiles, platformNamed, type Engine, type RepositoryAccess } from "./engine.ts";
 import { kitWasUsed } from "./kit.ts";
@@ -21,6 +22,8 @@ export interface DoctorInput {
   readonly repository?: RepositoryAccess;
   /** Path of the password file, where it is one. */
   readonly passwordFile?: string;
+  /** Where the copies are that the configuration names; absent: there is no configuration. */
+  readonly copies?: readonly string[];
 }
 
 export const doctorCodes = [
@@ -31,6 +34,8 @@ export const doctorCodes = [
   "password-file-open",
   "kit-used",
   "kit-unused",
+  "copies-enough",
+  "copies-few",
   "repository-same-disk",
   "password-same-disk",
   "crm-failed",
@@ -83,6 +88,7 @@ export async function doctor(engine: Engine, input: DoctorInput, run: Run): Prom
   if (input.configFile !== undefined) tell("ok", "config-read", { file: input.configFile });
   if (input.passwordFile !== undefined) checkPasswordFile(input.passwordFile, tell);
   const snapshots = input.repository ? await checkRepository(engine, input.repository, tell, run) : [];
+  if (input.repository && input.copies) checkCopies([input.repository.location, ...input.copies], tell);
   for (const crm of input.crms) {
     const tellOfCrm: Tell = (state, code, facts = {}) => checks.push({ state, code, facts, crm: crm.name });
     await checkCrm(engine, crm, input, tellOfCrm, run);
@@ -94,6 +100,13 @@ export async function doctor(engine: Engine, input: DoctorInput, run: Run): Prom
     }
   }
   return { type: "doctor", checks };
+}
+
+/** By their places alone: `holdfast copy` and its report say how fresh they are. */
+function checkCopies(locations: readonly string[], tell: Tell): void {
+  const { copies, kinds, elsewhere } = copyPlaces(locations);
+  const isEnough = copies >= 3 && kinds >= 2 && elsewhere >= 1;
+  tell(isEnough ? "ok" : "warning", isEnough ? "copies-enough" : "copies-few", { copies, kinds, elsewhere });
 }
 
 function checkPasswordFile(file: string, tell: Tell): void {

@@ -831,6 +831,14 @@ export const en = {
       text: "The recovery kit was never used: nobody knows yet whether it works",
       hint: "Print it with `holdfast kit`, keep it elsewhere, and use it once with `holdfast kit --check CHECKSUM`.",
     },
+    "copies-enough": {
+      text: "3-2-1: {copies} copies with the live data, on {kinds} kinds of place, {elsewhere} elsewhere by address",
+      hint: "",
+    },
+    "copies-few": {
+      text: "3-2-1 asks for 3 copies on 2 kinds of place, 1 of them elsewhere; by the configuration there are {copies} with the live data, on {kinds}, {elsewhere} elsewhere",
+      hint: "Add a copy at another place under `copies:` in holdfast.yaml, and fill it with `holdfast copy`. Of a disk that is carried away or a mount from elsewhere, only you can know.",
+    },
     "repository-same-disk": {
       text: "The repository {location} lies on the CRM's own disk only",
       hint: "When that disk breaks, both are gone. Keep the repository, or a copy of it, on another disk or machine.",

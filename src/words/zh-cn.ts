@@ -803,6 +803,14 @@ export const zhCn: Words = {
       text: "恢复包从未使用过：还没有人知道它是否有效",
       hint: "用 `holdfast kit` 打印，存放在别处，并用 `holdfast kit --check 校验码` 使用一次。",
     },
+    "copies-enough": {
+      text: "3-2-1：连同现有数据共 {copies} 份，分布在 {kinds} 种地方，按地址看有 {elsewhere} 份在异地",
+      hint: "",
+    },
+    "copies-few": {
+      text: "3-2-1 要求 3 份、2 种地方、其中 1 份在异地；按配置看，连同现有数据共 {copies} 份，分布在 {kinds} 种地方，异地 {elsewhere} 份",
+      hint: "请在 holdfast.yaml 的 `copies:` 下增加一个位于别处的副本，并用 `holdfast copy` 填充它。会被带走的磁盘或来自异地的挂载，只有您自己知道。",
+    },
     "repository-same-disk": {
       text: "仓库 {location} 只存在于 CRM 自己的磁盘上",
       hint: "该磁盘一旦损坏，两者都会丢失。请把仓库或其副本放在另一块磁盘或另一台机器上。",
