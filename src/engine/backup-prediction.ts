@@ -11,8 +11,15 @@ import { predictFolder } from "../contents/folders/predict-folder.ts";
 import { nameFromText } from "../lib/byte-name.ts";
 import type { Run } from "../lib/run.ts";
 
-/** Speed and density of a CRM that was never backed up: 2-core machine of the benchmark, text and office files. */
-const firstGuess = { bytesPerMs: 150_000, storedShare: 0.5, overheadMs: 500 };
+/**
+ * Speed and density of a CRM that was never backed up: 2-core machine of the benchmark (`docs/bench.md`), text and office
+ * files. A file costs time and room however small it is: 4.2 s for 100,000 of them, and some 100 bytes each for its
+ * entry in a folder, its seal and its line in the index. A row of a table takes 2.6 µs.
+ */
+const firstGuess = { bytesPerMs: 350_000, storedShare: 0.5, msPerFile: 0.04, bytesPerFile: 100, msPerRow: 0.0026 };
+const overheadMs = 500;
+/** What a file or a row costs beside its bytes is part of the rates that an earlier backup gives. */
+const measured = { msPerFile: 0, bytesPerFile: 0, msPerRow: 0 };
 /** Of what the first incremental or differential reads: most of a CRM is as it was. */
 const firstChangedShare = 0.01;
 
@@ -50,7 +57,7 @@ export async function predict(engine: Engine, input: PredictionInput, run: Run):
   const { files, bytes: fileBytes } = await predictFiles(input, run);
   const readBytes = rowBytes + fileBytes;
   const model = modelOf(input);
-  const { storedShare, bytesPerMs } = rates(model);
+  const { storedShare, bytesPerMs, msPerFile, bytesPerFile, msPerRow } = rates(model);
   const sameKind = model === undefined || kindOf(model) === kind;
   return {
     kind,
@@ -58,8 +65,8 @@ export async function predict(engine: Engine, input: PredictionInput, run: Run):
     rows,
     files,
     readBytes,
-    storedBytes: Math.round(readBytes * (sameKind ? storedShare : firstChangedShare)),
-    durationMs: Math.round(firstGuess.overheadMs + readBytes / bytesPerMs),
+    storedBytes: Math.round(readBytes * (sameKind ? storedShare : firstChangedShare) + files * bytesPerFile),
+    durationMs: Math.round(overheadMs + readBytes / bytesPerMs + files * msPerFile + rows * msPerRow),
   };
 }
 
@@ -97,11 +104,12 @@ function modelOf({ start, backups }: Pick<PredictionInput, "start" | "backups">)
   return backups.findLast((stored) => kindOf(stored) === start.kind) ?? backups.at(-1);
 }
 
-function rates(model: StoredSnapshot | undefined): { readonly storedShare: number; readonly bytesPerMs: number } {
+function rates(model: StoredSnapshot | undefined): typeof firstGuess {
   const summary = model?.snapshot.summary;
   if (!summary || summary.totalBytesProcessed === 0) return firstGuess;
   const tookMs = Date.parse(summary.backupEnd) - Date.parse(summary.backupStart);
   return {
+    ...measured,
     storedShare: summary.dataAddedPacked / summary.totalBytesProcessed,
     bytesPerMs: summary.totalBytesProcessed / Math.max(tookMs, 1),
   };
