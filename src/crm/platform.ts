@@ -36,12 +36,32 @@ export interface Platform {
   readonly installed?: (placed: PlacedParts) => Promise<string | undefined>;
   /** How many parts of a version two programs must share to use one database: 2 of `6.0.29`. Absent: all. */
   readonly versionParts?: number;
+  /**
+   * Starts a restored and neutralised copy, for a drill, so that it serves this machine alone. Absent, or `undefined`: the
+   * program is not installed here, or nothing is known of starting it.
+   */
+  readonly start?: (copy: RestoredCopy, signal: AbortSignal) => Promise<RunningCopy | undefined>;
   /** What it stores encrypted, and how to open it with the keys of a restored copy. Absent: nothing that we can open. */
   readonly secrets?: (files: KeyFiles) => Promise<readonly StoredSecret[]>;
 }
 
 /** Name of the folder that holds the CRM's own program, for platforms that back it up. */
 export const programFolder = "program";
+
+/** A CRM that was restored to a place of its own. Paths absolute. */
+export interface RestoredCopy {
+  readonly databases: readonly DatabasePart[];
+  readonly folders: PlacedParts["folders"];
+  readonly config: CrmParts["config"];
+  /** An empty folder for what running it needs; it goes when the drill ends. */
+  readonly scratch: string;
+}
+
+/** A copy that answers; a scope, which stops it. */
+export interface RunningCopy extends AsyncDisposable {
+  /** What the application says is in a field of a record, by table, key and column; `undefined`: it has no such record. */
+  ask(table: string, key: string, column: string): Promise<string | undefined>;
+}
 
 /** Files of a recovery point or of a restored copy, where keys are looked for; `undefined`: there is no such file. */
 export interface KeyFiles {

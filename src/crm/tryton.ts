@@ -10,6 +10,7 @@ import type { AttachmentRule, CrmDescription, CrmParts, DetectedCrm, OwnedFile, 
 import { neutraliseConfiguration, neutraliseStatements, neutraliseSummary } from "./tryton-clone.ts";
 import { type TrytonConfig, fileColumns, moveTrytonPath, readTrytonConfig, storeOf } from "./tryton-config.ts";
 import { databasesIn, installedVersion } from "./tryton-install.ts";
+import { startTryton } from "./tryton-run.ts";
 import { trytonModel } from "./tryton-model.ts";
 import { databasesOn, moveTrytonServer, nameOfDatabase, trytonAddress } from "./tryton-postgres.ts";
 
@@ -59,6 +60,7 @@ export const tryton: Platform = {
       : moveTrytonServer(text, readTrytonConfig(text, name).uri, placed);
   },
   model: trytonModel,
+  start: startTryton,
   maintenance: { on: "tryton", off: "tryton-off" },
   installed: () => installedVersion(),
   versionParts: 2,

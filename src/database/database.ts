@@ -256,6 +256,8 @@ export interface DatabaseEngine {
   restoreScript(schema: DatabaseSchema, tables: readonly StoredTableLayout[]): string;
   /** Runs statements on an existing database, all in one transaction or none (neutralising a clone). */
   execute(address: DatabaseAddress, statements: readonly string[], signal: AbortSignal): Promise<void>;
+  /** The first value of what one statement gives, for a person to judge; `null` for NULL and for no row at all. */
+  ask(address: DatabaseAddress, statement: string, signal: AbortSignal): Promise<string | null>;
   /** Finds and changes single rows of a database that is in use, all in one transaction or none. */
   rows<T>(
     address: DatabaseAddress,

@@ -14,3 +14,15 @@ export async function executeMysql(
   for (const statement of statements) await session.run(statement);
   await session.run("COMMIT");
 }
+
+/** The first value of a statement. */
+export async function askMysql(
+  address: DatabaseAddress,
+  statement: string,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const target = await targetOf(address);
+  await using session = await Session.open(target, target.database, signal);
+  const [row] = await session.query(statement);
+  return row?.[0]?.toString() ?? null;
+}

@@ -14,7 +14,7 @@
 import type { DatabaseEngine } from "../database.ts";
 import { checkMysql } from "./check.ts";
 import { connectMysql } from "./connect.ts";
-import { executeMysql } from "./execute.ts";
+import { askMysql, executeMysql } from "./execute.ts";
 import { lineField, readable, searchable, textOf } from "./field.ts";
 import { holdersOf, mysqlHome } from "./home.ts";
 import { keyOrder } from "./key-order.ts";
@@ -40,6 +40,7 @@ export const mysqlEngine: DatabaseEngine = {
   searchable,
   restoreScript,
   execute: executeMysql,
+  ask: askMysql,
   rows: mysqlRows,
   holders: holdersOf,
   home: mysqlHome,

@@ -56,6 +56,12 @@ export function postgresEngine(environment: Environment): DatabaseEngine {
       for (const statement of statements) await connection.run(statement, statement.slice(0, 80));
       await connection.run("COMMIT");
     },
+    async ask(address, statement, signal) {
+      const { PostgresConnection } = await import("./connection.ts");
+      await using connection = await PostgresConnection.open(address, { environment, signal });
+      await connection.run("SET search_path TO DEFAULT");
+      return (await connection.value(statement, [], statement.slice(0, 80))) ?? null;
+    },
     async rows(address, mode, signal, work) {
       const { postgresRows } = await import("./rows.ts");
       return postgresRows(address, mode, signal, environment, work);

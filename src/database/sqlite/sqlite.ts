@@ -19,7 +19,7 @@ import { checkSqlite } from "./check.ts";
 import { compareKeys } from "./compare-keys.ts";
 import { connectSqlite } from "./connect.ts";
 import { DifferenceFeed, snapshotPoint } from "./difference-feed.ts";
-import { executeSqlite } from "./execute.ts";
+import { askSqlite, executeSqlite } from "./execute.ts";
 import { loadSqlite } from "./load.ts";
 import { isSqliteUrl, sqliteDataSuffixes, sqliteFileSuffixes, sqlitePath } from "./location.ts";
 import { databaseUsers } from "./open-by.ts";
@@ -43,6 +43,7 @@ export const sqliteEngine: DatabaseEngine = {
   searchable: () => "mixed",
   restoreScript,
   execute: ({ url }, statements, signal) => executeSqlite(url, statements, signal),
+  ask: ({ url }, statement, signal) => askSqlite(url, statement, signal),
   rows: ({ url }, mode, signal, work) => sqliteRows(url, mode, signal, work),
   holders: async ({ url }, signal) => (await databaseUsers(url, signal)).users,
   log: {
