@@ -7,6 +7,7 @@ import { completionCommand } from "./completion.ts";
 import { configSchemaCommand } from "./config-schema.ts";
 import { configValidateCommand } from "./config-validate.ts";
 import { copyCommand } from "./copy.ts";
+import { drillCommand } from "./drill.ts";
 import { doctorCommand } from "./doctor.ts";
 import { followCommand } from "./follow.ts";
 import { exportCommand } from "./export.ts";
@@ -54,6 +55,7 @@ export const commands: readonly Command[] = [
   holdCommand,
   releaseCommand,
   pruneCommand,
+  drillCommand,
   verifyCommand,
   repairCommand,
   keyListCommand,

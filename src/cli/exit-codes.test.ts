@@ -52,6 +52,7 @@ test("every error code ends with the exit code that scripts rely on", () => {
       "journal-none",
       "nothing-matched",
       "plan-unknown",
+      "record-unknown",
       "undo-none",
       "export-nothing",
       "volume-none",
@@ -63,7 +64,16 @@ test("every error code ends with the exit code that scripts rely on", () => {
     12: ["password-wrong", "password-empty"],
     30: ["restore-incomplete"],
     31: ["plan-outdated", "export-outdated"],
-    40: ["restore-mismatch", "restore-lost", "verify-failed", "prune-unsafe", "kit-mismatch", "volume-unverified"],
+    40: [
+      "restore-mismatch",
+      "restore-lost",
+      "verify-failed",
+      "prune-unsafe",
+      "kit-mismatch",
+      "volume-unverified",
+      "drill-start",
+      "drill-failed",
+    ],
     130: ["cancelled"],
   };
   const named = new Map(Object.entries(expected).flatMap(([exit, codes]) => codes.map((code) => [code, Number(exit)])));

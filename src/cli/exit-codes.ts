@@ -39,6 +39,8 @@ const special: Partial<Record<ErrorCode, keyof typeof exitCodes>> = {
   "volume-none": "nothingMatched",
   "export-outdated": "planOutdated",
   "volume-unverified": "checkFailed",
+  "drill-start": "checkFailed",
+  "drill-failed": "checkFailed",
   "moment-invalid": "usage",
   "moment-ambiguous": "usage",
   "snapshot-ambiguous": "usage",

@@ -77,6 +77,28 @@ const reference = z
   })
   .meta({ description: "A reference that the database does not declare." });
 
+const drill = z
+  .strictObject({
+    database: text
+      .refine((url) => !/^[a-z]+:\/\/([^/@]*:[^/@]*@|.*[?&]password=)/i.test(url), problem("plain-secret"))
+      .optional()
+      .meta({
+        description: "URL of a database that is not there yet, for the copy; absent: one beside the CRM's own.",
+      }),
+    checks: z
+      .array(
+        z.strictObject({
+          name: text.meta({ description: "What it proves, for the report.", examples: ["every deal has a customer"] }),
+          sql: text.meta({
+            description: "One statement on the restored copy; passed by a first value that is not NULL, 0 or false.",
+            examples: ["SELECT count(*) > 0 FROM contacts"],
+          }),
+        }),
+      )
+      .optional(),
+  })
+  .meta({ description: "What `holdfast drill` does beyond the platform's own checks." });
+
 const crm = z.strictObject({
   name: name.meta({ description: "Name of this CRM: in snapshots, in reports, and to type before it is replaced." }),
   platform: text.optional().meta({ description: "`custom` when absent; `tryton` and others are found by `init`." }),
@@ -105,6 +127,7 @@ const crm = z.strictObject({
   entities: z.array(entity).optional(),
   references: z.array(reference).optional(),
   retention: retentionSchema.optional().meta({ description: "In place of the common one, for this CRM alone." }),
+  drill: drill.optional(),
   rpo: rpo.optional().meta({ description: "In place of the common one, for this CRM alone." }),
 });
 

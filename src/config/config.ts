@@ -21,6 +21,8 @@ export interface Config {
   readonly cache: CacheChoice;
   readonly traffic: StorageTraffic;
   readonly follow: FollowConfig;
+  /** Of CRMs that say anything of them. */
+  readonly drills: Readonly<Record<string, DrillConfig>>;
   readonly language?: "en" | "zh-CN";
   /** Whether backups write what searches pass over rows with; absent: they do. */
   readonly search?: "indexed" | "plain";
@@ -49,6 +51,12 @@ export interface FollowConfig {
   readonly rpoMsByCrm: Readonly<Record<string, number>>;
   /** Most of its log that a database server may keep for us. */
   readonly logBytes: number;
+}
+
+/** What `holdfast drill` does beyond the platform's own checks. */
+export interface DrillConfig {
+  readonly database?: string;
+  readonly checks: readonly { readonly name: string; readonly sql: string }[];
 }
 
 /** What `holdfast forget` keeps. */

@@ -57,6 +57,7 @@ test("fills in what the least configuration leaves out", () => {
     cache: { use: "auto", maxBytes: 1 << 30 },
     traffic: {},
     follow: { rpoMs: 1000, rpoMsByCrm: {}, logBytes: 8 * 2 ** 30 },
+    drills: {},
   });
 });
 

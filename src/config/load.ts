@@ -193,6 +193,13 @@ function resolveConfig(written: WrittenConfig, file: string): Config {
     cache: resolveCache(written.cache),
     traffic: resolveTraffic(written.limits),
     follow: resolveFollow(written, crms),
+    drills: Object.fromEntries(
+      crms.flatMap(({ name, drill }) =>
+        drill
+          ? [[name, { ...(drill.database !== undefined && { database: drill.database }), checks: drill.checks ?? [] }]]
+          : [],
+      ),
+    ),
     ...(written.language === undefined ? {} : { language: written.language }),
     ...(written.search === undefined ? {} : { search: written.search }),
     ...(written.timezone === undefined ? {} : { timezone: written.timezone }),

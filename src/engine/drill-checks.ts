@@ -62,7 +62,7 @@ export async function* checkCopy(input: CopyToCheck, run: Run): AsyncGenerator<D
 }
 
 /** Which file belongs to which row is worked out anew, as a backup of the copy would. */
-async function* checkFiles({ engine, point, copy, restored }: CopyToCheck, run: Run): AsyncGenerator<DrillCheck, void> {
+async function* checkFiles({ point, copy, restored }: CopyToCheck, run: Run): AsyncGenerator<DrillCheck, void> {
   for (const { path, reason } of restored?.failed ?? []) {
     yield { kind: "files", state: "failed", subject: path, detail: reason };
   }

@@ -160,7 +160,7 @@ function reportOf(id: string, point: OpenedPoint, found: Found, started: Date, r
 async function keep(engine: Engine, input: DrillInput, report: DrillReport, run: Run): Promise<void> {
   await writeState(engine, `drills/${report.startedAt.replaceAll(/[:.]/g, "-")}-${report.id}.json`, report);
   const { repository, limits } = input;
-  const reports = [{ kind: "drill", time: report.finishedAt, content: report }];
+  const reports = [{ id: report.id, kind: "drill", time: report.finishedAt, body: { ...report } }];
   try {
     await saveReports(engine, { repository, limits, crm: report.crm, reports, waitMs: 0 }, run);
   } catch (error) {

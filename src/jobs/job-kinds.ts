@@ -56,6 +56,7 @@ export const jobKinds: Readonly<Record<AnyJobName, JobKind>> = {
   prune: { scope: "repository", beside: "alone", afterCrash: "again", run: runPrune },
   copy: { scope: "copy", beside: "others", afterCrash: "again", run: runCopy },
   verify: { scope: "repository", beside: "others", afterCrash: "again", run: runVerify },
+  drill: { scope: "crm", beside: "others", afterCrash: "again", run: runDrill },
   restore: { scope: "crm", beside: "others", afterCrash: "fail", run: runRestore },
 };
 
@@ -154,6 +155,28 @@ async function runVerify({ options }: JobInput, { config, door, access }: JobWor
   if (answer.defects.length > 0) throw new HoldfastError("verify-failed", { defects: answer.defects.length });
   const { snapshots, packs, tables } = answer;
   return { outcome: "ok", facts: { snapshots, packs, tables, readBytes: answer.read.bytes } };
+}
+
+/** Its report is in the repository already; here it only has to be loud. */
+async function runDrill({ subject }: JobInput, { config, door, access }: JobWorld, run: Run): Promise<JobResult> {
+  const settings = config.drills[subject];
+  const report = await door.drill(
+    {
+      repository: await access(config.repository),
+      crm: subject,
+      point: { kind: "latest" },
+      limits: config.limits,
+      crms: config.crms,
+      ...(settings?.database !== undefined && { targetDatabase: settings.database }),
+      checksOf: () => settings?.checks ?? [],
+    },
+    run,
+  );
+  if (report.outcome === "failed") {
+    const problems = report.checks.filter(({ state }) => state === "failed").length + report.left.length;
+    throw new HoldfastError("drill-failed", { crm: subject, problems: problems + (report.failure ? 1 : 0) });
+  }
+  return { outcome: "ok", facts: { drill: report.id, rtoMs: report.rtoMs, rpoMs: report.rpoMs } };
 }
 
 const none = { kind: "none" } as const;

@@ -9,6 +9,7 @@ import type { DoctorInput, DoctorReport } from "../engine/doctor.ts";
 import type { Engine, RepositoryAccess } from "../engine/engine.ts";
 import type { FollowInput, FollowReport } from "../engine/follow.ts";
 import type { ExportInput, ExportReport } from "../engine/export.ts";
+import type { DrillInput, DrillReport } from "../engine/drill.ts";
 import type { ForgetInput, ForgetReport } from "../engine/forget.ts";
 import type { HistoryInput, HistoryReport } from "../engine/history.ts";
 import type { HoldInput, HoldReport } from "../engine/hold.ts";
@@ -67,6 +68,7 @@ export interface Door {
   verify(input: VerifyInput, run: Run): Promise<VerifyAnswer>;
   repair(input: RepairInput, run: Run): Promise<RepairReport>;
   overview(input: OverviewInput, run: Run): Promise<Overview>;
+  drill(input: DrillInput, run: Run): Promise<DrillReport>;
   saveReports(input: SaveReportsInput, run: Run): Promise<void>;
   reports(input: ReportsInput, run: Run): Promise<ReportsAnswer>;
   listKeys(input: KeysInput, run: Run): Promise<KeysReport>;
@@ -230,6 +232,10 @@ export function openDoor({ loadEngine, keys, lockFolders }: DoorOptions): Door {
     async overview(input, run) {
       const { overview } = await import("../engine/overview.ts");
       return overview(await engine(), input, run);
+    },
+    async drill(input, run) {
+      const { drill } = await import("../engine/drill.ts");
+      return drill(await engine(), input, run);
     },
     async saveReports(input, run) {
       const { saveReports } = await import("../engine/reports.ts");

@@ -114,6 +114,8 @@ export const errorCodes = [
   "volume-none",
   "volume-small", // not even its own catalogue has room
   "volume-damaged",
+  "drill-start", // a restored copy does not run
+  "drill-failed",
   "volume-unverified", // it does not give back what was written
   "volume-incomplete", // files of the set are on volumes that were not there
   "drive-failed",

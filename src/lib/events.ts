@@ -21,6 +21,7 @@ export type Phase =
   | "protect"
   | "parity"
   | "thaw"
+  | "drill"
   | "export"
   | "import";
 
@@ -115,5 +116,6 @@ export const noteCodes = [
   "stage-kept",
   "rows-without-parent",
   "waiting-for-thaw",
+  "report-not-stored",
 ] as const;
 export type NoteCode = (typeof noteCodes)[number];

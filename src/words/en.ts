@@ -437,6 +437,14 @@ export const en = {
       text: "The volume is damaged or not one of Holdfast's[[: {reason}]].",
       hint: "Clean the drive and try again, or take another copy of the volume. What was imported so far is sound.",
     },
+    "drill-start": {
+      text: "The restored copy could not be started[[ ({program})]][[: {reason}]].",
+      hint: "The reason is the program's own last word; try it by hand on a copy made with `holdfast restore plan --system --as clone`.",
+    },
+    "drill-failed": {
+      text: "The restore drill of {crm} failed: {problems:problem}.",
+      hint: "What is marked above would have failed in an emergency too. `holdfast verify --read-data` tells whether the repository is sound.",
+    },
     "volume-unverified": {
       text: "Volume {volume} does not give back what was written to it ({drive}).",
       hint: "Put in another medium and run `holdfast export --resume`: the volume is written again.",
@@ -657,6 +665,7 @@ export const en = {
       "A restore was cut off before it changed anything: `holdfast restore apply {plan}` begins it again, `holdfast restore undo {id}` drops what it left.",
     "rows-without-parent":
       "{path}: rows refer to rows that are not there, as they did in the recovery point ({relation}).",
+    "report-not-stored": "The report was kept on this machine, but not in the repository ({reason}).",
     "waiting-for-thaw": "{cold} of {total} packs are still cold; looking again in {minutes} min.",
   } satisfies Record<NoteCode, string>,
 
@@ -681,6 +690,7 @@ export const en = {
     thaw: "Thawing",
     export: "Exporting",
     import: "Importing",
+    drill: "Checking the restored copy",
   } satisfies Record<Phase, string>,
   progress: {
     of: "{phase}: {done:bytes} of {total:bytes} ({percent} %)",
@@ -1162,6 +1172,15 @@ export const en = {
       options: {},
       arguments: { route: "its name" },
     },
+    drill: {
+      summary: "restore into a place of its own, check it, start it, ask it, and remove it again",
+      options: {
+        scratch: "folder in which the copy is made; absent: Holdfast's own state folder",
+        toDatabase: "URL of a database that is not there yet, for the copy; absent: one beside the CRM's",
+        page: "write the evidence as a page to print",
+      },
+      arguments: { point: "recovery point: `latest`, an id or a moment" },
+    },
     verify: {
       summary: "walk through the whole repository and name every defect",
       options: {
@@ -1514,6 +1533,7 @@ export const en = {
     copy: "Copy",
     verify: "Verification",
     restore: "Restore",
+    drill: "Restore drill",
   },
   jobStates: { queued: "waiting", running: "running", ended: "ended" },
   runOutcomes: {
@@ -1658,6 +1678,70 @@ export const en = {
     password: "Where the password is, never the password: file:, env:, cmd: or systemd:.",
     more: "More that can be said here, with the defaults:\nlimits: { priority: low }      # also read: 50MB/s, write: 50MB/s, workers: 2\nlanguage: en                   # or zh-CN\ntimezone: Europe/Berlin        # default: the machine's\nretention: { preset: standard } # what `holdfast forget` keeps; default: everything",
     valid: "{file} is valid: {crms:crm}, repository {location}.",
+  },
+  drill: {
+    title: "Restore drill of {crm}",
+    what: "Restored {crm} from {id} as of {time:time}, into a place of its own.",
+    passed: "The restore drill of {crm} passed.",
+    failed: "The restore drill of {crm} failed.",
+    times: "Recovery took {rto:duration} in all, {restore:duration} of it restoring. The data was {rpo:duration} old.",
+    left: "Could not be removed again: {what}",
+    page: "The evidence is in {file}.",
+    crm: "CRM",
+    point: "Recovery point",
+    began: "Began",
+    ended: "Ended",
+    restored: "Restored",
+    rto: "Time to recover (RTO)",
+    rpo: "Age of the data (RPO)",
+    id: "Number of this drill",
+    checked: "What was checked",
+    states: { ok: "passed", failed: "FAILED", none: "nothing there", skipped: "not done" },
+    checks: {
+      rows: {
+        ok: "Rows: {detail} tables hash to what was backed up, computed by the database itself.",
+        failed: "Rows differ: {detail}",
+        none: "Rows: there is no database.",
+        skipped: "Rows: {detail}",
+      },
+      references: {
+        ok: "References: every row finds the rows that it names[[, but for those that did not in the recovery point either ({detail})]].",
+        failed: "References: {detail}",
+        none: "References: none.",
+        skipped: "References: {detail}",
+      },
+      files: {
+        ok: "Files: all {detail} are there, and those that rows name.",
+        failed: "File missing: {subject}[[ ({detail})]]",
+        none: "Files: there are none.",
+        skipped: "Files: {detail}",
+      },
+      secret: {
+        ok: "Keys: what is stored encrypted in {subject} opens.",
+        failed: "Keys: what is stored encrypted in {subject} does not open with the restored keys.",
+        none: "Keys: nothing is stored encrypted.",
+        skipped: "Keys: {detail}",
+      },
+      sql: {
+        ok: "{subject}: {detail}",
+        failed: "{subject}: {detail}",
+        none: "{subject}",
+        skipped: "{subject}: {detail}",
+      },
+      application: {
+        ok: "The CRM was started on the copy and answered: {subject} is “{detail}”.",
+        failed: "The CRM on the copy did not answer as it should[[ ({subject})]][[: {detail}]]",
+        none: "The CRM was not started.",
+        skipped: "The CRM was not started: {detail}.",
+      },
+    },
+    why: {
+      "not-startable": "Holdfast knows no way to start this platform",
+      "not-neutralised": "a copy of it cannot be made harmless",
+      "not-installed": "its program is not installed on this machine",
+      "no-record": "there is no record to ask for",
+      "no-database": "there is no database",
+    },
   },
   kit: {
     title: "RECOVERY KIT",

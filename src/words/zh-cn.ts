@@ -428,6 +428,14 @@ export const zhCn: Words = {
       text: "卷已损坏，或不是 Holdfast 的卷[[：{reason}]]。",
       hint: "请清洁驱动器后再试，或换用该卷的另一份副本。已导入的内容是完好的。",
     },
+    "drill-start": {
+      text: "还原出的副本无法启动[[（{program}）]][[：{reason}]]。",
+      hint: "原因是该程序自己最后的输出；可用 `holdfast restore plan --system --as clone` 做一份副本，手动试一下。",
+    },
+    "drill-failed": {
+      text: "{crm} 的还原演练失败：{problems:problem}。",
+      hint: "上面标出的问题在真正出事时同样会发生。`holdfast verify --read-data` 可检查仓库是否完好。",
+    },
     "volume-unverified": {
       text: "卷 {volume} 读回的内容与写入的不同（{drive}）。",
       hint: "请放入另一介质并运行 `holdfast export --resume`：该卷会重新写入。",
@@ -634,6 +642,7 @@ export const zhCn: Words = {
     "stage-kept":
       "一次还原在做出任何改动之前被打断：`holdfast restore apply {plan}` 重新开始，`holdfast restore undo {id}` 清除其遗留。",
     "rows-without-parent": "{path}：有些行引用了不存在的行，恢复点中即如此（{relation}）。",
+    "report-not-stored": "报告已保存在本机，但未能写入仓库（{reason}）。",
     "waiting-for-thaw": "{total} 个数据包中还有 {cold} 个未解冻；{minutes} 分钟后再查看。",
   },
 
@@ -658,6 +667,7 @@ export const zhCn: Words = {
     thaw: "正在解冻",
     export: "正在导出",
     import: "正在导入",
+    drill: "检查还原出的副本",
   },
   progress: {
     of: "{phase}：{done:bytes} / {total:bytes}（{percent}%）",
@@ -1129,6 +1139,15 @@ export const zhCn: Words = {
       options: {},
       arguments: { route: "路由名称" },
     },
+    drill: {
+      summary: "还原到单独的位置，检查、启动、询问，然后再删除",
+      options: {
+        scratch: "存放副本的文件夹；不给时用 Holdfast 自己的状态文件夹",
+        toDatabase: "副本所用数据库的 URL，该数据库须尚不存在；不给时建在 CRM 的数据库旁边",
+        page: "把演练凭证写成可打印的页面",
+      },
+      arguments: { point: "恢复点：`latest`、编号或时刻" },
+    },
     verify: {
       summary: "检查整个仓库，指出每一处缺陷",
       options: {
@@ -1465,6 +1484,7 @@ export const zhCn: Words = {
     copy: "复制",
     verify: "校验",
     restore: "还原",
+    drill: "还原演练",
   },
   jobStates: { queued: "等待", running: "运行中", ended: "已结束" },
   runOutcomes: {
@@ -1607,6 +1627,70 @@ export const zhCn: Words = {
     password: "密码的出处，绝不写密码本身：file:、env:、cmd: 或 systemd:。",
     more: "还可以写以下内容（所示为默认值）：\nlimits: { priority: low }      # 另有 read: 50MB/s、write: 50MB/s、workers: 2\nlanguage: zh-CN                # 或 en\ntimezone: Asia/Shanghai        # 默认：本机时区\nretention: { preset: standard } # `holdfast forget` 保留哪些；默认：全部",
     valid: "{file} 有效：{crms:crm}，仓库 {location}。",
+  },
+  drill: {
+    title: "{crm} 的还原演练",
+    what: "已把 {crm} 从 {id}（{time:time} 的状态）还原到单独的位置。",
+    passed: "{crm} 的还原演练通过。",
+    failed: "{crm} 的还原演练失败。",
+    times: "恢复共用时 {rto:duration}，其中还原 {restore:duration}。数据距今 {rpo:duration}。",
+    left: "未能删除：{what}",
+    page: "演练凭证在 {file}。",
+    crm: "CRM",
+    point: "恢复点",
+    began: "开始",
+    ended: "结束",
+    restored: "已还原",
+    rto: "恢复用时（RTO）",
+    rpo: "数据的时效（RPO）",
+    id: "本次演练编号",
+    checked: "检查项目",
+    states: { ok: "通过", failed: "失败", none: "没有此项", skipped: "未做" },
+    checks: {
+      rows: {
+        ok: "数据行：{detail} 张表的散列值与备份时一致，由数据库自己计算。",
+        failed: "数据行不一致：{detail}",
+        none: "数据行：没有数据库。",
+        skipped: "数据行：{detail}",
+      },
+      references: {
+        ok: "引用：每一行都能找到它所指的行[[，只有在恢复点里就找不到的除外（{detail}）]]。",
+        failed: "引用：{detail}",
+        none: "引用：没有。",
+        skipped: "引用：{detail}",
+      },
+      files: {
+        ok: "文件：{detail} 个全部都在，记录所指的文件也都在。",
+        failed: "缺少文件：{subject}[[（{detail}）]]",
+        none: "文件：没有。",
+        skipped: "文件：{detail}",
+      },
+      secret: {
+        ok: "密钥：{subject} 中加密保存的内容可以打开。",
+        failed: "密钥：用还原出的密钥打不开 {subject} 中加密保存的内容。",
+        none: "密钥：没有加密保存的内容。",
+        skipped: "密钥：{detail}",
+      },
+      sql: {
+        ok: "{subject}：{detail}",
+        failed: "{subject}：{detail}",
+        none: "{subject}",
+        skipped: "{subject}：{detail}",
+      },
+      application: {
+        ok: "已在副本上启动 CRM 并得到回答：{subject} 是“{detail}”。",
+        failed: "副本上的 CRM 没有正确回答[[（{subject}）]][[：{detail}]]",
+        none: "未启动 CRM。",
+        skipped: "未启动 CRM：{detail}。",
+      },
+    },
+    why: {
+      "not-startable": "Holdfast 不知道如何启动这个平台",
+      "not-neutralised": "它的副本无法变得无害",
+      "not-installed": "本机没有安装它的程序",
+      "no-record": "没有可供询问的记录",
+      "no-database": "没有数据库",
+    },
   },
   kit: {
     title: "恢复包",

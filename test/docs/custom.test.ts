@@ -6,7 +6,7 @@ import { loadConfig } from "../../src/config/load.ts";
 import { codeBlocks } from "../support/doc-commands.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
-for (const page of ["custom.md", "custom.zh-CN.md", "tryton.md", "tryton.zh-CN.md"]) {
+for (const page of ["custom.md", "custom.zh-CN.md", "tryton.md", "tryton.zh-CN.md", "drills.md", "drills.zh-CN.md"]) {
   test(`the configuration in ${page} is valid`, async () => {
     using folder = temporaryFolder();
     const text = readFileSync(join(import.meta.dirname, "../../docs", page), "utf8");

@@ -162,6 +162,17 @@ test("statements run all or none", async () => {
   assert.deepEqual([...lines.values()].flat().map(String), ['i1\t"new"', 'i2\t"b"']);
 });
 
+test("a question is answered by its first value, and changes nothing", async () => {
+  const url = `sqlite:${create("asked.db", rows)}`;
+  const ask = (statement: string) => sqliteEngine.ask({ url }, statement, signal);
+  assert.equal(await ask("SELECT count(*) = 2, 'more' FROM t"), "1");
+  assert.equal(await ask("SELECT 9007199254740993"), "9007199254740993");
+  assert.equal(await ask("SELECT x FROM t WHERE id = 0"), null);
+  await assert.rejects(ask("SELECT nothing"), { code: "database-unreadable" });
+  await assert.rejects(ask("DELETE FROM t"), { code: "database-unreadable" });
+  assert.equal(await ask("SELECT count(*) FROM t"), "2");
+});
+
 test("a process that holds the database open is named", async () => {
   const path = create("a.db", `PRAGMA journal_mode=WAL; ${rows}`);
   const url = `sqlite:${path}`;
