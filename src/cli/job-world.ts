@@ -18,7 +18,7 @@ export async function neededConfig(context: Context): Promise<Config> {
   return config;
 }
 
-export async function jobWorld(context: Context, config: Config): Promise<JobWorld> {
+export async function jobWorld(context: Context, config: Config): Promise<Omit<JobWorld, "earlier">> {
   return {
     door: context.door,
     config,

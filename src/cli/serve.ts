@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
+import type { JobWorld } from "../jobs/job-kinds.ts";
 import { serve, type ServiceLog } from "../jobs/service.ts";
 import { openStatusServer } from "../jobs/status-server.ts";
 import { JobStore } from "../jobs/store.ts";
@@ -11,6 +12,9 @@ import { alertingFor, jobWorld, neededConfig, pingFor, servicePlace } from "./jo
 import { asHoldfastError, describeError } from "./report-error.ts";
 import { errorText, jobText } from "./job-words.ts";
 
+/** How far back a backup is compared with others. */
+const rememberedMs = 90 * 86_400_000;
+
 export const serveCommand: Command = {
   name: "serve",
   answers: "stream",
@@ -18,14 +22,21 @@ export const serveCommand: Command = {
     const { surroundings, words, format, version } = context;
     const { signal, now } = surroundings;
     const config = await neededConfig(context);
-    const world = await jobWorld(context, config);
-    await world.access(config.repository); // a password that cannot be read is told before anything begins
+    const base = await jobWorld(context, config);
+    await base.access(config.repository); // a password that cannot be read is told before anything begins
     const place = await servicePlace(context, config);
     await using _held = await place.hold(context.run).catch((error: unknown) => {
       if (!isHoldfastError(error, "backup-running")) throw error;
       throw new HoldfastError("service-running", error.facts);
     });
     using store = new JobStore(place.file);
+    const world: JobWorld = {
+      ...base,
+      earlier: (job, subject) => {
+        const runs = store.wellEnded(job, subject, now().getTime() - rememberedMs);
+        return runs.map(({ facts }) => facts ?? {});
+      },
+    };
     const ping = pingFor(context, config.alerts);
     const alive = () => store.setFact("alive", now().toISOString());
     const heart = setInterval(alive, 60_000);

@@ -78,7 +78,22 @@ export interface DatabaseCapture {
   readonly storedBytes: number;
   /** How many tables what changed was found in which way; those with nothing to compare with are left out. */
   readonly methods: Readonly<Partial<Record<ChangeMethod, number>>>;
+  /** Tables in which anything changed since the snapshot compared with. */
+  readonly changes: readonly TableChange[];
   readonly warnings: readonly Warning[];
+}
+
+/** What became of a table since the snapshot compared with. */
+export interface TableChange {
+  readonly table: string;
+  /** Now, and then. */
+  readonly rows: number;
+  readonly rowsBefore: number;
+  readonly created: number;
+  readonly updated: number;
+  readonly deleted: number;
+  /** `new`, `gone`, `changed`: the table itself, its columns. */
+  readonly schema?: "new" | "gone" | "changed";
 }
 
 /** Captures one database, at the moment of `snapshot`, into a folder of the backup. */
@@ -133,8 +148,38 @@ export async function captureDatabase(options: CaptureDatabaseOptions): Promise<
     methods: Object.fromEntries(
       [...told].flatMap(([method, tables]) => (method === undefined ? [] : [[method, tables.length]])),
     ),
+    changes: changesOf(options, captured),
     warnings: schema.uncovered.map(({ subject, reason }) => ({ code: "not-covered", subject, detail: reason })),
   };
+}
+
+function changesOf({ parent }: CaptureDatabaseOptions, captured: readonly CapturedTable[]): readonly TableChange[] {
+  if (!parent) return [];
+  const nameOf = ({ schema, name }: TableManifest) => JSON.stringify([schema, name]);
+  const before = new Map(parent.manifest.tables.map((table) => [nameOf(table), table]));
+  const changes = captured.flatMap(({ capture: { rows, sincePrevious }, manifest }): readonly TableChange[] => {
+    const was = before.get(nameOf(manifest));
+    before.delete(nameOf(manifest));
+    const table = manifest.name;
+    const rowsBefore = was?.rows ?? 0;
+    const none = { created: 0, updated: 0, deleted: 0 };
+    if (was === undefined) return [{ table, rows, rowsBefore, ...none, created: rows, schema: "new" }];
+    if (was.fingerprint !== manifest.fingerprint) return [{ table, rows, rowsBefore, ...none, schema: "changed" }];
+    if (sincePrevious === undefined || sincePrevious.entries === 0) return [];
+    const { entries, deleted } = sincePrevious;
+    const created = Math.max(0, rows - rowsBefore + deleted);
+    return [{ table, rows, rowsBefore, created, updated: Math.max(0, entries - deleted - created), deleted }];
+  });
+  const gone = [...before.values()].map(({ name, rows }): TableChange => ({
+    table: name,
+    rows: 0,
+    rowsBefore: rows,
+    created: 0,
+    updated: 0,
+    deleted: rows,
+    schema: "gone",
+  }));
+  return [...changes, ...gone];
 }
 
 interface CapturedTable {

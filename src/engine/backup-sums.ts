@@ -20,6 +20,7 @@ export function sumRows(databases: readonly DatabaseCapture[]): BackupReport["ro
     tables: sum((one) => one.manifest.tables.length),
     rows: sum((one) => one.rows),
     changedRows: sum((one) => one.changedRows),
+    totalBytes: sum((one) => one.bytes),
     readBytes: sum((one) => one.readBytes),
     changedBytes: sum((one) => one.changedBytes),
     storedBytes: sum((one) => one.storedBytes),
@@ -43,11 +44,14 @@ export function sumFiles(
   const sum = (of: (one: CapturedFolder) => number) => folders.reduce((total, one) => total + of(one), 0);
   const compared = sum((one) => one.changedBytes);
   const other = sum((one) => one.changedBytesAlso);
+  const [appended] = folders.flatMap((one) => one.appended ?? []).toSorted((a, b) => b.files - a.files);
   return {
     files: sum((one) => one.files),
     newFiles: sum((one) => one.newFiles),
     changedFiles: sum((one) => one.changedFiles),
     removedFiles: sum((one) => one.removedFiles),
+    incompressibleFiles: sum((one) => one.incompressibleFiles),
+    ...(appended && { appended }),
     readBytes: sum((one) => one.readBytes),
     changedBytes: compared,
     storedBytes: sum((one) => one.storedBytes),

@@ -1,3 +1,4 @@
+import type { TableChange } from "../contents/databases.ts";
 import type { BackupKind, Manifest, Outcome } from "../contents/manifest.ts";
 import type { SearchIndexing } from "../contents/databases.ts";
 import type { CrmDescription, Uncovered } from "../crm/platform.ts";
@@ -60,6 +61,8 @@ export interface BackupReport {
     readonly tables: number;
     readonly rows: number;
     readonly changedRows: number;
+    /** All rows, read or not. */
+    readonly totalBytes: number;
     /** How many tables what changed was found in which way; those with nothing to compare with are left out. */
     readonly methods: Readonly<Partial<Record<ChangeMethod, number>>>;
   };
@@ -68,7 +71,13 @@ export interface BackupReport {
     readonly newFiles: number;
     readonly changedFiles: number;
     readonly removedFiles: number;
+    /** Of the changed ones, those that could not be compressed. */
+    readonly incompressibleFiles: number;
+    /** The ending that most new files of a folder got behind another one, as `.locked` in `a.pdf.locked`. */
+    readonly appended?: { readonly ending: string; readonly files: number };
   };
+  /** Tables in which anything changed since the snapshot compared with. */
+  readonly changes: readonly TableChange[];
   /** What changed since the previous backup and since the last full, in bytes of rows and files. */
   readonly sincePreviousBytes: number;
   readonly sinceFullBytes: number;
@@ -198,6 +207,7 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
     ...(manifest.lastFull && { lastFull: manifest.lastFull }),
     rows,
     files,
+    changes: databases.flatMap((one) => one.changes),
     sincePreviousBytes: rows.sincePreviousBytes + files.sincePreviousBytes,
     sinceFullBytes: rows.sinceFullBytes + files.sinceFullBytes,
     storedBytes: upload.stats().storedBytes,

@@ -1,9 +1,11 @@
 import type { Config, CopyConfig, RepositoryConfig } from "../config/config.ts";
 import type { RepositoryAccess } from "../engine/engine.ts";
 import type { BackupReport } from "../engine/backup.ts";
+import { findAnomalies } from "../engine/anomalies.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { JobName } from "../lib/job-names.ts";
 import type { Run } from "../lib/run.ts";
+import { observedIn, observedOfFacts } from "./observed.ts";
 import type { JobScope } from "./job-item.ts";
 import type { Door } from "./run.ts";
 
@@ -40,6 +42,8 @@ export interface JobWorld {
   readonly access: (of: RepositoryConfig | CopyConfig) => Promise<RepositoryAccess>;
   /** IANA name. */
   readonly zone: string;
+  /** Facts of the runs of a job and subject that ended well, oldest first. */
+  readonly earlier: (job: AnyJobName, subject: string) => readonly Readonly<Record<string, unknown>>[];
 }
 
 /** Scheduled or by hand. */
@@ -81,20 +85,22 @@ async function runBackup({ subject, options }: JobInput, world: JobWorld, run: R
     },
     run,
   );
-  return { outcome: report.outcome, facts: backupFacts(report) };
+  const observed = observedIn(report);
+  const past = world.earlier("backup", subject).flatMap(observedOfFacts);
+  const anomalies = findAnomalies(observed, past);
+  return { outcome: report.outcome, facts: { ...backupFacts(report), ...observed, anomalies } };
 }
 
 const listedWarnings = 20;
 
 /** What of a backup its report keeps. */
 function backupFacts(report: BackupReport): Readonly<Record<string, unknown>> {
-  const { snapshot, kind, parent, rows, files, storedBytes, warnings, known } = report;
+  const { snapshot, kind, parent, rows, storedBytes, warnings, known } = report;
   return {
     snapshot,
     kind,
     ...(parent !== undefined && { parent }),
     rows,
-    files,
     storedBytes,
     warningCount: warnings.length,
     warnings: warnings.slice(0, listedWarnings),

@@ -67,6 +67,7 @@ const layout = `
     error TEXT, facts TEXT, progress TEXT, coveredBy TEXT,
     cancelling INTEGER NOT NULL DEFAULT 0, reported INTEGER NOT NULL DEFAULT 0) STRICT;
   CREATE INDEX IF NOT EXISTS runsByState ON runs (state, endedMs);
+  CREATE INDEX IF NOT EXISTS runsBySubject ON runs (subject, endedMs);
   CREATE INDEX IF NOT EXISTS runsByItem ON runs (item, endedMs);
   CREATE INDEX IF NOT EXISTS runsUnreported ON runs (endedMs) WHERE state = 'ended' AND reported = 0;
   CREATE TABLE IF NOT EXISTS watermarks (
@@ -164,11 +165,11 @@ export class JobStore implements Disposable {
     return this.#all(query, { item, limit }).map(runOf);
   }
 
-  /** Of one job and subject, by whatever schedule, that ended well since then; oldest first. */
+  /** Of one job and subject, by whatever schedule, the newest that ended well since then; oldest first. */
   wellEnded(job: string, subject: string, sinceMs: number): readonly JobRun[] {
     const query = `SELECT * FROM runs WHERE job = :job AND subject = :subject AND endedMs >= :sinceMs
-      AND outcome IN ('ok', 'warning') ORDER BY endedMs LIMIT 5000`;
-    return this.#all(query, { job, subject, sinceMs }).map(runOf);
+      AND outcome IN ('ok', 'warning') ORDER BY endedMs DESC LIMIT 40`;
+    return this.#all(query, { job, subject, sinceMs }).map(runOf).toReversed();
   }
 
   unreported(): readonly JobRun[] {

@@ -15,6 +15,8 @@ export interface CaptureCounts {
   readonly changedFiles: number;
   readonly unmodifiedFiles: number;
   readonly removedFiles: number;
+  /** Of the changed ones, those whose new contents could not be compressed: pictures and archives, or encrypted. */
+  readonly incompressibleFiles: number;
   /** Bytes of blobs that this path's file did not have in the compared tree: all of a new file, parts of others. */
   readonly changedBytes: number;
   /** The same against the other tree that was named for counting. */
@@ -37,6 +39,7 @@ export function noCounts(): MutableCounts {
     changedFiles: 0,
     unmodifiedFiles: 0,
     removedFiles: 0,
+    incompressibleFiles: 0,
     changedBytes: 0,
     changedBytesAlso: 0,
     dirs: 0,
@@ -45,6 +48,10 @@ export function noCounts(): MutableCounts {
     unmodifiedDirs: 0,
   };
 }
+
+/** zstd saves a tenth or more of nearly everything that is not compressed or encrypted already. */
+const incompressibleShare = 0.97;
+const leastToJudge = 1024;
 
 export interface FileToCount {
   readonly node: TreeNode;
@@ -65,7 +72,12 @@ export function countFile(counts: MutableCounts, file: FileToCount, blobs: BlobR
   counts.storedBytes += file.storedBytes;
   if (known?.type !== "file") counts.newFiles += 1;
   else if (changed === undefined) counts.unmodifiedFiles += 1;
-  else counts.changedFiles += 1;
+  else {
+    counts.changedFiles += 1;
+    if (addedBytes >= leastToJudge && file.storedBytes >= incompressibleShare * addedBytes) {
+      counts.incompressibleFiles += 1;
+    }
+  }
   counts.changedBytes += changed ?? 0;
   counts.changedBytesAlso += changedBytes(node, knownAlso, addedBytes, blobs) ?? 0;
 }

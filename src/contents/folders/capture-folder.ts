@@ -46,6 +46,8 @@ export interface FolderCapture extends CaptureCounts {
   readonly tree: Id;
   /** The folder itself, with `tree` as its subtree; its name is to be replaced. */
   readonly node: TreeNode;
+  /** The ending that most new files got behind another one (`contract.pdf.locked`), and how many; absent: none did. */
+  readonly appended?: { readonly ending: string; readonly files: number };
   /** All of them were reported as events too. */
   readonly warnings: readonly Warning[];
   /** What this user had no right to read: one `no-root` warning tells of them all. */
@@ -68,6 +70,21 @@ export async function captureFolder(
   return await capture.run();
 }
 
+/** Endings that are told apart; who renames in bulk uses one. */
+const mostEndings = 100;
+
+/** `contract.pdf.locked` has `.locked` behind another ending. */
+function countEnding(endings: Map<string, number>, name: ByteName): void {
+  const [, ending] = /\.[A-Za-z0-9]{1,5}(\.[A-Za-z0-9_-]{1,20})$/.exec(name) ?? [];
+  if (ending === undefined || (endings.size >= mostEndings && !endings.has(ending))) return;
+  endings.set(ending, (endings.get(ending) ?? 0) + 1);
+}
+
+function mostOf(endings: ReadonlyMap<string, number>): Pick<FolderCapture, "appended"> {
+  const [most] = [...endings].toSorted(([, a], [, b]) => b - a);
+  return most === undefined ? {} : { appended: { ending: most[0], files: most[1] } };
+}
+
 /** A folder on the way: its nodes come in by slot, in the order of names, when their contents are stored. */
 interface Frame {
   readonly scan: FolderScan;
@@ -88,6 +105,7 @@ class Capture {
   readonly #input: CaptureFolderInput;
   readonly #run: Pick<Run, "signal" | "report">;
   readonly #counts = noCounts();
+  readonly #appended = new Map<string, number>();
   readonly #warnings: Warning[] = [];
   readonly #forbidden: string[] = [];
   readonly #open = new Set<Frame>();
@@ -119,6 +137,7 @@ class Capture {
       }
       return {
         ...this.#counts,
+        ...mostOf(this.#appended),
         tree,
         node: { ...nodeOf(entry, fieldsOf(entry), encodeDetails(details)), subtree: tree },
         warnings: this.#warnings,
@@ -274,6 +293,7 @@ class Capture {
 
   #count(frame: Frame, entry: Entry, file: FileToCount): void {
     countFile(this.#counts, file, this.#input.upload);
+    if (file.known?.type !== "file") countEnding(this.#appended, entry.name);
     this.#input.onFile?.(`${frame.inside}${entry.name}` as ByteName, entry.ctimeNs);
   }
 

@@ -89,6 +89,8 @@ export interface TableCapture {
   /** Lines that differ from the snapshot compared with, and from the table's last full; all when there is none. */
   readonly sincePreviousBytes: number;
   readonly sinceFullBytes: number;
+  /** Rows that differ from the snapshot compared with, and how many of them are gone; absent: nothing was compared. */
+  readonly sincePrevious: { readonly entries: number; readonly deleted: number } | undefined;
   /** What the repository grew by, trees left out. */
   readonly storedBytes: number;
   /** Tree id of the base. */
@@ -181,6 +183,8 @@ interface CaptureInput {
 /** Entries of a run: rows or keys that are gone, and the bytes of their lines. */
 interface Amount {
   entries: number;
+  /** Of the entries, those of rows that are gone. */
+  deleted: number;
   bytes: number;
 }
 
@@ -225,7 +229,7 @@ class Capture {
     const base = new BaseWriter({ ...writing, time: options.time, cuts: "new", before: undefined });
     for await (const { lines } of source.rows(reading)) await base.add(lines, 0, lines.length);
     const written = await base.finish();
-    const all = { entries: written.rows, bytes: written.bytes };
+    const all = { entries: written.rows, deleted: 0, bytes: written.bytes };
     const newBase = options.parent !== undefined ? "schema" : writing.order.keyLength === 0 ? "unkeyed" : "first";
     return { base: written, runs: [], changed: all, sinceParent: all, sinceFull: all, newBase };
   }
@@ -262,9 +266,9 @@ class Capture {
       await own.add(key, now);
     }
     const ownTree = await this.#ownTree(own, before);
-    const sinceParent = { entries: own.entries, bytes: own.bytes };
+    const sinceParent = { entries: own.entries, deleted: own.deleted, bytes: own.bytes };
     // A row that changed in several runs is counted in each: without its base there is nothing to compare it with.
-    const sinceFull = { entries: own.entries, bytes: before.runBytes + own.bytes };
+    const sinceFull = { ...sinceParent, bytes: before.runBytes + own.bytes };
     const amounts = { own: ownTree, changed: sinceParent, sinceParent, sinceFull, method };
     if (own.entries > 0 && runsOutweigh(writing.sizes, sinceFull.bytes, totalBytes(before.ranges))) return undefined;
     const base = { tree: before.baseTree, partNames: before.partNames, ranges };
@@ -329,8 +333,8 @@ class Capture {
     { base, own, merged, tally }: Writers,
   ): Promise<{ readonly sinceBase: Amount; readonly sinceParent: Amount; readonly baseBytes: number }> {
     const { options, source, reading, folder, writing } = this.#input;
-    const sinceBase: Amount = { entries: 0, bytes: 0 };
-    const sinceParent: Amount = { entries: 0, bytes: 0 };
+    const sinceBase: Amount = { entries: 0, deleted: 0, bytes: 0 };
+    const sinceParent: Amount = { entries: 0, deleted: 0, bytes: 0 };
     let baseBytes = 0;
     const counted = async function* (chunks: AsyncIterable<BaseChunk>): AsyncGenerator<BaseChunk, void> {
       for await (const chunk of chunks) {
@@ -394,6 +398,7 @@ class Capture {
       readBytes: source.readBytes,
       changedRows: result.changed.entries,
       changedBytes: result.changed.bytes,
+      sincePrevious: before === undefined ? undefined : result.sinceParent,
       sincePreviousBytes: result.sinceParent.bytes,
       sinceFullBytes: result.sinceFull.bytes,
       storedBytes: writing.sink.storedBytes,
@@ -420,6 +425,7 @@ class Capture {
 
 function addEntry(amount: Amount, key: string, now: Buffer | undefined): void {
   amount.entries++;
+  if (!now) amount.deleted++;
   amount.bytes += (now ? now.length : key.length) + 1;
 }
 

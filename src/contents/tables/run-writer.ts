@@ -28,6 +28,8 @@ export class RunWriter {
   readonly #deleted: ChunkedFile;
   /** Entries, and bytes of their lines. */
   entries = 0;
+  /** Of the entries, those that are keys of rows that are gone. */
+  deleted = 0;
   bytes = 0;
 
   constructor(options: RunWriterOptions) {
@@ -40,6 +42,7 @@ export class RunWriter {
   /** `undefined`: deleted. A promise only when chunks have to be stored. */
   add(key: RowKey, line: Buffer | undefined): Promise<void> | undefined {
     this.entries++;
+    if (line === undefined) this.deleted++;
     this.bytes += line ? line.length + 1 : key.length + 1;
     return line ? this.#rows.add(line) : this.#deleted.add(Buffer.from(key, "latin1"));
   }
