@@ -1,3 +1,4 @@
+import { adviseCommand } from "./advise.ts";
 import { alertTestCommand } from "./alert.ts";
 import { backupCommand } from "./backup.ts";
 import { browseCommand } from "./browse.ts";
@@ -65,6 +66,7 @@ export const commands: readonly Command[] = [
   unlockCommand,
   kitCommand,
   serveCommand,
+  adviseCommand,
   jobsListCommand,
   jobsStartCommand,
   jobsCancelCommand,

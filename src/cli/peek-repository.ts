@@ -24,7 +24,7 @@ export const openingCommands: ReadonlySet<string> = new Set([
     "prune",
     "verify",
   ],
-  ...["repair", "kit", "status", "serve"],
+  ...["repair", "kit", "status", "serve", "advise"],
 ]);
 
 interface PeekOptions {

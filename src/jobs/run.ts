@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { DetectedCrm } from "../crm/platform.ts";
+import type { AdviceReport, AdviseInput } from "../engine/advise.ts";
 import type { BackupInput, BackupPrediction, BackupReport } from "../engine/backup.ts";
 import type { BrowseAnswer, BrowseInput } from "../engine/browse.ts";
 import type { Comparison, CompareInput } from "../engine/compare.ts";
@@ -67,6 +68,7 @@ export interface Door {
   prune(input: PruneInput, run: Run): Promise<PruneReport>;
   verify(input: VerifyInput, run: Run): Promise<VerifyAnswer>;
   repair(input: RepairInput, run: Run): Promise<RepairReport>;
+  advise(input: AdviseInput, run: Run): Promise<AdviceReport>;
   overview(input: OverviewInput, run: Run): Promise<Overview>;
   drill(input: DrillInput, run: Run): Promise<DrillReport>;
   saveReports(input: SaveReportsInput, run: Run): Promise<void>;
@@ -228,6 +230,10 @@ export function openDoor({ loadEngine, keys, lockFolders }: DoorOptions): Door {
     async repair(input, run) {
       const { repair } = await import("../engine/repair.ts");
       return repair(await engine(), input, run);
+    },
+    async advise(input, run) {
+      const { advise } = await import("../engine/advise.ts");
+      return advise(await engine(), input, run);
     },
     async overview(input, run) {
       const { overview } = await import("../engine/overview.ts");

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { cliCrm } from "../cli/cli-crm.ts";
+import { configureService, settledJobs, startServing } from "../support/serving.ts";
+
+test("one process runs jobs, shows how it is, and holds nothing while idle", async () => {
+  using crm = cliCrm();
+  await crm.run(["init", "--yes"]);
+  const bare = await crm.run(["status"]);
+  assert.equal(bare.code, 1);
+  assert.match(bare.stdout, /not protected as planned: acme \(missed\)/);
+
+  const port = await configureService(crm);
+  const serving = await startServing(crm, port);
+  try {
+    assert.equal((await fetch(`http://127.0.0.1:${port}/health`)).status, 503, "no backup yet");
+    assert.equal((await crm.run(["serve"])).code, 11);
+    assert.equal((await crm.run(["jobs", "start", "backup"])).code, 0);
+    const [backup] = await settledJobs(crm);
+    assert.deepEqual([backup?.["job"], backup?.["outcome"], backup?.["attempts"]], ["backup", "ok", 1]);
+    await reported(crm);
+    assert.deepEqual(readdirSync(join(crm.folder, "backups/locks")), []);
+
+    const health = await fetch(`http://127.0.0.1:${port}/health`);
+    assert.equal(health.status, 200);
+    assert.equal(((await health.json()) as { outcome: string }).outcome, "ok");
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    assert.match(metrics, /^holdfast_rpo_seconds\{crm="acme"\} \d/m);
+    assert.equal((await fetch(`http://127.0.0.1:${port}/etc`)).status, 404);
+    assert.equal((await fetch(`http://127.0.0.1:${port}/metrics`, { method: "POST" })).status, 405);
+
+    const { records } = await crm.json(["status"]);
+    assert.deepEqual([records[0]?.["service"], records[0]?.["outcome"]], ["running", "ok"]);
+    assert.equal((await crm.run(["jobs", "cancel", "nosuch"])).code, 4);
+  } finally {
+    assert.equal(await serving.end("SIGTERM"), 0);
+  }
+  // Its memory is lost: the repository knows all the same.
+  rmSync(join(crm.folder, "../home/state/service"), { recursive: true });
+  const after = await crm.run(["status"]);
+  assert.equal(after.code, 0, after.stderr);
+  assert.match(
+    after.stdout,
+    /^The CRM is backed up; its newest recovery point is .* old\. No restore drill was run yet\./,
+  );
+  const again = await startServing(crm, port);
+  try {
+    const jobs = await settledJobs(crm);
+    assert.deepEqual(
+      jobs.map(({ job }) => job),
+      ["backup"],
+    );
+  } finally {
+    await again.end("SIGTERM");
+  }
+});
+
+/** The report of a run follows it into the repository. */
+async function reported(crm: ReturnType<typeof cliCrm>): Promise<void> {
+  for (let round = 0; round < 60; round++) {
+    if (readdirSync(join(crm.folder, "backups/snapshots")).length >= 2) return sleep(1000);
+    await sleep(500);
+  }
+  throw new Error("no report");
+}
