@@ -262,3 +262,31 @@ test("a restored configuration points to the restored database", () => {
   assert.equal(moved, "[database]\npath = /new/data\n");
   assert.equal(tryton.relocate?.("trytond_log.conf", "", placed), undefined);
 });
+
+test("a note names its record by a model's name and a number in one text", async () => {
+  const tables = [
+    schema("party_party", {
+      id: "INTEGER",
+      name: "VARCHAR",
+      active: "BOOLEAN",
+      create_date: "TIMESTAMP",
+      write_date: "TIMESTAMP",
+    }),
+    schema("ir_note", { id: "INTEGER", message: "VARCHAR", resource: "VARCHAR" }),
+  ];
+  const model = await tryton.model?.({
+    tables,
+    async *rows({ name }) {
+      if (name === "ir_model") yield* [["party.party"], ["no.such"], [undefined]];
+    },
+  });
+  const [party] = model?.entities ?? [];
+  assert.deepEqual(
+    [party?.name, party?.modified.map(({ column }) => column), party?.archived?.when],
+    ["party", ["write_date", "create_date"], "false"],
+  );
+  assert.deepEqual(
+    model?.references.map(({ from, to, prefix, kind }) => [from.name, to.name, prefix, kind]),
+    [["ir_note", "party_party", "party.party,", "belongs"]],
+  );
+});
