@@ -32,30 +32,25 @@ export const openFlags = { read: 0x01, create: 0x02 | 0x08 | 0x20 } as const;
 
 export type Field = { readonly u32: number } | { readonly u64: number } | Uint8Array | string;
 
-/** Length, type and fields; text as UTF-8. */
+/** Length, type and fields; text as UTF-8. Bytes are copied once, since the pipe to `ssh` refuses shared memory. */
 export function encodePacket(type: number, ...fields: readonly Field[]): Buffer {
-  const parts: Uint8Array[] = [];
-  for (const field of fields) {
-    if (typeof field === "string" || field instanceof Uint8Array) {
-      const bytes = typeof field === "string" ? Buffer.from(field, "utf8") : field;
-      parts.push(u32(bytes.length), bytes);
-    } else if ("u32" in field) parts.push(u32(field.u32));
-    else parts.push(u64(field.u64));
+  const known = fields.map((field) => (typeof field === "string" ? Buffer.from(field, "utf8") : field));
+  const length = known.reduce((sum, field) => sum + sizeOf(field), 1);
+  const packet = Buffer.allocUnsafe(4 + length);
+  let at = packet.writeUInt8(type, packet.writeUInt32BE(length));
+  for (const field of known) {
+    if (field instanceof Uint8Array) {
+      at = packet.writeUInt32BE(field.length, at);
+      packet.set(field, at);
+      at += field.length;
+    } else at = "u32" in field ? packet.writeUInt32BE(field.u32, at) : packet.writeBigUInt64BE(BigInt(field.u64), at);
   }
-  const body = Buffer.concat(parts);
-  return Buffer.concat([u32(body.length + 1), Buffer.of(type), body]);
+  return packet;
 }
 
-function u32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value);
-  return bytes;
-}
-
-function u64(value: number): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64BE(BigInt(value));
-  return bytes;
+function sizeOf(field: Exclude<Field, string>): number {
+  if (field instanceof Uint8Array) return 4 + field.length;
+  return "u32" in field ? 4 : 8;
 }
 
 export interface Attributes {

@@ -62,7 +62,12 @@ export function sftpStorage(
   const sizeOf = (file: StoredFile, signal: AbortSignal): Promise<number | undefined> =>
     use(pathOf(file), signal, (session) => sizeAt(session, pathOf(file)));
 
-  async function saveNew(session: SftpSession, file: StoredFile, bytes: Buffer, signal: AbortSignal): Promise<void> {
+  async function saveNew(
+    session: SftpSession,
+    file: StoredFile,
+    bytes: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<void> {
     const path = pathOf(file);
     const temporary = `${path}-tmp-${randomBytes(6).toString("hex")}`;
     // Asked together: most files are new.
@@ -105,9 +110,7 @@ export function sftpStorage(
         await mapBounded(folders, foldersAtOnce, (folder) => makeFolder(session, posix.join(place.path, folder)));
       }),
 
-    save: (file, bytes, signal) =>
-      // A copy, since the pipe to `ssh` refuses shared memory, and what is sent later must be what was given.
-      use(pathOf(file), signal, (session) => saveNew(session, file, Buffer.from(bytes), signal)),
+    save: (file, bytes, signal) => use(pathOf(file), signal, (session) => saveNew(session, file, bytes, signal)),
 
     load: (file, range, signal) =>
       use(pathOf(file), signal, async (session) => {
@@ -192,7 +195,7 @@ async function openNew(session: SftpSession, path: string, root: string | undefi
   }
 }
 
-async function writeAll(session: SftpSession, handle: Buffer, bytes: Buffer, signal: AbortSignal): Promise<void> {
+async function writeAll(session: SftpSession, handle: Buffer, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
   try {
     await writeOpen(session, handle, bytes, signal);
     if (session.has("fsync@openssh.com")) await session.extended("fsync@openssh.com", handle);
