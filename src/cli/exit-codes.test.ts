@@ -51,6 +51,7 @@ test("every error code ends with the exit code that scripts rely on", () => {
       "moment-transaction",
       "journal-none",
       "nothing-matched",
+      "record-unknown",
       "plan-unknown",
       "record-unknown",
       "undo-none",

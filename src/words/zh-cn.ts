@@ -1434,7 +1434,7 @@ export const zhCn: Words = {
       "Holdfast 卷 {number}，集 {set}\n\n种类：{kind}[[，基于 {base}]]\n写入：{created:time}，{program}，{hostname}\n仓库：{location}\n      {repository}\n",
     labelSnapshots: "本集新增的恢复点：",
     labelHelp:
-      "取回：holdfast import 文件夹 --into 仓库\n没有 Holdfast 时：用 tar 将全量集的各卷解包到空文件夹（多卷：tar -xM -f 第一卷 -f 第二卷 …），\n再依次解包之后的集。该文件夹即为 restic 仓库：restic -r 文件夹 snapshots。密码不在此处。",
+      "取回：holdfast import 文件夹 --into 仓库\n没有 Holdfast 时：用 tar 将全量集的各卷解包到空文件夹（多卷：tar -xM -f 第一卷 -f 第二卷 …），\n再依次解包之后的集。该文件夹即为 restic 仓库：restic -r 文件夹 snapshots 列出其中的恢复点。密码不在此处。",
   },
 
   lock: {
