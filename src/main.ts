@@ -113,6 +113,10 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
     if (opening.lock !== undefined && !opened.retention) {
       throw new HoldfastError("storage-lock-unsupported", { location });
     }
+    const cold = keeping?.coldClass;
+    if (cold !== undefined && opened.traits.coldClass !== cold)
+      throw new HoldfastError("cold-unsupported", { location });
+    if (keeping?.parity && !opened.traits.parity) throw new HoldfastError("parity-unsupported", { location });
     if (asOf !== undefined && !opened.asOf) throw new HoldfastError("storage-no-versions", { location });
     const storage = (asOf && opened.asOf?.(asOf)) ?? opened;
     if (isPath(location)) return storage;

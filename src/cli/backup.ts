@@ -79,6 +79,7 @@ function reportLines(context: Context, report: BackupReport): string[] {
     format.fill(words.backup.since, { previous: report.sincePreviousBytes, full: report.sinceFullBytes }),
     format.fill(words.backup.stored, { stored: report.storedBytes }),
   ];
+  if (report.parity) lines.push(format.fill(words.verify.parity, { ...report.parity }));
   if (report.lock) lines.push(...lockLines(words, format, report.lock));
   if (report.prediction) lines.push("", ...comparisonLines(context, report, report.prediction));
   if (warnings.length > 0) {

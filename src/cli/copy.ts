@@ -92,6 +92,7 @@ function reportLines({ words, format, output }: Context, report: CopyReport): st
   for (const { id, crm, time, missing } of damaged) {
     lines.push(`${output.paint("red", "✗")} ${format.fill(texts.damaged, { id: id.slice(0, 8), crm, time, missing })}`);
   }
+  if (report.parity !== undefined) lines.push(format.fill(words.verify.parity, { ...report.parity }));
   if (report.lock !== undefined) lines.push(...lockLines(words, format, report.lock));
   lines.push(...warningLines(report.warnings, output, words, format));
   return lines;

@@ -35,6 +35,8 @@ test("every error code ends with the exit code that scripts rely on", () => {
       "retention-empty",
       "storage-address",
       "storage-lock-unsupported",
+      "cold-unsupported",
+      "parity-unsupported",
       "storage-no-versions",
       "storage-read-only",
       "export-base-missing",

@@ -30,6 +30,8 @@ const special: Partial<Record<ErrorCode, keyof typeof exitCodes>> = {
   "database-unsupported": "usage",
   "storage-address": "usage",
   "storage-lock-unsupported": "usage",
+  "cold-unsupported": "usage",
+  "parity-unsupported": "usage",
   "storage-no-versions": "usage",
   "storage-read-only": "usage",
   "export-base-missing": "usage",

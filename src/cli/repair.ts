@@ -52,7 +52,20 @@ function repairLines(context: Context, report: RepairReport, lost: "leave" | "br
 function fileLines({ words, format }: Context, { files, applied }: RepairReport): string[] {
   if (files === undefined) return [];
   const texts = applied ? words.repair.was : words.repair.will;
-  const { rewritten, removedKeys, indexes, adopted, corrected, missing, salvaged, withheld, left, lostBlobs } = files;
+  const {
+    rewritten,
+    removedKeys,
+    indexes,
+    adopted,
+    corrected,
+    rebuilt,
+    removedParity,
+    missing,
+    salvaged,
+    withheld,
+    left,
+    lostBlobs,
+  } = files;
   const lines: string[] = [];
   const add = (template: string, count: number, facts = {}): void => {
     if (count > 0) lines.push(format.fill(template, { count, ...facts }));
@@ -62,6 +75,8 @@ function fileLines({ words, format }: Context, { files, applied }: RepairReport)
   add(texts.indexes, indexes.length);
   add(texts.adopted, adopted.length);
   add(texts.corrected, corrected.length);
+  for (const id of rebuilt) add(texts.rebuilt, 1, { id });
+  add(texts.removedParity, removedParity.length);
   for (const id of missing) add(texts.missing, 1, { id });
   for (const { id, good, lost } of salvaged) add(texts.salvaged, 1, { id, good, lost });
   for (const { id, good, lost } of withheld) add(texts.withheld, 1, { id, good, lost });

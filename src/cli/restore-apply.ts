@@ -4,7 +4,7 @@ import { HoldfastError } from "../lib/errors.ts";
 import { printable } from "../words/format.ts";
 import { sentence } from "../words/words.ts";
 import { ask, canAsk } from "./ask.ts";
-import { type Command, textOption } from "./command.ts";
+import { type Command, type Invocation, textOption } from "./command.ts";
 import type { Context } from "./context.ts";
 import { waitOption } from "./duration.ts";
 import { exitCodes } from "./exit-codes.ts";
@@ -16,14 +16,16 @@ export const restoreApplyCommand: Command = {
   name: "restore apply",
   answers: "stream",
   arguments: [{ form: "<plan>" }],
-  options: [{ flags: "--confirm <name>" }, { flags: "--wait [duration]" }],
+  options: [{ flags: "--confirm <name>" }, { flags: "--thaw [days]" }, { flags: "--wait [duration]" }],
   async run(context, invocation) {
     const waitMs = waitOption(invocation);
     const plan = await context.door.readPlan(invocation.arguments[0] ?? "");
     const { location: _, ...access } = await context.access(plan.repository.location);
     const confirm = textOption(invocation, "confirm") ?? (await askName(context, plan));
+    const thaw = thawOption(invocation);
     const input = {
       plan: plan.id,
+      ...(thaw && { thaw }),
       ...access,
       limits: await context.limits(),
       crms: (await context.config())?.crms ?? [],
@@ -38,6 +40,18 @@ export const restoreApplyCommand: Command = {
     return report.warnings.length > 0 ? exitCodes.warnings : exitCodes.done;
   },
 };
+
+/** Objects of S3's deepest class take half a day: a look every five minutes is soon enough. */
+const thawPollMs = 5 * 60_000;
+
+function thawOption({ options }: Invocation): { readonly days: number; readonly pollMs: number } | undefined {
+  const { thaw } = options;
+  if (thaw === undefined) return undefined;
+  const days = thaw === true ? 7 : Number(thaw);
+  if (Number.isInteger(days) && days >= 1 && days <= 365) return { days, pollMs: thawPollMs };
+  const value = typeof thaw === "string" ? thaw : "";
+  throw new HoldfastError("usage", { problem: "bad-value", what: "--thaw", value, expected: "1-365" });
+}
 
 /** Whoever replaces a live CRM types its name: not `y`, which fingers type by themselves. */
 async function askName(context: Context, plan: RestorePlan): Promise<string | undefined> {

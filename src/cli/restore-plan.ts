@@ -164,6 +164,7 @@ function planLines(context: Context, plan: RestorePlan): string[] {
   else if (plan.parts.length > 0) lines.push("", ...partLines(context, plan));
   if (!plan.records || plan.items.length > 0)
     lines.push("", format.fill(texts.counts, { counts: counted || words.label.none }), ...itemLines(context, plan));
+  if (plan.cold !== undefined) lines.push(output.paint("yellow", format.fill(texts.cold, { ...plan.cold })));
   const space = format.fill(texts.space, { needed: plan.neededBytes, free: plan.freeBytes });
   const short = plan.neededBytes > plan.freeBytes;
   if (!plan.records || plan.items.length > 0) {

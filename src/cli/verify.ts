@@ -73,6 +73,8 @@ function verifyLines(context: Context, answer: VerifyAnswer): string[] {
   if (answer.defects.length === 0)
     lines.push(output.paint("green", format.fill(texts.sound, { snapshots, trees, blobs, packs, ms })));
   lines.push(...readLines(context, answer));
+  if (answer.coldPacks > 0) lines.push(format.fill(texts.cold, { packs: answer.coldPacks }));
+  if (answer.parity !== undefined) lines.push(format.fill(texts.parity, { ...answer.parity }));
   if (answer.unusedBlobs + answer.unindexedPacks > 0) {
     lines.push(format.fill(texts.unused, { blobs: answer.unusedBlobs, packs: answer.unindexedPacks }));
   }

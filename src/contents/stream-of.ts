@@ -12,3 +12,6 @@ export const streamsOf: StreamsOfFolder = (folder) => {
   if (files.test(folder)) return "bulk";
   return base.test(folder) ? (name) => (name === layout.rows ? "bulk" : "hot") : () => "hot";
 };
+
+/** The same where bulk may go cold: rows are read by the next backup, so only the contents of files are bulk. */
+export const streamsAtHand: StreamsOfFolder = (folder) => (files.test(folder) ? "bulk" : () => "hot");

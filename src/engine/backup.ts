@@ -8,6 +8,7 @@ import type { Limits } from "../lib/limits.ts";
 import { lowerPriority } from "../lib/posix.ts";
 import type { Run } from "../lib/run.ts";
 import type { Id } from "../format/tree.ts";
+import type { ParityReport } from "../repository/parity.ts";
 import type { ProtectReport } from "../repository/protect.ts";
 import { openFor } from "./access.ts";
 import { AttachmentLedger } from "./attachments.ts";
@@ -21,6 +22,7 @@ import { platformNamed, type Engine, type RepositoryAccess } from "./engine.ts";
 import { KeyWatch } from "./key-watch.ts";
 import { lockOptions } from "./lock-options.ts";
 import { backupsOf, snapshotTags } from "./points.ts";
+import { updateParityOf } from "./parity.ts";
 import { protectRepository } from "./protect.ts";
 import { refuseHalfMade } from "./restore-record.ts";
 import { startingPoint } from "./starting-point.ts";
@@ -85,6 +87,8 @@ export interface BackupReport {
   readonly storedBytes: number;
   readonly durationMs: number;
   readonly prediction?: BackupPrediction;
+  /** Of a repository with parity. */
+  readonly parity?: ParityReport;
   /** Of a repository with a lock. */
   readonly lock?: ProtectReport;
   readonly warnings: readonly Warning[];
@@ -194,6 +198,7 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
     programVersion: engine.program,
     summary: summarise(upload.stats(), folders, rows.readBytes, started, run.now()),
   });
+  const parity = await updateParityOf(repository, input.repository, inner);
   const protection = await protectRepository(engine, repository, stored.id, inner);
   warnings.push(...(protection?.warnings ?? []));
   return {
@@ -213,6 +218,7 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
     storedBytes: upload.stats().storedBytes,
     durationMs: run.now().getTime() - started.getTime(),
     prediction,
+    ...(parity && { parity }),
     ...(protection && { lock: protection.report }),
     warnings,
     known,

@@ -1,4 +1,4 @@
-import { streamsOf } from "../contents/stream-of.ts";
+import { streamsAtHand, streamsOf } from "../contents/stream-of.ts";
 import type { Id } from "../format/tree.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Warning } from "../lib/events.ts";
@@ -6,12 +6,14 @@ import type { Limits } from "../lib/limits.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import type { Run } from "../lib/run.ts";
 import type { StoredSnapshot, StreamsOfFolder, Upload } from "../repository/repository.ts";
+import type { ParityReport } from "../repository/parity.ts";
 import type { ProtectReport } from "../repository/protect.ts";
 import { openFor } from "./access.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
 import { createRepositoryAt } from "./init.ts";
 import { lockOptions } from "./lock-options.ts";
 import { backupsOf, chooseCrm, choosePoint, crmOf, isBackup, isRecord } from "./points.ts";
+import { updateParityOf } from "./parity.ts";
 import { protectRepository } from "./protect.ts";
 import type { PointName } from "./snapshots.ts";
 
@@ -50,6 +52,8 @@ export interface CopyReport {
   readonly blobs: number;
   readonly addedBytes: number;
   readonly storedBytes: number;
+  /** Where the other repository has parity. */
+  readonly parity?: ParityReport;
   /** Where the other repository has a lock. */
   readonly lock?: ProtectReport;
   readonly warnings: readonly Warning[];
@@ -123,7 +127,7 @@ export async function copySnapshots(engine: Engine, input: CopyInput, run: Run):
       written = upload.stats().storedBytes;
     };
     for (const stored of wanted) {
-      const missing = await copier.copy(stored.snapshot.tree, streamsFor(stored));
+      const missing = await copier.copy(stored.snapshot.tree, streamsFor(stored, input.to));
       items++;
       if (missing.length > 0) {
         const blobs = missing.slice(0, namedBlobs);
@@ -135,15 +139,18 @@ export async function copySnapshots(engine: Engine, input: CopyInput, run: Run):
     const { dataBlobs, treeBlobs, addedBytes, storedBytes } = upload.stats();
     Object.assign(report, { blobs: dataBlobs + treeBlobs, addedBytes, storedBytes });
   }
+  const parity = await updateParityOf(to, input.to, { ...run, signal });
+  if (parity !== undefined) Object.assign(report, { parity });
   const protection = await protectRepository(engine, to, undefined, { ...run, signal });
   if (protection !== undefined) Object.assign(report, { lock: protection.report, warnings: protection.warnings });
   return { ...report, durationMs: run.now().getTime() - started.getTime() };
 }
 
 /** Our own records are read often, and must not lie where reading costs hours. */
-function streamsFor(stored: StoredSnapshot): StreamsOfFolder {
+function streamsFor(stored: StoredSnapshot, { keeping }: RepositoryAccess): StreamsOfFolder {
   if (isRecord(stored)) return () => () => "hot";
-  return isBackup(stored) ? streamsOf : () => "bulk";
+  if (!isBackup(stored)) return () => "bulk";
+  return keeping?.coldClass === undefined ? streamsOf : streamsAtHand;
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };

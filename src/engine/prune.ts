@@ -6,6 +6,7 @@ import type { PruneOptions, PruneResult, PruneSummary } from "../repository/prun
 import type { Lock, Repository } from "../repository/repository.ts";
 import { openFor } from "./access.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
+import { updateParityOf } from "./parity.ts";
 import { lockOptions } from "./lock-options.ts";
 
 export interface PruneInput extends ChoiceLimits {
@@ -39,6 +40,7 @@ export async function prune(engine: Engine, input: PruneInput, run: Run): Promis
   if (input.mode === "apply") {
     run.report({ type: "phase", phase: "prune", subject: repository.location });
     result = await plan.apply(lock);
+    await updateParityOf(repository, input.repository, { ...run, signal: AbortSignal.any([run.signal, lock.lost]) });
   }
   const { mode, keepMarkedMs } = input;
   const durationMs = run.now().getTime() - started.getTime();

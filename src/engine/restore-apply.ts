@@ -27,6 +27,7 @@ import {
   swapIn,
   type RestoreRecord,
 } from "./restore-record.ts";
+import { coldPacksOf, thaw, type ThawChoice } from "./restore-thaw.ts";
 import { refuseIfHeld } from "./restore-target.ts";
 import type { PointName } from "./snapshots.ts";
 import { Staging } from "./staging.ts";
@@ -39,6 +40,8 @@ export interface RestoreApplyInput extends Omit<RepositoryAccess, "location"> {
   /** The CRM's name as typed, where the plan asks for it. */
   readonly confirm?: string;
   readonly limits: Limits;
+  /** How cold packs are thawed; absent: what needs any is refused with `storage-cold`. */
+  readonly thaw?: ThawChoice;
   /** What the CRMs' configuration here knows: for passwords of databases. */
   readonly crms?: readonly CrmDescription[];
 }
@@ -119,6 +122,7 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
   });
   const { neededBytes: needed, freeBytes: free } = prepared.summary;
   if (needed > free) throw new HoldfastError("target-full", { needed, free });
+  await thaw(indexed, await coldPacksOf(indexed, reader, prepared, inner.signal), input.thaw, inner);
 
   const staging = await Staging.begin(place, plan, started);
   const built = await buildAll({

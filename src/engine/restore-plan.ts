@@ -15,6 +15,7 @@ import type { Engine, RepositoryAccess } from "./engine.ts";
 import type { PointSource } from "./open-point.ts";
 import { choosePoint, crmOf } from "./points.ts";
 import { prepareRestore } from "./restore-prepare.ts";
+import { type ColdSum, coldPacksOf } from "./restore-thaw.ts";
 import { refuseHalfMade } from "./restore-record.ts";
 import { listState, readState, writeState } from "./state.ts";
 import { type ReachedMoment, reachPoint } from "./reach-moment.ts";
@@ -119,6 +120,8 @@ export interface RestorePlan {
   readonly records?: RecordsSummary;
   readonly neededBytes: number;
   readonly freeBytes: number;
+  /** Packs that have to be thawed before anything can be restored; absent: none. */
+  readonly cold?: ColdSum;
   /** Keys of `words` under `neutralised` and `afterRestore`. */
   readonly neutralised: readonly string[];
   readonly afterRestore: readonly string[];
@@ -161,6 +164,7 @@ export async function planRestore(engine: Engine, input: RestorePlanInput, run: 
   const point = moment ? input.point : ({ kind: "id", prefix: chosen.id } as const);
   const reading = { reader, open, point };
   const prepared = await prepareRestore(engine, opened, reading, { ...input, scope }, addressOf, inner);
+  const cold = await coldPacksOf(indexed, reader, prepared, inner.signal);
   const { replacesLive, ...summary } = prepared.summary;
   const plan: RestorePlan = {
     type: "restore-plan",
@@ -175,6 +179,7 @@ export async function planRestore(engine: Engine, input: RestorePlanInput, run: 
     ...(input.purpose && { purpose: input.purpose }),
     ...(replacesLive === "yes" && scope.kind !== "files" && { confirm: crm.name }),
     ...summary,
+    ...(cold.length > 0 && { cold: { packs: cold.length, bytes: cold.reduce((sum, { size }) => sum + size, 0) } }),
     ...(moment && input.point.kind === "moment" && { moment: momentOf(moment, input.point) }),
     warnings: [...warnings, ...(moment?.warnings ?? [])],
   };

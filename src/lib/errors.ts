@@ -32,6 +32,8 @@ export const errorCodes = [
   "storage-host-changed",
   "storage-program", // the program that speaks to it is not installed
   "storage-lock-unsupported", // it can keep nothing from being deleted
+  "cold-unsupported", // it knows no classes
+  "parity-unsupported", // it has no place for parity files
   "storage-no-versions", // it cannot be opened as of a moment
   "storage-read-only", // it was opened as of a moment
   "storage-cold", // a file has to be thawed first

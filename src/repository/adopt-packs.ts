@@ -31,7 +31,9 @@ export async function adoptablePacks(options: AdoptOptions, signal: AbortSignal)
   const { storage, packs, marked, knownIndexes } = options;
   const unnamed: { name: Id; size: number }[] = [];
   for await (const file of storage.list("data", signal)) {
-    if (!packs.has(file.name) && !marked.has(file.name)) unnamed.push(file);
+    // One that would have to be thawed is left to a prune.
+    const isCold = file.access === "cold";
+    if (!packs.has(file.name) && !marked.has(file.name) && !isCold) unnamed.push(file);
   }
   if (unnamed.length === 0) return [];
   let locks = 0;
@@ -65,7 +67,9 @@ export async function loosePacks(
   const { storage, packs, marked } = options;
   const unnamed: { name: Id; size: number }[] = [];
   for await (const file of storage.list("data", signal)) {
-    if (!packs.has(file.name) && !marked.has(file.name)) unnamed.push(file);
+    // One that would have to be thawed is left to a prune.
+    const isCold = file.access === "cold";
+    if (!packs.has(file.name) && !marked.has(file.name) && !isCold) unnamed.push(file);
   }
   const found: IndexedPack[] = [];
   for (const { name, size } of unnamed) {

@@ -17,6 +17,7 @@ export const defectCodes = [
   "pack-header", // its own list of blobs is unreadable, or not what the index says
   "blob-damaged", // cannot be opened, or is not what its id says
   "blob-length", // its plaintext length is not what the index says
+  "parity-damaged", // a parity file is not what its name says
   // what snapshots are made of
   "tree-missing",
   "tree-damaged",

@@ -3,7 +3,9 @@ import { scanIndex } from "../format/index-scan.ts";
 import { openUnpacked, sealUnpacked } from "../format/unpacked.ts";
 import { snapshotJson } from "../format/snapshot-json.ts";
 import type { MasterKey } from "../format/crypto.ts";
-import type { Storage } from "../storage/storage.ts";
+import type { Id } from "../format/tree.ts";
+import { mapBounded } from "../lib/map-bounded.ts";
+import type { Storage, StoredFile } from "../storage/storage.ts";
 import { adoptablePacks, loosePacks } from "./adopt-packs.ts";
 import { BlobIndex } from "./blob-index.ts";
 import { StoredBlobReader } from "./blob-reader.ts";
@@ -91,6 +93,8 @@ export async function loadIndexedRepository(
       return upload;
     },
 
+    ...coldOf(storage, index, packs),
+
     copier: (into, options) => new StoredTreeCopier({ storage, key: masterKey, index, packs, reader }, into, options),
 
     lostSnapshots: (lostSignal) => findLostSnapshots(storage, masterKey, index, reader, lostSignal),
@@ -130,4 +134,44 @@ function addIndexFile(json: Buffer, index: BlobIndex, packs: PackTable, marked: 
     },
     marked: (id) => marked.add(id),
   });
+}
+
+type Cold = Pick<IndexedRepository, "hasColdPacks" | "coldPacks" | "requestThaw" | "thawState">;
+
+function coldOf(storage: Storage, index: BlobIndex, packs: PackTable): Cold {
+  const { thaw, traits } = storage;
+  let listing: Promise<ReadonlyMap<Id, number>> | undefined;
+  const list = async (signal: AbortSignal): Promise<ReadonlyMap<Id, number>> => {
+    const cold = new Map<Id, number>();
+    if (thaw === undefined) return cold;
+    for await (const { name, size, access } of storage.list("data", signal))
+      if (access === "cold") cold.set(name, size);
+    return cold;
+  };
+  const fileOf = (name: Id): StoredFile => ({ kind: "data", name });
+  return {
+    hasColdPacks: async (signal) => (await (listing ??= list(signal))).size > 0,
+
+    async coldPacks(blobs, signal) {
+      const cold = await (listing ??= list(signal));
+      const needed = new Set<Id>();
+      for (const id of blobs) {
+        const names = index.findAll("data", id).flatMap((entry) => {
+          const pack = index.location(entry)?.pack;
+          return pack === undefined ? [] : [packs.id(pack)];
+        });
+        const [first] = names;
+        if (first !== undefined && names.every((name) => cold.has(name))) needed.add(first);
+      }
+      const states = await mapBounded([...needed], traits.connections, async (id) => ({
+        id,
+        size: cold.get(id) ?? 0,
+        state: await thaw?.state(fileOf(id), signal),
+      }));
+      return states.filter(({ state }) => state !== "ready").map(({ id, size }) => ({ id, size }));
+    },
+
+    requestThaw: async (pack, days, signal) => thaw?.request(fileOf(pack), days, signal),
+    thawState: async (pack, signal) => thaw?.state(fileOf(pack), signal) ?? "ready",
+  };
 }

@@ -2,6 +2,7 @@ import { hkdfSync } from "node:crypto";
 import type { RepositoryConfig } from "../format/config-file.ts";
 import type { MasterKey } from "../format/crypto.ts";
 import type { Id } from "../format/tree.ts";
+import type { ParityShape } from "../lib/keeping.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import type { Storage, StoredFile } from "../storage/storage.ts";
 import { removeSnapshots, retagSnapshot, type SnapshotChange } from "./change-snapshots.ts";
@@ -10,6 +11,7 @@ import { loadIndexedRepository } from "./indexed-repository.ts";
 import { repositoryKeys } from "./keys.ts";
 import { acquireLock } from "./lock.ts";
 import { makeRoom } from "./make-room.ts";
+import { type ParityOptions, type ParityReport, updateParity } from "./parity.ts";
 import { protect, type ProtectOptions, type ProtectResult } from "./protect.ts";
 import { planPrune } from "./prune.ts";
 import { planRepair } from "./repair.ts";
@@ -122,6 +124,13 @@ export class OpenedRepository implements Repository {
   protect(options: ProtectOptions): Promise<ProtectResult | undefined> {
     const { storage, masterKey } = this.#parts;
     return protect(storage, masterKey, options);
+  }
+
+  async updateParity(shape: ParityShape, options: ParityOptions): Promise<ParityReport> {
+    const { storage, masterKey } = this.#parts;
+    const needed = await neededFiles(storage, masterKey, options.signal, "without parity");
+    const packs = needed.filter(({ kind }) => kind === "data").map(({ name: id, ...rest }) => ({ ...rest, id }));
+    return updateParity(storage, packs, shape, options);
   }
 
   storedFiles(signal: AbortSignal): Promise<readonly NeededFile[]> {

@@ -1,7 +1,7 @@
 import { decodePackHeader, headerLengthField } from "../format/pack.ts";
 import { sealOverhead } from "../format/crypto.ts";
 import { maxIndexBlobs, type IndexedPack } from "../format/index-file.ts";
-import type { Storage } from "../storage/storage.ts";
+import type { Storage, StoredFile } from "../storage/storage.ts";
 import type { BlobIndex } from "./blob-index.ts";
 import type { PackSlots } from "./pack-slots.ts";
 import type { PackTable } from "./pack-table.ts";
@@ -89,10 +89,11 @@ export class PackSaver {
     }
   }
 
-  async #store({ name, buffer, length, header }: PackNotice): Promise<void> {
+  async #store({ name, stream, buffer, length, header }: PackNotice): Promise<void> {
     const { storage, throttle, signal } = this.#options;
     await throttle.take(length, signal);
-    await storage.save({ kind: "data", name }, new Uint8Array(buffer, 0, length), signal);
+    const file: StoredFile = { kind: "data", name, ...(stream === "bulk" && { stream }) };
+    await storage.save(file, new Uint8Array(buffer, 0, length), signal);
     this.#name({
       id: name,
       blobs: decodePackHeader(header, length - header.length - sealOverhead - headerLengthField),

@@ -33,6 +33,7 @@ export type PackBuffer = SharedArrayBuffer;
 
 export interface FinishedPack {
   readonly name: Id;
+  readonly stream: PackStream;
   /** The pack is its first `length` bytes. */
   readonly buffer: PackBuffer;
   readonly length: number;
@@ -120,10 +121,11 @@ export class Packer {
 
   /**
    * Appends a blob as it stands sealed in another pack of this repository. The caller has opened it and found it to be
-   * what its id says; here it is only moved, and compared byte by byte with what it was.
+   * what its id says; here it is only moved, and compared byte by byte with what it was. Nobody knows any more what it is for,
+   * so it goes where it stays at hand.
    */
   move(type: BlobType, id: Uint8Array, sealed: Uint8Array, uncompressedLength: number): void {
-    const target = this.#unstaged(this.#packFor(type, "bulk", sealed.length), sealed.length);
+    const target = this.#unstaged(this.#packFor(type, "hot", sealed.length), sealed.length);
     target.bytes.set(sealed, target.length);
     if (!target.bytes.subarray(target.length, target.length + sealed.length).equals(sealed)) {
       throw differs(Buffer.from(id));
@@ -278,7 +280,7 @@ export class Packer {
     pack.bytes.writeUInt32LE(sealedLength, pack.length + sealedLength);
     const length = pack.length + sealedLength + headerLengthField;
     const name = hash("sha256", pack.bytes.subarray(0, length), "hex");
-    this.#options.onPack({ name, buffer: pack.buffer, length, header });
+    this.#options.onPack({ name, stream: keyStream(pack.key), buffer: pack.buffer, length, header });
   }
 }
 
@@ -322,5 +324,5 @@ class OpenPack {
 }
 
 function keyStream(key: string): PackStream {
-  return key === "hot" ? "hot" : "bulk";
+  return key === "bulk" ? "bulk" : "hot";
 }

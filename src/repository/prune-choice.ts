@@ -37,12 +37,13 @@ export interface ChoiceLimits {
 const smallPackBytes = 4 << 20;
 const manySmallPacks = 10;
 
-/** `sizes`: the pack files that are there. */
+/** `sizes`: the pack files that are there; `cold`: those of them that cannot be read now, and so not be written anew. */
 export function choosePacks(
   state: IndexState,
   { used }: UsedBlobs,
   sizes: ReadonlyMap<Id, number>,
   limits: ChoiceLimits,
+  cold: ReadonlySet<Id> = new Set(),
 ): PruneChoice {
   const copies = chooseCopies(state, used, sizes);
   const { kept, keptBlobs, keptBytes } = copies;
@@ -63,8 +64,8 @@ export function choosePacks(
   const allowed = "bytes" in maxUnused ? maxUnused.bytes : (maxUnused.share / (1 - maxUnused.share)) * usedTotal;
   let room = limits.maxRepackBytes;
   const repack = (pack: number): boolean => {
-    const size = state.packs[pack]?.size ?? 0;
-    if (size > room) return false;
+    const { size = 0, id = "" } = state.packs[pack] ?? {};
+    if (size > room || cold.has(id)) return false;
     room -= size;
     fates[pack] = "repack";
     return true;

@@ -10,6 +10,7 @@ import type { HiddenFile, Storage } from "../storage/storage.ts";
 import { DefectList } from "./defects.ts";
 import { rewriteIndex } from "./index-rewrite.ts";
 import { makeRoom } from "./make-room.ts";
+import { regroup } from "./parity.ts";
 import { PackTable } from "./pack-table.ts";
 import { choosePacks, type PackFate, type PruneChoice } from "./prune-choice.ts";
 import { repack } from "./repack.ts";
@@ -76,7 +77,11 @@ async function look({ storage, key }: PrunedParts, options: PruneOptions): Promi
   // Nobody knows what it needs.
   if (broken !== undefined) throw unsafe("snapshot-unreadable", storedPath({ kind: "snapshot", name: broken.id }));
   const sizes = new Map<Id, number>();
-  for await (const { name, size } of storage.list("data", signal)) sizes.set(name, size);
+  const cold = new Set<Id>();
+  for await (const { name, size, access } of storage.list("data", signal)) {
+    sizes.set(name, size);
+    if (access === "cold") cold.add(name);
+  }
   const roots = readable.map(({ snapshot }) => snapshot.tree);
   const read = async (marked: "leave" | "take back"): Promise<{ state: IndexState; used: UsedBlobs }> => {
     const defects = new DefectList();
@@ -105,7 +110,7 @@ async function look({ storage, key }: PrunedParts, options: PruneOptions): Promi
   }
   const [problem] = used.problems;
   if (problem !== undefined) throw unsafe(problem.code, problem.blob, used.problemCount);
-  const choice = choosePacks(state, used, sizes, options);
+  const choice = choosePacks(state, used, sizes, options, cold);
   const [lost] = choice.lost;
   if (lost !== undefined) {
     const code = sizes.has(lost) ? "pack-size" : "pack-missing";
@@ -205,6 +210,7 @@ async function applyPrune(
   };
   const remove = async (ids: readonly Id[]): Promise<void> => {
     await lock.check(signal);
+    if (ids.length > 0) await regroup(storage, new Set(ids), { signal });
     await mapBounded(ids, storage.traits.connections, async (name) => {
       await storage.remove({ kind: "data", name }, signal);
       result.deletedPacks++;

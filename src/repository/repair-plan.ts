@@ -31,6 +31,10 @@ export interface RepairSummary {
   readonly adopted: readonly Id[];
   /** The index says something else of them than they do themselves. */
   readonly corrected: readonly Id[];
+  /** Missing or damaged, and made anew from parity. */
+  readonly rebuilt: readonly Id[];
+  /** Parity files that are damaged, and go; the next backup makes new ones. */
+  readonly removedParity: readonly Id[];
   /** The index names them, and they are not there. */
   readonly missing: readonly Id[];
   /** Damaged: what is good in them is written into new packs, and they go. */
@@ -51,8 +55,19 @@ export interface SalvagedPack {
 }
 
 export function needsRepair(summary: RepairSummary): boolean {
-  const { rewritten, removedKeys, indexes, adopted, corrected, missing, salvaged, withheld } = summary;
-  return [rewritten, removedKeys, indexes, adopted, corrected, missing, salvaged, withheld].some(
-    (list) => list.length > 0,
-  );
+  const { rewritten, removedKeys, indexes, adopted, corrected, rebuilt, removedParity, missing } = summary;
+  const { salvaged, withheld } = summary;
+  const lists = [
+    rewritten,
+    removedKeys,
+    indexes,
+    adopted,
+    corrected,
+    rebuilt,
+    removedParity,
+    missing,
+    salvaged,
+    withheld,
+  ];
+  return lists.some((list) => list.length > 0);
 }

@@ -13,17 +13,20 @@ import { type PackedBlob } from "../format/pack.ts";
 import { snapshotJson } from "../format/snapshot-json.ts";
 import type { Id } from "../format/tree.ts";
 import { sealUnpacked } from "../format/unpacked.ts";
+import { storedFileAt } from "../storage/layout.ts";
 import type { Storage } from "../storage/storage.ts";
 import { readPackHeader } from "./adopt-packs.ts";
 import { DefectList } from "./defects.ts";
 import { blobName, examinePack, type ExaminedPack } from "./examine-pack.ts";
 import { rewriteIndex } from "./index-rewrite.ts";
+import { rebuildPacks } from "./parity.ts";
 import { applyKeyRepair, planKeyRepair, type KeyRepair } from "./repair-keys.ts";
 import type { RepairOptions, RepairPlan, RepairSummary } from "./repair-plan.ts";
 import type { Lock } from "./repository.ts";
 import { salvageBlobs } from "./salvage.ts";
 import { loadSnapshots } from "./snapshots.ts";
 import { findStray, isPack, type Stray } from "./strays.ts";
+import { verifyParity } from "./verify-parity.ts";
 import { verifyIndexes, type IndexState } from "./verify-index.ts";
 import { BadPacks, readPacks, verifyPackFiles } from "./verify-packs.ts";
 
@@ -47,6 +50,8 @@ interface Survey {
   /** Index files that cannot be read and are nothing else. */
   readonly deadIndexes: readonly Id[];
   readonly strays: readonly Stray[];
+  readonly rebuilt: ReadonlySet<Id>;
+  readonly removedParity: readonly Id[];
   readonly summary: RepairSummary;
 }
 
@@ -68,9 +73,11 @@ async function look(parts: RepairParts, options: RepairOptions): Promise<Survey>
   if (what === "packs") await readAll(parts, options, state, sizes, bad);
 
   const found = new Findings();
+  const rebuilt = await findRebuilt(storage, state, bad, signal);
+  const removedParity = what === "packs" ? await findDamagedParity(storage, signal) : [];
   for (const number of new Set([...bad.numbers, ...state.doubtful])) {
     const pack = state.packs[number];
-    if (pack === undefined) continue;
+    if (pack === undefined || rebuilt.has(pack.id)) continue;
     const blobs = blobsOf(state, number);
     if (!sizes.has(pack.id)) found.missing(number, pack.id, blobs);
     else if (what === "packs") found.examined(number, await examinePack(storage, key, pack.id, blobs, signal));
@@ -104,8 +111,33 @@ async function look(parts: RepairParts, options: RepairOptions): Promise<Survey>
     dropped: found.dropped,
     deadIndexes,
     strays,
-    summary: summarise(keys, state, found, deadIndexes, strays, what),
+    rebuilt,
+    removedParity,
+    summary: {
+      ...summarise(keys, state, found, deadIndexes, strays, what),
+      rebuilt: [...rebuilt].toSorted(),
+      removedParity: removedParity.toSorted(),
+    },
   };
+}
+
+/** Of the packs that are missing or damaged those that parity gives back: tried here, so that the plan does not promise. */
+async function findRebuilt(
+  storage: Storage,
+  state: IndexState,
+  bad: BadPacks,
+  signal: AbortSignal,
+): Promise<ReadonlySet<Id>> {
+  const wanted = new Set([...bad.numbers].map((number) => state.packs[number]?.id ?? ""));
+  const rebuilt = new Set<Id>();
+  if (wanted.size > 0) await rebuildPacks(storage, wanted, signal, async (id) => void rebuilt.add(id));
+  return rebuilt;
+}
+
+async function findDamagedParity(storage: Storage, signal: AbortSignal): Promise<readonly Id[]> {
+  const defects = new DefectList();
+  await verifyParity(storage, new Map(), new Set(), "data", defects, signal);
+  return defects.all.map(({ subject }) => storedFileAt(subject).name);
 }
 
 async function readAll(
@@ -184,7 +216,7 @@ function summarise(
   deadIndexes: readonly Id[],
   strays: readonly Stray[],
   what: RepairOptions["what"],
-): RepairSummary {
+): Omit<RepairSummary, "rebuilt" | "removedParity"> {
   const salvaged = (wanted: ExaminedPack["state"], packs: readonly ExaminedPack[]) =>
     packs
       .filter((pack) => pack.state === wanted)
@@ -225,6 +257,12 @@ async function apply(parts: RepairParts, options: RepairOptions, survey: Survey,
   await applyKeyRepair(parts, survey.keys, lock, signal);
   if (parts.configProblem !== undefined) await writeConfig(parts, lock, signal);
 
+  // A damaged file makes room for what it should be: if this ends between the two, parity still has it.
+  await rebuildPacks(storage, survey.rebuilt, signal, async (id, bytes) => {
+    await lock.check(signal);
+    await storage.remove({ kind: "data", name: id }, signal);
+    await storage.save({ kind: "data", name: id }, bytes, signal);
+  });
   const whole = new Set(survey.named.flatMap(({ blobs }) => blobs.map(blobName)));
   const isElsewhere = (blob: PackedBlob): boolean =>
     whole.has(blobName(blob)) ||
@@ -249,6 +287,7 @@ async function apply(parts: RepairParts, options: RepairOptions, survey: Survey,
   });
   await lock.check(signal);
   for (const name of deadIndexes) await storage.remove({ kind: "index", name }, signal);
+  for (const name of survey.removedParity) await storage.remove({ kind: "parity", name }, signal);
   for (const { kind, name } of strays) await storage.remove({ kind, name }, signal);
   for (const { kind, pack } of sources) {
     if (pack.state === "damaged") await storage.remove({ kind, name: pack.id }, signal);

@@ -2,15 +2,18 @@ import type { BlobType, Id, Tree, TreeNode } from "../format/tree.ts";
 import type { IndexedPack } from "../format/index-file.ts";
 import type { Snapshot } from "../format/snapshot.ts";
 import type { ByteName } from "../lib/byte-name.ts";
+import type { ParityShape } from "../lib/keeping.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { ColumnSigns } from "../lib/row-signature.ts";
 import type { NativeAttribute } from "../lib/posix.ts";
 import type { Defect } from "./defects.ts";
 import type { OpenedTree } from "./opened-tree.ts";
+import type { ParityOptions, ParityReport } from "./parity.ts";
 import type { ProtectOptions, ProtectResult } from "./protect.ts";
 import type { PruneOptions, PrunePlan } from "./prune-plan.ts";
 import type { RepairOptions, RepairPlan } from "./repair-plan.ts";
 import type { StoredFile } from "../storage/storage.ts";
+import type { VerifiedParity } from "./verify-parity.ts";
 import type { NeededFile } from "./stored-files.ts";
 import type { SealedBlobs } from "./upload-messages.ts";
 
@@ -57,6 +60,8 @@ export interface Repository extends AsyncDisposable {
   protect(options: ProtectOptions): Promise<ProtectResult | undefined>;
   /** Until when the files of these snapshots cannot be destroyed: the last of them; `undefined`: they can be. */
   lockedUntil(ids: readonly Id[], signal: AbortSignal): Promise<Date | undefined>;
+  /** Makes parity for packs that have none yet. Under a lock, as for an upload. */
+  updateParity(shape: ParityShape, options: ParityOptions): Promise<ParityReport>;
   /** Its files as they stand in the storage, for who carries them elsewhere. Under a shared lock. */
   storedFiles(signal: AbortSignal): Promise<readonly NeededFile[]>;
   loadStoredFile(file: StoredFile, signal: AbortSignal): Promise<Buffer>;
@@ -188,8 +193,19 @@ export interface IndexedRepository extends BlobReader {
   loosePacks(mostBlobs: number, signal: AbortSignal): Promise<readonly IndexedPack[]>;
   /** Writes the contents of many files, in the order of the packs; see `FileToWrite`. */
   writeFiles(files: AsyncIterable<FileToWrite> | Iterable<FileToWrite>, options: WriteOptions): Promise<void>;
+  /** Whether any pack is in a cold class. */
+  hasColdPacks(signal: AbortSignal): Promise<boolean>;
+  /** Packs without which these data blobs cannot be had, and that have to be thawed first. */
+  coldPacks(blobs: Iterable<Id>, signal: AbortSignal): Promise<readonly ColdPack[]>;
+  requestThaw(pack: Id, days: number, signal: AbortSignal): Promise<void>;
+  thawState(pack: Id, signal: AbortSignal): Promise<"ready" | "thawing" | "cold">;
   /** Copies what trees need into another repository, whose upload is given. */
   copier(into: Upload, options: CopyOptions): TreeCopier;
+}
+
+export interface ColdPack {
+  readonly id: Id;
+  readonly size: number;
 }
 
 export interface CopyOptions {
@@ -380,4 +396,8 @@ export interface VerifyReport {
   /** Harmless: packs or blobs that no snapshot needs (an interrupted backup leaves them). */
   readonly unusedBlobs: number;
   readonly unindexedPacks: number;
+  /** Of which only the size could be looked at. */
+  readonly coldPacks: number;
+  /** Absent: there is none. */
+  readonly parity?: VerifiedParity;
 }

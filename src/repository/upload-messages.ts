@@ -103,6 +103,7 @@ export const blobNumbers = 3;
 export interface PackNotice {
   readonly type: "pack";
   readonly name: string;
+  readonly stream: PackStream;
   readonly buffer: SharedArrayBuffer;
   readonly length: number;
   readonly header: Uint8Array;

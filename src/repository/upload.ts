@@ -149,7 +149,7 @@ export class RepositoryUpload implements Upload {
     if (bytes.length === 0 || bytes.length > maxChunk) {
       return rejected(new HoldfastError("internal", { reason: "blob size", bytes: bytes.length }));
     }
-    return this.#addBlob({ type, stream, claim: "unclaimed", ...(signs && { signs }) }, bytes);
+    return this.#addBlob({ type, stream: this.#atHand(stream), claim: "unclaimed", ...(signs && { signs }) }, bytes);
   }
 
   async bytes(bytes: Uint8Array, stream: PackStream): Promise<readonly Id[]> {
@@ -161,7 +161,7 @@ export class RepositoryUpload implements Upload {
     try {
       const owned = transferable([bytes]);
       const duration = bytes.length > longFile ? "long" : "short";
-      const request = { type: "bytes", stream, bytes: owned } as const;
+      const request = { type: "bytes", stream: this.#atHand(stream), bytes: owned } as const;
       const answer = await this.#pool.request<BlobsAnswer>(request, [owned.buffer], duration);
       const blobs = storedBlobs(answer);
       for (const blob of blobs) this.#count("data", blob);
@@ -170,6 +170,11 @@ export class RepositoryUpload implements Upload {
       this.#openBlobBytes -= bytes.length;
       this.#closed(1);
     }
+  }
+
+  /** What is not read from files, rows above all, is read again by the next backup: it must not go cold. */
+  #atHand(stream: PackStream): PackStream {
+    return this.#parts.storage.traits.coldClass === undefined ? stream : "hot";
   }
 
   async sealed(blobs: SealedBlobs): Promise<readonly number[]> {

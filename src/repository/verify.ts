@@ -11,6 +11,7 @@ import type { VerifyOptions, VerifyReport } from "./repository.ts";
 import { loadSnapshots } from "./snapshots.ts";
 import { verifyIndexes, type IndexState } from "./verify-index.ts";
 import { BadPacks, readPacks, verifyPackFiles } from "./verify-packs.ts";
+import { verifyParity } from "./verify-parity.ts";
 import { TreeVerifier } from "./verify-trees.ts";
 
 export interface VerifiedParts {
@@ -44,12 +45,17 @@ export async function verifyRepository(parts: VerifiedParts, options: VerifyOpti
   await verifyKeys(storage, defects, signal);
   const state = await verifyIndexes(storage, key, defects, signal);
   const sizes = new Map<Id, number>();
-  for await (const { name, size } of storage.list("data", signal)) sizes.set(name, size);
+  const cold = new Set<Id>();
+  for await (const { name, size, access } of storage.list("data", signal)) {
+    sizes.set(name, size);
+    if (access === "cold") cold.add(name);
+  }
   const indexedIds = new Set(state.packs.map(({ id }) => id));
   const bad = new BadPacks(defects);
   verifyPackFiles(state, sizes, bad);
 
-  const there = new Map([...sizes].filter(([id]) => indexedIds.has(id)));
+  // What would have to be thawed is not read.
+  const there = new Map([...sizes].filter(([id]) => indexedIds.has(id) && !cold.has(id)));
   const wantedPacks = options.choosePacks?.(there) ?? new Set(there.keys());
   const chosen = options.depth === "data" ? wantedPacks : new Set<Id>();
   const progress = new Progress(state, sizes, chosen, options);
@@ -58,6 +64,7 @@ export async function verifyRepository(parts: VerifiedParts, options: VerifyOpti
     await readPacks({ storage, key, state, sizes, limits, signal, onRead, only: chosen }, bad);
   }
 
+  const parity = await verifyParity(storage, sizes, indexedIds, options.depth, defects, signal);
   const walker = new TreeVerifier({
     reader: readerOf(storage, key, state),
     index: state.index,
@@ -85,7 +92,9 @@ export async function verifyRepository(parts: VerifiedParts, options: VerifyOpti
     // Only who has seen all snapshots can say what none needs.
     unusedBlobs: isComplete ? walker.unusedBlobs() : 0,
     unnamedRoots: isComplete ? await walker.unnamedRoots() : 0,
-    unindexedPacks: sizes.size - there.size,
+    unindexedPacks: [...sizes.keys()].filter((id) => !indexedIds.has(id)).length,
+    coldPacks: cold.size,
+    ...(parity && { parity }),
     soundPacks: [...chosen].filter((id) => !badIds.has(id)),
   };
 }

@@ -42,6 +42,19 @@ export function storageContract(title: string, make: () => Promise<Storage>): vo
         }));
     }
 
+    test("parity, where it is kept, is saved, listed and removed apart from all else", () =>
+      use(async (storage) => {
+        if (storage.traits.parity !== "kept") return;
+        const { file, bytes } = sample("parity", 1000);
+        assert.deepEqual(await listed(storage, "parity"), []);
+        await storage.save(file, bytes, signal);
+        assert.deepEqual(await storage.load(file, { offset: 10, length: 20 }, signal), bytes.subarray(10, 30));
+        assert.deepEqual(await listed(storage, "parity"), [{ name: file.name, size: 1000 }]);
+        for (const kind of fileKinds) assert.deepEqual(await listed(storage, kind), []);
+        await storage.remove(file, signal);
+        assert.deepEqual(await listed(storage, "parity"), []);
+      }));
+
     test("shared memory is saved like any other", () =>
       use(async (storage) => {
         for (const size of [100, 3_000_001]) {

@@ -139,7 +139,7 @@ export function s3Storage(
   };
 
   const requests: S3Requests = { location, place, keyOf, ask };
-  const traits = { connections, parity: "kept" } as const;
+  const traits = { connections, parity: "kept", ...(coldClass !== undefined && { coldClass }) } as const;
 
   return {
     location,

@@ -53,6 +53,8 @@ export interface StorageTraits {
    * that nobody wrote to since `before`. Gives their bytes.
    */
   readonly removeLeftovers?: (before: Date, signal: AbortSignal) => Promise<number>;
+  /** Where packs of bulk data go, if it was opened so. */
+  readonly coldClass?: string;
   /** Absent: files of the kind `parity` have no place here (a protocol that knows restic's kinds only). */
   readonly parity?: "kept";
 }

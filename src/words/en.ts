@@ -139,6 +139,14 @@ export const en = {
       text: "{location} cannot keep backups from being deleted[[ (bucket {bucket})]].",
       hint: "Object Lock is turned on when a bucket is made: choose a new bucket, which `holdfast init` makes with it, or take `lock:` out of holdfast.yaml.",
     },
+    "cold-unsupported": {
+      text: "{location} cannot keep files in a cold class.",
+      hint: "Only S3 can: take `cold:` out of holdfast.yaml.",
+    },
+    "parity-unsupported": {
+      text: "{location} has no place for parity.",
+      hint: "restic's REST protocol knows no such files: take `parity:` out of holdfast.yaml, or keep the repository elsewhere.",
+    },
     "storage-no-versions": {
       text: "{location} keeps no old versions, so it cannot be read as of a moment.",
       hint: "--as-of needs a bucket with versions (Object Lock turns them on).",
@@ -148,7 +156,7 @@ export const en = {
       hint: "Leave out --as-of to change the repository, or copy from it: `holdfast copy --as-of MOMENT`.",
     },
     "storage-cold": {
-      text: "A file of the repository is in a cold class and has to be thawed first[[: {path}]].",
+      text: "A part of the repository is in a cold class and has to be thawed first[[: {path}]][[: {packs:pack}, {bytes:bytes}]].",
       hint: "`holdfast restore apply PLAN --thaw` asks for what a restore needs, waits for it and goes on.",
     },
     "storage-library": {
@@ -801,6 +809,7 @@ export const en = {
     "index-conflict": "two indexes say different things of this pack",
     "pack-missing": "this pack is missing",
     "pack-size": "this pack has the wrong size",
+    "parity-damaged": "this parity file was changed",
     "pack-layout": "the index says that the blobs of this pack overlap or leave gaps",
     "pack-unreadable": "the storage cannot give this pack",
     "pack-hash": "the contents of this pack were changed",
@@ -1048,6 +1057,7 @@ export const en = {
       summary: "do what a plan says",
       options: {
         confirm: "the CRM's name, in place of typing it",
+        thaw: "ask for cold packs, to be readable for so many days (7), wait for them and go on",
         wait: "wait for another run of this CRM to end (default: without limit)",
       },
       arguments: { plan: "the plan's id, as `restore plan` printed it" },
@@ -1331,6 +1341,8 @@ export const en = {
       indexes: "Index files that cannot be read, to be removed: {count}",
       adopted: "To be named in the index: {count:pack}",
       corrected: "To be corrected in the index: {count:pack}",
+      rebuilt: "Pack {id} is missing or damaged, and is made anew from parity: nothing of it is lost.",
+      removedParity: "Parity files that are damaged, to be removed (the next backup makes new ones): {count}",
       missing: "Pack {id} is missing and leaves the index.",
       salvaged: "Pack {id} is damaged: {good:blob} to be saved, {lost} lost.",
       withheld: "Pack {id} cannot be read: {good:blob} to be saved, {lost} out of reach. It stays where it is.",
@@ -1346,6 +1358,8 @@ export const en = {
       indexes: "Index files that could not be read, removed: {count}",
       adopted: "Named in the index: {count:pack}",
       corrected: "Corrected in the index: {count:pack}",
+      rebuilt: "Pack {id} was missing or damaged, and was made anew from parity: nothing of it is lost.",
+      removedParity: "Parity files that were damaged, removed (the next backup makes new ones): {count}",
       missing: "Pack {id} is missing and left the index.",
       salvaged: "Pack {id} was damaged: {good:blob} saved, {lost} lost.",
       withheld: "Pack {id} cannot be read: {good:blob} saved, {lost} out of reach. It stays where it is.",
@@ -1520,6 +1534,8 @@ export const en = {
     shallow: "Contents were not read; --read-data reads every byte, --read-data-subset 10% a part at a time.",
     allRead: "All of it was read on this machine since {time:time}.",
     neverRead: "Not yet read on this machine: {bytes:bytes} in {packs:pack}.",
+    cold: "{packs:pack} in a cold class: their sizes are right, and they were not read.",
+    parity: "Parity: {packs:pack} in {groups} groups can be made anew; {uncovered} are in no group.",
     unnamedRoots:
       "{count:snapshot} may have been lost, or forgotten and not pruned yet: `{command}` shows what can be brought back.",
     repair: "What can be saved, and how:",
@@ -1659,6 +1675,7 @@ export const en = {
   },
 
   plan: {
+    cold: "{packs:pack}, {bytes:bytes} have to be thawed first: apply the plan with --thaw, which may wait for hours.",
     title: "Plan {id}: {what} of {crm} from recovery point {snapshot}, {time:time}",
     system: "the whole system",
     database: "the database",

@@ -130,6 +130,14 @@ export const zhCn: Words = {
       text: "{location} 无法防止备份被删除[[（存储桶 {bucket}）]]。",
       hint: "对象锁定须在创建存储桶时开启：换一个新的存储桶（`holdfast init` 会一并创建并开启），或从 holdfast.yaml 去掉 `lock:`。",
     },
+    "cold-unsupported": {
+      text: "{location} 无法把文件存入冷存储类别。",
+      hint: "只有 S3 支持：请从 holdfast.yaml 去掉 `cold:`。",
+    },
+    "parity-unsupported": {
+      text: "{location} 没有存放校验数据的位置。",
+      hint: "restic 的 REST 协议不支持此类文件：请从 holdfast.yaml 去掉 `parity:`，或把仓库放到别处。",
+    },
     "storage-no-versions": {
       text: "{location} 不保留旧版本，无法按某一时刻读取。",
       hint: "--as-of 需要开启版本控制的存储桶（对象锁定会自动开启）。",
@@ -139,7 +147,7 @@ export const zhCn: Words = {
       hint: "要改动仓库请去掉 --as-of，或从中复制：`holdfast copy --as-of 时刻`。",
     },
     "storage-cold": {
-      text: "仓库的一个文件处于冷存储类别，须先解冻[[：{path}]]。",
+      text: "仓库的一部分处于冷存储类别，须先解冻[[：{path}]][[：{packs:pack}，{bytes:bytes}]]。",
       hint: "`holdfast restore apply 计划 --thaw` 会申请还原所需的文件，等待就绪后继续。",
     },
     "storage-library": {
@@ -773,6 +781,7 @@ export const zhCn: Words = {
     "index-conflict": "两个索引对此数据包的记载不一致",
     "pack-missing": "缺少此数据包",
     "pack-size": "此数据包大小不对",
+    "parity-damaged": "此校验文件的内容被改动",
     "pack-layout": "按索引记载，此数据包中的数据块有重叠或空隙",
     "pack-unreadable": "存储无法给出此数据包",
     "pack-hash": "此数据包的内容被改动",
@@ -1015,6 +1024,7 @@ export const zhCn: Words = {
       summary: "执行计划",
       options: {
         confirm: "CRM 的名称，代替手动输入",
+        thaw: "申请解冻冷数据包（可读 7 天或所给天数），等待就绪后继续",
         wait: "等待该 CRM 的另一次运行结束（默认：不限时）",
       },
       arguments: { plan: "`restore plan` 显示的计划编号" },
@@ -1294,6 +1304,8 @@ export const zhCn: Words = {
       indexes: "无法读取、将删除的索引文件：{count}",
       adopted: "将列入索引：{count:pack}",
       corrected: "将在索引中更正：{count:pack}",
+      rebuilt: "数据包 {id} 缺失或损坏，将由校验数据重建：没有丢失任何内容。",
+      removedParity: "已损坏的校验文件，将删除（下次备份会重新生成）：{count}",
       missing: "数据包 {id} 缺失，将从索引中去掉。",
       salvaged: "数据包 {id} 已损坏：将挽救 {good:blob}，丢失 {lost} 个。",
       withheld: "数据包 {id} 无法读取：将挽救 {good:blob}，{lost} 个读不到。该文件留在原处。",
@@ -1309,6 +1321,8 @@ export const zhCn: Words = {
       indexes: "无法读取、已删除的索引文件：{count}",
       adopted: "已列入索引：{count:pack}",
       corrected: "已在索引中更正：{count:pack}",
+      rebuilt: "数据包 {id} 曾缺失或损坏，已由校验数据重建：没有丢失任何内容。",
+      removedParity: "已损坏的校验文件，已删除（下次备份会重新生成）：{count}",
       missing: "数据包 {id} 缺失，已从索引中去掉。",
       salvaged: "数据包 {id} 曾损坏：已挽救 {good:blob}，丢失 {lost} 个。",
       withheld: "数据包 {id} 无法读取：已挽救 {good:blob}，{lost} 个读不到。该文件留在原处。",
@@ -1473,6 +1487,8 @@ export const zhCn: Words = {
     shallow: "未读取内容；--read-data 读取每个字节，--read-data-subset 10% 每次读取一部分。",
     allRead: "自 {time:time} 起，全部内容都已在本机读取过。",
     neverRead: "尚未在本机读取：{packs:pack}，共 {bytes:bytes}。",
+    cold: "{packs:pack} 处于冷存储类别：大小正确，内容未读取。",
+    parity: "校验：{groups} 组共 {packs:pack} 可以重建；{uncovered} 个不在任何组中。",
     unnamedRoots: "{count:snapshot}可能已丢失，或已遗忘而尚未清理：`{command}` 会显示能找回的内容。",
     repair: "能挽救什么、如何挽救：",
     unused: "{blobs:blob}和 {packs:pack}不属于任何恢复点：中断的备份会留下这些内容，没有害处。",
@@ -1607,6 +1623,7 @@ export const zhCn: Words = {
   },
 
   plan: {
+    cold: "{packs:pack}，{bytes:bytes} 须先解冻：请用 --thaw 执行计划，可能要等待数小时。",
     title: "计划 {id}：还原 {crm} 的{what}，取自恢复点 {snapshot}，{time:time}",
     system: "整个系统",
     database: "数据库",

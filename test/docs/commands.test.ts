@@ -36,7 +36,9 @@ for (const page of pages) {
   // Need servers: `databases.test.ts`, `test/s3/`.
   if (
     commands.length === 0 ||
-    ["docs/databases.md", "docs/dolibarr.md", "docs/empty-machine.md", "docs/targets.md"].includes(page)
+    ["docs/databases.md", "docs/dolibarr.md", "docs/empty-machine.md", "docs/locked.md", "docs/targets.md"].includes(
+      page,
+    )
   )
     continue;
 

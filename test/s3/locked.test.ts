@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes, randomUUID } from "node:crypto";
-import { rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, test } from "node:test";
@@ -21,6 +21,7 @@ import { s3Storage } from "../../src/storage/s3.ts";
 import { cliCrm, configText, type JsonRecord, password } from "../cli/cli-crm.ts";
 import { startCeph } from "../support/ceph-server.ts";
 import { assertSameTrees } from "../support/compare-trees.ts";
+import { codeBlocks, holdfastCommands } from "../support/doc-commands.ts";
 import { resticOn } from "../support/restic.ts";
 
 /** Object Lock on Ceph's gateway: one server for all. */
@@ -265,4 +266,23 @@ test("a key that may only add suffices for a backup, and cannot destroy or hide"
   assert.equal(code, 0, stderr);
   const { records } = await crm.json(["snapshots"], { environment });
   assert.equal((told(records, "snapshots", "snapshots") as unknown[]).length, 2);
+});
+
+test("the page on locks says what works", async () => {
+  using crm = cliCrm();
+  const page = readFileSync(join(import.meta.dirname, "../../docs/locked.md"), "utf8");
+  const block = codeBlocks(page).find(({ language }) => language === "yaml")?.text ?? assert.fail();
+  const place = `${ceph.endpoint}/locked-${randomUUID()}`;
+  const written = block
+    .replace("https://s3.example.com/locked-backups", place)
+    .replace("../password.txt", "password.txt");
+  const head = configText.slice(0, configText.indexOf("repository:"));
+  writeFileSync(crm.config, head + written);
+  const commands = holdfastCommands(page);
+  assert.equal(commands.length, 2);
+  for (const { command } of commands) {
+    const { code, stderr, stdout } = await crm.run(command.split(" ").slice(1), { environment: settings });
+    assert.equal(code, 0, stderr);
+    if (command.endsWith("backup")) assert.match(stdout, /Locked \(compliance\) until .* refused/);
+  }
 });

@@ -28,7 +28,12 @@ const accessKey = "HOLDFASTTEST";
 const secretKey = "secret-of-the-tests";
 const startMs = 60_000;
 
-export async function startCeph(): Promise<CephServer> {
+export interface CephOptions {
+  /** Storage classes beside `STANDARD`, which it knows by their names only. */
+  readonly storageClasses?: readonly string[];
+}
+
+export async function startCeph({ storageClasses = [] }: CephOptions = {}): Promise<CephServer> {
   if (!existsSync("/usr/bin/radosgw")) throw new Error("radosgw is not there: scripts/setup-tests.sh installs it");
   // The path of a socket has at most 107 bytes.
   const folder = mkdtempSync(join(tmpdir(), "hf-ceph-"));
@@ -75,13 +80,7 @@ export async function startCeph(): Promise<CephServer> {
     await run("ceph-osd", "-c", conf, "-i", "0", "--mkfs", "--osd-uuid", storeId);
     await run("ceph", "-c", conf, "osd", "crush", "add", "osd.0", "1.0", "root=default", "host=localhost");
     start("ceph-osd", "-i", "0");
-    const gateway = start("radosgw", "-n", "client.rgw");
-    const endpoint = `http://127.0.0.1:${port}`;
-    const until = performance.now() + startMs;
-    while (!(await answers(endpoint))) {
-      if (gateway.exitCode !== null || performance.now() > until) throw new Error(logOf(folder));
-      await wait(100);
-    }
+    // The first of these makes the zone as well.
     const user = [
       "--uid=holdfast",
       "--display-name=holdfast",
@@ -89,6 +88,18 @@ export async function startCeph(): Promise<CephServer> {
       `--secret-key=${secretKey}`,
     ];
     await admin("user", "create", ...user);
+    for (const name of storageClasses) {
+      const placement = ["--placement-id=default-placement", `--storage-class=${name}`];
+      await admin("zonegroup", "placement", "add", "--rgw-zonegroup=default", ...placement);
+      await admin("zone", "placement", "add", "--rgw-zone=default", ...placement, `--data-pool=cold.${name}`);
+    }
+    const gateway = start("radosgw", "-n", "client.rgw");
+    const endpoint = `http://127.0.0.1:${port}`;
+    const until = performance.now() + startMs;
+    while (!(await answers(endpoint))) {
+      if (gateway.exitCode !== null || performance.now() > until) throw new Error(logOf(folder));
+      await wait(100);
+    }
     return {
       endpoint,
       port,
