@@ -77,6 +77,7 @@ export const campaign: Campaign = {
       if (chance === 0) {
         await followed.end();
         followed = following(crm);
+        await followed.event((event) => event.type === "journal");
         facts["follow begun anew"]++;
       } else if (chance === 1) {
         await workload[Symbol.asyncDispose]();
