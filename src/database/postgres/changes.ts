@@ -4,6 +4,7 @@ import type { RowBatch, TableSchema, WrittenRows } from "../database.ts";
 import type { PostgresConnection } from "./connection.ts";
 import { quoteName, quoteQualified } from "./identifier.ts";
 import { isLargeObjects } from "./large-objects.ts";
+import type { Blocks, WalSummaries } from "./wal-summaries.ts";
 
 /**
  * What changed in a table, by `xmin`: the transaction that wrote a row as it is. Everything written since a snapshot was
@@ -21,6 +22,8 @@ interface Mark {
   readonly file: string;
   /** `pg_snapshot_xmin(pg_current_snapshot())`, 64 bits. */
   readonly xmin: string;
+  /** Where the log was when nobody had written what the snapshot does not see; absent: somebody had. */
+  readonly lsn?: string;
 }
 
 /** Ages of transactions are only ordered within half of their numbers; this is half of that. */
@@ -29,13 +32,24 @@ const oldestAge = 2n ** 30n;
 /** What all tables of one snapshot share of their marks. */
 export type SnapshotMark = Omit<Mark, "file">;
 
+/**
+ * Transactions that may have written before now and are not over: each holds its own number locked. Asked for after the place
+ * in the log: when all of them are over at the snapshot, whatever it does not see was written behind that place.
+ */
+export const writingSql =
+  "SELECT transactionid::text FROM pg_locks WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted";
+
 export function snapshotMark(
   position: Readonly<Record<string, string>>,
-  xmin: string,
+  { xmin, writing }: { readonly xmin: string; readonly writing: readonly string[] },
   definitions: readonly string[],
 ): SnapshotMark {
   const digest = createHash("sha256").update(definitions.join("\n")).digest("hex").slice(0, 32);
-  return { system: position["system"] ?? "", timeline: position["timeline"] ?? "", definitions: digest, xmin };
+  const shared = { system: position["system"] ?? "", timeline: position["timeline"] ?? "", definitions: digest, xmin };
+  const { lsn } = position;
+  const bound = Number(BigInt.asUintN(32, BigInt(xmin)));
+  const areOver = writing.every((xid) => (bound - Number(xid)) >>> 0 !== 0 && (bound - Number(xid)) >>> 0 < 2 ** 31);
+  return lsn !== undefined && areOver ? { ...shared, lsn } : shared;
 }
 
 /** `undefined`: of this table xmin tells nothing. */
@@ -60,10 +74,11 @@ export interface ChangesInput {
   readonly mark: string | undefined;
   readonly keeper: PostgresConnection;
   readonly worker: () => Promise<PostgresConnection>;
+  readonly summaries: WalSummaries;
 }
 
-export async function changesByXmin(
-  { table, mark, keeper, worker }: ChangesInput,
+export async function changesOf(
+  { table, mark, keeper, worker, summaries }: ChangesInput,
   since: string,
 ): Promise<WrittenRows | undefined> {
   const was = parseMark(since);
@@ -73,8 +88,30 @@ export async function changesByXmin(
   if (!same || BigInt(now.xmin) - BigInt(was.xmin) > oldestAge || BigInt(now.xmin) < BigInt(was.xmin)) return undefined;
   const columns = table.columns.map((column) => quoteName(column.name)).join(",");
   const bound = `'${BigInt.asUintN(32, BigInt(was.xmin))}'::xid`;
-  const sql = `COPY (SELECT ${columns} FROM ONLY ${quoteQualified(table)} WHERE age(xmin) <= age(${bound})) TO STDOUT`;
+  const select = `SELECT ${columns} FROM ONLY ${quoteQualified(table)} WHERE age(xmin) <= age(${bound})`;
+  const blocks =
+    was.lsn === undefined ? undefined : await summaries.changedBlocks(quoteQualified(table), now.file, was.lsn);
+  if (blocks) return { method: "wal", rows: () => inBlocks(worker, select, blocks, table) };
+  const sql = `COPY (${select}) TO STDOUT`;
   return { method: "xmin", rows: () => scan(worker, sql, table) };
+}
+
+/** Stretches of blocks that one statement reads. */
+const stretchesAtOnce = 100;
+
+async function* inBlocks(
+  worker: () => Promise<PostgresConnection>,
+  select: string,
+  blocks: readonly Blocks[],
+  { name }: TableSchema,
+): AsyncGenerator<RowBatch, void> {
+  const session = await worker();
+  for (let at = 0; at < blocks.length; at += stretchesAtOnce) {
+    const selects = blocks
+      .slice(at, at + stretchesAtOnce)
+      .map(({ from, to }) => `${select} AND ctid >= '(${from},0)' AND ctid < '(${to},0)'`);
+    yield* session.copyOut(`COPY (${selects.join(" UNION ALL ")}) TO STDOUT`, 1 << 20, name);
+  }
 }
 
 /** Reads in the order that the table lies in: the session is set to prefer indexes. */
@@ -95,6 +132,7 @@ function parseMark(text: string | undefined): Mark | undefined {
     const parsed = JSON.parse(text ?? "null") as Partial<Record<keyof Mark, unknown>> | null;
     const names = ["system", "timeline", "definitions", "file", "xmin"] as const;
     if (!parsed || names.some((name) => typeof parsed[name] !== "string")) return undefined;
+    if (parsed.lsn !== undefined && !/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/.test(String(parsed.lsn))) return undefined;
     return /^\d{1,19}$/.test(String(parsed.xmin)) ? (parsed as Mark) : undefined;
   } catch {
     return undefined;

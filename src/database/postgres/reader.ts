@@ -9,7 +9,7 @@ import type {
   TableSchema,
   WrittenRows,
 } from "../database.ts";
-import { changesByXmin, type SnapshotMark, tableMark } from "./changes.ts";
+import { changesOf, type SnapshotMark, tableMark } from "./changes.ts";
 import type { PostgresConnection } from "./connection.ts";
 import { unescaped } from "./field.ts";
 import { quoteName, quoteQualified, quoteText } from "./identifier.ts";
@@ -17,6 +17,7 @@ import { isLargeObjects, largeObjectQuery } from "./large-objects.ts";
 import { inTurn } from "./in-turn.ts";
 import { type Stretch, stretchesOf } from "./stretches.ts";
 import { stretchRows, stretchSums } from "./sums.ts";
+import type { WalSummaries } from "./wal-summaries.ts";
 
 const defaultTargetBytes = 1024 * 1024;
 
@@ -26,6 +27,7 @@ export interface ReaderSessions {
   /** Sessions that read rows, as many as the snapshot was given. */
   readonly workers: () => Promise<readonly PostgresConnection[]>;
   readonly mark: SnapshotMark;
+  readonly summaries: WalSummaries;
 }
 
 /**
@@ -79,7 +81,8 @@ export class PostgresTableReader implements TableReader {
   async changes(since: string): Promise<WrittenRows | undefined> {
     const { keeper } = this.#sessions;
     const worker = async () => (await this.#readers())[0] ?? keeper;
-    return await changesByXmin({ table: this.table, mark: await this.mark(), keeper, worker }, since);
+    const mark = await this.mark();
+    return await changesOf({ table: this.table, mark, keeper, worker, summaries: this.#sessions.summaries }, since);
   }
 
   async sums(stretches: Stretches, what: SumsOf): Promise<readonly RowSums[] | undefined> {

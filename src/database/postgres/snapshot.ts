@@ -8,7 +8,7 @@ import type {
   TableSchema,
 } from "../database.ts";
 import type { Environment } from "./address.ts";
-import { snapshotMark, type SnapshotMark } from "./changes.ts";
+import { snapshotMark, type SnapshotMark, writingSql } from "./changes.ts";
 import { PostgresConnection } from "./connection.ts";
 import { readDefinitions } from "./definitions.ts";
 import { quoteQualified } from "./identifier.ts";
@@ -16,6 +16,7 @@ import { inspectSchema } from "./inspect.ts";
 import { isLargeObjects } from "./large-objects.ts";
 import { PostgresTableReader } from "./reader.ts";
 import { readTables } from "./tables.ts";
+import { WalSummaries } from "./wal-summaries.ts";
 
 const begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /** Two keep both sides of a small machine busy; more take from the CRM. */
@@ -45,6 +46,7 @@ export class PostgresSnapshot implements DatabaseSnapshot {
   readonly #input: SnapshotInput;
   readonly #id: string;
   readonly #mark: SnapshotMark;
+  readonly #summaries: WalSummaries;
   #workers: Promise<readonly PostgresConnection[]> | undefined;
 
   private constructor(
@@ -58,6 +60,7 @@ export class PostgresSnapshot implements DatabaseSnapshot {
     this.#mark = mark;
     this.#input = input;
     this.#keeper = keeper;
+    this.#summaries = new WalSummaries(keeper);
     this.#id = id;
     this.schema = schema;
     this.position = position;
@@ -68,6 +71,7 @@ export class PostgresSnapshot implements DatabaseSnapshot {
     const keeper = await PostgresConnection.open(address, { environment, signal });
     try {
       const lsn = await logPosition(keeper);
+      const writing = (await keeper.rows(writingSql)).flatMap(([xid]) => xid ?? []);
       await lockTables(keeper, input);
       const [row = []] = await keeper.rows(
         "SELECT pg_export_snapshot(), pg_current_snapshot()::text, now()::text, pg_snapshot_xmin(pg_current_snapshot())::text",
@@ -82,7 +86,7 @@ export class PostgresSnapshot implements DatabaseSnapshot {
       });
       const schema = await inspectSchema(keeper, definitions);
       const position = JSON.stringify({ ...lsn, snapshot: visible, time });
-      const mark = snapshotMark(lsn, xmin ?? "", [keeper.versionText, ...schema.before]);
+      const mark = snapshotMark(lsn, { xmin: xmin ?? "", writing }, [keeper.versionText, ...schema.before]);
       return new PostgresSnapshot(input, keeper, id ?? "", schema, position, mark);
     } catch (error) {
       await keeper[Symbol.asyncDispose]();
@@ -95,6 +99,7 @@ export class PostgresSnapshot implements DatabaseSnapshot {
       keeper: this.#keeper,
       workers: () => this.#freshWorkers(),
       mark: this.#mark,
+      summaries: this.#summaries,
     });
   }
 
@@ -143,10 +148,11 @@ async function lockTables(keeper: PostgresConnection, { lockWaitMs = 10_000, onW
   const silentMs = Math.min(1000, lockWaitMs);
   const waits = [silentMs, Math.max(lockWaitMs - silentMs, 1)];
   for (const [turn, waitMs] of waits.entries()) {
-    await keeper.run(`SET lock_timeout = ${waitMs}; ${begin}`);
+    // Before the transaction begins, whose moment is that of its first query.
     const names = (await readTables(keeper)).flatMap(({ table }) =>
       isLargeObjects(table) ? [] : [quoteQualified(table)],
     );
+    await keeper.run(`SET lock_timeout = ${waitMs}; ${begin}`);
     if (names.length === 0) return;
     try {
       return await keeper.run(`LOCK TABLE ONLY ${names.join(", ONLY ")} IN ACCESS SHARE MODE`);
