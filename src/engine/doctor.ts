@@ -42,6 +42,10 @@ export const doctorCodes = [
   "crm-recognised",
   "database-read",
   "database-failed",
+  "changes-by-wal",
+  "changes-by-xmin",
+  "changes-by-hash",
+  "changes-by-read",
   "rights-enough",
   "rights-missing",
   "table-unkeyed",
@@ -175,6 +179,7 @@ async function checkDatabase(engine: Engine, address: DatabaseAddress, tell: Tel
       if (table.unkeyedBecause) tell("ok", "table-unkeyed", { table: table.name, because: table.unkeyedBecause });
     }
     for (const { subject, reason } of schema.uncovered) tell("warning", "not-covered", { subject, reason });
+    if (source.changesBy) tell("ok", `changes-by-${await source.changesBy(run.signal)}`);
     if (source.rights) tellRights(await source.rights(run.signal), tell);
   } catch (error) {
     if (!isHoldfastError(error)) throw error;

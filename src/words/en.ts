@@ -872,6 +872,19 @@ export const en = {
     },
     "crm-recognised": { text: "Platform {platform}[[ {version}]]", hint: "" },
     "database-read": { text: "Database {location} can be read: {tables:table}", hint: "" },
+    "changes-by-wal": {
+      text: "An incremental backup reads the blocks that the server's summaries of its log name.",
+      hint: "",
+    },
+    "changes-by-xmin": {
+      text: "An incremental backup reads the rows that were written since, by their transactions.",
+      hint: "",
+    },
+    "changes-by-hash": {
+      text: "An incremental backup reads the ranges of rows whose sums, computed by the server, differ.",
+      hint: "",
+    },
+    "changes-by-read": { text: "An incremental backup reads all rows and stores those that differ.", hint: "" },
     "rights-enough": { text: "The database user {user} has every right that a backup needs", hint: "" },
     "rights-missing": {
       text: "The database user {user} lacks {count} of the rights that a backup needs, such as {right} on {subject}",

@@ -841,6 +841,10 @@ export const zhCn: Words = {
     "crm-failed": { text: "无法识别此 CRM：{problem}", hint: "{solution}" },
     "crm-recognised": { text: "平台 {platform}[[ {version}]]", hint: "" },
     "database-read": { text: "数据库 {location} 可以读取：{tables:table}", hint: "" },
+    "changes-by-wal": { text: "增量备份只读取服务器日志摘要所指的数据块。", hint: "" },
+    "changes-by-xmin": { text: "增量备份按事务只读取此后写入的行。", hint: "" },
+    "changes-by-hash": { text: "增量备份只读取校验和（由服务器计算）不同的行范围。", hint: "" },
+    "changes-by-read": { text: "增量备份读取所有行，只存储不同的行。", hint: "" },
     "rights-enough": { text: "数据库用户 {user} 拥有备份所需的全部权限", hint: "" },
     "rights-missing": {
       text: "数据库用户 {user} 缺少 {count} 项权限，例如 {subject} 上的 {right}",

@@ -17,6 +17,7 @@ import { keyAt, lineEnd, type RowOrder } from "../tables/row-order.ts";
 import { storeFile } from "../tables/rows-writer.ts";
 import type { BaseChunk, StoredBase } from "../tables/stored-base.ts";
 import { fileNode, findNode, loadFile } from "../tables/stored-parts.ts";
+import { tableSizes } from "../tables/table-sizes.ts";
 import { storeTree, virtualFile, virtualFolder } from "../tables/virtual-nodes.ts";
 import { isDamage } from "../../repository/child-trees.ts";
 import type { FolderMender } from "./mend-folder.ts";
@@ -33,7 +34,7 @@ export interface MendedTable {
 }
 
 /** About what a full writes. */
-const rangeBytes = 4 << 20;
+const rangeBytes = tableSizes.range;
 
 /**
  * A table from what is left of it: chunks of rows that are gone leave `rows` and `keys`; a run that is gone leaves the

@@ -3,7 +3,7 @@ import { damaged } from "../checked.ts";
 import type { RowOrder } from "./row-order.ts";
 
 /**
- * `ranges`: the table as of this snapshot, in stretches of about 4 MiB of rows. Each line is
+ * `ranges`: the table as of this snapshot, in stretches of about 128 KiB of rows. Each line is
  *
  *     rows TAB bytes TAB sum of key hashes TAB sum of row hashes TAB first key
  *

@@ -4,7 +4,7 @@ import { inspectDatabase } from "./inspect.ts";
 import { targetOf, type Target } from "./location.ts";
 import { rightsOf } from "./rights.ts";
 import { Session } from "./session.ts";
-import { takeSnapshot } from "./snapshot.ts";
+import { computesHashes, takeSnapshot } from "./snapshot.ts";
 
 /** Rows are read by one connection besides the one that asks: with more, two processors have nothing left to store with. */
 const defaultConnections = 1;
@@ -26,6 +26,7 @@ export async function connectMysql(address: DatabaseAddress, options: ConnectOpt
       waitingTold(target, options.onWait, signal, () =>
         takeSnapshot(target, options.connections ?? defaultConnections, signal),
       ),
+    changesBy: (signal) => asked(signal, async ({ server }) => (computesHashes(server) ? "hash" : "read")),
     rights: (signal) => asked(signal, (session) => rightsOf(session, target)),
     load: async (signal) => {
       const session = await (watching ??= Session.open(target, target.database, signal));

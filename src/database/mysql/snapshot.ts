@@ -134,6 +134,11 @@ async function positionOf(session: Session, keeper: Session): Promise<string> {
   ].join(" ");
 }
 
+/** Whether the server has both halves of the row hash. */
+export function computesHashes({ flavour, number }: Session["server"]): boolean {
+  return flavour === "mariadb" && number >= hashesFrom;
+}
+
 /** Workers read rows in turn; whoever comes when all are busy waits. */
 class SessionPool implements Sessions {
   readonly hashes: boolean;
@@ -145,7 +150,7 @@ class SessionPool implements Sessions {
   constructor(keeper: Session, workers: readonly Session[]) {
     this.#keeper = keeper;
     this.#free = [...workers];
-    this.hashes = keeper.server.flavour === "mariadb" && keeper.server.number >= hashesFrom;
+    this.hashes = computesHashes(keeper.server);
   }
 
   async ask(sql: string): Promise<readonly Row[]> {

@@ -4,6 +4,7 @@ import { PostgresConnection } from "./connection.ts";
 import { postgresRights } from "./rights.ts";
 import { PostgresSnapshot } from "./snapshot.ts";
 import { ownRelation } from "./tables.ts";
+import { summariesLack } from "./wal-summaries.ts";
 
 /** Logs in once, so that what is wrong with the address or the password is told at once. */
 export async function connectPostgres(
@@ -37,6 +38,7 @@ export async function connectPostgres(
     },
     snapshot: take,
     rights: () => postgresRights(session),
+    changesBy: async () => ((await summariesLack(session)) === undefined ? "wal" : "xmin"),
     async load() {
       const [row = []] = await session.rows(
         `SELECT (SELECT coalesce(sum(xact_commit + xact_rollback), 0) FROM pg_stat_database),
