@@ -132,7 +132,8 @@ function parseMark(text: string | undefined): Mark | undefined {
     const parsed = JSON.parse(text ?? "null") as Partial<Record<keyof Mark, unknown>> | null;
     const names = ["system", "timeline", "definitions", "file", "xmin"] as const;
     if (!parsed || names.some((name) => typeof parsed[name] !== "string")) return undefined;
-    if (parsed.lsn !== undefined && !/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/.test(String(parsed.lsn))) return undefined;
+    const { lsn } = parsed;
+    if (lsn !== undefined && !(typeof lsn === "string" && /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/.test(lsn))) return undefined;
     return /^\d{1,19}$/.test(String(parsed.xmin)) ? (parsed as Mark) : undefined;
   } catch {
     return undefined;
