@@ -15,7 +15,9 @@ export function parseObjectLocation(location: string, kind: "azure" | "gs"): Obj
   const folders = path.split("/").filter(Boolean);
   // oxlint-disable-next-line no-control-regex -- these are what no key should hold
   const isWrong = folders.some((one) => /^\.{1,2}$|[\0-\x1f?#\\\x7f\ufffd]/.test(one));
-  if (found !== kind || !names.test(bucket) || isWrong) {
+  // What looks like an account with its key before the container.
+  const hasLogin = /^[^/]*@[^/]*:/.test(path);
+  if (found !== kind || !names.test(bucket) || isWrong || hasLogin) {
     const shown = location.replace(/^([a-z]+:)[^@]*@/, "$1…@").replace(/[?#].*$/s, "");
     throw new HoldfastError("storage-address", { location: shown });
   }
