@@ -16,7 +16,7 @@ import { password } from "../cli/cli-crm.ts";
 export const campaign: Campaign = {
   name: "serve-kill",
   about:
-    "kill -9 of serve at random moments while it backs up and restores: afterwards no job is stuck, no restore was done twice, each run is reported once, and restic finds the repository sound.",
+    "kill -9 of serve at random moments while it backs up and restores: afterwards no job is stuck, no restore was done twice, and restic finds the repository sound.",
   rounds: 20,
   run: async ({ rounds, seed, report }) => {
     const random = seededRandom(seed);
