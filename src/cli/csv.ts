@@ -1,15 +1,6 @@
 import { HoldfastError } from "../lib/errors.ts";
 
-/** One line of CSV (RFC 4180): NULL is an empty field, an empty text is `""`. */
-export function csvLine(values: readonly (string | number | null | undefined)[]): string {
-  return `${values.map(csvField).join(",")}\r\n`;
-}
-
-function csvField(value: string | number | null | undefined): string {
-  if (value === null || value === undefined) return "";
-  const text = String(value);
-  return text === "" || /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
+export { csvLine } from "../lib/csv.ts";
 
 /** Rows of a CSV file as spreadsheets write it: commas or semicolons, LF or CRLF, quotes doubled; empty lines are left out. */
 export function parseCsv(text: string): readonly (readonly string[])[] {

@@ -20,6 +20,8 @@ export const recordOptions: readonly OptionSpec[] = [
   { flags: "--fields <columns...>" },
   { flags: "--alone" },
   { flags: "--rename <columns...>" },
+  { flags: "--to-files <folder>" },
+  { flags: "--format <format>", choices: ["sql", "csv", "json"] },
 ];
 
 /** `undefined`: no records are asked for. */
@@ -34,8 +36,11 @@ export async function recordScope(
   const until = textOption(invocation, "until");
   const fields = listOption(invocation, "fields");
   if (handles.length === 0 && file === undefined && compared.length === 0) {
-    const stray = ["in", "until", "fields", "alone", "rename"].find((name) => invocation.options[name] !== undefined);
-    if (stray !== undefined) throw new HoldfastError("usage", { problem: "records-needed", what: `--${stray}` });
+    const stray = ["in", "until", "fields", "alone", "rename", "toFiles", "format"].find(
+      (name) => invocation.options[name] !== undefined,
+    );
+    if (stray !== undefined)
+      throw new HoldfastError("usage", { problem: "records-needed", what: `--${stray.replace("F", "-f")}` });
     return undefined;
   }
   for (const other of ["database", "system"]) {
@@ -55,7 +60,9 @@ export async function recordScope(
     related: hasFlag(invocation, "alone") ? "none" : "all",
     renames: listOption(invocation, "rename").map(renameOf),
   };
-  return { kind: "records", selection };
+  if (textOption(invocation, "toFiles") === undefined) return { kind: "records", selection };
+  const format = (["sql", "json"] as const).find((one) => one === invocation.options["format"]) ?? "csv";
+  return { kind: "records", selection, format };
 }
 
 /**

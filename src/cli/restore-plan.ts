@@ -43,7 +43,7 @@ export const restorePlanCommand: Command = {
     const cause = undoCause(context, invocation);
     if (cause) return planned(context, await planUndo(context, invocation, cause));
     const { point, paths } = pointArgument(context, invocation.arguments);
-    const target = textOption(invocation, "target");
+    const target = textOption(invocation, "target") ?? textOption(invocation, "toFiles");
     const purpose = (["clone", "replacement"] as const).find((one) => one === invocation.options["as"]);
     const targetDatabase = textOption(invocation, "toDatabase");
     if (purpose && target === undefined && targetDatabase === undefined)

@@ -254,6 +254,11 @@ export interface DatabaseEngine {
    * (`mixed`: a text begins with `"`, a number with `i`), or nothing.
    */
   searchable(column: ColumnSchema): "text" | "number" | "mixed" | "nothing";
+  /**
+   * A row's change as a statement of SQL, without a semicolon: INSERT where there was none, DELETE where there shall be
+   * none, else UPDATE of what differs. Whole lines without LF, latin1 strings of bytes.
+   */
+  rowSql(table: TableSchema, before: string | undefined, after: string | undefined): string;
   /** `restore.sql`: loads the folder with the engine's own client alone. */
   restoreScript(schema: DatabaseSchema, tables: readonly StoredTableLayout[]): string;
   /** Runs statements on an existing database, all in one transaction or none (neutralising a clone). */

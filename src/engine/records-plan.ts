@@ -70,12 +70,12 @@ class RecordsPlanning {
       records: this.#records,
       rules: from.engine,
       related: selection.fields ? "none" : selection.related,
-      areThere: (relation, parents) => this.#areThere(relation, parents),
+      areThere: (table, some) => this.#areThere(table, some),
       signal,
     });
     const wanted: WantedRow[] = [];
     for (const one of closure) wanted.push(...(await this.#wanted(one)));
-    if (switches.removeNewer && !selection.fields) wanted.push(...(await this.#newer(closure, wanted)));
+    if (!selection.fields) wanted.push(...(await this.#newer(closure, wanted)));
     const plan = await planRows(wanted, {
       relations: this.#relations,
       rows: this.#rows,
@@ -103,13 +103,13 @@ class RecordsPlanning {
     return mapping;
   }
 
-  /** Parents that are there and do not say that they are gone. */
-  async #areThere(relation: Relation, parents: readonly RecordRow[]): Promise<ReadonlySet<RecordRow>> {
-    const mapping = await this.#mapping(relation.to);
+  /** Rows that are there and do not say that they are gone. */
+  async #areThere(table: TableSchema, some: readonly RecordRow[]): Promise<ReadonlySet<RecordRow>> {
+    const mapping = await this.#mapping(table);
     const there = new Set<RecordRow>();
     if (!mapping) return there;
     const rules = this.#source.from.engine;
-    const keyed = parents.flatMap((row) => {
+    const keyed = some.flatMap((row) => {
       const key = mappedKey(mapping, mapRow(mapping, row, rules));
       return key === undefined ? [] : [{ row, key }];
     });
@@ -161,7 +161,7 @@ class RecordsPlanning {
 
   /** Rows that came after the point: those that were found by comparison, and parts of what was chosen. */
   async #newer(closure: readonly ClosureRow[], wanted: readonly WantedRow[]): Promise<readonly WantedRow[]> {
-    const { roots, from } = this.#source;
+    const { roots, from, switches, selection } = this.#source;
     const rules = from.engine;
     const found = new RowMap<WantedRow>();
     const known = new RowMap<WantedRow>();
@@ -177,11 +177,9 @@ class RecordsPlanning {
       if (!to) continue;
       for (const row of (await this.#live.byKey(to, newer)).values()) add(row, "chosen", await this.#base(row, to));
     }
+    if (!switches.removeNewer) return [...found.values()];
     const whole = closure.filter(({ why }) => why === "chosen" || why === "belongs");
-    let rows: readonly RecordRow[] = [
-      ...next,
-      ...(this.#source.selection.related === "all" ? whole.map(({ row }) => row) : []),
-    ];
+    let rows: readonly RecordRow[] = [...next, ...(selection.related === "all" ? whole.map(({ row }) => row) : [])];
     for (next = []; rows.length > 0; rows = next.splice(0)) {
       for (const [table, ofTable] of Map.groupBy(rows, (row) => row.table)) {
         const to = this.#rows.tables.find((one) => sameTable(one, table));

@@ -1,5 +1,7 @@
 import { orderChanges, runSteps, type RowStep } from "../contents/records/order-changes.ts";
 import { isChange, type PlannedRow, type RowAction } from "../contents/records/planned-row.ts";
+import { closureOf } from "../contents/records/closure.ts";
+import { pointRecords } from "../contents/records/point-records.ts";
 import { handleOf, titleOf } from "../contents/records/record-handle.ts";
 import { entityOf, recordRow, type RecordRow } from "../contents/records/record-row.ts";
 import { sameTable } from "../contents/records/relations.ts";
@@ -12,6 +14,7 @@ import { type OpenedPoint, openPoint, type PointDatabase, type PointSource } fro
 import { viewOf } from "./point-model.ts";
 import { databaseNamed, type RecordRoots, type RecordSelection, selectRecords } from "./record-selection.ts";
 import { type PlannedRecords, planRecords, type RecordsSource } from "./records-plan.ts";
+import type { ExportedRecords } from "./records-export.ts";
 import type { RestoreSwitches } from "./restore-plan.ts";
 
 /** What a plan for records says, for people and for `apply`. */
@@ -62,6 +65,12 @@ export interface PreparedRecords {
   readonly files: readonly OwnedFile[];
 }
 
+/** Records that go to files: nothing that is live is looked at but for a comparison. */
+export interface PreparedExport extends ExportedRecords {
+  readonly summary: RecordsSummary;
+  readonly files: readonly OwnedFile[];
+}
+
 export interface RecordsInput {
   readonly point: OpenedPoint;
   readonly open: PointSource;
@@ -76,23 +85,42 @@ export interface RecordsInput {
 
 const shownRows = 1000;
 
+/** The point's own rows, with what belongs to them and all that they name. */
+export async function prepareExport(input: RecordsInput, folder: string, run: Run): Promise<PreparedExport> {
+  const { point, selection } = input;
+  await using found = await sourceOf(input, run);
+  const { from, relations, roots } = found.source;
+  const records = pointRecords(from, from.engine, run.signal);
+  const chosen = [];
+  for (const { schema, table, keys } of roots) {
+    const own = from.schema.tables.find((one) => sameTable(one, { schema, name: table }));
+    if (own) chosen.push(...(await records.getAll(own, keys)));
+  }
+  const { related } = selection;
+  const areThere = async (): Promise<ReadonlySet<RecordRow>> => new Set();
+  const rows = await closureOf(chosen, {
+    relations,
+    records,
+    rules: from.engine,
+    related,
+    areThere,
+    signal: run.signal,
+  });
+  const inserts = rows.map(({ row, why }): PlannedRow => ({
+    ...{ action: "insert", table: row.table, key: row.key, why, before: undefined, after: row.line },
+    ...{ columns: row.table.columns, changed: [] },
+  }));
+  const planned = { rows: inserts, relations, closure: rows, mappings: [], gone: [], seen: "" };
+  const summary = summaryOf({ from, url: folder, roots, planned, facts: new Map() });
+  return { engine: from.engine, relations, rows, summary, files: await filesOf(point, from, planned, run.signal) };
+}
+
 /** Works out what a restore of records would do, and rehearses it: everything is done, and taken back. */
 export async function prepareRecords(input: RecordsInput, run: Run): Promise<PreparedRecords> {
-  const { point, selection, switches, targetDatabase } = input;
-  const [from] = point.databases;
-  if (!from) throw new HoldfastError("nothing-matched", { path: "/databases" });
-  const { model, relations, noiseOf } = await viewOf(point, from, run.signal);
-  await using until = selection.until && (await openPoint(input.open, point.crm, selection.until));
-  await using live = new AsyncDisposableStack();
-  const compareWith = async (): Promise<OpenedPoint> =>
-    until ?? live.use(await openPoint(input.open, point.crm, { kind: "live" }));
-  const selecting = { selection, source: input.open, points: point, from, relations, until: compareWith };
-  const found = input.roots ?? (await selectRecords(selecting));
-  const source: RecordsSource = {
-    ...{ from, relations, model, roots: found, selection, switches, signal: run.signal },
-    noise: (table) => noiseOf(from.schema.tables.find((one) => sameTable(one, table)) ?? table),
-    ...(until && { until: databaseNamed(until, from.name) }),
-  };
+  const { point, targetDatabase } = input;
+  await using found = await sourceOf(input, run);
+  const { source } = found;
+  const { from, roots } = source;
   const url = targetDatabase ?? from.location;
   if (!from.engine.accepts(url)) throw new HoldfastError("database-unsupported", { url });
   const address = input.addressOf(url);
@@ -106,9 +134,32 @@ export async function prepareRecords(input: RecordsInput, run: Run): Promise<Pre
     address,
     source,
     planned,
-    summary: summaryOf({ from, url, roots: found, planned, facts }),
+    summary: summaryOf({ from, url, roots, planned, facts }),
     files: await filesOf(point, from, planned, run.signal),
   };
+}
+
+/** From a selection to the rows that it means, with what it is compared with still open. */
+async function sourceOf(
+  { point, open, selection, roots, switches }: RecordsInput,
+  run: Run,
+): Promise<AsyncDisposable & { readonly source: RecordsSource }> {
+  const [from] = point.databases;
+  if (!from) throw new HoldfastError("nothing-matched", { path: "/databases" });
+  const { model, relations, noiseOf } = await viewOf(point, from, run.signal);
+  await using opening = new AsyncDisposableStack();
+  const until = selection.until && opening.use(await openPoint(open, point.crm, selection.until));
+  const compareWith = async (): Promise<OpenedPoint> =>
+    until ?? opening.use(await openPoint(open, point.crm, { kind: "live" }));
+  const selecting = { selection, source: open, points: point, from, relations, until: compareWith };
+  const source: RecordsSource = {
+    ...{ from, relations, model, selection, switches, signal: run.signal },
+    roots: roots ?? (await selectRecords(selecting)),
+    noise: (table) => noiseOf(from.schema.tables.find((one) => sameTable(one, table)) ?? table),
+    ...(until && { until: databaseNamed(until, from.name) }),
+  };
+  const opened = opening.move();
+  return { source, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
 /** Of each table that gets changes. */

@@ -12,6 +12,7 @@ import type { Engine, RepositoryAccess } from "./engine.ts";
 import { buildAll, nothingBuilt, type Built } from "./restore-build.ts";
 import type { PointSource } from "./open-point.ts";
 import { applyRecords, type ChangedRows } from "./records-apply.ts";
+import { writeRecords } from "./records-export.ts";
 import type { PreparedRecords } from "./records-prepare.ts";
 import { applyRows, saveImages } from "./records-undo.ts";
 import { reachPoint } from "./reach-moment.ts";
@@ -140,7 +141,13 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
   });
   run.report({ type: "phase", phase: "swap" });
   const ready = staging.ready();
-  const { records } = prepared;
+  const { records, exported } = prepared;
+  if (exported) {
+    const done = await swapIn(place, ready);
+    built.files += writeRecords(exported.folder, exported.format, exported.records).length;
+    built.rows += exported.records.rows.length;
+    return await finish(place, plan, done, built, started, run);
+  }
   if (!records || !records.planned.rows.some(isChange)) {
     return await finish(place, plan, await swapIn(place, ready), built, started, run);
   }
@@ -252,7 +259,7 @@ function pointOf({ moment, snapshot }: RestorePlan): PointName {
 function revived(scope: RestorePlan["scope"]): RestorePlan["scope"] {
   const until = scope.kind === "records" ? scope.selection.until : undefined;
   if (scope.kind !== "records" || until?.kind !== "moment") return scope;
-  return { kind: "records", selection: { ...scope.selection, until: { ...until, time: new Date(until.time) } } };
+  return { ...scope, selection: { ...scope.selection, until: { ...until, time: new Date(until.time) } } };
 }
 
 function prepareInput(plan: RestorePlan): PrepareInput {

@@ -20,6 +20,7 @@ import { refuseHalfMade } from "./restore-record.ts";
 import { listState, readState, writeState } from "./state.ts";
 import { type ReachedMoment, reachPoint } from "./reach-moment.ts";
 import type { RecordRoots, RecordSelection } from "./record-selection.ts";
+import type { RecordFormat } from "./records-export.ts";
 import type { RecordsSummary } from "./records-prepare.ts";
 import type { PointName } from "./snapshots.ts";
 
@@ -37,7 +38,12 @@ export type RestoreScope =
   /** Paths as `browse` shows them: `/files/attachments/2026/contract.pdf`, a folder, or `/config/…`. */
   | { readonly kind: "files"; readonly paths: readonly string[] }
   /** Single records, with what belongs to them, back into a database that is in use. */
-  | { readonly kind: "records"; readonly selection: RecordSelection };
+  | {
+      readonly kind: "records";
+      readonly selection: RecordSelection;
+      /** As files in the folder `target`, in place of a database. */
+      readonly format?: RecordFormat;
+    };
 
 export interface RestorePlanInput {
   readonly repository: RepositoryAccess;
@@ -199,10 +205,10 @@ function momentOf(
 function frozen(scope: RestoreScope, snapshots: readonly StoredSnapshot[], crm: string): RestoreScope {
   if (scope.kind !== "records" || !scope.selection.until) return scope;
   const { until, ...selection } = scope.selection;
-  if (until.kind === "live") return { kind: "records", selection };
+  if (until.kind === "live") return { ...scope, selection };
   if (until.kind !== "latest") return scope;
   const { id } = choosePoint(snapshots, crm, until).chosen;
-  return { kind: "records", selection: { ...selection, until: { kind: "id", prefix: id } } };
+  return { ...scope, selection: { ...selection, until: { kind: "id", prefix: id } } };
 }
 
 function targetOf({ target, targetDatabase }: RestorePlanInput): RestorePlan["target"] {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { planFolder, type FolderPlanItem } from "../contents/folders/plan-folder.ts";
 import type { FolderManifest, Manifest } from "../contents/manifest.ts";
 import { loadContent, nodeNamed, type OpenedSnapshot, subtreeAt, treeOf } from "../contents/open-snapshot.ts";
-import { programFolder, type Neutralise, type PlacedParts, type Platform } from "../crm/platform.ts";
+import type { Neutralise, OwnedFile, PlacedParts, Platform, programFolder } from "../crm/platform.ts";
 import type { DatabaseAddress, DatabaseEngine } from "../database/database.ts";
 import { isChange } from "../contents/records/planned-row.ts";
 import type { Id, TreeNode } from "../format/tree.ts";
@@ -16,8 +16,15 @@ import type { AddressOf } from "./database-address.ts";
 import { databaseEngineFor, platformNamed, type Engine } from "./engine.ts";
 import { escapePattern } from "./left-out.ts";
 import { openPoint, type PointSource } from "./open-point.ts";
-import type { RecordRoots } from "./record-selection.ts";
-import { type PreparedRecords, prepareRecords } from "./records-prepare.ts";
+import type { RecordRoots, RecordSelection } from "./record-selection.ts";
+import type { RecordFormat } from "./records-export.ts";
+import {
+  type PreparedExport,
+  type PreparedRecords,
+  prepareExport,
+  prepareRecords,
+  type RecordsInput,
+} from "./records-prepare.ts";
 import { countMerge, type DatabaseWork } from "./restore-database.ts";
 import { placesFor, type Elsewhere, type Places } from "./restore-places.ts";
 import type { PlannedAction, PlannedItem, RestorePlan, RestorePlanInput } from "./restore-plan.ts";
@@ -36,6 +43,8 @@ export interface PreparedRestore {
   readonly items: readonly ItemWork[];
   readonly config: readonly ConfigWork[];
   readonly records?: PreparedRecords;
+  /** Records that go to files. */
+  readonly exported?: { readonly folder: string; readonly format: RecordFormat; readonly records: PreparedExport };
   readonly neutralise?: Neutralise;
   readonly summary: Pick<
     RestorePlan,
@@ -76,6 +85,8 @@ export type PrepareInput = Pick<RestorePlanInput, "scope" | "target" | "targetDa
   /** Which records a saved plan had found. */
   readonly roots?: readonly RecordRoots[];
 };
+
+type RecordsScope = Extract<RestorePlanInput["scope"], { kind: "records" }>;
 
 /** Where what is restored is read from. */
 export interface PrepareReading {
@@ -158,11 +169,13 @@ class Preparation {
   async prepare(): Promise<PreparedRestore> {
     const { scope, target } = this.#input;
     const neutralise = this.#neutralise();
-    if (target !== undefined && isWhole(scope)) refuseUnlessEmpty(target);
-    const records = scope.kind === "records" ? await this.#records(scope) : undefined;
+    const asFiles = scope.kind === "records" && scope.format !== undefined;
+    if (target !== undefined && (isWhole(scope) || asFiles)) refuseUnlessEmpty(target);
+    const exported = await this.#export(scope);
+    const records = scope.kind === "records" && !exported ? await this.#records(scope) : undefined;
     if (scope.kind === "files") {
       for (const path of scope.paths) await this.#path(path);
-    } else if (!records) {
+    } else if (scope.kind !== "records") {
       for (const database of this.#places.databases) await this.#database(database);
       for (const folder of this.#places.folders) await this.#folder(folder);
       for (const file of this.#places.config) await this.#configFile(file);
@@ -184,9 +197,11 @@ class Preparation {
       items: this.#items,
       config: this.#config,
       ...(records && { records }),
+      ...(exported && { exported }),
       ...(neutralise && { neutralise }),
       summary: {
         ...(records && { records: records.summary }),
+        ...(exported && { records: exported.records.summary }),
         parts: this.#parts,
         counts: this.#counts,
         items: this.#shown,
@@ -276,18 +291,22 @@ class Preparation {
     }
   }
 
+  async #recordsInput(selection: RecordSelection): Promise<RecordsInput & AsyncDisposable> {
+    const { switches, targetDatabase, roots } = this.#input;
+    const point = await openPoint(this.#open, this.#opened.manifest.crm.name, this.#point);
+    return {
+      ...{ point, open: this.#open, selection, switches, addressOf: this.#addressOf },
+      ...(targetDatabase !== undefined && { targetDatabase }),
+      ...(roots && { roots }),
+      [Symbol.asyncDispose]: () => point[Symbol.asyncDispose](),
+    };
+  }
+
   /** Rows go into the database as it is, and the files that they own beside it. */
-  async #records({ selection }: Extract<RestorePlanInput["scope"], { kind: "records" }>): Promise<PreparedRecords> {
-    const { switches, targetDatabase, target, roots } = this.#input;
-    await using point = await openPoint(this.#open, this.#opened.manifest.crm.name, this.#point);
-    const prepared = await prepareRecords(
-      {
-        ...{ point, open: this.#open, selection, switches, addressOf: this.#addressOf },
-        ...(targetDatabase !== undefined && { targetDatabase }),
-        ...(roots && { roots }),
-      },
-      this.#run,
-    );
+  async #records({ selection }: RecordsScope): Promise<PreparedRecords> {
+    const { targetDatabase, target } = this.#input;
+    await using input = await this.#recordsInput(selection);
+    const prepared = await prepareRecords(input, this.#run);
     const { planned, summary } = prepared;
     this.#witness.add(planned.seen);
     const rows = planned.rows.filter(isChange);
@@ -303,22 +322,33 @@ class Preparation {
       action,
     });
     // Files elsewhere only go where they are asked for.
-    if (targetDatabase !== undefined && target === undefined) return prepared;
-    for (const [name, files] of Map.groupBy(prepared.files, ({ folder }) => folder)) {
+    if (targetDatabase === undefined || target !== undefined) await this.#ownedFiles(prepared.files);
+    return prepared;
+  }
+
+  async #export(scope: RestorePlanInput["scope"]): Promise<PreparedRestore["exported"]> {
+    const { target: folder } = this.#input;
+    if (scope.kind !== "records" || scope.format === undefined || folder === undefined) return undefined;
+    await using input = await this.#recordsInput(scope.selection);
+    const records = await prepareExport(input, folder, this.#run);
+    const bytes = records.rows.reduce((total, { row }) => total + row.line.length, 0);
+    const part = { kind: "database", name: records.summary.database, path: folder, bytes } as const;
+    this.#add({ ...part, rows: records.rows.length, action: "create" });
+    await this.#ownedFiles(records.files);
+    return { folder, format: scope.format, records };
+  }
+
+  /** Files that rows own, as far as the recovery point has them. */
+  async #ownedFiles(owned: readonly OwnedFile[]): Promise<void> {
+    const { switches, target } = this.#input;
+    for (const [name, files] of Map.groupBy(owned, ({ folder }) => folder)) {
       const folder = this.#opened.manifest.folders.find((one) => one.name === name);
       const node = folder && (await this.#folderNode(name));
       if (!node) continue;
       const root = target === undefined ? folder.path : join(target, name);
-      const keepNewer = { ...switches, removeNewer: false };
-      await this.#compare(
-        folder,
-        root,
-        treeOf(node),
-        files.map(({ path }) => path),
-        keepNewer,
-      );
+      const paths = files.map(({ path }) => path);
+      await this.#compare(folder, root, treeOf(node), paths, { ...switches, removeNewer: false });
     }
-    return prepared;
   }
 
   async #folder({ name, path }: Places["folders"][number]): Promise<void> {

@@ -1059,6 +1059,8 @@ export const en = {
         undoBetween: "put back what was changed between two moments, each with @",
         undoBy: "of that, only what this user changed, as the rows say",
         alone: "only the records themselves, without what belongs to them",
+        toFiles: "write the records to this new or empty folder, in place of a database",
+        format: "with --to-files: csv (default) or json, a file a table; or sql",
         rename: "where a column of the recovery point goes now: table.old=new",
       },
       arguments: {

@@ -1017,6 +1017,8 @@ export const zhCn: Words = {
         undoBetween: "撤回两个时刻之间的更改，各以 @ 开头",
         undoBy: "其中仅撤回此用户的更改（以行中所记为准）",
         alone: "只还原记录本身，不含从属内容",
+        toFiles: "把记录写到这个新建或空的文件夹，而不是数据库",
+        format: "配合 --to-files：csv（默认）或 json，每表一个文件；或 sql",
         rename: "恢复点中的列现在的去处：table.old=new",
       },
       arguments: {

@@ -10,7 +10,7 @@ import type { RestorePlan } from "../../src/engine/restore-plan.ts";
 import { isHoldfastError } from "../../src/lib/errors.ts";
 import { startMariadb } from "../support/mariadb-server.ts";
 import { startPostgres } from "../support/postgres-server.ts";
-import { recordsCrm, recordsRows, recordsSchema, type RecordsCrm } from "../support/records-crm.ts";
+import { recordsCrm, recordsRows, recordsSchema, type RecordsWithRows } from "../support/records-crm.ts";
 import { resticOn } from "../support/restic.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
@@ -36,7 +36,7 @@ const deleteParty7 = `
   DELETE FROM invoice WHERE party = 7; DELETE FROM contact WHERE party = 7; DELETE FROM party_tag WHERE party = 7;
   DELETE FROM party_extra WHERE party_id = 7; DELETE FROM party WHERE id = 7;`;
 
-async function story(crm: RecordsCrm, sql: Sql): Promise<void> {
+async function story(crm: RecordsWithRows, sql: Sql): Promise<void> {
   await crm.backup();
   const before = await crm.rows();
 

@@ -2,13 +2,14 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { custom } from "../../src/crm/custom.ts";
 import type { CrmModel } from "../../src/crm/model.ts";
-import type { CrmDescription } from "../../src/crm/platform.ts";
+import type { CrmDescription, Platform } from "../../src/crm/platform.ts";
 import type { DatabaseEngine } from "../../src/database/database.ts";
 import { backup, type BackupReport } from "../../src/engine/backup.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { createRepositoryAt } from "../../src/engine/init.ts";
 import type { RecordSelection } from "../../src/engine/record-selection.ts";
 import { applyRestore, type RestoreReport } from "../../src/engine/restore-apply.ts";
+import type { PointName } from "../../src/engine/snapshots.ts";
 import { planRestore, type RestorePlan, type RestorePlanInput } from "../../src/engine/restore-plan.ts";
 import { undoRestore, type UndoReport } from "../../src/engine/undo.ts";
 import type { Run } from "../../src/lib/run.ts";
@@ -169,7 +170,10 @@ export interface RecordsCrm {
   ): Promise<RestorePlan>;
   apply(plan: RestorePlan): Promise<RestoreReport>;
   undo(): Promise<UndoReport>;
-  /** Every row of every table, as lines. */
+}
+
+export interface RecordsWithRows extends RecordsCrm {
+  /** Every row of every table. */
   rows(): Promise<ReadonlyMap<string, readonly string[]>>;
 }
 
@@ -193,22 +197,58 @@ export interface RecordsWorld {
   readonly sql: (script: string) => Promise<string>;
 }
 
-export async function recordsCrm(root: string, { engine: database, url, sql }: RecordsWorld): Promise<RecordsCrm> {
+export async function recordsCrm(root: string, { engine, url, sql }: RecordsWorld): Promise<RecordsWithRows> {
   const attachments = join(root, "attachments");
   mkdirSync(join(attachments, "notes"), { recursive: true });
   for (const n of [5, 6, 7, 8]) writeFileSync(join(attachments, "notes", `${n}.txt`), `note ${n}\n`);
+  const crm = await platformCrm(root, {
+    platform: { ...custom, model: async () => recordsModel },
+    ...{ engine, url, files: attachments },
+    attachments: [{ table: "note", column: "path", folder: "attachments" }],
+  });
+  return {
+    ...crm,
+    async rows() {
+      const tables = new Map<string, readonly string[]>();
+      for (const name of tableNames) {
+        tables.set(
+          name,
+          (await sql(`SELECT * FROM ${name}`))
+            .split("\n")
+            .filter((line) => line !== "")
+            .toSorted(),
+        );
+      }
+      return tables;
+    },
+  };
+}
+
+export interface PlatformWorld {
+  readonly platform: Platform;
+  readonly engine: DatabaseEngine;
+  readonly url: string;
+  readonly configuration?: string;
+  readonly files: string;
+  readonly attachments?: CrmDescription["attachments"];
+}
+
+/** A CRM that is there, with a new repository below `root`. */
+export async function platformCrm(root: string, world: PlatformWorld): Promise<RecordsCrm> {
+  let newest: PointName = { kind: "latest" };
+  const { platform, engine: database, url, configuration, files, attachments = [] } = world;
   const configFile = join(root, "holdfast.yaml");
   writeFileSync(configFile, "crm:\n  name: acme\n");
   const access = { location: join(root, "backups"), password: "correct horse" };
   const description: CrmDescription = {
-    ...{ name: "acme", platform: "custom", database: url, excludes: [], neutralise: [] },
-    files: [{ name: "attachments", path: attachments }],
-    attachments: [{ table: "note", column: "path", folder: "attachments" }],
+    ...{ name: "acme", platform: platform.name, database: url, excludes: [], neutralise: [], attachments },
+    files: attachments.length === 0 ? [] : [{ name: "attachments", path: files }],
+    ...(configuration !== undefined && { configuration }),
   };
   const engine: Engine = {
     program: "holdfast test",
     openStorage: localStorage,
-    platforms: [{ ...custom, model: async () => recordsModel }],
+    platforms: [platform],
     databases: [database],
     stateFolder: join(root, "state"),
     readSecret: async () => "",
@@ -218,19 +258,26 @@ export async function recordsCrm(root: string, { engine: database, url, sql }: R
   await createRepositoryAt(engine, access, run);
   await cheapenKey(access.location, access.password);
   return {
-    ...{ engine, description, attachments, access, run },
-    backup: () =>
-      backup(
-        engine,
-        { crm: description, configFile, repository: access, limits, waitMs: 0, inconsistencies: "warn" },
-        run,
-      ),
+    ...{ engine, description, attachments: files, access, run },
+    async backup() {
+      const input = {
+        crm: description,
+        configFile,
+        repository: access,
+        limits,
+        waitMs: 0,
+        inconsistencies: "warn" as const,
+      };
+      const report = await backup(engine, input, run);
+      newest = { kind: "id", prefix: report.snapshot };
+      return report;
+    },
     plan: (selection, more) =>
       planRestore(
         engine,
         {
           repository: access,
-          point: { kind: "latest" },
+          point: newest,
           crms: [description],
           ...more,
           scope: {
@@ -254,18 +301,5 @@ export async function recordsCrm(root: string, { engine: database, url, sql }: R
         run,
       ),
     undo: () => undoRestore(engine, { password: access.password, crms: [description] }, run),
-    async rows() {
-      const tables = new Map<string, readonly string[]>();
-      for (const name of tableNames) {
-        tables.set(
-          name,
-          (await sql(`SELECT * FROM ${name}`))
-            .split("\n")
-            .filter((line) => line !== "")
-            .toSorted(),
-        );
-      }
-      return tables;
-    },
   };
 }

@@ -19,8 +19,8 @@ export interface ClosureInput {
   readonly rules: HandleRules;
   /** `none`: the chosen rows, and their parents. */
   readonly related: "all" | "none";
-  /** Of these parents, those that need not be looked at further: they are there where the rows go. */
-  readonly areThere: (relation: Relation, parents: readonly RecordRow[]) => Promise<ReadonlySet<RecordRow>>;
+  /** Of these rows of one table, those that are there where the rows go, and so need not be looked at further. */
+  readonly areThere: (table: TableSchema, rows: readonly RecordRow[]) => Promise<ReadonlySet<RecordRow>>;
   readonly signal: AbortSignal;
 }
 
@@ -50,16 +50,25 @@ export async function closureOf(chosen: readonly RecordRow[], input: ClosureInpu
 
 async function addParts(
   rows: readonly RecordRow[],
-  { relations, records }: ClosureInput,
+  { relations, records, areThere }: ClosureInput,
   add: (row: RecordRow, why: ClosureRow["why"]) => void,
 ): Promise<void> {
   const tables = new Set(rows.map(({ table }) => table));
-  const parts = [...tables].flatMap((table) => relations.to(table)).filter(({ kind }) => kind !== "refers");
-  for (const ofOneTable of Map.groupBy(parts, ({ from }) => from).values()) {
-    for (const { row, relation } of await records.naming(ofOneTable, rows)) {
-      add(row, relation.kind === "links" ? "links" : "belongs");
+  const parts = [...tables].flatMap((table) => relations.to(table)).filter(isPart);
+  for (const [table, ofOneTable] of Map.groupBy(parts, ({ from }) => from)) {
+    const found = await records.naming(ofOneTable, rows);
+    for (const { row, relation } of found) {
+      if (relation.kind !== "refers") add(row, relation.kind);
     }
+    // A record of its own that cannot be without the chosen one, such as its invoices: it went with it, if it is gone.
+    const referring = found.filter(({ relation }) => relation.kind === "refers").map(({ row }) => row);
+    const there = referring.length === 0 ? new Set<RecordRow>() : await areThere(table, referring);
+    for (const row of referring) if (!there.has(row)) add(row, "belongs");
   }
+}
+
+function isPart({ kind, from, columns }: Relation): boolean {
+  return kind !== "refers" || columns.every((at) => from.columns[at]?.nullable === false);
 }
 
 async function addParents(
@@ -74,7 +83,7 @@ async function addParents(
       const named = naming.filter((row) => nameIn(relation, "from", row, rules) !== undefined);
       if (named.length === 0) continue;
       const parents = await records.named(relation, named);
-      const there = await areThere(relation, parents);
+      const there = await areThere(relation.to, parents);
       for (const parent of parents) if (!there.has(parent)) add(parent, "parent");
     }
   }

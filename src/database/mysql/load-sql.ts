@@ -1,5 +1,6 @@
 import type { ColumnSchema, TableSchema } from "../database.ts";
 import { type ColumnKind, columnKind } from "./column-kind.ts";
+import { rowStatement } from "../row-statement.ts";
 import { quoteName, quoteText } from "./identifier.ts";
 
 /** What a session must be told before it loads rows as they are: no check, no value made up for a zero. */
@@ -58,4 +59,15 @@ function literalOf(kind: ColumnKind | undefined, field: string): string {
   if (field === String.raw`\N`) return "NULL";
   // The escapes of a line mean the same in a text of SQL, which escapes its own quote too.
   return kind === "hex" ? `X'${field}'` : `'${field.replaceAll("'", String.raw`\'`)}'`;
+}
+
+/** A row's change as a statement that the server's own client takes under any mode of SQL. */
+export function rowSql(table: TableSchema, before: string | undefined, after: string | undefined): string {
+  const words = {
+    table: ({ name }: TableSchema) => quoteName(name),
+    name: quoteName,
+    literal: (field: string, column: ColumnSchema) => fieldLiteral(column, field),
+    beforeValues: "",
+  };
+  return rowStatement(words, table, before, after);
 }

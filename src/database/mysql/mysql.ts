@@ -19,6 +19,7 @@ import { lineField, readable, searchable, textOf } from "./field.ts";
 import { holdersOf, mysqlHome } from "./home.ts";
 import { keyOrder } from "./key-order.ts";
 import { loadMysql } from "./load.ts";
+import { rowSql } from "./load-sql.ts";
 import { isMysqlUrl } from "./location.ts";
 import { snapshotPoint } from "./log-position.ts";
 import { restoreScript } from "./restore-script.ts";
@@ -38,6 +39,7 @@ export const mysqlEngine: DatabaseEngine = {
   textOf,
   lineField,
   searchable,
+  rowSql,
   restoreScript,
   execute: executeMysql,
   ask: askMysql,

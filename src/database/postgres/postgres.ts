@@ -16,6 +16,7 @@ import type { DatabaseEngine } from "../database.ts";
 import { type Environment, isPostgresUrl } from "./address.ts";
 import { lineField, readable, searchable, textOf } from "./field.ts";
 import { keyOrder } from "./key-order.ts";
+import { rowSql } from "./literal.ts";
 import { snapshotPoint } from "./log-position.ts";
 import { restoreScript } from "./restore-script.ts";
 import { addRowHash, rowHash } from "./row-hash.ts";
@@ -48,6 +49,7 @@ export function postgresEngine(environment: Environment): DatabaseEngine {
     textOf,
     lineField,
     searchable,
+    rowSql,
     restoreScript,
     async execute(address, statements, signal) {
       const { PostgresConnection } = await import("./connection.ts");

@@ -3,8 +3,8 @@ import { inParts } from "../in-parts.ts";
 import type { RowMode, RowTransaction, TableFacts } from "../row-transaction.ts";
 import type { Environment } from "./address.ts";
 import { PostgresConnection } from "./connection.ts";
-import { unescaped } from "./field.ts";
 import { quoteName, quoteQualified, quoteText } from "./identifier.ts";
+import { literal } from "./literal.ts";
 import { readTables } from "./tables.ts";
 
 const batchBytes = 1 << 20;
@@ -191,11 +191,6 @@ function among({ columns: all }: TableSchema, names: readonly string[], values: 
     return `(${columns.map((column, at) => literal(column, fields[at] ?? "")).join(",")})`;
   });
   return `(${columns.map(({ name }) => quoteName(name)).join(",")}) IN (${literals.join(",")})`;
-}
-
-function literal({ type }: ColumnSchema, field: string): string {
-  if (field === "\\N") return "NULL";
-  return `${quoteText(Buffer.from(unescaped(field), "latin1").toString("utf8"))}::${type}`;
 }
 
 function keyNames({ columns, keyLength }: TableSchema): readonly string[] {

@@ -22,6 +22,7 @@ import { DifferenceFeed, snapshotPoint } from "./difference-feed.ts";
 import { askSqlite, executeSqlite } from "./execute.ts";
 import { loadSqlite } from "./load.ts";
 import { isSqliteUrl, sqliteDataSuffixes, sqliteFileSuffixes, sqlitePath } from "./location.ts";
+import { rowSql } from "./literal.ts";
 import { databaseUsers } from "./open-by.ts";
 import { lineField, readable, textOf } from "./readable.ts";
 import { restoreScript } from "./restore-script.ts";
@@ -41,6 +42,7 @@ export const sqliteEngine: DatabaseEngine = {
   textOf,
   lineField,
   searchable: () => "mixed",
+  rowSql,
   restoreScript,
   execute: ({ url }, statements, signal) => executeSqlite(url, statements, signal),
   ask: ({ url }, statement, signal) => askSqlite(url, statement, signal),

@@ -1,0 +1,65 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { ClosureRow } from "../contents/records/closure.ts";
+import { escapeName } from "../contents/layout.ts";
+import { orderChanges, type RowStep } from "../contents/records/order-changes.ts";
+import type { PlannedRow } from "../contents/records/planned-row.ts";
+import { fieldText } from "../contents/records/record-row.ts";
+import type { Relations } from "../contents/records/relations.ts";
+import type { DatabaseEngine } from "../database/database.ts";
+import { csvLine } from "../lib/csv.ts";
+
+export type RecordFormat = "sql" | "csv" | "json";
+
+export interface ExportedRecords {
+  readonly engine: DatabaseEngine;
+  readonly relations: Relations;
+  readonly rows: readonly ClosureRow[];
+}
+
+/**
+ * Writes records to a folder: a file a table as CSV (RFC 4180: NULL is an empty field, an empty text is `""`) or JSON (values
+ * as a person reads them, NULL is null), or all of them in `records.sql`, parents first. Gives the paths.
+ */
+export function writeRecords(folder: string, format: RecordFormat, exported: ExportedRecords): readonly string[] {
+  mkdirSync(folder, { recursive: true });
+  const files = format === "sql" ? [["records.sql", asSql(exported)] as const] : tableFiles(format, exported);
+  return files.map(([name, content]) => {
+    const path = join(folder, name);
+    writeFileSync(path, content, { flag: "wx", mode: 0o600 });
+    return path;
+  });
+}
+
+function tableFiles(format: "csv" | "json", { engine, rows }: ExportedRecords): readonly (readonly [string, string])[] {
+  const byTable = Map.groupBy(rows, ({ row }) => row.table);
+  return [...byTable].map(([table, ofTable]) => {
+    const names = table.columns.map(({ name }) => name);
+    const values = ofTable.map(({ row }) => names.map((_, at) => fieldText(row, at, engine)));
+    const content =
+      format === "csv"
+        ? [names, ...values].map(csvLine).join("")
+        : `${JSON.stringify(
+            values.map((row) => Object.fromEntries(names.map((name, at) => [name, row[at]]))),
+            undefined,
+            2,
+          )}\n`;
+    return [`${escapeName(table.name)}.${format}`, content];
+  });
+}
+
+function asSql({ engine, relations, rows }: ExportedRecords): string {
+  const inserts = rows.map(({ row, why }): PlannedRow => ({
+    ...{ action: "insert", table: row.table, key: row.key, why, before: undefined, after: row.line },
+    ...{ columns: row.table.columns, changed: [] },
+  }));
+  const steps = orderChanges(inserts, { relations, rules: engine, unique: () => [] });
+  const statements = steps.flatMap((step) => statementsOf(engine, step));
+  return ["BEGIN", ...statements, "COMMIT"].map((statement) => `${statement};\n`).join("");
+}
+
+function statementsOf(engine: DatabaseEngine, step: RowStep): readonly string[] {
+  if (step.kind === "insert") return step.lines.map((line) => engine.rowSql(step.table, undefined, line));
+  if (step.kind === "update") return step.changes.map(({ before, after }) => engine.rowSql(step.table, before, after));
+  return [];
+}

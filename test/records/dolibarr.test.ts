@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { folderContent } from "../../demo/compare.ts";
+import type { DatabaseEngine } from "../../src/database/database.ts";
+import { mysqlEngine } from "../../src/database/mysql/mysql.ts";
+import { postgresEngine } from "../../src/database/postgres/postgres.ts";
+import { dolibarr } from "../../src/crm/dolibarr.ts";
+import { makeDolibarr } from "../dolibarr/dolibarr-crm.ts";
+import { copyToPostgres } from "../support/dolibarr-postgres.ts";
+import { startMariadb } from "../support/mariadb-server.ts";
+import { startPostgres } from "../support/postgres-server.ts";
+import { platformCrm, type RecordsCrm } from "../support/records-crm.ts";
+import { temporaryFolder } from "../support/temp-folder.ts";
+
+const data = process.env["HOLDFAST_TEST_DATA"];
+const isHere = data !== undefined && existsSync(join(data, "dolibarr/demo-9.0.0.sql.xz"));
+const leftOut = isHere ? "" : " (left out: HOLDFAST_TEST_DATA names no folder with Dolibarr's demo data)";
+
+type Sql = (script: string) => Promise<string>;
+type Rows = ReadonlyMap<string, readonly string[]>;
+
+/** All rows of all tables, as lines. */
+async function allRows(engine: DatabaseEngine, url: string): Promise<Rows> {
+  const { signal } = new AbortController();
+  await using source = await engine.connect({ url }, { signal });
+  await using snapshot = await source.snapshot(signal);
+  const tables = new Map<string, readonly string[]>();
+  for (const table of snapshot.schema.tables) {
+    const lines: string[] = [];
+    for await (const { lines: bytes } of snapshot.reader(table).read({}, signal)) {
+      lines.push(...bytes.toString("latin1").split("\n").slice(0, -1));
+    }
+    tables.set(table.name, lines.toSorted());
+  }
+  return tables;
+}
+
+function differing(a: Rows, b: Rows): readonly string[] {
+  return [...a].filter(([name, lines]) => lines.join("\n") !== b.get(name)?.join("\n")).map(([name]) => name);
+}
+
+/** NLTechno: five invoices, two orders, a contact, three projects, a member. */
+const id = "10";
+
+/** What belongs to a third party, in an order in which the database lets it go. */
+function deleteThirdParty(party: string): string {
+  const of = (table: string): string => `SELECT rowid FROM llx_${table} WHERE fk_soc = ${party}`;
+  return `
+    DELETE FROM llx_paiement_facture WHERE fk_facture IN (${of("facture")});
+    DELETE FROM llx_facturedet WHERE fk_facture IN (${of("facture")});
+    UPDATE llx_facture SET fk_facture_source = NULL WHERE fk_soc = ${party};
+    DELETE FROM llx_facture WHERE fk_soc = ${party};
+    DELETE FROM llx_facturedet_rec WHERE fk_facture IN (${of("facture_rec")}); DELETE FROM llx_facture_rec WHERE fk_soc = ${party};
+    DELETE FROM llx_commandedet WHERE fk_commande IN (${of("commande")}); DELETE FROM llx_commande WHERE fk_soc = ${party};
+    DELETE FROM llx_categorie_contact WHERE fk_socpeople IN (${of("socpeople")}); DELETE FROM llx_socpeople WHERE fk_soc = ${party};
+    DELETE FROM llx_categorie_fournisseur WHERE fk_soc = ${party}; DELETE FROM llx_categorie_societe WHERE fk_soc = ${party};
+    DELETE FROM llx_societe_account WHERE fk_soc = ${party};
+    UPDATE llx_adherent SET fk_soc = NULL WHERE fk_soc = ${party}; UPDATE llx_projet SET fk_soc = NULL WHERE fk_soc = ${party};
+    DELETE FROM llx_societe WHERE rowid = ${party};`;
+}
+
+async function story(
+  crm: RecordsCrm & { readonly stamped: readonly string[] },
+  sql: Sql,
+  rows: () => Promise<Rows>,
+): Promise<void> {
+  await sql(
+    "INSERT INTO llx_ecm_files (label, entity, filename, filepath) VALUES ('of a test', 1, 'contract.pdf', 'societe/9')",
+  );
+  const document = join(crm.attachments, "societe/9/contract.pdf");
+  mkdirSync(join(crm.attachments, "societe/9"), { recursive: true });
+  writeFileSync(document, "a contract\n");
+  await crm.backup();
+  const clean = await rows();
+  const documents = folderContent(crm.attachments);
+  const company = (await sql(`SELECT nom FROM llx_societe WHERE rowid = ${id}`)).trim();
+
+  await sql(`${deleteThirdParty(id)} DELETE FROM llx_ecm_files WHERE filename = 'contract.pdf';`);
+  rmSync(document);
+  const deleted = await rows();
+  const exact = { switches: { updateChanged: true } };
+  const plan = await crm.plan({ compared: ["deleted", "changed"] }, exact);
+  const counted = plan.records?.groups.reduce((sum, { counts }) => sum + counts.insert, 0) ?? 0;
+  assert.ok(counted > 5, JSON.stringify(plan.records?.groups));
+  assert.ok(
+    plan.records?.rows.some(({ title, record }) => title === company || record === `llx_societe/${id}`),
+    company,
+  );
+  const report = await crm.apply(plan);
+  assert.deepEqual(report.failed, []);
+  assert.deepEqual(differing(clean, await rows()), []);
+  assert.deepEqual(folderContent(crm.attachments), documents);
+  await crm.undo();
+  assert.deepEqual(differing(deleted, await rows()), []);
+
+  // The company by its own name: invoices cannot be without it, and come with it.
+  const single = await crm.plan({ handles: [`llx_societe/${id}`] });
+  const inserted = (name: RegExp) => single.records?.groups.find((one) => name.test(one.name))?.counts.insert ?? 0;
+  assert.ok(inserted(/^(?:invoice|llx_facture)$/) > 0 && inserted(/^(?:invoice-line|llx_facturedet)$/) > 0);
+  await crm.apply(single);
+  await crm.apply(await crm.plan({ compared: ["deleted", "changed"] }, exact));
+  assert.deepEqual(differing(clean, await rows()), []);
+
+  await sql("UPDATE llx_societe SET phone = 'overwritten'; UPDATE llx_socpeople SET email = 'import@example.org'");
+  const column = await crm.plan({ compared: ["changed"], in: ["llx_societe"], fields: ["phone"] });
+  await crm.apply(column);
+  assert.deepEqual(
+    differing(clean, await rows()).filter((name) => name === "llx_societe"),
+    crm.stamped,
+  );
+  await crm.apply(await crm.plan({ compared: ["changed"] }, { switches: { updateChanged: true } }));
+  assert.deepEqual(differing(clean, await rows()), []);
+
+  const tables = ["facture", "facture_rec", "commande", "socpeople", "adherent", "projet", "actioncomm"];
+  await sql(`${tables.map((table) => `UPDATE llx_${table} SET fk_soc = 25 WHERE fk_soc = ${id};`).join("\n")}
+    DELETE FROM llx_categorie_fournisseur WHERE fk_soc = ${id}; DELETE FROM llx_categorie_societe WHERE fk_soc = ${id};
+    DELETE FROM llx_societe_account WHERE fk_soc = ${id}; DELETE FROM llx_societe WHERE rowid = ${id};`);
+  const merged = await rows();
+  const apart = await crm.plan({ compared: ["deleted", "changed"] }, { switches: { updateChanged: true } });
+  assert.deepEqual((await crm.apply(apart)).failed, []);
+  assert.deepEqual(differing(clean, await rows()), []);
+  await crm.undo();
+  assert.deepEqual(differing(merged, await rows()), []);
+}
+
+test(`Dolibarr's demo on MariaDB: a third party with all it has, a column, a merge${leftOut}`, async () => {
+  if (!isHere) return;
+  using root = temporaryFolder();
+  await using server = await startMariadb();
+  const made = await makeDolibarr(root.path, data, server);
+  const url = server.url(made.database);
+  const crm = await platformCrm(root.path, {
+    platform: dolibarr,
+    engine: mysqlEngine,
+    url,
+    configuration: made.configuration,
+    files: made.documents,
+  });
+  await story(
+    { ...crm, stamped: ["llx_societe"] },
+    (script) => server.sql(script, made.database),
+    () => allRows(mysqlEngine, url),
+  );
+});
+
+test(`the same on PostgreSQL${leftOut}`, async () => {
+  if (!isHere) return;
+  using root = temporaryFolder();
+  await using source = await startMariadb();
+  const made = await makeDolibarr(root.path, data, source);
+  await using server = await startPostgres();
+  await server.sql("CREATE DATABASE dolibarr");
+  const engine = postgresEngine({});
+  const url = server.url("dolibarr");
+  const sql: Sql = (script) => server.sql(script, "dolibarr");
+  await copyToPostgres({ url: source.url(made.database) }, { url }, engine, sql);
+  const crm = await platformCrm(root.path, {
+    platform: dolibarr,
+    engine,
+    url,
+    configuration: made.configuration,
+    files: made.documents,
+  });
+  await story({ ...crm, stamped: [] }, sql, () => allRows(engine, url));
+});
