@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { planFolder, type FolderPlanItem } from "../contents/folders/plan-folder.ts";
 import type { FolderManifest, Manifest } from "../contents/manifest.ts";
 import { loadContent, nodeNamed, type OpenedSnapshot, subtreeAt, treeOf } from "../contents/open-snapshot.ts";
-import type { Neutralise, OwnedFile, PlacedParts, Platform, programFolder } from "../crm/platform.ts";
+import { programFolder, type Neutralise, type OwnedFile, type PlacedParts, type Platform } from "../crm/platform.ts";
 import type { DatabaseAddress, DatabaseEngine } from "../database/database.ts";
 import { isChange } from "../contents/records/planned-row.ts";
 import type { Id, TreeNode } from "../format/tree.ts";
