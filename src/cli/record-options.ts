@@ -12,6 +12,7 @@ import { namedPoint } from "./point-argument.ts";
 export const recordOptions: readonly OptionSpec[] = [
   { flags: "--record <records...>" },
   { flags: "--keys <file>" },
+  { flags: "--search <words>" },
   { flags: "--deleted" },
   { flags: "--changed" },
   { flags: "--created" },
@@ -35,7 +36,8 @@ export async function recordScope(
   const compared = (["deleted", "changed", "created"] as const).filter((name) => hasFlag(invocation, name));
   const until = textOption(invocation, "until");
   const fields = listOption(invocation, "fields");
-  if (handles.length === 0 && file === undefined && compared.length === 0) {
+  const search = textOption(invocation, "search");
+  if (handles.length === 0 && file === undefined && search === undefined && compared.length === 0) {
     const stray = ["in", "until", "fields", "alone", "rename", "toFiles", "format"].find(
       (name) => invocation.options[name] !== undefined,
     );
@@ -53,6 +55,7 @@ export async function recordScope(
   const selection: RecordSelection = {
     handles: [...handles, ...listed.handles],
     keys: listed.keys,
+    ...(search !== undefined && { search }),
     compared,
     in: listOption(invocation, "in"),
     ...(until !== undefined && { until: namedPoint(context, until) }),

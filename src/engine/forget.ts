@@ -10,6 +10,7 @@ import { planForget, rowOf, type ForgetRow } from "./forget-plan.ts";
 import { holdOf } from "./holds.ts";
 import { lockOptions } from "./lock-options.ts";
 import { backupsOf, chooseCrm, choosePoint, crmOf, isBackup, outcomeOf } from "./points.ts";
+import { oldImages } from "./records-undo.ts";
 import { supersededReports } from "./reports.ts";
 
 export interface ForgetInput {
@@ -45,6 +46,8 @@ export interface ForgetReport {
   readonly leftAlone: readonly string[];
   /** Snapshots of reports that go because a newer one holds the same. */
   readonly supersededReports: number;
+  /** Snapshots of what restores of records replaced, beyond the newest 20 of a CRM. */
+  readonly oldImages: number;
   readonly warnings: readonly Warning[];
   /** RFC 3339: until then what is removed can still be found, and cannot be destroyed. */
   readonly lockedUntil?: string;
@@ -68,7 +71,10 @@ export async function forget(engine: Engine, input: ForgetInput, run: Run): Prom
   // The oldest first: cut off anywhere, what is left is what a policy would rather keep.
   const ids = decision.remove.map(({ id }) => id).toReversed();
   const locked = await lockedOf(repository, decision, run);
-  await repository.removeSnapshots([...ids, ...decision.superseded], { signal: run.signal, lock });
+  await repository.removeSnapshots([...ids, ...decision.superseded, ...decision.oldImages], {
+    signal: run.signal,
+    lock,
+  });
   return reportOf({ ...decision, ...locked, remove: [...decision.remove, ...gone] }, input, run, started);
 }
 
@@ -85,6 +91,8 @@ interface Decision {
   readonly leftAlone: readonly string[];
   /** Records of ours that a newer one holds too. */
   readonly superseded: readonly Id[];
+  /** Of what restores of records replaced, those that came before the last that are kept. */
+  readonly oldImages: readonly Id[];
   readonly warnings: readonly Warning[];
 }
 
@@ -97,8 +105,12 @@ async function decide(
 ): Promise<Decision> {
   const all = await repository.snapshots(run.signal);
   if (what.kind === "policy") {
-    const superseded = (await supersededReports(repository, all, run.signal)).map(({ id }) => id);
-    return { ...byPolicy(all, what, zone, run.now()), superseded };
+    const superseded = await supersededReports(repository, all, run.signal);
+    return {
+      ...byPolicy(all, what, zone, run.now()),
+      superseded: superseded.map(({ id }) => id),
+      oldImages: oldImages(all).map(({ id }) => id),
+    };
   }
   const ids = what.ids.filter((prefix) => !gone.some(({ id }) => id.startsWith(prefix.toLowerCase())));
   return byIds(all, ids, zone, run.now());
@@ -109,7 +121,7 @@ function byPolicy(
   { crm, policies }: Extract<ForgetWhat, { kind: "policy" }>,
   zone: string,
   now: Date,
-): Omit<Decision, "superseded"> {
+): Omit<Decision, "superseded" | "oldImages"> {
   const names = [...new Set(all.filter(isBackup).map(crmOf))].toSorted();
   const wanted = crm === undefined ? names : [chooseCrm(all, crm)];
   const rows: ForgetRow[] = [];
@@ -151,6 +163,7 @@ function byIds(all: readonly StoredSnapshot[], ids: readonly string[], zone: str
     remove: [...chosen.values()].map((stored) => rowOf(stored, [])),
     leftAlone: [],
     superseded: [],
+    oldImages: [],
     warnings,
   };
 }
@@ -175,12 +188,13 @@ async function lockFor(repository: Repository, input: ForgetInput, run: Run, gon
 function reportOf(decision: Decision, input: ForgetInput, run: Run, started: Date): ForgetReport {
   for (const warning of decision.warnings) run.report({ type: "warning", warning });
   const durationMs = run.now().getTime() - started.getTime();
-  const { superseded, ...decided } = decision;
+  const { superseded, oldImages: images, ...decided } = decision;
   return {
     type: "forget",
     mode: input.mode,
     ...decided,
     supersededReports: superseded.length,
+    oldImages: images.length,
     zone: input.zone,
     durationMs,
   };

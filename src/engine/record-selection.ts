@@ -1,5 +1,6 @@
+import { textQuery } from "../contents/search/text-query.ts";
 import { reshapedChanges } from "../contents/compare/reshaped-changes.ts";
-import { keyFrom, parseHandle, tableOrEntity } from "../contents/records/record-handle.ts";
+import { keyFrom, parseHandle, type RecordHandle, tableOrEntity } from "../contents/records/record-handle.ts";
 import { pointRecords } from "../contents/records/point-records.ts";
 import { entityOf, fieldText, isDeleted, recordRow, type RecordRow } from "../contents/records/record-row.ts";
 import { type Relations, sameTable, type TableEntity } from "../contents/records/relations.ts";
@@ -7,6 +8,7 @@ import type { ColumnRename } from "../contents/records/map-table.ts";
 import type { RowKey, TableSchema } from "../database/database.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { changesOf } from "./compare.ts";
+import { foundThere } from "./search.ts";
 import type { OpenedPoint, PointDatabase, PointSource } from "./open-point.ts";
 import type { PointName } from "./snapshots.ts";
 
@@ -16,6 +18,8 @@ export interface RecordSelection {
   readonly handles: readonly string[];
   /** From lists: the entity or table, and for each record the texts of its key's columns. */
   readonly keys: readonly { readonly name: string; readonly keys: readonly (readonly string[])[] }[];
+  /** Words: every record that has each of them in one of its texts, in the entities or tables of `in`. */
+  readonly search?: string;
   /** Records that became this between the point and `until`. */
   readonly compared: readonly ("deleted" | "changed" | "created")[];
   /** Entities or tables that are compared; empty: all. */
@@ -72,6 +76,7 @@ export async function selectRecords(input: SelectInput): Promise<readonly Record
     }
   }
   await refuseUnknown(input, roots);
+  for (const { table, key } of await searched(input)) of(table).keys.add(key);
   if (selection.compared.length > 0) {
     const until = await input.until();
     for (const { table, entities } of comparedTables(input)) {
@@ -82,6 +87,20 @@ export async function selectRecords(input: SelectInput): Promise<readonly Record
   return [...roots].flatMap(([{ schema, name }, { keys, newer }]) =>
     keys.size + newer.size === 0 ? [] : [{ schema, table: name, keys: [...keys], newer: [...newer] }],
   );
+}
+
+async function searched({ selection, source, points, from, relations }: SelectInput) {
+  if (selection.search === undefined) return [];
+  const query = textQuery(selection.search);
+  if (query.words.length === 0) throw new HoldfastError("usage", { problem: "search-empty" });
+  const found: RecordHandle[] = [];
+  for await (const hit of foundThere(source, points, { only: selection.in }, query)) {
+    if (hit.type !== "record" || hit.database !== from.name) continue;
+    const handle = parseHandle(relations, hit.handle, from.engine);
+    if (handle) found.push(handle);
+  }
+  if (found.length === 0) throw new HoldfastError("record-unknown", { record: selection.search });
+  return found;
 }
 
 function named(relations: Relations, name: string) {

@@ -15,12 +15,21 @@ import type { Run } from "../lib/run.ts";
 import type { BlobReader, StoredSnapshot, Upload } from "../repository/repository.ts";
 import type { AddressOf } from "./database-address.ts";
 import { openFor } from "./access.ts";
+import { crmOf } from "./points.ts";
 import { databaseEngineFor, type Engine } from "./engine.ts";
 import { factsOf, stepsOf } from "./records-prepare.ts";
 import type { RestoreRecord } from "./restore-record.ts";
 
 /** What restores of records replaced is kept as snapshots under `/<crm>.undo`, one a restore. */
 const undoSuffix = ".undo";
+
+/** So many of a CRM's last restores of records can be taken back, however old; `forget` takes away those before. */
+const keptImages = 20;
+
+export function oldImages(snapshots: readonly StoredSnapshot[]): readonly StoredSnapshot[] {
+  const images = snapshots.filter((stored) => crmOf(stored).endsWith(undoSuffix));
+  return [...Map.groupBy(images, crmOf).values()].flatMap((ofCrm) => ofCrm.slice(0, -keptImages));
+}
 
 export async function saveImages(engine: Engine, upload: Upload, images: RowImages): Promise<StoredSnapshot> {
   const { about, rows } = serialiseImages(images);

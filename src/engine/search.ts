@@ -79,10 +79,11 @@ export async function search<T>(
   return await use({ point: pointFacts(point), hits });
 }
 
-async function* foundThere(
+/** Records and files of a point that have the words. */
+export async function* foundThere(
   source: PointSource,
   point: OpenedPoint,
-  input: SearchInput,
+  input: Pick<SearchInput, "only">,
   query: TextQuery,
 ): AsyncGenerator<SearchHit, void> {
   const { signal } = source.run;

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { sqliteEngine } from "../../src/database/sqlite/sqlite.ts";
 import { exitCodeOf } from "../../src/cli/exit-codes.ts";
 import { applyRestore } from "../../src/engine/restore-apply.ts";
+import { listSnapshots } from "../../src/engine/snapshots.ts";
 import type { RestorePlan } from "../../src/engine/restore-plan.ts";
 import { HoldfastError, isHoldfastError } from "../../src/lib/errors.ts";
 import { recordsCrm, recordsRows, recordsSchema, type RecordsWithRows } from "../support/records-crm.ts";
@@ -53,13 +54,7 @@ test("a row that was changed again since is left, and told; what others changed 
   await sql("UPDATE contact SET name = 'corrected by hand' WHERE id = 1; UPDATE contact SET party = 5 WHERE id = 2");
   const [first] = (await crm.plan({ handles: ["contact/1"] })).records?.rows ?? [];
   assert.equal(first?.reason, "differs", "by default nothing that is there is touched");
-  const snapshots = [
-    ...(
-      await import("../../src/engine/snapshots.ts").then(({ listSnapshots }) =>
-        listSnapshots(crm.engine, { repository: crm.access }, crm.run),
-      )
-    ).snapshots,
-  ];
+  const { snapshots } = await listSnapshots(crm.engine, { repository: crm.access }, crm.run);
   const [before, after] = snapshots.map(({ id }) => ({ kind: "id" as const, prefix: id }));
   assert.ok(before && after);
   const plan = await crm.plan({ compared: ["changed"], in: ["contact"], until: after }, { ...all, point: before });
@@ -82,7 +77,6 @@ test("a key that another record has now: by its creation, or since it was gone i
     DELETE FROM note WHERE id = 9`);
   await crm.backup();
   await sql("INSERT INTO note (id, body) VALUES (9, 'another note')");
-  const { listSnapshots } = await import("../../src/engine/snapshots.ts");
   const [before, after] = (await listSnapshots(crm.engine, { repository: crm.access }, crm.run)).snapshots.map(
     ({ id }) => ({ kind: "id" as const, prefix: id }),
   );
@@ -200,16 +194,14 @@ test("a restore that is cut off before its rows stay leaves nothing; after, it i
   );
   const deleted = await crm.rows();
   const plan = await crm.plan({ handles: ["invoice/6"] });
-  const failing = {
-    ...sqliteEngine,
-    rows: ((address, mode, signal, work) =>
-      sqliteEngine.rows(address, mode, signal, async (rows) => {
-        const result = await work(rows);
-        // The rows are changed and kept; the process ends before they stay.
-        if (mode === "change") throw new HoldfastError("database-unreachable", {});
-        return result;
-      })) satisfies typeof sqliteEngine.rows as typeof sqliteEngine.rows,
-  };
+  const rows: typeof sqliteEngine.rows = (address, mode, signal, work) =>
+    sqliteEngine.rows(address, mode, signal, async (transaction) => {
+      const result = await work(transaction);
+      // The rows are changed and kept; the process ends before they stay.
+      if (mode === "change") throw new HoldfastError("database-unreachable", {});
+      return result;
+    });
+  const failing = { ...sqliteEngine, rows };
   const input = { plan: plan.id, password: crm.access.password, limits, crms: [crm.description] };
   await assert.rejects(applyRestore({ ...crm.engine, databases: [failing] }, input, crm.run));
   assert.deepEqual(await crm.rows(), deleted);

@@ -5,12 +5,9 @@ import { test } from "node:test";
 import { folderContent } from "../../demo/compare.ts";
 import type { DatabaseEngine } from "../../src/database/database.ts";
 import { mysqlEngine } from "../../src/database/mysql/mysql.ts";
-import { postgresEngine } from "../../src/database/postgres/postgres.ts";
 import { dolibarr } from "../../src/crm/dolibarr.ts";
 import { makeDolibarr } from "../dolibarr/dolibarr-crm.ts";
-import { copyToPostgres } from "../support/dolibarr-postgres.ts";
 import { startMariadb } from "../support/mariadb-server.ts";
-import { startPostgres } from "../support/postgres-server.ts";
 import { platformCrm, type RecordsCrm } from "../support/records-crm.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
@@ -143,25 +140,4 @@ test(`Dolibarr's demo on MariaDB: a third party with all it has, a column, a mer
     (script) => server.sql(script, made.database),
     () => allRows(mysqlEngine, url),
   );
-});
-
-test(`the same on PostgreSQL${leftOut}`, async () => {
-  if (!isHere) return;
-  using root = temporaryFolder();
-  await using source = await startMariadb();
-  const made = await makeDolibarr(root.path, data, source);
-  await using server = await startPostgres();
-  await server.sql("CREATE DATABASE dolibarr");
-  const engine = postgresEngine({});
-  const url = server.url("dolibarr");
-  const sql: Sql = (script) => server.sql(script, "dolibarr");
-  await copyToPostgres({ url: source.url(made.database) }, { url }, engine, sql);
-  const crm = await platformCrm(root.path, {
-    platform: dolibarr,
-    engine,
-    url,
-    configuration: made.configuration,
-    files: made.documents,
-  });
-  await story({ ...crm, stamped: [] }, sql, () => allRows(engine, url));
 });
