@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync } from "
 import { join } from "node:path";
 import { changeTable, makeData } from "./data.ts";
 import { measure, type Cost } from "./measure.ts";
+import { lookRound } from "./look.ts";
 import { postgresRound } from "./postgres.ts";
 import { setAside } from "./set-aside.ts";
 import type { Source, Tool } from "./tools.ts";
@@ -137,6 +138,7 @@ export const scenarios: Readonly<Record<string, (bench: Bench, round: number) =>
   million: (bench) => millionRound(bench, "million"),
   blobs: (bench) => millionRound(bench, "blobs"),
   postgres: postgresRound,
+  look: lookRound,
 };
 
 /** What a run measures unless it is told; a million takes an hour and 30 GB. */

@@ -297,6 +297,7 @@ function withoutRows(reader: TableReader): TableReader {
 function signsOf({ columns, keyLength }: TableSchema, engine: DatabaseEngine): ColumnSigns {
   return Uint8Array.from(columns, (column, at) => {
     const searchable = engine.searchable(column);
-    return columnSigns[searchable === "number" && keyLength === 1 && at === 0 ? "nothing" : searchable];
+    const isNumber = searchable === "number" || (searchable === "mixed" && /^integer$/i.test(column.type));
+    return columnSigns[isNumber && keyLength === 1 && at === 0 ? "nothing" : searchable];
   });
 }

@@ -1,6 +1,6 @@
 import { rowTexts, type FieldRules } from "../../crm/column-texts.ts";
 import type { ModelSource } from "../../crm/model.ts";
-import type { RowKey, TableSchema } from "../../database/database.ts";
+import type { RowBatch, RowKey, TableSchema } from "../../database/database.ts";
 import type { Probe } from "../tables/probe.ts";
 import type { ReadableTable } from "../tables/stored-table.ts";
 import { nameIn, recordRow, recordRows, type RecordRow } from "./record-row.ts";
@@ -107,10 +107,32 @@ export function pointRecords(source: RecordSource, rules: HandleRules, signal: A
     const found = await opened(table);
     if (!found) return;
     const batches = found.rowsWith?.({ pieces: [], values }, signal) ?? found.rows({}, signal);
-    for await (const batch of batches) yield* recordRows(found.table, batch);
+    for await (const batch of batches) yield* rowsWithFields(found.table, batch, values);
   }
 
   return { get, getAll, named, naming, all };
+}
+
+/** Rows of a batch that have one of these fields in any column: found by their bytes, so that others are not taken apart. */
+function* rowsWithFields(table: TableSchema, batch: RowBatch, values: Probe["values"]): Generator<RecordRow, void> {
+  const fields = values.map(({ field }) => field);
+  if (fields.includes("")) {
+    yield* recordRows(table, batch);
+    return;
+  }
+  const text = batch.lines.toString("latin1");
+  batch.release?.();
+  const starts = new Set<number>();
+  const ends = (at: number): boolean => at < 0 || at >= text.length || text[at] === "\t" || text[at] === "\n";
+  for (const field of fields) {
+    for (let at = text.indexOf(field); at >= 0; at = text.indexOf(field, at + field.length)) {
+      if (ends(at - 1) && ends(at + field.length)) starts.add(at === 0 ? 0 : text.lastIndexOf("\n", at - 1) + 1);
+    }
+  }
+  for (const start of [...starts].toSorted((a, b) => a - b)) {
+    const end = text.indexOf("\n", start);
+    yield recordRow(table, text.slice(start, end < 0 ? text.length : end));
+  }
 }
 
 /** More than so many and most chunks have one of them. */
