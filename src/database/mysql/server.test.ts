@@ -191,7 +191,7 @@ test("all connections see one moment, which holds writers up for less than 50 ms
       await using snapshot = await source.snapshot(signal);
       worst.push(Math.max(...stalls));
       assert.equal(await total(snapshot), 40_000);
-      assert.match(snapshot.position, /file=log\.\d+ position=\d+ gtid=\S+ time=\S+Z/);
+      assert.match(snapshot.position, /file=log\.\d+ position=\d+ gtid=\S+ server=\d+ time=\S+Z/);
     }
   } finally {
     running = false;

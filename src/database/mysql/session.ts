@@ -57,6 +57,11 @@ export class Session implements AsyncDisposable {
   static async open(target: Target, database: string | undefined, signal: AbortSignal): Promise<Session> {
     if (signal.aborted) throw new HoldfastError("cancelled", {});
     const connection = await connect(target, database);
+    // While it was being made: nobody would tell of that any more.
+    if (signal.aborted) {
+      connection.destroy();
+      throw new HoldfastError("cancelled", {});
+    }
     const { promise: lost, reject } = Promise.withResolvers<never>();
     lost.catch(() => {}); // it may be lost while nobody waits for an answer
     connection.on("error", reject);
