@@ -167,12 +167,16 @@ test("retry: a config whose answer was lost is known as ours, another's is not",
   );
 });
 
-/** Fails in turn before it did something and after (the lost answer); every second listing breaks off. */
+/**
+ * Each operation fails in turn before it did something and after (the lost answer), by a count of its own: one count for
+ * all would let whoever looks before sending again fail at every save for ever. Every second listing breaks off.
+ */
 function flaky(inner: Storage): Storage {
-  let count = 0;
+  const counts = new Map<string, number>();
   let listings = 0;
-  const shaky = async <T>(operation: () => Promise<T>): Promise<T> => {
-    count += 1;
+  const shaky = async <T>(name: string, operation: () => Promise<T>): Promise<T> => {
+    const count = (counts.get(name) ?? 0) + 1;
+    counts.set(name, count);
     const turn = count % 3;
     if (turn === 1) throw new HoldfastError("storage-unreachable");
     const result = await operation();
@@ -181,11 +185,11 @@ function flaky(inner: Storage): Storage {
   };
   return {
     ...inner,
-    create: (abort) => shaky(() => inner.create(abort)),
-    save: (file, bytes, abort) => shaky(() => inner.save(file, bytes, abort)),
-    load: (file, range, abort) => shaky(() => inner.load(file, range, abort)),
-    stat: (file, abort) => shaky(() => inner.stat(file, abort)),
-    remove: (file, abort) => shaky(() => inner.remove(file, abort)),
+    create: (abort) => shaky("create", () => inner.create(abort)),
+    save: (file, bytes, abort) => shaky("save", () => inner.save(file, bytes, abort)),
+    load: (file, range, abort) => shaky("load", () => inner.load(file, range, abort)),
+    stat: (file, abort) => shaky("stat", () => inner.stat(file, abort)),
+    remove: (file, abort) => shaky("remove", () => inner.remove(file, abort)),
     async *list(kind, abort) {
       listings += 1;
       let left = listings % 2 === 1 ? listings : Number.POSITIVE_INFINITY;
