@@ -250,6 +250,11 @@ export interface DatabaseEngine {
   /** The other way round: a value as a person types it, or NULL, as a field of a line. `x'…'` is binary where the column is. */
   lineField(text: string | null, column: ColumnSchema): string;
   /**
+   * A value of another column, as a person reads it, as this one writes it: with its places, with a time. `undefined`: it
+   * cannot be held as it is.
+   */
+  fitted(text: string, column: ColumnSchema): string | undefined;
+  /**
    * What a search finds in a column: texts (`textOf` gives them), whole numbers, in any of its fields the one or the other
    * (`mixed`: a text begins with `"`, a number with `i`), or nothing.
    */

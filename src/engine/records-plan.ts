@@ -1,12 +1,21 @@
 import { RowMap, closureOf, type ClosureRow } from "../contents/records/closure.ts";
-import { mapRow, mappedKey, mapTable, refusedColumns, type TableMapping } from "../contents/records/map-table.ts";
+import {
+  type ColumnRename,
+  mapRow,
+  mappedKey,
+  mapTable,
+  refusedColumns,
+  type TableMapping,
+} from "../contents/records/map-table.ts";
 import { LiveRows, planRows, type RowsPlan } from "../contents/records/plan-rows.ts";
 import { namingLive } from "../contents/records/check-rows.ts";
 import type { WantedRow } from "../contents/records/planned-row.ts";
 import { pointRecords, type PointRecords } from "../contents/records/point-records.ts";
 import { entityOf, isDeleted, nameIn, type RecordRow } from "../contents/records/record-row.ts";
-import { type Relation, type Relations, relationsOf, sameTable } from "../contents/records/relations.ts";
+import { columnOf, type Relation, type Relations, relationsOf, sameTable } from "../contents/records/relations.ts";
 import type { MergeSwitches } from "../contents/merge-rows.ts";
+import { tableOrEntity } from "../contents/records/record-handle.ts";
+import { HoldfastError } from "../lib/errors.ts";
 import type { CrmModel } from "../crm/model.ts";
 import type { TableSchema } from "../database/database.ts";
 import type { RowTransaction } from "../database/row-transaction.ts";
@@ -49,6 +58,7 @@ class RecordsPlanning {
   readonly #relations: Relations;
   readonly #live: LiveRows;
   readonly #mappings = new Map<TableSchema, TableMapping | undefined>();
+  readonly #renames: readonly ColumnRename[];
 
   constructor(source: RecordsSource, rows: RowTransaction) {
     this.#source = source;
@@ -56,6 +66,25 @@ class RecordsPlanning {
     this.#records = pointRecords(source.from, source.from.engine, source.signal);
     this.#relations = relationsOf(rows.tables, source.model);
     this.#live = new LiveRows({ rows, rules: source.from.engine });
+    this.#renames = source.selection.renames.map((one) => this.#renamed(one));
+  }
+
+  /** A rename by the name of the table. One that names nothing is a slip: without it, values would be left behind. */
+  #renamed({ table, from, to }: ColumnRename): ColumnRename {
+    const { table: was } = tableOrEntity(this.#source.relations, table) ?? {};
+    const now = was && this.#rows.tables.find((one) => sameTable(one, was));
+    if (was && now && columnOf(was, from) >= 0 && columnOf(now, to) >= 0) return { table: now.name, from, to };
+    const columns = (side: TableSchema | undefined) => side?.columns.map(({ name }) => name) ?? [];
+    const [gone, made] = [
+      columns(was).filter((name) => !columns(now).includes(name)),
+      columns(now).filter((name) => !columns(was).includes(name)),
+    ];
+    const expected = gone.flatMap((old) => made.map((name) => `${table}.${old}=${name}`)).join(", ");
+    const value = `${table}.${from}=${to}`;
+    throw new HoldfastError("usage", {
+      ...{ problem: "bad-value", what: "--rename", value },
+      ...(expected !== "" && { expected }),
+    });
   }
 
   async plan(): Promise<PlannedRecords> {
@@ -70,6 +99,7 @@ class RecordsPlanning {
       records: this.#records,
       rules: from.engine,
       related: selection.fields ? "none" : selection.related,
+      linked: "if-there",
       areThere: (table, some) => this.#areThere(table, some),
       signal,
     });
@@ -98,7 +128,7 @@ class RecordsPlanning {
   async #mapping(table: TableSchema): Promise<TableMapping | undefined> {
     if (this.#mappings.has(table)) return this.#mappings.get(table);
     const to = this.#rows.tables.find((one) => sameTable(one, table));
-    const mapping = to && mapTable(table, to, await this.#live.facts(to), this.#source.selection.renames);
+    const mapping = to && mapTable(table, to, await this.#live.facts(to), this.#renames);
     this.#mappings.set(table, mapping);
     return mapping;
   }
@@ -155,7 +185,7 @@ class RecordsPlanning {
     const was = await pointRecords(until, until.engine, this.#source.signal).get(table, row.key);
     if (!was) return { fields: undefined };
     return {
-      fields: mapRow(mapTable(table, to, await this.#live.facts(to), this.#source.selection.renames), was, from.engine),
+      fields: mapRow(mapTable(table, to, await this.#live.facts(to), this.#renames), was, from.engine),
     };
   }
 

@@ -37,7 +37,7 @@ export interface RecordsSummary {
   readonly schema: readonly {
     readonly table: string;
     readonly column?: string;
-    readonly how: "new" | "new-required" | "dropped" | "retyped" | "renamed" | "refused" | "table-gone";
+    readonly how: "new" | "new-required" | "dropped" | "retyped" | "filled" | "renamed" | "refused" | "table-gone";
   }[];
   readonly triggers: readonly { readonly table: string; readonly name: string; readonly how: "aside" | "fires" }[];
 }
@@ -103,6 +103,7 @@ export async function prepareExport(input: RecordsInput, folder: string, run: Ru
     records,
     rules: from.engine,
     related,
+    linked: "too",
     areThere,
     signal: run.signal,
   });
@@ -111,7 +112,7 @@ export async function prepareExport(input: RecordsInput, folder: string, run: Ru
     ...{ columns: row.table.columns, changed: [] },
   }));
   const planned = { rows: inserts, relations, closure: rows, mappings: [], gone: [], seen: "" };
-  const summary = summaryOf({ from, url: folder, roots, planned, facts: new Map() });
+  const summary = summaryOf({ source: found.source, url: folder, planned, facts: new Map() });
   return { engine: from.engine, relations, rows, summary, files: await filesOf(point, from, planned, run.signal) };
 }
 
@@ -120,7 +121,7 @@ export async function prepareRecords(input: RecordsInput, run: Run): Promise<Pre
   const { point, targetDatabase } = input;
   await using found = await sourceOf(input, run);
   const { source } = found;
-  const { from, roots } = source;
+  const { from } = source;
   const url = targetDatabase ?? from.location;
   if (!from.engine.accepts(url)) throw new HoldfastError("database-unsupported", { url });
   const address = input.addressOf(url);
@@ -134,7 +135,7 @@ export async function prepareRecords(input: RecordsInput, run: Run): Promise<Pre
     address,
     source,
     planned,
-    summary: summaryOf({ from, url, roots, planned, facts }),
+    summary: summaryOf({ source, url, planned, facts }),
     files: await filesOf(point, from, planned, run.signal),
   };
 }
@@ -229,21 +230,23 @@ async function filesOf(
 }
 
 interface SummaryInput {
-  readonly from: PointDatabase;
+  readonly source: Pick<RecordsSource, "from" | "roots" | "relations">;
   readonly url: string;
-  readonly roots: readonly RecordRoots[];
   readonly planned: PlannedRecords;
   readonly facts: ReadonlyMap<TableSchema, TableFacts>;
 }
 
-function summaryOf({ from, url, roots, planned, facts }: SummaryInput): RecordsSummary {
-  const { relations, mappings, gone } = planned;
+function summaryOf({ source, url, planned, facts }: SummaryInput): RecordsSummary {
+  const { from, roots } = source;
+  const { mappings, gone } = planned;
   const rules = from.engine;
   const groups = new Map<string, { name: string; label?: string; counts: Record<RowAction, number> }>();
   const items: RecordItem[] = [];
   // A parent that is there is no part of the restore.
   for (const planned_ of planned.rows.filter(({ why, action }) => why !== "parent" || action !== "skip")) {
     const row = shownRow(planned_);
+    // A table that is not there is called what it was.
+    const { relations } = gone.includes(row.table) ? source : planned;
     const entity = entityOf(relations.entitiesOf(planned_.table), row, rules);
     const name = entity?.entity.name ?? planned_.table.name;
     const group = groups.get(name) ?? {
@@ -275,11 +278,12 @@ function summaryOf({ from, url, roots, planned, facts }: SummaryInput): RecordsS
     schema: [
       ...gone.map(({ name }) => ({ table: name, how: "table-gone" as const })),
       ...mappings.flatMap((mapping) => {
-        const { to, columns, dropped } = mapping;
+        const { to, columns, dropped, filled } = mapping;
         return [
           ...columns.flatMap(({ how }, at) =>
             how === "same" ? [] : [{ table: to.name, column: to.columns[at]?.name ?? "", how }],
           ),
+          ...filled.map((at) => ({ table: to.name, column: to.columns[at]?.name ?? "", how: "filled" as const })),
           ...dropped.map((at) => ({
             table: to.name,
             column: mapping.from.columns[at]?.name ?? "",

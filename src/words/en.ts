@@ -758,6 +758,7 @@ export const en = {
       "new-required": "{column} is new and must be given: rows cannot be created; --rename says what it was called.",
       dropped: "{column} is not there any more: its values do not come back, unless --rename says where to.",
       retyped: "{column} has another type: its values are converted.",
+      filled: "{column} may not be empty any more: created rows that had nothing there get its default.",
       renamed: "{column} takes the values of the column named with --rename.",
       refused: "{column} was text and is binary now, or the other way round: its values cannot be taken over.",
       "table-gone": "The table {column} is not there any more.",

@@ -736,6 +736,7 @@ export const zhCn: Words = {
       "new-required": "{column} 是新列且必须有值：无法新建行；可用 --rename 说明它原来的名称。",
       dropped: "{column} 已不存在：其值不会还原，除非用 --rename 说明去向。",
       retyped: "{column} 的类型已改变：其值会被转换。",
+      filled: "{column} 不能再为空：原来没有值的行在新建时取其默认值。",
       renamed: "{column} 取 --rename 所指列的值。",
       refused: "{column} 在文本与二进制之间改变了类型：其值无法沿用。",
       "table-gone": "表 {column} 已不存在。",

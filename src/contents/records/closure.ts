@@ -19,6 +19,8 @@ export interface ClosureInput {
   readonly rules: HandleRules;
   /** `none`: the chosen rows, and their parents. */
   readonly related: "all" | "none";
+  /** What a link leads to: `if-there`: a link alone brings no record back; `too`: rows that nothing else is there for. */
+  readonly linked: "if-there" | "too";
   /** Of these rows of one table, those that are there where the rows go, and so need not be looked at further. */
   readonly areThere: (table: TableSchema, rows: readonly RecordRow[]) => Promise<ReadonlySet<RecordRow>>;
   readonly signal: AbortSignal;
@@ -73,13 +75,13 @@ function isPart({ kind, from, columns }: Relation): boolean {
 
 async function addParents(
   rows: readonly ClosureRow[],
-  { relations, records, rules, areThere }: ClosureInput,
+  { relations, records, rules, areThere, linked }: ClosureInput,
   add: (row: RecordRow, why: ClosureRow["why"]) => void,
 ): Promise<void> {
   for (const [table, ofTable] of Map.groupBy(rows, ({ row }) => row.table)) {
     for (const relation of relations.from(table)) {
-      // A link brings no record back: it comes when both of its records are there.
-      const naming = ofTable.filter(({ why }) => why !== "links" || relation.kind !== "links").map(({ row }) => row);
+      const mayLead = ({ why }: ClosureRow) => linked === "too" || why !== "links" || relation.kind !== "links";
+      const naming = ofTable.filter(mayLead).map(({ row }) => row);
       const named = naming.filter((row) => nameIn(relation, "from", row, rules) !== undefined);
       if (named.length === 0) continue;
       const parents = await records.named(relation, named);

@@ -130,7 +130,9 @@ function isAnother(
   now: RecordRow,
   { rules, entitiesOf }: DecideRules,
 ): boolean {
-  if (base && base.fields === undefined) return true;
+  // It was gone in between: only the very same row is the same record, as after a restore that was cut off once it was done.
+  if (base && base.fields === undefined)
+    return then?.some((field, at) => field !== undefined && field !== now.fields[at]) ?? true;
   const created = entityOf(entitiesOf(table), now, rules)?.entity.created;
   const at = created && created.extension === undefined ? columnOf(table, created.column) : -1;
   const column = table.columns[at];

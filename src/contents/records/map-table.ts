@@ -15,9 +15,14 @@ export interface TableMapping {
   readonly columns: readonly ColumnMapping[];
   /** Columns of `from` that `to` has no place for. */
   readonly dropped: readonly number[];
+  /** Columns of `to` that may be NULL no more: where there was none, a new row gets the default. */
+  readonly filled: readonly number[];
+  /** Names of columns of `to` that a new row must be given. */
+  readonly required: ReadonlySet<string>;
 }
 
 export type ColumnMapping =
+  /** Of another type, a value is written as that one writes it; one that would have to be cut or rounded is refused. */
   | { readonly how: "same" | "retyped" | "renamed"; readonly at: number }
   /** Bytes where text is now, or the other way round: a value there cannot be taken over. */
   | { readonly how: "refused"; readonly at: number }
@@ -47,7 +52,12 @@ export function mapTable(
     return { how: old === undefined ? "same" : "renamed", at };
   });
   const taken = new Set(columns.flatMap((column) => ("at" in column ? [column.at] : [])));
-  return { from, to, columns, dropped: [...from.columns.keys()].filter((at) => !taken.has(at)) };
+  const dropped = [...from.columns.keys()].filter((at) => !taken.has(at));
+  const filled = columns.flatMap((column, index) => {
+    const was = "at" in column ? from.columns[column.at] : undefined;
+    return was?.nullable && to.columns[index]?.nullable === false ? [index] : [];
+  });
+  return { from, to, columns, dropped, filled, required: new Set(facts.required) };
 }
 
 const binary = /^(?:bytea|(?:tiny|medium|long)?blob|(?:var)?binary|bit|geometry|point)\b/i;
@@ -59,15 +69,10 @@ function isBinary({ type }: ColumnSchema): boolean {
 /** Fields in the order of `to`'s columns; `undefined` where the row says nothing. */
 export type MappedFields = readonly (string | undefined)[];
 
-export function mapRow({ from, to, columns }: TableMapping, row: RecordRow, rules: HandleRules): MappedFields {
-  return columns.map((mapping, index) => {
-    if (!("at" in mapping)) return undefined;
-    const field = row.fields[mapping.at] ?? "\\N";
-    if (mapping.how === "same" || mapping.how === "renamed") return field;
-    const [was, now] = [from.columns[mapping.at], to.columns[index]];
-    if (!was || !now) return undefined;
-    const text = rules.readable(field, was);
-    return mapping.how === "refused" && text !== null ? undefined : rules.lineField(text, now);
+export function mapRow(mapping: TableMapping, row: RecordRow, rules: HandleRules): MappedFields {
+  return mapping.columns.map((_, index) => {
+    const field = mapField(mapping, index, row, rules);
+    return field ?? undefined;
   });
 }
 
@@ -78,16 +83,31 @@ export function mappedKey({ to }: TableMapping, fields: MappedFields): RowKey | 
 }
 
 /** Columns whose value in this row cannot be taken over, or that a new row needs and this one has not. */
-export function refusedColumns(
+export function refusedColumns(mapping: TableMapping, row: RecordRow, rules: HandleRules): readonly string[] {
+  const { to, columns, required } = mapping;
+  return to.columns.flatMap(({ name }, index) => {
+    const field = mapField(mapping, index, row, rules);
+    // A column that is new and has no default, or that may be NULL no more.
+    const isMissing = field === undefined && (columns[index]?.how === "new-required" || required.has(name));
+    return field === null || isMissing ? [name] : [];
+  });
+}
+
+/** A column's field in the shape of `to`; `undefined`: the row says nothing that counts there; `null`: its value does not fit. */
+function mapField(
   { from, to, columns }: TableMapping,
+  index: number,
   row: RecordRow,
   rules: HandleRules,
-): readonly string[] {
-  return columns.flatMap((mapping, index) => {
-    const name = to.columns[index]?.name ?? "";
-    if (mapping.how === "new-required") return [name];
-    if (mapping.how !== "refused") return [];
-    const was = from.columns[mapping.at];
-    return was && rules.readable(row.fields[mapping.at] ?? "\\N", was) === null ? [] : [name];
-  });
+): string | undefined | null {
+  const [mapping, now] = [columns[index], to.columns[index]];
+  if (!mapping || !now || !("at" in mapping)) return undefined;
+  const was = from.columns[mapping.at];
+  const field = row.fields[mapping.at] ?? "\\N";
+  if (!was) return undefined;
+  if (field === "\\N") return now.nullable || index < to.keyLength ? field : undefined;
+  if (mapping.how === "same" || mapping.how === "renamed") return field;
+  const text = rules.readable(field, was);
+  const fitted = mapping.how === "refused" || text === null ? undefined : rules.fitted(text, now);
+  return fitted === undefined ? null : rules.lineField(fitted, now);
 }

@@ -13,7 +13,7 @@ export interface RecordHandle {
   readonly key: RowKey;
 }
 
-export type HandleRules = Pick<DatabaseEngine, "readable" | "textOf" | "lineField">;
+export type HandleRules = Pick<DatabaseEngine, "readable" | "textOf" | "lineField" | "fitted">;
 
 /** `undefined`: there is no such entity or table, or it has another key. */
 export function parseHandle(relations: Relations, handle: string, rules: HandleRules): RecordHandle | undefined {

@@ -12,6 +12,7 @@
  *   lines; what only the server knows how to write, it is asked for.
  */
 import type { DatabaseEngine } from "../database.ts";
+import { fittedValue } from "../fitted-value.ts";
 import { checkMysql } from "./check.ts";
 import { connectMysql } from "./connect.ts";
 import { askMysql, executeMysql } from "./execute.ts";
@@ -38,6 +39,7 @@ export const mysqlEngine: DatabaseEngine = {
   readable,
   textOf,
   lineField,
+  fitted: fittedValue,
   searchable,
   rowSql,
   restoreScript,

@@ -13,6 +13,7 @@
  *   that, `log-stream.ts` speaks its protocol, `pgoutput.ts` and `log-rows.ts` turn what comes into lines.
  */
 import type { DatabaseEngine } from "../database.ts";
+import { fittedValue } from "../fitted-value.ts";
 import { type Environment, isPostgresUrl } from "./address.ts";
 import { lineField, readable, searchable, textOf } from "./field.ts";
 import { keyOrder } from "./key-order.ts";
@@ -48,6 +49,7 @@ export function postgresEngine(environment: Environment): DatabaseEngine {
     readable,
     textOf,
     lineField,
+    fitted: fittedValue,
     searchable,
     rowSql,
     restoreScript,

@@ -41,6 +41,7 @@ export const sqliteEngine: DatabaseEngine = {
   readable,
   textOf,
   lineField,
+  fitted: (text) => text,
   searchable: () => "mixed",
   rowSql,
   restoreScript,

@@ -1,0 +1,46 @@
+import type { ColumnSchema } from "./database.ts";
+
+/**
+ * `DatabaseEngine.fitted` of a server that holds to the types of its columns: as many places as they have, a time with
+ * every date. What would have to be cut or rounded does not fit.
+ */
+export function fittedValue(text: string, { type }: Pick<ColumnSchema, "type">): string | undefined {
+  const { word = "", size, scale } = typePattern.exec(type)?.groups ?? {};
+  if (/^(?:numeric|decimal)$/.test(word)) return size === undefined ? text : withPlaces(text, Number(scale ?? 0));
+  if (/^(?:double|float)$/.test(word)) return scale === undefined ? text : withPlaces(text, Number(scale));
+  if (/^(?:tiny|small|medium|big)?int(?:eger)?$/.test(word)) return asInteger(text);
+  if (/^boolean$/.test(word)) return { "1": "t", "0": "f", true: "t", false: "f" }[text] ?? text;
+  if (/^(?:datetime|timestamp)$/.test(word)) return withTime(text, type.includes("with time zone") ? "zone" : "none");
+  if (word === "date") return withoutTime(text);
+  const isLimited = /^(?:varchar|char|character)$/.test(word) && size !== undefined;
+  return isLimited && Array.from(text).length > Number(size) ? undefined : text;
+}
+
+const typePattern = /^(?<word>[a-z]+)(?: varying| precision)?(?:\((?<size>\d+)(?:,\s*(?<scale>\d+))?\))?/i;
+
+function withPlaces(text: string, places: number): string | undefined {
+  const [, whole, part = ""] = /^(-?\d+)(?:\.(\d+))?$/.exec(text) ?? [];
+  if (whole === undefined) return text;
+  const rest = part.slice(places);
+  if (/[^0]/.test(rest)) return undefined;
+  return places === 0 ? whole : `${whole}.${part.slice(0, places).padEnd(places, "0")}`;
+}
+
+function asInteger(text: string): string | undefined {
+  if (/^(?:t|true)$/.test(text)) return "1";
+  if (/^(?:f|false)$/.test(text)) return "0";
+  const [, whole] = /^([-+]?\d+)(?:\.0*)?$/.exec(text) ?? [];
+  return whole === undefined ? undefined : String(BigInt(whole));
+}
+
+const dateOnly = /^\d{4,}-\d\d-\d\d$/;
+
+/** A date alone is midnight; in a zone of its own that says nothing, the server decides. */
+function withTime(text: string, zone: "zone" | "none"): string {
+  return zone === "none" && dateOnly.test(text) ? `${text} 00:00:00` : text;
+}
+
+function withoutTime(text: string): string | undefined {
+  const [, date] = /^(\d{4,}-\d\d-\d\d)(?:[ T]00:00:00(?:\.0+)?)?$/.exec(text) ?? [];
+  return date;
+}
