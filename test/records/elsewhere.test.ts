@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { sqliteEngine } from "../../src/database/sqlite/sqlite.ts";
 import { planRestore, type RestorePlan } from "../../src/engine/restore-plan.ts";
 import { applyRestore } from "../../src/engine/restore-apply.ts";
+import { forget } from "../../src/engine/forget.ts";
 import type { RecordFormat } from "../../src/engine/records-export.ts";
 import { isHoldfastError } from "../../src/lib/errors.ts";
 import { recordsCrm, recordsRows, recordsSchema, type RecordsWithRows } from "../support/records-crm.ts";
@@ -179,4 +180,21 @@ test("records as SQL load into an empty database of the CRM; as JSON they are wh
     Array.isArray(parties) &&
       parties.some((row: { id?: unknown; phone?: unknown }) => row.id === "7" && row.phone === "+86 10 7"),
   );
+});
+
+test("what the last twenty restores replaced is kept when backups are forgotten; what came before goes, and is told so", async () => {
+  using place = await world();
+  const { crm, sql } = place;
+  const { engine, run } = crm;
+  for (let round = 0; round < 21; round++) {
+    await sql(`UPDATE product SET name = 'gone ${round}' WHERE id = 3`);
+    await crm.apply(await crm.plan({ handles: ["product/3"] }, exact));
+  }
+  const what = { kind: "policy" as const, policies: { byCrm: {}, others: { last: 1 } } };
+  const input = { repository: crm.access, what, zone: "UTC", waitMs: 0 };
+  assert.equal((await forget(engine, { ...input, mode: "plan" }, run)).oldImages, 1);
+  assert.equal((await forget(engine, { ...input, mode: "apply" }, run)).oldImages, 1);
+  assert.equal((await forget(engine, { ...input, mode: "plan" }, run)).oldImages, 0);
+  assert.equal((await crm.undo()).rows, 1);
+  assert.equal(await sql("SELECT name FROM product WHERE id = 3"), "gone 20");
 });
