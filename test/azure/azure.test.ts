@@ -101,7 +101,7 @@ test("a CRM, from its first backup to its restore, with restic's own client as t
   });
 });
 
-test("the page on it says what works, in both languages", () =>
+test("the page on it says what works", () =>
   pageCommands({
     section: "Azure",
     example: "azure:crm-backups:/acme",

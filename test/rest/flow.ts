@@ -1,15 +1,14 @@
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { buildCrm } from "../../demo/build-crm.ts";
-import { holdfastCommands } from "../support/doc-commands.ts";
 import { holdfast } from "../support/holdfast.ts";
+import { pageCommands } from "../support/page-commands.ts";
 import type { RcloneServer } from "../support/rclone-server.ts";
 import { remoteFlow } from "../support/remote-flow.ts";
 import { resticOn } from "../support/restic.ts";
-import { runCommand } from "../support/run-command.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -103,23 +102,11 @@ limits: { upload: 200MB/s, download: 200MB/s, requests: 2, timeout: 30 }
     }
   });
 
-  test("the page on REST says what works, in both languages", async () => {
-    for (const page of ["targets.md", "targets.zh-CN.md"]) {
-      using folder = temporaryFolder();
-      const text = readFileSync(join(root, "docs", page), "utf8");
-      const [, section = ""] = /^## REST\n([^]*?)(?=^## |$(?![^]))/m.exec(text) ?? [];
-      const cwd = join(folder.path, "crm");
-      buildCrm(cwd);
-      const commands = holdfastCommands(section);
-      assert.ok(commands.length >= 4, page);
-      for (const { command } of commands) {
-        const real = command.replaceAll("https://backup.example.com:8000/acme", rclone.location(page).slice(5));
-        const { code, stdout, stderr } = await runCommand("/bin/sh", ["-c", real], {
-          cwd,
-          env: environment(folder.path),
-        });
-        assert.ok(code === 0 || code === 3, `${command} ended with ${code}\n${stdout}${stderr}`);
-      }
-    }
-  });
+  test("the page on REST says what works", () =>
+    pageCommands({
+      section: "REST",
+      example: "https://backup.example.com:8000/acme",
+      place: (page) => rclone.location(page).slice(5),
+      environment,
+    }));
 }

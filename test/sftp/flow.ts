@@ -68,7 +68,7 @@ export function testFlow(sshd: SshdServer): void {
     }
   });
 
-  test("the page on it says what works, in both languages", () =>
+  test("the page on it says what works", () =>
     pageCommands({
       section: "SFTP",
       example: "sftp:backup@backup.example.com:/srv/backups/acme",
