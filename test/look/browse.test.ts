@@ -73,7 +73,7 @@ test("what records there are, a page of them, and one with all that hangs on it"
   const fields = Object.fromEntries(party.fields.map(({ column, value }) => [column, value]));
   assert.deepEqual([fields["phone"], fields["party_extra.colour"]], ["+86 10 3", "colour 3"]);
   assert.deepEqual(party.names, [
-    { columns: ["main_contact"], handle: "contact/3", title: "Contact 3 c3@example.org" },
+    { columns: ["main_contact"], handle: "contact/2", title: "Contact 2 c2@example.org" },
   ]);
   const related = Object.fromEntries(party.related.map((one) => [one.table, one]));
   assert.deepEqual(Object.keys(related).toSorted(), ["contact", "invoice", "note", "party_tag"]);
