@@ -80,9 +80,11 @@ test("what records there are, a page of them, and one with all that hangs on it"
   assert.equal(related["invoice"]?.count, 3);
   assert.deepEqual(related["invoice"]?.records[0], { handle: "invoice/2", title: "FA1002" });
   assert.deepEqual(related["party_tag"]?.records, [{ handle: "tag/4" }]);
-  // Notes that name it by type and number; of note 2 the file.
+  // Notes that name it by type and number.
   assert.ok(related["note"]?.records.every(({ handle }) => Number(handle.split("/")[1]) % 2 === 0));
-  assert.deepEqual(party.files, ["/files/attachments/notes/2.txt"]);
+  // Files are those of its notes.
+  assert.deepEqual(party.files, []);
+  assert.deepEqual((await record(crm, "party/7")).files, ["/files/attachments/notes/6.txt"]);
   assert.equal((await record(crm, "party/20")).deleted, true);
   assert.equal((await record(crm, "party/3", { kind: "live" })).related.length, 4);
 
