@@ -82,7 +82,13 @@ export async function startSshd(): Promise<SshdServer> {
   const kill = async (): Promise<void> => {
     if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, "exit");
-    for (const pid of [child.pid, ...childrenOf(child.pid)]) process.kill(pid, "SIGKILL");
+    for (const pid of [child.pid, ...childrenOf(child.pid)]) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // it has ended by itself meanwhile
+      }
+    }
     await ended;
   };
   const restart: SshdServer["restart"] = async (options) => {
@@ -152,9 +158,13 @@ function sshdProgram(): { readonly path: string; readonly environment: Readonly<
 
 /** Processes below this one, their own before them. */
 function childrenOf(pid: number): readonly number[] {
-  const path = `/proc/${pid}/task/${pid}/children`;
-  if (!existsSync(path)) return [];
-  const direct = readFileSync(path, "utf8").split(" ").filter(Boolean).map(Number);
+  let listed: string;
+  try {
+    listed = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+  } catch {
+    return []; // it has ended
+  }
+  const direct = listed.split(" ").filter(Boolean).map(Number);
   return direct.flatMap((one) => [...childrenOf(one), one]);
 }
 

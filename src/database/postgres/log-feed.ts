@@ -31,6 +31,8 @@ export class PostgresFeed implements ChangeFeed {
   readonly #stream: LogStream;
   readonly #options: FeedOptions;
   #tables: readonly FollowedTable[];
+  /** As the last look found them: a row of an altered table may have `#tables` read anew before the next look. */
+  #looked: readonly FollowedTable[];
   #digest: string;
   /** By the relation's number; `undefined`: it cannot be followed any more. */
   readonly #mapped = new Map<number, MappedTable | undefined>();
@@ -47,6 +49,7 @@ export class PostgresFeed implements ChangeFeed {
     this.#stream = stream;
     this.#options = options;
     this.#tables = tables;
+    this.#looked = tables;
     this.#digest = digest;
     this.history = history;
     this.start = start;
@@ -190,8 +193,9 @@ export class PostgresFeed implements ChangeFeed {
     this.#seen = this.#last;
     if (digest === this.#digest) return [];
     this.#digest = digest;
-    const before = new Map(this.#tables.map((one) => [one.oid, one.table]));
+    const before = new Map(this.#looked.map((one) => [one.oid, one.table]));
     this.#tables = await followableTables(this.#session);
+    this.#looked = this.#tables;
     this.#mapped.clear();
     const { added, outside } = await publishTables(this.#session, this.#options.name, this.#tables);
     const now = await this.#now();
