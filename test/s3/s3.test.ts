@@ -107,8 +107,9 @@ test("nobody there; a server that stops answering and comes back; one that is to
   const saving = patient.save(file, Buffer.alloc(3_000_000, 7), signal);
   await wait(500);
   let busy = 2;
-  proxy.tamper = (_incoming, answer) => {
-    if (busy-- <= 0) return undefined;
+  proxy.tamper = ({ method }, answer) => {
+    // Between two attempts it is looked whether the first one came through all the same.
+    if (method !== "PUT" || busy-- <= 0) return undefined;
     answer.writeHead(503, { "content-type": "application/xml", connection: "close" });
     answer.end("<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>");
     return "answered";
