@@ -20,7 +20,7 @@ export const followCommand: Command = {
         rpoMs: config.rpoMsByCrm[source.crm.name] ?? config.rpoMs,
         mostLagBytes: config.logBytes,
         ...(invocation.options["backup"] !== false && {
-          ownBackup: { ...source, limits, waitMs: 0, inconsistencies: "warn" },
+          backup: (run) => context.door.backup({ ...source, limits, waitMs: 0, inconsistencies: "warn" }, run),
         }),
       },
       context.run,

@@ -18,7 +18,7 @@ export async function neededConfig(context: Context): Promise<Config> {
   return config;
 }
 
-export async function jobWorld(context: Context, config: Config): Promise<Omit<JobWorld, "earlier">> {
+export async function jobWorld(context: Context, config: Config): Promise<Omit<JobWorld, "earlier" | "request">> {
   return {
     door: context.door,
     config,

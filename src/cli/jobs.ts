@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { jobKindNamed, jobKinds } from "../jobs/job-kinds.ts";
 import { repositorySubject } from "../jobs/job-item.ts";
+import { newRun } from "../jobs/new-run.ts";
 import { type JobRun, JobStore } from "../jobs/store.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { type Command, type Invocation, textOption } from "./command.ts";
@@ -11,6 +12,7 @@ import { jobName } from "./job-words.ts";
 import { renderTable } from "./table.ts";
 
 const listed = 20;
+const startable = Object.entries(jobKinds).flatMap(([name, { beside }]) => (beside === "everything" ? [] : [name]));
 
 export const jobsListCommand: Command = {
   name: "jobs list",
@@ -28,7 +30,7 @@ export const jobsListCommand: Command = {
 export const jobsStartCommand: Command = {
   name: "jobs start",
   answers: "question",
-  arguments: [{ form: "<job>", choices: Object.keys(jobKinds) }, { form: "[subject]" }],
+  arguments: [{ form: "<job>", choices: startable }, { form: "[subject]" }],
   options: [
     { flags: "--kind <kind>", choices: ["full", "incremental", "differential"] },
     { flags: "--plan <plan>" },
@@ -43,20 +45,7 @@ export const jobsStartCommand: Command = {
     const subjects = await subjectsOf(context, job, named, textOption(invocation, "plan") ?? "");
     using store = new JobStore((await servicePlace(context, config)).file);
     for (const subject of subjects) {
-      const run: JobRun = {
-        id: randomUUID(),
-        item: `${job}/${subject}`,
-        job,
-        subject,
-        input,
-        dueMs: nowMs,
-        times: 1,
-        readyMs: nowMs,
-        state: "queued",
-        attempts: 0,
-        cancelling: false,
-        reported: false,
-      };
+      const run = newRun({ id: randomUUID(), item: `${job}/${subject}`, job, subject, input }, nowMs);
       store.add(run);
       output.record({ type: "job", ...recordOf(run) });
       const facts = { name: jobName(context, run), id: run.id.slice(0, 8) };

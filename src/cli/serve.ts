@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import type { JobWorld } from "../jobs/job-kinds.ts";
+import { newRun } from "../jobs/new-run.ts";
 import { serve, type ServiceLog } from "../jobs/service.ts";
 import { openStatusServer } from "../jobs/status-server.ts";
 import { JobStore } from "../jobs/store.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import type { NoteCode } from "../lib/events.ts";
 import type { Command } from "./command.ts";
 import type { Context } from "./context.ts";
 import { exitCodes } from "./exit-codes.ts";
@@ -14,6 +16,15 @@ import { errorText, jobText } from "./job-words.ts";
 
 /** How far back a backup is compared with others. */
 const rememberedMs = 90 * 86_400_000;
+
+/** What of a job is worth a line of the log. */
+const toldNotes: ReadonlySet<NoteCode> = new Set([
+  "waiting-for-storage",
+  "follow-gap",
+  "follow-again",
+  "follow-waiting",
+  "follow-backup",
+]);
 
 export const serveCommand: Command = {
   name: "serve",
@@ -35,6 +46,12 @@ export const serveCommand: Command = {
       earlier: (job, subject) => {
         const runs = store.wellEnded(job, subject, now().getTime() - rememberedMs);
         return runs.map(({ facts }) => facts ?? {});
+      },
+      request: (job, subject) => {
+        const nowMs = now().getTime();
+        const alike = store.open().filter((run) => run.job === job && run.subject === subject);
+        if (alike.some(({ schedule, readyMs }) => schedule === undefined || readyMs <= nowMs)) return;
+        store.add(newRun({ id: randomUUID(), item: `${job}/${subject}`, job, subject }, nowMs));
       },
     };
     const ping = pingFor(context, config.alerts);
@@ -85,7 +102,7 @@ function tell(context: Context, entry: ServiceLog): void {
     case "job-event": {
       const { event, run } = entry;
       output.record({ type: "job-event", id: run.id, event });
-      if (event.type === "note" && event.code === "waiting-for-storage") {
+      if (event.type === "note" && toldNotes.has(event.code)) {
         output.line(`${at}  ${run.item}: ${format.fill(words.notes[event.code], event.facts)}`);
       }
       return;

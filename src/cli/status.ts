@@ -50,12 +50,12 @@ function statusLines(context: Context, report: StatusReport): string[] {
   if (jobs.length > 0) lines.push("", ...jobLines(context, jobs));
   for (const job of report.running) {
     const template = job.state === "running" ? texts.running : texts.waiting;
-    const { doneBytes, totalBytes } = job.progress ?? {};
+    const { doneBytes, totalBytes, durableTo: durable } = job.progress ?? {};
     const known = typeof doneBytes === "number" && typeof totalBytes === "number" && totalBytes > 0;
     const percent = known ? Math.floor((doneBytes / totalBytes) * 100) : undefined;
-    lines.push(
-      format.fill(template, { name: jobName(context, job), id: job.id.slice(0, 8), since: job.since, percent }),
-    );
+    const { id, since } = job;
+    const upTo = typeof durable === "string" ? { durable } : {};
+    lines.push(format.fill(template, { name: jobName(context, job), id: id.slice(0, 8), since, percent, ...upTo }));
   }
   lines.push("", report.service === "running" ? texts.serving : texts.notServing);
   lines.push(format.fill(words.snapshots.zone, { zone: report.zone }));

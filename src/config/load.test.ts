@@ -268,6 +268,8 @@ test("a service: the preset, schedules in place of its own, and each mistake by 
   const mistakes: readonly (readonly [string, string])[] = [
     ["service: {schedules: [{job: backup, at: sometimes}]}", "calendar"],
     ["service: {schedules: [{job: backup}]}", "at-or-after"],
+    ["service: {schedules: [{job: follow, at: hourly}]}", "always-runs"],
+    ["service: {schedules: [{job: prune, after: follow}]}", "value"],
     ["service: {schedules: [{job: prune, after: prune}]}", "after-itself"],
     ["service: {schedules: [{job: prune, at: hourly, kind: full}]}", "only-for"],
     ["service: {schedules: [{job: backup, at: hourly, crms: [acne]}]}", "crm-unknown"],

@@ -20,7 +20,11 @@ export interface ScheduleConfig {
   readonly job: JobName;
   /** Of a backup; absent: full when there is nothing to start from, else incremental. */
   readonly kind?: "full" | "incremental" | "differential";
-  readonly when: { readonly at: string; readonly calendar: Calendar } | { readonly after: JobName };
+  readonly when:
+    | { readonly at: string; readonly calendar: Calendar }
+    | { readonly after: JobName }
+    /** As long as the service runs. */
+    | { readonly always: true };
   /** Absent: all. */
   readonly crms?: readonly string[];
   readonly spreadMs: number;

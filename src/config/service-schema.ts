@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { parseCalendar, parseTimeOfDay, parseWeekdays } from "../lib/calendar.ts";
 import { durationPattern, parseDuration } from "../lib/duration.ts";
-import { type JobName, jobNames } from "../lib/job-names.ts";
+import { dueJobNames, type JobName, jobNames } from "../lib/job-names.ts";
 import type { BlackoutConfig, ScheduleConfig, ServiceConfig } from "./service-config.ts";
 
 /** `service:` as it is written: what `holdfast serve` does when. Codes in `error` are keys of `words.configProblems`. */
@@ -20,7 +20,7 @@ const timeOfDay = z
   .meta({ examples: ["08:00", "24:00"] });
 
 const schedule = z.strictObject({
-  job: z.enum(jobNames).meta({ description: "What is done." }),
+  job: z.enum(jobNames).meta({ description: "What is done; `follow` always, so without `at` and `after`." }),
   name: z
     .string()
     .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, { error: "schedule-name" })
@@ -35,7 +35,7 @@ const schedule = z.strictObject({
       description: "When, in the time zone of `timezone:`: words, or the five fields of cron.",
       examples: ["hourly", "daily 02:30", "weekly sun 02:00", "monthly 1 03:00", "every 15m", "0 2 * * mon-fri"],
     }),
-  after: z.enum(jobNames).optional().meta({ description: "In place of `at`: whenever such a job has ended well." }),
+  after: z.enum(dueJobNames).optional().meta({ description: "In place of `at`: whenever such a job has ended well." }),
   crms: names.optional().meta({ description: "Only these CRMs; absent: all." }),
   spread: durationSchema.optional().meta({
     description: "Begins up to so much later, always the same for one machine: so that not all begin at once.",
@@ -59,7 +59,7 @@ const blackout = z.strictObject({
     .meta({ examples: ["mon-fri", "sat,sun"] }),
   from: timeOfDay,
   to: timeOfDay,
-  jobs: z.array(z.enum(jobNames)).min(1).optional().meta({ description: "Only these; absent: all." }),
+  jobs: z.array(z.enum(dueJobNames)).min(1).optional().meta({ description: "Only these; absent: all." }),
 });
 
 export const serviceSchema = z.strictObject({
@@ -146,12 +146,21 @@ function resolveSchedule(written: WrittenSchedule): ScheduleConfig {
     name: scheduleName(written),
     job,
     ...(kind !== undefined && { kind }),
-    when: calendar && at !== undefined ? { at, calendar } : { after: after ?? "backup" },
+    when: whenOf(job, after ?? "backup", at !== undefined && calendar ? { at, calendar } : undefined),
     ...(crms !== undefined && { crms }),
     spreadMs: spread === undefined ? 0 : (parseDuration(spread) ?? 0),
     missed: missed ?? "catch-up",
     readPercent: read === undefined ? 0 : Number(read.slice(0, -1)),
   };
+}
+
+function whenOf(
+  job: JobName,
+  after: JobName,
+  due: Extract<ScheduleConfig["when"], { at: string }> | undefined,
+): ScheduleConfig["when"] {
+  if (job === "follow") return { always: true };
+  return due ?? { after };
 }
 
 function resolveBlackout({ days, from, to, jobs }: z.infer<typeof blackout>): BlackoutConfig {
@@ -177,9 +186,14 @@ export function scheduleProblem({
   at,
   after,
   read,
+  spread,
+  missed,
 }: WrittenSchedule): { readonly problem: string; readonly key: keyof WrittenSchedule } | undefined {
+  if (job === "follow") {
+    const [key] = Object.entries({ at, after, spread, missed }).flatMap(([name, value]) => (value ? [name] : []));
+    if (key !== undefined) return { problem: "always-runs", key: key as keyof WrittenSchedule };
+  } else if (at === undefined && after === undefined) return { problem: "at-or-after", key: "job" };
   if (at !== undefined && after !== undefined) return { problem: "at-and-after", key: "after" };
-  if (at === undefined && after === undefined) return { problem: "at-or-after", key: "job" };
   if (after === job) return { problem: "after-itself", key: "after" };
   if (kind !== undefined && job !== "backup") return { problem: "only-for", key: "kind" };
   if (read !== undefined && job !== "verify") return { problem: "only-for", key: "read" };

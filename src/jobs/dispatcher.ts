@@ -1,5 +1,6 @@
 import type { ServiceConfig } from "../config/service-config.ts";
 import { allowedAt, dueSince, expectedAfter, type JobItem, spreadMs } from "./job-item.ts";
+import { newRun } from "./new-run.ts";
 import type { JobRun, JobStore, RunError } from "./store.ts";
 
 /**
@@ -17,6 +18,8 @@ export interface DispatcherOptions {
   readonly host: string;
   /** Whether a job of this name keeps all others out of the repository. */
   readonly isExclusive: (job: string) => boolean;
+  /** Whether a job of this name runs as long as the service does, beside everything. */
+  readonly isContinuous: (job: string) => boolean;
   /** Whether one that was cut off by the end of the process is begun again. */
   readonly isRepeatable: (job: string) => boolean;
   readonly newId: () => string;
@@ -50,10 +53,11 @@ export class Dispatcher {
    * the runs that ended with that.
    */
   recover(nowMs: number): readonly JobRun[] {
-    const { store, isRepeatable } = this.#options;
+    const { store, isRepeatable, isContinuous } = this.#options;
     const error: RunError = { code: "interrupted", facts: {} };
     return store.together(() => {
       const ended: JobRun[] = [];
+      for (const run of store.open().filter(({ job }) => isContinuous(job))) ended.push(...this.#resume(run, nowMs));
       for (const run of store.open().filter(({ state }) => state === "running")) {
         if (run.cancelling) ended.push(this.#end(run, { outcome: "cancelled" }, nowMs));
         else if (isRepeatable(run.job)) ended.push(...this.#failed(run, error, nowMs, "worthwhile"));
@@ -65,14 +69,19 @@ export class Dispatcher {
 
   /** Queues what has become due, and gives the runs that are to begin now. */
   tick(nowMs: number): readonly JobRun[] {
-    const { store, items } = this.#options;
-    const due = items.filter(({ key }) => {
+    const { store, items, isContinuous } = this.#options;
+    const open = store.open();
+    const due = items.filter(({ key, job }) => {
+      if (isContinuous(job)) return !open.some(({ item }) => item === key);
       const quiet = this.#quietUntil.get(key);
       return quiet === undefined || nowMs < quiet.fromMs || nowMs >= quiet.untilMs;
     });
-    if (due.length === 0 && !store.open().some(({ state }) => state === "queued")) return [];
+    if (due.length === 0 && !open.some(({ state }) => state === "queued")) return [];
     return store.together(() => {
-      for (const item of due) this.#queueDue(item, nowMs);
+      for (const item of due) {
+        if (isContinuous(item.job)) this.#queueContinuous(item, nowMs);
+        else this.#queueDue(item, nowMs);
+      }
       return this.#begin(nowMs);
     });
   }
@@ -115,6 +124,26 @@ export class Dispatcher {
     this.#queue(item, due.dueMs, due.times);
   }
 
+  /** At once, or so long after it ended as others are tried again at the latest. */
+  #queueContinuous({ key: item, job, subject, schedule }: JobItem, nowMs: number): void {
+    const { store, service, newId } = this.#options;
+    const { firstMs, longestMs } = service.retry;
+    const [last] = store.endedOf(item, 1);
+    const pauseMs = last === undefined ? 0 : last.outcome === "ok" ? firstMs : longestMs;
+    const againMs = (last?.endedMs ?? nowMs) + pauseMs;
+    const readyMs = Math.min(Math.max(againMs, nowMs), nowMs + pauseMs);
+    store.add({ ...newRun({ id: newId(), item, job, subject, schedule: schedule.name }, nowMs), readyMs });
+  }
+
+  /** With the service begins anew what runs as long as it does, if the configuration still asks for it. */
+  #resume(run: JobRun, nowMs: number): readonly JobRun[] {
+    const isWanted = this.#options.items.some(({ key }) => key === run.item) && !run.cancelling;
+    if (!isWanted) return [this.#end(run, { outcome: "cancelled" }, nowMs)];
+    const { progress: _, startedMs: _started, error: _error, ...rest } = run;
+    this.#options.store.update({ ...rest, state: "queued", readyMs: nowMs, attempts: 0 });
+    return [];
+  }
+
   #queue(item: JobItem, dueMs: number, times: number): void {
     const { store, service, zone, host } = this.#options;
     const readyMs = allowedAt(service.blackouts, item.job, dueMs + spreadMs(item, host), zone);
@@ -125,35 +154,20 @@ export class Dispatcher {
       return;
     }
     const { kind, name, readPercent } = item.schedule;
-    const run = this.#newRun(item.key, item.job, item.subject, dueMs);
     const input = { ...(kind !== undefined && { kind }), ...(readPercent > 0 && { readPercent }) };
-    store.add({ ...run, schedule: name, input, times, readyMs });
-  }
-
-  #newRun(item: string, job: string, subject: string, dueMs: number): JobRun {
-    return {
-      id: this.#options.newId(),
-      item,
-      job,
-      subject,
-      input: {},
-      dueMs,
-      times: 1,
-      readyMs: dueMs,
-      state: "queued",
-      attempts: 0,
-      cancelling: false,
-      reported: false,
-    };
+    const { key, job, subject } = item;
+    const run = newRun({ id: this.#options.newId(), item: key, job, subject, schedule: name, input }, dueMs);
+    store.add({ ...run, times, readyMs });
   }
 
   #begin(nowMs: number): readonly JobRun[] {
-    const { store, service, isExclusive, zone } = this.#options;
+    const { store, service, isExclusive, isContinuous, zone } = this.#options;
     const open = store.open();
-    const running = open.filter(({ state }) => state === "running");
-    const begun: JobRun[] = [];
+    const running = open.filter(({ state, job }) => state === "running" && !isContinuous(job));
     const covered = new Set<string>();
-    const ready = open.filter((run) => run.state === "queued" && run.readyMs <= nowMs && !run.cancelling);
+    const all = open.filter((run) => run.state === "queued" && run.readyMs <= nowMs && !run.cancelling);
+    const ready = all.filter(({ job }) => !isContinuous(job));
+    const begun = all.filter(({ job }) => isContinuous(job)).map((run) => this.#start(run, nowMs));
     const impatient = ready.some((run) => isExclusive(run.job) && run.readyMs + patienceMs < nowMs);
     for (const run of ready) {
       if (running.length >= service.jobsAtOnce) break;
@@ -164,8 +178,7 @@ export class Dispatcher {
       if (run.schedule !== undefined && allowedAt(service.blackouts, jobOf(run), nowMs, zone) > nowMs) continue;
       const alike = ready.filter((other) => isBackupOf(other, run.subject) && !covered.has(other.id));
       const chosen = run.job === "backup" ? (alike.toSorted((a, b) => strengthOf(b) - strengthOf(a))[0] ?? run) : run;
-      const started: JobRun = { ...chosen, state: "running", startedMs: nowMs, attempts: chosen.attempts + 1 };
-      store.update(started);
+      const started = this.#start(chosen, nowMs);
       for (const other of run.job === "backup" ? alike : []) {
         if (other.id === chosen.id || other.schedule === undefined) continue;
         covered.add(other.id);
@@ -178,10 +191,19 @@ export class Dispatcher {
     return begun;
   }
 
+  #start(run: JobRun, nowMs: number): JobRun {
+    const started: JobRun = { ...run, state: "running", startedMs: nowMs, attempts: run.attempts + 1 };
+    this.#options.store.update(started);
+    return started;
+  }
+
   /** Empty: it is queued again. */
-  #failed(run: JobRun, error: RunError, nowMs: number, again: "worthwhile" | "useless"): readonly JobRun[] {
-    const { store, service } = this.#options;
+  #failed(begun: JobRun, error: RunError, nowMs: number, again: "worthwhile" | "useless"): readonly JobRun[] {
+    const { store, service, isContinuous } = this.#options;
     const { times, firstMs, longestMs } = service.retry;
+    // What ran for long is not at its second attempt, but at its first of today.
+    const isFirst = isContinuous(begun.job) && nowMs - (begun.startedMs ?? nowMs) > longestMs;
+    const run = isFirst ? { ...begun, attempts: 1 } : begun;
     const failed: JobRun = { ...run, error };
     if (again === "useless" || run.attempts > times) {
       return [this.#end(failed, { outcome: "failed", error, again }, nowMs)];

@@ -15,8 +15,11 @@ import type { Door } from "./run.ts";
  */
 export interface JobKind {
   readonly scope: JobScope;
-  /** `alone`: it takes the repository's exclusive lock, so that nothing else is begun beside it. */
-  readonly beside: "others" | "alone";
+  /**
+   * `alone`: it takes the repository's exclusive lock, so that nothing else is begun beside it. `everything`: it runs as long as the
+   * service does, gives way by itself to whoever needs the repository alone, and counts nowhere.
+   */
+  readonly beside: "others" | "alone" | "everything";
   /** `again`: begun anew when the process ended in the middle of it. `fail`: never twice by itself. */
   readonly afterCrash: "again" | "fail";
   readonly run: (input: JobInput, world: JobWorld, run: Run) => Promise<JobResult>;
@@ -44,6 +47,8 @@ export interface JobWorld {
   readonly zone: string;
   /** Facts of the runs of a job and subject that ended well, oldest first. */
   readonly earlier: (job: AnyJobName, subject: string) => readonly Readonly<Record<string, unknown>>[];
+  /** Asks for a job as soon as may be, unless one that does as well is about to begin. */
+  readonly request: (job: AnyJobName, subject: string) => void;
 }
 
 /** Scheduled or by hand. */
@@ -61,6 +66,7 @@ export const jobKinds: Readonly<Record<AnyJobName, JobKind>> = {
   copy: { scope: "copy", beside: "others", afterCrash: "again", run: runCopy },
   verify: { scope: "repository", beside: "others", afterCrash: "again", run: runVerify },
   drill: { scope: "crm", beside: "others", afterCrash: "again", run: runDrill },
+  follow: { scope: "crm", beside: "everything", afterCrash: "again", run: runFollow },
   restore: { scope: "crm", beside: "others", afterCrash: "fail", run: runRestore },
 };
 
@@ -183,6 +189,26 @@ async function runDrill({ subject }: JobInput, { config, door, access }: JobWorl
     throw new HoldfastError("drill-failed", { crm: subject, problems: problems + (report.failure ? 1 : 0) });
   }
   return { outcome: "ok", facts: { drill: report.id, rtoMs: report.rtoMs, rpoMs: report.rpoMs } };
+}
+
+/** Ends only when it is cancelled. The backup that a gap needs is a job like any other. */
+async function runFollow({ subject }: JobInput, world: JobWorld, run: Run): Promise<JobResult> {
+  const { config, door } = world;
+  const crm = config.crms.find(({ name }) => name === subject);
+  if (crm === undefined) throw new HoldfastError("crm-unknown", { name: subject, known: namesOf(config.crms) });
+  const { transactions, rows } = await door.follow(
+    {
+      crm,
+      repository: await world.access(config.repository),
+      limits: { ...config.limits, workers: 1 },
+      rpoMs: config.follow.rpoMsByCrm[subject] ?? config.follow.rpoMs,
+      mostLagBytes: config.follow.logBytes,
+      backup: async () => world.request("backup", subject),
+    },
+    run,
+  );
+  run.signal.throwIfAborted();
+  return { outcome: "ok", facts: { transactions, rows } };
 }
 
 const none = { kind: "none" } as const;

@@ -93,6 +93,11 @@ export function metricsText(
     perCrm(({ gaps }) => gaps),
   );
   family(
+    "journal_durable_timestamp_seconds",
+    "Everything that was committed up to then is in the repository.",
+    perJob(({ durableTo }) => seconds(durableTo)),
+  );
+  family(
     "drill_timestamp_seconds",
     "When the last restore drill ended.",
     perCrm(({ drill }) => seconds(drill?.time)),

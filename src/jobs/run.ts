@@ -57,8 +57,8 @@ export interface Door {
   applyRestore(input: RestoreApplyInput & Waiting, run: Run): Promise<RestoreReport>;
   undoRestore(input: UndoInput & Waiting, run: Run): Promise<UndoReport>;
   undoable(): Promise<readonly UndoableRestore[]>;
-  /** Ends when it is cancelled. `ownBackup`: how it makes a backup where one is lacking; absent: it makes none. */
-  follow(input: Omit<FollowInput, "backup"> & { readonly ownBackup?: BackupInput }, run: Run): Promise<FollowReport>;
+  /** Ends when it is cancelled. */
+  follow(input: FollowInput, run: Run): Promise<FollowReport>;
   transactions(input: TransactionsInput, run: Run): Promise<TransactionsReport>;
   copy(input: CopyInput, run: Run): Promise<CopyReport>;
   export(input: ExportInput, run: Run): Promise<ExportReport>;
@@ -181,13 +181,12 @@ export function openDoor({ loadEngine, keys, lockFolders }: DoorOptions): Door {
       const { listUndoable } = await import("../engine/undo.ts");
       return listUndoable(await engine());
     },
-    async follow({ ownBackup, ...input }, run) {
+    async follow(input, run) {
       // Beside backups and restores of the CRM, but never two of them.
       const location = `${input.repository.location} journal`;
       await using _lock = await locked({ crm: input.crm.name, location, job: "follow", waitMs: 0 }, run);
       const { follow } = await import("../engine/follow.ts");
-      const backup = ownBackup && ((inner: Run) => this.backup(ownBackup, inner));
-      return await follow(await engine(), { ...input, ...(backup && { backup }) }, run);
+      return await follow(await engine(), input, run);
     },
     async transactions(input, run) {
       const { listTransactions } = await import("../engine/transactions.ts");

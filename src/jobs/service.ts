@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { wholeRepository } from "../engine/reports.ts";
+import { type Report, wholeRepository } from "../engine/reports.ts";
 import type { Overview } from "../engine/overview.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import type { Event } from "../lib/events.ts";
@@ -7,6 +7,7 @@ import { type Alert, alertOfMissed, alertOfRun, type AlertingOptions, deliver } 
 import { Dispatcher, type RunEnd } from "./dispatcher.ts";
 import { itemsOf } from "./job-item.ts";
 import { jobKindNamed, jobKinds, type JobWorld } from "./job-kinds.ts";
+import { journalProgress } from "./journal-progress.ts";
 import { reportOf, reportsCrmOf } from "./job-reports.ts";
 import { rememberFromRepository } from "./remember.ts";
 import { statusOf, type StatusReport } from "./status.ts";
@@ -64,6 +65,8 @@ class Service {
   #looking: Promise<Overview> | undefined;
   /** Reports, alerts and pings that are on their way, one after the other. */
   #after: Promise<void> = Promise.resolve();
+  /** Gaps of journals that the repository's reports do not tell of yet. */
+  #gaps: readonly { readonly crm: string; readonly report: Report }[] = [];
   #wake: () => void = () => {};
 
   constructor(options: ServiceOptions) {
@@ -77,6 +80,7 @@ class Service {
       zone,
       host,
       isExclusive: (job) => jobKindNamed(job)?.beside === "alone",
+      isContinuous: (job) => jobKindNamed(job)?.beside === "everything",
       isRepeatable: (job) => jobKindNamed(job)?.afterCrash === "again",
       newId,
     });
@@ -172,16 +176,41 @@ class Service {
   /** Keeps the newest progress where others can see it, a few times a minute. */
   #reader(run: JobRun): (event: Event) => void {
     const { store, log } = this.#options;
+    const journal = journalProgress();
     let writtenMs = -Infinity;
+    let isDurable = false;
     return (event) => {
-      if (event.type !== "progress" && event.type !== "phase") return log({ type: "job-event", run, event });
+      const { type, ...rest } = event;
+      const progress = type === "progress" || type === "phase" ? rest : journal(event);
+      if (type === "note" || type === "warning") log({ type: "job-event", run, event });
+      if (type === "note" && event.code === "follow-gap") this.#noteGap(run, event.facts);
+      if (progress === undefined) return;
+      if (!isDurable && "durableTo" in progress) {
+        isDurable = true;
+        this.#recovered(run);
+      }
       const at = performance.now();
-      if (event.type === "progress" && at - writtenMs < progressEveryMs) return;
+      if ((type === "progress" || type === "journal") && at - writtenMs < progressEveryMs) return;
       writtenMs = at;
-      const { type: _, ...progress } = event;
       const known = store.get(run.id);
-      if (known?.state === "running") store.update({ ...known, progress });
+      if (known?.state === "running") store.update({ ...known, progress: { ...progress } });
     };
+  }
+
+  /** The beginning of a journal is none: nothing was followed before. */
+  #noteGap(run: JobRun, facts: Report["body"]): void {
+    if (facts["reason"] === "begun") return;
+    const { newId, now } = this.#options;
+    const report = { id: newId(), kind: "gap", time: now().toISOString(), body: { ...facts } };
+    this.#gaps = [...this.#gaps, { crm: run.subject, report }];
+    this.#later(() => this.#report());
+  }
+
+  /** What never ends well by itself is well again as soon as it does its work. */
+  #recovered(run: JobRun): void {
+    const { store } = this.#options;
+    const alert = alertOfRun({ ...run, outcome: "ok", endedMs: this.#nowMs() }, this.#crmOf(run.subject), store);
+    if (alert) this.#later(() => this.#tell(alert));
   }
 
   #cancelUnwanted(nowMs: number): void {
@@ -224,15 +253,18 @@ class Service {
   async #report(): Promise<void> {
     const { store, world, signal, now, log } = this.#options;
     const { config, zone, door } = world;
-    const waiting = store.unreported();
+    const runs = store.unreported();
+    const ofRuns = runs.map((run) => ({ crm: reportsCrmOf(run, wholeRepository), report: reportOf(run, zone) }));
+    const waiting = [...ofRuns, ...this.#gaps];
     if (waiting.length === 0) return;
     try {
       const repository = await world.access(config.repository);
-      for (const [crm, runs] of Map.groupBy(waiting, (run) => reportsCrmOf(run, wholeRepository))) {
-        const reports = runs.map((run) => reportOf(run, zone));
+      for (const [crm, own] of Map.groupBy(waiting, (one) => one.crm)) {
+        const reports = own.map(({ report }) => report);
         const input = { repository, crm, reports, limits: config.limits, waitMs: 15 * 60_000 };
         await door.saveReports(input, { signal, now, report: () => {} });
-        store.markReported(runs.map(({ id }) => id));
+        store.markReported(reports.map(({ id }) => id));
+        this.#gaps = this.#gaps.filter((one) => !own.includes(one));
       }
       this.#overview = undefined;
     } catch (error) {
@@ -288,7 +320,9 @@ class Service {
 
 /** Trying again does not change what is written in the configuration, or what somebody has to decide. */
 function isHopeless(code: string): boolean {
-  return /^(?:config-|crm-|usage|confirm-|plan-|password-|job-unknown|copy-unknown|retention-empty)/.test(code);
+  return /^(?:config-|crm-|usage|confirm-|plan-|password-|job-unknown|copy-unknown|retention-empty|follow-(?:unsupported|settings|rights))/.test(
+    code,
+  );
 }
 
 function factsOf(facts: Readonly<Record<string, unknown>>): Readonly<Record<string, string | number>> {

@@ -25,6 +25,8 @@ export interface ItemStatus {
   readonly nextDue?: string;
   /** When it was due that is missed. */
   readonly missed?: string;
+  /** Of `follow`: everything that was committed up to here is in the repository. */
+  readonly durableTo?: string;
 }
 
 export interface CrmStatus {
@@ -81,7 +83,7 @@ export function statusOf(input: StatusInput): StatusReport {
   const expected = config !== undefined && (config.service.origin === "written" || store !== undefined);
   const items = expected ? itemsOf(config, (job) => jobKinds[job].scope) : [];
   const runs = runsByItem(overview);
-  const jobs = items.map((item) => itemStatus(item, input, runs));
+  const jobs = items.map((item) => ("always" in item.schedule.when ? continuousStatus : itemStatus)(item, input, runs));
   const names = new Set([...(config?.crms ?? []).map(({ name }) => name), ...overview.crms.map(({ crm }) => crm)]);
   const crms = [...names].map((crm) => {
     const known = overview.crms.find((one) => one.crm === crm);
@@ -158,6 +160,26 @@ function itemStatus(item: JobItem, input: StatusInput, runs: ReadonlyMap<string,
     ...(newest?.outcome === "failed" && newest.error && { error: newest.error.code }),
     ...(next && { nextDue: new Date(next.dueMs).toISOString() }),
     ...(missed && { missed: new Date(expectation.dueMs).toISOString() }),
+  };
+}
+
+/** What runs as long as the service does is as it is now: only the service's own books know. */
+function continuousStatus(item: JobItem, { store, service }: StatusInput): ItemStatus {
+  const { key, job, subject, schedule } = item;
+  const run = store?.open().find((one) => one.item === key);
+  const [ended] = store?.endedOf(key, 1) ?? [];
+  const isRunning = run?.state === "running" && service === "running";
+  const error = isRunning ? run.progress?.["trouble"] : (run?.error ?? ended?.error)?.code;
+  const durableTo = run?.progress?.["durableTo"];
+  const outcome = isRunning ? (error === undefined ? "ok" : "warning") : error === undefined ? "missed" : "failed";
+  return {
+    item: key,
+    job,
+    subject,
+    schedule: schedule.name,
+    ...(store && { outcome }),
+    ...(typeof error === "string" && { error }),
+    ...(typeof durableTo === "string" && { durableTo }),
   };
 }
 

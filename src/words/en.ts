@@ -582,6 +582,7 @@ export const en = {
     listen: "This is no address to listen at; write 127.0.0.1:9188, or off.",
     "schedule-name": "A name here is up to 32 small letters, digits and `-`.",
     "at-and-after": "Give `at` or `after`, not both.",
+    "always-runs": "`follow` runs as long as the service does: leave this out.",
     "at-or-after": "Say when: `at: daily 02:30`, or `after: backup`.",
     "after-itself": "A job cannot follow itself.",
     "only-for": "{key} has no meaning for this kind.",
@@ -1610,6 +1611,7 @@ export const en = {
     verify: "Verification",
     restore: "Restore",
     drill: "Restore drill",
+    follow: "Continuous protection",
   },
   jobStates: { queued: "waiting", running: "running", ended: "ended" },
   runOutcomes: {
@@ -1653,7 +1655,8 @@ export const en = {
     anomalies: "Out of the ordinary in the newest backup: {count:item}.",
     gaps: "The journal has gaps: {count}.",
     notDue: "not due yet",
-    running: "Running: {name}[[, {percent} %]], since {since:time} (job {id}).",
+    running:
+      "Running: {name}[[, {percent} %]], since {since:time} (job {id}).[[ Everything up to {durable:time} is in the repository.]]",
     waiting: "Waiting: {name}, begins at {since:time} (job {id}).",
     serving: "The service runs.",
     notServing: "The service does not run here: backups are made by hand or by cron alone.",

@@ -565,6 +565,7 @@ export const zhCn: Words = {
     listen: "这不是可以监听的地址；请写 127.0.0.1:9188 或 off。",
     "schedule-name": "这里的名称最多 32 个小写字母、数字和 `-`。",
     "at-and-after": "`at` 和 `after` 只能写一个。",
+    "always-runs": "`follow` 在服务运行期间一直运行：请去掉此项。",
     "at-or-after": "请说明何时：`at: daily 02:30` 或 `after: backup`。",
     "after-itself": "一项任务不能接在自己之后。",
     "only-for": "{key} 对这一种没有意义。",
@@ -1552,6 +1553,7 @@ export const zhCn: Words = {
     verify: "校验",
     restore: "还原",
     drill: "还原演练",
+    follow: "持续保护",
   },
   jobStates: { queued: "等待", running: "运行中", ended: "已结束" },
   runOutcomes: {
@@ -1595,7 +1597,8 @@ export const zhCn: Words = {
     anomalies: "最新备份中有异常：{count:item}。",
     gaps: "日志有缺口：{count} 处。",
     notDue: "尚未到期",
-    running: "运行中：{name}[[，{percent} %]]，自 {since:time}（任务 {id}）。",
+    running:
+      "运行中：{name}[[，{percent} %]]，自 {since:time}（任务 {id}）。[[{durable:time} 之前的一切都已在仓库中。]]",
     waiting: "等待中：{name}，{since:time} 开始（任务 {id}）。",
     serving: "服务正在运行。",
     notServing: "服务没有在这里运行：只有手动或 cron 的备份。",

@@ -88,6 +88,7 @@ function simulate(random: SeededRandom): Readonly<Record<string, number>> {
     zone,
     host: "machine",
     isExclusive: (job) => jobKindNamed(job)?.beside === "alone",
+    isContinuous: (job) => jobKindNamed(job)?.beside === "everything",
     isRepeatable: (job) => jobKindNamed(job)?.afterCrash === "again",
     newId: () => `run-${String(number++).padStart(7, "0")}`,
   });
