@@ -8,7 +8,7 @@
  * so those files run one after another. A test that is skipped, and a run without tests, count as failures.
  */
 import { globSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { availableParallelism } from "node:os";
@@ -24,6 +24,11 @@ interface Counts {
   failed: number;
 }
 
+/** What took longest, so that one sees where a run's time goes. */
+const slowestShown = 12;
+
+const durations = new Map<string, number>();
+
 async function runFiles(files: readonly string[], concurrency: number, counts: Counts): Promise<void> {
   const events = run({ files: [...files], concurrency, timeout: fileTimeoutMs, execArgv });
   events.on("test:pass", ({ name }) => {
@@ -33,7 +38,10 @@ async function runFiles(files: readonly string[], concurrency: number, counts: C
     counts.failed++;
   });
   events.on("test:summary", (summary) => {
-    if (summary.file !== undefined) return;
+    if (summary.file !== undefined) {
+      durations.set(relative(root, summary.file), summary.duration_ms);
+      return;
+    }
     const { passed, tests } = summary.counts;
     counts.passed += passed;
     counts.failed += tests - passed;
@@ -59,6 +67,9 @@ const unit = find("src/**/*.test.ts");
 const whole = find("test/**/*.test.ts");
 if (unit.length > 0) await runFiles(unit, availableParallelism(), counts);
 if (whole.length > 0) await runFiles(whole, 1, counts);
+const slowest = [...durations].toSorted(([, a], [, b]) => b - a).slice(0, slowestShown);
+console.log("\nThe files that took longest:");
+for (const [file, ms] of slowest) console.log(`${(ms / 1000).toFixed(1).padStart(7)} s  ${file}`);
 if (counts.passed + counts.failed === 0) console.error("There is no such test.");
 if (counts.failed > 0 || counts.passed === 0) process.exitCode = 1;
 console.log(`\n${counts.passed} passed, ${counts.failed} failed`);

@@ -24,7 +24,10 @@ const machinePath = (process.env["PATH"] ?? "")
   .split(delimiter)
   .filter((one) => !one.includes("node_modules"))
   .join(delimiter);
-const machine = { PATH: machinePath, HOME: process.env["HOME"] ?? tmpdir() };
+const login = { PATH: machinePath, HOME: process.env["HOME"] ?? tmpdir() };
+// With --prefix npm looks for the machine's settings, such as its certificates, in that folder.
+const globalconfig = (await commandOutput("npm", ["config", "get", "globalconfig"], { env: login })).trim();
+const machine = { ...login, npm_config_globalconfig: globalconfig };
 const bare = { PATH: "/usr/bin:/bin" };
 let tarball = "";
 
@@ -66,7 +69,7 @@ function makeCrm(name: string): string {
 
 test("the tarball is small and holds what runs, nothing else", async () => {
   const names = (await commandOutput("tar", ["--list", "--file", tarball])).trim().split("\n");
-  const strange = names.filter((name) => !/^package\/(bin|dist|docs)\/|^package\/[A-Za-z.-]+$/.test(name));
+  const strange = names.filter((name) => !/^package\/(bin|deploy|dist|docs)\/|^package\/[A-Za-z.-]+$/.test(name));
   assert.deepEqual(strange, []);
   const unwanted = names.filter((name) =>
     /\.test\.|\.map$|(?<!\.d)\.ts$|contract\.js|node_modules|^package\/docs\/evidence/.test(name),
