@@ -1,7 +1,7 @@
 import { isChange } from "../contents/records/planned-row.ts";
 import type { RowImages } from "../contents/records/row-images.ts";
 import { nameFromText, nameText, type ByteName } from "../lib/byte-name.ts";
-import { HoldfastError } from "../lib/errors.ts";
+import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Warning } from "../lib/events.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Run } from "../lib/run.ts";
@@ -163,6 +163,8 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
   try {
     await applyRecords(records, saved, inner);
   } catch (error) {
+    // The record says `swapping`, so that the same plan finishes what may be there, and an undo takes it back.
+    if (isHoldfastError(error, "commit-unknown")) throw error;
     // Nothing was changed; what was kept of the rows as they were is of no use, and harms nobody.
     if (swapping === ready) await staging.drop();
     else await dropStaging(place, { ...swapping, state: "staging" });

@@ -88,6 +88,7 @@ export const errorCodes = [
   "nothing-matched",
   "record-unknown",
   "rows-refused", // by the database
+  "commit-unknown", // whether a change of rows stayed
   "target-not-empty",
   "target-folder-needed",
   "target-database-needed",

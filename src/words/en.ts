@@ -337,6 +337,10 @@ export const en = {
       text: "The database does not take these rows[[: {reason}]].",
       hint: "Nothing was changed. Choose fewer records or fields, or restore them as files with --to-files.",
     },
+    "commit-unknown": {
+      text: "The connection to the database was lost while the change was made to stay, and nobody could say whether it did[[: {path}]].",
+      hint: "It is all there or not at all, and what the rows were is kept. `holdfast restore undo` takes back what is there; `holdfast restore apply` of the same plan makes it whole. Both look at each row first.",
+    },
     "target-not-empty": {
       text: "The target is not empty[[: {path}]].",
       hint: "Give an empty or a new folder with --target; nothing was changed.",

@@ -328,6 +328,10 @@ export const zhCn: Words = {
       text: "数据库不接受这些行[[：{reason}]]。",
       hint: "没有任何改动。请少选一些记录或字段，或用 --to-files 还原为文件。",
     },
+    "commit-unknown": {
+      text: "在使改动生效时，与数据库的连接中断，无法得知改动是否已生效[[：{path}]]。",
+      hint: "改动要么全部生效，要么全无，各行原来的内容已保存。`holdfast restore undo` 撤销已生效的部分；再次 `holdfast restore apply` 同一方案会将其补全。两者都会先逐行核对。",
+    },
     "target-not-empty": {
       text: "目标不为空[[：{path}]]。",
       hint: "请用 --target 指定一个空的或新的文件夹；没有做任何改动。",

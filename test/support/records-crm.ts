@@ -168,7 +168,7 @@ export interface RecordsCrm {
     selection: Partial<RecordSelection>,
     more?: Partial<Omit<RestorePlanInput, "switches">> & { readonly switches?: Partial<RestorePlanInput["switches"]> },
   ): Promise<RestorePlan>;
-  apply(plan: RestorePlan): Promise<RestoreReport>;
+  apply(plan: RestorePlan, as?: Run): Promise<RestoreReport>;
   undo(): Promise<UndoReport>;
 }
 
@@ -288,7 +288,7 @@ export async function platformCrm(root: string, world: PlatformWorld): Promise<R
         },
         run,
       ),
-    apply: (plan) =>
+    apply: (plan, as = run) =>
       applyRestore(
         engine,
         {
@@ -298,7 +298,7 @@ export async function platformCrm(root: string, world: PlatformWorld): Promise<R
           crms: [description],
           ...(plan.confirm && { confirm: plan.confirm }),
         },
-        run,
+        as,
       ),
     undo: () => undoRestore(engine, { password: access.password, crms: [description] }, run),
   };

@@ -1,4 +1,5 @@
 import type { DatabaseAddress, TableSchema } from "../database.ts";
+import { type CommitFate, commitForSure } from "../lost-commit.ts";
 import type { RowMode, RowTransaction, TableFacts } from "../row-transaction.ts";
 import { inParts } from "../in-parts.ts";
 import { quoteName } from "./identifier.ts";
@@ -37,22 +38,80 @@ export async function mysqlRows<T>(
         "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
   );
   if (mode !== "read") await session.run("START TRANSACTION");
-  const result = await work(new MysqlRows(session, schema.tables, facts, mode === "read" ? "" : " FOR UPDATE"));
-  await session.run(mode === "rehearse" ? "ROLLBACK" : "COMMIT");
+  const rows = new MysqlRows(session, schema.tables, facts, mode === "read" ? "" : " FOR UPDATE");
+  const result = await work(rows);
+  if (mode !== "change") {
+    await session.run(mode === "rehearse" ? "ROLLBACK" : "COMMIT");
+    return result;
+  }
+  const fateOf = async (): Promise<CommitFate> => {
+    await using again = await Session.open(target, target.database, signal);
+    return await witnessedFate(again, rows);
+  };
+  await commitForSure(() => session.run("COMMIT"), fateOf, target.location, signal);
   return result;
 }
+
+/**
+ * The server remembers no transactions, but it was all or nothing: so rows that were changed tell, once a lock on them is
+ * had, for which the old session must have ended. Rows that somebody else has changed since tell nothing.
+ */
+async function witnessedFate(session: Session, { witnesses, tables }: MysqlRows): Promise<CommitFate> {
+  if (witnesses.length === 0) return "undone";
+  await session.run("SET SESSION innodb_lock_wait_timeout=5");
+  await session.run("SET TRANSACTION ISOLATION LEVEL READ COMMITTED");
+  await session.run("START TRANSACTION");
+  const rows = new MysqlRows(session, tables, new Map(), " FOR UPDATE");
+  const told = new Set<CommitFate>();
+  for (const { table, key, before, after } of witnesses) {
+    const keys = table.columns.slice(0, table.keyLength).map(({ name }) => name);
+    const now = (await rows.find(table, keys, [key])).find((line) => keyIn(table, line) === key);
+    if (isSeen(now, after) && !isSeen(now, before)) told.add("committed");
+    else if (isSeen(now, before) && !isSeen(now, after)) told.add("undone");
+  }
+  await session.run("ROLLBACK");
+  const [only, ...others] = told;
+  return only !== undefined && others.length === 0 ? only : "unknown";
+}
+
+/** A whole line; no row; or one of which only the key is known. */
+type Image = string | undefined;
+
+interface Witness {
+  readonly table: TableSchema;
+  readonly key: string;
+  readonly before: Image;
+  readonly after: Image;
+}
+
+function isSeen(now: string | undefined, image: Witness["after"]): boolean {
+  return image === "there" ? now !== undefined : now === image;
+}
+
+function keyIn({ keyLength }: TableSchema, line: string): string {
+  return line.split("\t", keyLength).join("\t");
+}
+
+/** So many say what became of a transaction, should somebody change some of them meanwhile. */
+const mostWitnesses = 100;
 
 class MysqlRows implements RowTransaction {
   readonly tables: readonly TableSchema[];
   readonly #session: Session;
   readonly #facts: ReadonlyMap<string, TableFacts>;
   readonly #lock: string;
+  readonly #witnesses = new Map<string, Witness>();
 
   constructor(session: Session, tables: readonly TableSchema[], facts: ReadonlyMap<string, TableFacts>, lock: string) {
     this.#session = session;
     this.tables = tables;
     this.#facts = facts;
     this.#lock = lock;
+  }
+
+  /** Some of the rows that were changed, as they were and became. */
+  get witnesses(): readonly Witness[] {
+    return [...this.#witnesses.values()];
   }
 
   async facts({ name }: TableSchema): Promise<TableFacts> {
@@ -73,6 +132,15 @@ class MysqlRows implements RowTransaction {
 
   async insert(table: TableSchema, columns: TableSchema["columns"], lines: readonly string[]): Promise<void> {
     const shape = { ...table, columns };
+    const places = table.columns.slice(0, table.keyLength).map((column) => columns.indexOf(column));
+    this.#remember(
+      lines.slice(0, mostWitnesses).flatMap((line): Witness[] => {
+        const fields = line.split("\t");
+        const key = places.map((at) => fields[at]);
+        // A key that the server gave is not known.
+        return key.includes(undefined) ? [] : [{ table, key: key.join("\t"), before: undefined, after: "there" }];
+      }),
+    );
     for (const part of inParts(lines, mostValues, batchBytes)) {
       await this.#session.run(insertStatement(shape, Buffer.from(`${part.join("\n")}\n`, "latin1")));
     }
@@ -83,6 +151,7 @@ class MysqlRows implements RowTransaction {
     table: TableSchema,
     changes: readonly { readonly before: string; readonly after: string }[],
   ): Promise<void> {
+    this.#remember(changes.map(({ before, after }) => ({ table, key: keyIn(table, before), before, after })));
     for (const { before, after } of changes) {
       const [was, now] = [before.split("\t"), after.split("\t")];
       const set = table.columns.flatMap((column, at) => {
@@ -100,8 +169,18 @@ class MysqlRows implements RowTransaction {
   }
 
   async remove(table: TableSchema, keys: readonly string[]): Promise<void> {
+    this.#remember(keys.map((key) => ({ table, key, before: "there", after: undefined })));
     for (const part of inParts(keys, mostValues)) {
       await this.#session.run(`DELETE FROM ${quoteName(table.name)} WHERE ${this.#isKey(table, part)}`);
+    }
+  }
+
+  #remember(changed: readonly Witness[]): void {
+    for (const one of changed) {
+      const name = `${one.table.name}\t${one.key}`;
+      const known = this.#witnesses.get(name);
+      if (known) this.#witnesses.set(name, { ...known, after: one.after });
+      else if (this.#witnesses.size < mostWitnesses) this.#witnesses.set(name, one);
     }
   }
 

@@ -1,5 +1,6 @@
 import type { ColumnSchema, DatabaseAddress, TableSchema } from "../database.ts";
 import { inParts } from "../in-parts.ts";
+import { type CommitFate, commitForSure } from "../lost-commit.ts";
 import type { RowMode, RowTransaction, TableFacts } from "../row-transaction.ts";
 import type { Environment } from "./address.ts";
 import { PostgresConnection } from "./connection.ts";
@@ -30,8 +31,40 @@ export async function postgresRows<T>(
   );
   const result = await work(rows);
   await rows.finish();
-  await connection.run(mode === "rehearse" ? "ROLLBACK" : "COMMIT");
+  if (mode !== "change") {
+    await connection.run(mode === "rehearse" ? "ROLLBACK" : "COMMIT");
+    return result;
+  }
+  const transaction = await connection.value("SELECT pg_catalog.pg_current_xact_id_if_assigned()");
+  const fateOf = async (attempt: number): Promise<CommitFate> => {
+    // Without a number nothing was written.
+    if (transaction === null) return "undone";
+    await using again = await PostgresConnection.open(address, { environment, signal });
+    return await transactionFate(again, { transaction, pid: connection.pid, attempt });
+  };
+  await commitForSure(() => connection.run("COMMIT"), fateOf, address.url, signal);
   return result;
+}
+
+/** How often a session that nobody listens to any more is left to notice that by itself. */
+const patience = 3;
+
+/** https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SNAPSHOT */
+async function transactionFate(
+  connection: PostgresConnection,
+  { transaction, pid, attempt }: { readonly transaction: string; readonly pid: number; readonly attempt: number },
+): Promise<CommitFate> {
+  const status = await connection.value("SELECT pg_catalog.pg_xact_status($1::xid8)", [transaction]);
+  if (status === "committed") return "committed";
+  if (status === "aborted") return "undone";
+  if (status === null) return "unknown";
+  if (attempt > patience) {
+    await connection.rows(
+      "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_xid = $2::xid8::xid",
+      [String(pid), transaction],
+    );
+  }
+  return "open";
 }
 
 class PostgresRows implements RowTransaction {
