@@ -5,9 +5,9 @@ import type { en } from "./en.ts";
  * and `words.test.ts` compares keys and placeholders. Codes (of errors, warnings, notes, checks, defects) are keys;
  * whoever finds a fact throws or reports the code, and here is what a person reads. `format.ts` fills in the facts.
  */
-type Widened<T> = T extends string ? string : { readonly [K in keyof T]: Widened<T[K]> };
+export type Translated<T> = T extends string ? string : { readonly [K in keyof T]: Translated<T[K]> };
 
-export type Words = Widened<typeof en>;
+export type Words = Translated<typeof en>;
 
 export const languages = ["en", "zh-CN"] as const;
 export type Language = (typeof languages)[number];

@@ -1,12 +1,8 @@
-import type { Words } from "./words.ts";
-import type { platformsEn } from "./platforms-en.ts";
+import type { platforms as english } from "../en/platforms.ts";
+import type { Translated } from "../words.ts";
 
-type Uncovered = { readonly [K in keyof (typeof platformsEn)["uncovered"]]: string };
-
-/** 关于各 CRM 平台的文字；键与 `platforms-en.ts` 一致。 */
-export const platformsZhCn: Pick<Words, "neutralised" | "afterRestore" | "maintenance" | "keyUses" | "entities"> & {
-  readonly uncovered: Uncovered;
-} = {
+/** 关于各 CRM 平台的文字；键与 `en/platforms.ts` 一致。 */
+export const platforms: Translated<typeof english> = {
   neutralised: {
     "mail-collectors": "不再从邮箱收取任何内容。",
     "payment-credentials": "已删除支付服务商的密钥和其他服务的密码。",

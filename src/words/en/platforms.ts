@@ -1,5 +1,5 @@
-/** What is said of CRM platforms, by the codes that `src/crm` gives. `platforms-zh-cn.ts` has the same keys. */
-export const platformsEn = {
+/** What is said of CRM platforms, by the codes that `src/crm` gives. `zh-cn/platforms.ts` has the same keys. */
+export const platforms = {
   neutralised: {
     "mail-collectors": "Nothing is fetched from mailboxes.",
     "payment-credentials": "Keys of payment providers and passwords of other services are removed.",

@@ -1,0 +1,494 @@
+import type { errors as english } from "../en/errors.ts";
+import type { Translated } from "../words.ts";
+
+export const errors: Translated<typeof english> = {
+  errors: {
+    usage: { text: "{problem}", hint: "用 `holdfast {command} --help` 查看可用的参数和选项。" },
+    "config-missing": {
+      text: "无法读取配置文件 {file}[[（{reason}）]]。",
+      hint: "请在 CRM 所在的文件夹运行 `holdfast init`，或用 --config 指定文件，或同时给出 --repository 和 --password-file。",
+    },
+    "config-invalid": {
+      text: "{file}:{line}:{column}：{problem}",
+      hint: "`holdfast config validate` 会列出文件中的全部问题。",
+    },
+    "config-secret": {
+      text: "[[{problem}]][[密码无法使用：{reason}。]]",
+      hint: "密码只写引用：file:路径、env:变量名、cmd:命令 或 systemd:凭据名。",
+    },
+    "crm-unknown": {
+      text: "这里没有名为 {name} 的 CRM 或平台[[；现有：{known}]]。",
+      hint: "请检查 --crm 给出的名称，以及 holdfast.yaml 中的 `platform:`。",
+    },
+    "crm-ambiguous": { text: "这里有多个 CRM：{known}。", hint: "请用 --crm 名称 选定一个。" },
+    "crm-not-detected": {
+      text: "[[在 {folder} 中]]没有识别出 CRM。",
+      hint: "请指定 CRM 配置文件或其 SQLite 数据库所在的文件夹，或参照 README.zh-CN.md 手写 holdfast.yaml。",
+    },
+    "crm-empty": {
+      text: "CRM {crm} 既没有数据库也没有文件，没有可备份的内容。",
+      hint: "请在 holdfast.yaml 中填写 `database:` 或 `files:`。",
+    },
+    "crm-configuration-unreadable": {
+      text: "[[{crm} 的]]配置无法读取：{path}[[，第 {line} 行]]。",
+      hint: "请在 holdfast.yaml 的 `configuration:` 中写明 CRM 自己的配置文件，并确保当前用户可读。",
+    },
+    "crm-database-ambiguous": {
+      text: "{path} 中有多个数据库：{found}。",
+      hint: "请在 holdfast.yaml 中为 {crm} 指定其中一个：`database: sqlite:{path}/NAME.sqlite`。",
+    },
+    "storage-not-found": {
+      text: "仓库中缺少一个文件[[：{path}]]。",
+      hint: "请检查仓库文件夹是否完整；`holdfast verify` 会列出缺少的内容。",
+    },
+    "storage-exists": {
+      text: "文件已经存在[[：{path}]]。",
+      hint: "没有覆盖任何内容。请换一个位置，或先移走该文件。",
+    },
+    "storage-full": {
+      text: "仓库所在的存储空间已满[[（{path}）]]。",
+      hint: "请腾出空间后再次运行同一命令：已经存入的数据会继续使用。",
+    },
+    "storage-denied": {
+      text: "没有访问 {path} 的权限[[（{reason}）]]。",
+      hint: "请以仓库所有者的身份运行，或授予当前用户读写权限。",
+    },
+    "storage-append-only": {
+      text: "{location} 不允许当前登录删除任何内容[[（{reason}）]]。",
+      hint: "这是对备份的保护。请用有删除权限的登录，或在服务器上运行 `holdfast forget` 和 `holdfast prune`。",
+    },
+    "storage-unreachable": {
+      text: "无法访问仓库的存储[[（{path}）]][[：{reason}]]。",
+      hint: "请检查它是否已挂载或在线，然后重试。",
+    },
+    "storage-failed": {
+      text: "读写仓库失败[[，位置 {path}]][[：{reason}]]。",
+      hint: "请检查磁盘，然后运行 `holdfast verify`。",
+    },
+    "storage-address": {
+      text: "{location} 不是可以存放备份的位置[[（{reason}）]]。",
+      hint: "请写一个路径，或例如 s3:https://HOST/BUCKET/PREFIX（其中不要带密码），并检查主机名。",
+    },
+    "storage-login": {
+      text: "存储[[ {location} ]]不接受登录信息[[（{reason}）]]。",
+      hint: "请检查用户和密码，或访问密钥及其私钥：可能写错、已过期，或根本没有设置。",
+    },
+    "storage-missing": {
+      text: "[[{location} 处]]没有存储桶 {bucket}。",
+      hint: "请检查名称；如果访问密钥有此权限，`holdfast init` 会新建它。",
+    },
+    "storage-region": {
+      text: "存储桶 {bucket} 在另一个区域[[：{region}]]。",
+      hint: "请把 AWS_REGION 设为该存储桶所在的区域。",
+    },
+    "storage-clock": {
+      text: "本机与存储的时钟相差太多[[（{reason}）]]。",
+      hint: "请校准本机时钟（最好用 NTP），然后再次运行同一命令。",
+    },
+    "storage-certificate": {
+      text: "{location} 的证书不受信任[[（{reason}）]]。",
+      hint: "如果是您自己的证书颁发机构，请在环境变量 NODE_EXTRA_CA_CERTS 中写明其证书文件；否则可能有人在中间监听。",
+    },
+    "storage-host-unknown": {
+      text: "主机 {host} 未知[[：它出示的密钥指纹为 {fingerprint}]]。",
+      hint: "请在服务器上核对：`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`。如果一致，请将此行加入 {file}：{line}",
+    },
+    "storage-host-changed": {
+      text: "主机 {host} 出示的密钥与已知的不同[[，指纹为 {fingerprint}]]。可能有人在中间。",
+      hint: "如果您知道它为何改变：`ssh-keygen -R '{host}' -f {file}`，然后将此行加入该文件：{line}",
+    },
+    "storage-program": {
+      text: "`{kind}:` 类型的存储需要程序 {program}，但尚未安装。",
+      hint: "请安装 OpenSSH 客户端：`apt-get install openssh-client`。",
+    },
+    "storage-lock-unsupported": {
+      text: "{location} 无法防止备份被删除[[（存储桶 {bucket}）]]。",
+      hint: "对象锁定须在创建存储桶时开启：换一个新的存储桶（`holdfast init` 会一并创建并开启），或从 holdfast.yaml 去掉 `lock:`。",
+    },
+    "cold-unsupported": {
+      text: "{location} 无法把文件存入冷存储类别。",
+      hint: "只有 S3 支持：请从 holdfast.yaml 去掉 `cold:`。",
+    },
+    "parity-unsupported": {
+      text: "{location} 没有存放校验数据的位置。",
+      hint: "restic 的 REST 协议不支持此类文件：请从 holdfast.yaml 去掉 `parity:`，或把仓库放到别处。",
+    },
+    "storage-no-versions": {
+      text: "{location} 不保留旧版本，无法按某一时刻读取。",
+      hint: "--as-of 需要开启版本控制的存储桶（对象锁定会自动开启）。",
+    },
+    "storage-read-only": {
+      text: "按某一时刻打开的仓库只能读取[[：{path}]]。",
+      hint: "要改动仓库请去掉 --as-of，或从中复制：`holdfast copy --as-of 时刻`。",
+    },
+    "storage-cold": {
+      text: "仓库的一部分处于冷存储类别，须先解冻[[：{path}]][[：{packs:pack}，{bytes:bytes}]]。",
+      hint: "`holdfast restore apply 计划 --thaw` 会申请还原所需的文件，等待就绪后继续。",
+    },
+    "storage-library": {
+      text: "`{kind}:` 类存储需要的库没有安装：{library}。",
+      hint: "请安装到 Holdfast 旁边：`npm install --global {library}@{version}`（如果 Holdfast 不是全局安装的，请去掉 --global）。",
+    },
+    "repository-missing": {
+      text: "[[{location} 处]]没有仓库。",
+      hint: "请检查位置是否正确，或用 `holdfast init` 新建一个（副本用 `holdfast copy --create`）。",
+    },
+    "repository-exists": {
+      text: "[[{location} 处]]已经有一个仓库。",
+      hint: "可以直接用 `holdfast backup` 使用它，或换一个位置。",
+    },
+    "repository-unsupported": {
+      text: "此版本无法使用这种仓库[[：版本 {version}]][[：{reason}]]。",
+      hint: "需要 restic 仓库格式第 2 版；更早的仓库可用 `restic migrate upgrade_repo_v2` 升级。",
+    },
+    "repository-damaged": {
+      text: "仓库已损坏[[，位置 {subject}]][[：{reason}]][[：{detail}]]。",
+      hint: "请运行 `holdfast verify --read-data` 查看影响范围。暂时不要删除任何内容。",
+    },
+    "repository-locked": {
+      text: "仓库已被锁定[[，用户 {username}]][[，主机 {hostname}]][[，进程 {pid}]][[，开始于 {time:time}]]。",
+      hint: "请等待其完成，或让命令等待：--wait 10m。",
+    },
+    "lock-lost": {
+      text: "仓库的锁已丢失，因此停止了写入。",
+      hint: "机器是否休眠过，或存储曾经断开？请再次运行同一命令：已经存入的数据会继续使用。",
+    },
+    "password-wrong": {
+      text: "密码打不开这个仓库[[（{location}）]]。",
+      hint: "请检查使用的是哪个密码文件；恢复包上有正确的密码。",
+    },
+    "repository-incomplete": {
+      text: "[[{location} ]]中有密钥但没有 config：`init` 曾被中断，或该文件已丢失。",
+      hint: "`holdfast init` 会用同一密码继续。如果那里曾有备份，请运行 `holdfast repair plan index`。无人需要的密钥请手动删除[[：{key}]]。",
+    },
+    "repair-first": {
+      text: "必须先修复仓库的另一部分：{what}。",
+      hint: "请运行 `holdfast repair {what}`：现在找不到的内容也许就在那里。",
+    },
+    "key-unknown": { text: "没有密码 {id}。", hint: "`holdfast key list` 会列出各个 ID。" },
+    "key-ambiguous": {
+      text: "有 {count} 个密码的 ID 以 {id} 开头。",
+      hint: "请多给几位 ID；`holdfast key list` 会列出它们。",
+    },
+    "key-current": {
+      text: "这是正在使用的密码，因此没有删除。",
+      hint: "`holdfast key passwd` 可以更改它。要删除它，请用另一个密码打开仓库：--password-file。",
+    },
+    "password-empty": {
+      text: "密码为空。",
+      hint: "请把密码写入 `password:` 或 --password-file 所指的文件。",
+    },
+    "snapshot-unknown": { text: "没有快照 {id}。", hint: "`holdfast snapshots` 会列出现有的快照。" },
+    "snapshot-ambiguous": {
+      text: "有 {count:snapshot}以 {id} 开头。",
+      hint: "请多给几位编号；`holdfast snapshots` 会列出它们。",
+    },
+    "snapshot-none": {
+      text: "[[{crm} ]]还没有[[不带警告的恢复点；{withWarnings} 带有警告，不能充当]]恢复点。",
+      hint: "请用 `holdfast backup` 创建一个；带有警告的恢复点需按编号选用。",
+    },
+    "snapshot-held": {
+      text: "恢复点 {id} 已被保留[[至 {until}]]，因此没有删除。",
+      hint: "请先解除保留：holdfast release {id}",
+    },
+    "retention-empty": {
+      text: "没有规则说明要保留[[ {crm} 的]]哪些内容，因此没有删除任何内容。",
+      hint: "在 holdfast.yaml 中写入 `retention: { preset: standard }`，或给出 --keep standard、--keep-daily 7 等规则。",
+    },
+    "moment-invalid": {
+      text: "{text} 不是一个时刻[[：{problem}]]。",
+      hint: '可以写 latest、快照编号、@2026-03-12T14:00+08:00、@"昨天 14:30" 或 @2小时前。',
+    },
+    "point-live": {
+      text: "live 指 CRM 当前的状态，不是恢复点。",
+      hint: "请写 latest、快照编号，或 @2026-03-12T14:00+08:00 这样的时刻。",
+    },
+    "moment-ambiguous": {
+      text: "{text} 在 {zone} 出现过两次，因为时钟曾回拨。",
+      hint: "请用时差指明是哪一次：{first} 或 {second}。",
+    },
+    "moment-too-early": {
+      text: "该时刻及之前没有[[ {crm} 的]]恢复点。",
+      hint: "可用的最早时刻是 {earliest:time}：请写 @{earliest}。",
+    },
+    "moment-unreachable": {
+      text: "无法到达 {time:time}[[：{problem}]][[（{tables}）]]。",
+      hint: "[[此前最近的时刻是 {before:time}：请写 @{before}。]][[此后最近的时刻是 {after:time}：请写 @{after}。]]日志中的缺口到下一次备份为止。",
+    },
+    "journal-none": {
+      text: "此仓库中没有[[ {crm} 的]]日志。",
+      hint: "`holdfast follow` 会保存日志。",
+    },
+    "moment-transaction": {
+      text: "该时刻没有事务 {text}。",
+      hint: "`holdfast transactions @时刻` 列出当时的事务。",
+    },
+    "copy-unknown": {
+      text: "holdfast.yaml 中没有[[名为 {name} 的]]副本[[；已有：{known}]]。",
+      hint: "请在 `copies:` 下写明名称、位置和密码，或给出 --to 位置和 --to-password-file。",
+    },
+    "copy-same-repository": {
+      text: "复制的目标就是来源仓库[[：{location}]]。",
+      hint: "副本应是另一块磁盘或另一个地点上的独立仓库：请检查 `copies:` 和 --to。",
+    },
+    "backup-running": {
+      text: "{crm} 正被另一次运行占用[[：进程 {pid}]][[，用户 {user}]][[，{job}]][[，开始于 {since:time}]]。",
+      hint: "请等待其完成，或让本命令等待：--wait 10m。",
+    },
+    "source-missing": {
+      text: "CRM 的一个组成部分不存在[[：{path}]][[（{reason}）]]。",
+      hint: "请检查 holdfast.yaml 中的路径；`holdfast doctor` 会逐一检查。",
+    },
+    "database-unreadable": {
+      text: "无法读取数据库[[：{path}]][[ {table}]][[（{reason}）]][[ {detail}]]。",
+      hint: "没有数据库就不会生成快照。请检查当前用户能否读取；`holdfast doctor` 会给出更多信息。",
+    },
+    "database-unsupported": {
+      text: "没有适用于 {url} 的数据库引擎[[（{reason}）]]。",
+      hint: "请写成 `database: sqlite:./crm.db`、postgresql://user@host/name 或 mysql://user@host/name。",
+    },
+    "database-unreachable": {
+      text: "无法连接数据库服务器[[：{path}]][[（{reason}）]]。",
+      hint: "请检查它是否在运行，以及地址、端口和 TLS。已存储的内容会被下一次运行使用。",
+    },
+    "database-login": {
+      text: "数据库服务器拒绝登录[[（用户 {user}）]][[：{path}]][[（{reason}）]]。",
+      hint: "请在 holdfast.yaml 的 `databasePassword:` 中写明密码在哪里，或放到服务器自带客户端会查找的位置。",
+    },
+    "database-missing": {
+      text: "没有这个数据库[[：{path}]]。",
+      hint: "请检查 holdfast.yaml 中数据库 URL 末尾的名称。",
+    },
+    "database-rights": {
+      text: "数据库用户[[ {user}]] 无权执行此操作[[：{path}]][[，{subject}]][[（{reason}）]]。",
+      hint: "`holdfast doctor` 会指出缺少的权限，并给出授权的 SQL。",
+    },
+    "database-too-old": {
+      text: "数据库服务器版本为 {version}；需要 {needed} 或更高版本[[：{path}]]。",
+      hint: "请升级服务器，或使用它自带的工具备份。",
+    },
+    "follow-unsupported": {
+      text: "无法跟踪此数据库的变更：{path}",
+      hint: "请改为更频繁地备份：间隔即为最多可能丢失的量。",
+    },
+    "follow-settings": {
+      text: "数据库服务器尚未配置为可跟踪：需要 {setting}[[，当前为 {value}]][[（{path}）]]。",
+      hint: "请管理员设置；方法见 `docs/continuous.zh-CN.md`。在此之前备份照常进行。",
+    },
+    "follow-rights": {
+      text: "数据库用户[[ {user} ]]无权跟踪变更：{publication}[[（{path}）]]。",
+      hint: "授予权限的 SQL 见 `docs/continuous.zh-CN.md`。",
+    },
+    "follow-taken": {
+      text: "另有程序以我们的名义读取日志：{subject}[[，{reason}]][[（{path}）]]。",
+      hint: "一个 CRM 在一个仓库中只能由一个 `holdfast follow` 跟踪。请结束另一个。",
+    },
+    "follow-lag": {
+      text: "服务器为我们保留了 {bytes:bytes} 日志，超出上限，已放弃[[（{path}）]]。",
+      hint: "日志现在有缺口，到下一次备份为止。请查明为何无法存储。",
+    },
+    "database-busy": {
+      text: "数据库中有其他会话持有锁[[：{path}]][[，{subject}]][[（{reason}）]]。",
+      hint: "请等其他会话结束后重新运行。没有做任何改动。",
+    },
+    "nothing-matched": {
+      text: "快照中没有匹配的内容[[：{path}]]。",
+      hint: "用 `holdfast browse` 查看其中有什么；路径以 /files、/databases 或 /config 开头，记录写作 party/12。",
+    },
+    "record-unknown": {
+      text: "恢复点中没有 {record}。",
+      hint: "记录以实体或表名加主键命名，例如 party/12。`holdfast browse` 可查看其中有什么。",
+    },
+    "rows-refused": {
+      text: "数据库不接受这些行[[：{reason}]]。",
+      hint: "没有任何改动。请少选一些记录或字段，或用 --to-files 还原为文件。",
+    },
+    "commit-unknown": {
+      text: "在使改动生效时，与数据库的连接中断，无法得知改动是否已生效[[：{path}]]。",
+      hint: "改动要么全部生效，要么全无，各行原来的内容已保存。`holdfast restore undo` 撤销已生效的部分；再次 `holdfast restore apply` 同一方案会将其补全。两者都会先逐行核对。",
+    },
+    "target-not-empty": {
+      text: "目标不为空[[：{path}]]。",
+      hint: "请用 --target 指定一个空的或新的文件夹；没有做任何改动。",
+    },
+    "target-folder-needed": {
+      text: "这个恢复点还包含不在服务器数据库中的内容[[：{path}]]。",
+      hint: "请同时用 --target 文件夹 指定其位置，或用 --database 只还原数据库。",
+    },
+    "target-database-needed": {
+      text: "这个恢复点的数据库在服务器上[[：{path}]]，但没有说明要还原到哪里。",
+      hint: "请给出一个尚不存在的数据库：--to-database postgresql://user@host/new_name。",
+    },
+    "target-database-unused": {
+      text: "--to-database 只用于服务器上的数据库；这个恢复点没有。",
+      hint: "请去掉它，改用 --target 文件夹。",
+    },
+    "target-unsafe": {
+      text: "这样会写到目标之外，因此已拒绝[[：{path}]][[（{reason}）]]。",
+      hint: "目标中的某个对象（可能是链接）指向了别处。请把它移开，或换一个目标。",
+    },
+    "target-in-use": {
+      text: "数据库仍被打开[[：{path}]][[，进程 {pid}]][[（{command}）]][[（{holders}）]]。",
+      hint: "请先停止 CRM，再应用同一个计划。",
+    },
+    "target-full": {
+      text: "[[{path} 处]]空间不足[[：需要 {needed:bytes}]][[，可用 {free:bytes}]]。",
+      hint: "请腾出空间，或用 --target 还原到另一块磁盘。",
+    },
+    "purpose-needed": {
+      text: "还原到其他位置时必须说明用途。",
+      hint: "--as clone（去除对外影响，用于查看和测试）或 --as replacement（接替原来的 CRM）。",
+    },
+    "crm-version-differs": {
+      text: "该恢复点来自 {crm} {version}；这里的程序是 {installed}。不同版本不能使用对方的数据库。",
+      hint: "安装 {version} 版，再重新计划[[；或连同恢复点自带的程序一起还原：{remedy}]]。",
+    },
+    "clone-unsupported": {
+      text: "无法确保[[ {crm} 的]]克隆不影响外界，因此已拒绝[[：{reason}]]。",
+      hint: "请在 holdfast.yaml 的 `neutralise:` 中写明使其无害的语句，或使用 --as replacement。",
+    },
+    "confirm-needed": {
+      text: "这会替换正在使用的 CRM，必须给出它的名称[[：{name}]]。",
+      hint: "请在询问时输入名称，或使用 --confirm 名称。",
+    },
+    "plan-unknown": {
+      text: "没有已保存的计划 {id}。",
+      hint: "请用 `holdfast restore plan` 制定计划；它会显示用于应用的命令。",
+    },
+    "plan-outdated": {
+      text: "制定计划之后目标发生了变化[[：{path}]][[（{reason}）]]，因此没有执行任何操作。",
+      hint: "请重新运行 `holdfast restore plan`，看看现在有什么不同。",
+    },
+    "restore-incomplete": {
+      text: "还原已完成，但有 {failed:item}失败。",
+      hint: "上面列出了失败的项目和原因。再次应用同一个计划会重试它们。",
+    },
+    "restore-mismatch": {
+      text: "还原出的内容与快照不一致[[：{path}]][[ {table}]][[（{detail}）]][[（{reason}）]]。",
+      hint: "没有替换任何内容。请运行 `holdfast verify --read-data`，或另选一个恢复点。",
+    },
+    "restore-half-made": {
+      text: "{crm} 的一次还原在替换时被打断：CRM 现在一部分是旧的，一部分是新的。",
+      hint: "用 `holdfast restore apply {plan}` 继续，或用 `holdfast restore undo {id}` 退回。",
+    },
+    "restore-lost": {
+      text: "为 {path} 还原出的内容已不完整：替换被打断期间，它被删除或改动。剩余部分在该处或 {slot}[[；被它替换的内容保留在 {kept}]]。",
+      hint: "请用 `holdfast restore undo` 退回（会放回被替换的内容），然后重新制定计划。",
+    },
+    "undo-lost": {
+      text: "还原 {id} 无法撤销：被它替换的内容已不存在[[：{path}]]。",
+      hint: "它已被移动或删除。该还原之前的备份中仍有这些内容：`holdfast snapshots`。",
+    },
+    "undo-emptied": {
+      text: "事务 {transaction} 清空了表 {table}：无法逐行撤回。",
+      hint: "请还原该表在此前时刻的记录：`holdfast restore plan @时刻 --deleted --in {table}`。",
+    },
+    "undo-none": {
+      text: "没有[[编号为 {id} 的]]可撤销的还原。",
+      hint: "`holdfast restore undo --list` 会列出可以撤销的还原。",
+    },
+    "kit-mismatch": {
+      text: "这个校验码属于另一个仓库、位置或密码。",
+      hint: "请用 `holdfast kit` 重新打印恢复包，并丢弃旧的。",
+    },
+    "state-unwritable": {
+      text: "无法写入状态文件夹[[：{path}]]。",
+      hint: "请授予当前用户写权限，或把 HOLDFAST_STATE 设为另一个文件夹。",
+    },
+    "volume-needed": {
+      text: "需要卷 {volume}，但它不在（{drive}）。",
+      hint: "请放入该卷（写入时：空介质）后重新运行同一命令；导出用 --resume 继续。",
+    },
+    "volume-other": {
+      text: "需要卷 {wanted}，而 {drive} 中是 {volume}。",
+      hint: "请更换介质后重新运行命令。",
+    },
+    "volume-none": {
+      text: "没有找到[[集 {set} 的]]卷（{drive}）。",
+      hint: "请给出存放卷的文件夹（如 名称-0001.tar 的文件），或 tape:设备 并放入磁带。",
+    },
+    "volume-small": {
+      text: "介质太小：连卷 {volume} 的目录也放不下。",
+      hint: "请使用更大的介质，或更大的 --volume-size。",
+    },
+    "volume-damaged": {
+      text: "卷已损坏，或不是 Holdfast 的卷[[：{reason}]]。",
+      hint: "请清洁驱动器后再试，或换用该卷的另一份副本。已导入的内容是完好的。",
+    },
+    "drill-start": {
+      text: "还原出的副本无法启动[[（{program}）]][[：{reason}]]。",
+      hint: "原因是该程序自己最后的输出；可用 `holdfast restore plan --system --as clone` 做一份副本，手动试一下。",
+    },
+    "drill-failed": {
+      text: "{crm} 的还原演练失败：{problems:problem}。",
+      hint: "上面标出的问题在真正出事时同样会发生。`holdfast verify --read-data` 可检查仓库是否完好。",
+    },
+    "volume-unverified": {
+      text: "卷 {volume} 读回的内容与写入的不同（{drive}）。",
+      hint: "请放入另一介质并运行 `holdfast export --resume`：该卷会重新写入。",
+    },
+    "volume-incomplete": {
+      text: "集 {set} 只是对 {base} 的补充，而后者尚不存在。",
+      hint: "请先导入全量集。",
+    },
+    "drive-failed": {
+      text: "驱动器 {drive} 出错[[：{reason}]]。",
+      hint: "请检查设备是否存在、该用户能否读写，以及是否放入了介质。",
+    },
+    "drive-program": {
+      text: "磁带需要程序 {program}，但尚未安装。",
+      hint: "请安装：`apt-get install {package}`。",
+    },
+    "export-base-missing": {
+      text: "没有可作为{kind}集基础的集[[：本机不知道 {set}]]。",
+      hint: "请用 `holdfast export full` 制作全量集，或用 --base 指出早先各卷所在的文件夹。",
+    },
+    "export-unfinished": {
+      text: "集 {set} 已开始但尚未完成。",
+      hint: "用 --resume 继续，或用 --discard 放弃。",
+    },
+    "export-outdated": {
+      text: "集中的一个文件已不在仓库里，仓库在此期间被清理过[[：{path}]]。",
+      hint: "请开始新的集：`holdfast export --discard`。",
+    },
+    "export-nothing": {
+      text: "没有可导出的内容[[：{base} 已有全部恢复点]]。",
+      hint: "请先做一次备份。--resume 用于中断的集。",
+    },
+    "import-other-repository": {
+      text: "{location} 处是另一个仓库。",
+      hint: "请用 --into 选择空位置，或这些卷所属的仓库。",
+    },
+    "service-running": {
+      text: "`holdfast serve` 已在使用此配置运行[[：进程 {pid}]][[，自 {since:time}]]。",
+      hint: "一个就够了。`holdfast status` 显示它在做什么。",
+    },
+    "job-unknown": { text: "没有任务 {id}。", hint: "`holdfast jobs list` 列出正在运行、等待和已结束的任务。" },
+    "job-ambiguous": { text: "有几个任务以 {id} 开头。", hint: "请多写几位：`holdfast jobs list` 会列出它们。" },
+    "listen-failed": {
+      text: "无法在 {address} 监听[[（{reason}）]]。",
+      hint: "请在 holdfast.yaml 的 `service: listen:` 下换一个地址，或写 `off`。",
+    },
+    "alert-failed": {
+      text: "无法送达警报[[：{reason}]]。",
+      hint: "请检查 holdfast.yaml 中 `alerts:` 下的路由，然后运行 `holdfast alert test`。",
+    },
+    "alert-none": {
+      text: "没有警报路由[[ {name}]][[；现有：{known}]]。",
+      hint: "请在 holdfast.yaml 的 `alerts: routes:` 下写一个：见 docs/service.zh-CN.md。",
+    },
+    "verify-failed": {
+      text: "[[仓库中有 {defects:defect}。]][[将要存入的数据读回后不一致（{reason}）：内存或磁盘可能有故障。]]",
+      hint: "上面没有提到的恢复点都是完整的。请保持仓库原样，并在别处做一次新的备份。",
+    },
+    "prune-unsafe": {
+      text: "没有删除任何内容，因为仓库不完整：{problem}[[（{subject}）]][[，共 {count} 处]]。",
+      hint: "运行 `holdfast verify` 查看影响范围，用 `holdfast repair` 挽救能挽救的内容，然后再清理。",
+    },
+    cancelled: { text: "已取消。", hint: "没有留下做到一半的内容；再次运行同一命令即可继续。" },
+    internal: {
+      text: "发生了意外情况[[：{detail}]][[（{reason}）]]。",
+      hint: "请设置 HOLDFAST_DEBUG=1 再次运行，并报告其输出。",
+    },
+  },
+};
