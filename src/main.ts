@@ -35,6 +35,7 @@ async function main(): Promise<void> {
     typed,
     version: version(),
     ...surroundings,
+    schemaFile: shipped("docs/holdfast.schema.json").pathname,
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
@@ -229,8 +230,12 @@ function cacheFolder(environment: NodeJS.ProcessEnv): string {
 }
 
 function version(): string {
-  const file = new URL("../package.json", import.meta.url);
-  return (JSON.parse(readFileSync(file, "utf8")) as { readonly version: string }).version;
+  return (JSON.parse(readFileSync(shipped("package.json"), "utf8")) as { readonly version: string }).version;
+}
+
+/** A file of the package: this one lies in `src/`, or built in `dist/`. */
+function shipped(path: string): URL {
+  return new URL(`../${path}`, import.meta.url);
 }
 
 await main();

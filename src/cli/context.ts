@@ -39,6 +39,8 @@ export interface Surroundings {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Working directory. */
   readonly folder: string;
+  /** Path of the JSON Schema of `holdfast.yaml` that came with this program. */
+  readonly schemaFile: string;
   readonly stdin: NodeJS.ReadStream;
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;

@@ -171,8 +171,7 @@ async function writePassword(path: string): Promise<void> {
 
 async function writeDraft(context: Context, file: string, draft: ConfigDraft): Promise<void> {
   const { writeConfig } = await import("../config/write.ts");
-  const schema = new URL("../../docs/holdfast.schema.json", import.meta.url).pathname;
-  const text = writeConfig(draft, context.words.configFile, schema);
+  const text = writeConfig(draft, context.words.configFile, context.surroundings.schemaFile);
   try {
     await writeFile(file, text, { flag: "wx" });
   } catch (error) {
