@@ -99,7 +99,7 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
     volumes: (location) => volumeStorage(location, openDrive({ place: location.slice("volumes:".length) })),
     sftp: (location, { environment, silentMs }) => sftpStorage(location, environment, silentMs),
     azure: (location, { environment, silentMs }) => azureStorage(location, environment, silentMs),
-    gs: (location, { environment, silentMs }) => gsStorage(location, environment, silentMs),
+    gs: (location, { environment, opening, silentMs }) => gsStorage(location, environment, { ...opening, silentMs }),
   };
   const open = (location: string, { keeping, reach = {}, asOf, onWait }: OpenStorageOptions): Storage => {
     const opener = isPath(location) ? localStorage : remote[location.slice(0, location.indexOf(":"))];

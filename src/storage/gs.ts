@@ -1,12 +1,17 @@
 import { hash, randomUUID } from "node:crypto";
-import { HoldfastError } from "../lib/errors.ts";
-import { checkedSize, isAnswerTo, readBody, readJson, shortError } from "./checked-answer.ts";
+import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import { lockedUntil } from "../lib/keeping.ts";
+import { asOfStorage } from "./as-of.ts";
+import { isAnswerTo, readBody, readJson, shortError } from "./checked-answer.ts";
 import { gsError } from "./gs-error.ts";
 import { gsLogin } from "./gs-login.ts";
-import { announcedSize, type HttpAnswer, type HttpRequest, httpRequest, type HttpSubject } from "./http-request.ts";
+import { asRecord, gsListing, type GsRequest, type GsRequests, sizeIn } from "./gs-requests.ts";
+import { destroyCurrent, gsRetention, retentionUntil } from "./gs-retention.ts";
+import { gsFilesAsOf } from "./gs-versions.ts";
+import { announcedSize, type HttpAnswer, httpRequest, type HttpSubject } from "./http-request.ts";
 import { kindFolders, nameInKey, storedPath } from "./layout.ts";
 import { parseObjectLocation } from "./object-location.ts";
-import type { ByteRange, Storage, StoredFile } from "./storage.ts";
+import type { ByteRange, Storage, StorageOpening, StoredFile } from "./storage.ts";
 
 /**
  * A repository in a bucket of Google Cloud Storage, by its JSON API, under the names that restic uses.
@@ -15,15 +20,24 @@ import type { ByteRange, Storage, StoredFile } from "./storage.ts";
  *   refused where the name is taken (`ifGenerationMatch=0`).
  * - Who we are: `gs-login.ts`. Of Google's libraries only that for logins is used: a request of the one for storage can
  *   neither be stopped nor be seen to stand still, and sums each file in JavaScript.
+ * - With a lock, each file is stored with a date until which no version of it can be deleted.
  * - It neither retries nor waits: that is `retry.ts`.
  */
-export function gsStorage(location: string, environment: NodeJS.ProcessEnv, silentMs: number = usualSilentMs): Storage {
+export function gsStorage(
+  location: string,
+  environment: NodeJS.ProcessEnv,
+  { lock, coldClass, now = () => new Date(), silentMs = usualSilentMs }: GsOpening = {},
+): Storage {
   const { bucket, prefix } = parseObjectLocation(location, "gs");
   const login = gsLogin(location, environment);
   const host = (environment["STORAGE_EMULATOR_HOST"] || "https://storage.googleapis.com").replace(/\/+$/, "");
   const api = `${host}/storage/v1/b`;
   const keyOf = (file: StoredFile): string => `${prefix}${storedPath(file)}`;
-  const urlOf = (file: StoredFile): string => `${api}/${bucket}/o/${encodeURIComponent(keyOf(file))}`;
+  const objectsUrl = `${api}/${bucket}/o`;
+  const urlAt = (path: string): string => `${objectsUrl}/${encodeURIComponent(prefix + path)}`;
+  const urlOf = (file: StoredFile): string => urlAt(storedPath(file));
+  /** Until when what was stored here is locked, by path. */
+  const lockedHere = new Map<string, Date>();
   const subjectOf = (file: StoredFile | undefined): HttpSubject => ({
     location,
     path: file === undefined ? location : `${location.replace(/\/+$/, "")}/${storedPath(file)}`,
@@ -41,48 +55,88 @@ export function gsStorage(location: string, environment: NodeJS.ProcessEnv, sile
   };
   const refused = (answer: HttpAnswer): Promise<HoldfastError> => gsError(answer, { location, bucket });
 
-  const sizeOf = (file: StoredFile, signal: AbortSignal): Promise<number | undefined> =>
-    ask({ url: `${urlOf(file)}?fields=size`, file }, signal, async (answer) => {
-      if (answer.response.status === 404) return undefined;
+  const about: GsRequests["about"] = (request, fields, signal) =>
+    ask({ ...request, url: `${request.url}?fields=${fields}` }, signal, async (answer) => {
       if (!answer.response.ok) throw await refused(answer);
-      return sizeIn(await readJson(answer.body, answer.subject.path), answer.subject.path);
+      return asRecord(await readJson(answer.body, answer.subject.path));
     });
+  const requests: GsRequests = { location, prefix, objectsUrl, urlOf: urlAt, ask, refused, about };
+
+  async function sizeOf(file: StoredFile, signal: AbortSignal): Promise<number | undefined> {
+    try {
+      return sizeIn(await about({ url: urlOf(file), file }, "size", signal), subjectOf(file).path);
+    } catch (error) {
+      // A bucket that is not there has no file either.
+      if (isHoldfastError(error, "storage-not-found") || isHoldfastError(error, "storage-missing")) return undefined;
+      throw error;
+    }
+  }
 
   /** False when the name is taken; nothing was stored then. */
   const put = (file: StoredFile, bytes: Uint8Array, signal: AbortSignal): Promise<boolean> => {
     const boundary = randomUUID();
-    const about = JSON.stringify({
+    const until = lock === undefined || file.kind === "lock" ? undefined : lockedUntil(lock, now());
+    const metadata = JSON.stringify({
       name: keyOf(file),
       contentType: "application/octet-stream",
       md5Hash: hash("md5", bytes, "base64"),
+      ...(lock && until && retentionUntil(lock, until)),
+      ...(coldClass !== undefined && file.stream === "bulk" && { storageClass: coldClass }),
     });
-    const head = `--${boundary}\r\ncontent-type: application/json\r\n\r\n${about}\r\n--${boundary}\r\ncontent-type: application/octet-stream\r\n\r\n`;
+    const head = `--${boundary}\r\ncontent-type: application/json\r\n\r\n${metadata}\r\n--${boundary}\r\ncontent-type: application/octet-stream\r\n\r\n`;
     // A copy, since shared memory is refused there.
     const body = new Blob([head, new Uint8Array(bytes), `\r\n--${boundary}--\r\n`]);
     const url = `${host}/upload/storage/v1/b/${bucket}/o?uploadType=multipart&ifGenerationMatch=0&fields=size`;
     const headers = { "content-type": `multipart/related; boundary=${boundary}` };
     return ask({ url, method: "POST", headers, body, file }, signal, async (answer) => {
-      if (answer.response.ok || answer.response.status === 412) return answer.response.ok;
-      throw await refused(answer);
+      const { ok, status } = answer.response;
+      if (!ok && status !== 412) throw await refused(answer);
+      if (ok && until !== undefined) lockedHere.set(storedPath(file), until);
+      return ok;
     });
   };
+
+  const load = (file: StoredFile, range: ByteRange | undefined, version: string | undefined, signal: AbortSignal) => {
+    const { path } = subjectOf(file);
+    const generation = version === undefined ? "" : `&generation=${version}`;
+    return ask({ url: `${urlOf(file)}?alt=media${generation}`, range, file }, signal, async (answer) => {
+      const { response, body } = answer;
+      if (response.status === 416 || (range !== undefined && response.status === 200)) throw shortError(path);
+      if (response.status !== (range === undefined ? 200 : 206)) throw await refused(answer);
+      const length = announcedSize(response, path);
+      if (range && !isAnswerTo(range, response.headers.get("content-range"), length)) throw shortError(path);
+      return await readBody(body, length, path);
+    });
+  };
+
+  const close = async (): Promise<void> => undefined;
+  const traits = { connections, parity: "kept", ...(coldClass !== undefined && { coldClass }) } as const;
 
   return {
     location,
     // As many as restic makes; each may hold one pack in memory.
-    traits: { connections, parity: "kept" },
+    traits,
+    ...(lock !== undefined && { retention: gsRetention(requests, lock, lockedHere) }),
+    asOf: (moment) =>
+      asOfStorage({ location, traits, list: (signal) => gsFilesAsOf(requests, moment, signal), load, close }),
 
     async create(signal) {
-      const status = await ask({ url: `${api}/${bucket}?fields=name` }, signal, async (answer) => {
+      const fields = "name,objectRetention,versioning";
+      const status = await ask({ url: `${api}/${bucket}?fields=${fields}` }, signal, async (answer) => {
         // A login for a part of the bucket may not see the whole: then the first file tells.
-        if (answer.response.ok || [403, 404].includes(answer.response.status)) return answer.response.status;
-        throw await refused(answer);
+        if ([403, 404].includes(answer.response.status)) return answer.response.status;
+        if (!answer.response.ok) throw await refused(answer);
+        if (lock !== undefined && !keepsLocks(await readJson(answer.body, location))) {
+          throw new HoldfastError("storage-lock-unsupported", { location, bucket });
+        }
+        return answer.response.status;
       });
       if (status !== 404) return;
       const project = await login.project();
       if (project === undefined) throw new HoldfastError("storage-missing", { location, bucket });
-      const url = `${api}?project=${encodeURIComponent(project)}`;
-      const body = new Blob([JSON.stringify({ name: bucket })]);
+      const withLocks = lock === undefined ? "" : "&enableObjectRetention=true";
+      const url = `${api}?project=${encodeURIComponent(project)}${withLocks}`;
+      const body = new Blob([JSON.stringify({ name: bucket, ...(lock && { versioning: { enabled: true } }) })]);
       const headers = { "content-type": "application/json" };
       await ask({ url, method: "POST", headers, body }, signal, async (answer) => {
         // Made by another in between.
@@ -104,14 +158,7 @@ export function gsStorage(location: string, environment: NodeJS.ProcessEnv, sile
         if (range.offset > size) throw shortError(path);
         return Buffer.alloc(0);
       }
-      return ask({ url: `${urlOf(file)}?alt=media`, range, file }, signal, async (answer) => {
-        const { response, body } = answer;
-        if (response.status === 416 || (range !== undefined && response.status === 200)) throw shortError(path);
-        if (response.status !== (range === undefined ? 200 : 206)) throw await refused(answer);
-        const length = announcedSize(response, path);
-        if (range && !isAnswerTo(range, response.headers.get("content-range"), length)) throw shortError(path);
-        return await readBody(body, length, path);
-      });
+      return load(file, range, undefined, signal);
     },
 
     stat: sizeOf,
@@ -123,56 +170,39 @@ export function gsStorage(location: string, environment: NodeJS.ProcessEnv, sile
         return;
       }
       const folder = `${prefix}${kindFolders[kind]}/`;
-      let next: string | undefined;
-      do {
-        const token = next;
-        const query = new URLSearchParams({
-          prefix: folder,
-          fields: "items(name,size),nextPageToken",
-          maxResults: "1000",
-          ...(token !== undefined && { pageToken: token }),
-        });
-        const page = await ask({ url: `${api}/${bucket}/o?${query.toString()}` }, signal, async (answer) => {
-          if (!answer.response.ok) throw await refused(answer);
-          return asRecord(await readJson(answer.body, location));
-        });
-        for (const item of Array.isArray(page["items"]) ? page["items"] : []) {
-          const { name: key } = asRecord(item);
-          const name = typeof key === "string" ? nameInKey(kind, folder, key) : undefined;
-          if (name !== undefined) yield { name, size: sizeIn(item, location) };
-        }
-        const { nextPageToken } = page;
-        next = typeof nextPageToken === "string" && nextPageToken !== "" ? nextPageToken : undefined;
-        if (next !== undefined && next === token) {
-          throw new HoldfastError("storage-failed", { path: location, reason: "a list without an end" });
-        }
-      } while (next !== undefined);
+      const query = { prefix: folder, fields: "items(name,size),nextPageToken" };
+      for await (const item of gsListing(requests, query, ({ body }) => readJson(body, location), signal)) {
+        const { name: key } = item;
+        const name = typeof key === "string" ? nameInKey(kind, folder, key) : undefined;
+        if (name !== undefined) yield { name, size: sizeIn(item, location) };
+      }
     },
 
-    remove: (file, signal) =>
-      ask({ url: urlOf(file), method: "DELETE", file }, signal, async (answer) => {
+    async remove(file, signal) {
+      try {
+        // A lock file is renewed every five minutes: what only hides it would pile up.
+        if (lock !== undefined && file.kind === "lock") return await destroyCurrent(requests, file, signal);
+      } catch (error) {
+        if (isHoldfastError(error, "storage-not-found")) return;
+        if (!isHoldfastError(error, "storage-denied")) throw error;
+      }
+      await ask({ url: urlOf(file), method: "DELETE", file }, signal, async (answer) => {
         if (!answer.response.ok && answer.response.status !== 404) throw await refused(answer);
-      }),
+      });
+    },
 
-    async [Symbol.asyncDispose]() {},
+    [Symbol.asyncDispose]: close,
   };
 }
 
-interface GsRequest extends Pick<HttpRequest, "url" | "method" | "body"> {
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly range?: ByteRange | undefined;
-  readonly file?: StoredFile;
-}
+/** Timeouts are for tests. */
+type GsOpening = Partial<StorageOpening> & { readonly silentMs?: number | undefined };
 
 const connections = 5;
 const usualSilentMs = 60_000;
 
-/** Google writes numbers of 64 bits as text. */
-function sizeIn(value: unknown, path: string): number {
-  const { size } = asRecord(value);
-  return checkedSize(typeof size === "string" && /^\d+$/.test(size) ? Number(size) : undefined, path);
-}
-
-function asRecord(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+/** Whether objects of a bucket can be locked, and are hidden rather than refused when they are deleted. */
+function keepsLocks(bucket: unknown): boolean {
+  const { objectRetention, versioning } = asRecord(bucket);
+  return asRecord(objectRetention)["mode"] === "Enabled" && asRecord(versioning)["enabled"] === true;
 }

@@ -13,7 +13,7 @@ export interface HttpSubject {
 export interface HttpRequest {
   readonly url: string;
   /** GET where it is absent. */
-  readonly method?: "GET" | "HEAD" | "POST" | "DELETE";
+  readonly method?: "GET" | "HEAD" | "POST" | "PATCH" | "DELETE";
   readonly headers: Readonly<Record<string, string>>;
   readonly range?: ByteRange | undefined;
   /** Sent in pieces, so that a slow line is not taken for a dead one. */

@@ -6,7 +6,8 @@ import { lockedUntil } from "../lib/keeping.ts";
 import { checkedSize, isAnswerTo, readBody, shortError } from "./checked-answer.ts";
 import { kindFolders, nameInKey, storedPath } from "./layout.ts";
 import { isS3Error, type S3Subject, s3Error } from "./s3-error.ts";
-import { s3AsOf } from "./s3-as-of.ts";
+import { asOfStorage } from "./as-of.ts";
+import { s3FilesAsOf } from "./s3-as-of.ts";
 import { parseS3Location, type S3Place } from "./s3-location.ts";
 import type { S3Library, S3Request, S3Requests } from "./s3-requests.ts";
 import { destroyEveryVersion, lockMode, s3Retention } from "./s3-retention.ts";
@@ -147,7 +148,8 @@ export function s3Storage(
     traits,
     ...(lock !== undefined && { retention: s3Retention(requests, lock, lockedHere) }),
     thaw: s3Thaw(requests),
-    asOf: (moment) => s3AsOf({ requests, traits, nameOf: nameInKey, load, close }, moment),
+    asOf: (moment) =>
+      asOfStorage({ location, traits, list: (signal) => s3FilesAsOf(requests, moment, signal), load, close }),
 
     create: (signal) =>
       ask(

@@ -15,7 +15,7 @@ import { temporaryFolder } from "../support/temp-folder.ts";
 
 /**
  * A CRM with so many bytes of files is backed up and restored on a storage of which one request in three is refused,
- * throttled, cut off, slow, or done without an answer, and whose listings show what is new a little later.
+ * throttled, cut off, slow, corrupted, or done without an answer, and whose listings show what is new a little later.
  */
 export const campaign: Campaign = {
   name: "flaky-storage",

@@ -26,7 +26,7 @@ const environment = (port = gcs.port) => ({
 });
 const freshPlace = () => `gs:bucket-${randomUUID()}:/a prefix`;
 const storageAt = (location: string, more: NodeJS.ProcessEnv = {}, silentMs = 5000): Storage =>
-  gsStorage(location, { ...environment(), ...more }, silentMs);
+  gsStorage(location, { ...environment(), ...more }, { silentMs });
 
 storageContract("Google Cloud Storage, on an emulator", async () => storageAt(freshPlace()));
 

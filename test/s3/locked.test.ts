@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -15,7 +15,6 @@ import {
   S3Client,
 } from "@aws-sdk/client-s3";
 import type { ProtectReport } from "../../src/repository/protect.ts";
-import { isHoldfastError } from "../../src/lib/errors.ts";
 import { storageContract } from "../../src/storage/contract.ts";
 import { s3Storage } from "../../src/storage/s3.ts";
 import { cliCrm, configText, type JsonRecord, password } from "../cli/cli-crm.ts";
@@ -23,6 +22,7 @@ import { startCeph } from "../support/ceph-server.ts";
 import { assertSameTrees } from "../support/compare-trees.ts";
 import { codeBlocks, holdfastCommands } from "../support/doc-commands.ts";
 import { resticOn } from "../support/restic.ts";
+import { retentionContract } from "../support/retention-contract.ts";
 
 /** Object Lock on Ceph's gateway: one server for all. */
 const ceph = await startCeph();
@@ -30,44 +30,17 @@ after(() => ceph[Symbol.asyncDispose]());
 const settings = { ...ceph.environment, AWS_REGION: "us-east-1", AWS_EC2_METADATA_DISABLED: "true" };
 Object.assign(process.env, settings);
 
-const { signal } = new AbortController();
 const freshLocation = () => `s3:${ceph.endpoint}/locked-${randomUUID()}/prefix`;
 const lock = { mode: "compliance", days: 10 } as const;
 const dayMs = 24 * 3_600_000;
 
 storageContract("S3 with Object Lock, on Ceph", async () => s3Storage(freshLocation(), process.env, { lock }));
 
-test("what is stored is locked, hidden by a removal, found as of before, and not destroyed", async () => {
-  await using storage = s3Storage(freshLocation(), process.env, { lock });
-  await storage.create(signal);
-  const file = { kind: "data", name: randomBytes(32).toString("hex") } as const;
-  const bytes = randomBytes(1000);
-  await storage.save(file, bytes, signal);
-  const retention = storage.retention ?? assert.fail();
-  await using other = s3Storage(storage.location, process.env, { lock });
-  const until = await other.retention?.until(file, signal);
-  assert.ok(Math.abs((until?.getTime() ?? 0) - Date.now() - 13 * dayMs) < 60_000, String(until));
-  const later = new Date(Date.now() + 30 * dayMs);
-  await retention.extend(file, later, signal);
-  assert.equal(
-    (await other.retention?.until(file, signal))?.toISOString().slice(0, 19),
-    later.toISOString().slice(0, 19),
-  );
-  assert.equal(await retention.tryToDestroy(file, signal), "refused");
-  await wait(1100);
-  const before = new Date();
-  await wait(1100);
-  await storage.remove(file, signal);
-  assert.equal(await storage.stat(file, signal), undefined);
-  const hidden = await Array.fromAsync(retention.hidden(signal));
-  assert.equal(hidden.length, 1);
-  assert.equal(hidden[0]?.path, `data/${file.name.slice(0, 2)}/${file.name}`);
-  assert.ok(hidden[0]?.until);
-  await assert.rejects(retention.destroyHidden(hidden[0], signal), (error) => isHoldfastError(error, "storage-denied"));
-  const old = storage.asOf?.(before) ?? assert.fail();
-  assert.deepEqual(await old.load(file, undefined, signal), bytes);
-  assert.deepEqual(await old.load(file, { offset: 10, length: 5 }, signal), bytes.subarray(10, 15));
-  assert.equal(await old.stat(file, signal), 1000);
+retentionContract("S3", {
+  lock,
+  location: freshLocation,
+  open: (location) => s3Storage(location, process.env, { lock }),
+  momentMs: 1100,
 });
 
 /** What a command told under a key of one of its records. */

@@ -5,10 +5,12 @@ import type { SeededRandom } from "./seeded-random.ts";
 
 /**
  * What goes wrong with a request elsewhere. `refused`, `throttled`: nothing happened. `cut`: of an answer a part came.
- * `lost`: it was done, and nobody was told. `slow`: it takes its time.
+ * `lost`: it was done, and nobody was told. `slow`: it takes its time. `corrupted`: one byte of what was read is another,
+ * and nothing on the way saw it; never twice in a row for one file, and never `config`, which has no sum.
  */
-const flaws = ["refused", "throttled", "cut", "lost", "slow"] as const;
+const flaws = ["refused", "throttled", "cut", "lost", "slow", "corrupted"] as const;
 type Flaw = (typeof flaws)[number];
+const silentFlaws = flaws.filter((flaw) => flaw !== "corrupted");
 
 export interface FlakyOptions {
   readonly random: SeededRandom;
@@ -29,18 +31,22 @@ export interface FlakyStorage extends Storage {
 export function flakyStorage(storage: Storage, { random, oneIn, listingLag = 0 }: FlakyOptions): FlakyStorage {
   const counts = Object.fromEntries(flaws.map((flaw) => [flaw, 0])) as Record<Flaw, number>;
   const stored = new Set<string>();
+  const corrupted = new Set<string>();
   const fresh = new Map<string, number>();
   let needless = 0;
   let requests = 0;
 
-  async function request<T>(work: () => Promise<T>): Promise<T> {
+  async function request<T>(work: () => Promise<T>, corrupt?: (result: T) => boolean): Promise<T> {
     requests++;
-    const flaw = random.oneIn(oneIn) ? random.pick(flaws) : undefined;
-    if (flaw !== undefined) counts[flaw]++;
+    const flaw = random.oneIn(oneIn) ? random.pick(corrupt ? flaws : silentFlaws) : undefined;
     const fail = () => new HoldfastError("storage-unreachable", { reason: flaw ?? "?" });
-    if (flaw === "refused" || flaw === "throttled") throw fail();
+    if (flaw === "refused" || flaw === "throttled") {
+      counts[flaw]++;
+      throw fail();
+    }
     if (flaw === "slow") await delay(random.below(5));
     const result = await work();
+    if (flaw !== undefined && (flaw !== "corrupted" || corrupt?.(result) === true)) counts[flaw]++;
     if (flaw === "lost" || flaw === "cut") throw fail();
     return result;
   }
@@ -59,7 +65,18 @@ export function flakyStorage(storage: Storage, { random, oneIn, listingLag = 0 }
         stored.add(pathOf(file));
         fresh.set(pathOf(file), requests + listingLag);
       }),
-    load: (file, range, signal) => request(() => storage.load(file, range, signal)),
+    load: (file, range, signal) =>
+      request(
+        () => storage.load(file, range, signal),
+        (bytes) => {
+          const path = pathOf(file);
+          if (corrupted.delete(path) || file.kind === "config" || bytes.length === 0) return false;
+          corrupted.add(path);
+          const at = random.below(bytes.length);
+          bytes[at] = (bytes[at] ?? 0) ^ 1;
+          return true;
+        },
+      ),
     stat: (file, signal) => request(() => storage.stat(file, signal)),
     async *list(kind, signal) {
       await request(async () => undefined);
