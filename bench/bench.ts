@@ -1,7 +1,7 @@
 /**
  * Measures Holdfast beside restic and borg on the same data in one run: `npm run bench`.
  *
- *     node bench/bench.ts [--out FOLDER] [--work FOLDER] [--rounds 3] [--scale 1] [--only mix,small,table,million,blobs,postgres,look]
+ *     node bench/bench.ts [--out FOLDER] [--work FOLDER] [--rounds 3] [--scale 1] [--only mix,small,table,million,blobs,postgres,look,remote]
  *                         [--tools holdfast,restic,borg]
  *
  * Rounds are interleaved, so that a slow minute of the machine hits all. Writes `bench.json` (every sample) and
@@ -51,7 +51,7 @@ for (let round = 1; round <= rounds; round++) {
   for (const name of values.only.split(",")) {
     const scenario = scenarios[name];
     if (!scenario) throw new Error(`There is no scenario ${name}.`);
-    scenario({ work, scale, tools, record }, round);
+    await scenario({ work, scale, tools, root, record }, round);
   }
 }
 
@@ -75,6 +75,7 @@ const table = markdownTable(rows);
 const line = `${about.date}; medians of ${rounds}; ${machine.cpu}, ${machine.cores} cores; ${about.tools.join("; ")}; data × ${scale}.`;
 writeFileSync(join(out, "bench.md"), `${line}\n\n${table}`);
 console.log(table);
-for (const name of ["holdfast", "restic", "borg", "target", "live", "aside"]) {
+const remote = ["holdfast-s3", "holdfast-sftp", "restic-s3", "restic-sftp"];
+for (const name of ["holdfast", "restic", "borg", "target", "live", "aside", ...remote]) {
   rmSync(join(work, name), { recursive: true, force: true });
 }

@@ -3,6 +3,7 @@ import { appendFileSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync,
 import { join } from "node:path";
 import { measure, type Cost } from "./measure.ts";
 import type { Bench } from "./scenarios.ts";
+import { storingStep } from "./storing-step.ts";
 import type { Source } from "./tools.ts";
 
 /**
@@ -36,9 +37,7 @@ export function postgresRound(bench: Bench, round: number): void {
     const step = "postgres: 0.1 % of the rows changed, inserted and gone";
     for (const tool of bench.tools) {
       if (!tool.restoreTo) continue;
-      const before = tool.storedBytes();
-      const cost = tool.backup(sourceOf(bench.work, server, kind));
-      bench.record({ step, tool: tool.name, ...cost, storedBytes: tool.storedBytes() - before });
+      storingStep(bench, tool, step, () => tool.backup(sourceOf(bench.work, server, kind)));
     }
     restores(bench, server, kind);
   }
@@ -50,9 +49,7 @@ function firstBackups(bench: Bench, server: Server, kind: Keys): void {
     if (!tool.restoreTo) continue;
     const source = sourceOf(bench.work, server, kind);
     tool.create(source);
-    const before = tool.storedBytes();
-    const cost = tool.backup(source);
-    bench.record({ step, tool: tool.name, ...cost, storedBytes: tool.storedBytes() - before });
+    storingStep(bench, tool, step, () => tool.backup(source));
   }
   for (const [tool, command, file] of [
     ["pg_dump, zstd -1", `pg_dump ${kind} | zstd -q -1 -f -o dump.zst`, "dump.zst"],

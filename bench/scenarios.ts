@@ -6,7 +6,9 @@ import { measure, type Cost } from "./measure.ts";
 import { lookRound } from "./look.ts";
 import { postgresRound } from "./postgres.ts";
 import { setAside } from "./set-aside.ts";
-import type { Source, Tool } from "./tools.ts";
+import { storingStep } from "./storing-step.ts";
+import { startTarget } from "../test/support/targets.ts";
+import { holdfastTool, type RemotePlace, resticTool, type Source, type Tool } from "./tools.ts";
 
 /** One step of one scenario done once by one tool. */
 export interface Sample extends Cost {
@@ -20,6 +22,8 @@ export interface Bench {
   readonly work: string;
   readonly scale: number;
   readonly tools: readonly Tool[];
+  /** The project's folder. */
+  readonly root: string;
   readonly record: (sample: Sample) => void;
 }
 
@@ -33,9 +37,7 @@ function folderHash(folder: string): string {
 }
 
 function backupStep(bench: Bench, tool: Tool, source: Source, step: string): void {
-  const before = tool.storedBytes();
-  const cost = tool.backup(source);
-  bench.record({ step, tool: tool.name, ...cost, storedBytes: tool.storedBytes() - before });
+  storingStep(bench, tool, step, () => tool.backup(source));
 }
 
 function restoreStep(bench: Bench, tool: Tool, source: Source, step: string, wanted: string): void {
@@ -46,14 +48,28 @@ function restoreStep(bench: Bench, tool: Tool, source: Source, step: string, wan
   setAside(bench.work, target);
 }
 
-function folderRound(bench: Bench, name: "mix" | "small"): void {
+function folderRound(bench: Bench, name: "mix" | "small", title: string = name): void {
   const source = { folder: makeData(bench.work, name, bench.scale) };
   const wanted = folderHash(source.folder);
   for (const tool of bench.tools) {
     tool.create(source);
-    backupStep(bench, tool, source, `${name}: first backup`);
-    backupStep(bench, tool, source, `${name}: nothing changed`);
-    restoreStep(bench, tool, source, `${name}: restore`, wanted);
+    backupStep(bench, tool, source, `${title}: first backup`);
+    backupStep(bench, tool, source, `${title}: nothing changed`);
+    restoreStep(bench, tool, source, `${title}: restore`, wanted);
+  }
+}
+
+/** `mix` on Ceph's S3 and on OpenSSH's SFTP, each a server of its own on this machine, with restic's client beside ours. */
+async function remoteRound(bench: Bench): Promise<void> {
+  for (const kind of ["s3", "sftp"] as const) {
+    await using target = await startTarget[kind]();
+    const place: RemotePlace = { ...target, kind };
+    const makers = {
+      holdfast: () => holdfastTool(bench.work, bench.root, place),
+      restic: () => resticTool(bench.work, place),
+    };
+    const tools = bench.tools.flatMap(({ name }) => (name === "holdfast" || name === "restic" ? [makers[name]()] : []));
+    folderRound({ ...bench, tools }, "mix", `mix on ${kind}`);
   }
 }
 
@@ -70,10 +86,7 @@ function millionRound(bench: Bench, name: "million" | "blobs"): void {
     else restorePartStep(bench, tool, source, `${name}: restore of a thousandth`);
     hideHalf(source.folder);
     tool.backup(source);
-    const before = tool.storedBytes();
-    const step = `${name}: prune after forgetting half`;
-    const cost = tool.forgetAllButNewest();
-    bench.record({ step, tool: tool.name, ...cost, storedBytes: tool.storedBytes() - before });
+    storingStep(bench, tool, `${name}: prune after forgetting half`, () => tool.forgetAllButNewest());
     showHidden(source.folder);
   }
 }
@@ -131,7 +144,7 @@ function tableRound(bench: Bench, round: number): void {
   for (const tool of bench.tools) backupStep(bench, tool, source, "table: 0.1 % of the rows changed");
 }
 
-export const scenarios: Readonly<Record<string, (bench: Bench, round: number) => void>> = {
+export const scenarios: Readonly<Record<string, (bench: Bench, round: number) => void | Promise<void>>> = {
   mix: (bench) => folderRound(bench, "mix"),
   small: (bench) => folderRound(bench, "small"),
   table: tableRound,
@@ -139,7 +152,8 @@ export const scenarios: Readonly<Record<string, (bench: Bench, round: number) =>
   blobs: (bench) => millionRound(bench, "blobs"),
   postgres: postgresRound,
   look: lookRound,
+  remote: remoteRound,
 };
 
 /** What a run measures unless it is told; a million takes an hour and 30 GB. */
-export const usualScenarios = ["mix", "small", "table"] as const;
+export const usualScenarios = ["mix", "small", "table", "remote"] as const;

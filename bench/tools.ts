@@ -19,8 +19,8 @@ export interface Tool {
   forgetAllButNewest(): Cost;
   /** The database of the newest backup to a server, under a name that is free there; absent: it knows no servers. */
   restoreTo?(url: string): Cost;
-  /** Bytes of all files of the repository. */
-  storedBytes(): number;
+  /** Bytes of all files of the repository; unknown where it is elsewhere. */
+  storedBytes(): number | undefined;
 }
 
 export interface Source {
@@ -32,6 +32,18 @@ export interface Source {
 }
 
 const password = "bench";
+
+/** Where a repository is, if it is not on local disk: a new one, by its name, each time. */
+export interface RemotePlace {
+  readonly kind: string;
+  location(repository: string): string;
+  readonly environment: Readonly<Record<string, string>>;
+  resticLocation(repository: string): string;
+  readonly resticAccess: {
+    readonly options?: readonly string[];
+    readonly environment?: Readonly<Record<string, string>>;
+  };
+}
 
 function environment(home: string): Record<string, string> {
   mkdirSync(home, { recursive: true });
@@ -47,10 +59,11 @@ function folderBytes(folder: string): number {
 }
 
 /** Ours, as it is installed: `bin/`, `dist/` and the packages, without the sources. */
-export function holdfastTool(work: string, root: string): Tool {
-  const home = join(work, "holdfast");
+export function holdfastTool(work: string, root: string, place?: RemotePlace): Tool {
+  const home = join(work, place === undefined ? "holdfast" : `holdfast-${place.kind}`);
   const installed = join(home, "package");
-  const repository = join(home, "repository");
+  const local = join(home, "repository");
+  let created = 0;
   const config = join(home, "holdfast.yaml");
   rmSync(home, { recursive: true, force: true });
   mkdirSync(installed, { recursive: true });
@@ -59,7 +72,7 @@ export function holdfastTool(work: string, root: string): Tool {
   }
   symlinkSync(join(root, "node_modules"), join(installed, "node_modules"));
   const program = join(installed, "bin/holdfast");
-  const env = environment(home);
+  const env = { ...environment(home), ...place?.environment };
   writeFileSync(join(home, "password.txt"), password, { mode: 0o600 });
   const run = (...args: string[]) =>
     measure(home, [program, "--config", config, "--json", ...args], { cwd: home, env });
@@ -72,7 +85,7 @@ export function holdfastTool(work: string, root: string): Tool {
         : ["  files:", `    data: ${JSON.stringify(folder)}`];
     const repositoryLines = [
       "repository:",
-      `  location: ${JSON.stringify(repository)}`,
+      `  location: ${JSON.stringify(place?.location(`holdfast-${created}`) ?? local)}`,
       "  password: file:./password.txt",
     ];
     writeFileSync(config, ["crm:", "  name: bench", "  platform: custom", ...parts, ...repositoryLines, ""].join("\n"));
@@ -82,7 +95,8 @@ export function holdfastTool(work: string, root: string): Tool {
     name: "holdfast",
     version: measure(home, [program, "--version"], { cwd: home, env }).output.trim(),
     create(source) {
-      setAside(work, repository);
+      if (place === undefined) setAside(work, local);
+      created++;
       describe(source);
       run("init");
     },
@@ -101,7 +115,7 @@ export function holdfastTool(work: string, root: string): Tool {
       return together([planned, run("restore", "apply", planId(planned.output))]);
     },
     forgetAllButNewest: () => run("forget", "--keep-last", "1", "--prune", "--now"),
-    storedBytes: () => folderBytes(repository),
+    storedBytes: () => (place === undefined ? folderBytes(local) : undefined),
   };
 }
 
@@ -111,17 +125,23 @@ function planId(output: string): string {
   return id;
 }
 
-export function resticTool(work: string): Tool {
-  const home = join(work, "restic");
-  const repository = join(home, "repository");
+export function resticTool(work: string, place?: RemotePlace): Tool {
+  const home = join(work, place === undefined ? "restic" : `restic-${place.kind}`);
+  const local = join(home, "repository");
+  let created = 0;
   rmSync(home, { recursive: true, force: true });
-  const env = { ...environment(home), RESTIC_REPOSITORY: repository, RESTIC_PASSWORD: password };
-  const run = (cwd: string, ...args: string[]) => measure(home, ["restic", ...args], { cwd, env });
+  const { options = [], environment: login = {} } = place?.resticAccess ?? {};
+  const run = (cwd: string, ...args: string[]) => {
+    const repository = place?.resticLocation(`restic-${created}`) ?? local;
+    const env = { ...environment(home), ...login, RESTIC_REPOSITORY: repository, RESTIC_PASSWORD: password };
+    return measure(home, ["restic", ...options, ...args], { cwd, env });
+  };
   return {
     name: "restic",
     version: run(home, "version").output.split(" ").slice(0, 2).join(" "),
     create() {
-      setAside(work, repository);
+      if (place === undefined) setAside(work, local);
+      created++;
       run(home, "init");
     },
     backup: (source) => run(source.folder, "backup", source.database ?? "."),
@@ -129,7 +149,7 @@ export function resticTool(work: string): Tool {
     restored: (_source, target) => target,
     restorePart: (part, target) => run(home, "restore", "latest", "--include", `/${part}`, "--target", target),
     forgetAllButNewest: () => run(home, "forget", "--keep-last", "1", "--prune"),
-    storedBytes: () => folderBytes(repository),
+    storedBytes: () => (place === undefined ? folderBytes(local) : undefined),
   };
 }
 

@@ -98,7 +98,8 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
     rest: (location, { environment, silentMs }) => restStorage(location, environment, silentMs),
     volumes: (location) => volumeStorage(location, openDrive({ place: location.slice("volumes:".length) })),
     sftp: (location, { environment, silentMs }) => sftpStorage(location, environment, silentMs),
-    azure: (location, { environment, silentMs }) => azureStorage(location, environment, silentMs),
+    azure: (location, { environment, opening, silentMs }) =>
+      azureStorage(location, environment, { ...opening, silentMs }),
     gs: (location, { environment, opening, silentMs }) => gsStorage(location, environment, { ...opening, silentMs }),
   };
   const open = (location: string, { keeping, reach = {}, asOf, onWait }: OpenStorageOptions): Storage => {

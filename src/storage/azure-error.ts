@@ -20,6 +20,8 @@ const names: Readonly<Record<string, ErrorCode>> = {
   InsufficientAccountPermissions: "storage-denied",
   AccountIsDisabled: "storage-denied",
   BlobImmutableDueToPolicy: "storage-append-only",
+  BlobArchived: "storage-cold",
+  BlobBeingRehydrated: "storage-cold",
   BlobNotFound: "storage-not-found",
   ContainerNotFound: "storage-missing",
   ContainerBeingDeleted: "storage-unreachable",

@@ -1,13 +1,19 @@
 import { hash } from "node:crypto";
-import type { BlockBlobClient, ContainerClient } from "@azure/storage-blob";
-import { HoldfastError } from "../lib/errors.ts";
+import type { ContainerClient } from "@azure/storage-blob";
+import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import { lockedUntil } from "../lib/keeping.ts";
+import { asOfStorage } from "./as-of.ts";
 import { connectAzure } from "./azure-connection.ts";
 import { azureError, type AzureSubject, isAzureError } from "./azure-error.ts";
+import type { AzureRequest, AzureRequests, BlobRequest } from "./azure-requests.ts";
+import { azureLockMode, azureRetention, destroyBlob } from "./azure-retention.ts";
+import { archiveTier, azureThaw } from "./azure-thaw.ts";
+import { azureFilesAsOf, azureListing } from "./azure-versions.ts";
 import { checkedSize, isAnswerTo, readBody, shortError } from "./checked-answer.ts";
 import { kindFolders, nameInKey, storedPath } from "./layout.ts";
 import { parseObjectLocation } from "./object-location.ts";
 import { unlessSilent } from "./silence.ts";
-import type { Storage, StoredFile } from "./storage.ts";
+import type { ByteRange, Storage, StorageOpening, StoredFile } from "./storage.ts";
 
 /**
  * A repository in a container of Azure's Blob Storage, under the names that restic uses.
@@ -15,12 +21,13 @@ import type { Storage, StoredFile } from "./storage.ts";
  * - A file is one Put Blob, which is whole or not there, with the MD5 of its bytes, so that the server checks what came,
  *   and refused where the name is taken (`If-None-Match: *`).
  * - Who we are: `azure-connection.ts`.
+ * - With a lock, each file is stored with a date until which no version of it can be deleted.
  * - It neither retries nor waits: that is `retry.ts`.
  */
 export function azureStorage(
   location: string,
   environment: NodeJS.ProcessEnv,
-  silentMs: number = usualSilentMs,
+  { lock, coldClass, now = () => new Date(), silentMs = usualSilentMs }: AzureOpening = {},
 ): Storage {
   const { bucket, prefix } = parseObjectLocation(location, "azure");
   const subjectOf = (file: StoredFile | undefined): AzureSubject => ({
@@ -29,9 +36,11 @@ export function azureStorage(
     path: file === undefined ? location : `${location.replace(/\/+$/, "")}/${storedPath(file)}`,
   });
   let connecting: Promise<ContainerClient> | undefined;
+  /** Until when what was stored here is locked, by path. */
+  const lockedHere = new Map<string, Date>();
 
   /** Runs one request; what fails is classified. */
-  async function ask<T>(file: StoredFile | undefined, signal: AbortSignal, request: Request<T>): Promise<T> {
+  async function ask<T>(file: StoredFile | undefined, signal: AbortSignal, request: AzureRequest<T>): Promise<T> {
     const subject = subjectOf(file);
     try {
       return await unlessSilent({ silentMs, facts: { ...subject } }, signal, async (abortSignal, heard) => {
@@ -48,6 +57,8 @@ export function azureStorage(
       request(parts.container.getBlockBlobClient(`${prefix}${storedPath(file)}`), parts, subjectOf(file)),
     );
 
+  const requests: AzureRequests = { location, prefix, ask, askBlob };
+
   const sizeOf = (file: StoredFile, signal: AbortSignal): Promise<number | undefined> =>
     askBlob(file, signal, async (blob, { abortSignal }, { path }) => {
       try {
@@ -61,6 +72,7 @@ export function azureStorage(
   /** False when the name is taken; nothing was stored then. */
   const put = (file: StoredFile, bytes: Uint8Array, signal: AbortSignal): Promise<boolean> =>
     askBlob(file, signal, async (blob, { abortSignal, heard }) => {
+      const until = lock === undefined || file.kind === "lock" ? undefined : lockedUntil(lock, now());
       try {
         await blob.upload(bytes, bytes.length, {
           abortSignal,
@@ -68,7 +80,10 @@ export function azureStorage(
           conditions: { ifNoneMatch: "*" },
           transactionalContentMD5: hash("md5", bytes, "buffer"),
           blobHTTPHeaders: { blobContentType: "application/octet-stream" },
+          ...(lock && until && { immutabilityPolicy: { expiriesOn: until, policyMode: azureLockMode(lock) } }),
+          ...(coldClass !== undefined && file.stream === "bulk" && { tier: coldClass }),
         });
+        if (until !== undefined) lockedHere.set(storedPath(file), until);
         return true;
       } catch (error) {
         if (isAzureError(error, "BlobAlreadyExists", "ConditionNotMet", 412)) return false;
@@ -76,15 +91,50 @@ export function azureStorage(
       }
     });
 
+  const load = async (
+    file: StoredFile,
+    range: ByteRange | undefined,
+    version: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Buffer> =>
+    askBlob(file, signal, async (current, { abortSignal, heard }, { path }) => {
+      const blob = version ? current.withVersion(version) : current;
+      const options = { abortSignal, maxRetryRequests: 0, onProgress: heard };
+      const answer = await blob.download(range?.offset, range?.length, options).catch((error: unknown) => {
+        throw isAzureError(error, "InvalidRange", 416) ? shortError(path) : error;
+      });
+      const body = answer.readableStreamBody as AsyncIterable<Buffer> & { destroy(): void };
+      const length = checkedSize(answer.contentLength, path);
+      if (range && !isAnswerTo(range, answer.contentRange, length)) {
+        body.destroy();
+        throw shortError(path);
+      }
+      return await readBody(body, length, path);
+    });
+
+  const close = async (): Promise<void> => {
+    connecting = undefined;
+  };
+  const traits = { connections, parity: "kept", ...(coldClass !== undefined && { coldClass }) } as const;
+
   return {
     location,
     // As many as restic makes; each may hold one pack in memory.
-    traits: { connections, parity: "kept" },
+    traits,
+    ...(lock !== undefined && { retention: azureRetention(requests, lock, lockedHere) }),
+    thaw: azureThaw(requests),
+    asOf: (moment) =>
+      asOfStorage({ location, traits, list: (signal) => azureFilesAsOf(requests, moment, signal), load, close }),
 
     create: (signal) =>
       ask(undefined, signal, async ({ container, abortSignal }) => {
         try {
           await container.createIfNotExists({ abortSignal });
+          if (lock === undefined) return;
+          const { isImmutableStorageWithVersioningEnabled: keepsLocks } = await container.getProperties({
+            abortSignal,
+          });
+          if (keepsLocks !== true) throw new HoldfastError("storage-lock-unsupported", { location, bucket });
         } catch (error) {
           // A token for what is in the container may not make one: then the first file tells.
           if (!isAzureError(error, ...mayNotCreate)) throw error;
@@ -108,19 +158,7 @@ export function azureStorage(
         if (range.offset > size) throw shortError(path);
         return Buffer.alloc(0);
       }
-      return askBlob(file, signal, async (blob, { abortSignal, heard }) => {
-        const options = { abortSignal, maxRetryRequests: 0, onProgress: heard };
-        const answer = await blob.download(range?.offset, range?.length, options).catch((error: unknown) => {
-          throw isAzureError(error, "InvalidRange", 416) ? shortError(path) : error;
-        });
-        const body = answer.readableStreamBody as AsyncIterable<Buffer> & { destroy(): void };
-        const length = checkedSize(answer.contentLength, path);
-        if (range && !isAnswerTo(range, answer.contentRange, length)) {
-          body.destroy();
-          throw shortError(path);
-        }
-        return await readBody(body, length, path);
-      });
+      return load(file, range, undefined, signal);
     },
 
     stat: sizeOf,
@@ -132,56 +170,36 @@ export function azureStorage(
         return;
       }
       const folder = `${prefix}${kindFolders[kind]}/`;
-      let next: string | undefined;
-      do {
-        const token = next;
-        const page = await ask(undefined, signal, async ({ container, abortSignal }) => {
-          const pages = container.listBlobsFlat({ prefix: folder, abortSignal }).byPage({
-            maxPageSize: filesAPage,
-            ...(token !== undefined && { continuationToken: token }),
-          });
-          const answer = await pages.next();
-          return answer.done === true ? undefined : answer.value;
-        });
-        if (page === undefined) return;
-        for (const { name: key, properties } of page.segment.blobItems) {
-          const name = nameInKey(kind, folder, key);
-          if (name !== undefined) yield { name, size: checkedSize(properties.contentLength, location) };
-        }
-        next = page.continuationToken || undefined;
-        if (next !== undefined && next === token) {
-          throw new HoldfastError("storage-failed", { path: location, reason: "List Blobs" });
-        }
-      } while (next !== undefined);
+      for await (const { name: key, properties } of azureListing(requests, { prefix: folder }, signal)) {
+        const name = nameInKey(kind, folder, key);
+        const cold = properties.accessTier === archiveTier && { access: "cold" as const };
+        if (name !== undefined) yield { name, size: checkedSize(properties.contentLength, location), ...cold };
+      }
     },
 
-    remove: (file, signal) =>
-      askBlob(file, signal, async (blob, { abortSignal }) => {
+    async remove(file, signal) {
+      if (lock !== undefined && file.kind === "lock") {
+        await destroyBlob(requests, file, signal).catch((error: unknown) => {
+          if (!isHoldfastError(error, "storage-not-found")) throw error;
+        });
+        return;
+      }
+      await askBlob(file, signal, async (blob, { abortSignal }) => {
         await blob.delete({ abortSignal }).catch((error: unknown) => {
           if (!isAzureError(error, "BlobNotFound")) throw error;
         });
-      }),
-
-    async [Symbol.asyncDispose]() {
-      connecting = undefined;
+      });
     },
+
+    [Symbol.asyncDispose]: close,
   };
 }
 
-interface RequestParts {
-  readonly container: ContainerClient;
-  readonly abortSignal: AbortSignal;
-  /** To be called when something moved. */
-  readonly heard: () => void;
-}
-
-type Request<T> = (parts: RequestParts) => Promise<T>;
-type BlobRequest<T> = (blob: BlockBlobClient, parts: RequestParts, subject: AzureSubject) => Promise<T>;
+/** Timeouts are for tests. */
+type AzureOpening = Partial<StorageOpening> & { readonly silentMs?: number | undefined };
 
 const connections = 5;
 const usualSilentMs = 60_000;
-/** As many as Azure gives at once. */
-const filesAPage = 5000;
 const mayNotCreate = [
   "AuthorizationFailure",
   "AuthorizationPermissionMismatch",

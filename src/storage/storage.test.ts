@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -165,6 +165,35 @@ test("retry: a config whose answer was lost is known as ours, another's is not",
   await assert.rejects(storage.save(config, Buffer.from("ours"), signal), (error) =>
     isHoldfastError(error, "storage-exists"),
   );
+});
+
+test("retry: what is not what its name says is asked for once more, and given as it came the second time", async () => {
+  const inner = memoryStorage();
+  let loads = 0;
+  const lying: Storage = {
+    ...inner,
+    async load(file, range, abort) {
+      loads++;
+      const bytes = await inner.load(file, range, abort);
+      if (loads === 1) bytes[3] = 0;
+      return bytes;
+    },
+  };
+  const storage = withRetry(lying, { now: () => new Date() });
+  const bytes = Buffer.from("an index");
+  const [name, wrong] = [createHash("sha256").update(bytes).digest("hex"), "a".repeat(64)];
+  await inner.save({ kind: "index", name }, bytes, signal);
+  assert.deepEqual(await storage.load({ kind: "index", name }, undefined, signal), bytes);
+  assert.equal(loads, 2);
+  // It is damaged there: whoever wanted it says so.
+  await inner.save({ kind: "index", name: wrong }, bytes, signal);
+  assert.deepEqual(await storage.load({ kind: "index", name: wrong }, undefined, signal), bytes);
+  assert.equal(loads, 4);
+  // Parts and packs are looked through by who reads them.
+  await inner.save({ kind: "data", name: wrong }, bytes, signal);
+  await storage.load({ kind: "data", name: wrong }, undefined, signal);
+  await storage.load({ kind: "index", name }, { offset: 0, length: 2 }, signal);
+  assert.equal(loads, 6);
 });
 
 /**

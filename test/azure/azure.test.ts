@@ -25,7 +25,7 @@ const storageAt = (
   location: string,
   environment: NodeJS.ProcessEnv = azurite.environment(),
   silentMs = 5000,
-): Storage => azureStorage(location, environment, silentMs);
+): Storage => azureStorage(location, environment, { silentMs });
 const service = BlobServiceClient.fromConnectionString(azurite.environment()["AZURE_STORAGE_CONNECTION_STRING"] ?? "");
 
 storageContract("Azure, on Azurite", async () => storageAt(freshPlace()));

@@ -6,7 +6,7 @@ import type { Campaign } from "../support/campaign.ts";
 import { compareDatabases } from "../support/compare-databases.ts";
 import { compareTrees } from "../support/compare-trees.ts";
 import type { Fault } from "../support/fault-storage.ts";
-import type { Restic } from "../support/restic.ts";
+import { type Restic, resticOn } from "../support/restic.ts";
 import { runCommand, type CommandResult } from "../support/run-command.ts";
 import { type SeededRandom, seededRandom } from "../support/seeded-random.ts";
 import { startTarget, type Target, targetNames } from "../support/targets.ts";
@@ -166,8 +166,7 @@ copies:
 
   /** restic on the repository that a command changes, and what is in it. */
   async judge(name: CommandName): Promise<readonly [Restic, readonly string[]]> {
-    const restic =
-      name === "copy" ? this.#target.restic("offsite", offsitePassword) : this.#target.restic("acme", password);
+    const restic = name === "copy" ? this.#restic("offsite", offsitePassword) : this.#restic("acme", password);
     return [restic, await snapshotsOf(restic)];
   }
 
@@ -181,7 +180,7 @@ copies:
     ] as const) {
       const elsewhere = repository === "acme" ? [] : ["--repository", repository];
       await this.succeed("verify", "--read-data", ...elsewhere);
-      await this.#target.restic(repository, secret).check();
+      await this.#restic(repository, secret).check();
       const target = this.#path(`restored-${repository}`);
       const options = ["--target", target, "--as", "replacement", "--json"];
       const { stdout } = await this.succeed("restore", "plan", ...options, ...elsewhere);
@@ -192,6 +191,10 @@ copies:
       const attachments = [this.#path("crm/attachments"), join(target, "attachments")] as const;
       assert.deepEqual(compareTrees(...attachments, ["root", "folder-times"]), []);
     }
+  }
+
+  #restic(repository: string, secret: string): Restic {
+    return resticOn(this.#target.resticLocation(repository), secret, this.#target.resticAccess);
   }
 
   #path(inside: string): string {

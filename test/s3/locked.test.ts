@@ -37,7 +37,6 @@ const dayMs = 24 * 3_600_000;
 storageContract("S3 with Object Lock, on Ceph", async () => s3Storage(freshLocation(), process.env, { lock }));
 
 retentionContract("S3", {
-  lock,
   location: freshLocation,
   open: (location) => s3Storage(location, process.env, { lock }),
   momentMs: 1100,

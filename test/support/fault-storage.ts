@@ -32,11 +32,7 @@ const refusals: Readonly<Partial<Record<Fault["kind"], ErrorCode>>> = {
  * The same storage, counting its changing operations (`create`, `save`, `remove`) and failing, or killing this process
  * as `kill -9` does, at a chosen one. Reads are not counted: a process that dies reading has changed nothing more.
  */
-export function faultStorage(
-  storage: Storage,
-  fault?: Fault,
-  counter: FaultCounter = { operations: 0 },
-): FaultStorage {
+export function faultStorage(storage: Storage, fault?: Fault, counter: FaultCounter = { operations: 0 }): FaultStorage {
   const refuseLate = (): void => {
     const code = fault && refusals[fault.kind];
     if (code === undefined || fault === undefined) return;

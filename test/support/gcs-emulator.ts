@@ -316,6 +316,8 @@ export async function startGcs(pageSize = 100): Promise<GcsEmulator> {
       say(answer, status, { error: { code: status, message, errors: [{ domain: "global", reason, message }] } });
     });
   });
+  // A client that is held up for long must not find its connection closed in the middle of a request.
+  server.keepAliveTimeout = 600_000;
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();

@@ -3,24 +3,21 @@ import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { isHoldfastError } from "../../src/lib/errors.ts";
-import type { RetentionLock } from "../../src/lib/keeping.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 
 const dayMs = 24 * 3_600_000;
 
 export interface RetentionUnderTest {
-  /** For ten days. */
-  readonly lock: RetentionLock;
   /** A place of its own each time. */
   location(): string;
-  /** As another process would open it. */
+  /** As another process would open it, with a lock for ten days. */
   open(location: string): Storage;
   /** How far apart two moments must be for the storage to tell them apart. */
   readonly momentMs: number;
 }
 
 /** What `StorageRetention` and `asOf` promise, for every storage that has them. */
-export function retentionContract(title: string, { lock, location, open, momentMs }: RetentionUnderTest): void {
+export function retentionContract(title: string, { location, open, momentMs }: RetentionUnderTest): void {
   const { signal } = new AbortController();
 
   test(`${title}: what is stored is locked, hidden by a removal, found as of before, and not destroyed`, async () => {

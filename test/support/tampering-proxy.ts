@@ -49,6 +49,8 @@ export async function tamperingProxy(
       .finally(() => running--);
   };
   const server = tls ? createTlsServer(tls, listener) : createPlainServer(listener);
+  // A client that is held up for long must not find its connection closed in the middle of a request.
+  server.keepAliveTimeout = 600_000;
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();

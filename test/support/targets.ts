@@ -11,7 +11,7 @@ import { startCeph } from "./ceph-server.ts";
 import { cloudImpostor } from "./cloud-impostor.ts";
 import { startGcs } from "./gcs-emulator.ts";
 import { startRclone } from "./rclone-server.ts";
-import { type Restic, resticOn } from "./restic.ts";
+import type { ResticAccess } from "./restic.ts";
 import { startSshd } from "./sshd-server.ts";
 import { temporaryFolder } from "./temp-folder.ts";
 
@@ -24,8 +24,10 @@ export interface Target extends AsyncDisposable {
   readonly environment: Readonly<Record<string, string>>;
   /** The storage itself, without anything that tries again. */
   open(location: string): Storage;
-  /** Stock restic with its own client of this storage. */
-  restic(repository: string, password: string): Restic;
+  /** Of a repository of this name, as restic 0.14 takes it. */
+  resticLocation(repository: string): string;
+  /** For stock restic with its own client of this storage. */
+  readonly resticAccess: ResticAccess;
 }
 
 export type TargetName = "local" | "s3" | "azure" | "gs" | "sftp" | "rest";
@@ -40,7 +42,8 @@ export const startTarget: Readonly<Record<TargetName, () => Promise<Target>>> = 
       location: (repository) => join(folder.path, repository),
       environment: {},
       open: (location) => localStorage(location),
-      restic: (repository, password) => resticOn(join(folder.path, repository), password),
+      resticLocation: (repository) => join(folder.path, repository),
+      resticAccess: {},
       [Symbol.asyncDispose]: async () => folder[Symbol.dispose](),
     };
   },
@@ -54,7 +57,8 @@ export const startTarget: Readonly<Record<TargetName, () => Promise<Target>>> = 
       location,
       environment,
       open: (at) => s3Storage(at, environment),
-      restic: (repository, password) => resticOn(location(repository), password, { environment }),
+      resticLocation: location,
+      resticAccess: { environment },
       [Symbol.asyncDispose]: () => ceph[Symbol.asyncDispose](),
     };
   },
@@ -69,13 +73,14 @@ export const startTarget: Readonly<Record<TargetName, () => Promise<Target>>> = 
     await using first = azureStorage(location("first"), environment);
     await first.create(new AbortController().signal);
     const login = { AZURE_ACCOUNT_NAME: azurite.account, AZURE_ACCOUNT_KEY: azurite.key };
-    const access = { environment: { ...impostor.environment, ...login }, options: impostor.options };
+    const resticAccess = { environment: { ...impostor.environment, ...login }, options: impostor.options };
     return {
       name: "azure",
       location,
       environment,
       open: (at) => azureStorage(at, environment),
-      restic: (repository, password) => resticOn(location(repository), password, access),
+      resticLocation: location,
+      resticAccess,
       async [Symbol.asyncDispose]() {
         await impostor[Symbol.asyncDispose]();
         await azurite[Symbol.asyncDispose]();
@@ -91,13 +96,14 @@ export const startTarget: Readonly<Record<TargetName, () => Promise<Target>>> = 
     const login = { GOOGLE_ACCESS_TOKEN: gcs.token, GOOGLE_PROJECT_ID: "a-project" };
     const environment = { ...login, STORAGE_EMULATOR_HOST: `http://127.0.0.1:${gcs.port}` };
     const location = (repository: string) => `gs:targets:/${repository}`;
-    const access = { environment: { ...impostor.environment, ...login }, options: impostor.options };
+    const resticAccess = { environment: { ...impostor.environment, ...login }, options: impostor.options };
     return {
       name: "gs",
       location,
       environment,
       open: (at) => gsStorage(at, environment),
-      restic: (repository, password) => resticOn(location(repository), password, access),
+      resticLocation: location,
+      resticAccess,
       async [Symbol.asyncDispose]() {
         await impostor[Symbol.asyncDispose]();
         await gcs[Symbol.asyncDispose]();
@@ -113,7 +119,8 @@ export const startTarget: Readonly<Record<TargetName, () => Promise<Target>>> = 
       location: sshd.location,
       environment: sshd.environment,
       open: (at) => sftpStorage(at, { ...process.env, ...sshd.environment }),
-      restic: (repository, password) => resticOn(sshd.location(repository), password, sshd.resticAccess),
+      resticLocation: sshd.location,
+      resticAccess: sshd.resticAccess,
       [Symbol.asyncDispose]: () => sshd[Symbol.asyncDispose](),
     };
   },
@@ -125,7 +132,8 @@ export const startTarget: Readonly<Record<TargetName, () => Promise<Target>>> = 
       location: rclone.location,
       environment: rclone.environment,
       open: (at) => restStorage(at, rclone.environment),
-      restic: (repository, password) => resticOn(rclone.resticLocation(repository), password),
+      resticLocation: rclone.resticLocation,
+      resticAccess: {},
       [Symbol.asyncDispose]: () => rclone[Symbol.asyncDispose](),
     };
   },

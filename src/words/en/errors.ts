@@ -109,11 +109,11 @@ export const errors = {
     },
     "storage-lock-unsupported": {
       text: "{location} cannot keep backups from being deleted[[ (bucket {bucket})]].",
-      hint: "Object Lock is turned on when a bucket is made: choose a new bucket, which `holdfast init` makes with it, or take `lock:` out of holdfast.yaml.",
+      hint: "Object Lock (Google: retention of objects, with versions) is turned on when a bucket is made: choose a new one, which `holdfast init` makes with it. On Azure, turn on version-level immutability of the container. Or take `lock:` out of holdfast.yaml.",
     },
     "cold-unsupported": {
       text: "{location} cannot keep files in a cold class.",
-      hint: "Only S3 can: take `cold:` out of holdfast.yaml.",
+      hint: "Only S3, Azure and Google Cloud Storage can: take `cold:` out of holdfast.yaml.",
     },
     "parity-unsupported": {
       text: "{location} has no place for parity.",

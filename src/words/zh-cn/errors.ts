@@ -103,11 +103,11 @@ export const errors: Translated<typeof english> = {
     },
     "storage-lock-unsupported": {
       text: "{location} 无法防止备份被删除[[（存储桶 {bucket}）]]。",
-      hint: "对象锁定须在创建存储桶时开启：换一个新的存储桶（`holdfast init` 会一并创建并开启），或从 holdfast.yaml 去掉 `lock:`。",
+      hint: "对象锁定（Google：对象保留和版本控制）须在创建存储桶时开启，Azure 须为容器开启版本级不可变性：换一个新的存储桶（`holdfast init` 会一并创建并开启），或从 holdfast.yaml 去掉 `lock:`。",
     },
     "cold-unsupported": {
       text: "{location} 无法把文件存入冷存储类别。",
-      hint: "只有 S3 支持：请从 holdfast.yaml 去掉 `cold:`。",
+      hint: "只有 S3、Azure 和 Google Cloud Storage 支持：请从 holdfast.yaml 去掉 `cold:`。",
     },
     "parity-unsupported": {
       text: "{location} 没有存放校验数据的位置。",
