@@ -29,6 +29,8 @@ export const layers: readonly Layer[] = [
     packagesOf: {
       "azure-connection.ts": ["@azure/storage-blob"],
       "azure.ts": ["@azure/storage-blob"],
+      "azure-requests.ts": ["@azure/storage-blob"],
+      "azure-versions.ts": ["@azure/storage-blob"],
       "gs-login.ts": ["google-auth-library"],
       "s3-requests.ts": ["@aws-sdk/client-s3"],
       "s3.ts": ["@aws-sdk/client-s3"],
