@@ -11,6 +11,7 @@ import { copyCommand } from "./copy.ts";
 import { drillCommand } from "./drill.ts";
 import { doctorCommand } from "./doctor.ts";
 import { followCommand } from "./follow.ts";
+import { eraseApplyCommand, eraseListCommand, erasePlanCommand } from "./erase.ts";
 import { exportCommand } from "./export.ts";
 import { forgetCommand } from "./forget.ts";
 import { historyCommand } from "./history.ts";
@@ -49,6 +50,9 @@ export const commands: readonly Command[] = [
   restorePlanCommand,
   restoreApplyCommand,
   restoreUndoCommand,
+  erasePlanCommand,
+  eraseApplyCommand,
+  eraseListCommand,
   copyCommand,
   exportCommand,
   importCommand,

@@ -72,6 +72,7 @@ function reportLines(context: Context, report: RestoreReport): string[] {
   if (report.warnings.length > 0) lines.push(...warningLines(report.warnings, output, words, format));
   if (report.kept.length > 0) lines.push(texts.kept, ...report.kept.map((path) => `  ${printable(path)}`));
   if (report.undo !== undefined) lines.push(texts.undo, `  ${nextCommand(context, "restore", "undo", report.undo)}`);
+  if (report.heldBack) lines.push(format.fill(words.erase.heldBack, { ...report.heldBack }));
   const after = [
     ...report.afterRestore.map((code) => sentence(words.afterRestore, code) ?? code),
     ...(report.maintenance ? [sentence(words.maintenance, report.maintenance.off) ?? report.maintenance.off] : []),

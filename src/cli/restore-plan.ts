@@ -171,6 +171,7 @@ function planLines(context: Context, plan: RestorePlan): string[] {
     lines.push(short ? output.paint("red", `${space}. ${texts.spaceShort}`) : space);
   }
   if (plan.parts.some((part) => part.action === "replace")) lines.push(texts.swap);
+  if (plan.heldBack) lines.push(format.fill(words.erase.heldBack, { ...plan.heldBack }));
   if (plan.warnings.length > 0) lines.push("", ...warningLines(plan.warnings, output, words, format));
   if (plan.maintenance) {
     lines.push("", texts.before, `  - ${sentence(words.maintenance, plan.maintenance.on) ?? plan.maintenance.on}`);

@@ -101,6 +101,10 @@ async function answer(
     return await inDatabase(point, database, table, signal);
   }
   const { snapshot } = point;
+  // Stored rows as bytes would show what is held back.
+  if (part === layout.databases && database !== undefined && point.erased?.state === "some") {
+    throw new HoldfastError("nothing-matched", { path: `/${names.join("/")}` });
+  }
   if (snapshot) return await inTree(point.reader ?? reader, snapshot.tree, snapshot.stored.id, names, signal);
   if (names.length > 1) throw new HoldfastError("nothing-matched", { path: `/${names.join("/")}` });
   const folders = part === undefined ? [layout.databases] : point.databases.map(({ name }) => name);

@@ -14,6 +14,7 @@ import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import { openFor } from "./access.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
+import { erasureReader } from "./erasures.ts";
 import { changedFiles } from "./compare-files.ts";
 import { type OpenedPoint, openPoint, type PointSource, type PointTable } from "./open-point.ts";
 import { type PointFacts, pointFacts } from "./point-facts.ts";
@@ -88,7 +89,15 @@ export async function compare<T>(
   await using repository = await openFor(engine, input.repository, run);
   const snapshots = await repository.snapshots(run.signal);
   const reader = await repository.index(run.signal);
-  const source = { engine, reader, snapshots, crms: input.crms, run, schemas: schemaReader() };
+  const source = {
+    engine,
+    reader,
+    snapshots,
+    crms: input.crms,
+    run,
+    schemas: schemaReader(),
+    erasures: erasureReader(),
+  };
   await using from = await openPoint(source, input.crm, input.from);
   await using to = await openPoint(source, input.crm ?? from.crm, input.to);
   if (from.crm !== to.crm) throw new HoldfastError("crm-ambiguous", { known: `${from.crm}, ${to.crm}` });
@@ -211,6 +220,7 @@ export async function* changesOf(
   const [older, newer] = isForward ? [before, now] : [now, before];
   const [oldPoint, newPoint] = isForward ? [from, to] : [to, from];
   for await (const row of forward()) {
+    if (isHeld(row, older, newer)) continue;
     if (isForward) yield row;
     else yield { key: row.key, ...(row.now && { before: row.now }), ...(row.before && { now: row.before }) };
   }
@@ -226,6 +236,18 @@ export async function* changesOf(
     }
     return reshapedChanges(older, newer, signal);
   }
+}
+
+/** Rows that were erased are in what is stored, and are told to nobody. */
+export function isHeld({ before, now }: ChangedRow, older: PointTable, newer: PointTable): boolean {
+  return isHeldIn(older, before) || isHeldIn(newer, now);
+}
+
+function isHeldIn({ held }: PointTable, line: Buffer | undefined): boolean {
+  const text = held && line?.toString("latin1");
+  if (text === undefined || !held?.isHeld(text)) return false;
+  held.note(text);
+  return true;
 }
 
 function markOf({ snapshot }: OpenedPoint, { schema, name }: TableSchema): string | undefined {

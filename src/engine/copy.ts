@@ -10,6 +10,7 @@ import type { ParityReport } from "../repository/parity.ts";
 import type { ProtectReport } from "../repository/protect.ts";
 import { openFor } from "./access.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
+import { ledgerSuffix } from "./erasures.ts";
 import { createRepositoryAt } from "./init.ts";
 import { lockOptions } from "./lock-options.ts";
 import { backupsOf, chooseCrm, choosePoint, crmOf, isBackup, isRecord } from "./points.ts";
@@ -171,13 +172,17 @@ function describe(stored: StoredSnapshot): CopiedSnapshot {
   return { id: stored.id, crm: crmOf(stored), time: stored.snapshot.time };
 }
 
-/** In the order of the list, oldest first, each once. */
+/** In the order of the list, oldest first, each once. What was erased of a CRM goes with its backups, or they would give it back. */
 function choose(all: readonly StoredSnapshot[], { crm, points }: CopyInput): readonly StoredSnapshot[] {
   if (points.length > 0) {
     const chosen = new Set(points.map((point) => choosePoint(all, crm, point).chosen));
-    return all.filter((stored) => chosen.has(stored));
+    const ledgers = new Set([...chosen].map((stored) => `${crmOf(stored)}${ledgerSuffix}`));
+    return all.filter((stored) => chosen.has(stored) || ledgers.has(crmOf(stored)));
   }
-  return crm === undefined ? all : backupsOf(all, chooseCrm(all, crm));
+  if (crm === undefined) return all;
+  const name = chooseCrm(all, crm);
+  const backups = new Set(backupsOf(all, name));
+  return all.filter((stored) => backups.has(stored) || crmOf(stored) === `${name}${ledgerSuffix}`);
 }
 
 /**

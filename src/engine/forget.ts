@@ -10,6 +10,7 @@ import { planForget, rowOf, type ForgetRow } from "./forget-plan.ts";
 import { holdOf } from "./holds.ts";
 import { lockOptions } from "./lock-options.ts";
 import { backupsOf, chooseCrm, choosePoint, crmOf, isBackup, outcomeOf } from "./points.ts";
+import { isErasure } from "./erasures.ts";
 import { oldImages } from "./records-undo.ts";
 import { supersededReports } from "./reports.ts";
 
@@ -144,6 +145,7 @@ function byIds(all: readonly StoredSnapshot[], ids: readonly string[], zone: str
   const chosen = new Map<Id, StoredSnapshot>();
   for (const prefix of ids) {
     const stored = choosePoint(all, undefined, { kind: "id", prefix }).chosen;
+    if (isErasure(stored)) throw new HoldfastError("snapshot-ledger", { id: stored.id.slice(0, 8) });
     const hold = holdOf(stored.snapshot.tags ?? [], now, zone);
     if (hold !== undefined) {
       throw new HoldfastError("snapshot-held", { id: stored.id.slice(0, 8), ...(hold.until && { until: hold.until }) });

@@ -17,6 +17,7 @@ import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import { openFor } from "./access.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
+import { erasureReader } from "./erasures.ts";
 import { type OpenedPoint, openPoint, type PointSource } from "./open-point.ts";
 import { type PointFacts, pointFacts } from "./point-facts.ts";
 import { type DatabaseView, viewOf } from "./point-model.ts";
@@ -64,7 +65,15 @@ export async function history(engine: Engine, input: HistoryInput, run: Run): Pr
   await using repository = await openFor(engine, input.repository, run);
   const snapshots = await repository.snapshots(run.signal);
   const reader = await repository.index(run.signal);
-  const source = { engine, reader, snapshots, crms: input.crms, run, schemas: schemaReader() };
+  const source = {
+    engine,
+    reader,
+    snapshots,
+    crms: input.crms,
+    run,
+    schemas: schemaReader(),
+    erasures: erasureReader(),
+  };
   const crm = chooseCrm(snapshots, input.crm);
   const backups = backupsOf(snapshots, crm);
   if (backups.length === 0) throw new HoldfastError("snapshot-none", { crm });

@@ -1,6 +1,7 @@
 import { openDatabase, type SchemaReader, schemaReader } from "../contents/stored-database.ts";
 import { layout } from "../contents/layout.ts";
 import { type OpenedSnapshot, openSnapshot, subtreeAt } from "../contents/open-snapshot.ts";
+import { type HeldRows, withoutHeld } from "../contents/records/held-rows.ts";
 import { rowOrder } from "../contents/tables/row-order.ts";
 import type { ReadableTable, StoredTable } from "../contents/tables/stored-table.ts";
 import type { CrmDescription, CrmParts, Platform } from "../crm/platform.ts";
@@ -13,8 +14,9 @@ import type { BlobReader, IndexedRepository, StoredSnapshot } from "../repositor
 import { openMoment } from "./backup-parts.ts";
 import { addressesOf } from "./database-address.ts";
 import { databaseEngineFor, platformNamed, type Engine } from "./engine.ts";
+import type { ErasureReader, PointErasures } from "./erasures.ts";
 import { backupsOf, chooseCrm } from "./points.ts";
-import { type ReachedMoment, type ReachedPoint, reachPoint } from "./reach-moment.ts";
+import { heldBack, type ReachedMoment, type ReachedPoint, reachPoint } from "./reach-moment.ts";
 import type { PointName } from "./snapshots.ts";
 
 /**
@@ -39,6 +41,8 @@ export interface OpenedPoint extends AsyncDisposable {
   readonly live?: CrmParts;
   /** Ended with warnings, newer than the one chosen, and passed over. */
   readonly passedOver: readonly StoredSnapshot[];
+  /** What is held back of it; absent: live. */
+  readonly erased?: PointErasures;
   readonly databases: readonly PointDatabase[];
 }
 
@@ -61,6 +65,8 @@ export interface PointTable extends ReadableTable {
   readonly stored?: StoredTable;
   /** Absent: not live. */
   readonly reader?: TableReader;
+  /** What `rows` and `get` hold back, and `stored` does not; absent: nothing. */
+  readonly held?: HeldRows & { note(line: string): void };
 }
 
 /** What points are opened from. */
@@ -73,6 +79,7 @@ export interface PointSource {
   readonly run: Run;
   /** Given where many points are opened. */
   readonly schemas?: SchemaReader;
+  readonly erasures?: ErasureReader;
 }
 
 /** `live` connects to the CRM's databases, at one moment each. */
@@ -84,13 +91,14 @@ export async function openPoint(source: PointSource, crm: string | undefined, po
 /** The point that a backup is. */
 export async function openStored(source: PointSource, stored: StoredSnapshot): Promise<OpenedPoint> {
   const { reader, run } = source;
-  return openReached(source, { reader, snapshot: await openSnapshot(reader, stored, run.signal), passedOver: [] });
+  const snapshot = await openSnapshot(reader, stored, run.signal);
+  return openReached(source, await heldBack(source, { reader, snapshot, passedOver: [] }));
 }
 
 /** A backup, or a moment between two of them. */
 async function openReached(source: PointSource, reached: ReachedPoint): Promise<OpenedPoint> {
   const { engine, run, schemas = schemaReader() } = source;
-  const { reader, snapshot, passedOver, moment } = reached;
+  const { reader, snapshot, passedOver, moment, erased } = reached;
   const { crm, databases, description } = snapshot.manifest;
   const opened: PointDatabase[] = [];
   for (const { name, location } of databases) {
@@ -100,7 +108,11 @@ async function openReached(source: PointSource, reached: ReachedPoint): Promise<
     const { schema, open, treeOf } = await openDatabase(reader, tree, database, run.signal, schemas);
     const openTable = async (table: TableSchema): Promise<PointTable> => {
       const one = await open(table);
-      return { ...one, ...(!moment && { stored: one }), countRows: async () => one.rowCount };
+      const held = await erased.of(name, table, database, schema.tables, open, run.signal);
+      const given = held ? withoutHeld(one, held) : one;
+      const noted = held && { ...held, note: (line: string) => erased.note(name, table, line) };
+      const countRows = async (): Promise<number> => one.rowCount;
+      return { ...given, ...(!moment && { stored: one }), ...(noted && { held: noted }), countRows };
     };
     const one = { name, location, engine: database, schema, open: oncePerTable(openTable) };
     opened.push({ ...one, ...(!moment && { treeOf }) });
@@ -114,6 +126,7 @@ async function openReached(source: PointSource, reached: ReachedPoint): Promise<
     reader,
     ...(moment && { moment }),
     passedOver,
+    erased,
     databases: opened,
     [Symbol.asyncDispose]: async () => {},
   };

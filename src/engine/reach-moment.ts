@@ -15,6 +15,7 @@ import type { Warning } from "../lib/events.ts";
 import type { Run } from "../lib/run.ts";
 import type { BlobReader, IndexedRepository, StoredSnapshot } from "../repository/repository.ts";
 import { databaseEngineFor, type Engine } from "./engine.ts";
+import { type ErasureReader, PointErasures, readErasures } from "./erasures.ts";
 import { backupsOf, chooseCrm, choosePoint, outcomeOf } from "./points.ts";
 import type { PointName } from "./snapshots.ts";
 
@@ -23,6 +24,8 @@ export interface ReachSource {
   readonly reader: IndexedRepository;
   readonly snapshots: readonly StoredSnapshot[];
   readonly run: Run;
+  /** Given where many points are opened. */
+  readonly erasures?: ErasureReader;
 }
 
 /** A stored moment, opened: a backup, or a backup with what the journal says happened after it. */
@@ -33,6 +36,8 @@ export interface ReachedPoint {
   readonly passedOver: readonly StoredSnapshot[];
   /** Absent: it is the backup itself. */
   readonly moment?: ReachedMoment;
+  /** What is to be held back of its rows; the files are left out already. */
+  readonly erased: PointErasures;
 }
 
 export interface ReachedMoment {
@@ -58,9 +63,27 @@ export async function reachPoint(
   crm: string | undefined,
   point: PointName,
 ): Promise<ReachedPoint> {
+  return await heldBack(source, await reachWhole(source, crm, point));
+}
+
+/** The point as it is given back: without what was erased. */
+export async function heldBack(
+  { reader: indexed, snapshots, run, erasures = readErasures }: ReachSource,
+  whole: WholePoint,
+): Promise<ReachedPoint> {
+  const { snapshot } = whole;
+  const ledger = await erasures(indexed, snapshots, snapshot.manifest.crm.name, run.signal);
+  const erased = new PointErasures(ledger, snapshot.stored.snapshot.time);
+  const { reader, tree } = await erased.withoutFiles(whole.reader, snapshot.tree, run.signal);
+  return { ...whole, reader, snapshot: { ...snapshot, tree }, erased };
+}
+
+type WholePoint = Omit<ReachedPoint, "erased">;
+
+async function reachWhole(source: ReachSource, crm: string | undefined, point: PointName): Promise<WholePoint> {
   const { reader, snapshots, run } = source;
   const { chosen, passedOver } = choosePoint(snapshots, crm, point);
-  const asBackup = async (): Promise<ReachedPoint> => ({
+  const asBackup = async (): Promise<WholePoint> => ({
     reader,
     snapshot: await openSnapshot(reader, chosen, run.signal),
     passedOver,
@@ -105,7 +128,7 @@ class MomentSearch {
     this.#until = new Date(point.time.getTime() + slackMs).toISOString();
   }
 
-  async open(): Promise<ReachedPoint> {
+  async open(): Promise<WholePoint> {
     const { reader, snapshots, run } = this.#source;
     const backups = backupsOf(snapshots, this.#crm);
     const before = backups
@@ -160,7 +183,7 @@ class MomentSearch {
     });
   }
 
-  async #build(base: OpenedSnapshot, databases: readonly FollowedDatabase[]): Promise<ReachedPoint> {
+  async #build(base: OpenedSnapshot, databases: readonly FollowedDatabase[]): Promise<WholePoint> {
     const { reader, run } = this.#source;
     const { signal } = run;
     const blobs = new OverlayBlobs(reader);

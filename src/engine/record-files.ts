@@ -2,7 +2,7 @@ import { pointRecords } from "../contents/records/point-records.ts";
 import type { RecordScene } from "../contents/records/record-details.ts";
 import type { RecordRow } from "../contents/records/record-row.ts";
 import { layout } from "../contents/layout.ts";
-import type { AttachmentRule } from "../crm/platform.ts";
+import type { AttachmentRule, OwnedFile } from "../crm/platform.ts";
 import { nameText } from "../lib/byte-name.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import type { OpenedPoint, PointDatabase } from "./open-point.ts";
@@ -33,6 +33,24 @@ export async function ownedFiles(
     }
   }
   return [...paths];
+}
+
+/** The files that rows of a recovery point own. */
+export async function filesOfRows(
+  { platform, snapshot }: OpenedPoint,
+  { engine }: PointDatabase,
+  rows: readonly RecordRow[],
+  signal: AbortSignal,
+): Promise<readonly OwnedFile[]> {
+  const parts = snapshot && (await platform?.parts(snapshot.manifest.description).catch(() => undefined));
+  const files: OwnedFile[] = [];
+  for (const [table, ofTable] of Map.groupBy(rows, (row) => row.table)) {
+    signal.throwIfAborted();
+    if (!parts?.attachments?.ownsFiles(table)) continue;
+    const lines = Buffer.from(ofTable.map(({ line }) => `${line}\n`).join(""), "latin1");
+    files.push(...parts.attachments.files(table, { lines, rows: ofTable.length }, engine));
+  }
+  return files;
 }
 
 /** As the live CRM has it, or as the snapshot described it; a CRM that is not there any more cannot tell. */

@@ -12,6 +12,7 @@ import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import { type OpenedPoint, openPoint, type PointDatabase, type PointSource } from "./open-point.ts";
 import { viewOf } from "./point-model.ts";
+import { filesOfRows } from "./record-files.ts";
 import { databaseNamed, type RecordRoots, type RecordSelection, selectRecords } from "./record-selection.ts";
 import { type PlannedRecords, planRecords, type RecordsSource } from "./records-plan.ts";
 import type { ExportedRecords } from "./records-export.ts";
@@ -113,7 +114,13 @@ export async function prepareExport(input: RecordsInput, folder: string, run: Ru
   }));
   const planned = { rows: inserts, relations, closure: rows, mappings: [], gone: [], seen: "" };
   const summary = summaryOf({ source: found.source, url: folder, planned, facts: new Map() });
-  return { engine: from.engine, relations, rows, summary, files: await filesOf(point, from, planned, run.signal) };
+  return {
+    engine: from.engine,
+    relations,
+    rows,
+    summary,
+    files: await filesOfClosure(point, from, planned, run.signal),
+  };
 }
 
 /** Works out what a restore of records would do, and rehearses it: everything is done, and taken back. */
@@ -136,7 +143,7 @@ export async function prepareRecords(input: RecordsInput, run: Run): Promise<Pre
     source,
     planned,
     summary: summaryOf({ source, url, planned, facts }),
-    files: await filesOf(point, from, planned, run.signal),
+    files: await filesOfClosure(point, from, planned, run.signal),
   };
 }
 
@@ -211,22 +218,14 @@ export function asRefusal(error: unknown): unknown {
   return new HoldfastError("rows-refused", { path: error.facts["path"], reason: error.facts["reason"] }, error);
 }
 
-async function filesOf(
-  { platform, snapshot }: OpenedPoint,
-  { engine }: PointDatabase,
+async function filesOfClosure(
+  point: OpenedPoint,
+  from: PointDatabase,
   { closure }: PlannedRecords,
   signal: AbortSignal,
 ): Promise<readonly OwnedFile[]> {
-  const parts = snapshot && (await platform?.parts(snapshot.manifest.description).catch(() => undefined));
-  const files: OwnedFile[] = [];
-  const wanted = closure.filter(({ why }) => why !== "parent");
-  for (const [table, rows] of Map.groupBy(wanted, ({ row }) => row.table)) {
-    signal.throwIfAborted();
-    if (!parts?.attachments?.ownsFiles(table)) continue;
-    const lines = Buffer.from(rows.map(({ row }) => `${row.line}\n`).join(""), "latin1");
-    files.push(...parts.attachments.files(table, { lines, rows: rows.length }, engine));
-  }
-  return files;
+  const wanted = closure.filter(({ why }) => why !== "parent").map(({ row }) => row);
+  return filesOfRows(point, from, wanted, signal);
 }
 
 interface SummaryInput {

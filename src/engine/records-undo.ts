@@ -1,4 +1,4 @@
-import { loadContent, nodeNamed, treeOf } from "../contents/open-snapshot.ts";
+import type { Erasure } from "../contents/erasure.ts";
 import { mapRow, mapTable, type TableMapping } from "../contents/records/map-table.ts";
 import { planRows } from "../contents/records/plan-rows.ts";
 import { isChange, type WantedRow } from "../contents/records/planned-row.ts";
@@ -7,9 +7,7 @@ import { recordRow } from "../contents/records/record-row.ts";
 import { relationsOf, sameTable } from "../contents/records/relations.ts";
 import { imagesFiles, parseImages, serialiseImages, type RowImages } from "../contents/records/row-images.ts";
 import { runSteps } from "../contents/records/order-changes.ts";
-import { virtualFile, virtualFolder } from "../contents/tables/virtual-nodes.ts";
 import type { TableSchema } from "../database/database.ts";
-import { nameFromText } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import type { BlobReader, StoredSnapshot, Upload } from "../repository/repository.ts";
@@ -17,6 +15,8 @@ import type { AddressOf } from "./database-address.ts";
 import { openFor } from "./access.ts";
 import { crmOf } from "./points.ts";
 import { databaseEngineFor, type Engine } from "./engine.ts";
+import { openRecordSnapshot, saveRecordSnapshot } from "./record-snapshot.ts";
+import { readErasures } from "./erasures.ts";
 import { factsOf, stepsOf } from "./records-prepare.ts";
 import type { RestoreRecord } from "./restore-record.ts";
 
@@ -33,30 +33,19 @@ export function oldImages(snapshots: readonly StoredSnapshot[]): readonly Stored
 
 export async function saveImages(engine: Engine, upload: Upload, images: RowImages): Promise<StoredSnapshot> {
   const { about, rows } = serialiseImages(images);
-  const folder = `${images.crm}${undoSuffix}`;
-  const file = async (name: string, bytes: Buffer) =>
-    virtualFile(name, bytes.length === 0 ? [] : await upload.bytes(bytes, "hot"), bytes.length, images.time);
-  const nodes = [await file(imagesFiles.about, about), await file(imagesFiles.rows, rows)];
-  const inner = await upload.tree({ nodes });
-  const tree = await upload.tree({ nodes: [virtualFolder(folder, inner, images.time)] });
-  return await upload.finish({
+  return await saveRecordSnapshot(engine, upload, {
+    folder: `${images.crm}${undoSuffix}`,
     time: images.time,
-    tree,
-    paths: [`/${folder}`],
-    ...engine.host,
     tags: ["holdfast-undo", images.restore],
-    programVersion: engine.program,
+    files: [
+      { name: imagesFiles.about, bytes: about },
+      { name: imagesFiles.rows, bytes: rows },
+    ],
   });
 }
 
 async function loadImages(reader: BlobReader, stored: StoredSnapshot, signal: AbortSignal): Promise<RowImages> {
-  const [root] = (await reader.loadTree(stored.snapshot.tree, signal)).nodes;
-  const inner = root && (await reader.loadTree(treeOf(root), signal));
-  const read = async (name: string): Promise<string> => {
-    const node = inner && nodeNamed(inner, nameFromText(name));
-    if (!node) throw new HoldfastError("repository-damaged", { subject: `snapshots/${stored.id}`, detail: name });
-    return (await loadContent(reader, node, signal)).toString("utf8");
-  };
+  const read = await openRecordSnapshot(reader, stored, signal);
   return parseImages(await read(imagesFiles.about), await read(imagesFiles.rows));
 }
 
@@ -75,6 +64,7 @@ async function applyImages(
   engine: Engine,
   images: RowImages,
   direction: "back" | "forward",
+  erasures: readonly Erasure[],
   addressOf: AddressOf,
   run: Run,
 ): Promise<ImagesApplied> {
@@ -98,6 +88,7 @@ async function applyImages(
         return mapping ? mapRow(mapping, row, database) : row.fields;
       };
       const { key } = recordRow(from, line);
+      if (is !== undefined && isErased(erasures, images, from, key)) return [];
       const one = { table: to ?? from, key, fields: fields(is), base: { fields: fields(was) }, why: "chosen" as const };
       return [to ? one : { ...one, refused: { reason: "table-gone" } }];
     });
@@ -121,6 +112,19 @@ async function applyImages(
   });
 }
 
+/** A row that was erased since does not come back by an undo either. */
+function isErased(
+  erasures: readonly Erasure[],
+  { time }: RowImages,
+  { schema, name }: TableSchema,
+  key: string,
+): boolean {
+  return erasures
+    .filter((erasure) => time <= erasure.time)
+    .flatMap(({ tables }) => tables)
+    .some((one) => one.schema === schema && one.table === name && one.rows.some((row) => row.key === key));
+}
+
 /** A table of the images, and what it is now. */
 interface MappedImages {
   readonly from: TableSchema;
@@ -142,8 +146,11 @@ export async function applyRows(
   await using repository = await openFor(engine, { location: record.location, password }, run);
   await using lock = await repository.lock("shared", { signal: run.signal, now: run.now, waitMs: 0 });
   const signal = AbortSignal.any([run.signal, lock.lost]);
-  const stored = (await repository.snapshots(signal)).find(({ id }) => id === snapshot);
+  const snapshots = await repository.snapshots(signal);
+  const stored = snapshots.find(({ id }) => id === snapshot);
   if (!stored) throw new HoldfastError("undo-lost", { id: record.id, path: `snapshots/${snapshot.slice(0, 8)}` });
-  const images = await loadImages(await repository.index(signal), stored, signal);
-  return await applyImages(engine, images, direction, addressOf, { ...run, signal });
+  const reader = await repository.index(signal);
+  const images = await loadImages(reader, stored, signal);
+  const erasures = await readErasures(reader, snapshots, images.crm, signal);
+  return await applyImages(engine, images, direction, erasures, addressOf, { ...run, signal });
 }

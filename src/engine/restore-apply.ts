@@ -16,8 +16,8 @@ import { writeRecords } from "./records-export.ts";
 import type { PreparedRecords } from "./records-prepare.ts";
 import { applyRows, saveImages } from "./records-undo.ts";
 import { reachPoint } from "./reach-moment.ts";
-import { readPlan, type RestorePlan } from "./restore-plan.ts";
-import { prepareRestore, type PrepareInput } from "./restore-prepare.ts";
+import { type HeldBack, readPlan, type RestorePlan } from "./restore-plan.ts";
+import { type PreparedRestore, prepareRestore, type PrepareInput } from "./restore-prepare.ts";
 import {
   dropOldRestores,
   dropStaging,
@@ -63,6 +63,8 @@ export interface RestoreReport {
   /** How people were kept out, and are let in again: keys of `words` under `maintenance`. */
   readonly maintenance?: RestorePlan["maintenance"];
   readonly warnings: readonly Warning[];
+  /** What was erased from what is given back; absent: nothing of it would have come. */
+  readonly heldBack?: HeldBack;
   readonly durationMs: number;
 }
 
@@ -99,11 +101,11 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
   const stored = snapshots.find(({ id }) => id === plan.snapshot.id);
   if (!stored) throw new HoldfastError("snapshot-unknown", { id: plan.snapshot.id.slice(0, 8) });
   const indexed = await repository.index(inner.signal);
-  const { snapshot: opened, reader } = await reachPoint(
-    { engine, reader: indexed, snapshots, run: inner },
-    plan.snapshot.crm,
-    pointOf(plan),
-  );
+  const {
+    snapshot: opened,
+    reader,
+    erased,
+  } = await reachPoint({ engine, reader: indexed, snapshots, run: inner }, plan.snapshot.crm, pointOf(plan));
   // A backup that came since lies nearer, and leads to the same rows.
   if (plan.moment === undefined && opened.stored.id !== stored.id) throw new HoldfastError("plan-outdated", {});
   if (record) await dropStaging(place, record);
@@ -111,7 +113,7 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
   const prepared = await prepareRestore(
     engine,
     opened,
-    { reader, open, point: pointOf(plan) },
+    { reader, open, point: pointOf(plan), erased },
     prepareInput(plan),
     addressOf,
     inner,
@@ -139,6 +141,7 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
     await staging.drop();
     throw error;
   });
+  built.heldBack = heldBackOf(plan, prepared);
   run.report({ type: "phase", phase: "swap" });
   const ready = staging.ready();
   const { records, exported } = prepared;
@@ -233,8 +236,16 @@ async function finish(
     afterRestore: plan.afterRestore,
     ...(plan.maintenance && { maintenance: plan.maintenance }),
     warnings: built.warnings,
+    ...(built.heldBack && built.heldBack.rows + built.heldBack.files > 0 && { heldBack: built.heldBack }),
     durationMs: run.now().getTime() - started.getTime(),
   };
+}
+
+/** Of records it is the plan that looked for them. */
+function heldBackOf({ scope, heldBack }: RestorePlan, { erased: [base] }: PreparedRestore): HeldBack | undefined {
+  if (scope.kind === "records") return heldBack;
+  const { rows = 0, files = 0 } = base?.counts ?? {};
+  return { rows, files: scope.kind === "database" ? 0 : files };
 }
 
 /** What the plan could not do. */

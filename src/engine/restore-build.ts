@@ -12,7 +12,7 @@ import type { Run } from "../lib/run.ts";
 import type { BlobReader, IndexedRepository } from "../repository/repository.ts";
 import { platformNamed, type Engine } from "./engine.ts";
 import { buildDatabase, type DatabaseWork } from "./restore-database.ts";
-import type { RestorePlan } from "./restore-plan.ts";
+import type { HeldBack, RestorePlan } from "./restore-plan.ts";
 import type { ConfigWork, FolderWork, ItemWork, PreparedRestore } from "./restore-prepare.ts";
 import type { Staging } from "./staging.ts";
 import { identity } from "./swap.ts";
@@ -36,6 +36,7 @@ export interface Built {
   bytes: number;
   readonly failed: { readonly path: string; readonly reason: string }[];
   readonly warnings: Warning[];
+  heldBack?: HeldBack | undefined;
 }
 
 export function nothingBuilt(): Built {

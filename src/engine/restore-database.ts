@@ -1,6 +1,10 @@
 import { mergeRows, noCounts, type MergeCounts, type MergeSwitches } from "../contents/merge-rows.ts";
 import { compareWithRanges, readDatabase, type StoredDatabase } from "../contents/databases.ts";
 import type { DatabaseManifest } from "../contents/manifest.ts";
+import { withoutHeld } from "../contents/records/held-rows.ts";
+import { countRow, emptyRange } from "../contents/tables/ranges-file.ts";
+import { keyAt } from "../contents/tables/row-order.ts";
+import type { StoredTable } from "../contents/tables/stored-table.ts";
 import type {
   DatabaseAddress,
   DatabaseEngine,
@@ -9,11 +13,13 @@ import type {
   LoadOptions,
   RowBatch,
   TableRows,
+  TableSchema,
 } from "../database/database.ts";
 import type { Id } from "../format/tree.ts";
 import type { Pace } from "../contents/pace.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
+import type { PointErasures } from "./erasures.ts";
 import { paceOf } from "./pace-of.ts";
 import type { Run } from "../lib/run.ts";
 import type { BlobReader } from "../repository/repository.ts";
@@ -30,6 +36,8 @@ export interface DatabaseWork {
   readonly shown: string;
   /** `exact`: the snapshot's rows. `merge`: the live rows, changed as the switches say. */
   readonly how: "exact" | "merge";
+  /** What is held back of its rows. */
+  readonly erased: PointErasures;
   /** Absent: it is on a server. `owner`: of the file that was backed up. */
   readonly file?: { readonly path: string; readonly owner: DatabaseManifest["file"] };
 }
@@ -42,7 +50,7 @@ export async function countMerge(
   run: Run,
 ): Promise<MergeCounts | "live-unreadable" | "schema-differs"> {
   const counts = noCounts();
-  const stored = await readDatabase(reader, work.tree, work.engine, run.signal);
+  const stored = await givenDatabase(work, reader, run.signal);
   try {
     await using source = await work.engine.connect(work.address, { signal: run.signal });
     await using live = await source.snapshot(run.signal);
@@ -67,7 +75,7 @@ export async function buildDatabase(
   run: Run,
 ): Promise<{ readonly rows: number }> {
   const { signal } = run;
-  const stored = await readDatabase(reader, work.tree, work.engine, run.signal);
+  const stored = await givenDatabase(work, reader, run.signal);
   run.report({ type: "phase", phase: "restore", subject: work.shown });
   await using beside = await serverOf(work, signal);
   const pace = paceOf(limits, "write", beside, run);
@@ -84,6 +92,54 @@ export async function buildDatabase(
   run.report({ type: "phase", phase: "verify", subject: work.shown });
   await prove(work, address, stored, run);
   return { rows: stored.tables.reduce((total, table) => total + table.rowCount, 0) };
+}
+
+/** The database as the recovery point gives it back: without what was erased. */
+async function givenDatabase(work: DatabaseWork, reader: BlobReader, signal: AbortSignal): Promise<StoredDatabase> {
+  const { name, engine, erased } = work;
+  const stored = await readDatabase(reader, work.tree, engine, signal);
+  const { schema } = stored;
+  const open = async (table: TableSchema): Promise<StoredTable> => {
+    const found = stored.tables.find(({ table: one }) => one === table);
+    if (!found) throw new HoldfastError("internal", { table: table.name });
+    return found;
+  };
+  const tables: StoredTable[] = [];
+  for (const one of stored.tables) {
+    const held = await erased.of(name, one.table, engine, schema.tables, open, signal);
+    tables.push(held ? summedUp(withoutHeld(one, held, (line) => erased.note(name, one.table, line))) : one);
+  }
+  return { schema, tables };
+}
+
+/** With sums of what it gives, once all of it was read: those that are stored are of all there was. */
+function summedUp(table: StoredTable): StoredTable {
+  const { order } = table;
+  let given = emptyRange(undefined);
+  return {
+    ...table,
+    get rowCount() {
+      return given.rows;
+    },
+    get bytes() {
+      return given.bytes;
+    },
+    get ranges() {
+      return [given];
+    },
+    async *rows(range, signal) {
+      given = emptyRange(undefined);
+      for await (const batch of table.rows(range, signal)) {
+        const { lines } = batch;
+        for (let start = 0; start < lines.length;) {
+          const end = lines.indexOf(0x0a, start);
+          countRow(given, order, keyAt(order, lines, start, end), lines, start, end);
+          start = end + 1;
+        }
+        yield batch;
+      }
+    },
+  };
 }
 
 async function prove(work: DatabaseWork, address: DatabaseAddress, stored: StoredDatabase, run: Run): Promise<void> {

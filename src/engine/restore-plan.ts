@@ -124,6 +124,8 @@ export interface RestorePlan {
   readonly items: readonly PlannedItem[];
   /** Of single records: which rows, and what becomes of them. */
   readonly records?: RecordsSummary;
+  /** Of single records that were compared: what was erased, and so does not come. */
+  readonly heldBack?: HeldBack;
   readonly neededBytes: number;
   readonly freeBytes: number;
   /** Packs that have to be thawed before anything can be restored; absent: none. */
@@ -138,6 +140,11 @@ export interface RestorePlan {
   readonly seen: string;
 }
 
+export interface HeldBack {
+  readonly rows: number;
+  readonly files: number;
+}
+
 /** Plans a restore, saves the plan in the state folder, changes nothing else. */
 export async function planRestore(engine: Engine, input: RestorePlanInput, run: Run): Promise<RestorePlan> {
   await using repository = await openFor(engine, input.repository, run);
@@ -147,7 +154,7 @@ export async function planRestore(engine: Engine, input: RestorePlanInput, run: 
   await refuseHalfMade(engine, crmOf(choosePoint(snapshots, input.crm, input.point).chosen), run);
   const indexed = await repository.index(inner.signal);
   const reached = await reachPoint({ engine, reader: indexed, snapshots, run: inner }, input.crm, input.point);
-  const { reader, snapshot: opened, passedOver, moment } = reached;
+  const { reader, snapshot: opened, passedOver, moment, erased } = reached;
   const { stored: chosen } = opened;
   run.report({ type: "phase", phase: "plan", subject: chosen.id.slice(0, 8) });
   const { crm } = opened.manifest;
@@ -168,10 +175,11 @@ export async function planRestore(engine: Engine, input: RestorePlanInput, run: 
   const open: PointSource = { engine, reader: indexed, snapshots, crms: input.crms, run: inner };
   // What `latest` meant is what was opened.
   const point = moment ? input.point : ({ kind: "id", prefix: chosen.id } as const);
-  const reading = { reader, open, point };
+  const reading = { reader, open, point, erased };
   const prepared = await prepareRestore(engine, opened, reading, { ...input, scope }, addressOf, inner);
   const cold = await coldPacksOf(indexed, reader, prepared, inner.signal);
   const { replacesLive, ...summary } = prepared.summary;
+  const heldRows = prepared.erased.slice(1).reduce((sum, { counts }) => sum + counts.rows, 0);
   const plan: RestorePlan = {
     type: "restore-plan",
     id: randomBytes(4).toString("hex"),
@@ -187,6 +195,7 @@ export async function planRestore(engine: Engine, input: RestorePlanInput, run: 
     ...summary,
     ...(cold.length > 0 && { cold: { packs: cold.length, bytes: cold.reduce((sum, { size }) => sum + size, 0) } }),
     ...(moment && input.point.kind === "moment" && { moment: momentOf(moment, input.point) }),
+    ...(heldRows > 0 && { heldBack: { rows: heldRows, files: 0 } }),
     warnings: [...warnings, ...(moment?.warnings ?? [])],
   };
   await writeState(engine, planRecord(plan.id), plan);

@@ -14,6 +14,7 @@ import type { Run } from "../lib/run.ts";
 import type { BlobReader } from "../repository/repository.ts";
 import type { AddressOf } from "./database-address.ts";
 import { databaseEngineFor, platformNamed, type Engine } from "./engine.ts";
+import type { PointErasures } from "./erasures.ts";
 import { escapePattern } from "./left-out.ts";
 import { openPoint, type PointSource } from "./open-point.ts";
 import type { RecordRoots, RecordSelection } from "./record-selection.ts";
@@ -46,6 +47,8 @@ export interface PreparedRestore {
   /** Records that go to files. */
   readonly exported?: { readonly folder: string; readonly format: RecordFormat; readonly records: PreparedExport };
   readonly neutralise?: Neutralise;
+  /** What was held back so far, each of one opening of the point. */
+  readonly erased: readonly PointErasures[];
   readonly summary: Pick<
     RestorePlan,
     | "records"
@@ -95,6 +98,8 @@ export interface PrepareReading {
   readonly open: PointSource;
   /** The name of the point that was opened. */
   readonly point: PointName;
+  /** What is held back of it. */
+  readonly erased: PointErasures;
 }
 
 const shownItems = 1000;
@@ -116,6 +121,7 @@ class Preparation {
   readonly #reader: BlobReader;
   readonly #open: PointSource;
   readonly #point: PointName;
+  readonly #erased: PointErasures[];
   readonly #input: PrepareInput;
   readonly #addressOf: AddressOf;
   readonly #run: Run;
@@ -141,7 +147,7 @@ class Preparation {
   constructor(
     engine: Engine,
     opened: OpenedSnapshot,
-    { reader, open, point }: PrepareReading,
+    { reader, open, point, erased }: PrepareReading,
     input: PrepareInput,
     addressOf: AddressOf,
     run: Run,
@@ -151,6 +157,7 @@ class Preparation {
     this.#reader = reader;
     this.#open = open;
     this.#point = point;
+    this.#erased = [erased];
     this.#input = input;
     this.#addressOf = addressOf;
     this.#run = run;
@@ -199,6 +206,7 @@ class Preparation {
       ...(records && { records }),
       ...(exported && { exported }),
       ...(neutralise && { neutralise }),
+      erased: this.#erased,
       summary: {
         ...(records && { records: records.summary }),
         ...(exported && { records: exported.records.summary }),
@@ -259,7 +267,9 @@ class Preparation {
     const rows = manifest.tables.reduce((total, table) => total + table.rows, 0);
     const part = { kind: "database", name, path: shown, rows, bytes } as const;
     const place = file === undefined ? { shown } : { shown, file: { path: file, owner: manifest.file } };
-    const work = { name, engine: database, tree, address, ...place } as const;
+    const [erased] = this.#erased;
+    if (!erased) throw new HoldfastError("internal", {});
+    const work = { name, engine: database, tree, address, erased, ...place } as const;
     if (file === undefined && exists === "yes" && this.#isElsewhere()) {
       // Nobody may lose a database by a slip of the hand: elsewhere means where nothing is.
       throw new HoldfastError("target-not-empty", { path: shown });
@@ -294,6 +304,7 @@ class Preparation {
   async #recordsInput(selection: RecordSelection): Promise<RecordsInput & AsyncDisposable> {
     const { switches, targetDatabase, roots } = this.#input;
     const point = await openPoint(this.#open, this.#opened.manifest.crm.name, this.#point);
+    if (point.erased) this.#erased.push(point.erased);
     return {
       ...{ point, open: this.#open, selection, switches, addressOf: this.#addressOf },
       ...(targetDatabase !== undefined && { targetDatabase }),

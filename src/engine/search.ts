@@ -16,7 +16,9 @@ import { nameFromText } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import { openFor } from "./access.ts";
+import { isHeld } from "./compare.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
+import { erasureReader } from "./erasures.ts";
 import { type OpenedPoint, openPoint, type PointSource, type PointTable } from "./open-point.ts";
 import { type PointFacts, pointFacts } from "./point-facts.ts";
 import { type DatabaseView, viewOf } from "./point-model.ts";
@@ -72,7 +74,15 @@ export async function search<T>(
   await using repository = await openFor(engine, input.repository, run);
   const snapshots = await repository.snapshots(run.signal);
   const reader = await repository.index(run.signal);
-  const source = { engine, reader, snapshots, crms: input.crms, run, schemas: schemaReader() };
+  const source = {
+    engine,
+    reader,
+    snapshots,
+    crms: input.crms,
+    run,
+    schemas: schemaReader(),
+    erasures: erasureReader(),
+  };
   await using point = await openPoint(source, input.crm, input.point);
   const hits =
     input.state === "there" ? foundThere(source, point, input, query) : foundDeleted(source, point, input, query);
@@ -197,7 +207,7 @@ async function* wentBetween(
     : now.stored && storedChanges(reader, stored, now.stored, unknown, run.signal);
   if (!changes) return;
   for await (const change of changes) {
-    if (!change.before) continue;
+    if (!change.before || isHeld(change, before, now)) continue;
     const row = recordRow(table, change.before.toString("latin1"));
     const entity = entityOf(relations.entitiesOf(table), row, rules);
     const is = change.now && recordRow(table, change.now.toString("latin1"));

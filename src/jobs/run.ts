@@ -9,6 +9,7 @@ import type { CopyInput, CopyReport } from "../engine/copy.ts";
 import type { DoctorInput, DoctorReport } from "../engine/doctor.ts";
 import type { Engine, RepositoryAccess } from "../engine/engine.ts";
 import type { FollowInput, FollowReport } from "../engine/follow.ts";
+import type { EraseApplyInput, ErasePlan, ErasePlanInput, EraseReport, ErasuresReport } from "../engine/erase.ts";
 import type { ExportInput, ExportReport } from "../engine/export.ts";
 import type { DrillInput, DrillReport } from "../engine/drill.ts";
 import type { ForgetInput, ForgetReport } from "../engine/forget.ts";
@@ -57,6 +58,13 @@ export interface Door {
   applyRestore(input: RestoreApplyInput & Waiting, run: Run): Promise<RestoreReport>;
   undoRestore(input: UndoInput & Waiting, run: Run): Promise<UndoReport>;
   undoable(): Promise<readonly UndoableRestore[]>;
+  planErase(input: ErasePlanInput, run: Run): Promise<ErasePlan>;
+  readErasePlan(id: string): Promise<ErasePlan>;
+  applyErase(input: EraseApplyInput & Waiting, run: Run): Promise<EraseReport>;
+  listErasures(
+    input: { readonly repository: RepositoryAccess; readonly crm?: string },
+    run: Run,
+  ): Promise<ErasuresReport>;
   /** Ends when it is cancelled. */
   follow(input: FollowInput, run: Run): Promise<FollowReport>;
   transactions(input: TransactionsInput, run: Run): Promise<TransactionsReport>;
@@ -180,6 +188,25 @@ export function openDoor({ loadEngine, keys, lockFolders }: DoorOptions): Door {
     async undoable() {
       const { listUndoable } = await import("../engine/undo.ts");
       return listUndoable(await engine());
+    },
+    async planErase(input, run) {
+      const { planErase } = await import("../engine/erase.ts");
+      return planErase(await engine(), input, run);
+    },
+    async readErasePlan(id) {
+      const { readErasePlan } = await import("../engine/erase.ts");
+      return (await readErasePlan(await engine(), id)).plan;
+    },
+    async applyErase({ waitMs, ...input }, run) {
+      const { applyErase } = await import("../engine/erase.ts");
+      const { crm, repository } = await this.readErasePlan(input.plan);
+      // A backup that ends meanwhile would not have been looked into.
+      await using _lock = await locked({ crm, location: repository.location, job: "erase", waitMs }, run);
+      return await applyErase(await engine(), input, run);
+    },
+    async listErasures(input, run) {
+      const { listErasures } = await import("../engine/erase.ts");
+      return listErasures(await engine(), input, run);
     },
     async follow(input, run) {
       // Beside backups and restores of the CRM, but never two of them.

@@ -56,6 +56,7 @@ export const errorCodes = [
   "snapshot-ambiguous",
   "snapshot-none",
   "snapshot-held",
+  "snapshot-ledger", // it keeps what was erased from coming back
   "retention-empty",
   "moment-invalid",
   "moment-ambiguous",

@@ -75,7 +75,7 @@ for (const page of pages) {
       const { code, stdout, stderr } = await shell(command.replace(/^npx /, "").replaceAll(/\bPLAN\b/g, plan));
       // 3: done, with warnings, such as that this user is not root.
       assert.ok(code === 0 || code === 3, `${page}:${line}: ${command} ended with ${code}\n${stdout}${stderr}`);
-      plan = /restore apply (\S+)/.exec(stdout)?.[1] ?? plan;
+      plan = /(?:restore|erase) apply (\S+)/.exec(stdout)?.[1] ?? plan;
     }
   });
 }

@@ -142,6 +142,31 @@ export const commands = {
       },
       arguments: { id: "which restore (default: the newest)" },
     },
+    erase: { summary: "take records out of what restores give back", options: {}, arguments: {} },
+    "erase plan": {
+      summary: "find records and all that belongs to them in every recovery point, and show what would be held back",
+      options: {
+        reason: "why, as `erase list` shows it: the number of a request, say",
+        search: "records that have all these words",
+        in: "with --search: only in these entities or tables",
+        point: "where to look for the records: latest (the default), a snapshot's id or @moment",
+      },
+      arguments: { records: "such as contact/12" },
+    },
+    "erase apply": {
+      summary: "hold back what the plan shows, from every restore and look from now on",
+      options: {
+        confirm: "the CRM's name, in place of typing it",
+        by: "who wants it (default: this user)",
+        wait: "wait for another run of this CRM to end (default: without limit)",
+      },
+      arguments: { plan: "the plan's id, as `erase plan` printed it" },
+    },
+    "erase list": {
+      summary: "show what was erased, when, by whom and why",
+      options: {},
+      arguments: {},
+    },
     forget: {
       summary: "remove recovery points that no rule keeps, or these; their data goes with `prune`",
       options: {

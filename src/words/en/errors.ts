@@ -197,6 +197,10 @@ export const errors = {
       text: "Recovery point {id} is held[[ until {until}]], so it was not removed.",
       hint: "Release it first: holdfast release {id}",
     },
+    "snapshot-ledger": {
+      text: "Snapshot {id} keeps what was erased from coming back, so it was not removed.",
+      hint: "`holdfast erase list` shows what was erased. Whoever must give it back all the same removes the snapshot with restic.",
+    },
     "retention-empty": {
       text: "No rule says what to keep[[ of {crm}]], so nothing was removed.",
       hint: "Write `retention: { preset: standard }` into holdfast.yaml, or give rules such as --keep standard or --keep-daily 7.",

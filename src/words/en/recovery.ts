@@ -33,6 +33,22 @@ export const recovery = {
     undo: "To go back:",
     after: "Now:",
   },
+  erase: {
+    title: "Erasure {id}: what {crm} has of these records in {points:snapshot}",
+    heading: "held back",
+    stillThere:
+      "The newest recovery point still has {rows:row} of them. Delete them in the CRM as well: what backups find there from now on, they hold.",
+    next: "Nothing has been changed. To hold all of it back from every restore and look:",
+    asksName: "To erase this for good, type the CRM's name ({name}): ",
+    done: "Erased from what {crm} gives back: {rows:row}, {files:file}.",
+    remains:
+      "The bytes stay in the repository until retention removes the recovery points that hold them; until then, stock restic can show them.",
+    none: "Nothing was erased.",
+    by: "By",
+    what: "What",
+    reason: "Why",
+    heldBack: "Held back, since it was erased: {rows:row}, {files:file}.",
+  },
   undo: {
     done: "Undone: {crm} is as it was before the restore {id}.",
     rows: "Undone: {rows:row} of {crm} are as they were before the restore {id}.",

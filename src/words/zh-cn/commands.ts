@@ -142,6 +142,31 @@ export const commands: Translated<typeof english> = {
       },
       arguments: { id: "哪一次还原（默认：最近一次）" },
     },
+    erase: { summary: "使某些记录不再被还原", options: {}, arguments: {} },
+    "erase plan": {
+      summary: "在所有恢复点中查找记录及其所属内容，显示哪些将不再给出",
+      options: {
+        reason: "原因，会显示在 `erase list` 中，例如申请编号",
+        search: "包含所有这些词的记录",
+        in: "与 --search 同用：只在这些实体或表中查找",
+        point: "在哪里查找记录：latest（默认）、快照编号或 @时刻",
+      },
+      arguments: { records: "例如 contact/12" },
+    },
+    "erase apply": {
+      summary: "从现在起，任何还原和查看都不再给出计划所列的内容",
+      options: {
+        confirm: "CRM 的名称，代替手动输入",
+        by: "由谁提出（默认：当前用户）",
+        wait: "等待该 CRM 的另一次运行结束（默认：不限时）",
+      },
+      arguments: { plan: "`erase plan` 显示的计划编号" },
+    },
+    "erase list": {
+      summary: "显示抹除了什么、何时、由谁、为什么",
+      options: {},
+      arguments: {},
+    },
     forget: {
       summary: "删除没有规则保留的恢复点，或指定的恢复点；其数据由 `prune` 清理",
       options: {

@@ -191,6 +191,10 @@ export const errors: Translated<typeof english> = {
       text: "恢复点 {id} 已被保留[[至 {until}]]，因此没有删除。",
       hint: "请先解除保留：holdfast release {id}",
     },
+    "snapshot-ledger": {
+      text: "快照 {id} 使已抹除的内容不再被还原，因此没有删除。",
+      hint: "`holdfast erase list` 显示抹除了什么。若确须恢复，请用 restic 删除该快照。",
+    },
     "retention-empty": {
       text: "没有规则说明要保留[[ {crm} 的]]哪些内容，因此没有删除任何内容。",
       hint: "在 holdfast.yaml 中写入 `retention: { preset: standard }`，或给出 --keep standard、--keep-daily 7 等规则。",

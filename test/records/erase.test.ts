@@ -1,0 +1,269 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import { mysqlEngine } from "../../src/database/mysql/mysql.ts";
+import { postgresEngine } from "../../src/database/postgres/postgres.ts";
+import { sqliteEngine } from "../../src/database/sqlite/sqlite.ts";
+import { browse } from "../../src/engine/browse.ts";
+import { compare, type Difference } from "../../src/engine/compare.ts";
+import { copySnapshots } from "../../src/engine/copy.ts";
+import { drill } from "../../src/engine/drill.ts";
+import { applyErase, listErasures, planErase, type ErasePlan, type EraseReport } from "../../src/engine/erase.ts";
+import { forget } from "../../src/engine/forget.ts";
+import { history } from "../../src/engine/history.ts";
+import { planRestore, type RestorePlan } from "../../src/engine/restore-plan.ts";
+import { search, type SearchInput } from "../../src/engine/search.ts";
+import type { PointName } from "../../src/engine/snapshots.ts";
+import { type ErrorCode, isHoldfastError } from "../../src/lib/errors.ts";
+import { startMariadb } from "../support/mariadb-server.ts";
+import { startPostgres } from "../support/postgres-server.ts";
+import { recordsCrm, recordsRows, recordsSchema, type RecordsCrm } from "../support/records-crm.ts";
+import { resticOn } from "../support/restic.ts";
+import { limits } from "../support/small-crm.ts";
+import { temporaryFolder } from "../support/temp-folder.ts";
+
+type Sql = (script: string) => Promise<string>;
+
+const isError = (code: ErrorCode) => (error: unknown) => isHoldfastError(error, code);
+const switches = { createMissing: true, updateChanged: false, removeNewer: false };
+
+function planned(crm: RecordsCrm, handles: readonly string[], more: { search?: string } = {}): Promise<ErasePlan> {
+  const input = { repository: crm.access, crms: [crm.description], point: { kind: "latest" } as const };
+  return planErase(crm.engine, { ...input, handles, in: [], reason: "request 4711", ...more }, crm.run);
+}
+
+function erase(crm: RecordsCrm, { id }: ErasePlan, confirm = "acme"): Promise<EraseReport> {
+  const { password } = crm.access;
+  return applyErase(crm.engine, { plan: id, password, confirm, by: "J. Doe", limits }, crm.run);
+}
+
+/** What a look at a point gives, as one text. */
+async function seen(crm: RecordsCrm, point: PointName, path: string): Promise<string> {
+  const input = { repository: crm.access, point, path, paging: { limit: 1000 } };
+  return browse(crm.engine, input, crm.run, async (answer) => {
+    const lines: unknown[] = [answer];
+    if (answer.type === "records") for await (const one of answer.records) lines.push(one);
+    if (answer.type === "rows") for await (const one of answer.rows) lines.push(one);
+    return JSON.stringify(lines);
+  });
+}
+
+function found(crm: RecordsCrm, text: string, more: Partial<SearchInput> = {}): Promise<readonly string[]> {
+  const input: SearchInput = {
+    ...{ repository: crm.access, point: { kind: "latest" }, text, state: "there", only: [] },
+    ...more,
+  };
+  return search(crm.engine, input, crm.run, async ({ hits }) => {
+    const handles: string[] = [];
+    for await (const hit of hits) handles.push(hit.type === "file" ? hit.path : hit.handle);
+    return handles;
+  });
+}
+
+async function differences(crm: RecordsCrm, from: PointName, to: PointName): Promise<readonly string[]> {
+  const input = { repository: crm.access, crms: [crm.description], from, to, only: [] };
+  return compare(crm.engine, input, crm.run, async (comparison) => {
+    const all: Difference[] = [];
+    for await (const one of comparison.differences) all.push(one);
+    return all.flatMap((one) => (one.type === "change" ? [`${one.action} ${one.handle}`] : []));
+  });
+}
+
+function whole(
+  crm: RecordsCrm,
+  place: { target?: string; targetDatabase?: string },
+  point: PointName,
+): Promise<RestorePlan> {
+  const input = { repository: crm.access, point, crms: [crm.description], switches, ...place };
+  const scope = place.target === undefined ? ({ kind: "database" } as const) : ({ kind: "system" } as const);
+  return planRestore(crm.engine, { ...input, scope, purpose: "replacement" }, crm.run);
+}
+
+test("an erased person is given back by nothing: looks, restores, comparisons, undo, copies", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "crm.db");
+  const sqlOn =
+    (file: string): Sql =>
+    async (script) => {
+      using connection = new DatabaseSync(file);
+      if (!script.startsWith("SELECT")) return connection.exec(script) ?? "";
+      return connection
+        .prepare(script)
+        .all()
+        .map((row) => Object.values(row).join("|"))
+        .join("\n");
+    };
+  const sql = sqlOn(path);
+  await sql(recordsSchema("sqlite") + recordsRows("sqlite"));
+  const crm = await recordsCrm(folder.path, { engine: sqliteEngine, url: `sqlite:${path}`, sql });
+  const first = { kind: "id", prefix: (await crm.backup()).snapshot } as const;
+  await sql("DELETE FROM note WHERE id = 26; UPDATE party SET phone = 'changed' WHERE id IN (7, 8)");
+  // An undo is kept that would bring the person back.
+  await sql("UPDATE contact SET email = 'x' || id WHERE id IN (6, 5)");
+  const restore = await crm.plan({ compared: ["changed"], in: ["contact"], fields: ["email"] }, { point: first });
+  await crm.apply(restore);
+  const second = { kind: "id", prefix: (await crm.backup()).snapshot } as const;
+
+  const plan = await planned(crm, ["party/7"]);
+  const counts = new Map(plan.groups.map(({ name, count }) => [name, count]));
+  assert.equal(counts.get("party"), 1);
+  assert.deepEqual([counts.get("contact"), counts.get("invoice"), counts.get("invoice_line")], [2, 3, 6]);
+  assert.ok((counts.get("note") ?? 0) >= 3, "the note that only the older point has belongs to it too");
+  assert.deepEqual(plan.files.toSorted(), ["/files/attachments/notes/5.txt", "/files/attachments/notes/6.txt"]);
+  assert.equal(plan.points, 2);
+  assert.ok(plan.stillThere > 0);
+  await assert.rejects(erase(crm, plan, "other"), isError("confirm-needed"));
+  assert.deepEqual((await listErasures(crm.engine, { repository: crm.access }, crm.run)).erasures, []);
+  const report = await erase(crm, plan);
+  assert.equal(report.files, 2);
+  await assert.rejects(erase(crm, plan), isError("plan-unknown"));
+  const [listed] = (await listErasures(crm.engine, { repository: crm.access }, crm.run)).erasures;
+  assert.deepEqual([listed?.records, listed?.by, listed?.reason], [["party/7"], "J. Doe", "request 4711"]);
+
+  for (const point of [first, second]) {
+    await assert.rejects(seen(crm, point, "party/7"), isError("nothing-matched"));
+    assert.doesNotMatch(await seen(crm, point, "party"), /有限公司 7"/);
+    assert.doesNotMatch(await seen(crm, point, "/databases/main/contact"), /c6@example.org/);
+    await assert.rejects(
+      seen(crm, point, "/databases/main/tables/main/party/base/0000/rows"),
+      isError("nothing-matched"),
+    );
+    assert.doesNotMatch(await seen(crm, point, "/files/attachments/notes"), /"[56].txt/);
+    assert.match(await seen(crm, point, "/files/attachments/notes"), /"8.txt/);
+    assert.deepEqual(await found(crm, "c6@example.org", { point }), []);
+    assert.deepEqual(await found(crm, "c5@example.org", { point }), ["contact/5"]);
+    await assert.rejects(crm.plan({ handles: ["party/7"] }, { point }), isError("record-unknown"));
+  }
+  await assert.rejects(
+    history(crm.engine, { repository: crm.access, record: "party/7", live: "without" }, crm.run),
+    isError("nothing-matched"),
+  );
+  assert.ok(
+    (await history(crm.engine, { repository: crm.access, record: "party/8", live: "without" }, crm.run)).versions
+      .length > 1,
+  );
+  assert.deepEqual(await differences(crm, first, second), ["changed party/8"]);
+
+  // Deleted in the CRM as well: no comparison brings it back, and it is told how much was held back.
+  await sql(`UPDATE party SET main_contact = NULL WHERE id = 7; DELETE FROM invoice_line WHERE invoice IN (SELECT id FROM invoice WHERE party = 7);
+    DELETE FROM note WHERE (parent_type = 'party' AND parent_id = 7) OR (parent_type = 'invoice' AND parent_id IN (SELECT id FROM invoice WHERE party = 7));
+    DELETE FROM invoice WHERE party = 7; DELETE FROM contact WHERE party = 7; DELETE FROM party_tag WHERE party = 7;
+    DELETE FROM party_extra WHERE party_id = 7; DELETE FROM party WHERE id = 7; DELETE FROM tag WHERE label = 'nobody''s'`);
+  const gone = await crm.rows();
+  const compared = await crm.plan({ compared: ["deleted"] });
+  assert.ok((compared.heldBack?.rows ?? 0) >= 14, JSON.stringify(compared.heldBack));
+  assert.deepEqual(
+    compared.records?.rows.filter(({ action }) => action === "insert"),
+    [],
+  );
+  await crm.apply(compared);
+  assert.deepEqual(await crm.rows(), gone);
+  assert.deepEqual(
+    await found(crm, "c6@example.org", { state: "deleted", point: { kind: "live" }, crms: [crm.description] }),
+    [],
+  );
+  // The earlier restore's images hold the contact's e-mail address: an undo gives back the other contact's alone.
+  await crm.undo();
+  assert.equal(await sql("SELECT id, email FROM contact WHERE email LIKE 'x%'"), "5|x5");
+  await sql("UPDATE contact SET email = 'c5@example.org' WHERE id = 5");
+
+  // The whole system elsewhere.
+  const target = join(folder.path, "elsewhere");
+  const done = await crm.apply(await whole(crm, { target }, first));
+  assert.equal(done.heldBack?.rows, report.rows);
+  assert.equal(done.heldBack?.files, 2);
+  const there = sqlOn(join(target, "crm.db"));
+  assert.equal(await there("SELECT count(*) FROM party WHERE id = 7"), "0");
+  assert.equal(await there("SELECT count(*) FROM party"), "19");
+  assert.equal(await there("SELECT count(*) FROM pragma_foreign_key_check"), "0");
+
+  // Its key is another one's now: that one is given back.
+  await sql("INSERT INTO party (id, name, code, created) VALUES (7, 'somebody else', 'N7', '2026-11-11')");
+  const third = { kind: "id", prefix: (await crm.backup()).snapshot } as const;
+  assert.match(await seen(crm, third, "party/7"), /somebody else/);
+  await assert.rejects(seen(crm, second, "party/7"), isError("nothing-matched"));
+
+  // The ledger is neither forgotten nor left behind.
+  const repository = resticOn(crm.access.location, crm.access.password);
+  const ledger = (await repository.snapshots()).find(({ paths }) => paths[0] === "/acme.ledger");
+  const id = ledger?.id ?? assert.fail("no ledger");
+  const forgetting = { repository: crm.access, mode: "apply", zone: "UTC", waitMs: 0 } as const;
+  await assert.rejects(
+    forget(crm.engine, { ...forgetting, what: { kind: "ids", ids: [id] } }, crm.run),
+    isError("snapshot-ledger"),
+  );
+  const to = { location: join(folder.path, "copy"), password: "another" };
+  const copying = { from: crm.access, to, name: "copy", missing: "create", limits, waitMs: 0 } as const;
+  await copySnapshots(crm.engine, { ...copying, points: [second] }, crm.run);
+  const copy = { ...crm, access: to };
+  assert.deepEqual(await found(copy, "c6@example.org"), []);
+  assert.deepEqual(await found(copy, "c5@example.org"), ["contact/5"]);
+  await repository.check();
+});
+
+test("whoever is erased while still in the CRM stays held back in later backups; a drill of such a point passes", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "crm.db");
+  const sql: Sql = async (script) => {
+    using connection = new DatabaseSync(path);
+    connection.exec(script);
+    return "";
+  };
+  await sql(recordsSchema("sqlite") + recordsRows("sqlite"));
+  const crm = await recordsCrm(folder.path, { engine: sqliteEngine, url: `sqlite:${path}`, sql: async () => "" });
+  await crm.backup();
+  await erase(crm, await planned(crm, [], { search: "c6@example.org" }));
+  await sql("UPDATE party SET phone = 'later' WHERE id = 3");
+  const { snapshot } = await crm.backup();
+  const later = { kind: "id", prefix: snapshot } as const;
+  await assert.rejects(seen(crm, later, "contact/6"), isError("nothing-matched"));
+  assert.match(await seen(crm, later, "party/7"), /party\/7/);
+  const report = await drill(
+    crm.engine,
+    {
+      repository: crm.access,
+      point: later,
+      limits,
+      crms: [crm.description],
+      checksOf: () => [
+        { name: "nobody", sql: "SELECT count(*) = 0 FROM contact WHERE id = 6" },
+        { name: "named by nobody", sql: "SELECT main_contact IS NULL FROM party WHERE id = 7" },
+      ],
+    },
+    crm.run,
+  );
+  assert.equal(report.outcome, "ok", JSON.stringify(report));
+});
+
+async function onServer(crm: RecordsCrm, sql: Sql, copy: { readonly url: string; readonly sql: Sql }): Promise<void> {
+  const point = { kind: "id", prefix: (await crm.backup()).snapshot } as const;
+  const report = await erase(crm, await planned(crm, ["party/9", "contact/6"]));
+  const done = await crm.apply(await whole(crm, { targetDatabase: copy.url }, point));
+  assert.equal(done.heldBack?.rows, report.rows);
+  assert.equal((await copy.sql("SELECT count(*) FROM party")).trim(), "19");
+  assert.equal((await copy.sql("SELECT count(*) FROM contact WHERE id = 6 OR party = 9")).trim(), "0");
+  // Party 7 named the contact, and is there without it.
+  assert.equal((await copy.sql("SELECT count(*) FROM party WHERE id = 7 AND main_contact IS NULL")).trim(), "1");
+  assert.equal((await sql("SELECT count(*) FROM party")).trim(), "20", "the live CRM is left alone");
+}
+
+test("a database on PostgreSQL is restored without whom was erased, and its foreign keys hold", async () => {
+  using folder = temporaryFolder();
+  await using server = await startPostgres();
+  await server.sql("CREATE DATABASE crm");
+  await server.sql(recordsSchema("postgres") + recordsRows("postgres"), "crm");
+  const sql: Sql = (script) => server.sql(script, "crm");
+  const crm = await recordsCrm(folder.path, { engine: postgresEngine({}), url: server.url("crm"), sql });
+  await onServer(crm, sql, { url: server.url("copy"), sql: (script) => server.sql(script, "copy") });
+});
+
+test("the same on MariaDB", async () => {
+  using folder = temporaryFolder();
+  await using server = await startMariadb();
+  await server.sql("CREATE DATABASE crm CHARACTER SET utf8mb4");
+  await server.sql(recordsSchema("mysql") + recordsRows("mysql"), "crm");
+  const sql: Sql = (script) => server.sql(script, "crm");
+  const crm = await recordsCrm(folder.path, { engine: mysqlEngine, url: server.url("crm"), sql });
+  await onServer(crm, sql, { url: server.url("copy"), sql: (script) => server.sql(script, "copy") });
+});
