@@ -99,7 +99,6 @@ export async function captureDatabases(
       signal: run.signal,
       report: run.report,
     });
-    for (const warning of one.warnings) capture.warn(warning);
     const [file] = databaseFiles(engine, url);
     const status = file === undefined ? undefined : statSync(file);
     const owner = status && { permissions: status.mode & 0o7777, uid: status.uid, gid: status.gid };

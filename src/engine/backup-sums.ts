@@ -88,7 +88,8 @@ export function summarise(
 
 /**
  * Inconsistencies between rows and files that an earlier backup knew of are known; only the others are fresh, and make
- * this backup end with warnings.
+ * this backup end with warnings. What is not covered does not become known by itself, for it is missing from each backup
+ * anew: somebody has to accept it.
  */
 export function splitKnown(
   found: readonly Warning[],
@@ -96,7 +97,8 @@ export function splitKnown(
   inconsistencies: BackupInput["inconsistencies"],
 ): { readonly fresh: readonly Warning[]; readonly known: readonly Warning[] } {
   const subject = (warning: Warning) => `${warning.code} ${warning.subject}`;
-  const before = new Set([...(earlier?.known ?? []), ...(earlier?.warnings ?? [])].map(subject));
+  const told = (earlier?.warnings ?? []).filter(({ code }) => code !== "not-covered");
+  const before = new Set([...(earlier?.known ?? []), ...told].map(subject));
   const isKnown = (warning: Warning) => inconsistencies === "accept" || before.has(subject(warning));
   return { fresh: found.filter((warning) => !isKnown(warning)), known: found.filter(isKnown) };
 }

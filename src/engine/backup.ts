@@ -39,7 +39,7 @@ export interface BackupInput {
   readonly search?: SearchIndexing | undefined;
   /** How long to wait for another backup of this CRM or for somebody's lock; 0: fail at once. */
   readonly waitMs: number;
-  /** `accept`: rows without their file and files without a row are known from now on and make no warning. */
+  /** `accept`: what rows and files lack of each other, and what cannot be covered, is known from now on and makes no warning. */
   readonly inconsistencies: "warn" | "accept";
 }
 
@@ -160,7 +160,7 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
 
   for (const warning of keys.warnings()) warn(warning);
   const lost = uncoveredOf(parts.uncovered.filter(({ loses }) => loses === undefined));
-  const found = [...lost, ...(ledger?.warnings() ?? [])];
+  const found = [...databases.flatMap((one) => one.warnings), ...lost, ...(ledger?.warnings() ?? [])];
   const { fresh, known: before } = splitKnown(found, start.knownFrom?.manifest, input.inconsistencies);
   for (const warning of fresh) warn(warning);
   const known = [...before, ...uncoveredOf(parts.uncovered.filter(({ loses }) => loses === "nothing"))];

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { predictBackup } from "../../src/engine/backup.ts";
 import { listSnapshots } from "../../src/engine/snapshots.ts";
@@ -82,6 +83,26 @@ test("a first backup with inconsistencies warns, and the next one knows them", a
   assert.equal((await crm.backup()).outcome, "warning");
   const second = await crm.backup();
   assert.deepEqual([second.outcome, second.known.length], ["ok", 1]);
+});
+
+test("what is not covered warns until somebody accepts it", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  const database = new DatabaseSync(crm.database, { defensive: false });
+  database.function("pinyin", { deterministic: true }, (value) => value);
+  database.exec("CREATE INDEX contact_sound ON contact(pinyin(name))");
+  database.close();
+  for (const time of ["first", "second"]) {
+    const { outcome, warnings } = await crm.backup();
+    assert.deepEqual(
+      [outcome, warnings.map(({ code, subject }) => `${code} ${subject}`)],
+      ["warning", ["not-covered contact_sound"]],
+      time,
+    );
+  }
+  assert.equal((await crm.backup(undefined, { inconsistencies: "accept" })).outcome, "ok");
+  const after = await crm.backup();
+  assert.deepEqual([after.outcome, after.known.map(({ subject }) => subject)], ["ok", ["contact_sound"]]);
 });
 
 test("without its database there is no snapshot", async () => {

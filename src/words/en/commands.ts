@@ -37,7 +37,7 @@ export const commands = {
         wait: "wait for another run of this CRM to end (default: without limit)",
         limit: "none: as fast as it goes, without the limits of the configuration and whoever feels it",
         acceptInconsistencies:
-          "records without their file and files without a record, as they are now, make no warning any more",
+          "records without their file, files without a record and what cannot be covered make, as they are now, no warning any more",
       },
       arguments: { kind: "full, incremental or differential (default: incremental; the first is full)" },
     },

@@ -38,7 +38,7 @@ export const commands: Translated<typeof english> = {
         dryRun: "只预估行数、文件数、字节数和时间",
         wait: "等待该 CRM 的另一次运行结束（默认：不限时）",
         limit: "none：尽可能快，不受配置中的限制，也不顾他人",
-        acceptInconsistencies: "接受现状：缺少文件的记录和无记录引用的文件今后不再警告",
+        acceptInconsistencies: "接受现状：缺少文件的记录、无记录引用的文件和无法备份的部分今后不再警告",
       },
       arguments: { kind: "full（全量）、incremental（增量）或 differential（差异）；默认为增量，首次为全量" },
     },
