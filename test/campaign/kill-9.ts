@@ -11,14 +11,14 @@ import { runCommand, type CommandResult } from "../support/run-command.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
 /**
- * Kills `backup`, `restore apply`, `restore undo` and `copy` with SIGKILL before every single operation that changes the file
+ * Kills `backup`, `restore apply`, `restore undo`, `copy`, `export` and `import` with SIGKILL before every single operation that changes the file
  * system: the operations are counted in a first run, then each is the last one of a run of its own, on a fresh copy of
  * the same CRM, repository and state. A slice takes that many of them, evenly spread.
  */
 export const campaign: Campaign = {
   name: "kill-9",
   about:
-    "kill -9 before every file system operation of backup, restore apply, restore undo, copy, forget and prune, and for the last two a disk that is full from there on: restic check is clean, no earlier snapshot is lost, the CRM is wholly old or wholly new, and the next command goes on.",
+    "kill -9 before every file system operation of backup, restore apply, restore undo, copy, export, import, forget and prune, and for the last two a disk that is full from there on: restic check is clean, no earlier snapshot is lost, the CRM is wholly old or wholly new, and the next command goes on.",
   rounds: 10_000,
   run: async (options) => {
     using folder = temporaryFolder();
@@ -210,6 +210,45 @@ const scenarios: Readonly<Record<string, Prove>> = {
         await scene.succeed("verify", "--read-data", "--repository", "offsite");
         await offsite.check();
         await resticOn(scene.path("backups"), password).check(); // the locks of the dead one are gone here too
+      },
+    );
+  },
+
+  export: async (scene, options) => {
+    await scene.succeed("init");
+    await scene.succeed("backup");
+    await scene.succeed("export", "full", "--to", "../volumes", "--name", "full");
+    scene.change();
+    await scene.succeed("backup");
+    return await tally(
+      scene.kills(async () => ["export", "--to", "../volumes", "--name", "next"], options),
+      async () => {
+        // What was begun goes on; what was not begun is begun, and what was done is done.
+        const resumed = await scene.holdfast(["export", "--resume", "--to", "../volumes"]);
+        const again = await scene.holdfast(["export", "--to", "../volumes", "--name", "last"]);
+        assert.ok(again.code === 0 || again.code === 4, `${resumed.stderr}${again.stderr}`);
+        await scene.succeed("import", "../volumes", "--into", "../imported");
+        const imported = resticOn(scene.path("imported"), password);
+        await imported.check();
+        assert.equal((await imported.snapshots()).length, 2);
+      },
+    );
+  },
+
+  import: async (scene, options) => {
+    await scene.succeed("init");
+    await scene.succeed("backup");
+    scene.change();
+    await scene.succeed("backup");
+    await scene.succeed("export", "full", "--to", "../volumes", "--name", "full");
+    const command = ["import", "../volumes", "--into", "../imported"];
+    return await tally(
+      scene.kills(async () => command, options),
+      async () => {
+        await scene.succeed(...command);
+        const imported = resticOn(scene.path("imported"), password);
+        await imported.check();
+        assert.equal((await imported.snapshots()).length, 2);
       },
     );
   },
