@@ -4,8 +4,9 @@
  *     node scripts/test.ts            all
  *     node scripts/test.ts WORD…      only files whose path holds one of the words
  *
- * What stands in `src/` runs side by side. What stands in `test/` starts servers, kills processes and measures times,
- * so those files run one after another. A test that is skipped, and a run without tests, count as failures.
+ * What stands in `src/` runs side by side. What stands in `test/` starts servers and processes of its own, and waits for
+ * them most of the time, so two files of it run at once, whatever the machine; what measures times stands in
+ * `test/timed/`, and runs alone. A test that is skipped, and a run without tests, count as failures.
  */
 import { globSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -64,9 +65,11 @@ const find = (pattern: string) =>
 
 const counts: Counts = { passed: 0, failed: 0 };
 const unit = find("src/**/*.test.ts");
-const whole = find("test/**/*.test.ts");
+const timed = find("test/timed/*.test.ts");
+const whole = find("test/**/*.test.ts").filter((file) => !timed.includes(file));
 if (unit.length > 0) await runFiles(unit, availableParallelism(), counts);
-if (whole.length > 0) await runFiles(whole, 1, counts);
+if (whole.length > 0) await runFiles(whole, 2, counts);
+if (timed.length > 0) await runFiles(timed, 1, counts);
 const slowest = [...durations].toSorted(([, a], [, b]) => b - a).slice(0, slowestShown);
 console.log("\nThe files that took longest:");
 for (const [file, ms] of slowest) console.log(`${(ms / 1000).toFixed(1).padStart(7)} s  ${file}`);
