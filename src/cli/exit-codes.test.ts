@@ -29,6 +29,7 @@ test("every error code ends with the exit code that scripts rely on", () => {
       "confirm-needed",
       "copy-unknown",
       "copy-same-repository",
+      "anonymise-column",
       "repair-first",
       "key-ambiguous",
       "key-current",
@@ -68,6 +69,7 @@ test("every error code ends with the exit code that scripts rely on", () => {
     30: ["restore-incomplete"],
     31: ["plan-outdated", "export-outdated"],
     40: [
+      "anonymise-leak",
       "restore-mismatch",
       "restore-lost",
       "verify-failed",

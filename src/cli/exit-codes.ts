@@ -52,6 +52,8 @@ const special: Partial<Record<ErrorCode, keyof typeof exitCodes>> = {
   "target-database-needed": "usage",
   "target-database-unused": "usage",
   "clone-unsupported": "usage",
+  "anonymise-column": "usage",
+  "anonymise-leak": "checkFailed",
   "confirm-needed": "usage",
   "copy-unknown": "usage",
   "copy-same-repository": "usage",

@@ -34,6 +34,8 @@ export const restorePlanCommand: Command = {
     { flags: "--remove-newer" },
     { flags: "--only-existing" },
     { flags: "--exact" },
+    { flags: "--anonymise" },
+    { flags: "--with-files" },
     { flags: "--undo-transaction <transaction>" },
     { flags: "--undo-between <moments...>" },
     { flags: "--undo-by <user>" },
@@ -48,6 +50,9 @@ export const restorePlanCommand: Command = {
     const targetDatabase = textOption(invocation, "toDatabase");
     if (purpose && target === undefined && targetDatabase === undefined)
       throw new HoldfastError("usage", { problem: "target-and-purpose" });
+    if (hasFlag(invocation, "withFiles") && !hasFlag(invocation, "anonymise")) {
+      throw new HoldfastError("usage", { problem: "anonymise-where" });
+    }
     const crm = await context.crmName();
     const input: RestorePlanInput = {
       repository: await context.access(),
@@ -60,6 +65,9 @@ export const restorePlanCommand: Command = {
       crms: (await context.config())?.crms ?? [],
       ...(purpose === undefined ? {} : { purpose }),
       switches: switchesOf(invocation),
+      ...(hasFlag(invocation, "anonymise") && {
+        anonymise: { files: hasFlag(invocation, "withFiles") ? ("kept" as const) : ("left-out" as const) },
+      }),
     };
     return planned(context, await context.door.planRestore(input, context.run));
   },
@@ -160,6 +168,7 @@ function planLines(context: Context, plan: RestorePlan): string[] {
   if (plan.purpose === "clone") {
     lines.push(texts.clone, ...plan.neutralised.map((code) => `  - ${sentence(words.neutralised, code) ?? code}`));
   }
+  if (plan.anonymised) lines.push(...anonymiseLines(context, plan.anonymised));
   if (plan.records) lines.push("", ...recordLines(context, plan.records));
   else if (plan.parts.length > 0) lines.push("", ...partLines(context, plan));
   if (!plan.records || plan.items.length > 0)
@@ -191,6 +200,22 @@ function planLines(context: Context, plan: RestorePlan): string[] {
   lines.push("", idle ? texts.nothing : texts.next);
   if (!idle) lines.push(`  ${output.paint("bold", nextCommand(context, "restore", "apply", plan.id))}`);
   return lines;
+}
+
+function anonymiseLines({ words }: Context, { files, rules }: NonNullable<RestorePlan["anonymised"]>): string[] {
+  const texts = words.plan.anonymised;
+  const tables = Map.groupBy(
+    rules.filter(({ kind }) => kind !== "keep"),
+    ({ table }) => table,
+  );
+  return [
+    texts.title,
+    ...[...tables].map(
+      ([table, ofTable]) =>
+        `  ${table}: ${ofTable.map(({ column, kind }) => `${column} (${kind})`).join(words.label.comma)}`,
+    ),
+    texts[files],
+  ];
 }
 
 function partLines({ words, format }: Context, plan: RestorePlan): string[] {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { anonymiseKinds } from "../lib/anonymise-kinds.ts";
 import { parseDuration } from "../lib/duration.ts";
 import { alertsSchema } from "./alerts-schema.ts";
 import { serviceSchema } from "./service-schema.ts";
@@ -124,6 +125,14 @@ const crm = z.strictObject({
     .array(text)
     .optional()
     .meta({ description: "SQL statements that make a copy harmless: no mail, no scheduled jobs." }),
+  anonymise: z
+    .record(text, z.record(text, z.enum(anonymiseKinds)))
+    .optional()
+    .meta({
+      description:
+        "What `--anonymise` puts in place of values, by entity or table and column, beside what it knows by itself.",
+      examples: [{ contacts: { nickname: "name", city: "keep" } }],
+    }),
   entities: z.array(entity).optional(),
   references: z.array(reference).optional(),
   retention: retentionSchema.optional().meta({ description: "In place of the common one, for this CRM alone." }),

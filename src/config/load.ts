@@ -248,6 +248,7 @@ function resolveCrm(crm: WrittenCrm, folder: string): CrmDescription {
     excludes: crm.exclude ?? [],
     attachments: crm.attachments ?? [],
     neutralise: crm.neutralise ?? [],
+    ...(crm.anonymise && { anonymise: crm.anonymise }),
     ...resolveModel(crm),
   };
 }

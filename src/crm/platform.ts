@@ -1,4 +1,5 @@
 import type { DatabaseAddress, RowBatch, TableSchema } from "../database/database.ts";
+import type { AnonymiseKind } from "../lib/anonymise-kinds.ts";
 import type { FieldRules } from "./column-texts.ts";
 import type { ByteName } from "../lib/byte-name.ts";
 import type { CrmModel, ModelSource } from "./model.ts";
@@ -131,6 +132,8 @@ export interface CrmDescription {
   readonly attachments: readonly CustomAttachment[];
   /** `custom` only: SQL statements that make a clone harmless. */
   readonly neutralise: readonly string[];
+  /** What is put in place of values when a copy is anonymised: by entity or table, and column. */
+  readonly anonymise?: Readonly<Record<string, Readonly<Record<string, AnonymiseKind>>>>;
   /** `custom` only: what its tables mean to a person, beside the foreign keys that it declares. */
   readonly entities?: readonly CustomEntity[];
   readonly references?: readonly CustomReference[];

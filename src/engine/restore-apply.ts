@@ -284,5 +284,6 @@ function prepareInput(plan: RestorePlan): PrepareInput {
     ...(database !== undefined && { targetDatabase: database }),
     ...(plan.purpose && { purpose: plan.purpose }),
     ...(plan.records && { roots: plan.records.roots }),
+    ...(plan.anonymised && { anonymise: plan.anonymised }),
   };
 }

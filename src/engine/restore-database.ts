@@ -1,5 +1,6 @@
 import { mergeRows, noCounts, type MergeCounts, type MergeSwitches } from "../contents/merge-rows.ts";
 import { compareWithRanges, readDatabase, type StoredDatabase } from "../contents/databases.ts";
+import type { Anonymiser } from "../contents/anonymise/anonymised.ts";
 import type { DatabaseManifest } from "../contents/manifest.ts";
 import { withoutHeld } from "../contents/records/held-rows.ts";
 import { countRow, emptyRange } from "../contents/tables/ranges-file.ts";
@@ -20,9 +21,11 @@ import type { Pace } from "../contents/pace.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { PointErasures } from "./erasures.ts";
+import { refuseLeaks } from "./anonymise.ts";
 import { paceOf } from "./pace-of.ts";
 import type { Run } from "../lib/run.ts";
 import type { BlobReader } from "../repository/repository.ts";
+import type { Anonymised } from "./restore-plan.ts";
 
 /** One database of a snapshot, and how it is to be put back. */
 export interface DatabaseWork {
@@ -38,6 +41,7 @@ export interface DatabaseWork {
   readonly how: "exact" | "merge";
   /** What is held back of its rows. */
   readonly erased: PointErasures;
+  readonly anonymised?: { readonly anonymiser: Anonymiser; readonly files: Anonymised["files"] };
   /** Absent: it is on a server. `owner`: of the file that was backed up. */
   readonly file?: { readonly path: string; readonly owner: DatabaseManifest["file"] };
 }
@@ -91,12 +95,13 @@ export async function buildDatabase(
   }
   run.report({ type: "phase", phase: "verify", subject: work.shown });
   await prove(work, address, stored, run);
+  if (work.anonymised) await refuseLeaks(work, work.anonymised.anonymiser, address, run);
   return { rows: stored.tables.reduce((total, table) => total + table.rowCount, 0) };
 }
 
 /** The database as the recovery point gives it back: without what was erased. */
 async function givenDatabase(work: DatabaseWork, reader: BlobReader, signal: AbortSignal): Promise<StoredDatabase> {
-  const { name, engine, erased } = work;
+  const { name, engine, erased, anonymised } = work;
   const stored = await readDatabase(reader, work.tree, engine, signal);
   const { schema } = stored;
   const open = async (table: TableSchema): Promise<StoredTable> => {
@@ -107,9 +112,21 @@ async function givenDatabase(work: DatabaseWork, reader: BlobReader, signal: Abo
   const tables: StoredTable[] = [];
   for (const one of stored.tables) {
     const held = await erased.of(name, one.table, engine, schema.tables, open, signal);
-    tables.push(held ? summedUp(withoutHeld(one, held, (line) => erased.note(name, one.table, line))) : one);
+    const given = held ? withoutHeld(one, held, (line) => erased.note(name, one.table, line)) : one;
+    const made = anonymised ? anonymisedTable(name, given, anonymised) : given;
+    tables.push(made === one ? one : summedUp(made));
   }
   return { schema, tables };
+}
+
+/** Files that a database holds itself (PostgreSQL's large objects) are files. */
+function anonymisedTable(
+  database: string,
+  table: StoredTable,
+  { anonymiser, files }: NonNullable<DatabaseWork["anonymised"]>,
+): StoredTable {
+  if (files === "left-out" && table.table.schema === "pg_catalog") return { ...table, async *rows() {} };
+  return anonymiser.table(database, table);
 }
 
 /** With sums of what it gives, once all of it was read: those that are stored are of all there was. */

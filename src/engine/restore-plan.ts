@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { AnonymiseRule } from "../contents/anonymise/anonymise-rules.ts";
 import type { Outcome } from "../contents/manifest.ts";
 import type { MergeCounts } from "../contents/merge-rows.ts";
 import { openSnapshot } from "../contents/open-snapshot.ts";
@@ -64,6 +65,8 @@ export interface RestorePlanInput {
   /** Needed with `target` or `targetDatabase` for `system` and `database`. */
   readonly purpose?: "clone" | "replacement";
   readonly switches: RestoreSwitches;
+  /** Of a clone, or of records to files: nobody is to be known by what comes. */
+  readonly anonymise?: Pick<Anonymised, "files">;
   /** Of records: which rows, where that is known already. Absent: the selection is looked up. */
   readonly roots?: readonly RecordRoots[];
 }
@@ -124,6 +127,8 @@ export interface RestorePlan {
   readonly items: readonly PlannedItem[];
   /** Of single records: which rows, and what becomes of them. */
   readonly records?: RecordsSummary;
+  /** What is put in place of values. */
+  readonly anonymised?: Anonymised;
   /** Of single records that were compared: what was erased, and so does not come. */
   readonly heldBack?: HeldBack;
   readonly neededBytes: number;
@@ -138,6 +143,12 @@ export interface RestorePlan {
   readonly warnings: readonly Warning[];
   /** What the target looked like; `apply` refuses when it moved. */
   readonly seen: string;
+}
+
+export interface Anonymised {
+  /** Whether files come: what is in them cannot be anonymised. */
+  readonly files: "left-out" | "kept";
+  readonly rules: readonly AnonymiseRule[];
 }
 
 export interface HeldBack {

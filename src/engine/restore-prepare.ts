@@ -1,6 +1,7 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Anonymiser } from "../contents/anonymise/anonymised.ts";
 import { planFolder, type FolderPlanItem } from "../contents/folders/plan-folder.ts";
 import type { FolderManifest, Manifest } from "../contents/manifest.ts";
 import { loadContent, nodeNamed, type OpenedSnapshot, subtreeAt, treeOf } from "../contents/open-snapshot.ts";
@@ -13,6 +14,7 @@ import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import type { BlobReader } from "../repository/repository.ts";
 import type { AddressOf } from "./database-address.ts";
+import { anonymisedExport, anonymiseRulesOf } from "./anonymise.ts";
 import { databaseEngineFor, platformNamed, type Engine } from "./engine.ts";
 import type { PointErasures } from "./erasures.ts";
 import { escapePattern } from "./left-out.ts";
@@ -28,7 +30,7 @@ import {
 } from "./records-prepare.ts";
 import { countMerge, type DatabaseWork } from "./restore-database.ts";
 import { placesFor, type Elsewhere, type Places } from "./restore-places.ts";
-import type { PlannedAction, PlannedItem, RestorePlan, RestorePlanInput } from "./restore-plan.ts";
+import type { Anonymised, PlannedAction, PlannedItem, RestorePlan, RestorePlanInput } from "./restore-plan.ts";
 import type { PointName } from "./snapshots.ts";
 import { freeBytesAt, TargetWitness } from "./restore-target.ts";
 
@@ -59,6 +61,7 @@ export interface PreparedRestore {
     | "freeBytes"
     | "neutralised"
     | "maintenance"
+    | "anonymised"
     | "afterRestore"
     | "seen"
   > & { readonly replacesLive: "yes" | "no" };
@@ -87,6 +90,8 @@ export interface ConfigWork {
 export type PrepareInput = Pick<RestorePlanInput, "scope" | "target" | "targetDatabase" | "purpose" | "switches"> & {
   /** Which records a saved plan had found. */
   readonly roots?: readonly RecordRoots[];
+  /** `rules`: of a saved plan; absent: they are worked out. */
+  readonly anonymise?: Pick<Anonymised, "files"> & Partial<Anonymised>;
 };
 
 type RecordsScope = Extract<RestorePlanInput["scope"], { kind: "records" }>;
@@ -141,6 +146,7 @@ class Preparation {
     replace: 0,
     conflict: 0,
   };
+  #anonymised: Anonymised | undefined;
   #neededBytes = 0;
   #replacesLive: "yes" | "no" = "no";
 
@@ -176,6 +182,7 @@ class Preparation {
   async prepare(): Promise<PreparedRestore> {
     const { scope, target } = this.#input;
     const neutralise = this.#neutralise();
+    this.#anonymised = await this.#anonymisation();
     const asFiles = scope.kind === "records" && scope.format !== undefined;
     if (target !== undefined && (isWhole(scope) || asFiles)) refuseUnlessEmpty(target);
     const exported = await this.#export(scope);
@@ -216,6 +223,7 @@ class Preparation {
         neededBytes: this.#neededBytes,
         freeBytes: freeBytesAt(firstPlace),
         neutralised: neutralise?.summary ?? [],
+        ...(this.#anonymised && { anonymised: this.#anonymised }),
         ...(isLive && maintenance && { maintenance }),
         afterRestore: isWhole(scope) ? platform.afterRestore : [],
         seen: this.#witness.digest(),
@@ -244,6 +252,25 @@ class Preparation {
     return this.#places.folders.map(({ path }) => path);
   }
 
+  /** Only what is made harmless, or is no CRM any more, is made so. */
+  async #anonymisation(): Promise<Anonymised | undefined> {
+    const { anonymise, scope, purpose } = this.#input;
+    if (!anonymise) return undefined;
+    const isFiles = scope.kind === "records" && scope.format !== undefined;
+    if (!isFiles && (!isWhole(scope) || purpose !== "clone")) {
+      throw new HoldfastError("usage", { problem: "anonymise-where" });
+    }
+    const { files, rules } = anonymise;
+    if (rules) return { files, rules };
+    await using point = await openPoint(this.#open, this.#opened.manifest.crm.name, this.#point);
+    return { files, rules: await anonymiseRulesOf(point, this.#run.signal) };
+  }
+
+  #anonymiser(database: DatabaseEngine): Anonymiser | undefined {
+    const secret = this.#open.reader.repository.secret("anonymise");
+    return this.#anonymised && new Anonymiser(this.#anonymised.rules, database, secret);
+  }
+
   #neutralise(): Neutralise | undefined {
     const { scope, target, targetDatabase, purpose } = this.#input;
     const elsewhere = target ?? targetDatabase;
@@ -269,7 +296,10 @@ class Preparation {
     const place = file === undefined ? { shown } : { shown, file: { path: file, owner: manifest.file } };
     const [erased] = this.#erased;
     if (!erased) throw new HoldfastError("internal", {});
-    const work = { name, engine: database, tree, address, erased, ...place } as const;
+    const anonymiser = this.#anonymiser(database);
+    const anonymised = anonymiser && this.#anonymised && { anonymiser, files: this.#anonymised.files };
+    const base = { name, engine: database, tree, address, erased, ...place } as const;
+    const work = { ...base, ...(anonymised && { anonymised }) };
     if (file === undefined && exists === "yes" && this.#isElsewhere()) {
       // Nobody may lose a database by a slip of the hand: elsewhere means where nothing is.
       throw new HoldfastError("target-not-empty", { path: shown });
@@ -341,11 +371,13 @@ class Preparation {
     const { target: folder } = this.#input;
     if (scope.kind !== "records" || scope.format === undefined || folder === undefined) return undefined;
     await using input = await this.#recordsInput(scope.selection);
-    const records = await prepareExport(input, folder, this.#run);
+    const found = await prepareExport(input, folder, this.#run);
+    const anonymiser = this.#anonymiser(found.engine);
+    const records = anonymiser ? anonymisedExport(found, anonymiser) : found;
     const bytes = records.rows.reduce((total, { row }) => total + row.line.length, 0);
     const part = { kind: "database", name: records.summary.database, path: folder, bytes } as const;
     this.#add({ ...part, rows: records.rows.length, action: "create" });
-    await this.#ownedFiles(records.files);
+    if (this.#anonymised?.files !== "left-out") await this.#ownedFiles(records.files);
     return { folder, format: scope.format, records };
   }
 
@@ -367,6 +399,10 @@ class Preparation {
     const node = await this.#folderNode(name);
     if (!manifest || !node) throw new HoldfastError("repository-damaged", { subject: name });
     const part = { kind: "folder", name, path, files: manifest.files, bytes: manifest.bytes } as const;
+    if (this.#anonymised?.files === "left-out" && name !== programFolder) {
+      this.#add({ ...part, action: "skip", reason: "anonymised" });
+      return;
+    }
     const { switches } = this.#input;
     const exists = this.#seeAll([path]);
     if (exists === "no" && switches.createMissing) {

@@ -99,6 +99,8 @@ export const errorCodes = [
   "target-full",
   "purpose-needed",
   "clone-unsupported",
+  "anonymise-column", // a rule names none, or a key
+  "anonymise-leak", // something is left of what was to go
   "crm-version-differs", // the program that would use what is restored is of another version
   "confirm-needed",
   "plan-unknown",

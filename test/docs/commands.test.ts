@@ -33,10 +33,11 @@ for (const page of pages) {
     });
     continue;
   }
-  // Need servers, or a loss: `databases.test.ts`, `records.test.ts`, `test/s3/`, `test/journal/`.
+  // Need servers, or a loss: `databases.test.ts`, `records.test.ts`, `anonymise.test.ts`, `test/s3/`, `test/journal/`.
   if (
     commands.length === 0 ||
     [
+      "docs/anonymise.md",
       "docs/continuous.md",
       "docs/databases.md",
       "docs/dolibarr.md",

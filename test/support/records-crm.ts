@@ -203,7 +203,7 @@ export async function recordsCrm(root: string, { engine, url, sql }: RecordsWorl
   for (const n of [5, 6, 7, 8]) writeFileSync(join(attachments, "notes", `${n}.txt`), `note ${n}\n`);
   const crm = await platformCrm(root, {
     platform: { ...custom, model: async () => recordsModel },
-    ...{ engine, url, files: attachments },
+    ...{ engine, url, files: attachments, neutralise: ["UPDATE log SET line = ''"] },
     attachments: [{ table: "note", column: "path", folder: "attachments" }],
   });
   return {
@@ -231,6 +231,7 @@ export interface PlatformWorld {
   readonly configuration?: string;
   readonly files: string;
   readonly attachments?: CrmDescription["attachments"];
+  readonly neutralise?: CrmDescription["neutralise"];
 }
 
 /** A CRM that is there, with a new repository below `root`. */
@@ -241,7 +242,14 @@ export async function platformCrm(root: string, world: PlatformWorld): Promise<R
   writeFileSync(configFile, "crm:\n  name: acme\n");
   const access = { location: join(root, "backups"), password: "correct horse" };
   const description: CrmDescription = {
-    ...{ name: "acme", platform: platform.name, database: url, excludes: [], neutralise: [], attachments },
+    ...{
+      name: "acme",
+      platform: platform.name,
+      database: url,
+      excludes: [],
+      neutralise: world.neutralise ?? [],
+      attachments,
+    },
     files: attachments.length === 0 ? [] : [{ name: "attachments", path: files }],
     ...(configuration !== undefined && { configuration }),
   };

@@ -97,6 +97,9 @@ export const commands = {
         target: "another folder; absent: where it was backed up",
         toDatabase:
           "URL of a database that is not there yet, for a database on a server; of one that is there for records",
+        anonymise:
+          "put made-up values in place of names, mail addresses, numbers, addresses and notes, and check that none is left",
+        withFiles: "with --anonymise: files come as they are, though what is in them cannot be anonymised",
         grants: "leave owners and rights inside the database to the user who restores",
         as: "what a copy in another place is for: clone (made harmless) or replacement",
         updateChanged: "also put back what is there but differs",

@@ -353,6 +353,14 @@ export const errors = {
       text: "The recovery point is of {crm} {version}; the program here is {installed}. One must not use the other's database.",
       hint: "Install version {version}, then plan again[[; or restore the recovery point's own program with it: {remedy}]].",
     },
+    "anonymise-column": {
+      text: "This rule of `anonymise:` cannot be followed: {column}[[: {kind}]].",
+      hint: "Name an entity or table and a column of it that is no key. `holdfast browse latest /databases/main` lists tables.",
+    },
+    "anonymise-leak": {
+      text: "The copy still has values that were to go, so nothing was made[[ ({path})]]: {columns}",
+      hint: "Give each of these columns a rule under `anonymise:` in holdfast.yaml: what stands in it (`text`, `name`, …), or `keep` where that is meant to stay.",
+    },
     "clone-unsupported": {
       text: "A clone[[ of {crm}]] cannot be made harmless, so it is refused[[: {reason}]].",
       hint: "Name the statements that make it harmless under `neutralise:` in holdfast.yaml, or use --as replacement.",

@@ -112,6 +112,7 @@ export const notices = {
   parts: { database: "database", folder: "folder", config: "configuration" },
   entryTypes: { folder: "folder", file: "file", link: "link", table: "table", other: "other" },
   planReasons: {
+    anonymised: "what is in files cannot be anonymised; --with-files takes them along",
     same: "equal already",
     exists: "exists and differs; --update-changed replaces it",
     newer: "not in the recovery point; --remove-newer removes it",

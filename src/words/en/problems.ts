@@ -15,6 +15,7 @@ export const problems = {
     "records-needed":
       "{what} says more of records; name them with --record, --keys, --search, --deleted, --changed or --created.",
     csv: "Row {what} of the list is no CSV.",
+    "anonymise-where": "--anonymise is for --as clone, and for records with --to-files; --with-files goes with it.",
     "target-and-purpose": "--as is only for a restore to another place; give --target or --to-database as well.",
     "ids-and-rules": "Ids and rules of what to keep cannot be given together.",
     "hold-past": "{value} is over already.",

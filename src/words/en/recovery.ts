@@ -9,6 +9,11 @@ export const recovery = {
     records: "chosen records",
     inPlace: "Where: in place",
     elsewhere: "Where: {place}",
+    anonymised: {
+      title: "Anonymised, and checked before anything is there:",
+      "left-out": "Files are left out.",
+      kept: "Files come as they are: whatever names stand in them stay.",
+    },
     clone: "As a clone, made harmless before anything can start:",
     replacement: "As a replacement: nothing in it is switched off.",
     swap: "Built beside, verified, then swapped in; what is there now is moved aside and can be brought back with `undo`.",

@@ -97,6 +97,8 @@ export const commands: Translated<typeof english> = {
         system: "全部还原：数据库、文件和配置（未给出路径时的默认）",
         target: "另一个文件夹；不给出则还原到原处",
         toDatabase: "尚不存在的数据库的 URL，用于服务器上的数据库；还原记录时为已有的数据库",
+        anonymise: "以虚构的值代替姓名、邮箱、号码、地址和备注，并检查没有遗留",
+        withFiles: "与 --anonymise 同用：文件原样带上，但其中的内容无法匿名化",
         grants: "不还原数据库内的所有者和权限，全部归执行还原的用户",
         as: "另一处副本的用途：clone（无害的克隆）或 replacement（接替原系统）",
         updateChanged: "同时改回已存在但有差异的内容",

@@ -347,6 +347,14 @@ export const errors: Translated<typeof english> = {
       text: "该恢复点来自 {crm} {version}；这里的程序是 {installed}。不同版本不能使用对方的数据库。",
       hint: "安装 {version} 版，再重新计划[[；或连同恢复点自带的程序一起还原：{remedy}]]。",
     },
+    "anonymise-column": {
+      text: "`anonymise:` 的这条规则无法执行：{column}[[：{kind}]]。",
+      hint: "请写实体或表，以及其中一个不是键的列。`holdfast browse latest /databases/main` 列出各表。",
+    },
+    "anonymise-leak": {
+      text: "副本中仍有本应去除的值，因此没有生成任何内容[[（{path}）]]：{columns}",
+      hint: "请在 holdfast.yaml 的 `anonymise:` 下为这些列各写一条规则：其中是什么（`text`、`name`……），或有意保留时写 `keep`。",
+    },
     "clone-unsupported": {
       text: "无法确保[[ {crm} 的]]克隆不影响外界，因此已拒绝[[：{reason}]]。",
       hint: "请在 holdfast.yaml 的 `neutralise:` 中写明使其无害的语句，或使用 --as replacement。",

@@ -108,6 +108,7 @@ export const notices: Translated<typeof english> = {
   parts: { database: "数据库", folder: "文件夹", config: "配置" },
   entryTypes: { folder: "文件夹", file: "文件", link: "链接", table: "表", other: "其他" },
   planReasons: {
+    anonymised: "文件内容无法匿名化；用 --with-files 可将其带上",
     same: "已经相同",
     exists: "已存在且不同；--update-changed 会替换它",
     newer: "恢复点中没有；--remove-newer 会删除它",

@@ -17,6 +17,7 @@ export const problems: Translated<typeof english> = {
     "records-needed":
       "{what} 只是进一步说明记录；请先用 --record、--keys、--search、--deleted、--changed 或 --created 指定。",
     csv: "清单的第 {what} 行不是 CSV。",
+    "anonymise-where": "--anonymise 用于 --as clone，以及用 --to-files 还原的记录；--with-files 与它同用。",
     "target-and-purpose": "--as 只用于还原到其他位置；请同时给出 --target 或 --to-database。",
     "ids-and-rules": "ID 和保留规则不能同时给出。",
     "hold-past": "{value} 已经过去。",

@@ -11,6 +11,11 @@ export const recovery: Translated<typeof english> = {
     records: "所选记录",
     inPlace: "位置：原处",
     elsewhere: "位置：{place}",
+    anonymised: {
+      title: "以下内容匿名化，并在生成之前检查：",
+      "left-out": "文件不带上。",
+      kept: "文件原样带上：其中的姓名会保留。",
+    },
     clone: "作为克隆，在任何程序启动之前先使其无害：",
     replacement: "作为接替：其中的功能不会停用。",
     swap: "在旁边构建、校验后再替换；现有内容会移到一旁，可用 `undo` 换回。",

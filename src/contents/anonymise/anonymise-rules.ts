@@ -1,0 +1,124 @@
+import type { ColumnSchema, DatabaseEngine, TableSchema } from "../../database/database.ts";
+import { type AnonymiseKind, anonymiseKinds } from "../../lib/anonymise-kinds.ts";
+import { HoldfastError } from "../../lib/errors.ts";
+import { columnOf, type Relations, sameTable } from "../records/relations.ts";
+
+/** One column of a database, and what is put in place of its values. */
+export interface AnonymiseRule {
+  readonly database: string;
+  readonly schema: string;
+  readonly table: string;
+  readonly column: string;
+  readonly kind: AnonymiseKind;
+}
+
+/** From the configuration: by entity or table, and column. */
+export type WrittenRules = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+type Rules = Pick<DatabaseEngine, "searchable">;
+
+/** What names of columns say, in any table. */
+const anywhere: readonly (readonly [RegExp, AnonymiseKind])[] = [
+  [
+    /(?:^|_)e_?mails?(?:$|_(?:address|1|2|3|primary|work|home|private|other|from|to|cc|bcc))|(?:^|_)mail$|^email\d?$/,
+    "email",
+  ],
+  [/phone|mobile|(?:^|_)fax(?:$|_)|(?:^|_)tel(?:$|_)|whatsapp/, "phone"],
+  [/^(?:first|last|middle|full|given|family|maiden|nick|sur)_?name$|^(?:firstname|lastname|prenom|surname)$/, "name"],
+  [/birth(?:day|date|_date)?$|^dob$/, "date"],
+  [
+    /iban|(?:^|_)bic(?:$|_)|swift|(?:tax|vat|tva)_?(?:id|number|identifier|intra)|(?:^|_)(?:siren|siret|ssn|passport)(?:$|_)/,
+    "code",
+  ],
+];
+
+/** In tables of people and companies, and those that belong to them. */
+const ofPeople: readonly (readonly [RegExp, AnonymiseKind])[] = [
+  [
+    /^(?:name|nom|name_alias|nom_alias|display_name|company|company_name|account_name|societe|login|user_?name|signature)$/,
+    "name",
+  ],
+  [/address|(?:^|_)street/, "address"],
+  [/(?:^|_)(?:zip|postal|postcode)|(?:^|_)(?:zip|postal)_?code/, "code"],
+  [/(?:^|_)(?:city|town|ville|municipality)(?:$|_)/, "place"],
+  [/(?:^|_)(?:website|url|homepage|linkedin|facebook|twitter|skype)(?:$|_)/, "url"],
+  [/(?:^|_)(?:note|notes|comment|comments|description|remark|remarks|body|bio|memo|message|content)(?:$|_)/, "text"],
+];
+
+const people =
+  /part(?:y|ies|ner)|compan|account|contact|lead|person|people|customer|client|third|societe|socpeople|user|employee|member|adherent|prospect|organi[sz]ation|candidate|donor/;
+
+/**
+ * What is anonymised: what the configuration says, and for all else what the columns are called. Columns that name a ruled
+ * one by value get its rule. Keys are left alone. Fails with `anonymise-column` when a rule names nothing, or a key.
+ */
+export function anonymiseRules(
+  database: string,
+  relations: Relations,
+  rules: Rules,
+  written: WrittenRules,
+): readonly AnonymiseRule[] {
+  const found = new Map<string, AnonymiseRule>();
+  const nameOf = (table: TableSchema, column: string): string => JSON.stringify([table.schema, table.name, column]);
+  const put = (table: TableSchema, { name }: ColumnSchema, kind: AnonymiseKind): void => {
+    found.set(nameOf(table, name), { database, schema: table.schema, table: table.name, column: name, kind });
+  };
+  for (const table of relations.tables) {
+    const patterns = isOfPeople(table, relations) ? [...anywhere, ...ofPeople] : anywhere;
+    for (const column of table.columns.slice(table.keyLength)) {
+      const kind = kindOf(column, patterns, rules);
+      if (kind) put(table, column, kind);
+    }
+  }
+  for (const [name, columns] of Object.entries(written)) {
+    const entity = relations.entities.find((one) => one.entity.name === name);
+    const table = entity?.table ?? relations.tableNamed(name);
+    for (const [written_, kind] of Object.entries(columns)) {
+      const at = table ? columnOf(table, written_) : -1;
+      const column = table?.columns[at];
+      const known = anonymiseKinds.find((one) => one === kind);
+      if (!table || !column || !known || (at < table.keyLength && known !== "keep")) {
+        throw new HoldfastError("anonymise-column", { column: `${name}.${written_}`, kind });
+      }
+      put(table, column, known);
+    }
+  }
+  for (const table of relations.tables) {
+    for (const { columns, to, referenced } of relations.from(table)) {
+      for (const [at, place] of columns.entries()) {
+        const [own, theirs] = [table.columns[place], to.columns[referenced[at] ?? -1]];
+        const rule = theirs && found.get(nameOf(to, theirs.name));
+        if (own && rule && !found.has(nameOf(table, own.name))) put(table, own, rule.kind);
+      }
+    }
+  }
+  return [...found.values()];
+}
+
+function kindOf(
+  column: ColumnSchema,
+  patterns: readonly (readonly [RegExp, AnonymiseKind])[],
+  rules: Rules,
+): AnonymiseKind | undefined {
+  const name = column.name.replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase();
+  if (/_(?:id|ids|count|type|status|state|opt_out|optout|enabled|template|at|on)$|^(?:is|has|fk)_/.test(name))
+    return undefined;
+  const kind = patterns.find(([pattern]) => pattern.test(name))?.[1];
+  if (/blob|bytea|binary/i.test(column.type) && patterns.length > anywhere.length) return "empty";
+  if (kind === "date") return kind;
+  const searchable = rules.searchable(column);
+  return searchable === "text" || searchable === "mixed" ? kind : undefined;
+}
+
+function isOfPeople(table: TableSchema, relations: Relations): boolean {
+  const entities = relations.entitiesOf(table).map(({ entity }) => entity.name);
+  const isNamed = (names: readonly string[]): boolean => names.some((name) => people.test(name.toLowerCase()));
+  if (isNamed([table.name, ...entities])) return true;
+  if (table.columns.some(({ name }) => anywhere.some(([pattern]) => pattern.test(name.toLowerCase())))) return true;
+  return relations
+    .from(table)
+    .some(
+      ({ kind, to }) =>
+        kind === "belongs" && (isNamed([to.name]) || relations.entitiesOf(to).length > 0) && !sameTable(to, table),
+    );
+}

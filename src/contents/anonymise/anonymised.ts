@@ -1,0 +1,114 @@
+import type { ColumnSchema, DatabaseEngine, RowBatch, TableSchema } from "../../database/database.ts";
+import type { AnonymiseKind } from "../../lib/anonymise-kinds.ts";
+import type { ReadableTable } from "../tables/stored-table.ts";
+import type { AnonymiseRule } from "./anonymise-rules.ts";
+import { Originals } from "./originals.ts";
+import { pseudonym } from "./pseudonym.ts";
+
+type FieldRules = Pick<DatabaseEngine, "textOf" | "readable" | "lineField">;
+
+/**
+ * Rows without whom they are about. What it was given it remembers by hashes, so that what came of it can be searched for
+ * anything that is left.
+ */
+export class Anonymiser {
+  readonly #rules: readonly AnonymiseRule[];
+  readonly #fields: FieldRules;
+  readonly #secret: Buffer;
+  readonly #originals = new Originals();
+
+  constructor(rules: readonly AnonymiseRule[], fields: FieldRules, secret: Buffer) {
+    this.#rules = rules;
+    this.#fields = fields;
+    this.#secret = secret;
+  }
+
+  /** `undefined`: nothing of this table is anonymised. */
+  lineOf(database: string, table: TableSchema): ((line: string) => string) | undefined {
+    const columns = this.#columnsOf(database, table);
+    if (columns.size === 0) return undefined;
+    return (line) => {
+      const fields = line.split("\t");
+      const names: string[] = [];
+      for (const [at, kind] of columns) {
+        const column = table.columns[at];
+        const text = column && this.#textOf(fields[at] ?? "\\N", column);
+        if (!column || text === undefined || text === null) continue;
+        if (kind === "name") names.push(text);
+        this.#originals.add(kind, text);
+        const made = pseudonym(kind, text, this.#secret, widthOf(column));
+        fields[at] = this.#fieldOf(made, column);
+        if (made !== undefined) this.#originals.addMade(made);
+      }
+      // First and last name stand in texts as one.
+      for (const [at, first] of names.entries()) {
+        const second = names[at + 1];
+        if (second === undefined) break;
+        this.#originals.add("name", `${first} ${second}`);
+        this.#originals.add("name", `${second} ${first}`);
+      }
+      return fields.join("\t");
+    };
+  }
+
+  table<T extends ReadableTable>(database: string, table: T): T {
+    const lineOf = this.lineOf(database, table.table);
+    if (!lineOf) return table;
+    const changed = async function* (batches: AsyncIterable<RowBatch>): AsyncGenerator<RowBatch, void> {
+      for await (const { lines, release, rows } of batches) {
+        const text = lines.toString("latin1");
+        release?.();
+        const made = text.split("\n").slice(0, -1).map(lineOf);
+        yield { lines: Buffer.from(made.map((line) => `${line}\n`).join(""), "latin1"), rows };
+      }
+    };
+    return { ...table, rows: (range, signal) => changed(table.rows(range, signal)) };
+  }
+
+  /** Columns of a row in which something is left of what was to go. */
+  leaksIn(database: string, table: TableSchema): (line: string) => readonly ColumnSchema[] {
+    const columns = this.#columnsOf(database, table);
+    const kept = new Set(
+      this.#rulesOf(database, table)
+        .filter(({ kind }) => kind === "keep")
+        .map(({ column }) => column),
+    );
+    return (line) => {
+      const fields = line.split("\t");
+      return table.columns.filter((column, at) => {
+        if (kept.has(column.name)) return false;
+        const text = this.#fields.textOf(fields[at] ?? "\\N", column);
+        if (text === undefined) return false;
+        const kind = columns.get(at);
+        if (kind === undefined) return this.#originals.isIn(text);
+        return !this.#originals.isMade(text);
+      });
+    };
+  }
+
+  #rulesOf(database: string, { schema, name }: TableSchema): readonly AnonymiseRule[] {
+    return this.#rules.filter((one) => one.database === database && one.schema === schema && one.table === name);
+  }
+
+  #columnsOf(database: string, table: TableSchema): ReadonlyMap<number, AnonymiseKind> {
+    const rules = this.#rulesOf(database, table).filter(({ kind }) => kind !== "keep");
+    return new Map(rules.map(({ column, kind }) => [table.columns.findIndex(({ name }) => name === column), kind]));
+  }
+
+  #textOf(field: string, column: ColumnSchema): string | null {
+    return this.#fields.textOf(field, column) ?? this.#fields.readable(field, column);
+  }
+
+  /** Nothing, where a column may not be without a value, is an empty text. */
+  #fieldOf(text: string | undefined, column: ColumnSchema): string {
+    if (/json/i.test(column.type) && text !== undefined) return this.#fields.lineField(JSON.stringify(text), column);
+    return this.#fields.lineField(text ?? (column.nullable ? null : ""), column);
+  }
+}
+
+/** `varchar(40)`, `character varying(40)`: 40 */
+function widthOf({ type }: ColumnSchema): number {
+  const width = /char[a-z ]*\((\d+)\)/i.exec(type)?.[1];
+  if (width !== undefined) return Number(width);
+  return /^tinytext/i.test(type) ? 63 : Infinity;
+}

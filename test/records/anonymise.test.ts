@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import { postgresEngine } from "../../src/database/postgres/postgres.ts";
+import { sqliteEngine } from "../../src/database/sqlite/sqlite.ts";
+import { planRestore, type RestorePlan, type RestorePlanInput } from "../../src/engine/restore-plan.ts";
+import { type ErrorCode, isHoldfastError } from "../../src/lib/errors.ts";
+import { startPostgres } from "../support/postgres-server.ts";
+import { recordsCrm, recordsRows, recordsSchema, type RecordsCrm } from "../support/records-crm.ts";
+import { temporaryFolder } from "../support/temp-folder.ts";
+
+type Sql = (script: string) => Promise<string>;
+
+const isError = (code: ErrorCode) => (error: unknown) => isHoldfastError(error, code);
+const switches = { createMissing: true, updateChanged: false, removeNewer: false };
+
+/** People whose names stand in two tables, and one whom a text of another mentions. */
+const people = `
+  UPDATE contact SET name = 'Anna Schmidt', email = 'anna.schmidt@firma.test' WHERE id = 6;
+  UPDATE contact SET name = 'Anna Schmidt', email = 'a.schmidt@firma.test' WHERE id = 26;
+  UPDATE note SET body = 'called Anna Schmidt' WHERE id = 6;`;
+
+type Rules = NonNullable<RecordsCrm["description"]["anonymise"]>;
+
+function clone(
+  crm: RecordsCrm,
+  place: Partial<RestorePlanInput>,
+  files: "left-out" | "kept" = "left-out",
+  rules: Rules = {},
+): Promise<RestorePlan> {
+  const crms = [{ ...crm.description, anonymise: rules }];
+  const input = { repository: crm.access, point: { kind: "latest" } as const, crms, switches };
+  return planRestore(
+    crm.engine,
+    { ...input, scope: { kind: "system" }, purpose: "clone", anonymise: { files }, ...place },
+    crm.run,
+  );
+}
+
+/** What must hold in a copy, whatever the engine. */
+async function check(live: Sql, copy: Sql): Promise<void> {
+  const both = async (sql: string): Promise<readonly [string, string]> => [await live(sql), await copy(sql)];
+  const same = async (sql: string): Promise<void> => {
+    const [a, b] = await both(sql);
+    assert.equal(a, b, sql);
+  };
+  await same("SELECT count(*) FROM contact");
+  await same("SELECT count(DISTINCT email) FROM contact");
+  await same("SELECT count(DISTINCT name) FROM contact");
+  await same("SELECT a.id FROM contact a JOIN contact b ON a.name = b.name AND a.id <> b.id ORDER BY a.id");
+  await same("SELECT ref FROM invoice ORDER BY id");
+  await same("SELECT label FROM tag ORDER BY id");
+  await same("SELECT party FROM contact ORDER BY id");
+  const [, all] = await both(
+    "SELECT id, name, email FROM contact UNION ALL SELECT id, name, phone FROM party UNION ALL SELECT id, body, path FROM note",
+  );
+  assert.doesNotMatch(all, /Anna|Schmidt|firma\.test|\bc5@example|Contact \d|张伟|\+86 10 7\b|Note \d/);
+  assert.match(all, /p[0-9a-f]{16}@example\.org/);
+  assert.match(await copy("SELECT phone FROM party WHERE id = 12"), /\+\d\d \d\d \d\d/);
+  assert.match(await copy("SELECT name FROM party WHERE id = 12"), /^\p{Script=Han}{4,}$/mu);
+}
+
+test("a clone is anonymised: joins, uniqueness and forms hold, and nobody is left in it (SQLite)", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "crm.db");
+  const sqlOn =
+    (file: string): Sql =>
+    async (script) => {
+      using connection = new DatabaseSync(file);
+      if (!script.startsWith("SELECT")) return connection.exec(script) ?? "";
+      return connection
+        .prepare(script)
+        .all()
+        .map((row) => Object.values(row).join("|"))
+        .join("\n");
+    };
+  const sql = sqlOn(path);
+  await sql(recordsSchema("sqlite") + recordsRows("sqlite") + people);
+  const crm = await recordsCrm(folder.path, { engine: sqliteEngine, url: `sqlite:${path}`, sql });
+  await crm.backup();
+  const target = join(folder.path, "copy");
+  const plan = await clone(crm, { target });
+  const ruled = plan.anonymised?.rules.map(({ table, column, kind }) => `${table}.${column} ${kind}`);
+  for (const rule of ["contact.name name", "contact.email email", "party.phone phone", "note.body text"]) {
+    assert.ok(ruled?.includes(rule), `${rule} of ${ruled?.join(", ")}`);
+  }
+  await crm.apply(plan);
+  await check(sql, sqlOn(join(target, "crm.db")));
+  assert.ok(
+    !existsSync(join(target, "attachments/notes/6.txt")) && !existsSync(join(target, "files/attachments/notes/6.txt")),
+  );
+
+  // The same secret makes the same of it.
+  const again = join(folder.path, "again");
+  await crm.apply(await clone(crm, { target: again }));
+  const names = "SELECT name, email FROM contact ORDER BY id";
+  assert.equal(await sqlOn(join(again, "crm.db"))(names), await sqlOn(join(target, "crm.db"))(names));
+
+  // A column that nobody thought of: nothing is made, and it is named.
+  const leaking = join(folder.path, "leaking");
+  await sql("UPDATE tag SET label = 'friend of anna.schmidt@firma.test' WHERE id = 1");
+  await crm.backup();
+  const plan2 = await clone(crm, { target: leaking });
+  await assert.rejects(crm.apply(plan2), (error: unknown) => {
+    assert.ok(isHoldfastError(error, "anonymise-leak"));
+    assert.match(String(error.facts["columns"]), /^tag\.label \(1\)$/);
+    return true;
+  });
+  assert.ok(!existsSync(join(leaking, "crm.db")));
+  await crm.apply(await clone(crm, { target: leaking }, "left-out", { tag: { label: "text" } }));
+  assert.equal(await sqlOn(join(leaking, "crm.db"))("SELECT count(*) FROM tag WHERE label LIKE '%anna%'"), "0");
+
+  await assert.rejects(
+    clone(crm, { target: join(folder.path, "x") }, "kept", { tag: { nothing: "text" } }),
+    isError("anonymise-column"),
+  );
+  await assert.rejects(
+    clone(crm, { target: join(folder.path, "x") }, "kept", { nothing: { label: "text" } }),
+    isError("anonymise-column"),
+  );
+  await assert.rejects(clone(crm, { target: join(folder.path, "x"), purpose: "replacement" }), isError("usage"));
+});
+
+test("the same on PostgreSQL", async () => {
+  using folder = temporaryFolder();
+  await using server = await startPostgres();
+  await server.sql("CREATE DATABASE crm");
+  await server.sql(recordsSchema("postgres") + recordsRows("postgres") + people, "crm");
+  const sql: Sql = (script) => server.sql(script, "crm");
+  const crm = await recordsCrm(folder.path, { engine: postgresEngine({}), url: server.url("crm"), sql });
+  await crm.backup();
+  await crm.apply(await clone(crm, { target: join(folder.path, "copy"), targetDatabase: server.url("copy") }));
+  await check(sql, (script) => server.sql(script, "copy"));
+});
+
+test("records as files are anonymised too, and their files left out", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "crm.db");
+  {
+    using connection = new DatabaseSync(path);
+    connection.exec(recordsSchema("sqlite") + recordsRows("sqlite") + people);
+  }
+  const crm = await recordsCrm(folder.path, { engine: sqliteEngine, url: `sqlite:${path}`, sql: async () => "" });
+  await crm.backup();
+  const target = join(folder.path, "found");
+  const selection = { handles: ["party/7"], keys: [], compared: [], in: [], related: "all" as const, renames: [] };
+  const plan = await planRestore(
+    crm.engine,
+    {
+      ...{ repository: crm.access, point: { kind: "latest" }, crms: [crm.description], switches, target },
+      ...{ scope: { kind: "records", selection, format: "csv" }, anonymise: { files: "left-out" } },
+    },
+    crm.run,
+  );
+  await crm.apply(plan);
+  const contacts = readFileSync(join(target, "contact.csv"), "utf8");
+  assert.doesNotMatch(contacts, /Anna|Schmidt|firma/);
+  assert.match(contacts, /\r\n6,7,\w+ \w+,p[0-9a-f]{16}@example.org/);
+  assert.ok(!existsSync(join(target, "attachments")));
+});
