@@ -1,4 +1,4 @@
-import { type Journal, openJournal } from "../contents/journal/open-journal.ts";
+import { type Journal, openJournal, type OpenedSegment } from "../contents/journal/open-journal.ts";
 import type { JournalDatabase } from "../contents/journal/journal-file.ts";
 import { crmTreeWith, databaseAtMoment } from "../contents/journal/moment-tree.ts";
 import { OverlayBlobs } from "../contents/journal/overlay-blobs.ts";
@@ -82,7 +82,7 @@ type WholePoint = Omit<ReachedPoint, "erased">;
 
 async function reachWhole(source: ReachSource, crm: string | undefined, point: PointName): Promise<WholePoint> {
   const { reader, snapshots, run } = source;
-  const { chosen, passedOver } = choosePoint(snapshots, crm, point);
+  const { chosen, passedOver } = choosePoint(snapshots, crm, point.kind === "moment" ? untilOf(point) : point);
   const asBackup = async (): Promise<WholePoint> => ({
     reader,
     snapshot: await openSnapshot(reader, chosen, run.signal),
@@ -93,7 +93,7 @@ async function reachWhole(source: ReachSource, crm: string | undefined, point: P
   const journal = await openJournal(reader, snapshots, name, run.signal);
   const since = journal?.databases.flatMap(({ spans }) => spans[0]?.from.time ?? []).toSorted(compareTimes)[0];
   const isBackup = point.transaction === undefined && Date.parse(chosen.snapshot.time) === point.time.getTime();
-  if (!journal || since === undefined || isBackup || compareTimes(timeOf(point), since) < 0) {
+  if (!journal || since === undefined || isBackup || compareTimes(timeOf(untilOf(point)), since) < 0) {
     if (point.transaction !== undefined) throw new HoldfastError("moment-transaction", { text: point.transaction });
     return asBackup();
   }
@@ -102,6 +102,28 @@ async function reachWhole(source: ReachSource, crm: string | undefined, point: P
 
 function timeOf({ time }: Moment): string {
   return time.toISOString();
+}
+
+/** The last moment whose transactions may count: with a transaction, the whole second that was named, since some logs have no less. */
+function untilOf(point: Moment): Moment {
+  return point.transaction === undefined ? point : { ...point, time: new Date(point.time.getTime() + 999) };
+}
+
+/** How a search for a moment from one backup ended; `held`: that backup has the transaction that was named already. */
+interface FoundMoment {
+  readonly state: "replayed" | "passed" | "held" | "behind";
+  readonly replayed: Replayed;
+}
+
+interface ReplayedDatabase extends FollowedDatabase {
+  readonly replayed: Replayed;
+}
+
+async function* ofOneSpan(segments: AsyncIterable<OpenedSegment>, first: number): AsyncGenerator<OpenedSegment, void> {
+  for await (const segment of segments) {
+    if (segment.header.anew !== undefined && segment.header.number > first) return;
+    yield segment;
+  }
 }
 
 interface FollowedDatabase {
@@ -116,7 +138,6 @@ class MomentSearch {
   readonly #crm: string;
   readonly #journal: Journal;
   readonly #point: Moment;
-  /** The last moment whose transactions may count: with a transaction, the whole second that was named. */
   readonly #until: string;
 
   constructor(source: ReachSource, crm: string, journal: Journal, point: Moment) {
@@ -124,16 +145,13 @@ class MomentSearch {
     this.#crm = crm;
     this.#journal = journal;
     this.#point = point;
-    const slackMs = point.transaction === undefined ? 0 : 999;
-    this.#until = new Date(point.time.getTime() + slackMs).toISOString();
+    this.#until = timeOf(untilOf(point));
   }
 
   async open(): Promise<WholePoint> {
     const { reader, snapshots, run } = this.#source;
     const backups = backupsOf(snapshots, this.#crm);
-    const before = backups
-      .filter(({ snapshot }) => Date.parse(snapshot.time) <= this.#point.time.getTime())
-      .toReversed();
+    const before = backups.filter(({ snapshot }) => Date.parse(snapshot.time) <= Date.parse(this.#until)).toReversed();
     const newest = before[0];
     const best = before.find((stored) => outcomeOf(stored) === "ok");
     let limit:
@@ -143,10 +161,12 @@ class MomentSearch {
       const snapshot = await openSnapshot(reader, stored, run.signal);
       const databases = this.#followed(snapshot);
       // Begun before the moment, and taken after it.
-      if (databases.some(({ from }) => compareTimes(from.time, timeOf(this.#point)) > 0)) continue;
+      if (databases.some(({ from }) => compareTimes(from.time, this.#until) > 0)) continue;
       const reaches = databases.map(({ followed, from }) => reachFrom(followed, from));
       if (databases.length > 0 && reaches.every((reach) => this.#isEnough(reach))) {
-        return await this.#build(snapshot, databases);
+        const replayed = await this.#replayAll(databases);
+        if (!replayed) continue;
+        return await this.#build(snapshot, replayed);
       }
       for (const reach of reaches) {
         const time = reach.state === "until" ? reach.until : stored.snapshot.time;
@@ -183,7 +203,7 @@ class MomentSearch {
     });
   }
 
-  async #build(base: OpenedSnapshot, databases: readonly FollowedDatabase[]): Promise<WholePoint> {
+  async #build(base: OpenedSnapshot, databases: readonly ReplayedDatabase[]): Promise<WholePoint> {
     const { reader, run } = this.#source;
     const { signal } = run;
     const blobs = new OverlayBlobs(reader);
@@ -193,10 +213,7 @@ class MomentSearch {
     const manifests = new Map<string, DatabaseManifest>();
     let transactions = 0;
     let last: ReplayedTransaction | undefined;
-    for (const { manifest, engine, followed, from } of databases) {
-      const reach = reachFrom(followed, from);
-      if (reach.state === "none") throw new HoldfastError("internal", { database: manifest.name });
-      const replayed = await this.#replay(manifest.name, from, reach.span.first);
+    for (const { manifest, engine, followed, replayed } of databases) {
       this.#refuseAltered(manifest, replayed);
       const tree = await subtreeAt(reader, base.tree, [layout.databases, manifest.name], signal);
       if (tree === undefined) throw new HoldfastError("repository-damaged", { subject: manifest.name });
@@ -226,23 +243,46 @@ class MomentSearch {
     return { reader: blobs, snapshot, passedOver: [], moment };
   }
 
-  /** Of an earlier stretch of the log nothing counts: it may tell what another server never knew. */
-  async #replay(database: string, from: SnapshotPoint, firstSegment: number): Promise<Replayed> {
+  /** `undefined`: this backup holds the transaction that was named, or the journal does not lead from it to there. */
+  async #replayAll(databases: readonly FollowedDatabase[]): Promise<readonly ReplayedDatabase[] | undefined> {
     const wanted = this.#point.transaction;
+    const all: ReplayedDatabase[] = [];
     let passed: "no" | "yes" = "no";
+    for (const one of databases) {
+      const found = await this.#replay(one);
+      if (found.state === "held" || found.state === "behind") return undefined;
+      if (found.state === "passed") passed = "yes";
+      all.push({ ...one, replayed: found.replayed });
+    }
+    if (wanted !== undefined && passed === "no") throw new HoldfastError("moment-transaction", { text: wanted });
+    return all;
+  }
+
+  /** Of an earlier or a later stretch of the log nothing counts: it may tell what another server never knew. */
+  async #replay({ manifest, followed, from }: FollowedDatabase): Promise<FoundMoment> {
+    const wanted = this.#point.transaction;
+    const reach = reachFrom(followed, from);
+    if (reach.state === "none") throw new HoldfastError("internal", { database: manifest.name });
     const { signal } = this.#source.run;
-    const replayed = await replay(this.#journal.segments(database, from.time, firstSegment, signal), {
+    let state: FoundMoment["state"] = "replayed";
+    const segments = this.#journal.segments(manifest.name, from.time, reach.span.first, signal);
+    const replayed = await replay(ofOneSpan(segments, reach.span.first), {
       signal,
       holds: (transaction) => from.holds(transaction),
-      isBeyond: ({ transaction, position, time }) => {
-        if (passed === "yes" || compareTimes(time, this.#until) > 0) return true;
-        const isWanted = wanted !== undefined && (transaction === wanted || position === wanted);
-        if (isWanted) passed = "yes";
-        return isWanted && this.#point.side === "before";
+      isBeyond: (one) => {
+        const { transaction, position, time } = one;
+        if (state !== "replayed" || compareTimes(time, this.#until) > 0) return true;
+        const isHeld = from.holds(one);
+        if (!isHeld && position > reach.position) {
+          state = "behind";
+          return true;
+        }
+        if (wanted === undefined || (transaction !== wanted && position !== wanted)) return false;
+        state = isHeld ? "held" : "passed";
+        return this.#point.side === "before";
       },
     });
-    if (wanted !== undefined && passed === "no") throw new HoldfastError("moment-transaction", { text: wanted });
-    return replayed;
+    return { state, replayed };
   }
 
   /** Rows of a table that had other columns cannot be told by what the backup has of it. */

@@ -78,6 +78,50 @@ test("a moment between two backups is read and restored to the commit", async ()
   assert.equal(await hashOfLive(mysqlEngine, server.url("back")), third.hash);
 });
 
+test("of two transactions in the second of a backup, one before it and one after, each is a moment of its own", async () => {
+  using folder = temporaryFolder();
+  await server.sql("CREATE DATABASE second");
+  await server.sql(
+    "CREATE TABLE note (id INT PRIMARY KEY, text VARCHAR(40)); INSERT INTO note VALUES (1, 'first')",
+    "second",
+  );
+  const url = server.url("second");
+  const crm = await smallCrm(folder.path, { url, engine: mysqlEngine });
+  await using followed = following(crm);
+  await followed.event((event) => event.type === "note" && event.code === "follow-gap");
+  await crm.backup();
+  const write = async (text: string, stamp: string) => {
+    const out = await server.sql(
+      `SET timestamp = ${stamp}; INSERT INTO note SELECT MAX(id) + 1, '${text}' FROM note; SELECT @@last_gtid, @@timestamp`,
+      "second",
+    );
+    const [transaction = "", seconds = ""] = out.trim().split("\t");
+    const time = new Date(Math.floor(Number(seconds)) * 1000).toISOString();
+    return { transaction, time, hash: await hashOfLive(mysqlEngine, url) };
+  };
+  // A backup takes less than a second, sooner or later.
+  for (;;) {
+    const earlier = await write("before", "DEFAULT");
+    const between = await write("before too", "DEFAULT");
+    const { snapshot } = await crm.backup();
+    const stamp = Date.parse(between.time) / 1000;
+    const [third, fourth] = [await write("after", String(stamp)), await write("after too", String(stamp))];
+    const at = await withPoint(
+      crm,
+      { kind: "id", prefix: snapshot },
+      async (point) => point.snapshot?.manifest.databases,
+    );
+    const taken = /time=(\S+)/.exec(at?.[0]?.position ?? "")?.[1] ?? "";
+    if (earlier.time !== between.time || taken.slice(0, 19) !== between.time.slice(0, 19)) continue;
+    await write("much later", "DEFAULT");
+    await followed.durable(new Date(stamp * 1000 + 1000).toISOString());
+    for (const state of [earlier, between, third, fourth]) {
+      assert.equal(await withPoint(crm, momentOf(state), hashOfPoint), state.hash, JSON.stringify(state));
+    }
+    break;
+  }
+});
+
 test("a server that is not set up for it is named before anything is read", async () => {
   using folder = temporaryFolder();
   await using plain = await startMariadb(["--log-bin", "--binlog-format=ROW"]);

@@ -1,4 +1,4 @@
-import type { GapReason, SnapshotPoint, TableId } from "../../database/change-feed.ts";
+import type { GapReason, LogPosition, SnapshotPoint, TableId } from "../../database/change-feed.ts";
 import type { JournalDatabase, JournalSpan } from "./journal-file.ts";
 
 /** How far the journal leads from a backup of a database. */
@@ -10,6 +10,8 @@ export type Reach =
       readonly state: "until";
       readonly span: JournalSpan;
       readonly until: string;
+      /** What was committed behind this is not, whatever its time: times of some logs are whole seconds. */
+      readonly position: LogPosition;
       readonly why?: { readonly reason: GapReason; readonly tables: readonly TableId[] };
     };
 
@@ -28,10 +30,12 @@ export function reachFrom(database: JournalDatabase, backup: SnapshotPoint): Rea
     const { reason, tables } = gap;
     // A gap may begin before the backup that is in the midst of it.
     const until = compareTimes(gap.from.time, backup.time) < 0 ? backup.time : gap.from.time;
-    return { state: "until", span, until, why: { reason, tables } };
+    const position = gap.from.position < backup.position ? backup.position : gap.from.position;
+    return { state: "until", span, until, position, why: { reason, tables } };
   }
   const next = database.spans[at + 1];
-  return { state: "until", span, until: span.to.time, ...(next && { why: { reason: next.anew, tables: [] } }) };
+  const { position, time } = span.to;
+  return { state: "until", span, until: time, position, ...(next && { why: { reason: next.anew, tables: [] } }) };
 }
 
 /** Times with any number of digits behind the second. */
