@@ -12,6 +12,7 @@ import { columnSigns, type ColumnSigns } from "../lib/row-signature.ts";
 import type { Event, Warning } from "../lib/events.ts";
 import { isDamage } from "../repository/child-trees.ts";
 import type { BlobReader, Upload } from "../repository/repository.ts";
+import type { TouchedRows } from "./journal/touched-keys.ts";
 import { escapeName, layout, tableFolder } from "./layout.ts";
 import type { BackupKind, DatabaseManifest, TableManifest } from "./manifest.ts";
 import type { Pace } from "./pace.ts";
@@ -35,6 +36,8 @@ export interface CaptureDatabaseOptions {
   /** The database in the snapshot compared with: its manifest, and the tree of its folder. */
   readonly parent?: { readonly manifest: DatabaseManifest; readonly tree: Id };
   readonly kind: BackupKind;
+  /** What the journal says was touched since the parent; absent: it does not lead from there to here. */
+  readonly touched?: TouchedRows | undefined;
   readonly store: Upload;
   /** Reads what the parent holds. */
   readonly reader: BlobReader;
@@ -219,6 +222,7 @@ async function captureOne(
     time,
     signs: options.search === "plain" ? undefined : signsOf(table, options.engine),
     mark: was?.mark,
+    touched: options.touched?.keysOf(table),
     pace: options.pace,
     ...(options.onBatch?.wants(table) && { onBatch: options.onBatch.see }),
     onProgress: (rows, bytes) => {

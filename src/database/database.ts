@@ -130,8 +130,8 @@ export interface TableReader {
   rowsIn?(stretches: Stretches, what: "rows" | "keys", signal: AbortSignal): AsyncIterable<RowBatch>;
   /** What `changes` of a later reader has to know of this moment: opaque, short. Absent or `undefined`: it cannot tell. */
   mark?(signal: AbortSignal): Promise<string | undefined>;
-  /** What a journal that was kept meanwhile says; absent or `undefined`: there is none that leads from there to here. */
-  followed?(signal: AbortSignal): Promise<FollowedRows | undefined>;
+  /** Rows with these keys, and maybe others that the database sees as equal, one more than once, in any order. */
+  readonly rowsOf?: ((keys: readonly RowKey[], signal: AbortSignal) => AsyncIterable<RowBatch>) | undefined;
   /** What was written since the moment of that mark; `undefined` when the mark is of no use any more. */
   changes?(mark: string, signal: AbortSignal): Promise<WrittenRows | undefined>;
 }
@@ -156,7 +156,7 @@ export type ChangeMethod = (typeof changeMethods)[number];
 
 /** Rows that were touched since the snapshot compared with, as the journal tells, which knows what is gone as well. */
 export interface FollowedRows {
-  /** Whole lines as they are now, in any order. */
+  /** Whole lines as they are now, in any order; read to their end before `gone`. */
   rows(): AsyncIterable<RowBatch>;
   /** Keys of rows that are gone, each a line, in any order. */
   gone(): AsyncIterable<RowBatch>;
@@ -174,6 +174,10 @@ export interface DatabaseSnapshot extends AsyncDisposable {
   readonly schema: DatabaseSchema;
   /** Where in the engine's log this moment is, as text; SQLite has no log: its version counters and the file's time. */
   readonly position: string;
+  /**
+   * Where in the log everything is that this moment holds: at or behind it, in the form of `LogPosition`. Absent: where `position` says.
+   */
+  logEnd?(): Promise<string | undefined>;
   reader(table: TableSchema): TableReader;
 }
 

@@ -4,7 +4,8 @@ import { basename } from "node:path";
 import { captureDatabase, type DatabaseCapture, type RowWatcher } from "../contents/databases.ts";
 import { captureFolder, type FolderCapture } from "../contents/folders/capture-folder.ts";
 import { encodeDetails, fieldsOf, nodeOf } from "../contents/folders/folder-node.ts";
-import type { FolderManifest } from "../contents/manifest.ts";
+import type { TouchedRows } from "../contents/journal/touched-keys.ts";
+import type { DatabaseManifest, FolderManifest } from "../contents/manifest.ts";
 import type { AttachmentRule, CrmParts } from "../crm/platform.ts";
 import type { DatabaseEngine } from "../database/database.ts";
 import type { ConnectOptions, DatabaseAddress, DatabaseSnapshot, DatabaseSource } from "../database/database.ts";
@@ -37,6 +38,12 @@ export interface Capture {
   readonly upload: Upload;
   readonly run: Run;
   readonly started: Date;
+  /** What the journal says was touched since the parent. */
+  readonly touched: (
+    parent: DatabaseManifest,
+    database: DatabaseEngine,
+    snapshot: DatabaseSnapshot,
+  ) => Promise<TouchedRows | undefined>;
   /** Reports a warning and makes it part of the outcome. */
   readonly warn: (warning: Warning) => void;
 }
@@ -81,6 +88,8 @@ export async function captureDatabases(
     await using moment = await (taken?.take() ?? openMoment(engine, capture.addressOf(url), run, capture.input.limits));
     const { source, snapshot } = moment;
     const parent = await databaseInParent(start, name, indexed, run.signal);
+    const touched =
+      parent && start.kind === "incremental" && (await capture.touched(parent.manifest, database, snapshot));
     const one = await captureDatabase({
       snapshot,
       engine: database,
@@ -88,6 +97,7 @@ export async function captureDatabases(
       location: url,
       ...(parent && { parent }),
       kind: start.kind,
+      ...(touched && { touched }),
       store: capture.upload,
       reader: indexed,
       cutKey: indexed.repository.secret("rows"),

@@ -25,6 +25,7 @@ import { backupsOf, snapshotTags } from "./points.ts";
 import { updateParityOf } from "./parity.ts";
 import { protectRepository } from "./protect.ts";
 import { refuseHalfMade } from "./restore-record.ts";
+import { touchedSince } from "./backup-journal.ts";
 import { startingPoint } from "./starting-point.ts";
 
 export interface BackupInput {
@@ -39,6 +40,8 @@ export interface BackupInput {
   readonly search?: SearchIndexing | undefined;
   /** How long to wait for another backup of this CRM or for somebody's lock; 0: fail at once. */
   readonly waitMs: number;
+  /** How long to wait for the journal to have got to where the database is; absent: about as long as reading rows would take. */
+  readonly journalWaitMs?: number;
   /** `accept`: what rows and files lack of each other, and what cannot be covered, is known from now on and makes no warning. */
   readonly inconsistencies: "warn" | "accept";
 }
@@ -152,7 +155,23 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
     run.report({ type: "warning", warning });
   };
   const ledger = parts.attachments && new AttachmentLedger(parts.attachments, started);
-  const capture: Capture = { engine, input, parts, addressOf, start, indexed, upload, run: inner, started, warn };
+  const touched: Capture["touched"] = async (was, database, snapshot) => {
+    const search = { engine, crm: input.crm.name, indexed, snapshots, parent: was, database, snapshot };
+    return await touchedSince({ ...search, waitMs: input.journalWaitMs }, inner);
+  };
+  const capture: Capture = {
+    touched,
+    engine,
+    input,
+    parts,
+    addressOf,
+    start,
+    indexed,
+    upload,
+    run: inner,
+    started,
+    warn,
+  };
   const keys = new KeyWatch(parts);
   const databases = await captureDatabases(capture, early, ledger, keys);
   const folders = await captureFolders(capture, ledger);

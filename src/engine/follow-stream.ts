@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import type { JournalDatabase } from "../contents/journal/journal-file.ts";
 import type { SealedSegment } from "../contents/journal/journal-writer.ts";
 import { SegmentBuilder } from "../contents/journal/segment.ts";
-import type { ChangeFeed, Change, GapReason, LogPoint } from "../database/change-feed.ts";
+import type { ChangeFeed, Change, GapReason, LogPoint, LogPosition } from "../database/change-feed.ts";
 
 /** A segment is cut at this size at the latest. */
 const segmentBytes = 4 << 20;
@@ -79,10 +79,12 @@ export class FollowStream {
     }
   }
 
-  /** Ends the segment that is being built, unless there is nothing in it. */
-  seal(): void {
+  /** Ends the segment that is being built, unless there is nothing in it. `wanted`: where others wait for the journal to get to. */
+  seal(wanted?: LogPosition): void {
     const [history, from, to] = [this.#history, this.#from, this.#last];
-    if (this.#builder.isEmpty || history === undefined || !from || !to) return;
+    if (history === undefined || !from || !to) return;
+    const isWanted = wanted !== undefined && from.position < wanted && wanted <= to.position;
+    if (this.#builder.isEmpty && !isWanted) return;
     const number = (this.#head?.number ?? 0) + 1;
     const { header, bytes } = this.#builder.take({
       crm: this.crm,

@@ -16,6 +16,7 @@ import { addressesOf } from "./database-address.ts";
 import { databaseEngineFor, platformNamed, type Engine, type RepositoryAccess } from "./engine.ts";
 import { FollowStream } from "./follow-stream.ts";
 import { JournalKeeper, type KeeperTiming, keeperTiming } from "./journal-keeper.ts";
+import { journalWanted } from "./journal-wanted.ts";
 import { backupsOf } from "./points.ts";
 
 export interface FollowInput {
@@ -200,7 +201,8 @@ class Following {
   }
 
   async #flush(streams: readonly FollowStream[]): Promise<void> {
-    for (const stream of streams) stream.seal();
+    const wanted = await journalWanted(this.#engine, this.#repository.id, this.#input.crm.name);
+    for (const stream of streams) stream.seal(wanted.get(stream.database));
     const waiting = streams.map(({ waiting: segments }) => [...segments]);
     // What is known to have happened no more counts from the next snapshot on.
     const reached = streams.map(({ last, database }) => ({ last, database }));

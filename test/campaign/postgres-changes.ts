@@ -54,7 +54,7 @@ export const campaign: Campaign = {
   name: "postgres-changes",
   about:
     "Random writers on PostgreSQL, with long transactions, savepoints, rollbacks, changed keys, truncates and changed tables; " +
-    "after each round the incremental backup holds exactly what a full read of the same moment gives.",
+    "after each round the incremental backup, from the journal or from what the database tells, holds exactly what a full read of the same moment gives.",
   rounds: 300,
   run: (options) => postgresRounds({}, options),
 };
@@ -64,7 +64,10 @@ export async function postgresRounds(
   options: CampaignOptions,
 ): Promise<Readonly<Record<string, number>>> {
   const { signal } = new AbortController();
-  await using running = await startPostgres(server);
+  await using running = await startPostgres({
+    ...server,
+    settings: ["wal_level=logical", "track_commit_timestamp=on", ...(server.settings ?? [])],
+  });
   await running.sql("CREATE DATABASE crm");
   await running.sql(tables, "crm");
   const address = { url: running.url("crm") };

@@ -4,6 +4,7 @@ import type { DatabaseManifest } from "../../src/contents/manifest.ts";
 import type { DatabaseAddress, DatabaseEngine } from "../../src/database/database.ts";
 import type { Id } from "../../src/format/tree.ts";
 import type { CampaignOptions } from "./campaign.ts";
+import { memoryJournal } from "./memory-journal.ts";
 import { testRepository } from "./test-repository.ts";
 
 /** A database on a server that people and programs work on while it is backed up again and again. */
@@ -37,6 +38,7 @@ export async function changesRounds(
   const ways = new Map<string, number>();
   await using repository = await testRepository();
   const { signal } = repository;
+  await using journal = await memoryJournal(engine, address, "main");
   let parent: { readonly manifest: DatabaseManifest; readonly tree: Id } | undefined;
   let isOpen = false;
   for (let round = 0; round < rounds; round++) {
@@ -66,6 +68,8 @@ export async function changesRounds(
     })();
     // Now and then nothing is known of the moment before, as after a restore: then sums must do.
     const known = parent && (chance() < 0.2 ? { ...parent, manifest: withoutMarks(parent.manifest) } : parent);
+    const touched =
+      parent && kind === "incremental" && chance() < 0.4 ? await journal.touched(parent.manifest, snapshot) : undefined;
     const { stored: _, ...capture } = await repository.upload((store, reader) =>
       captureDatabase({
         snapshot,
@@ -73,6 +77,7 @@ export async function changesRounds(
         name: "main",
         location: address.url,
         ...(known && { parent: known }),
+        touched,
         kind,
         store,
         reader,

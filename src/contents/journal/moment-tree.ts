@@ -49,7 +49,7 @@ export async function databaseAtMoment(
     if (!table || !was) continue;
     const stored = await open(table);
     const captured = await captureTable({
-      reader: await replayedReader(changed, stored, signal),
+      ...(await replayedReader(changed, stored, signal)),
       rules: engine,
       kind: "incremental",
       parent: stored.tree,

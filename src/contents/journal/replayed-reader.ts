@@ -2,6 +2,7 @@ import { unchangedField } from "../../database/change-feed.ts";
 import type { RowBatch, RowKey, TableReader } from "../../database/database.ts";
 import { damaged } from "../checked.ts";
 import type { RowOrder } from "../tables/row-order.ts";
+import type { CaptureTableOptions } from "../tables/capture-table.ts";
 import type { StoredTable } from "../tables/stored-table.ts";
 import { filledIn, keyOfLine, type ReplayedTable } from "./replay.ts";
 
@@ -15,21 +16,18 @@ export async function replayedReader(
   replayed: ReplayedTable,
   stored: StoredTable,
   signal: AbortSignal,
-): Promise<TableReader> {
+): Promise<Pick<CaptureTableOptions, "reader" | "touched">> {
   const { order, table } = stored;
   const rows = await wholeRows(replayed, stored, signal);
   const written = [...rows].flatMap(([, line]) => line ?? []);
   const gone = [...rows].flatMap(([key, line]) => (line === undefined ? [key] : []));
-  const base = {
+  const reader: TableReader = {
     table,
     estimatedRows: async () => written.length,
     read: () => inBatches(sortedLines(written, order)),
   };
-  if (replayed.truncated === "yes") return base;
-  return {
-    ...base,
-    followed: async () => ({ rows: () => inBatches(written), gone: () => inBatches(gone) }),
-  };
+  if (replayed.truncated === "yes") return { reader };
+  return { reader, touched: { rows: () => inBatches(written), gone: () => inBatches(gone) } };
 }
 
 /** Rows without a field that was not told: such a one is as it was in the stored table. */

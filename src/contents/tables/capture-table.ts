@@ -15,7 +15,9 @@
 import {
   auditEvery,
   type ChangeMethod,
+  type FollowedRows,
   type RowBatch,
+  type RowKey,
   type TableReader,
   type TableSchema,
 } from "../../database/database.ts";
@@ -31,6 +33,7 @@ import { BaseWriter, OrderError, type WrittenBase } from "./base-writer.ts";
 import { compareRows } from "./compare-rows.ts";
 import type { ChangedRow } from "./changed-rows.ts";
 import { cutKeyFrom } from "./cut-hash.ts";
+import { followedRows } from "./followed-rows.ts";
 import { LineWindow } from "./line-window.ts";
 import { Overlay } from "./overlay.ts";
 import { RangeTally, serialiseRanges, totalBytes, totalRows } from "./ranges-file.ts";
@@ -60,6 +63,8 @@ export interface CaptureTableOptions {
   readonly time: string;
   /** `reader.mark` of the snapshot compared with: an incremental backup may ask the database what changed since. */
   readonly mark?: string | undefined;
+  /** What the journal says was touched since: keys of rows, or the rows themselves. Comes before `mark`, and is checked as that is. */
+  readonly touched?: readonly RowKey[] | FollowedRows | undefined;
   /** Sees every row once, in batches as they are read. Where it is given, all rows are read. */
   readonly onBatch?: (table: TableSchema, batch: RowBatch) => void;
   readonly onProgress?: (rows: number, bytes: number) => void;
@@ -251,8 +256,17 @@ class Capture {
     const { reader, mark, time } = options;
     if (options.onBatch !== undefined) return undefined;
     const audit = Math.floor(Date.parse(time) / 1000) % auditEvery;
-    const found = await toldRows({ folder, before, reader, audit }, mark, (batches) => source.counted(batches));
+    const followed = this.#followed();
+    const found = await toldRows({ folder, before, reader, followed, audit }, mark, (batches) =>
+      source.counted(batches),
+    );
     return found && (await this.#runOf(before, found.rows, found.method));
+  }
+
+  #followed(): FollowedRows | undefined {
+    const { touched, reader, signal } = this.#input.options;
+    if (touched === undefined || "rows" in touched) return touched;
+    return followedRows(reader, this.#input.writing.order, touched, signal);
   }
 
   async #runOf(before: TableBefore, rows: readonly ChangedRow[], method: ChangeMethod): Promise<Result | undefined> {

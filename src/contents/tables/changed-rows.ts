@@ -29,6 +29,8 @@ export interface ChangedRowsInput {
   readonly folder: TableFolder;
   readonly before: TableBefore;
   readonly reader: TableReader;
+  /** What a journal that was kept meanwhile says; absent: there is none that leads from there to here. */
+  readonly followed?: FollowedRows | undefined;
   /** Of which ranges whole rows are compared, as a check: those whose number leaves this rest when divided by `auditEvery`. */
   readonly audit: number;
 }

@@ -16,9 +16,8 @@ export async function toldRows(
   mark: string | undefined,
   counted = (batches: AsyncIterable<RowBatch>): AsyncIterable<RowBatch> => batches,
 ): Promise<ToldRows | undefined> {
-  const { reader, folder } = input;
+  const { reader, folder, followed } = input;
   if (reader.table.keyLength === 0) return undefined;
-  const followed = await reader.followed?.(folder.signal);
   if (followed) {
     const rows = await rowsByJournal(input, { ...followed, rows: () => counted(followed.rows()) });
     if (rows) return { rows, method: "journal" };

@@ -104,6 +104,21 @@ export class MysqlTableReader implements TableReader {
     }
   }
 
+  async *rowsOf(keys: readonly RowKey[], signal: AbortSignal): AsyncGenerator<RowBatch, void> {
+    for (let at = 0; at < keys.length; at += stretchesAtOnce) {
+      const selects = keys
+        .slice(at, at + stretchesAtOnce)
+        .map((only) => `SELECT ${selectList(this.table)} FROM ${this.#indexed()}${this.#where({ only })}`);
+      for await (const batch of this.#sessions.stream(
+        selects.join(" UNION ALL "),
+        new LineEncoder(this.table, defaultBatchBytes),
+      )) {
+        signal.throwIfAborted();
+        yield batch;
+      }
+    }
+  }
+
   #sumsSql(range: DatabaseRange, what: SumsOf): string {
     const from = ` FROM ${this.#indexed()}${this.#where(range)}`;
     if (what === "counts") return `SELECT COUNT(*),0,COUNT(*),0${from}`;

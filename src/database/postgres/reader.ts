@@ -1,6 +1,7 @@
 import type {
   OneRow,
   RowBatch,
+  RowKey,
   RowRange,
   RowSums,
   Stretches,
@@ -20,6 +21,8 @@ import { stretchRows, stretchSums } from "./sums.ts";
 import type { WalSummaries } from "./wal-summaries.ts";
 
 const defaultTargetBytes = 1024 * 1024;
+/** Each is found by the key's index. */
+const keysAtOnce = 200;
 
 /** What readers share: sessions at one moment, of which one only looks things up. */
 export interface ReaderSessions {
@@ -100,6 +103,20 @@ export class PostgresTableReader implements TableReader {
     }
   }
 
+  /** Large objects are in no log. */
+  get rowsOf(): TableReader["rowsOf"] {
+    return isLargeObjects(this.table) ? undefined : (keys, signal) => this.#rowsOf(keys, signal);
+  }
+
+  async *#rowsOf(keys: readonly RowKey[], signal: AbortSignal): AsyncGenerator<RowBatch, void> {
+    const [first] = await this.#readers();
+    for (let at = 0; first && at < keys.length; at += keysAtOnce) {
+      const selects = keys.slice(at, at + keysAtOnce).map((only) => this.#select(this.#conditions({ only })));
+      signal.throwIfAborted();
+      yield* first.copyOut(`COPY (${selects.join(" UNION ALL ")}) TO STDOUT`, defaultTargetBytes, this.#subject);
+    }
+  }
+
   #readers(): Promise<readonly PostgresConnection[]> {
     return this.#sessions.workers();
   }
@@ -110,13 +127,16 @@ export class PostgresTableReader implements TableReader {
 
   #copy(conditions: readonly string[]): string {
     if (isLargeObjects(this.table)) return `COPY (${largeObjectQuery}) TO STDOUT`;
-    const columns = this.table.columns.map(({ name }) => quoteName(name));
-    const key = columns.slice(0, this.table.keyLength);
-    const from = `ONLY ${quoteQualified(this.table)}`;
-    const where = conditions.length === 0 ? "" : ` WHERE ${conditions.join(" AND ")}`;
+    const key = this.table.columns.slice(0, this.table.keyLength).map(({ name }) => quoteName(name));
     const order = key.length === 0 ? "" : ` ORDER BY ${key.join(",")}`;
+    return `COPY (${this.#select(conditions)}${order}) TO STDOUT`;
+  }
+
+  #select(conditions: readonly string[]): string {
+    const columns = this.table.columns.map(({ name }) => quoteName(name));
+    const where = conditions.length === 0 ? "" : ` WHERE ${conditions.join(" AND ")}`;
     // A table without columns still has rows.
-    return `COPY (SELECT ${columns.join(",")} FROM ${from}${where}${order}) TO STDOUT`;
+    return `SELECT ${columns.join(",")} FROM ONLY ${quoteQualified(this.table)}${where}`;
   }
 
   #conditions(range: RowRange | OneRow): readonly string[] {

@@ -14,6 +14,7 @@ import { readDefinitions } from "./definitions.ts";
 import { quoteQualified } from "./identifier.ts";
 import { inspectSchema } from "./inspect.ts";
 import { isLargeObjects } from "./large-objects.ts";
+import { parsePlace, positionOf } from "./log-position.ts";
 import { PostgresTableReader } from "./reader.ts";
 import { readTables } from "./tables.ts";
 import { WalSummaries } from "./wal-summaries.ts";
@@ -94,6 +95,13 @@ export class PostgresSnapshot implements DatabaseSnapshot {
     }
   }
 
+  /** The log now, so behind what the snapshot holds. */
+  async logEnd(): Promise<string | undefined> {
+    const { lsn } = await logPosition(this.#keeper, "written");
+    const place = parsePlace(lsn);
+    return place === undefined ? undefined : positionOf(place);
+  }
+
   reader(table: TableSchema): TableReader {
     return new PostgresTableReader(table, {
       keeper: this.#keeper,
@@ -134,9 +142,13 @@ export class PostgresSnapshot implements DatabaseSnapshot {
 }
 
 /** Where the log was before the snapshot, which system and which of its histories it is: `pg_control`'s words. */
-async function logPosition(keeper: PostgresConnection): Promise<Readonly<Record<string, string>>> {
+async function logPosition(
+  keeper: PostgresConnection,
+  what: "flushed" | "written" = "flushed",
+): Promise<Readonly<Record<string, string>>> {
+  const current = what === "written" ? "pg_current_wal_insert_lsn()" : "pg_current_wal_lsn()";
   const [row = []] = await keeper.rows(
-    `SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END,
+    `SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE ${current} END,
        s.system_identifier, c.timeline_id FROM pg_control_system() AS s CROSS JOIN pg_control_checkpoint() AS c`,
   );
   const [lsn, system, timeline] = row.map((cell) => cell ?? "");

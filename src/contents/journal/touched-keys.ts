@@ -1,0 +1,85 @@
+import type { LogPosition, SnapshotPoint } from "../../database/change-feed.ts";
+import type { RowKey, TableSchema } from "../../database/database.ts";
+import type { Journal, OpenedSegment } from "./open-journal.ts";
+import { reachFrom } from "./reach.ts";
+import { keyOfLine, tableName } from "./replay.ts";
+import { type RowChange, transactionsOf } from "./transactions.ts";
+
+/** Which rows of a database were touched between two of its moments. */
+export interface TouchedRows {
+  /** Every row that may differ, and maybe others; `undefined`: that is not known of this table. */
+  keysOf(table: TableSchema): readonly RowKey[] | undefined;
+}
+
+/** Keys of a table are held in memory; of one with more than these another way is quicker anyway. */
+const mostKeys = 100_000;
+
+/** How far a database's journal has to lead. */
+export interface TouchedBetween {
+  readonly database: string;
+  readonly from: SnapshotPoint;
+  /** Everything that the later moment holds was committed up to here. */
+  readonly to: LogPosition;
+}
+
+/**
+ * What the journal says was touched from one moment of a database on. What was committed behind the later one is among it too, so
+ * rows are to be read there. `undefined`: it does not lead that far, or not yet.
+ */
+export async function touchedBetween(
+  journal: Journal,
+  { database: name, from, to }: TouchedBetween,
+  signal: AbortSignal,
+): Promise<TouchedRows | undefined> {
+  const database = journal.databases.find((one) => one.name === name);
+  const reach = database && reachFrom(database, from);
+  if (!database || reach?.state !== "until") return undefined;
+  const { span } = reach;
+  if (span.to.position < to) return undefined;
+  const untold = new Set([
+    ...database.outside.map(tableName),
+    ...span.gaps.filter((gap) => gap.to.position > from.position).flatMap(({ tables }) => tables.map(tableName)),
+  ]);
+  const touched = new Map<string, TouchedTable>();
+  const segments = ofSpan(journal.segments(name, from.time, span.first, signal), span.first);
+  for await (const { changes, ...transaction } of transactionsOf(segments)) {
+    if (!from.holds(transaction)) for (const change of changes) note(touched, change);
+  }
+  return {
+    keysOf(table) {
+      if (untold.has(tableName(table))) return undefined;
+      const found = touched.get(tableName(table));
+      if (!found) return [];
+      const isTold = found.state === "told" && found.fingerprint === table.fingerprint && found.keys.size <= mostKeys;
+      return isTold ? [...found.keys] : undefined;
+    },
+  };
+}
+
+async function* ofSpan(segments: AsyncIterable<OpenedSegment>, first: number): AsyncGenerator<OpenedSegment, void> {
+  for await (const segment of segments) {
+    if (segment.header.anew !== undefined && segment.header.number > first) return;
+    yield segment;
+  }
+}
+
+interface TouchedTable {
+  readonly fingerprint: string;
+  readonly keys: Set<RowKey>;
+  state: "told" | "untold";
+}
+
+function note(touched: Map<string, TouchedTable>, change: RowChange): void {
+  const { table } = change;
+  const name = tableName(table);
+  const { fingerprint } = table;
+  const found = touched.get(name) ?? { fingerprint, keys: new Set<RowKey>(), state: "told" };
+  touched.set(name, found);
+  if (change.type === "truncate" || found.fingerprint !== fingerprint) found.state = "untold";
+  else if (found.keys.size > mostKeys) return;
+  else if (change.type === "delete") found.keys.add(change.key);
+  else {
+    found.keys.add(keyOfLine(change.after, table.keyLength));
+    if (change.oldKey !== undefined) found.keys.add(change.oldKey);
+  }
+}

@@ -1,0 +1,58 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { journalsOf, openJournal } from "../contents/journal/open-journal.ts";
+import { touchedBetween, type TouchedRows } from "../contents/journal/touched-keys.ts";
+import type { DatabaseManifest } from "../contents/manifest.ts";
+import type { DatabaseEngine, DatabaseSnapshot } from "../database/database.ts";
+import type { Run } from "../lib/run.ts";
+import type { IndexedRepository, StoredSnapshot } from "../repository/repository.ts";
+import type { Engine } from "./engine.ts";
+import { askJournal } from "./journal-wanted.ts";
+
+export interface JournalSearch {
+  readonly engine: Engine;
+  readonly crm: string;
+  readonly indexed: IndexedRepository;
+  readonly snapshots: readonly StoredSnapshot[];
+  /** As the parent holds the database. */
+  readonly parent: DatabaseManifest;
+  readonly database: DatabaseEngine;
+  readonly snapshot: DatabaseSnapshot;
+  /** How long to wait for the journal to have got to where the snapshot is; absent: about as long as reading rows would take. */
+  readonly waitMs?: number | undefined;
+}
+
+/** The journal is a second or so behind, and a few more while others have the repository for themselves. */
+const longestWaitMs = 8000;
+const rowsReadPerMs = 500;
+const lookEveryMs = 500;
+/** Whoever follows says at least once a minute how far he has got. */
+const keptWithinMs = 180_000;
+
+/**
+ * What the journal says was touched since the parent, for a backup that begins from it. `undefined`: nobody follows the database, or
+ * the journal does not lead from there to here.
+ */
+export async function touchedSince(search: JournalSearch, run: Run): Promise<TouchedRows | undefined> {
+  const { engine, crm, indexed, snapshots, parent, database, snapshot } = search;
+  const from = database.log?.pointOf(parent.position);
+  const here = database.log?.pointOf(snapshot.position);
+  if (!from || here?.history !== from.history) return undefined;
+  if (journalsOf(snapshots, crm).length === 0) return undefined;
+  const to = (await snapshot.logEnd?.()) ?? here.position;
+  const rows = parent.tables.reduce((sum, table) => sum + table.rows, 0);
+  const until = performance.now() + (search.waitMs ?? Math.min(longestWaitMs, rows / rowsReadPerMs));
+  let known = snapshots;
+  for (;;) {
+    const journal = await openJournal(indexed, known, crm, run.signal);
+    if (!journal) return undefined;
+    const found = await touchedBetween(journal, { database: parent.name, from, to }, run.signal);
+    if (found || performance.now() > until) return found;
+    const kept = journal.databases.find(({ name }) => name === parent.name)?.spans.at(-1);
+    const isKept = kept?.history === from.history && Date.parse(here.time) - Date.parse(kept.to.time) < keptWithinMs;
+    if (!isKept) return undefined;
+    // Where nothing happens the journal is told of it once a minute only, unless somebody asks.
+    await askJournal(engine, indexed.repository.id, crm, { [parent.name]: to });
+    await delay(lookEveryMs, undefined, { signal: run.signal });
+    known = await indexed.repository.snapshots(run.signal);
+  }
+}
