@@ -71,6 +71,7 @@ export const outsideReasons = [
   "large-objects",
   "rights",
   "engine", // MySQL's engines without transactions
+  "cascade", // rows that MariaDB changes by a foreign key's rule, which its log does not tell
   "type", // a column whose values the log has in another form
 ] as const;
 export type OutsideReason = (typeof outsideReasons)[number];

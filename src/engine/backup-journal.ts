@@ -3,6 +3,7 @@ import { journalsOf, openJournal } from "../contents/journal/open-journal.ts";
 import { touchedBetween, type TouchedRows } from "../contents/journal/touched-keys.ts";
 import type { DatabaseManifest } from "../contents/manifest.ts";
 import type { DatabaseEngine, DatabaseSnapshot } from "../database/database.ts";
+import type { Id } from "../format/tree.ts";
 import type { Run } from "../lib/run.ts";
 import type { IndexedRepository, StoredSnapshot } from "../repository/repository.ts";
 import type { Engine } from "./engine.ts";
@@ -41,10 +42,11 @@ export async function touchedSince(search: JournalSearch, run: Run): Promise<Tou
   const to = (await snapshot.logEnd?.()) ?? here.position;
   const rows = parent.tables.reduce((sum, table) => sum + table.rows, 0);
   const until = performance.now() + (search.waitMs ?? Math.min(longestWaitMs, rows / rowsReadPerMs));
-  let known = snapshots;
+  let loose: readonly Id[] = [];
   for (;;) {
-    const journal = await openJournal(indexed, known, crm, run.signal);
+    const journal = await openJournal(indexed, snapshots, crm, run.signal, loose);
     if (!journal) return undefined;
+    loose = journal.loose;
     const found = await touchedBetween(journal, { database: parent.name, from, to }, run.signal);
     if (found || performance.now() > until) return found;
     const kept = journal.databases.find(({ name }) => name === parent.name)?.spans.at(-1);
@@ -52,7 +54,7 @@ export async function touchedSince(search: JournalSearch, run: Run): Promise<Tou
     if (!isKept) return undefined;
     // Where nothing happens the journal is told of it once a minute only, unless somebody asks.
     await askJournal(engine, indexed.repository.id, crm, { [parent.name]: to });
+    // What is stored from here on is found by its packs: of newer snapshots the index that is open knows nothing.
     await delay(lookEveryMs, undefined, { signal: run.signal });
-    known = await indexed.repository.snapshots(run.signal);
   }
 }

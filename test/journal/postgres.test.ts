@@ -76,7 +76,7 @@ test("a moment between two backups is read and restored to the commit", async ()
   assert.equal(await restored.hash(), second.hash);
   // The journal says what a backup has to read: of the table that was emptied it does not know which rows there were.
   const { rows, snapshot } = await crm.backup("incremental", { journalWaitMs: 30_000 });
-  assert.equal(rows.methods.journal, 2, JSON.stringify(rows));
+  assert.equal(rows.methods.journal, 1, JSON.stringify(rows));
   assert.ok(rows.changedRows > 500 && rows.readBytes < rows.totalBytes / 2, JSON.stringify(rows));
   const last = await withPoint(crm, { kind: "id", prefix: snapshot }, hashOfPoint);
   assert.equal(last, commits.at(-1)?.hash);

@@ -370,6 +370,14 @@ async function followed(
           )
         ).map(([name, engine]) => [name ?? "", engine ?? ""]),
   );
+  const cascaded = new Set(
+    (
+      await session.query(
+        "SELECT TABLE_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA=DATABASE() " +
+          "AND (DELETE_RULE IN ('CASCADE','SET NULL') OR UPDATE_RULE IN ('CASCADE','SET NULL'))",
+      )
+    ).map(([name]) => name),
+  );
   const outside: OutsideTable[] = [];
   const tables = schema.tables.filter((table) => {
     const reason =
@@ -377,9 +385,11 @@ async function followed(
         ? "no-identity"
         : !transactional.test(engines.get(table.name) ?? "")
           ? "engine"
-          : table.columns.every(canFollow)
-            ? undefined
-            : "type";
+          : cascaded.has(table.name)
+            ? "cascade"
+            : table.columns.every(canFollow)
+              ? undefined
+              : "type";
     if (reason !== undefined) outside.push({ schema: table.schema, name: table.name, reason });
     return reason === undefined;
   });
