@@ -84,7 +84,7 @@ test("a moment between two backups is read and restored to the commit", async ()
 
 test("of two transactions in the second of a backup, one before it and one after, each is a moment of its own", async () => {
   using folder = temporaryFolder();
-  await server.sql("CREATE DATABASE second");
+  await server.sql("CREATE DATABASE second CHARACTER SET utf8mb4");
   await server.sql(
     `CREATE TABLE note (id INT PRIMARY KEY, text VARCHAR(40)); INSERT INTO note VALUES (1, 'first');
      CREATE TABLE line (id INT PRIMARY KEY, note INT, FOREIGN KEY (note) REFERENCES note (id) ON DELETE CASCADE);
