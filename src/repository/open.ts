@@ -6,6 +6,7 @@ import type { LockHost } from "./held-lock.ts";
 import { findMasterKey, type FoundKey } from "./master-key.ts";
 import { OpenedRepository } from "./opened-repository.ts";
 import type { Repository } from "./repository.ts";
+import { findStrayKey } from "./strays.ts";
 
 export interface OpenOptions {
   readonly signal: AbortSignal;
@@ -40,7 +41,11 @@ export async function openRepository(storage: Storage, password: string, options
   if (sealedConfig === undefined && !(await hasKeys(storage, signal))) {
     throw new HoldfastError("repository-missing", { location: storage.location });
   }
-  const { masterKey, keyId } = await findingKey;
+  const { masterKey, keyId } = await findingKey.catch(async (error: unknown) => {
+    const stray = options.config === "stand-in" && (await findStrayKey(storage, password, signal));
+    if (!stray) throw error;
+    return stray;
+  });
   const opened = configOf(masterKey, sealedConfig, storage.location, options.config ?? "needed");
   const locks = storageForLocks === undefined ? {} : { storageForLocks };
   return new OpenedRepository({ storage, masterKey, keyId, host, ...opened, ...locks });

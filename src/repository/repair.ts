@@ -6,7 +6,6 @@
  * then do the index files and packs go that are replaced. Killed at any point it has lost nothing that was there before,
  * and the next plan goes on.
  */
-import { newConfig, sealConfig } from "../format/config-file.ts";
 import type { MasterKey } from "../format/crypto.ts";
 import { indexJson, maxIndexBlobs, type IndexedPack } from "../format/index-file.ts";
 import { type PackedBlob } from "../format/pack.ts";
@@ -20,12 +19,12 @@ import { DefectList } from "./defects.ts";
 import { blobName, examinePack, type ExaminedPack } from "./examine-pack.ts";
 import { rewriteIndex } from "./index-rewrite.ts";
 import { rebuildPacks } from "./parity.ts";
-import { applyKeyRepair, planKeyRepair, type KeyRepair } from "./repair-keys.ts";
+import { findNoKeys, planKeyRepair, removeOldKeys, writeConfig, writeKeys, type KeyRepair } from "./repair-keys.ts";
 import type { RepairOptions, RepairPlan, RepairSummary } from "./repair-plan.ts";
 import type { Lock } from "./repository.ts";
 import { salvageBlobs } from "./salvage.ts";
 import { loadSnapshots } from "./snapshots.ts";
-import { findStray, isPack, type Stray } from "./strays.ts";
+import { findStray, type Stray, type StrayKind } from "./strays.ts";
 import { verifyParity } from "./verify-parity.ts";
 import { verifyIndexes, type IndexState } from "./verify-index.ts";
 import { BadPacks, readPacks, verifyPackFiles } from "./verify-packs.ts";
@@ -63,7 +62,7 @@ export async function planRepair(parts: RepairParts, options: RepairOptions): Pr
 async function look(parts: RepairParts, options: RepairOptions): Promise<Survey> {
   const { storage, key } = parts;
   const { signal, what } = options;
-  const keys = await planKeyRepair(parts, signal);
+  const noKeys = await findNoKeys(storage, signal);
   const defects = new DefectList();
   const state = await verifyIndexes(storage, key, defects, signal);
   const sizes = new Map<Id, number>();
@@ -95,14 +94,17 @@ async function look(parts: RepairParts, options: RepairOptions): Promise<Survey>
   }
   const strays: Stray[] = [];
   const deadIndexes: Id[] = [];
-  const tryStray = async (kind: Stray["kind"], name: Id): Promise<boolean> => {
+  const tryStray = async (kind: StrayKind, name: Id): Promise<boolean> => {
     const stray = await findStray(storage, key, kind, name, signal);
     if (stray !== undefined) strays.push(stray);
-    return stray !== undefined;
+    return stray !== undefined && !isOfKeys(stray);
   };
+  if (parts.configProblem === "damaged") await tryStray("config", "");
+  for (const id of noKeys) await tryStray("key", id);
   for (const { name } of state.unreadable) if (!(await tryStray("index", name))) deadIndexes.push(name);
   for (const { id } of (await loadSnapshots(storage, key, signal)).unreadable) await tryStray("snapshot", id);
   for (const { id, good } of found.salvage) if (good.length === 0) await tryStray("data", id);
+  const keys = await planKeyRepair(parts, noKeys, strays, signal);
   return {
     keys,
     state,
@@ -225,13 +227,13 @@ function summarise(
   const saved = new Set(
     [...found.named.flatMap(({ blobs }) => blobs), ...found.salvage.flatMap(({ good }) => good)].map(blobName),
   );
-  const packs = strays.map(({ holds }) => holds).filter(isPack);
+  const packs = strays.flatMap(({ holds }) => (holds.type === "pack" ? [holds.pack] : []));
   for (const { good } of packs) for (const blob of good) saved.add(blobName(blob));
   const lost = new Map(found.lost.map((blob) => [blobName(blob), blob]));
   const isLost = ([name, { type, id }]: [string, PackedBlob]): boolean =>
     !saved.has(name) &&
     state.index.findAll(type, id).every((entry) => found.dropped.has(state.index.location(entry)?.pack ?? -1));
-  const straysLeft = what === "packs" ? [] : strays.map(({ name }) => name);
+  const straysLeft = strays.filter((stray) => !isTaken(stray, what)).map(({ name }) => name);
   return {
     rewritten: keys.rewritten,
     removedKeys: keys.removed,
@@ -250,12 +252,12 @@ async function apply(parts: RepairParts, options: RepairOptions, survey: Survey,
   const { storage, key } = parts;
   const { state, dropped, deadIndexes } = survey;
   const signal = AbortSignal.any([options.signal, lock.lost]);
-  const strays = options.what === "packs" ? survey.strays : [];
+  const strays = survey.strays.filter((stray) => isTaken(stray, options.what));
   for (const { holds } of strays) {
-    if (!isPack(holds)) await saveUnpacked({ storage, key, lock, signal }, "snapshot", snapshotJson(holds));
+    if (holds.type !== "snapshot") continue;
+    await saveUnpacked({ storage, key, lock, signal }, "snapshot", snapshotJson(holds.snapshot));
   }
-  await applyKeyRepair(parts, survey.keys, lock, signal);
-  if (parts.configProblem !== undefined) await writeConfig(parts, lock, signal);
+  await writeKeys(parts, survey.keys, lock, signal);
 
   // A damaged file makes room for what it should be: if this ends between the two, parity still has it.
   await rebuildPacks(storage, survey.rebuilt, signal, async (id, bytes) => {
@@ -264,12 +266,14 @@ async function apply(parts: RepairParts, options: RepairOptions, survey: Survey,
     await storage.save({ kind: "data", name: id }, bytes, signal);
   });
   const whole = new Set(survey.named.flatMap(({ blobs }) => blobs.map(blobName)));
+  // Who has read no pack knows of none that it is whole.
   const isElsewhere = (blob: PackedBlob): boolean =>
     whole.has(blobName(blob)) ||
-    state.index.findAll(blob.type, blob.id).some((entry) => !dropped.has(state.index.location(entry)?.pack ?? -1));
+    (options.what === "packs" &&
+      state.index.findAll(blob.type, blob.id).some((entry) => !dropped.has(state.index.location(entry)?.pack ?? -1)));
   const sources = [
     ...survey.salvage.map((pack) => ({ kind: "data" as const, pack })),
-    ...strays.flatMap(({ kind, holds }) => (isPack(holds) ? [{ kind, pack: holds }] : [])),
+    ...strays.flatMap(({ kind, holds }) => (holds.type === "pack" ? [{ kind, pack: holds.pack }] : [])),
   ];
   const salvaged = await salvageBlobs({ storage, key, sources, isElsewhere, lock, signal });
 
@@ -285,21 +289,29 @@ async function apply(parts: RepairParts, options: RepairOptions, survey: Survey,
     isOldMark: () => false,
     onUnnamed: async () => undefined,
   });
-  await lock.check(signal);
+  await writeConfig(parts, survey.keys, lock, signal);
+  await removeOldKeys(parts, survey.keys, lock, signal);
   for (const name of deadIndexes) await storage.remove({ kind: "index", name }, signal);
   for (const name of survey.removedParity) await storage.remove({ kind: "parity", name }, signal);
-  for (const { kind, name } of strays) await storage.remove({ kind, name }, signal);
+  for (const { kind, name } of strays.filter((stray) => !isOfKeys(stray))) {
+    if (kind !== "config") await storage.remove({ kind, name }, signal);
+  }
   for (const { kind, pack } of sources) {
-    if (pack.state === "damaged") await storage.remove({ kind, name: pack.id }, signal);
+    if (kind !== "config" && pack.state === "damaged") await storage.remove({ kind, name: pack.id }, signal);
   }
 }
 
-/** Only its seal binds it to the key, and nothing is in it that cannot be chosen anew. */
-async function writeConfig({ storage, key }: RepairParts, lock: Lock, signal: AbortSignal): Promise<void> {
-  const bytes = sealConfig(key, newConfig());
-  await lock.check(signal);
-  await storage.remove({ kind: "config", name: "" }, signal);
-  await storage.save({ kind: "config", name: "" }, bytes, signal);
+/**
+ * Whether this step saves what the file holds. The first makes `config` and keys anew: it needs what lies elsewhere of
+ * them, and has to save what lies in their places.
+ */
+function isTaken(stray: Stray, what: RepairOptions["what"]): boolean {
+  return what === "packs" || stray.kind === "config" || stray.kind === "key" || isOfKeys(stray);
+}
+
+/** A key or a config: as an index, a pack or a snapshot the file is no more than a damaged one. */
+function isOfKeys({ holds }: Stray): boolean {
+  return holds.type === "key" || holds.type === "config";
 }
 
 interface Writing {

@@ -7,13 +7,14 @@ import { BlobIndex } from "./blob-index.ts";
 import { blobName, isBlob, type ExaminedPack } from "./examine-pack.ts";
 import { Packer, packBufferBytes, type FinishedPack, type PackBuffer } from "./packer.ts";
 import type { Lock } from "./repository.ts";
+import type { StrayKind } from "./strays.ts";
 import { packPath } from "./verify-index.ts";
 
 export interface SalvageOptions {
   readonly storage: Storage;
   readonly key: MasterKey;
   /** Where blobs are taken from, by what is good there. */
-  readonly sources: readonly { readonly kind: "data" | "index" | "snapshot"; readonly pack: ExaminedPack }[];
+  readonly sources: readonly { readonly kind: StrayKind; readonly pack: ExaminedPack }[];
   /** Whether a blob stays where it is, whole, so that no copy is needed. */
   readonly isElsewhere: (blob: PackedBlob) => boolean;
   readonly lock: Lock;

@@ -8,6 +8,8 @@ import {
   type Counts,
   lostBlobs,
   partnersOf,
+  opens,
+  passwords,
   passwordThatOpens,
   type Scene,
   touchedBy,
@@ -94,6 +96,7 @@ async function prove(
       `${what}: ${step} again`,
     );
   }
+  if (damage.kind === "swap") for (const one of passwords(scene)) await opens(scene, one, what);
   const after = await verify(crm.engine, { repository: access, read: { kind: "all" }, limits }, crm.run);
   assert.deepEqual(after.defects, [], what);
   await resticOn(location, password).check();

@@ -93,14 +93,20 @@ export async function buildScene(root: string): Promise<Scene> {
   return { crm, location, kept, before, ...(await placesOf(location, crm.access.password, signal)) };
 }
 
-/** What it may be swapped with: the next of its kind, and one of another kind. */
+/** What it may be swapped with: the next of its kind, and of other kinds so many that every pair of kinds is there. */
 export function partnersOf(folder: string, file: string): readonly string[] {
   const kind = (path: string): string => path.split("/")[0] ?? "";
   const files = repositoryFiles(folder);
   const same = files.filter((other) => kind(other) === kind(file));
   const next = same[(same.indexOf(file) + 1) % same.length];
-  const sealed = files.filter((other) => ["index", "snapshots", "data"].includes(kind(other)));
-  const others = sealed.includes(file) ? sealed.filter((other) => kind(other) !== kind(file)) : [];
+  const kinds = ["config", "keys", "index", "snapshots", "data"];
+  if (!["index", "snapshots", "data"].includes(kind(file))) {
+    // Few files, so each with one of every kind after its own.
+    const after = kinds.slice(kinds.indexOf(kind(file)) + 1);
+    const others = after.map((wanted) => files.find((other) => kind(other) === wanted));
+    return [next, ...others].filter((other) => other !== undefined && other !== file) as string[];
+  }
+  const others = files.filter((other) => kinds.indexOf(kind(other)) > 1 && kind(other) !== kind(file));
   const another = others[files.indexOf(file) % Math.max(1, others.length)];
   return [next, another].filter((other) => other !== undefined && other !== file) as string[];
 }
@@ -250,7 +256,7 @@ export function touchedBy(scene: Scene, file: string, damage: Damage): ReadonlyS
   };
   return new Set(
     before
-      .filter(({ id, needs }) => file === "config" || spoiled.has(`snapshots/${id}`) || [...needs].some(cannot))
+      .filter(({ id, needs }) => spoiled.has("config") || spoiled.has(`snapshots/${id}`) || [...needs].some(cannot))
       .map(({ id }) => id),
   );
 }
@@ -260,8 +266,13 @@ export type Counts = Record<
   number
 >;
 
-export async function passwordThatOpens({ crm, location }: Scene): Promise<string> {
-  for (const password of [crm.access.password, second]) {
+export function passwords({ crm }: Scene): readonly string[] {
+  return [crm.access.password, second];
+}
+
+export async function passwordThatOpens(scene: Scene): Promise<string> {
+  const { crm, location } = scene;
+  for (const password of passwords(scene)) {
     try {
       await using _repository = await openFor(crm.engine, { location, password }, crm.run, "stand-in");
       return password;
@@ -270,6 +281,12 @@ export async function passwordThatOpens({ crm, location }: Scene): Promise<strin
     }
   }
   throw new Error("no password opens it any more");
+}
+
+/** Nothing was lost, so each password opens it as before. */
+export async function opens({ crm, location }: Scene, password: string, what: string): Promise<void> {
+  const opening = openFor(crm.engine, { location, password }, crm.run);
+  await using _repository = await opening.catch((error: unknown) => assert.fail(`${what}: ${String(error)}`));
 }
 
 /** Everything that can be there is there, as it was; what is not is told. */
