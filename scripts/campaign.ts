@@ -56,6 +56,9 @@ async function runCampaign(campaign: Campaign): Promise<void> {
   writeFileSync(join(evidence, `${campaign.name}.md`), lines.join("\n"));
 }
 
+// Compiled code is shared by the many processes of a run.
+process.env["NODE_COMPILE_CACHE"] ??= join(root, "node_modules/.cache/holdfast");
+
 const files = globSync("test/campaign/*.ts", { cwd: root }).filter((file) => !file.endsWith(".test.ts"));
 const wanted = files.filter((file) => positionals.length === 0 || positionals.includes(basename(file, ".ts")));
 if (wanted.length === 0) throw new Error(`There is no such campaign. There are: ${files.join(", ") || "none"}`);

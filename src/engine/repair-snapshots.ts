@@ -239,14 +239,18 @@ async function apply(at: Applying, works: readonly Work[], removed: readonly Id[
 async function write(at: Applying, work: Work, signal: AbortSignal): Promise<StoredSnapshot | undefined> {
   const { engine, indexed, snapshots, options, lock } = at;
   await using upload = await indexed.upload({ signal, lock, limits: options.limits });
-  const mended = await menderOf(engine, indexed, upload, signal).mend(work.root, work.crm, work.likeness);
+  const mender = menderOf(engine, indexed, upload, signal);
+  const mended = await mender.mend(work.root, work.crm, work.likeness);
   if (mended.tree === undefined) throw new HoldfastError("internal", { reason: "nothing to mend" });
   if (mended.tree === work.root && work.because === "losses") return undefined;
   const original = work.snapshot.original ?? work.replaces;
+  // Where not one manifest of its CRM is left, what is mended is files: as a backup it would be a damaged one.
+  const isBackupStill = work.likeness !== undefined || (await mender.manifest(work.root, work.crm)) !== undefined;
+  const kept = (work.snapshot.tags ?? []).filter((tag) => isBackupStill || tag !== "holdfast");
   const snapshot: Snapshot = {
     ...work.snapshot,
     tree: mended.tree,
-    ...(mended.losses.length > 0 && { tags: tagsOf(work.snapshot.tags ?? []) }),
+    ...(mended.losses.length > 0 && { tags: tagsOf(kept) }),
     ...(original !== undefined && { original }),
   };
   // A repair that was cut off may have written it already.

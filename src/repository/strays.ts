@@ -21,7 +21,7 @@ export interface Stray {
     | { readonly type: "key" | "config"; readonly bytes: Buffer };
 }
 
-export const strayKinds = ["config", "key", "index", "snapshot", "data"] as const;
+const strayKinds = ["config", "key", "index", "snapshot", "data"] as const;
 export type StrayKind = (typeof strayKinds)[number];
 
 /** No key file is larger, restic's or ours. */

@@ -1,32 +1,37 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Campaign, CampaignOptions } from "../support/campaign.ts";
+import { cheapenKey } from "../support/cheap-key.ts";
 import { compareDatabases } from "../support/compare-databases.ts";
 import { compareTrees } from "../support/compare-trees.ts";
-import { resticOn } from "../support/restic.ts";
+import { engineHere, holdfastHere } from "../support/holdfast-here.ts";
+import { damageFile, giveBackMemory, repositoryFiles } from "../support/repository-copy.ts";
+import { type Restic, resticOn } from "../support/restic.ts";
 import { runCommand, type CommandResult } from "../support/run-command.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
 /**
- * Kills `backup`, `restore apply`, `restore undo`, `copy`, `export` and `import` with SIGKILL before every single operation that changes the file
- * system: the operations are counted in a first run, then each is the last one of a run of its own, on a fresh copy of
- * the same CRM, repository and state. A slice takes that many of them, evenly spread.
+ * Kills commands with SIGKILL before every single operation that changes the file system: the operations are counted in a
+ * first run, then each is the last one of a run of its own, on a fresh copy of the same CRM, repository and state. A
+ * slice takes that many of them, evenly spread. Only what is killed has a process of its own; keys that cost nothing to
+ * open save the rest of the time.
  */
 export const campaign: Campaign = {
   name: "kill-9",
   about:
-    "kill -9 before every file system operation of backup, restore apply, restore undo, copy, export, import, forget and prune, and for the last two a disk that is full from there on: restic check is clean, no earlier snapshot is lost, the CRM is wholly old or wholly new, and the next command goes on.",
+    "kill -9 before every file system operation of backup, restore apply, restore undo, copy, export, import, forget, prune and the three repairs, and for copy, forget, prune and repairs a disk that is full from there on: restic check is clean, no earlier snapshot is lost, the CRM is wholly old or wholly new, and the next command goes on.",
   rounds: 10_000,
   run: async (options) => {
     using folder = temporaryFolder();
     const facts: Record<string, number> = {};
     for (const [name, prove] of Object.entries(scenarios)) {
-      const { operations, killed } = await prove(new Scene(folder.path, name), options);
+      const { operations, killed, full } = await prove(new Scene(folder.path, name), options);
       facts[`${name}: operations`] = operations;
       facts[`${name}: killed at`] = killed;
+      if (full > 0) facts[`${name}: disk full at`] = full;
     }
     return facts;
   },
@@ -54,7 +59,8 @@ class Scene {
       this.path("crm/holdfast.yaml"),
       "crm:\n  name: acme\n  platform: custom\n  database: sqlite:./crm.db\n  files: [./attachments]\n" +
         "repository:\n  location: ../backups\n  password: file:../password.txt\n" +
-        "copies:\n  - { name: offsite, location: ../offsite, password: file:../offsite.txt }\n",
+        "copies:\n  - { name: offsite, location: ../offsite, password: file:../offsite.txt }\n" +
+        "limits: { workers: 1, priority: normal }\n",
     );
     writeFileSync(this.path("crm/attachments/logo.bin"), Buffer.alloc(50_000, "logo"));
     writeFileSync(this.path("crm/attachments/2026/合同.txt"), "contract\n");
@@ -89,24 +95,41 @@ class Scene {
     execFileSync("cp", ["-a", this.#kept, this.at]);
   }
 
-  async holdfast(args: readonly string[], endAt?: number, end: End = "killed"): Promise<CommandResult> {
-    const env = { ...process.env, HOLDFAST_STATE: this.path("state"), LANG: "C.UTF-8" };
-    const killing = {
-      NODE_OPTIONS: `--import=${join(root, "test/support/kill-at.ts")} --disable-warning=ExperimentalWarning`,
-      HOLDFAST_TEST_KILL_AT: String(end === "killed" ? (endAt ?? 0) : 0),
-      HOLDFAST_TEST_FULL_AT: String(end === "full" ? (endAt ?? 0) : 0),
-      HOLDFAST_TEST_COUNT_FILE: this.path("count"),
-    };
-    return await runCommand(process.execPath, [join(root, "src/main.ts"), ...args], {
-      cwd: this.path("crm"),
-      env: endAt === undefined ? env : { ...env, ...killing },
-    });
+  /** An empty repository, which opens at once. */
+  async init(): Promise<Restic> {
+    await this.succeed("init");
+    await cheapenKey(this.path("backups"), password);
+    return resticOn(this.path("backups"), password);
+  }
+
+  /** Names of the files of one kind in a repository: with its lock still there, restic lists nothing without being told. */
+  files(repository: string, kind: string): readonly string[] {
+    return readdirSync(this.path(`${repository}/${kind}`));
+  }
+
+  /** In this process. */
+  holdfast(args: readonly string[]): Promise<CommandResult> {
+    return holdfastHere(engineHere(this.path("state")), args, this.path("crm"));
   }
 
   async succeed(...args: readonly string[]): Promise<string> {
     const result = await this.holdfast(args);
-    assert.equal(result.code, 0, `holdfast ${args.join(" ")}: ${result.stderr}`);
+    assert.equal(result.code, 0, `holdfast ${args.join(" ")}: ${result.stdout} ${result.stderr}`);
     return result.stdout;
+  }
+
+  /** In a process of its own, which ends at that operation; 0: it only counts them. */
+  async #ending(args: readonly string[], endAt: number, end: End): Promise<CommandResult> {
+    const env = {
+      ...process.env,
+      HOLDFAST_STATE: this.path("state"),
+      LANG: "C.UTF-8",
+      NODE_OPTIONS: `--import=${join(root, "test/support/kill-at.ts")} --disable-warning=ExperimentalWarning`,
+      HOLDFAST_TEST_KILL_AT: String(end === "killed" ? endAt : 0),
+      HOLDFAST_TEST_FULL_AT: String(end === "full" ? endAt : 0),
+      HOLDFAST_TEST_COUNT_FILE: this.path("count"),
+    };
+    return await runCommand(process.execPath, [join(root, "src/main.ts"), ...args], { cwd: this.path("crm"), env });
   }
 
   /** Everything of the CRM that a restore is about, against a copy of it. */
@@ -125,97 +148,80 @@ class Scene {
   }
 
   /**
-   * Runs a command once to count its operations, then once for each of them, killed before it. `prepare` gives its
-   * arguments anew each time: a plan holds for one target, and a copy is another.
+   * Runs a command once to count its operations, then once for each of them and each end. `prepare` gives its arguments
+   * anew each time: a plan holds for one target, and a copy is another.
    */
   async *kills(
     prepare: () => Promise<readonly string[]>,
     { rounds, report }: CampaignOptions,
-    end: End = "killed",
-  ): AsyncGenerator<number> {
+    ends: readonly End[] = ["killed"],
+  ): AsyncGenerator<Ended> {
     this.keep();
-    const counted = await this.holdfast(await prepare(), 0);
+    const counted = await this.#ending(await prepare(), 0, "killed");
     assert.equal(counted.code, 0, counted.stderr);
     const operations = Number(readFileSync(this.path("count"), "utf8"));
     assert.ok(operations > 5, `only ${operations} operations were counted`);
     const step = Math.max(1, operations / rounds);
-    for (let at = 1; Math.floor(at) <= operations; at += step) {
-      this.reset();
-      const result = await this.holdfast(await prepare(), Math.floor(at), end);
-      const what = `${end} at ${Math.floor(at)} of ${operations}: ${result.stderr}`;
-      if (end === "killed") assert.equal(result.code, null, what);
-      // Not every operation needs room, and whoever removes enough gets through.
-      else if (result.code !== 0) assert.match(result.stderr, /The storage of the repository is full/, what);
-      report(`${this.#name}: ${Math.floor(at)} of ${operations}`);
-      yield operations;
+    for (const [which, end] of ends.entries()) {
+      // Few rounds are somewhere in the middle of what they stand for, and elsewhere for each end.
+      const first = step > 1 ? 1 + step * (0.6 - 0.3 * which) : 1;
+      for (let at = first; Math.floor(at) <= operations; at += step) {
+        this.reset();
+        giveBackMemory();
+        const result = await this.#ending(await prepare(), Math.floor(at), end);
+        const what = `${end} at ${Math.floor(at)} of ${operations}: ${result.stderr}`;
+        if (end === "killed") assert.equal(result.code, null, what);
+        // Not every operation needs room, and whoever removes enough gets through.
+        else if (result.code !== 0) assert.match(result.stderr, saysFull, what);
+        report(`${this.#name}: ${end} at ${Math.floor(at)} of ${operations}`);
+        yield { operations, end };
+      }
     }
   }
 }
 
+const saysFull = /The storage of the repository is full|The state folder cannot be written/;
+
 /** `full`: the disk is full from that operation on. */
 type End = "killed" | "full";
+const bothEnds: readonly End[] = ["killed", "full"];
 
-interface Proved {
+interface Ended {
   readonly operations: number;
-  readonly killed: number;
+  readonly end: End;
+}
+
+interface Proved extends Readonly<Record<End, number>> {
+  readonly operations: number;
 }
 
 type Prove = (scene: Scene, options: CampaignOptions) => Promise<Proved>;
 
 const scenarios: Readonly<Record<string, Prove>> = {
   backup: async (scene, options) => {
-    await scene.succeed("init");
+    const restic = await scene.init();
     await scene.succeed("backup");
     scene.change();
-    const restic = resticOn(scene.path("backups"), password);
-    const [first] = await restic.snapshots();
-    assert.ok(first);
-    return await tally(
+    const [first = ""] = scene.files("backups", "snapshots");
+    const proved = await tally(
       scene.kills(async () => ["backup"], options),
       async () => {
         await restic.output("check", "--read-data", "--no-lock"); // the lock of the dead one is still there
-        const after = JSON.parse(await restic.output("snapshots", "--json", "--no-lock")) as readonly { id: string }[];
-        assert.ok(
-          after.some(({ id }) => id === first.id),
-          "the earlier snapshot is gone",
-        );
+        const after = scene.files("backups", "snapshots");
+        assert.ok(after.includes(first), "the earlier snapshot is gone");
         await scene.succeed("backup");
         await scene.succeed("verify", "--read-data");
-        await restic.check();
-        const target = scene.path("restored");
-        await scene.succeed("restore", "plan", "--target", target, "--as", "replacement");
-        assert.ok((await restic.snapshots()).length > after.length);
+        assert.ok(scene.files("backups", "snapshots").length > after.length);
+        assert.deepEqual(scene.files("backups", "locks"), [], "a dead one's lock is still there");
       },
     );
+    await restic.check();
+    return proved;
   },
 
-  copy: async (scene, options) => {
-    await scene.succeed("init");
-    await scene.succeed("backup");
-    await scene.succeed("copy", "--create");
-    scene.change();
-    await scene.succeed("backup");
-    await scene.succeed("backup", "full");
-    const offsite = resticOn(scene.path("offsite"), offsitePassword);
-    const [first] = await offsite.snapshots();
-    assert.ok(first);
-    return await tally(
-      scene.kills(async () => ["copy"], options),
-      async () => {
-        await offsite.output("check", "--read-data", "--no-lock");
-        const after = JSON.parse(await offsite.output("snapshots", "--json", "--no-lock")) as readonly { id: string }[];
-        assert.ok(after.length <= 3 && after.some(({ id }) => id === first.id), "the earlier copy is gone");
-        await scene.succeed("copy");
-        assert.equal((await offsite.snapshots()).length, 3, "each once");
-        await scene.succeed("verify", "--read-data", "--repository", "offsite");
-        await offsite.check();
-        await resticOn(scene.path("backups"), password).check(); // the locks of the dead one are gone here too
-      },
-    );
-  },
-
+  copy: copyOffsite,
   export: async (scene, options) => {
-    await scene.succeed("init");
+    await scene.init();
     await scene.succeed("backup");
     await scene.succeed("export", "full", "--to", "../volumes", "--name", "full");
     scene.change();
@@ -236,7 +242,7 @@ const scenarios: Readonly<Record<string, Prove>> = {
   },
 
   import: async (scene, options) => {
-    await scene.succeed("init");
+    await scene.init();
     await scene.succeed("backup");
     scene.change();
     await scene.succeed("backup");
@@ -253,8 +259,10 @@ const scenarios: Readonly<Record<string, Prove>> = {
     );
   },
 
-  "forget and prune": (scene, options) => forgetAndPrune(scene, options, "killed"),
-  "forget and prune on a full disk": (scene, options) => forgetAndPrune(scene, options, "full"),
+  "forget and prune": forgetAndPrune,
+  "repair index": (scene, options) => repair(scene, options, "index"),
+  "repair packs": (scene, options) => repair(scene, options, "packs"),
+  "repair snapshots": (scene, options) => repair(scene, options, "snapshots"),
 
   "restore apply": async (scene, options) => {
     const { old, backedUp } = await damaged(scene);
@@ -292,41 +300,131 @@ const scenarios: Readonly<Record<string, Prove>> = {
   },
 };
 
+async function copyOffsite(scene: Scene, options: CampaignOptions): Promise<Proved> {
+  const restic = await scene.init();
+  await scene.succeed("backup");
+  await scene.succeed("copy", "--create");
+  await cheapenKey(scene.path("offsite"), offsitePassword);
+  scene.change();
+  await scene.succeed("backup");
+  await scene.succeed("backup", "full");
+  const offsite = resticOn(scene.path("offsite"), offsitePassword);
+  const [first = ""] = scene.files("offsite", "snapshots");
+  const proved = await tally(
+    scene.kills(async () => ["copy"], options, bothEnds),
+    async () => {
+      await offsite.output("check", "--read-data", "--no-lock");
+      const after = scene.files("offsite", "snapshots");
+      assert.ok(after.length <= 3 && after.includes(first), "the earlier copy is gone");
+      await scene.succeed("copy");
+      assert.equal(scene.files("offsite", "snapshots").length, 3, "each once");
+      await scene.succeed("verify", "--read-data", "--repository", "offsite");
+      for (const repository of ["backups", "offsite"])
+        assert.deepEqual(scene.files(repository, "locks"), [], "a dead one's lock is still there");
+    },
+  );
+  await offsite.check();
+  await restic.check();
+  return proved;
+}
+
 /** Of five backups, the newest stays whatever happens; at the end it is restored and compared. */
-async function forgetAndPrune(scene: Scene, options: CampaignOptions, end: End): Promise<Proved> {
+async function forgetAndPrune(scene: Scene, options: CampaignOptions): Promise<Proved> {
   const command = ["forget", "--keep-last", "1", "--prune", "--now", "--max-unused", "0"];
-  await scene.succeed("init");
+  const restic = await fiveBackups(scene);
+  const newest = (await restic.snapshots()).at(-1) ?? assert.fail();
+  const proved = await tally(
+    scene.kills(async () => command, options, bothEnds),
+    async () => {
+      await restic.output("check", "--read-data", "--no-lock"); // the lock of the dead one may still be there
+      assert.ok(scene.files("backups", "snapshots").includes(newest.id), "the newest is gone");
+      await scene.succeed(...command);
+      const said = await scene.succeed("verify", "--read-data", "--json");
+      const { snapshots, unusedBlobs, unindexedPacks } = record(said, "verify") as Readonly<Record<string, number>>;
+      assert.deepEqual([snapshots, unusedBlobs, unindexedPacks], [1, 0, 0]);
+    },
+  );
+  await restic.check();
+  await restoredAsIs(scene, restic, newest.id);
+  return proved;
+}
+
+/** The newest of five backups is untouched by the damage, and stays so whatever happens to the repair. */
+async function repair(scene: Scene, options: CampaignOptions, what: "index" | "packs" | "snapshots"): Promise<Proved> {
+  const restic = await fiveBackups(scene);
+  const newest = (await restic.snapshots()).at(-1) ?? assert.fail();
+  await damage(scene, what === "index" ? "index" : "pack", newest.id);
+  const plan = async (step: string) =>
+    record(await scene.succeed("repair", step, "--json"), "repair") as {
+      readonly id: string;
+      readonly needed: boolean;
+    };
+  const apply = async (step: string): Promise<void> => {
+    const { id, needed } = await plan(step);
+    if (needed) await scene.succeed("repair", step, "--apply", id);
+  };
+  const steps = ["index", "packs", "snapshots"] as const;
+  for (const step of steps.slice(0, steps.indexOf(what))) await apply(step);
+  const { id, needed } = await plan(what);
+  assert.ok(needed, `repair ${what} has nothing to do`);
+  const proved = await tally(
+    scene.kills(async () => ["repair", what, "--apply", id], options, bothEnds),
+    async () => {
+      for (const step of steps) await apply(step);
+      await scene.succeed("verify", "--read-data");
+      assert.ok(scene.files("backups", "snapshots").includes(newest.id), "the newest is gone");
+      assert.equal(scene.files("backups", "snapshots").length, 5, "one is gone, or there twice");
+    },
+  );
+  await restic.check();
+  await restoredAsIs(scene, restic, newest.id);
+  return proved;
+}
+
+async function fiveBackups(scene: Scene): Promise<Restic> {
+  const restic = await scene.init();
   await scene.succeed("backup");
   scene.change();
   for (const kind of ["incremental", "full", "incremental", "incremental"]) {
     scene.sql(`INSERT INTO contact (name) VALUES ('${kind}')`);
     await scene.succeed("backup", kind);
   }
-  const restic = resticOn(scene.path("backups"), password);
-  const newest = (await restic.snapshots()).at(-1) ?? assert.fail();
-  const proved = await tally(
-    scene.kills(async () => command, options, end),
-    async () => {
-      await restic.output("check", "--read-data", "--no-lock"); // the lock of the dead one may still be there
-      const after = JSON.parse(await restic.output("snapshots", "--json", "--no-lock")) as readonly { id: string }[];
-      assert.equal(after.at(-1)?.id, newest.id, "the newest is gone");
-      await scene.succeed(...command);
-      const said = (await scene.succeed("verify", "--read-data", "--json")).trim().split("\n").at(-1) ?? "";
-      const { snapshots, unusedBlobs, unindexedPacks } = JSON.parse(said) as Readonly<Record<string, number>>;
-      assert.deepEqual([snapshots, unusedBlobs, unindexedPacks], [1, 0, 0]);
-    },
-  );
-  await restic.check();
+  return restic;
+}
+
+/** Damages an index file, or a pack that the newest backup can do without and another cannot. */
+async function damage(scene: Scene, what: "index" | "pack", newest: string): Promise<void> {
+  const folder = what === "index" ? "index/" : "data/";
+  for (const file of repositoryFiles(scene.path("backups")).filter((one) => one.startsWith(folder))) {
+    const flip = (): void => damageFile(scene.path("backups"), file, { kind: "flip", at: 50 });
+    flip();
+    const { stdout } = await scene.holdfast(["verify", "--read-data", "--json"]);
+    const { defects } = record(stdout, "verify") as {
+      readonly defects: readonly { readonly snapshots: readonly string[] }[];
+    };
+    const touched = defects.flatMap(({ snapshots }) => snapshots);
+    if (what === "index" || (touched.length > 0 && !touched.includes(newest))) return;
+    flip();
+  }
+  assert.fail("no such file");
+}
+
+/** The line of that type. */
+function record(text: string, type: string): unknown {
+  const lines = text.trim().split("\n");
+  return lines.map((line) => JSON.parse(line) as { readonly type: string }).find((line) => line.type === type);
+}
+
+async function restoredAsIs(scene: Scene, restic: Restic, id: string): Promise<void> {
   const restored = scene.path("restored");
-  await restic.restore(newest.id, restored);
+  await restic.restore(id, restored);
   const files = join(restored, "acme/files/attachments");
   assert.deepEqual(compareTrees(files, scene.path("crm/attachments"), ["root", "folder-times"]), []);
-  return proved;
 }
 
 /** Backed up, then changed; copies of the CRM as it was backed up and as it is now. */
 async function damaged(scene: Scene): Promise<{ readonly old: string; readonly backedUp: string }> {
-  await scene.succeed("init");
+  await scene.init();
   await scene.succeed("backup");
   const backedUp = scene.copyCrm("backed-up");
   scene.change();
@@ -348,13 +446,12 @@ async function whole(scene: Scene, states: readonly string[]): Promise<void> {
   );
 }
 
-async function tally(kills: AsyncGenerator<number>, prove: () => Promise<void>): Promise<Proved> {
-  let operations = 0;
-  let killed = 0;
-  for await (const counted of kills) {
-    operations = counted;
-    killed++;
+async function tally(ends: AsyncGenerator<Ended>, prove: () => Promise<void>): Promise<Proved> {
+  const counts = { operations: 0, killed: 0, full: 0 };
+  for await (const { operations, end } of ends) {
+    counts.operations = operations;
+    counts[end]++;
     await prove();
   }
-  return { operations, killed };
+  return counts;
 }

@@ -1,29 +1,31 @@
 import assert from "node:assert/strict";
-import { hash } from "node:crypto";
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { loadContent, subtreeAt } from "../../src/contents/open-snapshot.ts";
-import { custom } from "../../src/crm/custom.ts";
-import { sqliteEngine } from "../../src/database/sqlite/sqlite.ts";
-import { browse } from "../../src/engine/browse.ts";
 import type { Engine } from "../../src/engine/engine.ts";
-import type { Id } from "../../src/format/tree.ts";
-import { nameText } from "../../src/lib/byte-name.ts";
 import type { Run } from "../../src/lib/run.ts";
-import { openRepository } from "../../src/repository/open.ts";
-import { localStorage } from "../../src/storage/local.ts";
 import type { Campaign, CampaignOptions } from "../support/campaign.ts";
 import { cheapenKey } from "../support/cheap-key.ts";
+import { engineHere, holdfastHere } from "../support/holdfast-here.ts";
+import {
+  type Listed,
+  listSnapshots,
+  readFiles,
+  readLosses,
+  readRows,
+  type SnapshotReading,
+} from "../support/model-reader.ts";
 import { World, type WorldState } from "../support/model-world.ts";
-import { resticOn, type Restic, type ResticSnapshot } from "../support/restic.ts";
-import { runCommand } from "../support/run-command.ts";
+import { damageFile, damagesOf, giveBackMemory, repositoryFiles } from "../support/repository-copy.ts";
+import { resticOn, type Restic } from "../support/restic.ts";
+import { type CommandResult, runCommand } from "../support/run-command.ts";
 import { type SeededRandom, seededRandom } from "../support/seeded-random.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
 /**
- * Does to a repository and its copy whatever people do, in random order: backups, copies, forgetting, pruning, changes
- * of passwords, stock restic in between, several at once, and a `kill -9` in the middle of any of it. A model in memory
- * knows which snapshots there must be and what each must give back. `rounds` is the number of steps.
+ * Does to a repository and its copy whatever people and disks do, in random order: backups, copies, forgetting, pruning,
+ * changes of passwords, stock restic in between, several at once, damage and its repair, and a `kill -9` in the middle of
+ * any of it. A model in memory knows which snapshots there must be and what each must give back. `rounds` is the number
+ * of steps. A command has a process of its own only where that is what is tried: when it is killed, or not alone.
  *
  * When the two differ, the error names seed and step; the folder is kept where HOLDFAST_MODEL_KEEP says, and the same
  * seed does the same steps again (not the same instant of a kill, which is counted in operations and so nearly the same).
@@ -31,7 +33,7 @@ import { temporaryFolder } from "../support/temp-folder.ts";
 export const campaign: Campaign = {
   name: "model",
   about:
-    "Random backups, copies, forgets, prunes, password changes, kills and stock restic on two repositories, against a model of what must be restorable.",
+    "Random backups, copies, forgets, prunes, password changes, damaged files and their repair, kills and stock restic on two repositories, against a model of what must be restorable.",
   rounds: 3000,
   run: async (options) => {
     using folder = temporaryFolder();
@@ -58,18 +60,20 @@ const root = join(import.meta.dirname, "../..");
 const passwords = { main: "main horse", offsite: "offsite horse" } as const;
 type Side = keyof typeof passwords;
 
-/** What a snapshot must give back, and which snapshot it is: the first id it ever had. */
+/** What a snapshot must give back. */
 interface Expected {
-  readonly original: string;
   readonly kind: "ours" | "restic";
-  readonly state: WorldState;
+  /** By a repair, from what was left: what it gave back then it must give back ever after. */
+  readonly isMended: boolean;
+  /** Without rows: their table was lost. */
+  readonly state: Pick<WorldState, "files"> & Partial<WorldState>;
 }
 
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+/** A snapshot and its copies, whatever ids they have. */
+const identity = ({ time, tree }: Listed): string => `${Date.parse(time)} ${tree}`;
+/** A snapshot, and what a repair has left of it. */
+const moment = ({ time, paths }: Listed): string => `${Date.parse(time)} ${paths.join()}`;
+const isOurs = ({ tags }: Listed): boolean => tags?.includes("holdfast") === true;
 
 class Model {
   readonly told: string[] = [];
@@ -78,6 +82,7 @@ class Model {
   readonly #world: World;
   readonly #expected: Record<Side, Map<string, Expected>> = { main: new Map(), offsite: new Map() };
   readonly #counts = new Map<string, number>();
+  readonly #repaired = { "damaged files": 0, "snapshots mended": 0, "snapshots given up": 0 };
   readonly #engine: Engine;
   readonly #inProcess: Run = { signal: new AbortController().signal, now: () => new Date(), report: () => {} };
   #extraPasswords = 0;
@@ -87,15 +92,7 @@ class Model {
     this.#random = seededRandom(seed);
     mkdirSync(join(folder, "crm"));
     this.#world = new World(join(folder, "crm"), this.#random);
-    this.#engine = {
-      program: "holdfast test",
-      openStorage: localStorage,
-      platforms: [custom],
-      databases: [sqliteEngine],
-      stateFolder: join(folder, "state"),
-      readSecret: () => Promise.reject(new Error("no secrets here")),
-      host: { hostname: "test", username: "test", uid: 0, gid: 0 },
-    };
+    this.#engine = engineHere(join(folder, "state"));
   }
 
   async begin(): Promise<void> {
@@ -107,7 +104,7 @@ class Model {
       "crm: { name: acme, platform: custom, database: 'sqlite:./crm.db', files: [./attachments] }\n" +
         "repository: { location: ../main, password: 'file:../main.txt' }\n" +
         "copies: [{ name: offsite, location: ../offsite, password: 'file:../offsite.txt' }]\n" +
-        "limits: { workers: 2 }\n",
+        "limits: { workers: 1, priority: normal }\n",
     );
     await this.#succeed("init");
     await cheapenKey(this.#path("main"), passwords.main);
@@ -120,9 +117,11 @@ class Model {
   /** One random operation, then a look at one snapshot, and now and then at everything. */
   async step(step: number, { report }: CampaignOptions): Promise<void> {
     const random = this.#random;
-    const name = this.#choose();
+    // So often that a slice has one too.
+    const name = step % 10 === 5 ? "damage and repair" : this.#choose();
     this.told.push(`${step} ${name}`);
     this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
+    if (step % 5 === 0) giveBackMemory();
     await this.#operations[name]?.();
     for (const side of ["main", "offsite"] as const) {
       const known = [...this.#expected[side]];
@@ -139,13 +138,17 @@ class Model {
       await this.#learn(side, () => undefined);
       for (const [id, expected] of this.#expected[side]) await this.#checkSnapshot(side, id, expected);
       await this.#succeed("verify", "--read-data", "--repository", `../${side}`);
-      await (await this.#unlocked(side)).check();
+      const restic = await this.#unlocked(side);
+      await restic.check();
+      const ids = (await restic.snapshots()).map(({ id }) => id);
+      assert.deepEqual(ids.toSorted(), [...this.#expected[side].keys()].toSorted(), `${side}: what restic lists`);
     }
   }
 
   facts(): Record<string, number> {
     return {
       ...Object.fromEntries([...this.#counts].toSorted(([a], [b]) => (a < b ? -1 : 1))),
+      ...this.#repaired,
       "snapshots at the end": this.#expected.main.size + this.#expected.offsite.size,
     };
   }
@@ -166,8 +169,11 @@ class Model {
     },
     "backup, killed": async () => {
       this.#world.change();
+      const known = this.#known.size;
       await this.#killed("backup");
-      await this.#learn("main", () => this.#world.state());
+      const state = this.#world.state();
+      await this.#learn("main", () => state);
+      if (this.#known.size === known) this.#begun.push({ kind: "ours", isMended: false, state });
     },
     "restic backup": async () => {
       this.#world.change();
@@ -277,12 +283,27 @@ class Model {
         await cheapenKey(this.#path("main"), `extra ${this.#extraPasswords++}`);
       }
     },
+    "damage and repair": async () => {
+      const side = this.#side();
+      await this.#succeed("unlock", ...this.#on(side));
+      const damaged = this.#damage(side);
+      const { code, stdout } = await this.#run(["verify", "--read-data", ...this.#on(side), "--json"]);
+      assert.equal(code, 40, `not found: ${[...damaged].join(", ")}`);
+      const { defects } = record(stdout, "verify") as {
+        readonly defects: readonly { readonly snapshots: readonly string[] }[];
+      };
+      for (const what of ["index", "packs", "snapshots"]) await this.#repair(side, what);
+      const touched = new Set(defects.flatMap(({ snapshots }) => snapshots));
+      await this.#learnRepaired(side, touched, damaged);
+      await this.#succeed("verify", "--read-data", ...this.#on(side));
+      await this.#restic(side).check();
+    },
     "three at once": async () => {
       const state = this.#world.state();
       const before = new Set(this.#expected.main.keys());
       const results = await Promise.all([
-        this.#run(["backup", "--wait", "60s"]),
-        this.#run(["copy", "--wait", "60s"]),
+        this.#start(["backup", "--wait", "60s"]),
+        this.#start(["copy", "--wait", "60s"]),
         this.#restic("main").run("backup", this.#world.attachments),
       ]);
       for (const { code, stderr } of results) assert.equal(code, 0, stderr);
@@ -293,8 +314,8 @@ class Model {
     "backup while somebody prunes": async () => {
       const state = this.#world.state();
       const [backup, prune] = await Promise.all([
-        this.#run(["backup", "--wait", "60s"]),
-        this.#run(["prune", "--now", "--wait", "60s"]),
+        this.#start(["backup", "--wait", "60s"]),
+        this.#start(["prune", "--now", "--wait", "60s"]),
       ]);
       assert.equal(backup.code, 0, backup.stderr);
       assert.equal(prune.code, 0, prune.stderr);
@@ -330,11 +351,99 @@ class Model {
     await this.#learn("main", () => this.#world.state());
   }
 
-  /** All but the newest of ours, which a CRM never loses. */
+  /** One to three files, each damaged in some way; those that are not what they were. No key: it may be the only one. */
+  #damage(side: Side): ReadonlySet<string> {
+    const random = this.#random;
+    const folder = this.#path(side);
+    const damaged = new Set<string>();
+    for (let count = 1 + random.below(3); count > 0; count--) {
+      // Beside keys not what a killed run left half-written, which nobody reads.
+      const isKept = (file: string): boolean => file.startsWith("keys/") || file.includes("-tmp-") || damaged.has(file);
+      const files = repositoryFiles(folder).filter((file) => !isKept(file));
+      const [file, other] = [random.pick(files), random.pick(files)];
+      const isListed = (name: string): boolean => name.startsWith("snapshots/");
+      const ways = damagesOf(folder, file, file === other ? [] : [other]);
+      // What is deleted leaves nothing to be found by: a snapshot that is gone looks like one that was forgotten.
+      const damage = random.pick(ways.filter(({ kind }) => kind !== "delete" || !isListed(file)));
+      this.told.push(`  ${side}/${file}: ${JSON.stringify(damage)}`);
+      damageFile(folder, file, damage);
+      damaged.add(file);
+      if (damage.kind === "swap") damaged.add(other);
+    }
+    this.#repaired["damaged files"] += damaged.size;
+    return damaged;
+  }
+
+  /** Plans and applies, sometimes cut off by a kill, and finds nothing more to do. */
+  async #repair(side: Side, what: string): Promise<void> {
+    const plan = async () => {
+      const said = await this.#succeed("repair", what, ...this.#on(side), "--json");
+      return record(said, "repair") as { readonly id: string; readonly needed: boolean };
+    };
+    const first = await plan();
+    if (!first.needed) return;
+    if (this.#random.oneIn(3)) await this.#killed("repair", what, ...this.#on(side), "--apply", first.id);
+    const second = await plan();
+    if (second.needed) await this.#succeed("repair", what, ...this.#on(side), "--apply", second.id);
+    assert.equal((await plan()).needed, false, `repair ${what} again`);
+  }
+
+  /** What no damage has touched is there as it was; of the rest there is what is left, and each loss is told. */
+  async #learnRepaired(side: Side, touched: ReadonlySet<string>, damaged: ReadonlySet<string>): Promise<void> {
+    const listed = await this.#list(side);
+    const ids = new Set(listed.map(({ id }) => id));
+    const moments = new Set(listed.map(moment));
+    for (const [id, expected] of this.#expected[side]) {
+      if (ids.has(id)) continue;
+      assert.ok(touched.has(id), `${side}: ${id} was not touched, and is gone`);
+      this.#expected[side].delete(id);
+      if (moments.has(this.#moments.get(id) ?? "")) continue;
+      // Nobody but its own file says of a snapshot of restic's that it was one.
+      const isNamed = expected.kind === "ours" || !damaged.has(`snapshots/${id}`);
+      if (isNamed) this.told.push(`  ${id} is given up`);
+      this.#repaired["snapshots given up"]++;
+    }
+    for (const snapshot of listed) {
+      if (this.#expected[side].has(snapshot.id) || this.#known.has(identity(snapshot))) continue;
+      this.#repaired["snapshots mended"]++;
+      await this.#learnMended(side, snapshot);
+    }
+    await this.#learn(side, () => undefined);
+    for (const [id, expected] of this.#expected[side]) await this.#checkSnapshot(side, id, expected);
+  }
+
+  async #learnMended(side: Side, snapshot: Listed): Promise<void> {
+    const { id, tags } = snapshot;
+    const reading = this.#reading(side);
+    const was = this.#whole.get(moment(snapshot));
+    const kind = was?.kind ?? (isOurs(snapshot) ? "ours" : "restic");
+    const files = await readFiles(reading, id, this.#attachmentsIn({ kind }));
+    const isPart = ({ state }: Expected): boolean =>
+      [...files].every(([path, sum]) => path.includes(".damaged") || state.files.get(path) === sum);
+    const whole = was ?? (isOurs(snapshot) ? this.#begun.findLast(isPart) : undefined);
+    assert.ok(whole && (was === undefined || tags?.includes("mended")), `${side}: snapshot ${id} comes from nowhere`);
+    // Where no manifest of its CRM was left, a mended one has none either, and says by its tag alone that it lacks something.
+    const losses = whole.kind === "ours" ? await readLosses(reading, id).catch(() => undefined) : undefined;
+    const isTold = (subject: string): boolean =>
+      losses?.some((loss) => subject === loss || subject.startsWith(`${loss}/`)) ?? true;
+    assert.ok(isPart(whole), `${side}: files of ${id}`);
+    for (const path of whole.state.files.keys())
+      assert.ok(files.has(path) || isTold(`/files/attachments/${path}`), `${side}: ${path} of ${id} is lost untold`);
+    const rows = whole.kind === "ours" ? await readRows(reading, id).catch(() => undefined) : undefined;
+    if (whole.kind === "ours" && JSON.stringify(rows) !== JSON.stringify(whole.state.rows)) {
+      const isTableTold = losses?.some((loss) => loss.startsWith("/databases")) ?? true;
+      assert.ok(isTableTold, `${side}: rows of ${id} are lost untold`);
+    }
+    const state = { files, ...(rows !== undefined && { rows }) };
+    const isMended = tags?.includes("mended") === true;
+    this.#known.set(identity(snapshot), { kind: whole.kind, isMended, state });
+  }
+
+  /** All but the newest of ours that is whole, which a CRM never loses. */
   #forgettable(side: Side): readonly string[] {
-    const ours = [...this.#expected[side]].filter(([, { kind }]) => kind === "ours").map(([id]) => id);
-    const newest = ours.at(-1);
-    return [...this.#expected[side].keys()].filter((id) => id !== newest);
+    const ours = [...this.#expected[side]].filter(([, { kind }]) => kind === "ours");
+    const kept = [ours.at(-1)?.[0], ours.findLast(([, { isMended }]) => !isMended)?.[0]];
+    return [...this.#expected[side].keys()].filter((id) => !kept.includes(id));
   }
 
   async #forget(side: Side, ids: readonly string[]): Promise<void> {
@@ -353,18 +462,17 @@ class Model {
     const listed = await this.#list(side);
     const ids = new Set(listed.map(({ id }) => id));
     for (const id of expected.keys()) assert.ok(ids.has(id), `${side}: snapshot ${id} is gone`);
-    const originals = new Set([...expected.values()].map(({ original }) => original));
+    const copies = new Set(listed.filter(({ id }) => expected.has(id)).map(copyOf));
     for (const snapshot of listed) {
+      this.#moments.set(snapshot.id, moment(snapshot));
       if (expected.has(snapshot.id)) continue;
-      const original = snapshot.original ?? snapshot.id;
-      const known = this.#originals.get(original);
-      const found = state();
-      if (known === undefined && found === undefined)
-        assert.fail(`${side}: snapshot ${snapshot.id} comes from nowhere`);
-      assert.ok(!originals.has(original), `${side}: snapshot ${original} is there twice`);
-      const kind = snapshot.tags?.includes("holdfast") === true ? "ours" : "restic";
-      const learnt = known ?? { original, kind, state: found as WorldState };
-      this.#originals.set(original, learnt);
+      assert.ok(!copies.has(copyOf(snapshot)), `${side}: snapshot ${snapshot.id} is there twice`);
+      const known = this.#known.get(identity(snapshot));
+      const found = known === undefined ? state() : undefined;
+      const learnt = known ?? (found && { kind: isOurs(snapshot) ? "ours" : "restic", isMended: false, state: found });
+      assert.ok(learnt, `${side}: snapshot ${snapshot.id} comes from nowhere`);
+      this.#known.set(identity(snapshot), learnt);
+      if (!learnt.isMended) this.#whole.set(moment(snapshot), learnt);
       expected.set(snapshot.id, learnt);
     }
     const times = new Map(listed.map(({ id, time }) => [id, Date.parse(time)]));
@@ -372,81 +480,64 @@ class Model {
     this.#expected[side] = new Map(sorted);
   }
 
-  /** By the first id that a snapshot had; also of those that were forgotten: a copy brings them back. */
-  readonly #originals = new Map<string, Expected>();
+  /** Every snapshot there ever was, also those that were forgotten: a copy brings them back. */
+  readonly #known = new Map<string, Expected>();
+  /** As each was before anything of it was lost, by its moment. */
+  readonly #whole = new Map<string, Expected>();
+  /** Backups that were killed before they had a snapshot: one whose tree was stored is found by a repair. */
+  readonly #begun: Expected[] = [];
+  /** Of each id. */
+  readonly #moments = new Map<string, string>();
 
   #assertCopied(): void {
-    const there = new Set([...this.#expected.offsite.values()].map(({ original }) => original));
-    for (const { original } of this.#expected.main.values())
-      assert.ok(there.has(original), `${original} was not copied`);
+    const there = new Set(this.#expected.offsite.values());
+    for (const [id, expected] of this.#expected.main) assert.ok(there.has(expected), `${id} was not copied`);
   }
 
-  async #list(side: Side): Promise<readonly (ResticSnapshot & { readonly original?: string })[]> {
-    return JSON.parse(await this.#restic(side).output("snapshots", "--json", "--no-lock")) as ResticSnapshot[];
+  async #list(side: Side): Promise<readonly Listed[]> {
+    return await listSnapshots(this.#reading(side));
   }
 
   async #checkSnapshot(side: Side, id: string, expected: Expected): Promise<void> {
-    const { state, kind } = expected;
-    const files = await this.#readFiles(
-      side,
-      id,
-      kind === "ours" ? "/acme/files/attachments" : this.#world.attachments,
-    );
+    const { kind, state } = expected;
+    const files = await readFiles(this.#reading(side), id, this.#attachmentsIn(expected));
     assert.deepEqual([...files].toSorted(byPath), [...state.files].toSorted(byPath), `${side}: files of ${id}`);
-    if (kind === "ours") assert.deepEqual(await this.#readRows(side, id), state.rows, `${side}: rows of ${id}`);
+    if (kind === "restic" || state.rows === undefined) return;
+    assert.deepEqual(await readRows(this.#reading(side), id), state.rows, `${side}: rows of ${id}`);
   }
 
-  /** SHA-256 of every file below a folder of a snapshot. */
-  async #readFiles(side: Side, id: string, folder: string): Promise<ReadonlyMap<string, string>> {
-    const { signal, now } = this.#inProcess;
-    const { host } = this.#engine;
-    const storage = localStorage(this.#path(side));
-    await using repository = await openRepository(storage, passwords[side], { signal, now, host });
-    const stored = (await repository.snapshots(signal)).find((one) => one.id === id);
-    assert.ok(stored, `${side}: snapshot ${id}`);
-    const reader = await repository.index(signal);
-    const names = folder.split("/").slice(1);
-    const top = await subtreeAt(reader, stored.snapshot.tree, names, signal);
-    assert.ok(top, `${side}: ${folder} of ${id}`);
-    const files = new Map<string, string>();
-    const walk = async (tree: Id, path: string): Promise<void> => {
-      for (const node of (await reader.loadTree(tree, signal)).nodes) {
-        const inner = path + nameText(node.name);
-        if (node.subtree !== undefined) await walk(node.subtree, `${inner}/`);
-        else files.set(inner, hash("sha256", await loadContent(reader, node, signal), "hex"));
-      }
-    };
-    await walk(top, "");
-    return files;
+  #attachmentsIn({ kind }: Pick<Expected, "kind">): string {
+    return kind === "ours" ? "/acme/files/attachments" : this.#world.attachments;
   }
 
-  #readRows(side: Side, id: string): Promise<readonly string[]> {
+  #reading(side: Side): SnapshotReading {
     const repository = { location: this.#path(side), password: passwords[side] };
-    const input = { repository, point: { kind: "id", prefix: id }, path: "/databases/main/contact" } as const;
-    return browse(this.#engine, input, this.#inProcess, async (answer) => {
-      if (answer.type !== "rows") return assert.fail("no rows");
-      return (await Array.fromAsync(answer.rows)).map((row) => JSON.stringify(row.map(String)));
-    });
+    return { engine: this.#engine, repository, run: this.#inProcess };
   }
 
   async #succeed(...args: readonly string[]): Promise<string> {
     const { code, stdout, stderr } = await this.#run(args);
-    assert.equal(code, 0, `holdfast ${args.join(" ")}: ${stderr}`);
+    assert.equal(code, 0, `holdfast ${args.join(" ")}: ${code} ${stdout} ${stderr}`);
     return stdout;
   }
 
   /** Ends the command at a random moment as `kill -9` does; one that was done before is just done. */
   async #killed(...args: readonly string[]): Promise<void> {
-    const { code, stderr } = await this.#run(args, 1 + this.#random.below(60));
+    const { code, stderr } = await this.#start(args, 1 + this.#random.below(60));
     assert.ok(code === null || code === 0, `holdfast ${args.join(" ")}: ${stderr}`);
   }
 
-  #run(args: readonly string[], killAt?: number): Promise<Ended> {
+  #run(args: readonly string[]): Promise<CommandResult> {
+    return holdfastHere(this.#engine, args, this.#world.folder);
+  }
+
+  /** In a process of its own. */
+  #start(args: readonly string[], killAt?: number): Promise<CommandResult> {
     const base = {
       PATH: process.env["PATH"],
       HOME: this.#folder,
       LANG: "C.UTF-8",
-      NODE_COMPILE_CACHE: this.#path("compiled"),
+      NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? this.#path("compiled"),
       HOLDFAST_STATE: this.#path("state"),
     };
     const killing = {
@@ -460,13 +551,20 @@ class Model {
 }
 
 function removedIds(text: string): readonly string[] {
-  const report = text
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line) as { readonly type: string; readonly remove?: readonly { readonly id: string }[] })
-    .find(({ type }) => type === "forget");
-  assert.ok(report?.remove, text);
-  return report.remove.map(({ id }) => id);
+  const { remove } = record(text, "forget") as { readonly remove: readonly { readonly id: string }[] };
+  return remove.map(({ id }) => id);
+}
+
+/** The line of that type. */
+function record(text: string, type: string): unknown {
+  const lines = text.trim().split("\n");
+  const found = lines.map((line) => JSON.parse(line) as { readonly type: string }).find((line) => line.type === type);
+  assert.ok(found, text);
+  return found;
+}
+
+function copyOf(snapshot: Listed): string {
+  return `${snapshot.original ?? snapshot.id} ${snapshot.tree}`;
 }
 
 function byPath(a: readonly [string, string], b: readonly [string, string]): number {
