@@ -79,8 +79,9 @@ export class SqliteTableReader implements TableReader {
     const statement = this.#statement(
       `group ${where.sql}`,
       () =>
-        `SELECT CAST(group_concat(line,char(10))||char(10) AS BLOB) AS lines, count(*) AS rows, max(last) AS last FROM (` +
-        `SELECT ${lineExpression(this.#columns(), this.#encoding, "grouped")} AS line, ${cursor.lastExpression} AS last ` +
+        // Each line brings its LF: one put behind them all would copy them all, into new memory.
+        `SELECT CAST(group_concat(line,'') AS BLOB) AS lines, count(*) AS rows, max(last) AS last FROM (SELECT ` +
+        `${lineExpression(this.#columns(), this.#encoding, "grouped")}||char(10) AS line, ${cursor.lastExpression} AS last ` +
         `FROM ${this.#from()} ${where.sql} ${cursor.order} LIMIT ?)`,
     );
     const row = statement.get(...where.parameters, BigInt(rows));
