@@ -15,6 +15,8 @@ const known: Readonly<Record<string, ErrorCode>> = {
   ER_PROCACCESS_DENIED_ERROR: "database-rights",
   ER_SPECIFIC_ACCESS_DENIED_ERROR: "database-rights",
   ER_VIEW_NO_EXPLAIN: "database-rights",
+  // Functions and triggers of a server with a binary log are for administrators, unless it is told to trust others.
+  ER_BINLOG_CREATE_ROUTINE_NEED_SUPER: "database-rights",
   ER_LOCK_WAIT_TIMEOUT: "database-busy",
   ER_LOCK_DEADLOCK: "database-busy",
   ER_RECORD_FILE_FULL: "target-full",

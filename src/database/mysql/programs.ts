@@ -153,16 +153,37 @@ function under(mode: string | null | undefined, collation: string | null | undef
 /** Rights of others on this database, as statements about the default database, whatever its name is then. */
 async function grantStatements(session: Session): Promise<string[]> {
   const inDatabase = "TABLE_SCHEMA=DATABASE()";
-  const onAll = await session.query(
-    `SELECT GRANTEE, PRIVILEGE_TYPE, IS_GRANTABLE FROM information_schema.SCHEMA_PRIVILEGES WHERE ${inDatabase} ORDER BY 1,2`,
-  );
-  const onTables = await session.query(
-    `SELECT GRANTEE, PRIVILEGE_TYPE, IS_GRANTABLE, TABLE_NAME FROM information_schema.TABLE_PRIVILEGES WHERE ${inDatabase} ORDER BY 1,4,2`,
-  );
-  return [...onAll, ...onTables]
+  const listed = (columns: string, view: string, order: string) =>
+    session.query(
+      `SELECT GRANTEE, PRIVILEGE_TYPE, IS_GRANTABLE, ${columns} FROM information_schema.${view} WHERE ${inDatabase} ORDER BY ${order}`,
+    );
+  const onAll = await listed("NULL, NULL", "SCHEMA_PRIVILEGES", "1,2");
+  const onTables = await listed("TABLE_NAME, NULL", "TABLE_PRIVILEGES", "1,4,2");
+  const onColumns = await listed("TABLE_NAME, COLUMN_NAME", "COLUMN_PRIVILEGES", "1,4,5,2");
+  const others = [...onAll, ...onTables, ...onColumns]
     .filter(([, right]) => right !== "USAGE")
-    .map(([grantee, right, grantable, table]) => {
-      const option = grantable === "YES" ? " WITH GRANT OPTION" : "";
-      return `GRANT ${right} ON ${table === undefined || table === null ? "*" : quoteName(table)} TO ${grantee}${option}`;
+    .map(([grantee, right, grantable, table, column]) => {
+      const what = column === null || column === undefined ? right : `${right} (${quoteName(column)})`;
+      const on = table === null || table === undefined ? "*" : quoteName(table);
+      return `GRANT ${what} ON ${on} TO ${grantee}${grantable === "YES" ? " WITH GRANT OPTION" : ""}`;
     });
+  return [...others, ...(await routineGrants(session))];
+}
+
+/** No view of the information schema has them: who may not read the server's own table is told of none. */
+async function routineGrants(session: Session): Promise<readonly string[]> {
+  const rows = await session
+    .query(
+      "SELECT CONCAT(QUOTE(User),'@',QUOTE(Host)), Routine_type, Routine_name, Proc_priv FROM mysql.procs_priv WHERE Db=DATABASE() ORDER BY 1,2,3",
+    )
+    .catch((error: unknown) => {
+      if (isRefused(error)) return [];
+      throw error;
+    });
+  return rows.flatMap(([grantee, type, name, rights]) => {
+    const given = (rights ?? "").split(",").filter((right) => right !== "" && right !== "Grant");
+    const option = /(^|,)Grant(,|$)/.test(rights ?? "") ? " WITH GRANT OPTION" : "";
+    const what = given.length === 0 ? "USAGE" : given.join(", ").toUpperCase();
+    return [`GRANT ${what} ON ${type} ${quoteName(name ?? "")} TO ${grantee}${option}`];
+  });
 }

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { startMariadb, type MariadbServer } from "../../../test/support/mariadb-server.ts";
+import { type Authority, makeAuthority } from "../../../test/support/authority.ts";
+import { temporaryFolder } from "../../../test/support/temp-folder.ts";
 import { isHoldfastError } from "../../lib/errors.ts";
 import type { DatabaseSchema, DatabaseSnapshot, TableRows } from "../database.ts";
 import { mysqlEngine } from "./mysql.ts";
@@ -9,10 +11,17 @@ import { Session } from "./session.ts";
 import { targetOf } from "./location.ts";
 
 let server: MariadbServer;
+let authority: Authority;
+const folder = temporaryFolder();
 before(async () => {
-  server = await startMariadb(["--log-bin=log", "--binlog-format=ROW"]);
+  authority = await makeAuthority(folder.path, "ours");
+  const tls = [`--ssl-ca=${authority.root}`, `--ssl-cert=${authority.certificate}`, `--ssl-key=${authority.key}`];
+  server = await startMariadb(["--log-bin=log", "--binlog-format=ROW", ...tls]);
 });
-after(() => server[Symbol.asyncDispose]());
+after(async () => {
+  await server[Symbol.asyncDispose]();
+  folder[Symbol.dispose]();
+});
 
 const { signal } = new AbortController();
 const address = (database: string) => ({ url: server.url(database) });
@@ -250,6 +259,103 @@ test("failures have names, and no passwords", async () => {
   await fails(`mariadb://root@localhost/crm?socket=/nowhere&${none}`, "database-unreachable");
   await fails("mariadb://root:s3cret@localhost", "database-unsupported");
   await fails(server.url("mysql").replace("root@", "poor@"), "database-rights", "pw");
+});
+
+test("TLS as the modes mean it, and a whole copy through it alone", async () => {
+  await server.sql(`CREATE USER sealed@localhost IDENTIFIED BY 'pw' REQUIRE SSL; GRANT ALL ON *.* TO sealed@localhost;
+    CREATE USER sealed@'127.0.0.1' IDENTIFIED BY 'pw' REQUIRE SSL; GRANT ALL ON *.* TO sealed@'127.0.0.1'`);
+  const { root: others } = await makeAuthority(folder.path, "others");
+  const at = (host: string, query: string, name = "crm") => ({
+    url: `mariadb://sealed@${host}:${server.port}/${name}?defaults-file=/nowhere&${query}`,
+    password: "pw",
+  });
+  const own = `ssl-mode=verify-identity&ssl-ca=${authority.root}`;
+  for (const [host, query] of [
+    ["127.0.0.1", "ssl-mode=required"],
+    ["127.0.0.1", `ssl-mode=verify-ca&ssl-ca=${authority.root}`],
+    ["localhost", own],
+  ] as const) {
+    await using _source = await mysqlEngine.connect(at(host, query), { signal });
+  }
+  await assert.rejects(mysqlEngine.connect(at("localhost", "ssl-mode=disabled"), { signal }), {
+    code: "database-login",
+  });
+  for (const [host, query] of [
+    ["127.0.0.1", own],
+    ["localhost", "ssl-mode=verify-identity"],
+    ["localhost", `ssl-mode=verify-identity&ssl-ca=${others}`],
+    ["localhost", `ssl-mode=verify-ca&ssl-ca=${others}`],
+    ["localhost", "ssl-mode=verify-ca&ssl-ca=/nowhere.pem"],
+  ] as const) {
+    await assert.rejects(mysqlEngine.connect(at(host, query), { signal }), (error) => {
+      assert.ok(isHoldfastError(error, "database-unreachable"), `${query}: ${String(error)}`);
+      assert.match(String(error.facts["reason"]), /^[^\n]*(certificate|altnames|nowhere\.pem)[^\n]*$/i);
+      return true;
+    });
+  }
+  await using source = await mysqlEngine.connect(at("localhost", own), { signal });
+  await using snapshot = await source.snapshot(signal);
+  await mysqlEngine.load(at("localhost", own, "through"), snapshot.schema, rowsOf(snapshot), { signal });
+  const rows = "SELECT * FROM account ORDER BY id; SELECT * FROM contact ORDER BY id";
+  assert.equal(await server.sql(rows, "through"), await server.sql(rows, "crm"));
+});
+
+test("definers and rights: as they were, those that this user cannot give told, or all to whoever restores", async () => {
+  await server.sql(`CREATE DATABASE owned; CREATE USER owner@localhost, reader@localhost IDENTIFIED BY 'pw';
+    GRANT ALL ON owned.* TO owner@localhost; GRANT SELECT ON owned.* TO reader@localhost;
+    CREATE USER restorer@localhost IDENTIFIED BY 'pw'; GRANT ALL ON \`owned\\_%\`.* TO restorer@localhost; GRANT RELOAD, PROCESS ON *.* TO restorer@localhost;
+    USE owned;
+    CREATE TABLE one (id INT PRIMARY KEY, n INT);
+    CREATE DEFINER=owner@localhost VIEW shown AS SELECT id FROM one;
+    CREATE DEFINER=owner@localhost TRIGGER stamp BEFORE INSERT ON one FOR EACH ROW SET NEW.n = 7;
+    CREATE DEFINER=owner@localhost PROCEDURE add_one(i INT) INSERT INTO one(id) VALUES (i);
+    CREATE DEFINER=owner@localhost FUNCTION half(a INT) RETURNS INT DETERMINISTIC RETURN a / 2;
+    CREATE DEFINER=owner@localhost EVENT often ON SCHEDULE EVERY 1 YEAR DO DELETE FROM one WHERE id < 0;
+    GRANT UPDATE, INSERT (id) ON one TO reader@localhost; GRANT EXECUTE ON PROCEDURE add_one TO reader@localhost`);
+  const definers = async (name: string) =>
+    (
+      await server.sql(`SELECT DEFINER FROM information_schema.VIEWS WHERE TABLE_SCHEMA='${name}'
+        UNION ALL SELECT DEFINER FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA='${name}'
+        UNION ALL SELECT DEFINER FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA='${name}'
+        UNION ALL SELECT DEFINER FROM information_schema.EVENTS WHERE EVENT_SCHEMA='${name}'`)
+    )
+      .trim()
+      .split("\n");
+  const rights = (name: string) =>
+    server.sql(`SELECT GRANTEE, PRIVILEGE_TYPE FROM information_schema.SCHEMA_PRIVILEGES WHERE TABLE_SCHEMA='${name}' AND GRANTEE LIKE "'reader%"
+      UNION ALL SELECT GRANTEE, PRIVILEGE_TYPE FROM information_schema.TABLE_PRIVILEGES WHERE TABLE_SCHEMA='${name}'
+      UNION ALL SELECT GRANTEE, CONCAT(PRIVILEGE_TYPE, COLUMN_NAME) FROM information_schema.COLUMN_PRIVILEGES WHERE TABLE_SCHEMA='${name}'
+      UNION ALL SELECT User, CONCAT(Routine_name, Proc_priv) FROM mysql.procs_priv WHERE Db='${name}'`);
+  const works = (name: string) => server.sql("CALL add_one(5); SELECT n, half(n) FROM one; SELECT id FROM shown", name);
+  const made = async (name: string, user: string, grants: "restore" | "skip") => {
+    const refused: string[] = [];
+    const place = { url: server.url(name).replace("root@", `${user}@`), ...(user !== "root" && { password: "pw" }) };
+    await withSnapshot("owned", (snapshot) =>
+      mysqlEngine.load(place, snapshot.schema, rowsOf(snapshot), {
+        signal,
+        grants,
+        onRefused: (statement) => refused.push(statement),
+      }),
+    );
+    return refused;
+  };
+  const all = (user: string) => Array.from({ length: 5 }, () => `${user}@localhost`);
+
+  assert.deepEqual(await made("owned_a", "root", "restore"), []);
+  assert.deepEqual(await definers("owned_a"), all("owner"));
+  assert.equal(await rights("owned_a"), await rights("owned"));
+  assert.deepEqual(await made("owned_b", "root", "skip"), []);
+  assert.deepEqual([await definers("owned_b"), await rights("owned_b")], [all("root"), ""]);
+  assert.equal(await works("owned_b"), "7\t4\n5\n");
+
+  // A user who may not speak for others: everything is there and works, and each owner and right that is not is told.
+  await assert.rejects(made("owned_c", "restorer", "restore"), { code: "database-rights" });
+  await server.sql("SET GLOBAL log_bin_trust_function_creators=1");
+  const refused = await made("owned_c", "restorer", "restore");
+  assert.equal(refused.filter((statement) => /DEFINER/.test(statement)).length, 5, refused.join("\n"));
+  assert.equal(refused.filter((statement) => /^GRANT/.test(statement)).length, refused.length - 5);
+  assert.deepEqual([await definers("owned_c"), await rights("owned_c")], [all("restorer"), ""]);
+  assert.equal(await works("owned_c"), "7\t4\n5\n");
 });
 
 test("a table that somebody else has locked is waited for, and that is told", async () => {

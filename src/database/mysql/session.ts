@@ -1,6 +1,7 @@
 import { createConnection, type Connection, type ConnectionOptions, type ResultSetHeader } from "mysql2";
 import { EventEmitter } from "node:events";
 import { readFile } from "node:fs/promises";
+import { connect as connectSocket, isIP, type Socket } from "node:net";
 import { Readable } from "node:stream";
 import { HoldfastError } from "../../lib/errors.ts";
 import { mysqlFailure, serverCode } from "./failure.ts";
@@ -326,13 +327,28 @@ async function connect(target: Target, database: string | undefined): Promise<Co
   const isHere = socket !== undefined || host === "localhost" || host === "127.0.0.1" || host === "::1";
   if (tls.mode === "disabled" || (tls.mode === "preferred" && isHere)) return open(options, target);
   const ssl = await tlsOptions(target);
+  const sealed = { ...options, ssl, ...(tls.mode === "verify-identity" && isIP(host) !== 0 && ownStream(host, port)) };
   try {
-    return await open({ ...options, ssl }, target);
+    return await open(sealed, target);
   } catch (error) {
     const plain = tls.mode === "preferred" && serverCode((error as Error).cause) === "HANDSHAKE_NO_SSL_SUPPORT";
     if (!plain) throw error;
     return open(options, target);
   }
+}
+
+/**
+ * The driver gives an address that is no name to nobody, and a certificate is then held to be good that is one of
+ * `localhost`. Node.js compares it with the host that its socket was connected to, if that says one.
+ */
+function ownStream(host: string, port: number): Pick<ConnectionOptions, "stream"> {
+  const stream = (): Socket => {
+    const socket = connectSocket(port, host);
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true);
+    return Object.assign(socket, { _host: host });
+  };
+  return { stream };
 }
 
 async function tlsOptions({ tls, location }: Target): Promise<NonNullable<ConnectionOptions["ssl"]>> {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { chmodSync, chownSync, copyFileSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { makeAuthority } from "../../../test/support/authority.ts";
+import { captureDatabase, loadCaptured } from "../../../test/support/postgres-capture.ts";
 import { type PostgresServer, startPostgres } from "../../../test/support/postgres-server.ts";
-import { commandOutput } from "../../../test/support/run-command.ts";
 import { temporaryFolder } from "../../../test/support/temp-folder.ts";
 import { isHoldfastError, type ErrorCode } from "../../lib/errors.ts";
 import { loginOf, withDatabase } from "./address.ts";
@@ -71,35 +72,11 @@ before(async () => {
     join(data, "pg_hba.conf"),
     `hostssl all tls 127.0.0.1/32 trust\nhost all tls all reject\nhost all scram all scram-sha-256\nhost all md5 all md5\n${rules}`,
   );
-  const made = [
-    "-new",
-    "-x509",
-    "-days",
-    "2",
-    "-nodes",
-    "-subj",
-    "/CN=localhost",
-    "-addext",
-    "subjectAltName=DNS:localhost",
-  ];
-  using folder = temporaryFolder();
-  await commandOutput("openssl", [
-    "req",
-    ...made,
-    "-keyout",
-    join(folder.path, "server.key"),
-    "-out",
-    join(folder.path, "server.crt"),
-  ]);
-  const { uid, gid } = statSync(data);
-  for (const name of ["server.key", "server.crt"]) {
-    copyFileSync(join(folder.path, name), join(data, name));
-    chmodSync(join(data, name), 0o600);
-    chownSync(join(data, name), uid, gid);
-  }
+  const { certificate, key } = await makeAuthority(server.folder, "ours", statSync(data));
   await server.sql(`
     CREATE ROLE scram LOGIN PASSWORD 'geheim'; SET password_encryption = 'md5'; CREATE ROLE md5 LOGIN PASSWORD 'geheim';
-    CREATE ROLE tls LOGIN; ALTER SYSTEM SET ssl = on; SELECT pg_reload_conf()`);
+    CREATE ROLE tls LOGIN SUPERUSER; ALTER SYSTEM SET ssl_cert_file = '${certificate}'; ALTER SYSTEM SET ssl_key_file = '${key}';
+    ALTER SYSTEM SET ssl = on; SELECT pg_reload_conf()`);
 });
 after(() => server[Symbol.asyncDispose]());
 
@@ -141,16 +118,41 @@ test("a socket, a server that is not there, a database that is not there", async
 });
 
 test("TLS as the modes mean it", async () => {
-  const root = join(server.folder, "data", "server.crt");
   using folder = temporaryFolder();
-  const own = join(folder.path, "root.crt");
-  copyFileSync(root, own);
+  const own = join(server.folder, "ours-ca.pem");
+  const { root: others } = await makeAuthority(folder.path, "others");
   const at = (host: string, query: string) =>
     userOf(`postgresql://tls@${host}:${server.port}/postgres?${query}`, { environment: { HOME: folder.path } });
   assert.equal(await at("127.0.0.1", "sslmode=require"), "tls tls");
   await assert.rejects(at("127.0.0.1", "sslmode=disable"), fails("database-login"));
   assert.equal(await at("127.0.0.1", `sslmode=verify-ca&sslrootcert=${own}`), "tls tls");
   assert.equal(await at("localhost", `sslmode=verify-full&sslrootcert=${own}`), "tls tls");
-  await assert.rejects(at("127.0.0.1", `sslmode=verify-full&sslrootcert=${own}`), fails("database-unreachable"));
-  await assert.rejects(at("localhost", "sslmode=verify-full"), fails("database-unreachable"));
+  for (const [host, query] of [
+    ["127.0.0.1", `sslmode=verify-full&sslrootcert=${own}`],
+    ["localhost", "sslmode=verify-full"],
+    ["localhost", `sslmode=verify-full&sslrootcert=${others}`],
+    ["localhost", `sslmode=verify-ca&sslrootcert=${others}`],
+    ["localhost", `sslmode=verify-full&sslrootcert=${join(folder.path, "nowhere.pem")}`],
+  ] as const) {
+    await assert.rejects(at(host, query), (error) => {
+      assert.ok(isHoldfastError(error, "database-unreachable"), `${query}: ${String(error)}`);
+      assert.match(String(error.facts["reason"]), /^[^\n]*(certificate|altnames|nowhere\.pem)[^\n]*$/i);
+      return true;
+    });
+  }
+});
+
+test("rows, definitions and a restore through TLS alone", async () => {
+  await server.sql("CREATE DATABASE sealed");
+  await server.sql(
+    "CREATE TABLE note AS SELECT i AS id, repeat('张', 100) AS t FROM generate_series(1, 5000) AS i",
+    "sealed",
+  );
+  const sealed = (name: string) =>
+    `postgresql://tls@localhost:${server.port}/${name}?sslmode=verify-full&sslrootcert=${join(server.folder, "ours-ca.pem")}`;
+  const captured = await captureDatabase(sealed("sealed"));
+  assert.match(String(captured.schema.settings["definitions"]), /^pg_dump/);
+  assert.deepEqual(await loadCaptured(sealed("copied"), captured), []);
+  const sum = "SELECT sum(hashtextextended(n::text, 0)) FROM note n";
+  assert.equal(await server.sql(sum, "copied"), await server.sql(sum, "sealed"));
 });
