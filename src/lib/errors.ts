@@ -78,6 +78,7 @@ export const errorCodes = [
   "database-missing",
   "database-rights",
   "database-busy",
+  "database-conflict",
   "database-too-old",
   // following a database's changes
   "follow-unsupported",

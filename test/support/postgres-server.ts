@@ -41,12 +41,15 @@ export interface PostgresOptions {
   readonly settings?: readonly string[];
   /** Further options of initdb, such as `--locale-provider=icu`. */
   readonly initdb?: readonly string[];
+  /** It is a standby of that server, and follows it. */
+  readonly standbyOf?: PostgresServer;
 }
 
 export async function startPostgres({
   version = 15,
   settings = [],
   initdb = [],
+  standbyOf,
 }: PostgresOptions = {}): Promise<PostgresServer> {
   const programs = version === 15 ? debian : join(cache, `pg${version}`, "native", "bin");
   if (!existsSync(join(programs, "postgres"))) {
@@ -81,11 +84,10 @@ export async function startPostgres({
     if (account.uid !== undefined && account.gid !== undefined) chownSync(folder, account.uid, account.gid);
     const options = ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", ...initdb];
     const locale = initdb.some((option) => option.startsWith("--locale")) ? [] : ["--locale=C.UTF-8"];
-    const made = spawnSync(join(programs, "initdb"), [...options, ...locale], {
-      ...account,
-      cwd: folder,
-      encoding: "utf8",
-    });
+    const [program, args] = standbyOf
+      ? ["pg_basebackup", copyOptions(standbyOf, data)]
+      : ["initdb", [...options, ...locale]];
+    const made = spawnSync(join(programs, program), args, { ...account, cwd: folder, encoding: "utf8" });
     if (made.status !== 0) throw new Error(made.stderr);
     writeFileSync(join(data, "postgresql.conf"), [...smallSettings(folder, port), ...settings, ""].join("\n"), {
       flag: "a",
@@ -111,6 +113,12 @@ export async function startPostgres({
       rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
     },
   };
+}
+
+/** Of `pg_basebackup`: the copy follows the server that it is of. */
+function copyOptions({ folder, port }: PostgresServer, data: string): string[] {
+  const from = ["-h", folder, "-p", String(port), "-U", "postgres"];
+  return ["-D", data, ...from, "--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync"];
 }
 
 /** Small and without flushing: a test's data need not outlive the machine. */

@@ -4,6 +4,7 @@ import type { RowBatch, TableSchema, WrittenRows } from "../database.ts";
 import type { PostgresConnection } from "./connection.ts";
 import { quoteName, quoteQualified } from "./identifier.ts";
 import { isLargeObjects } from "./large-objects.ts";
+import { parsePlace } from "./log-position.ts";
 import type { Blocks, WalSummaries } from "./wal-summaries.ts";
 
 /**
@@ -24,6 +25,10 @@ interface Mark {
   readonly xmin: string;
   /** Where the log was when nobody had written what the snapshot does not see; absent: somebody had. */
   readonly lsn?: string;
+  /** Where the log was once the moment was taken: all that it sees stands before. */
+  readonly until?: string;
+  /** Of a standby, which may lag behind another server that was read before: how far it was before its moment was taken. */
+  readonly replayed?: string;
 }
 
 /** Ages of transactions are only ordered within half of their numbers; this is half of that. */
@@ -39,17 +44,27 @@ export type SnapshotMark = Omit<Mark, "file">;
 export const writingSql =
   "SELECT transactionid::text FROM pg_locks WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted";
 
+interface Moment {
+  readonly role: "primary" | "standby";
+  readonly xmin: string;
+  readonly until: string;
+  /** What `writingSql` gave before the moment. */
+  readonly writing: readonly string[];
+}
+
 export function snapshotMark(
-  position: Readonly<Record<string, string>>,
-  { xmin, writing }: { readonly xmin: string; readonly writing: readonly string[] },
+  position: Readonly<Record<"lsn" | "system" | "timeline", string>>,
+  { role, xmin, until, writing }: Moment,
   definitions: readonly string[],
 ): SnapshotMark {
   const digest = createHash("sha256").update(definitions.join("\n")).digest("hex").slice(0, 32);
-  const shared = { system: position["system"] ?? "", timeline: position["timeline"] ?? "", definitions: digest, xmin };
-  const { lsn } = position;
+  const { lsn, system, timeline } = position;
+  const shared = { system, timeline, definitions: digest, xmin, until };
+  // A standby does not know who writes on its primary.
+  if (role === "standby") return { ...shared, replayed: lsn };
   const bound = Number(BigInt.asUintN(32, BigInt(xmin)));
   const areOver = writing.every((xid) => (bound - Number(xid)) >>> 0 !== 0 && (bound - Number(xid)) >>> 0 < 2 ** 31);
-  return lsn !== undefined && areOver ? { ...shared, lsn } : shared;
+  return areOver ? { ...shared, lsn } : shared;
 }
 
 /** `undefined`: of this table xmin tells nothing. */
@@ -86,6 +101,7 @@ export async function changesOf(
   if (!was || !now || keeper.serverEncoding !== "UTF8") return undefined;
   const same = (["system", "timeline", "definitions", "file"] as const).every((name) => was[name] === now[name]);
   if (!same || BigInt(now.xmin) - BigInt(was.xmin) > oldestAge || BigInt(now.xmin) < BigInt(was.xmin)) return undefined;
+  if (now.replayed !== undefined && !isPast(now.replayed, was.until)) return undefined;
   const columns = table.columns.map((column) => quoteName(column.name)).join(",");
   const bound = `'${BigInt.asUintN(32, BigInt(was.xmin))}'::xid`;
   const select = `SELECT ${columns} FROM ONLY ${quoteQualified(table)} WHERE age(xmin) <= age(${bound})`;
@@ -126,14 +142,19 @@ async function* scan(
   await session.run("SET LOCAL enable_seqscan = off");
 }
 
+function isPast(replayed: string, until: string | undefined): boolean {
+  const [place, bound] = [parsePlace(replayed), parsePlace(until)];
+  return place !== undefined && bound !== undefined && place >= bound;
+}
+
 /** From a manifest, which may come from anywhere. */
 function parseMark(text: string | undefined): Mark | undefined {
   try {
     const parsed = JSON.parse(text ?? "null") as Partial<Record<keyof Mark, unknown>> | null;
     const names = ["system", "timeline", "definitions", "file", "xmin"] as const;
     if (!parsed || names.some((name) => typeof parsed[name] !== "string")) return undefined;
-    const { lsn } = parsed;
-    if (lsn !== undefined && !(typeof lsn === "string" && /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/.test(lsn))) return undefined;
+    const places = [parsed.lsn, parsed.until, parsed.replayed].filter((place) => place !== undefined);
+    if (places.some((place) => typeof place !== "string" || parsePlace(place) === undefined)) return undefined;
     return /^\d{1,19}$/.test(String(parsed.xmin)) ? (parsed as Mark) : undefined;
   } catch {
     return undefined;

@@ -57,6 +57,8 @@ export class PostgresConnection implements AsyncDisposable {
   readonly serverEncoding: string;
   readonly #client: pg.Client;
   readonly #signal: AbortSignal;
+  /** What the server said when it ended this session while nothing was asked of it. */
+  #ended: unknown;
   /** Memory of batches, used again. */
   readonly #spare: Buffer[] = [];
 
@@ -67,6 +69,7 @@ export class PostgresConnection implements AsyncDisposable {
     this.#signal = signal;
     this.version = Number(facts[0]);
     this.serverEncoding = facts[1] ?? "";
+    client.on("error", (error) => (this.#ended ??= error));
     signal.addEventListener("abort", this.#cancel);
   }
 
@@ -157,7 +160,7 @@ export class PostgresConnection implements AsyncDisposable {
       return await work();
     } catch (error) {
       this.#signal.throwIfAborted();
-      throw postgresFailure(error, this.path, subject);
+      throw postgresFailure(this.#ended ?? error, this.path, subject);
     }
   }
 

@@ -20,6 +20,8 @@ export function postgresFailure(error: unknown, path: string, subject?: string):
   if (code === "3D000") return new HoldfastError("database-missing", { path }, error);
   if (code === "42501") return new HoldfastError("database-rights", facts, error);
   if (code === "55P03") return new HoldfastError("database-busy", facts, error);
+  // A standby that has to go on with what its primary sent: https://www.postgresql.org/docs/current/hot-standby.html
+  if (/due to conflict with recovery/.test(message)) return new HoldfastError("database-conflict", facts, error);
   if (code === "55006") return new HoldfastError("target-in-use", facts, error);
   if (code.startsWith("53")) return new HoldfastError("target-full", facts, error);
   const lost =

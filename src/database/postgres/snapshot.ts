@@ -71,13 +71,14 @@ export class PostgresSnapshot implements DatabaseSnapshot {
     const { address, environment, signal } = input;
     const keeper = await PostgresConnection.open(address, { environment, signal });
     try {
-      const lsn = await logPosition(keeper);
+      const { role, ...lsn } = await logPosition(keeper);
       const writing = (await keeper.rows(writingSql)).flatMap(([xid]) => xid ?? []);
       await lockTables(keeper, input);
       const [row = []] = await keeper.rows(
-        "SELECT pg_export_snapshot(), pg_current_snapshot()::text, now()::text, pg_snapshot_xmin(pg_current_snapshot())::text",
+        `SELECT pg_export_snapshot(), pg_current_snapshot()::text, now()::text, pg_snapshot_xmin(pg_current_snapshot())::text,
+           CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END`,
       );
-      const [id, visible, time, xmin] = row.map((cell) => cell ?? "");
+      const [id, visible, time, xmin, until] = row.map((cell) => cell ?? "");
       const definitions = await readDefinitions({
         address,
         connection: keeper,
@@ -87,7 +88,8 @@ export class PostgresSnapshot implements DatabaseSnapshot {
       });
       const schema = await inspectSchema(keeper, definitions);
       const position = JSON.stringify({ ...lsn, snapshot: visible, time });
-      const mark = snapshotMark(lsn, { xmin: xmin ?? "", writing }, [keeper.versionText, ...schema.before]);
+      const moment = { role, xmin: xmin ?? "", until: until ?? "", writing };
+      const mark = snapshotMark(lsn, moment, [keeper.versionText, ...schema.before]);
       return new PostgresSnapshot(input, keeper, id ?? "", schema, position, mark);
     } catch (error) {
       await keeper[Symbol.asyncDispose]();
@@ -136,7 +138,11 @@ export class PostgresSnapshot implements DatabaseSnapshot {
     const workers = opened.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
     const failed = opened.find((one) => one.status === "rejected");
     // A server with few free sessions is read by those that it gives.
-    if (failed && workers.length === 0) throw failed.reason;
+    if (failed && workers.length === 0) {
+      // Nobody can take over the moment of a session that the server has ended, which knows why.
+      await this.#keeper.run("SELECT");
+      throw failed.reason;
+    }
     return workers;
   }
 }
@@ -145,14 +151,15 @@ export class PostgresSnapshot implements DatabaseSnapshot {
 async function logPosition(
   keeper: PostgresConnection,
   what: "flushed" | "written" = "flushed",
-): Promise<Readonly<Record<string, string>>> {
+): Promise<Readonly<Record<"lsn" | "system" | "timeline", string>> & { readonly role: "primary" | "standby" }> {
   const current = what === "written" ? "pg_current_wal_insert_lsn()" : "pg_current_wal_lsn()";
   const [row = []] = await keeper.rows(
     `SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE ${current} END,
-       s.system_identifier, c.timeline_id FROM pg_control_system() AS s CROSS JOIN pg_control_checkpoint() AS c`,
+       s.system_identifier, c.timeline_id, pg_is_in_recovery() FROM pg_control_system() AS s CROSS JOIN pg_control_checkpoint() AS c`,
   );
-  const [lsn, system, timeline] = row.map((cell) => cell ?? "");
-  return { lsn: lsn ?? "", system: system ?? "", timeline: timeline ?? "" };
+  const [lsn, system, timeline, recovers] = row.map((cell) => cell ?? "");
+  const role = recovers === "t" ? "standby" : "primary";
+  return { lsn: lsn ?? "", system: system ?? "", timeline: timeline ?? "", role };
 }
 
 /** Begins the transaction and locks its tables; who waits says for whom, before and after. */

@@ -301,6 +301,10 @@ export const errors = {
       text: "Somebody else holds a lock in the database[[: {path}]][[, {subject}]][[ ({reason})]].",
       hint: "Wait until the other session is done, then run this again. Nothing was changed.",
     },
+    "database-conflict": {
+      text: "The standby ended this session, since its primary removed rows that it still read[[: {path}]][[, {subject}]][[ ({reason})]].",
+      hint: "Set hot_standby_feedback = on for the standby, or raise its max_standby_streaming_delay, and run this again. Nothing was changed.",
+    },
     "nothing-matched": {
       text: "Nothing in the snapshot matches[[ {path}]].",
       hint: "`holdfast browse` shows what it holds; paths begin with /files, /databases or /config, records are written as party/12.",

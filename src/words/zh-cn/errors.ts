@@ -295,6 +295,10 @@ export const errors: Translated<typeof english> = {
       text: "数据库中有其他会话持有锁[[：{path}]][[，{subject}]][[（{reason}）]]。",
       hint: "请等其他会话结束后重新运行。没有做任何改动。",
     },
+    "database-conflict": {
+      text: "备库中止了本会话，因为主库清除了仍在读取的行[[：{path}]][[，{subject}]][[（{reason}）]]。",
+      hint: "请在备库上设置 hot_standby_feedback = on，或调大 max_standby_streaming_delay，然后重新运行。没有做任何改动。",
+    },
     "nothing-matched": {
       text: "快照中没有匹配的内容[[：{path}]]。",
       hint: "用 `holdfast browse` 查看其中有什么；路径以 /files、/databases 或 /config 开头，记录写作 party/12。",
