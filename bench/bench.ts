@@ -1,8 +1,8 @@
 /**
  * Measures Holdfast beside restic and borg on the same data in one run: `npm run bench`.
  *
- *     node bench/bench.ts [--out FOLDER] [--work FOLDER] [--rounds 3] [--scale 1] [--only mix,small,table,million,blobs,postgres,look,remote]
- *                         [--tools holdfast,restic,borg]
+ *     node bench/bench.ts [--out FOLDER] [--work FOLDER] [--rounds 3] [--scale 1] [--only mix,small,table,million,blobs,postgres,
+ *                         postgres-wal,mariadb,crm-load,look,remote] [--tools holdfast,restic,borg]
  *
  * Rounds are interleaved, so that a slow minute of the machine hits all. Writes `bench.json` (every sample) and
  * `bench.md` (medians) to FOLDER. All repositories are encrypted, on local disk, and flushed to it as each tool does.
@@ -11,7 +11,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { arch, availableParallelism, cpus, release, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { markdownTable, summarise } from "./report.ts";
+import { markdownTable, noteText, summarise } from "./report.ts";
 import { scenarios, type Sample, usualScenarios } from "./scenarios.ts";
 import { borgTool, holdfastTool, resticTool } from "./tools.ts";
 
@@ -42,9 +42,11 @@ rmSync(join(work, "target"), { recursive: true, force: true });
 const samples: Sample[] = [];
 const record = (sample: Sample) => {
   samples.push(sample);
-  const { step, tool, wallSeconds, cpuSeconds, peakBytes } = sample;
+  const { step, tool, wallSeconds, cpuSeconds, peakBytes, notes } = sample;
   const peak = (peakBytes / 1e6).toFixed(0);
-  console.error(`${step}, ${tool}: ${wallSeconds.toFixed(2)} s, ${cpuSeconds.toFixed(2)} s of CPU, ${peak} MB`);
+  console.error(
+    `${step}, ${tool}: ${wallSeconds.toFixed(2)} s, ${cpuSeconds.toFixed(2)} s of CPU, ${peak} MB${noteText(notes)}`,
+  );
 };
 
 for (let round = 1; round <= rounds; round++) {
@@ -76,6 +78,6 @@ const line = `${about.date}; medians of ${rounds}; ${machine.cpu}, ${machine.cor
 writeFileSync(join(out, "bench.md"), `${line}\n\n${table}`);
 console.log(table);
 const remote = ["holdfast-s3", "holdfast-sftp", "restic-s3", "restic-sftp"];
-for (const name of ["holdfast", "restic", "borg", "target", "live", "aside", ...remote]) {
+for (const name of ["holdfast", "restic", "borg", "target", "live", "aside", "mariadb", ...remote]) {
   rmSync(join(work, name), { recursive: true, force: true });
 }

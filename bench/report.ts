@@ -9,6 +9,8 @@ export interface Row {
   readonly cpuSeconds: number;
   readonly peakBytes: number;
   readonly storedBytes?: number;
+  /** Of the first round. */
+  readonly notes?: Sample["notes"];
   /** This tool's time divided by Holdfast's: above 1 it is slower. Absent for Holdfast itself. */
   readonly timesHoldfast?: number;
   /** This tool's stored bytes divided by Holdfast's. */
@@ -36,6 +38,7 @@ export function summarise(samples: readonly Sample[]): readonly Row[] {
       cpuSeconds: of((one) => one.cpuSeconds),
       peakBytes: of((one) => one.peakBytes),
       ...(stored.length > 0 ? { storedBytes: median(stored) } : {}),
+      ...(first?.notes && { notes: first.notes }),
     };
   });
   return rows.map((row) => {
@@ -54,9 +57,15 @@ export function summarise(samples: readonly Sample[]): readonly Row[] {
 const megabytes = (bytes: number, digits: number) => (bytes / 1e6).toFixed(digits);
 const times = (ratio: number | undefined) => (ratio === undefined ? "" : `${ratio.toFixed(ratio < 10 ? 2 : 0)} ×`);
 
+export function noteText(notes: Sample["notes"]): string {
+  return Object.entries(notes ?? {})
+    .map(([name, value]) => `; ${name} ${typeof value === "number" ? Number(value.toPrecision(3)) : value}`)
+    .join("");
+}
+
 export function markdownTable(rows: readonly Row[]): string {
   const heading =
-    "| step | tool | time (s) | its time ÷ Holdfast's | CPU (s) | peak memory (MB) | stored (MB) | its bytes ÷ Holdfast's |";
+    "| step | tool | time (s) | its time ÷ Holdfast's | CPU (s) | peak memory (MB) | stored (MB) | its bytes ÷ Holdfast's | |";
   const lines = rows.map((row) =>
     [
       row.step,
@@ -67,7 +76,8 @@ export function markdownTable(rows: readonly Row[]): string {
       megabytes(row.peakBytes, 0),
       row.storedBytes === undefined ? "" : megabytes(row.storedBytes, row.storedBytes < 1e7 ? 3 : 1),
       times(row.bytesHoldfast),
+      noteText(row.notes).slice(2),
     ].join(" | "),
   );
-  return [heading, "|---|---|--:|--:|--:|--:|--:|--:|", ...lines.map((line) => `| ${line} |`), ""].join("\n");
+  return [heading, "|---|---|--:|--:|--:|--:|--:|--:|---|", ...lines.map((line) => `| ${line} |`), ""].join("\n");
 }

@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
+import { crmLoadRound } from "./crm-load.ts";
 import { changeTable, makeData } from "./data.ts";
 import { measure, type Cost } from "./measure.ts";
 import { lookRound } from "./look.ts";
-import { postgresRound } from "./postgres.ts";
+import { mariadbRound } from "./mariadb.ts";
+import { postgresRound, postgresWalRound } from "./postgres.ts";
 import { setAside } from "./set-aside.ts";
-import { storingStep } from "./storing-step.ts";
+import { backupStep, storingStep } from "./storing-step.ts";
 import { startTarget } from "../test/support/targets.ts";
 import { holdfastTool, type RemotePlace, resticTool, type Source, type Tool } from "./tools.ts";
 
@@ -16,6 +18,8 @@ export interface Sample extends Cost {
   readonly tool: string;
   /** What the repository grew by in this step; absent where nothing is stored. */
   readonly storedBytes?: number;
+  /** What else was measured, by its name. */
+  readonly notes?: Readonly<Record<string, string | number>>;
 }
 
 export interface Bench {
@@ -34,10 +38,6 @@ function folderHash(folder: string): string {
   const hash = createHash("sha256");
   for (const path of paths) hash.update(`${path.slice(folder.length)}\0`).update(readFileSync(path));
   return hash.digest("hex");
-}
-
-function backupStep(bench: Bench, tool: Tool, source: Source, step: string): void {
-  storingStep(bench, tool, step, () => tool.backup(source));
 }
 
 function restoreStep(bench: Bench, tool: Tool, source: Source, step: string, wanted: string): void {
@@ -151,6 +151,9 @@ export const scenarios: Readonly<Record<string, (bench: Bench, round: number) =>
   million: (bench) => millionRound(bench, "million"),
   blobs: (bench) => millionRound(bench, "blobs"),
   postgres: postgresRound,
+  "postgres-wal": postgresWalRound,
+  mariadb: mariadbRound,
+  "crm-load": crmLoadRound,
   look: lookRound,
   remote: remoteRound,
 };

@@ -29,6 +29,8 @@ export interface Source {
   readonly database?: string;
   /** Of a database on a server, where that is what is backed up. */
   readonly url?: string;
+  /** How such a database is read; absent: as fast as can be. */
+  readonly limits?: "default";
 }
 
 const password = "bench";
@@ -100,7 +102,8 @@ export function holdfastTool(work: string, root: string, place?: RemotePlace): T
       describe(source);
       run("init");
     },
-    backup: () => run("backup"),
+    backup: ({ url, limits }) =>
+      run("backup", ...(url !== undefined && limits === undefined ? ["--limit", "none"] : [])),
     restore(_source, target) {
       const planned = run("restore", "plan", "latest", "--system", "--target", target, "--as", "replacement");
       return together([planned, run("restore", "apply", planId(planned.output))]);

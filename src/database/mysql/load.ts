@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { HoldfastError, isHoldfastError } from "../../lib/errors.ts";
 import type { DatabaseAddress, DatabaseSchema, LoadOptions, RowBatch, TableRows, TableSchema } from "../database.ts";
+import { sideBySide } from "../side-by-side.ts";
 import { withoutDefiner } from "./definer.ts";
 import { mysqlFailure, serverCode } from "./failure.ts";
 import { quoteName, quoteText } from "./identifier.ts";
@@ -36,7 +37,7 @@ export async function loadMysql(
     const [first] = sessions;
     if (!first) throw new HoldfastError("internal", {});
     for (const statement of schema.before) await first.run(statement);
-    await loadAll(sessions, tables);
+    await sideBySide(sessions, tables, loadTable);
     await finish(first, schema, options);
   } catch (error) {
     // Not with the run's signal: it may be what ended the run.
@@ -81,31 +82,6 @@ async function createDatabase(
 async function dropDatabase(target: Target, signal: AbortSignal): Promise<void> {
   await using session = await Session.open(target, undefined, signal);
   await session.run(`DROP DATABASE IF EXISTS ${quoteName(target.database)}`);
-}
-
-async function loadAll(sessions: readonly Session[], tables: AsyncIterable<TableRows>): Promise<void> {
-  const queue = tables[Symbol.asyncIterator]();
-  let failed = false;
-  // One at a time asks for the next table, so that the order and the progress stay plain.
-  let asking: Promise<unknown> = Promise.resolve();
-  const next = (): Promise<IteratorResult<TableRows>> => {
-    const answer = asking.then(() => (failed ? { done: true as const, value: undefined } : queue.next()));
-    asking = answer.catch(() => {});
-    return answer;
-  };
-  const work = async (session: Session): Promise<void> => {
-    for (let one = await next(); one.done !== true; one = await next()) await loadTable(session, one.value);
-  };
-  const results = await Promise.allSettled(
-    sessions.map((session) =>
-      work(session).catch((error: unknown) => {
-        failed = true;
-        throw error;
-      }),
-    ),
-  );
-  const failure = results.find((result) => result.status === "rejected");
-  if (failure) throw failure.reason;
 }
 
 async function loadTable(session: Session, { table, batches }: TableRows): Promise<void> {

@@ -192,13 +192,25 @@ test("all connections see one moment, which holds writers up for less than 50 ms
     );
     return sums.reduce((one, other) => one + other, 0);
   };
+  /** The longest transaction meanwhile; one that was held up is over then. */
+  const worstWhile = async (work: () => Promise<unknown>): Promise<number> => {
+    stalls.length = 0;
+    await work();
+    for (const done = stalls.length; stalls.length < done + 2;) await wait(1);
+    return Math.max(...stalls);
+  };
   const worst: number[] = [];
+  const calm: number[] = [];
   try {
     for (let round = 0; round < 8; round++) {
-      stalls.length = 0;
+      const started = performance.now();
       await using source = await mysqlEngine.connect(address("bank"), { signal, connections: 3 });
-      await using snapshot = await source.snapshot(signal);
-      worst.push(Math.max(...stalls));
+      let taken: DatabaseSnapshot | undefined;
+      worst.push(await worstWhile(async () => (taken = await source.snapshot(signal))));
+      const spent = performance.now() - started;
+      calm.push(await worstWhile(() => wait(spent)));
+      assert.ok(taken);
+      await using snapshot = taken;
       assert.equal(await total(snapshot), 40_000);
       assert.match(snapshot.position, /file=log\.\d+ position=\d+ gtid=\S+ server=\d+ time=\S+Z/);
     }
@@ -206,9 +218,11 @@ test("all connections see one moment, which holds writers up for less than 50 ms
     running = false;
     await writing;
   }
-  // Other processes of the machine may hold a writer up too: the rule is kept when it is kept at most times.
-  const median = worst.toSorted((x, y) => x - y)[4] ?? Infinity;
-  assert.ok(median < 50, `a writer was held up for ${worst.map((ms) => ms.toFixed(1)).join(", ")} ms`);
+  // Other processes of the machine hold a writer up too, as much without a snapshot as beside one.
+  const median = (values: readonly number[]) => values.toSorted((x, y) => x - y)[4] ?? Infinity;
+  const shown = (values: readonly number[]) => values.map((ms) => ms.toFixed(1)).join(", ");
+  const message = `a writer was held up for ${shown(worst)} ms, and without a snapshot for ${shown(calm)} ms`;
+  assert.ok(median(worst) < 50 + median(calm), message);
 });
 
 test("a user without rights: what cannot be seen is named, and the printed SQL gives what is missing", async () => {
@@ -353,7 +367,7 @@ test("definers and rights: as they were, those that this user cannot give told, 
   await server.sql("SET GLOBAL log_bin_trust_function_creators=1");
   const refused = await made("owned_c", "restorer", "restore");
   assert.equal(refused.filter((statement) => /DEFINER/.test(statement)).length, 5, refused.join("\n"));
-  assert.equal(refused.filter((statement) => /^GRANT/.test(statement)).length, refused.length - 5);
+  assert.equal(refused.filter((statement) => statement.startsWith("GRANT")).length, refused.length - 5);
   assert.deepEqual([await definers("owned_c"), await rights("owned_c")], [all("restorer"), ""]);
   assert.equal(await works("owned_c"), "7\t4\n5\n");
 });

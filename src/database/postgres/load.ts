@@ -1,5 +1,6 @@
 import { HoldfastError } from "../../lib/errors.ts";
 import type { DatabaseAddress, DatabaseSchema, LoadOptions, TableRows } from "../database.ts";
+import { sideBySide } from "../side-by-side.ts";
 import { type Environment, loginOf } from "./address.ts";
 import { PostgresConnection } from "./connection.ts";
 import { sqlState } from "./failure.ts";
@@ -12,10 +13,14 @@ import { createDatabaseSql, readSettings } from "./settings.ts";
 export const loadingSession =
   "SET synchronous_commit=off; SET check_function_bodies=off; SET lock_timeout=0; SET session_replication_role=origin";
 
+/** An index is built in memory, where the server's own setting is meant for a smaller one; it takes no more than it needs. */
+const sortingSql =
+  "SELECT set_config(name, '256MB', false) FROM pg_settings WHERE name = 'maintenance_work_mem' AND setting::bigint < 262144";
+
 /**
  * Builds a new database: definitions, rows, each table in one transaction that also empties it, so that its rows are
- * written frozen; sequences; then keys, indexes, triggers and what else comes after rows. Foreign keys are checked as
- * they are added.
+ * written frozen; sequences; then keys, indexes, triggers and what else comes after rows. Two sessions load tables and
+ * build indexes side by side. Foreign keys are checked as they are added.
  */
 export async function loadPostgres(
   address: DatabaseAddress,
@@ -29,17 +34,26 @@ export async function loadPostgres(
   await using server = await openMaintenance(address, environment, signal);
   await createDatabase(server, createDatabaseSql(database, settings), database);
   try {
-    await using connection = await PostgresConnection.open(address, { environment, signal });
-    await connection.run(loadingSession);
+    await using opened = new AsyncDisposableStack();
+    const open = async () => {
+      const session = opened.use(await PostgresConnection.open(address, { environment, signal }));
+      await session.run(loadingSession);
+      await session.run(sortingSql);
+      return session;
+    };
+    const connection = await open();
+    const sessions = [connection, await open()];
     await runStatements(connection, schema.before);
-    for await (const rows of tables) await loadTable(connection, rows);
+    await sideBySide(sessions, tables, loadTable);
     await setSequences(connection, schema);
-    await runStatements(connection, schema.after);
+    for (const group of indexGroups(schema.after)) {
+      await sideBySide(sessions.slice(0, group.length), group, (session, one) => runStatements(session, [one]));
+    }
     for (const [name, value] of settings.own) {
       await connection.run(`ALTER DATABASE ${quoteName(database)} SET ${name} TO ${quoteText(value)}`, name);
     }
     if (grants === "restore") await giveGrants(connection, schema.grants ?? [], onRefused);
-    // What was committed without waiting is on disk with this one.
+    // What any session committed without waiting is on disk with this one.
     await connection.run("SET synchronous_commit=on; CREATE TEMP TABLE holdfast_end AS SELECT 1");
   } catch (error) {
     await removeHalf(address, database, environment);
@@ -59,6 +73,22 @@ async function createDatabase(server: PostgresConnection, sql: string, database:
 
 async function runStatements(connection: PostgresConnection, statements: readonly string[]): Promise<void> {
   for (const statement of statements) await connection.run(statement, statement.slice(0, 80));
+}
+
+/** Builds of indexes, each of which needs none of the others. */
+const buildsIndex = /^(CREATE (UNIQUE )?INDEX|ALTER TABLE (ONLY )?\S+\s+ADD CONSTRAINT \S+ (PRIMARY KEY|UNIQUE)) /;
+
+/** The statements in their order: neighbours that build indexes in one group, any other in a group of its own. */
+function indexGroups(statements: readonly string[]): readonly (readonly string[])[] {
+  const groups: string[][] = [];
+  let isOpen = false;
+  for (const statement of statements) {
+    const builds = buildsIndex.test(statement);
+    if (builds && isOpen) groups.at(-1)?.push(statement);
+    else groups.push([statement]);
+    isOpen = builds;
+  }
+  return groups;
 }
 
 async function loadTable(connection: PostgresConnection, { table, batches }: TableRows): Promise<void> {

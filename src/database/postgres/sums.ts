@@ -25,6 +25,8 @@ export async function stretchSums(
   const pieces: (readonly number[])[] = [];
   const each = Math.max(1, Math.min(mostAtOnce, Math.ceil(wanted.length / sessions.length)));
   for (let at = 0; at < wanted.length; at += each) pieces.push(wanted.slice(at, at + each));
+  // What was restored is summed up as it lies, by as many of the server's processes as there are sessions otherwise.
+  if (starts.length === 0) await first.run("SET max_parallel_workers_per_gather = 1");
   const found = new Map<number, RowSums>();
   let next = 0;
   const work = async (session: PostgresConnection): Promise<void> => {
