@@ -151,7 +151,7 @@ export class MysqlTableReader implements TableReader {
     if (left.length !== keyLength || right.length !== keyLength) throw malformedField(a);
     const build = (at: number): string => {
       const column = columns[at];
-      if (!column) return "FALSE";
+      if (!column || at === keyLength) return "FALSE";
       const [value, other] = [left[at] ?? "", right[at] ?? ""].map((field) => comparable(column, field));
       return `(${value}<${other} OR (${value}=${other} AND ${build(at + 1)}))`;
     };

@@ -225,6 +225,18 @@ test("all connections see one moment, which holds writers up for less than 50 ms
   assert.ok(median(worst) < 50 + median(calm), message);
 });
 
+test("stretches are summed up by the server, whatever stands beside the key", async () => {
+  await withSnapshot("bank", async (snapshot) => {
+    const [table] = snapshot.schema.tables;
+    assert.ok(table);
+    const sums = await snapshot.reader(table).sums?.({ starts: ["50", "100", "150"] }, "rows", signal);
+    assert.deepEqual(
+      sums?.map(({ rows }) => rows),
+      [49, 50, 50, 51],
+    );
+  });
+});
+
 test("a user without rights: what cannot be seen is named, and the printed SQL gives what is missing", async () => {
   await server.sql("CREATE USER poor@localhost IDENTIFIED BY 'pw'; GRANT SELECT ON crm.* TO poor@localhost");
   const poor = { url: server.url("crm").replace("root@", "poor@"), password: "pw" };
