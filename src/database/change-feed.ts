@@ -50,8 +50,16 @@ export type Change =
     }
   /** Where sequences are at this time: at or beyond where they were at any commit told so far. */
   | { readonly type: "sequences"; readonly sequences: readonly SequenceState[] }
-  /** What the feed cannot follow, as of now. */
-  | { readonly type: "outside"; readonly tables: readonly OutsideTable[] };
+  /** The database's tables are known anew. */
+  | ({ readonly type: "tables" } & KnownTables);
+
+/** What a feed knows of the tables as of now. */
+export interface KnownTables {
+  /** Changes whenever a table comes, goes or is altered. */
+  readonly digest: string;
+  /** What it cannot follow. */
+  readonly outside: readonly OutsideTable[];
+}
 
 export interface SequenceState {
   /** As `DatabaseSchema.sequences` names it. */
@@ -96,12 +104,20 @@ export type GapReason = (typeof gapReasons)[number];
 /** Stands in a line for a value that an update left alone and the log does not repeat. No reader writes such a field. */
 export const unchangedField = "\\U";
 
+/** Where a feed stopped. */
+export interface FeedPlace {
+  readonly history: string;
+  readonly position: LogPosition;
+  /** `KnownTables.digest` as of there: the log tells rows of an altered table by columns that nobody knows any more. */
+  readonly tables: string | undefined;
+}
+
 export interface FeedOptions {
   readonly signal: AbortSignal;
   /** What the feed may call its things on the server (a slot, a publication): `[a-z0-9_]`, at most 50. */
   readonly name: string;
-  /** Goes on behind this point of that history; absent: from now on. */
-  readonly from?: { readonly history: string; readonly position: LogPosition };
+  /** Goes on behind this point, where it still can; absent: from now on. */
+  readonly from?: FeedPlace;
   /** Bytes of log that the server may keep for us, before the feed gives it up. */
   readonly mostLagBytes: number;
   /** Least time between two looks, for an engine that has no log. */

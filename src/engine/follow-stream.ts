@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import type { JournalDatabase } from "../contents/journal/journal-file.ts";
 import type { SealedSegment } from "../contents/journal/journal-writer.ts";
 import { SegmentBuilder } from "../contents/journal/segment.ts";
-import type { ChangeFeed, Change, GapReason, LogPoint, LogPosition } from "../database/change-feed.ts";
+import type { ChangeFeed, Change, FeedPlace, GapReason, LogPoint, LogPosition } from "../database/change-feed.ts";
 
 /** A segment is cut at this size at the latest. */
 const segmentBytes = 4 << 20;
@@ -21,15 +21,17 @@ export class FollowStream {
   /** Where the segment that is being built begins. */
   #from: LogPoint | undefined;
   #last: LogPoint | undefined;
+  #tables: string | undefined;
   #anew: GapReason | undefined;
   #room: PromiseWithResolvers<void> | undefined;
   transactions = 0;
   rows = 0;
 
-  constructor(crm: string, { name, head, spans }: JournalDatabase) {
+  constructor(crm: string, { name, head, spans, tables }: JournalDatabase) {
     this.crm = crm;
     this.database = name;
     this.#head = head;
+    this.#tables = tables;
     const span = spans.at(-1);
     this.#history = span?.history;
     this.#last = span?.to;
@@ -37,9 +39,9 @@ export class FollowStream {
   }
 
   /** Behind what the log is wanted; absent: from now on. */
-  get from(): { readonly history: string; readonly position: string } | undefined {
+  get from(): FeedPlace | undefined {
     if (this.#history === undefined || this.#last === undefined) return undefined;
-    return { history: this.#history, position: this.#last.position };
+    return { history: this.#history, position: this.#last.position, tables: this.#tables };
   }
 
   get last(): LogPoint | undefined {
@@ -69,6 +71,7 @@ export class FollowStream {
         this.#last = change.point;
         this.transactions++;
       } else if (change.type === "reached") this.#last = change.point;
+      else if (change.type === "tables") this.#tables = change.digest;
       else if (change.type === "write" || change.type === "delete") this.rows++;
       if (this.#builder.bytes >= segmentBytes) this.seal();
     }

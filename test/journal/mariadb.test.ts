@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setTimeout as wait } from "node:timers/promises";
 import { after, before, test } from "node:test";
 import { mysqlEngine } from "../../src/database/mysql/mysql.ts";
 import { isHoldfastError } from "../../src/lib/errors.ts";
@@ -126,6 +127,38 @@ test("of two transactions in the second of a backup, one before it and one after
   for (const state of [after1, after2, before3, before4, after5]) {
     assert.equal(await withPoint(crm, momentOf(state), hashOfPoint), state.hash, JSON.stringify(state));
   }
+});
+
+test("a table that was altered while nobody followed: it begins anew, and no moment between is told wrongly", async () => {
+  using folder = temporaryFolder();
+  await server.sql(
+    "CREATE DATABASE altered CHARACTER SET utf8mb4; CREATE TABLE altered.contact (id INT PRIMARY KEY, name VARCHAR(50)); INSERT INTO altered.contact VALUES (1, 'a'); CREATE TABLE altered.attachment (id INT PRIMARY KEY, path VARCHAR(200)); INSERT INTO altered.attachment VALUES (1, '2026/合同.txt'), (2, 'logo.bin')",
+  );
+  const crm = await smallCrm(folder.path, { url: server.url("altered"), engine: mysqlEngine });
+  await using followed = following(crm);
+  await followed.event((event) => event.type === "note" && event.code === "follow-gap");
+  await crm.backup();
+  await followed.durable(new Date().toISOString());
+  await followed.end();
+  await server.sql("UPDATE contact SET name = 'by other columns' WHERE id = 1", "altered");
+  await wait(1100); // a whole second, which is what MariaDB's log has
+  const between = new Date();
+  await server.sql("ALTER TABLE contact ADD COLUMN extra INT", "altered");
+  await using again = following(crm);
+  await again.event(
+    (event) => event.type === "note" && event.code === "follow-gap" && event.facts["reason"] === "schema",
+  );
+  await crm.backup();
+  await again.durable(new Date().toISOString());
+  await assert.rejects(
+    withPoint(crm, { kind: "moment", time: between }, hashOfPoint),
+    (error) => isHoldfastError(error, "moment-unreachable") && error.facts["problem"] === "schema",
+  );
+  // Nothing was altered since: it goes on where it was.
+  await again.end();
+  await using third = following(crm);
+  await third.durable(new Date().toISOString());
+  assert.ok(!third.events.some((event) => event.type === "note" && event.code === "follow-gap"));
 });
 
 test("a server that is not set up for it is named before anything is read", async () => {

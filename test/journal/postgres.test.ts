@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { setTimeout as wait } from "node:timers/promises";
 import { after, before, test } from "node:test";
 import { postgres } from "../support/postgres-capture.ts";
 import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+import { isHoldfastError } from "../../src/lib/errors.ts";
 import { following } from "../support/following.ts";
 import { momentOf, withPoint } from "../support/open-moment.ts";
 import { PostgresWorkload } from "../support/postgres-workload.ts";
@@ -93,4 +95,33 @@ test("a table that is altered and written to at once is a gap: the row may come 
   await followed.event(
     (event) => event.type === "note" && event.code === "follow-gap" && event.facts["reason"] === "schema",
   );
+});
+
+test("a table that was altered while nobody followed: it begins anew, and no moment between is told wrongly", async () => {
+  using folder = temporaryFolder();
+  const crm = await newCrm(folder.path);
+  await using followed = following(crm);
+  await followed.event((event) => event.type === "note" && event.code === "follow-gap");
+  await crm.backup();
+  await followed.durable(new Date().toISOString());
+  await followed.end();
+  await server.sql("UPDATE contact SET name = 'by other columns' WHERE id = 1", crm.name);
+  await wait(1100); // a whole second, which is what MariaDB's log has
+  const between = new Date();
+  await server.sql("ALTER TABLE contact ADD COLUMN extra INT", crm.name);
+  await using again = following(crm);
+  await again.event(
+    (event) => event.type === "note" && event.code === "follow-gap" && event.facts["reason"] === "schema",
+  );
+  await crm.backup();
+  await again.durable(new Date().toISOString());
+  await assert.rejects(
+    withPoint(crm, { kind: "moment", time: between }, hashOfPoint),
+    (error) => isHoldfastError(error, "moment-unreachable") && error.facts["problem"] === "schema",
+  );
+  // Nothing was altered since: it goes on where it was.
+  await again.end();
+  await using third = following(crm);
+  await third.durable(new Date().toISOString());
+  assert.ok(!third.events.some((event) => event.type === "note" && event.code === "follow-gap"));
 });

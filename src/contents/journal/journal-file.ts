@@ -22,6 +22,8 @@ export interface JournalDatabase {
   /** Oldest first; between two of them changes are lost. */
   readonly spans: readonly JournalSpan[];
   readonly outside: readonly OutsideTable[];
+  /** Stands for all tables and their columns where the last span ends. */
+  readonly tables?: string;
 }
 
 /** A stretch of the log without a hole, but for some tables. */
@@ -48,6 +50,7 @@ const file: Check<JournalFile> = object({
         object({ history: text, first: count, from: point, to: point, anew: oneOf(gapReasons), gaps: list(gap) }),
       ),
       outside: outsideTables,
+      tables: optional(text),
     }),
   ),
   program: text,
@@ -65,13 +68,19 @@ export function serialiseJournalFile(value: JournalFile): string {
 
 /** The database with one more segment. */
 export function withSegment(database: JournalDatabase, header: SegmentHeader, id: Id): JournalDatabase {
-  const { anew, history, from, to, gaps = [], outside } = header;
+  const { anew, history, from, to, gaps = [], outside, tables } = header;
   const last = database.spans.at(-1);
   const spans =
     last === undefined || anew !== undefined
       ? [...database.spans, { history, first: header.number, from, to, anew: anew ?? "begun", gaps }]
       : [...database.spans.slice(0, -1), { ...last, to, gaps: [...last.gaps, ...gaps] }];
-  return { ...database, head: { id, number: header.number }, spans, ...(outside && { outside }) };
+  return {
+    ...database,
+    head: { id, number: header.number },
+    spans,
+    ...(outside && { outside }),
+    ...(tables !== undefined && { tables }),
+  };
 }
 
 /** The database when it is known that nothing more happened up to this point. */

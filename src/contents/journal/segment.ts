@@ -2,6 +2,7 @@ import {
   type Change,
   type GapReason,
   gapReasons,
+  type KnownTables,
   type LogPoint,
   outsideReasons,
   type OutsideTable,
@@ -50,6 +51,8 @@ export interface SegmentHeader {
   readonly gaps?: readonly Gap[];
   /** Tables outside of the journal from here on; absent: as before. */
   readonly outside?: readonly OutsideTable[];
+  /** Stands for all tables and their columns, from here on; absent: as before. */
+  readonly tables?: string;
 }
 
 /** Changes of these tables from one point to another that the journal lacks. */
@@ -86,10 +89,14 @@ const header: Check<SegmentHeader> = object({
   anew: optional(oneOf(gapReasons)),
   gaps: optional(list(gap)),
   outside: optional(outsideTables),
+  tables: optional(text),
 });
 
 /** What whoever keeps the journal says of a segment. */
-export type SegmentFacts = Omit<SegmentHeader, "holdfast" | "format" | "transactions" | "rows" | "gaps" | "outside">;
+export type SegmentFacts = Omit<
+  SegmentHeader,
+  "holdfast" | "format" | "transactions" | "rows" | "gaps" | "outside" | "tables"
+>;
 
 /** Gathers changes until they are worth a segment. */
 export class SegmentBuilder {
@@ -98,7 +105,7 @@ export class SegmentBuilder {
   #rows = 0;
   #transactions = 0;
   #gaps: Gap[] = [];
-  #outside: readonly OutsideTable[] | undefined;
+  #known: KnownTables | undefined;
   #content: "nothing" | "something" = "nothing";
   bytes = 0;
 
@@ -147,8 +154,8 @@ export class SegmentBuilder {
       case "sequences":
         this.#push(`S\t${bytesOf(JSON.stringify(change.sequences))}\n`);
         break;
-      case "outside":
-        this.#outside = change.tables;
+      case "tables":
+        this.#known = change;
     }
   }
 
@@ -161,7 +168,7 @@ export class SegmentBuilder {
       transactions: this.#transactions,
       rows: this.#rows,
       ...(this.#gaps.length > 0 && { gaps: this.#gaps }),
-      ...(this.#outside && { outside: this.#outside }),
+      ...(this.#known && { outside: this.#known.outside, tables: this.#known.digest }),
     };
     const bytes = Buffer.from(`${bytesOf(JSON.stringify(line))}\n${this.#records.join("")}`, "latin1");
     this.#records = [];
@@ -169,7 +176,7 @@ export class SegmentBuilder {
     this.#rows = 0;
     this.#transactions = 0;
     this.#gaps = [];
-    this.#outside = undefined;
+    this.#known = undefined;
     this.#content = "nothing";
     this.bytes = 0;
     return { header: line, bytes };

@@ -40,6 +40,8 @@ export class MysqlFeed implements ChangeFeed {
   readonly #clockMs: number;
   #tables: readonly TableSchema[];
   #outside: readonly OutsideTable[];
+  /** Tables of which rows were told by other columns than they have, and behind which point. */
+  readonly #unfit = new Map<TableSchema, LogPoint>();
   readonly #maps = new Map<string, LogTable>();
   readonly #texts = new Map<string, string>();
   #file: string;
@@ -73,8 +75,9 @@ export class MysqlFeed implements ChangeFeed {
       (await logFiles(session)).includes(wanted.file) &&
       from !== undefined &&
       from.position <= positionOf(now);
-    const place = isThere ? wanted : now;
     const { tables, outside } = await followed(session);
+    const isAltered = isThere && from?.tables !== digestOf(tables, outside);
+    const place = isThere && !isAltered ? wanted : now;
     const logSession = opening.use(await Session.open(target, undefined, signal));
     // Above what people give their servers, and its own for each repository.
     const number = 0x4000_0000 + (Number.parseInt(hash("sha256", name).slice(0, 7), 16) & 0x0fff_ffff);
@@ -91,13 +94,13 @@ export class MysqlFeed implements ChangeFeed {
       history,
       file: place.file,
       start: { position: positionOf(place), time: now.time },
-      startedAnew: from === undefined || isThere ? undefined : otherwise,
+      startedAnew: isAltered ? "schema" : from === undefined || isThere ? undefined : otherwise,
       clockMs: Date.parse(now.time) - Date.now(),
     });
   }
 
   async *changes(): AsyncGenerator<readonly Change[], void> {
-    yield [{ type: "outside", tables: this.#outside }];
+    yield [this.#known];
     for (;;) {
       const changes: Change[] = [];
       const rows: PendingRow[] = [];
@@ -105,6 +108,7 @@ export class MysqlFeed implements ChangeFeed {
         await this.#event(event, changes, rows);
       }
       await this.#settle(rows);
+      if (this.#unfit.size > 0 && !this.#open) changes.push(...(await this.#toldOtherwise()));
       if (changes.length > 0) yield changes;
     }
   }
@@ -177,7 +181,11 @@ export class MysqlFeed implements ChangeFeed {
   #rows(body: Buffer, found: NonNullable<ReturnType<typeof rowsEvent>>, changes: Change[], rows: PendingRow[]): void {
     const log = this.#maps.get(tableOfRows(body));
     const table = log && this.#tables.find(({ name }) => name === log.name);
-    if (!log || !table || !sameColumns(log, table)) return;
+    if (!log || !table) return;
+    if (!sameColumns(log, table)) {
+      if (!this.#unfit.has(table)) this.#unfit.set(table, this.#last);
+      return;
+    }
     for (const { before, after } of parseRows(body, found, log, table)) {
       // Its place is kept until the server has said how it writes what only it knows how to.
       const at = changes.push({ type: "truncate", table }) - 1;
@@ -207,6 +215,8 @@ export class MysqlFeed implements ChangeFeed {
     }
     const before = this.#tables;
     const { tables, outside } = await followed(this.#session);
+    // What came in between is read by what the tables are now.
+    const to = await pointNow(this.#session);
     const altered = tables.filter(
       (table) => before.find(({ name }) => name === table.name)?.fingerprint !== table.fingerprint,
     );
@@ -214,11 +224,28 @@ export class MysqlFeed implements ChangeFeed {
     this.#tables = tables;
     this.#outside = outside;
     this.#maps.clear();
-    changes.push({ type: "outside", tables: outside });
     const named = [...altered, ...gone].map(({ schema, name }) => ({ schema, name }));
-    if (named.length === 0) return;
-    const to = { position: positionOf({ file: this.#file, offset: event.end }), time: timeOf(event) };
-    changes.push({ type: "gap", tables: named, reason: "schema", from: this.#last, to });
+    // The gap first: one that is not stored must be found again.
+    if (named.length > 0) changes.push({ type: "gap", tables: named, reason: "schema", from: this.#last, to });
+    changes.push(this.#known);
+  }
+
+  get #known(): Change {
+    return { type: "tables", digest: digestOf(this.#tables, this.#outside), outside: this.#outside };
+  }
+
+  /** Rows that were written before a table was altered, when it is already known as it is now. */
+  async #toldOtherwise(): Promise<readonly Change[]> {
+    const to = await pointNow(this.#session);
+    const gaps = [...this.#unfit].map(([{ schema, name }, from]): Change => ({
+      type: "gap",
+      tables: [{ schema, name }],
+      reason: "schema",
+      from,
+      to,
+    }));
+    this.#unfit.clear();
+    return gaps;
   }
 
   #reached(event: LogEvent, changes: Change[]): void {
@@ -301,15 +328,17 @@ function databaseOf(tableMap: Buffer): string {
   return tableMap.toString("utf8", 9, 9 + (tableMap[8] ?? 0));
 }
 
+/** Stands for all tables and their columns. */
+function digestOf(tables: readonly TableSchema[], outside: readonly OutsideTable[]): string {
+  return hash("sha256", JSON.stringify([tables.map(({ name, fingerprint }) => [name, fingerprint]), outside]));
+}
+
 function sameColumns({ columns }: LogTable, table: TableSchema): boolean {
   return table.columns.every(({ name }) => columns.some((column) => column.name === name));
 }
 
 /** What has to be set on the server, said before anything is read; and where its log is now. */
-async function checkSettings(
-  session: Session,
-  { location }: Target,
-): Promise<{ readonly file: string; readonly offset: number; readonly server: string; readonly time: string }> {
+async function checkSettings(session: Session, { location }: Target): Promise<LogEnd & { readonly server: string }> {
   const values = new Map(
     (
       await session.query(
@@ -338,17 +367,34 @@ async function checkSettings(
       });
     }
   }
-  const newer = session.server.flavour === "mysql" && session.server.number >= 80_200;
-  const [row] = await session.query(newer ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS").catch((error: unknown) => {
+  const now = await logEnd(session).catch((error: unknown) => {
     throw new HoldfastError(
       "follow-rights",
       { path: location, user: session.server.user, publication: "REPLICATION" },
       error,
     );
   });
+  return { ...now, server: values.get("server_id") ?? "" };
+}
+
+interface LogEnd {
+  readonly file: string;
+  readonly offset: number;
+  readonly time: string;
+}
+
+/** Where the server's log is now. */
+async function logEnd(session: Session): Promise<LogEnd> {
+  const newer = session.server.flavour === "mysql" && session.server.number >= 80_200;
+  const [row] = await session.query(newer ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS");
   const [time] = await session.query("SELECT UTC_TIMESTAMP(6)");
   const at = new Date(`${time?.[0]?.replace(" ", "T")}Z`).toISOString();
-  return { file: row?.[0] ?? "", offset: Number(row?.[1] ?? 4), server: values.get("server_id") ?? "", time: at };
+  return { file: row?.[0] ?? "", offset: Number(row?.[1] ?? 4), time: at };
+}
+
+async function pointNow(session: Session): Promise<LogPoint> {
+  const end = await logEnd(session);
+  return { position: positionOf(end), time: end.time };
 }
 
 async function logFiles(session: Session): Promise<readonly string[]> {

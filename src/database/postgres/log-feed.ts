@@ -65,14 +65,22 @@ export class PostgresFeed implements ChangeFeed {
     try {
       await checkLogSettings(session);
       const history = (await session.value("SELECT system_identifier FROM pg_control_system()")) ?? "";
+      // Before the tables: what is altered in between is seen by the next look.
+      const digest = await tablesDigest(session);
       const tables = await followableTables(session);
       await ensurePublication(session, name);
       await publishTables(session, name, tables);
-      const digest = await tablesDigest(session);
       const same = from?.history === history ? from.position : undefined;
-      const { position, startedAnew } = await openSlot(session, name, same, signal);
-      const [time, xid] =
-        (await session.rows("SELECT now()::text, pg_snapshot_xmax(pg_current_snapshot())::text"))[0] ?? [];
+      const slot = await openSlot(session, name, same, signal);
+      const [time, xid, now] =
+        (
+          await session.rows(
+            "SELECT now()::text, pg_snapshot_xmax(pg_current_snapshot())::text, pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text",
+          )
+        )[0] ?? [];
+      const altered = same !== undefined && slot.startedAnew === undefined && from?.tables !== digest;
+      const position = altered ? positionOf(BigInt(now ?? 0)) : slot.position;
+      const startedAnew = altered ? ("schema" as const) : slot.startedAnew;
       const stream = await LogStream.open(address, { environment, signal, slot: name, publication: name, position });
       const otherServer = from !== undefined && from.history !== history;
       return new PostgresFeed({
@@ -94,7 +102,7 @@ export class PostgresFeed implements ChangeFeed {
 
   async *changes(): AsyncGenerator<readonly Change[], void> {
     const { outside } = await publishTables(this.#session, this.#options.name, this.#tables);
-    yield [{ type: "outside", tables: outside }];
+    yield [{ type: "tables", digest: this.#digest, outside }];
     let lookedAt = performance.now();
     let state: "between" | "within" = "between";
     for (;;) {
@@ -206,9 +214,9 @@ export class PostgresFeed implements ChangeFeed {
       ...gone.map(([, table]) => idOf(table)),
       ...added.filter((table) => !altered.some((one) => one.table === table)).map(idOf),
     ];
-    const changes: Change[] = [{ type: "outside", tables: outside }];
-    if (tables.length > 0) changes.push({ type: "gap", tables, reason: "schema", from: seen, to: now });
-    return changes;
+    const known: Change = { type: "tables", digest, outside };
+    // The gap first: one that is not stored must be found again.
+    return tables.length > 0 ? [{ type: "gap", tables, reason: "schema", from: seen, to: now }, known] : [known];
   }
 
   async #now(): Promise<LogPoint> {

@@ -1,14 +1,7 @@
+import { hash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
-import type {
-  Change,
-  ChangeFeed,
-  FeedOptions,
-  LogPoint,
-  OutsideTable,
-  SnapshotPoint,
-  TableId,
-} from "../change-feed.ts";
+import type { Change, ChangeFeed, FeedOptions, LogPoint, SnapshotPoint, TableId } from "../change-feed.ts";
 import type { DatabaseSnapshot, RowKey, TableSchema } from "../database.ts";
 import { keyOf } from "../rows.ts";
 import { connectSqlite } from "./connect.ts";
@@ -53,7 +46,7 @@ export class DifferenceFeed implements ChangeFeed {
   }
 
   async *changes(): AsyncGenerator<readonly Change[], void> {
-    yield [{ type: "outside", tables: outsideOf(this.#known) }];
+    yield [knownOf(this.#known)];
     for (;;) {
       await delay(this.#options.intervalMs, undefined, { signal: this.#options.signal });
       const before = pointNow(this.#last);
@@ -68,8 +61,8 @@ export class DifferenceFeed implements ChangeFeed {
       const changes: Change[] = [];
       if (look.altered.length > 0) {
         changes.push(
-          { type: "outside", tables: outsideOf(look.tables) },
           { type: "gap", tables: look.altered, reason: "schema", from: this.#last, to: look.point },
+          knownOf(look.tables),
         );
       }
       if (look.changes.length > 0) {
@@ -144,9 +137,9 @@ async function readTable(
     for (let at = 0; at < lines.length;) {
       const end = lines.indexOf(10, at);
       const key = keyOf(lines, table.keyLength, at, end);
-      const hash = rowHash(lines, at, end);
-      rows.set(key, hash);
-      if (was && was.rows.get(key) !== hash) {
+      const sum = rowHash(lines, at, end);
+      rows.set(key, sum);
+      if (was && was.rows.get(key) !== sum) {
         changes.push({ type: "write", table: told, after: lines.toString("latin1", at, end) });
       }
       at = end + 1;
@@ -157,10 +150,13 @@ async function readTable(
   return rows;
 }
 
-function outsideOf(tables: ReadonlyMap<string, KnownTable>): readonly OutsideTable[] {
-  return [...tables.values()].flatMap(({ table: { schema, name, keyLength } }) =>
+function knownOf(tables: ReadonlyMap<string, KnownTable>): Change {
+  const all = [...tables.values()].map(({ table }) => table);
+  const outside = all.flatMap(({ schema, name, keyLength }) =>
     keyLength === 0 ? [{ schema, name, reason: "no-identity" as const }] : [],
   );
+  const digest = hash("sha256", JSON.stringify(all.map(({ name, fingerprint }) => [name, fingerprint])));
+  return { type: "tables", digest, outside };
 }
 
 /** Times of this machine are positions; none is before the last. */
