@@ -218,11 +218,12 @@ test("all connections see one moment, which holds writers up for less than 50 ms
     running = false;
     await writing;
   }
-  // Other processes of the machine hold a writer up too, as much without a snapshot as beside one.
-  const median = (values: readonly number[]) => values.toSorted((x, y) => x - y)[4] ?? Infinity;
+  // Other processes of the machine hold a writer up too, and us while nobody may commit: not in each round. What the
+  // snapshot itself takes it takes in all of them, so the lower quarter tells.
+  const low = (values: readonly number[]) => values.toSorted((x, y) => x - y)[2] ?? Infinity;
   const shown = (values: readonly number[]) => values.map((ms) => ms.toFixed(1)).join(", ");
   const message = `a writer was held up for ${shown(worst)} ms, and without a snapshot for ${shown(calm)} ms`;
-  assert.ok(median(worst) < 50 + median(calm), message);
+  assert.ok(low(worst) < 50 + low(calm), message);
 });
 
 test("stretches are summed up by the server, whatever stands beside the key", async () => {
