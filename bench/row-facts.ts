@@ -20,7 +20,7 @@ export function rowFacts(
   };
   const [method] = Object.keys(rows.methods);
   return {
-    "rows read": `${((100 * rows.readBytes) / rows.totalBytes).toFixed(2)} %`,
+    ...(rows.totalBytes > 0 && { "rows read": `${((100 * rows.readBytes) / rows.totalBytes).toFixed(2)} %` }),
     ...(rows.changedBytes > 0 && { "stored ÷ changed": rows.storedBytes / rows.changedBytes }),
     ...(method !== undefined && { by: method }),
   };
