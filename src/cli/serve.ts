@@ -3,7 +3,6 @@ import { hostname } from "node:os";
 import type { JobWorld } from "../jobs/job-kinds.ts";
 import { newRun } from "../jobs/new-run.ts";
 import { serve, type ServiceLog } from "../jobs/service.ts";
-import { openStatusServer } from "../jobs/status-server.ts";
 import { JobStore } from "../jobs/store.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { NoteCode } from "../lib/events.ts";
@@ -71,6 +70,8 @@ export const serveCommand: Command = {
         onReady: async (status) => {
           alive();
           const { listen, schedules } = config.service;
+          // Here and not above: `node:http` takes long to load, and every command loads this file.
+          const { openStatusServer } = await import("../jobs/status-server.ts");
           const server = listen && (await openStatusServer({ ...listen, version, status }));
           const address = server && listen && `${listen.host}:${server.port}`;
           context.output.record({ type: "serving", ...(address && { address }), schedules: schedules.length });
