@@ -30,6 +30,11 @@ const slowestShown = 12;
 
 const durations = new Map<string, number>();
 
+const failureShownChars = 3000;
+
+/** What failed, told again at the end: of a long run's output often only the end is kept. */
+const failures: string[] = [];
+
 async function runFiles(files: readonly string[], concurrency: number, counts: Counts): Promise<void> {
   const events = run({ files: [...files], concurrency, timeout: fileTimeoutMs, execArgv });
   events.on("test:pass", ({ name }) => {
@@ -37,6 +42,11 @@ async function runFiles(files: readonly string[], concurrency: number, counts: C
     console.error(`${name} holds no test.`);
     counts.passed--;
     counts.failed++;
+  });
+  events.on("test:fail", ({ name, file, line, details: { error } }) => {
+    const { cause } = error;
+    const reason = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause ?? error.message);
+    failures.push(`${relative(root, file ?? name)}:${line ?? 0} ${name}\n${reason}`);
   });
   events.on("test:summary", (summary) => {
     if (summary.file !== undefined) {
@@ -73,6 +83,7 @@ if (timed.length > 0) await runFiles(timed, 1, counts);
 const slowest = [...durations].toSorted(([, a], [, b]) => b - a).slice(0, slowestShown);
 console.log("\nThe files that took longest:");
 for (const [file, ms] of slowest) console.log(`${(ms / 1000).toFixed(1).padStart(7)} s  ${file}`);
+for (const failure of failures) console.log(`\nfailed: ${failure.slice(0, failureShownChars)}`);
 if (counts.passed + counts.failed === 0) console.error("There is no such test.");
 if (counts.failed > 0 || counts.passed === 0) process.exitCode = 1;
 console.log(`\n${counts.passed} passed, ${counts.failed} failed`);
