@@ -13,6 +13,7 @@ import { join, relative } from "node:path";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { availableParallelism } from "node:os";
+import { inspect } from "node:util";
 
 const root = join(import.meta.dirname, "..");
 
@@ -44,9 +45,7 @@ async function runFiles(files: readonly string[], concurrency: number, counts: C
     counts.failed++;
   });
   events.on("test:fail", ({ name, file, line, details: { error } }) => {
-    const { cause } = error;
-    const reason = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause ?? error.message);
-    failures.push(`${relative(root, file ?? name)}:${line ?? 0} ${name}\n${reason}`);
+    failures.push(`${relative(root, file ?? name)}:${line ?? 0} ${name}\n${inspect(error.cause ?? error)}`);
   });
   events.on("test:summary", (summary) => {
     if (summary.file !== undefined) {
