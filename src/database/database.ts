@@ -243,8 +243,8 @@ export interface DatabaseEngine {
   check(address: DatabaseAddress, signal: AbortSignal): Promise<DatabaseFindings>;
   /** 64-bit hash of one row's line without LF, the same in every release: sums of it stand in `ranges`. */
   rowHash(line: Buffer, start: number, end: number): bigint;
-  /** Adds it to a sum, without making a number of 64 bits of it: this runs for every row of a CRM. */
-  addRowHash(sum: HashSum, line: Buffer, start: number, end: number): void;
+  /** Adds it to a sum, without making a number of 64 bits of it, and read word by word: this runs for every row of a CRM. */
+  addRowHash(sum: HashSum, lines: DataView, start: number, end: number): void;
   /** The order of a table's keys as lines hold them: <0, 0, >0. Equal only when the bytes are equal. */
   keyOrder(table: TableSchema): (a: RowKey, b: RowKey) => number;
   /** One field of a line for a person: NULL is `null`, binary `x'…'`. The field is a latin1 string of bytes. */

@@ -5,13 +5,18 @@ export function sumBits({ low, high }: HashSum): bigint {
   return BigInt.asUintN(64, (BigInt(high) << 32n) + BigInt(low));
 }
 
+/** The same bytes, of which four are read at once. */
+export function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
+}
+
 /** One hash by itself, by a function that adds hashes up. */
 export function hashOf(
-  add: (sum: HashSum, line: Buffer, start: number, end: number) => void,
+  add: (sum: HashSum, lines: DataView, start: number, end: number) => void,
 ): (line: Buffer, start: number, end: number) => bigint {
   return (line, start, end) => {
     const sum = { low: 0, high: 0 };
-    add(sum, line, start, end);
+    add(sum, viewOf(line), start, end);
     return sumBits(sum);
   };
 }

@@ -33,22 +33,29 @@ export function signRows(lines: Uint8Array, signs: ColumnSigns): Uint8Array {
   for (let at = 0; at < length; at++) {
     const sign = startOf(lines, at, signs[column] ?? 0);
     if (sign === columnSigns.text) {
+      // The last three bytes, in the upper bytes of a word.
       let gram = 0;
       for (; at < length; at++) {
         byte = lines[at] ?? 0;
-        if (byte === tab || byte === lineFeed) break;
-        gram = (gram << 8) | (lower[byte] ?? 0);
-        const bit = Math.imul(gram << 8, factor) >>> shift;
-        words[bit >>> 5] = (words[bit >>> 5] ?? 0) | (1 << (bit & 31));
+        if (byte <= lineFeed && byte >= tab) break;
+        gram = (gram | (lower[byte] ?? 0)) << 8;
+        const bit = Math.imul(gram, factor) >>> shift;
+        const word = bit >>> 5;
+        words[word] = (words[word] ?? 0) | (1 << bit);
       }
-    } else {
+    } else if (sign === columnSigns.number) {
       let number = numberSeed(column);
       for (; at < length; at++) {
         byte = lines[at] ?? 0;
-        if (byte === tab || byte === lineFeed) break;
+        if (byte <= lineFeed && byte >= tab) break;
         number = Math.imul(number ^ byte, 0x01000193);
       }
-      if (sign === columnSigns.number && at < length) setNumber(words, number);
+      if (at < length) setNumber(words, number);
+    } else {
+      for (; at < length; at++) {
+        byte = lines[at] ?? 0;
+        if (byte <= lineFeed && byte >= tab) break;
+      }
     }
     column = byte === tab ? column + 1 : 0;
   }

@@ -1,5 +1,5 @@
 import type { RowKey, TableSchema } from "../../database/database.ts";
-import { sumBits } from "../../database/rows.ts";
+import { sumBits, viewOf } from "../../database/rows.ts";
 import type { Id, TreeNode } from "../../format/tree.ts";
 import { layout, partName } from "../layout.ts";
 import type { ColumnSigns } from "../../lib/row-signature.ts";
@@ -127,6 +127,7 @@ export class BaseWriter {
     const { keyLength } = order;
     const rowSum = { low: 0, high: 0 };
     const keySum = keyLength === 0 ? rowSum : { low: 0, high: 0 };
+    const view = viewOf(bytes);
     let rows = 0;
     // Of the row before; none for the first, which is compared with the last of the chunk before.
     let before = -1;
@@ -136,8 +137,8 @@ export class BaseWriter {
       const stop = keyEnd(order, bytes, at, end);
       const plain = keyLength === 1 && before >= 0 && ascendsByBytes(bytes, before, beforeEnd, at, stop) === "yes";
       if (!plain) this.#inOrder(bytes, before, beforeEnd, at, stop);
-      order.addHash(rowSum, bytes, at, end);
-      if (keyLength > 0) order.addHash(keySum, bytes, at, stop);
+      order.addHash(rowSum, view, at, end);
+      if (keyLength > 0) order.addHash(keySum, view, at, stop);
       before = at;
       beforeEnd = stop;
       at = end + 1;

@@ -9,7 +9,7 @@ export interface RowOrder {
   readonly keyLength: number;
   compare(a: RowKey, b: RowKey): number;
   hash(line: Buffer, start: number, end: number): bigint;
-  addHash(sum: HashSum, line: Buffer, start: number, end: number): void;
+  addHash(sum: HashSum, lines: DataView, start: number, end: number): void;
 }
 
 export function rowOrder(table: TableSchema, rules: RowRules): RowOrder {

@@ -9,13 +9,12 @@ import { hashOf } from "../rows.ts";
  */
 export const rowHash = hashOf(addRowHash);
 
-export function addRowHash(sum: HashSum, line: Uint8Array, start: number, end: number): void {
+export function addRowHash(sum: HashSum, lines: DataView, start: number, end: number): void {
   let crc = -1;
   let castagnoli = -1;
   for (let at = start; at < end;) {
     if (at + 3 < end) {
-      const word =
-        (line[at] ?? 0) | ((line[at + 1] ?? 0) << 8) | ((line[at + 2] ?? 0) << 16) | ((line[at + 3] ?? 0) << 24);
+      const word = lines.getInt32(at, true);
       if (!hasBackslash(word)) {
         crc = step(ieee, crc ^ word);
         castagnoli = step(crc32c, castagnoli ^ word);
@@ -23,9 +22,10 @@ export function addRowHash(sum: HashSum, line: Uint8Array, start: number, end: n
         continue;
       }
     }
-    let byte = line[at++] ?? 0;
+    let byte = lines.getUint8(at++);
     if (byte === 0x5c) {
-      const letter = line[at++] ?? 0;
+      const letter = at < end ? lines.getUint8(at) : 0;
+      at++;
       if (letter === 0x4e) {
         crc = step(ieee, crc ^ nullWord);
         castagnoli = step(crc32c, castagnoli ^ nullWord);

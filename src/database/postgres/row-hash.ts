@@ -1,5 +1,5 @@
 import type { HashSum } from "../database.ts";
-import { hashOf } from "../rows.ts";
+import { hashOf, viewOf } from "../rows.ts";
 
 /**
  * The 64-bit hash of a line, as PostgreSQL computes it by `hashtextextended(line COLLATE "C", 0)`: Bob Jenkins' lookup3,
@@ -9,7 +9,7 @@ import { hashOf } from "../rows.ts";
  */
 export const rowHash = hashOf(addRowHash);
 
-export function addRowHash(sum: HashSum, line: Uint8Array, start: number, end: number): void {
+export function addRowHash(sum: HashSum, lines: DataView, start: number, end: number): void {
   let a = seed(end - start);
   let b = a;
   let c = a;
@@ -17,12 +17,9 @@ export function addRowHash(sum: HashSum, line: Uint8Array, start: number, end: n
   let at = start;
   // Written out, with the search for backslashes in it: this runs for every row of a CRM.
   for (const last = end - 12; at <= last; at += 12) {
-    const first =
-      (line[at] ?? 0) | ((line[at + 1] ?? 0) << 8) | ((line[at + 2] ?? 0) << 16) | ((line[at + 3] ?? 0) << 24);
-    const second =
-      (line[at + 4] ?? 0) | ((line[at + 5] ?? 0) << 8) | ((line[at + 6] ?? 0) << 16) | ((line[at + 7] ?? 0) << 24);
-    const third =
-      (line[at + 8] ?? 0) | ((line[at + 9] ?? 0) << 8) | ((line[at + 10] ?? 0) << 16) | ((line[at + 11] ?? 0) << 24);
+    const first = lines.getInt32(at, true);
+    const second = lines.getInt32(at + 4, true);
+    const third = lines.getInt32(at + 8, true);
     escapes |= withBackslash(first) | withBackslash(second) | withBackslash(third);
     a = (a + first) | 0;
     b = (b + second) | 0;
@@ -42,16 +39,16 @@ export function addRowHash(sum: HashSum, line: Uint8Array, start: number, end: n
   }
   // The lowest byte of the last word is kept for the length.
   for (let shift = 0; at < end; at++, shift++) {
-    const byte = line[at] ?? 0;
+    const byte = lines.getUint8(at);
     if (byte === backslash) escapes = 1;
     if (shift < 4) a = (a + (byte << (shift * 8))) | 0;
     else if (shift < 8) b = (b + (byte << ((shift - 4) * 8))) | 0;
     else c = (c + (byte << ((shift - 7) * 8))) | 0;
   }
   if (escapes !== 0) {
-    const plain = withControls(line, start, end);
+    const plain = withControls(lines, start, end);
     // What is left of backslashes there, `\\` and `\N`, stands for itself.
-    if (plain) return addRowHash(sum, plain, 0, plain.length);
+    if (plain) return addRowHash(sum, plain, 0, plain.byteLength);
   }
   finish(sum, a, b, c);
 }
@@ -79,14 +76,14 @@ function controlOf(letter: number): number | undefined {
 }
 
 /** The line with its control characters; `undefined` when it has none. */
-function withControls(line: Uint8Array, start: number, end: number): Uint8Array | undefined {
+function withControls(lines: DataView, start: number, end: number): DataView | undefined {
   const plain = Buffer.allocUnsafe(end - start);
   let length = 0;
   let controls = 0;
   for (let at = start; at < end; at++) {
-    const byte = line[at] ?? 0;
+    const byte = lines.getUint8(at);
     if (byte === backslash && at + 1 < end) {
-      const next = line[++at] ?? 0;
+      const next = lines.getUint8(++at);
       const control = controlOf(next);
       if (control === undefined) plain[length++] = byte;
       else controls++;
@@ -95,7 +92,7 @@ function withControls(line: Uint8Array, start: number, end: number): Uint8Array 
       plain[length++] = byte;
     }
   }
-  return controls === 0 ? undefined : plain.subarray(0, length);
+  return controls === 0 ? undefined : viewOf(plain.subarray(0, length));
 }
 
 /** Nonzero when one of a word's four bytes is a backslash: https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord */

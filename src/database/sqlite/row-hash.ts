@@ -13,19 +13,13 @@ import { hashOf } from "../rows.ts";
  */
 export const rowHash = hashOf(addRowHash);
 
-export function addRowHash(sum: HashSum, line: Uint8Array, start: number, end: number): void {
+export function addRowHash(sum: HashSum, lines: DataView, start: number, end: number): void {
   const length = end - start;
   let low = seedLow ^ length;
   let high = seedHigh ^ length;
   const whole = end - (length & 3);
   for (let at = start; at < end; at += 4) {
-    let word = line[at] ?? 0;
-    if (at < whole) {
-      word |= ((line[at + 1] ?? 0) << 8) | ((line[at + 2] ?? 0) << 16) | ((line[at + 3] ?? 0) << 24);
-    } else {
-      if (at + 1 < end) word |= (line[at + 1] ?? 0) << 8;
-      if (at + 2 < end) word |= (line[at + 2] ?? 0) << 16;
-    }
+    const word = at < whole ? lines.getInt32(at, true) : lastWord(lines, at, end);
     low ^= Math.imul(word, 0xcc9e2d51);
     low = (Math.imul((low << 15) | (low >>> 17), 5) + 0xe6546b64) | 0;
     high ^= Math.imul(word, 0x1b873593);
@@ -35,6 +29,13 @@ export function addRowHash(sum: HashSum, line: Uint8Array, start: number, end: n
   high = finish((high + low) | 0);
   sum.low += low >>> 0;
   sum.high += high >>> 0;
+}
+
+function lastWord(lines: DataView, at: number, end: number): number {
+  let word = lines.getUint8(at);
+  if (at + 1 < end) word |= lines.getUint8(at + 1) << 8;
+  if (at + 2 < end) word |= lines.getUint8(at + 2) << 16;
+  return word;
 }
 
 /** "HOLD" and "FAST" in ASCII. */
