@@ -8,7 +8,7 @@ import type { CutKey } from "./cut-hash.ts";
 import { keysHeader } from "./keys-file.ts";
 import { type CutChunk, type CutMark, LineCutter } from "./line-cutter.ts";
 import { emptyRange, type RangeSums } from "./ranges-file.ts";
-import { ascendsByBytes, keyAt, keyEnd, lineEnd, type RowOrder } from "./row-order.ts";
+import { ascendsByBytes, keyAt, keyEnd, type RowOrder } from "./row-order.ts";
 import { type BlobSink, RowsWriter, storeFile } from "./rows-writer.ts";
 import type { TableSizes } from "./table-sizes.ts";
 import { type KnownTree, storeTree, virtualFile, virtualFolder } from "./virtual-nodes.ts";
@@ -86,11 +86,12 @@ export class BaseWriter {
   }
 
   async #write(chunks: readonly CutChunk[]): Promise<void> {
-    for (const { bytes, mark } of chunks) {
-      const firstKey = keyAt(this.#options.order, bytes, 0, lineEnd(bytes, 0, bytes.length));
+    for (const { bytes, ends, mark } of chunks) {
+      const firstKey = keyAt(this.#options.order, bytes, 0, (ends[0] ?? 0) - 1);
       if (this.#startsPart(mark)) await this.#finishPart();
       const range = this.#rangeFor(mark, firstKey);
-      const rows = this.#digest(bytes, range);
+      const rows = ends.length;
+      this.#digest(bytes, ends, range);
       range.rows += rows;
       range.bytes += bytes.length;
       this.#rows += rows;
@@ -121,19 +122,19 @@ export class BaseWriter {
     return range;
   }
 
-  /** Adds the rows' hashes to the range and checks their order; gives their number. */
-  #digest(bytes: Buffer, range: RangeSums): number {
+  /** Adds the rows' hashes to the range and checks their order. */
+  #digest(bytes: Buffer, ends: Int32Array, range: RangeSums): void {
     const { order } = this.#options;
     const { keyLength } = order;
     const rowSum = { low: 0, high: 0 };
     const keySum = keyLength === 0 ? rowSum : { low: 0, high: 0 };
     const view = viewOf(bytes);
-    let rows = 0;
     // Of the row before; none for the first, which is compared with the last of the chunk before.
     let before = -1;
     let beforeEnd = -1;
-    for (let at = 0; at < bytes.length; rows++) {
-      const end = lineEnd(bytes, at, bytes.length);
+    let at = 0;
+    for (const next of ends) {
+      const end = next - 1;
       const stop = keyEnd(order, bytes, at, end);
       const plain = keyLength === 1 && before >= 0 && ascendsByBytes(bytes, before, beforeEnd, at, stop) === "yes";
       if (!plain) this.#inOrder(bytes, before, beforeEnd, at, stop);
@@ -141,12 +142,11 @@ export class BaseWriter {
       if (keyLength > 0) order.addHash(keySum, view, at, stop);
       before = at;
       beforeEnd = stop;
-      at = end + 1;
+      at = next;
     }
     this.#lastKey = bytes.toString("latin1", before, beforeEnd);
     range.keySum = BigInt.asUintN(64, range.keySum + sumBits(keySum));
     range.rowSum = BigInt.asUintN(64, range.rowSum + sumBits(rowSum));
-    return rows;
   }
 
   #inOrder(bytes: Buffer, before: number, beforeEnd: number, at: number, stop: number): void {

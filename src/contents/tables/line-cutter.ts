@@ -1,5 +1,6 @@
 import { type CutKey, cutHash } from "./cut-hash.ts";
-import { keyEnd, lineEnd, type RowOrder } from "./row-order.ts";
+import { PendingLines } from "./pending-lines.ts";
+import { keyEnd, type RowOrder } from "./row-order.ts";
 import type { TableSizes } from "./table-sizes.ts";
 
 /** What a place to cut was in the base before: chunks always, sometimes more. */
@@ -8,6 +9,8 @@ export type CutMark = "chunk" | "range" | "part" | "part-and-range";
 export interface CutChunk {
   /** Whole lines, in memory of their own. */
   readonly bytes: Buffer;
+  /** Where each line ends, behind its LF. */
+  readonly ends: Int32Array;
   /** What its start was before; `chunk` for a new cut. */
   readonly mark: CutMark;
 }
@@ -27,6 +30,7 @@ export class LineCutter {
   /** Grows as needed: most tables are small, and a run is cut for every one. */
   #pending: Buffer = Buffer.alloc(0);
   #length = 0;
+  #lines = new PendingLines();
   /** Do not look for a cut before there are so many bytes: the rows at hand are too large for one. */
   #tryAt: number;
   #mark: CutMark = "chunk";
@@ -85,6 +89,7 @@ export class LineCutter {
       this.#held = undefined;
       this.#mark = held.mark;
       this.#replacePending(Buffer.concat([held.bytes, this.#pending.subarray(0, this.#length)]));
+      this.#lines = new PendingLines();
     }
     this.#cutAll();
     if (this.#held) this.#ready.push(this.#held);
@@ -115,28 +120,35 @@ export class LineCutter {
     let best: number | undefined;
     let bestHash = Infinity;
     let beforeMin: number | undefined;
-    let previous = 0;
-    for (let at = 0; at < length;) {
-      const end = lineEnd(this.#pending, at, length);
-      if (at > 0 && at < length) {
-        if (at < chunkMin) {
-          beforeMin = at;
-        } else if (at <= lastCut) {
-          const hash = this.#rank(previous, at, end === -1 ? length : end);
-          if (hash < bestHash) {
-            best = at;
-            bestHash = hash;
-          }
-        } else {
-          // Past the last place to cut: rows here are larger than a chunk, so the large one gets a chunk of its own.
-          return best ?? beforeMin ?? (at <= last ? at : undefined);
+    this.#lines.scan(this.#pending, length);
+    for (let index = 0; index < this.#lines.count; index++) {
+      const at = this.#lines.start(index);
+      if (at === length) break;
+      if (at < chunkMin) {
+        beforeMin = at;
+      } else if (at <= lastCut) {
+        const hash = this.#rankOf(index);
+        if (hash < bestHash) {
+          best = at;
+          bestHash = hash;
         }
+      } else {
+        // Past the last place to cut: rows here are larger than a chunk, so the large one gets a chunk of its own.
+        return best ?? beforeMin ?? (at <= last ? at : undefined);
       }
-      if (end === -1) break;
-      previous = at;
-      at = end + 1;
     }
     return best ?? (length > chunkMax ? beforeMin : undefined);
+  }
+
+  #rankOf(index: number): number {
+    const [previous, at] = [this.#lines.start(index - 1), this.#lines.start(index)];
+    // The last line may not have come to its end.
+    if (index + 1 === this.#lines.count) return this.#rank(previous, at, this.#length);
+    const known = this.#lines.rank(index);
+    if (!Number.isNaN(known)) return known;
+    const rank = this.#rank(previous, at, this.#lines.start(index + 1) - 1);
+    this.#lines.keepRank(index, rank);
+    return rank;
   }
 
   /** Equal rows of a table without a key stay together as long as there is another place. */
@@ -150,8 +162,9 @@ export class LineCutter {
     // A copy in memory of its own, since blobs are handed over to worker threads.
     const bytes = Buffer.allocUnsafeSlow(end);
     this.#pending.copy(bytes, 0, 0, end);
+    this.#lines.scan(this.#pending, this.#length);
     if (this.#held) this.#ready.push(this.#held);
-    this.#held = { bytes, mark: this.#mark };
+    this.#held = { bytes, ends: this.#lines.take(end), mark: this.#mark };
     this.#mark = "chunk";
     this.#pending.copyWithin(0, end, this.#length);
     this.#length -= end;

@@ -6,7 +6,7 @@ import { storeSearch } from "./search-file.ts";
 import type { CutKey } from "./cut-hash.ts";
 import { keysHeader } from "./keys-file.ts";
 import { type CutChunk, LineCutter } from "./line-cutter.ts";
-import { keyAt, lineEnd, type RowOrder } from "./row-order.ts";
+import { keyAt, type RowOrder } from "./row-order.ts";
 import { type BlobSink, RowsWriter, storeFile } from "./rows-writer.ts";
 import type { TableSizes } from "./table-sizes.ts";
 import { type KnownTree, storeTree, virtualFile } from "./virtual-nodes.ts";
@@ -95,10 +95,8 @@ class ChunkedFile {
   }
 
   async #write(chunks: readonly CutChunk[]): Promise<void> {
-    for (const { bytes } of chunks) {
-      let rows = 0;
-      for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1)) rows++;
-      await this.#writer.add(bytes, rows, keyAt(this.#order, bytes, 0, lineEnd(bytes, 0, bytes.length)));
+    for (const { bytes, ends } of chunks) {
+      await this.#writer.add(bytes, ends.length, keyAt(this.#order, bytes, 0, (ends[0] ?? 0) - 1));
     }
   }
 }
