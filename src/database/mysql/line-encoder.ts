@@ -1,17 +1,24 @@
-import type { TableSchema } from "../database.ts";
+import type { RowBatch, TableSchema } from "../database.ts";
 import { columnKind } from "./column-kind.ts";
-import type { FieldSink } from "./session.ts";
+import type { RowSink } from "./session.ts";
 
+/** What stands in place of the length of a field that is NULL. */
+const nullField = 0xfb;
+const malformed = "malformed row";
+const noMemory = Buffer.alloc(0);
 const hexDigits = Buffer.from("0123456789ABCDEF", "latin1");
 
-/** Writes rows, field by field as they arrive, as lines. */
-export class LineEncoder implements FieldSink {
+/** Batches whose memory is kept for later ones. */
+const mostSpare = 4;
+
+/** Writes rows, as they arrive in the server's text protocol, as lines. */
+export class LineEncoder implements RowSink {
   readonly #modes: readonly ("copy" | "escape" | "hex")[];
   readonly #targetBytes: number;
-  #buffer: Buffer;
+  #buffer: Buffer = noMemory;
   #at = 0;
   #rows = 0;
-  #column = 0;
+  readonly #spare: Buffer[] = [];
 
   constructor({ columns }: TableSchema, targetBytes: number) {
     this.#modes = columns.map((column) => {
@@ -19,62 +26,68 @@ export class LineEncoder implements FieldSink {
       return kind === "hex" ? "hex" : kind === "text" || kind === "enum" ? "escape" : "copy";
     });
     this.#targetBytes = targetBytes;
-    this.#buffer = Buffer.allocUnsafe(this.#size());
   }
 
-  field(bytes: Buffer | null): void {
-    const mode = this.#modes[this.#column++];
-    if (bytes === null) {
-      this.#reserve(3);
-      this.#buffer[this.#at++] = 0x5c;
-      this.#buffer[this.#at++] = 0x4e;
-    } else if (mode === "escape") {
-      this.#escape(bytes);
-    } else if (mode === "hex") {
-      this.#hex(bytes);
-    } else {
-      this.#copy(bytes);
+  row(bytes: Buffer, start: number, end: number): "more" | "full" {
+    const modes = this.#modes;
+    // At most two bytes for one, and two more for a NULL.
+    this.#reserve((end - start) * 2 + modes.length * 2 + 1);
+    let from = start;
+    for (const mode of modes) {
+      const length = bytes[from] ?? nullField;
+      if (length === nullField) {
+        from++;
+        this.#buffer[this.#at++] = 0x5c;
+        this.#buffer[this.#at++] = 0x4e;
+      } else {
+        // A field of more than 250 bytes has its length in 2, 3 or 8 bytes.
+        const size = length < nullField ? 0 : length === 0xfc ? 2 : length === 0xfd ? 3 : 8;
+        from += 1 + size;
+        if (from > end) throw new Error(malformed);
+        const stop = from + (size === 0 ? length : bytes.readUIntLE(from - size, Math.min(size, 6)));
+        if (stop > end) throw new Error(malformed);
+        if (mode === "escape") this.#escape(bytes, from, stop);
+        else if (mode === "hex") this.#hex(bytes, from, stop);
+        else this.#copy(bytes, from, stop);
+        from = stop;
+      }
+      this.#buffer[this.#at++] = 0x09;
     }
-    this.#buffer[this.#at++] = 0x09;
-  }
-
-  endRow(): "more" | "full" {
-    if (this.#column === 0) this.#buffer[this.#at++] = 0x0a;
+    if (from !== end) throw new Error(malformed);
+    if (modes.length === 0) this.#buffer[this.#at++] = 0x0a;
     else this.#buffer[this.#at - 1] = 0x0a; // in place of the last TAB
-    this.#column = 0;
     this.#rows++;
     return this.#at < this.#targetBytes ? "more" : "full";
   }
 
-  take(): { readonly lines: Buffer; readonly rows: number } {
-    const batch = { lines: this.#buffer.subarray(0, this.#at), rows: this.#rows };
-    this.#buffer = Buffer.allocUnsafe(this.#size());
+  take(): RowBatch {
+    const memory = this.#buffer;
+    const release = () => {
+      if (this.#spare.length < mostSpare) this.#spare.push(memory);
+    };
+    const batch = { lines: memory.subarray(0, this.#at), rows: this.#rows, release };
+    this.#buffer = noMemory;
     this.#at = 0;
     this.#rows = 0;
     return batch;
   }
 
-  #copy(bytes: Buffer): void {
-    const { length } = bytes;
-    this.#reserve(length + 1);
-    if (length > 48) {
-      this.#buffer.set(bytes, this.#at);
-      this.#at += length;
+  #copy(bytes: Buffer, start: number, end: number): void {
+    if (end - start > 48) {
+      this.#at += bytes.copy(this.#buffer, this.#at, start, end);
       return;
     }
     // Numbers and dates: a call out of JavaScript costs more than these few bytes.
     const buffer = this.#buffer;
     let at = this.#at;
-    for (let from = 0; from < length; from++) buffer[at++] = bytes[from] ?? 0;
+    for (let from = start; from < end; from++) buffer[at++] = bytes[from] ?? 0;
     this.#at = at;
   }
 
-  #escape(bytes: Buffer): void {
-    const { length } = bytes;
-    this.#reserve(length * 2 + 1);
+  #escape(bytes: Buffer, start: number, end: number): void {
     const buffer = this.#buffer;
     let at = this.#at;
-    for (let from = 0; from < length; from++) {
+    for (let from = start; from < end; from++) {
       const byte = bytes[from] ?? 0;
       if (byte > 0x0d && byte !== 0x5c) {
         buffer[at++] = byte;
@@ -87,28 +100,31 @@ export class LineEncoder implements FieldSink {
     this.#at = at;
   }
 
-  #hex(bytes: Buffer): void {
-    const { length } = bytes;
-    this.#reserve(length * 2 + 1);
-    if (length > 64) {
-      this.#at += this.#buffer.write(bytes.toString("hex").toUpperCase(), this.#at, "latin1");
+  #hex(bytes: Buffer, start: number, end: number): void {
+    if (end - start > 64) {
+      this.#at += this.#buffer.write(bytes.toString("hex", start, end).toUpperCase(), this.#at, "latin1");
       return;
     }
-    for (const byte of bytes) {
+    for (let from = start; from < end; from++) {
+      const byte = bytes[from] ?? 0;
       this.#buffer[this.#at++] = hexDigits[byte >> 4] ?? 0;
       this.#buffer[this.#at++] = hexDigits[byte & 15] ?? 0;
     }
   }
 
   #reserve(bytes: number): void {
-    if (this.#at + bytes <= this.#buffer.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, this.#at + bytes));
+    const needed = this.#at + bytes;
+    if (needed <= this.#buffer.length) return;
+    const spare = this.#at === 0 ? this.#spare.pop() : undefined;
+    if (spare !== undefined && spare.length >= needed) {
+      this.#buffer = spare;
+      return;
+    }
+    // A little more than a batch, so that its last row finds room.
+    const usual = this.#targetBytes + (this.#targetBytes >> 3) + 256;
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, needed, usual));
     larger.set(this.#buffer.subarray(0, this.#at));
     this.#buffer = larger;
-  }
-
-  #size(): number {
-    return this.#targetBytes + (this.#targetBytes >> 3) + 256;
   }
 }
 

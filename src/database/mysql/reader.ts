@@ -16,7 +16,7 @@ import { quoteName, quoteText } from "./identifier.ts";
 import { keyLiteral } from "./key-literal.ts";
 import { LineEncoder } from "./line-encoder.ts";
 import { hashedLine, selectList } from "./line-sql.ts";
-import type { FieldSink, Row } from "./session.ts";
+import type { Row, RowSink } from "./session.ts";
 
 const defaultBatchBytes = 1 << 20;
 /** Stretches that one statement asks for, and keys that one compares. */
@@ -28,7 +28,7 @@ export interface Sessions {
   /** Whether the server computes the row hash. */
   readonly hashes: boolean;
   ask(sql: string): Promise<readonly Row[]>;
-  stream(sql: string, sink: FieldSink): AsyncGenerator<RowBatch, void>;
+  stream(sql: string, sink: RowSink): AsyncGenerator<RowBatch, void>;
 }
 
 /** Keys between two bounds; a stretch begins with its first key and ends before the next one's. */

@@ -4,18 +4,21 @@ import { readFile } from "node:fs/promises";
 import { connect as connectSocket, isIP, type Socket } from "node:net";
 import { Readable } from "node:stream";
 import { HoldfastError } from "../../lib/errors.ts";
+import type { RowBatch } from "../database.ts";
 import { mysqlFailure, serverCode } from "./failure.ts";
 import type { Target } from "./location.ts";
 
 /** One row of a small answer, texts in UTF-8. */
 export type Row = readonly (string | null)[];
 
-/** Sees each field of each row in turn, as the server's text protocol sends it; the buffer is only valid meanwhile. */
-export interface FieldSink {
-  field(bytes: Buffer | null): void;
-  /** After the last field of a row; `full`: hand over what is there before more is read. */
-  endRow(): "more" | "full";
-  take(): { readonly lines: Buffer; readonly rows: number };
+/** Sees each row in turn. */
+export interface RowSink {
+  /**
+   * A row as the server's text protocol sends it: each field as its length and its bytes. The bytes are only valid meanwhile.
+   * `full`: hand over what is there before more is read.
+   */
+  row(bytes: Buffer, start: number, end: number): "more" | "full";
+  take(): RowBatch;
 }
 
 const connectTimeoutMs = 10_000;
@@ -106,22 +109,15 @@ export class Session implements AsyncDisposable {
   }
 
   /** Reads a large answer through a sink, stopping the server when what was read is not taken yet. */
-  async *stream(sql: string, sink: FieldSink): AsyncGenerator<{ readonly lines: Buffer; readonly rows: number }, void> {
+  async *stream(sql: string, sink: RowSink): AsyncGenerator<RowBatch, void> {
     const { connection, lost, target, signal } = this.#opened;
-    const ready: { readonly lines: Buffer; readonly rows: number }[] = [];
+    const ready: RowBatch[] = [];
     let state: "reading" | "done" | "failed" = "reading";
     let failure: unknown;
     let wake = (): void => {};
-    const query = connection.query({
-      sql,
-      rowsAsArray: true,
-      typeCast: (field) => {
-        sink.field(field.buffer());
-        return null;
-      },
-    });
-    query.on("result", () => {
-      if (sink.endRow() === "more") return;
+    const query = connection.query({ sql, rowsAsArray: true });
+    eachRow(query, (packet) => {
+      if (sink.row(packet.buffer, packet.offset, packet.end) === "more") return;
       ready.push(sink.take());
       if (ready.length >= 2) connection.pause();
       wake();
@@ -264,6 +260,23 @@ interface DriverPacket {
   readonly buffer: Buffer;
   readonly offset: number;
   readonly end: number;
+  isEOF(): boolean;
+}
+
+/** What the driver does with each packet of rows; gives what is to be done with the next. */
+interface DriverQuery {
+  row: (packet: DriverPacket, through: DriverConnection) => unknown;
+}
+
+/** Takes rows as they come: the driver would make a field, a buffer and an event of what is copied right away. */
+function eachRow(query: object, take: (packet: DriverPacket) => void): void {
+  const driver = query as DriverQuery;
+  const { row } = driver;
+  driver.row = (packet, through) => {
+    if (packet.isEOF()) return row.call(driver, packet, through);
+    take(packet);
+    return driver.row;
+  };
 }
 
 /** The driver's inside, of which its types say nothing. */

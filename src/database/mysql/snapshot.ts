@@ -4,7 +4,7 @@ import { grantsOf, hasRight } from "./grants.ts";
 import { inspectDatabase } from "./inspect.ts";
 import type { Target } from "./location.ts";
 import { MysqlTableReader, type Sessions } from "./reader.ts";
-import { Session, type FieldSink, type Row } from "./session.ts";
+import { Session, type Row, type RowSink } from "./session.ts";
 
 /** MariaDB knows `CRC32C` from here on. */
 const hashesFrom = 100_800;
@@ -159,7 +159,7 @@ class SessionPool implements Sessions {
     return answer;
   }
 
-  async *stream(sql: string, sink: FieldSink): AsyncGenerator<RowBatch, void> {
+  async *stream(sql: string, sink: RowSink): AsyncGenerator<RowBatch, void> {
     const session = this.#free.pop() ?? (await new Promise<Session>((resolve) => this.#waiting.push(resolve)));
     try {
       yield* session.stream(sql, sink);
