@@ -1,4 +1,5 @@
 import type { RowBatch, TableSchema } from "../database.ts";
+import { viewOf } from "../rows.ts";
 import { columnKind } from "./column-kind.ts";
 import type { RowSink } from "./session.ts";
 
@@ -19,6 +20,9 @@ export class LineEncoder implements RowSink {
   #at = 0;
   #rows = 0;
   readonly #spare: Buffer[] = [];
+  /** What rows come in, many in one. */
+  #viewed: Buffer = noMemory;
+  #view = viewOf(noMemory);
 
   constructor({ columns }: TableSchema, targetBytes: number) {
     this.#modes = columns.map((column) => {
@@ -85,6 +89,10 @@ export class LineEncoder implements RowSink {
   }
 
   #escape(bytes: Buffer, start: number, end: number): void {
+    if (end - start > 48 && this.#isPlain(bytes, start, end)) {
+      this.#at += bytes.copy(this.#buffer, this.#at, start, end);
+      return;
+    }
     const buffer = this.#buffer;
     let at = this.#at;
     for (let from = start; from < end; from++) {
@@ -98,6 +106,23 @@ export class LineEncoder implements RowSink {
       buffer[at++] = letter === 0 ? byte : letter;
     }
     this.#at = at;
+  }
+
+  /** Whether there is nothing to escape, looked at by four bytes: https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord */
+  #isPlain(bytes: Buffer, start: number, end: number): boolean {
+    if (bytes !== this.#viewed) {
+      this.#viewed = bytes;
+      this.#view = viewOf(bytes);
+    }
+    const view = this.#view;
+    for (let at = start; ; at += 4) {
+      // The last four bytes may have been seen in part.
+      const word = view.getInt32(Math.min(at, end - 4), true);
+      const backslash = word ^ 0x5c5c5c5c;
+      const found = ((word - 0x0e0e0e0e) & ~word) | ((backslash - 0x01010101) & ~backslash);
+      if ((found & 0x80808080) !== 0) return false;
+      if (at + 4 >= end) return true;
+    }
   }
 
   #hex(bytes: Buffer, start: number, end: number): void {
