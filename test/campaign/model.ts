@@ -537,7 +537,6 @@ class Model {
       PATH: process.env["PATH"],
       HOME: this.#folder,
       LANG: "C.UTF-8",
-      NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? this.#path("compiled"),
       HOLDFAST_STATE: this.#path("state"),
     };
     const killing = {

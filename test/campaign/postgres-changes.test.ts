@@ -1,6 +1,6 @@
 import { test } from "node:test";
 import { campaign } from "./postgres-changes.ts";
 
-test(`a slice of the campaign ${campaign.name}`, { timeout: 300_000 }, async () => {
+test(`a slice of the campaign ${campaign.name}`, { timeout: 900_000 }, async () => {
   await campaign.run({ rounds: 4, seed: 1, report: () => {} });
 });

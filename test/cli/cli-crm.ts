@@ -3,13 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { compiledCode } from "../support/run-command.ts";
 
 /** Arguments of Node that run the program. */
 export const program = ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, "../../src/main.ts")];
-
-/** Compiled code, kept between the many starts of one test file, as `bin/holdfast` keeps it for a user. */
-const compileCache = mkdtempSync(join(tmpdir(), "holdfast-compiled-"));
-process.once("exit", () => rmSync(compileCache, { recursive: true, force: true }));
 
 export interface Ended {
   readonly code: number | null;
@@ -108,7 +105,7 @@ async function runProgram(typed: readonly string[], options: ProgramOptions): Pr
       HOME: home,
       LANG: "C",
       HOLDFAST_STATE: join(home, "state"),
-      NODE_COMPILE_CACHE: compileCache,
+      ...compiledCode(),
       ...environment,
     },
     stdio: ["ignore", "pipe", "pipe"],

@@ -28,7 +28,8 @@ const login = { PATH: machinePath, HOME: process.env["HOME"] ?? tmpdir() };
 // With --prefix npm looks for the machine's settings, such as its certificates, in that folder.
 const globalconfig = (await commandOutput("npm", ["config", "get", "globalconfig"], { env: login })).trim();
 const machine = { ...login, npm_config_globalconfig: globalconfig };
-const bare = { PATH: "/usr/bin:/bin" };
+// `bin/holdfast` finds by itself where compiled code is kept.
+const bare = { PATH: "/usr/bin:/bin", NODE_COMPILE_CACHE: undefined };
 let tarball = "";
 
 before(async () => {
@@ -83,10 +84,11 @@ test("the tarball is small and holds what runs, nothing else", async () => {
   assert.ok(statSync(tarball).size < 1_000_000, `${statSync(tarball).size} bytes`);
 });
 
-const places: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+const places: Readonly<Record<string, Readonly<Record<string, string | undefined>>>> = {
   "a bare PATH": { ...bare, HOLDFAST_STATE: join(folder.path, "state-bare") },
   cron: { ...bare, SHELL: "/bin/sh", LOGNAME: "root", HOME: join(folder.path, "home") },
   systemd: {
+    ...bare,
     PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     LANG: "C.UTF-8",
     INVOCATION_ID: "0123456789abcdef0123456789abcdef",

@@ -10,7 +10,7 @@ import { freePort } from "../support/free-port.ts";
 import { startPostgres } from "../support/postgres-server.ts";
 import { PostgresWorkload } from "../support/postgres-workload.ts";
 import { resticOn } from "../support/restic.ts";
-import { runCommand } from "../support/run-command.ts";
+import { compiledCode, runCommand } from "../support/run-command.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -44,6 +44,7 @@ test("the service follows beside hourly backups, through its own kill -9, and a 
   );
   writeFileSync(join(folder.path, "password.txt"), "correct horse\n", { mode: 0o600 });
   const env = {
+    ...compiledCode(),
     PATH: `${join(root, "bin")}:/usr/bin:/bin`,
     HOME: folder.path,
     HOLDFAST_STATE: join(folder.path, "state"),
@@ -70,7 +71,7 @@ test("the service follows beside hourly backups, through its own kill -9, and a 
   };
   const status = async () => JSON.parse((await shell("holdfast --json status")).stdout) as Status;
   const until = async (what: string, is: (now: Status) => boolean, running: { readonly text: () => string }) => {
-    for (const end = performance.now() + 60_000; ; await wait(300)) {
+    for (const end = performance.now() + 180_000; ; await wait(300)) {
       const now = await status();
       if (is(now)) return now;
       assert.ok(performance.now() < end, `${what}: ${JSON.stringify(now)}\n${running.text().slice(-3000)}`);

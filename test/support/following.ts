@@ -39,7 +39,7 @@ export function following(crm: SmallCrm, more: Partial<FollowInput> = {}): Follo
     (error: unknown) => (state = { error }),
   );
   const until = async (isSo: () => boolean, what: string): Promise<void> => {
-    const end = performance.now() + 60_000;
+    const end = performance.now() + 180_000;
     while (!isSo()) {
       if (state?.error !== undefined) throw state.error;
       if (state || performance.now() > end) {

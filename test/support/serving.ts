@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CliCrm, type JsonRecord, listIn, program } from "../cli/cli-crm.ts";
 import { freePort } from "./free-port.ts";
+import { compiledCode } from "./run-command.ts";
 
 /** `holdfast serve` of a small CRM as a process of its own. */
 export interface Serving {
@@ -28,7 +29,7 @@ export async function startServing(crm: CliCrm, port: number): Promise<Serving> 
   const home = join(dirname(crm.folder), "home");
   const child = spawn(process.execPath, [...program, "serve"], {
     cwd: crm.folder,
-    env: { PATH: process.env["PATH"], HOME: home, LANG: "C", HOLDFAST_STATE: join(home, "state") },
+    env: { ...compiledCode(), PATH: process.env["PATH"], HOME: home, LANG: "C", HOLDFAST_STATE: join(home, "state") },
     stdio: ["ignore", "pipe", "inherit"],
   });
   const ended = once(child, "close");

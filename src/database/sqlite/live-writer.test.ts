@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +8,7 @@ import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 
 import { sqliteEngine } from "./sqlite.ts";
+import { until } from "../../../test/support/until.ts";
 
 const accounts = 20_000;
 const total = accounts * 100;
@@ -18,11 +20,11 @@ const writer = `
   const database = new DatabaseSync(workerData.path, { timeout: 10000 });
   database.exec("PRAGMA synchronous=OFF; PRAGMA cache_size=20");
   const move = database.prepare("UPDATE account SET balance = balance + ? WHERE id = ?");
-  let stop = false, transactions = 0, longestMs = 0;
+  const committed = new Int32Array(workerData.counter);
+  let stop = false;
   parentPort.on("message", () => { stop = true; });
   const step = () => {
     for (let round = 0; round < 5; round++) {
-      const started = performance.now();
       database.exec("BEGIN IMMEDIATE");
       const amount = Math.floor(Math.random() * 50);
       const at = () => 1 + Math.floor(Math.random() * ${accounts});
@@ -34,10 +36,9 @@ const writer = `
         move.run(amount, at());
         database.exec("COMMIT");
       }
-      longestMs = Math.max(longestMs, performance.now() - started);
-      transactions++;
+      Atomics.add(committed, 0, 1);
     }
-    if (stop) { database.close(); parentPort.postMessage({ transactions, longestMs }); parentPort.close(); } else setImmediate(step);
+    if (stop) { database.close(); parentPort.postMessage("stopped"); parentPort.close(); } else setImmediate(step);
   };
   parentPort.postMessage("ready");
   step();
@@ -53,7 +54,9 @@ for (const journalMode of ["wal", "delete"]) {
       WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${accounts})
       INSERT INTO account SELECT i, 100, hex(zeroblob(200)) FROM n`);
     setup.close();
-    const worker = new Worker(writer, { eval: true, workerData: { path } });
+    const counter = new SharedArrayBuffer(4);
+    const committed = new Int32Array(counter);
+    const worker = new Worker(writer, { eval: true, workerData: { path, counter } });
     await new Promise((resolve) => worker.once("message", resolve));
     const { signal } = new AbortController();
     const sums: number[] = [];
@@ -68,21 +71,17 @@ for (const journalMode of ["wal", "delete"]) {
         rows += batch.rows;
         for (const line of batch.lines.toString().split("\n").slice(0, -1))
           sum += Number(line.split("\t")[1]?.slice(1));
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        // Some rows are read, more are to come, and the writer goes on.
+        const before = Atomics.load(committed, 0);
+        await until(() => Atomics.load(committed, 0) > before + 10);
       }
       assert.equal(rows, accounts);
       sums.push(sum);
     }
-    const finished = new Promise<{ transactions: number; longestMs: number }>((resolve) =>
-      worker.once("message", resolve),
-    );
+    const stopped = once(worker, "message");
     worker.postMessage("stop");
-    const { transactions, longestMs } = await finished;
+    await stopped;
     assert.deepEqual(sums, [total, total, total, total]);
-    context.diagnostic(`${transactions} transactions, the longest took ${longestMs.toFixed(1)} ms`);
-    assert.ok(transactions > 50, String(transactions));
-    // Usually 10 to 80 ms; the limit leaves room for a machine that is busy with other things.
-    assert.ok(longestMs < 2000, `${longestMs} ms`);
     assert.deepEqual(
       readdirSync(folder).filter((name) => !name.startsWith("bank.db")),
       [],
