@@ -152,20 +152,14 @@ export class Packer {
 
   /** Closes all open packs. */
   flush(): void {
-    for (const pack of this.#open.values()) {
-      this.#sealStaged(pack);
-      if (pack.header.blobs > 0) this.#close(pack);
-    }
+    for (const pack of this.#open.values()) this.#end(pack);
   }
 
   #packFor(type: BlobType, stream: PackStream, length: number): OpenPack {
     const key = type === "tree" ? "tree" : stream;
     const open = this.#open.get(key);
     if (open && open.length + open.stagedLength + length + reserveBytes < open.bytes.length) return open;
-    if (open) {
-      this.#sealStaged(open);
-      if (open.header.blobs > 0) this.#close(open);
-    }
+    if (open) this.#end(open);
     // Only the tree of a huge folder can be larger than 8 MiB.
     const needed = Math.max(packBufferBytes, compressBound(length) + reserveBytes);
     const reused = needed === packBufferBytes ? this.#options.reuse() : undefined;
@@ -262,6 +256,12 @@ export class Packer {
   #contents(body: Buffer, plainLength: number): Buffer {
     if (plainLength === 0) return body;
     return this.#decoder.decompress(body, plainLength, this.#decompressed.of(plainLength));
+  }
+
+  /** Closes a pack that has something in it, once: what is staged may fill it, and then it is closed already. */
+  #end(pack: OpenPack): void {
+    this.#sealStaged(pack);
+    if (this.#open.get(pack.key) === pack && pack.header.blobs > 0) this.#close(pack);
   }
 
   #closeIfFull(pack: OpenPack): void {
