@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { parseSecretReference, secretPattern } from "./secret-reference.ts";
 import { type AlertsConfig, type RouteConfig, alertEvents } from "./service-config.ts";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { anonymiseKinds } from "../lib/anonymise-kinds.ts";
 import { parseDuration } from "../lib/duration.ts";
 import { alertsSchema } from "./alerts-schema.ts";

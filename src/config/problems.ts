@@ -1,5 +1,5 @@
 import { type Document, isMap, isNode, isPair, isScalar, isSeq, type LineCounter } from "yaml";
-import type { z } from "zod";
+import type * as z from "zod";
 import { closest } from "../lib/closest.ts";
 import { configJsonSchema } from "./config-schema.ts";
 

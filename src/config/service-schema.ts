@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { parseCalendar, parseTimeOfDay, parseWeekdays } from "../lib/calendar.ts";
 import { durationPattern, parseDuration } from "../lib/duration.ts";
 import { dueJobNames, type JobName, jobNames } from "../lib/job-names.ts";

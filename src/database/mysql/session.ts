@@ -1,4 +1,4 @@
-import { createConnection, type Connection, type ConnectionOptions, type ResultSetHeader } from "mysql2";
+import type { Connection, ConnectionOptions, ResultSetHeader } from "mysql2";
 import { EventEmitter } from "node:events";
 import { readFile } from "node:fs/promises";
 import { connect as connectSocket, isIP, type Socket } from "node:net";
@@ -384,7 +384,9 @@ async function tlsOptions({ tls, location }: Target): Promise<NonNullable<Connec
   };
 }
 
-function open(options: ConnectionOptions, target: Target): Promise<Connection> {
+async function open(options: ConnectionOptions, target: Target): Promise<Connection> {
+  // A hundred files, which nobody should wait for who has no such server.
+  const { createConnection } = await import("mysql2");
   const connection = createConnection(options);
   return new Promise((resolve, reject) => {
     connection.connect((error) => {

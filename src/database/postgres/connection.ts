@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
 
-import pg from "pg";
+import type pg from "pg";
 import { HoldfastError } from "../../lib/errors.ts";
 import type { DatabaseAddress, RowBatch } from "../database.ts";
 import { type Environment, type Login, loginOf } from "./address.ts";
@@ -233,7 +233,9 @@ async function attempt(
   ssl: Awaited<ReturnType<typeof tlsOptions>>,
   purpose: Purpose,
 ): Promise<pg.Client> {
-  const client = new pg.Client({
+  // Only now: nobody should wait for it who has no such server.
+  const { Client } = await import("pg");
+  const client = new Client({
     host,
     port,
     user,
