@@ -58,56 +58,51 @@ function cancel(cancelling: AbortController): void {
   setTimeout(() => process.exit(cancelled), 5000).unref();
 }
 
+/** Each kind of storage by what stands before the colon of a location; loaded by the first that needs it. */
+const remoteStorages: Readonly<Record<string, Opener>> = {
+  async s3(location, { environment, opening, silentMs }) {
+    const { s3Storage } = await import("./storage/s3.ts");
+    return s3Storage(location, environment, { ...opening, ...(silentMs !== undefined && { idleMs: silentMs }) });
+  },
+  async rest(location, { environment, silentMs }) {
+    const { restStorage } = await import("./storage/rest.ts");
+    return restStorage(location, environment, silentMs);
+  },
+  async volumes(location) {
+    const [{ volumeStorage }, openDrive] = await Promise.all([import("./volumes/volume-storage.ts"), loadDrives()]);
+    return volumeStorage(location, openDrive({ place: location.slice("volumes:".length) }));
+  },
+  async sftp(location, { environment, silentMs }) {
+    const { sftpStorage } = await import("./storage/sftp.ts");
+    return sftpStorage(location, environment, silentMs);
+  },
+  async azure(location, { environment, opening, silentMs }) {
+    const { azureStorage } = await import("./storage/azure.ts");
+    return azureStorage(location, environment, { ...opening, silentMs });
+  },
+  async gs(location, { environment, opening, silentMs }) {
+    const { gsStorage } = await import("./storage/gs.ts");
+    return gsStorage(location, environment, { ...opening, silentMs });
+  },
+};
+
 /** By itself, since the key of a repository is begun before the rest of the engine is there. */
 async function loadStorage(): Promise<Engine["openStorage"]> {
-  const [
-    { localStorage },
-    { s3Storage },
-    { restStorage },
-    { sftpStorage },
-    { azureStorage },
-    { gsStorage },
-    { withCache },
-    { withRetry },
-    { withLimits },
-    { defaultCache },
-    { HoldfastError },
-    { isPath },
-    { volumeStorage },
-    openDrive,
-  ] = await Promise.all([
+  const [{ localStorage }, { defaultCache }, { HoldfastError }, { isPath }] = await Promise.all([
     import("./storage/local.ts"),
-    import("./storage/s3.ts"),
-    import("./storage/rest.ts"),
-    import("./storage/sftp.ts"),
-    import("./storage/azure.ts"),
-    import("./storage/gs.ts"),
-    import("./storage/cache.ts"),
-    import("./storage/retry.ts"),
-    import("./storage/limit.ts"),
     import("./lib/cache-choice.ts"),
     import("./lib/errors.ts"),
     import("./config/location.ts"),
-    import("./volumes/volume-storage.ts"),
-    loadDrives(),
   ]);
-  /** By what stands before the colon of a location. */
-  const remote: Readonly<Record<string, Opener>> = {
-    s3: (location, { environment, opening, silentMs }) =>
-      s3Storage(location, environment, { ...opening, ...(silentMs !== undefined && { idleMs: silentMs }) }),
-    rest: (location, { environment, silentMs }) => restStorage(location, environment, silentMs),
-    volumes: (location) => volumeStorage(location, openDrive({ place: location.slice("volumes:".length) })),
-    sftp: (location, { environment, silentMs }) => sftpStorage(location, environment, silentMs),
-    azure: (location, { environment, opening, silentMs }) =>
-      azureStorage(location, environment, { ...opening, silentMs }),
-    gs: (location, { environment, opening, silentMs }) => gsStorage(location, environment, { ...opening, silentMs }),
-  };
-  const open = (location: string, { keeping, reach = {}, asOf, onWait }: OpenStorageOptions): Storage => {
-    const opener = isPath(location) ? localStorage : remote[location.slice(0, location.indexOf(":"))];
+  const open = async (
+    location: string,
+    { keeping, reach = {}, asOf, onWait }: OpenStorageOptions,
+  ): Promise<Storage> => {
+    const opener = isPath(location) ? localStorage : remoteStorages[location.slice(0, location.indexOf(":"))];
     if (opener === undefined) throw new HoldfastError("storage-address", { location });
     const opening = { ...keeping, now: () => new Date() };
     const { credentials, traffic = {} } = reach;
-    const opened = opener(location, {
+    const opened = await opener(location, {
       environment: { ...process.env, ...credentials },
       opening,
       silentMs: traffic.silentMs,
@@ -122,13 +117,18 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
     if (asOf !== undefined && !opened.asOf) throw new HoldfastError("storage-no-versions", { location });
     const storage = (asOf && opened.asOf?.(asOf)) ?? opened;
     if (isPath(location)) return storage;
+    const [{ withLimits }, { withRetry }] = await Promise.all([
+      import("./storage/limit.ts"),
+      import("./storage/retry.ts"),
+    ]);
     const limited = withLimits(storage, { ...traffic, clock: () => performance.now() });
     return onWait ? withRetry(limited, { now: () => new Date(), onRetry: onWait }) : limited;
   };
-  return (location, options = { reading: "through" }) => {
+  return async (location, options = { reading: "through" }) => {
     const { cache = defaultCache, reading } = options;
-    const storage = open(location, options);
+    const storage = await open(location, options);
     if (cache.use === "never" || (cache.use === "auto" && isPath(location))) return storage;
+    const { withCache } = await import("./storage/cache.ts");
     const folder = cacheFolder(process.env);
     return withCache(storage, { folder, maxBytes: cache.maxBytes, now: () => new Date(), reading });
   };
@@ -141,7 +141,7 @@ type Opener = (
     readonly opening: StorageOpening;
     readonly silentMs: number | undefined;
   },
-) => Storage;
+) => Storage | Promise<Storage>;
 
 /** What volumes are on: `tape:DEVICE`, or a folder. */
 async function loadDrives(): Promise<(choice: DriveChoice) => Drive> {

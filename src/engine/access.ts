@@ -23,7 +23,7 @@ export async function openFor(
     reading,
     onWait,
   };
-  const storage = engine.openStorage(access.location, { ...how, ...(access.cache && { cache: access.cache }) });
+  const storage = await engine.openStorage(access.location, { ...how, ...(access.cache && { cache: access.cache }) });
   try {
     return await openRepository(storage, access.password, {
       signal: run.signal,

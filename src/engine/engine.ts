@@ -18,7 +18,8 @@ import { HoldfastError } from "../lib/errors.ts";
 export interface Engine {
   /** `holdfast 0.1.0` */
   readonly program: string;
-  readonly openStorage: (location: string, options?: OpenStorageOptions) => Storage;
+  /** A promise where what the location needs has to be loaded first. */
+  readonly openStorage: (location: string, options?: OpenStorageOptions) => Storage | Promise<Storage>;
   /** Absent: nothing is exported or imported here. */
   readonly openDrive?: (choice: DriveChoice) => Drive;
   /** Absent: each key is worked out when its repository is opened. */

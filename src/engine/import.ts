@@ -38,7 +38,7 @@ export interface ImportReport {
 export async function importVolumes(engine: Engine, input: ImportInput, run: Run): Promise<ImportReport> {
   const started = run.now();
   await using drive = openDriveOf(engine, input.from);
-  await using storage = engine.openStorage(input.into, { reading: "past", onWait: waitNote(run) });
+  await using storage = await engine.openStorage(input.into, { reading: "past", onWait: waitNote(run) });
   run.report({ type: "phase", phase: "import", subject: drive.name });
   const work = new Import(drive, storage, input, run);
   const access = new VolumeAccess(drive);

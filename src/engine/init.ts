@@ -17,7 +17,7 @@ export async function createRepositoryAt(
   run: Run,
 ): Promise<{ readonly id: string }> {
   const { location, keeping = {}, reach = {} } = access;
-  const storage = engine.openStorage(location, { keeping, reach, reading: "through", onWait: waitNote(run) });
+  const storage = await engine.openStorage(location, { keeping, reach, reading: "through", onWait: waitNote(run) });
   await using repository = await createRepository(storage, access.password, {
     signal: run.signal,
     now: run.now,

@@ -24,7 +24,7 @@ export function createKeyRing(loadStorage: () => Promise<Engine["openStorage"]>)
       const begun = Promise.withResolvers<void>();
       const find = async (): Promise<FoundKey> => {
         const [openStorage, masterKey] = await Promise.all([loadStorage(), import("../repository/master-key.ts")]);
-        await using storage = openStorage(location, { asOf, reading: "through" });
+        await using storage = await openStorage(location, { asOf, reading: "through" });
         const files = await masterKey.loadKeyFiles(storage, signal);
         const opening = masterKey.openMasterKey(files, storage.location, password, signal);
         begun.resolve();

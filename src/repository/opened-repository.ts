@@ -46,7 +46,7 @@ export interface OpenedParts {
   /** Why `config` is only a stand-in. */
   readonly configProblem?: string;
   readonly host: LockHost;
-  readonly storageForLocks?: () => Storage;
+  readonly storageForLocks?: () => Storage | Promise<Storage>;
 }
 
 /** A repository whose master key is known: all that needs no index. */
@@ -80,7 +80,7 @@ export class OpenedRepository implements Repository {
 
   async lock(mode: LockMode, options: LockOptions): Promise<Lock> {
     const { storage, masterKey, host, storageForLocks } = this.#parts;
-    const own = storageForLocks?.();
+    const own = await storageForLocks?.();
     try {
       return await acquireLock({ storage: own ?? storage, key: masterKey, host, ...(own && { own }) }, mode, options);
     } catch (error) {
