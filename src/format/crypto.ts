@@ -78,7 +78,8 @@ export class SealRun {
     for (let at = 0; at < plaintext.length; at += step) {
       const ciphertext = this.#cipher.update(plaintext.subarray(at, at + step));
       mac.update(ciphertext);
-      target.set(ciphertext, to);
+      // `copy`, not `set`: V8 moves shared memory, which packs are in, word by word.
+      ciphertext.copy(target, to);
       to += ciphertext.length;
       freeMemory(ciphertext);
     }
@@ -153,7 +154,7 @@ export class UnsealRun {
    * one to the next, else `repository-damaged`. The plaintexts stand in the answer each at a multiple of 16
    * (`alignedLength`). Nothing is decrypted unless all tags fit.
    */
-  unsealAll(sealed: Uint8Array, lengths: readonly number[]): Buffer {
+  unsealAll(sealed: Buffer, lengths: readonly number[]): Buffer {
     const ivs = Buffer.allocUnsafe(lengths.length * ivLength);
     const aligned = Buffer.alloc(lengths.reduce((sum, length) => sum + alignedLength(length), 0));
     const first = sealed.subarray(0, ivLength);
@@ -165,7 +166,7 @@ export class UnsealRun {
       if (!expected.is(iv)) throw damaged("iv");
       expected.take(length);
       ivs.set(iv, index * ivLength);
-      aligned.set(sealed.subarray(from + ivLength, from + ivLength + length), to);
+      sealed.copy(aligned, to, from + ivLength, from + ivLength + length);
       from += length + sealOverhead;
       to += alignedLength(length);
     }
