@@ -13,7 +13,8 @@ import type { BlobReader, IndexedRepository } from "../repository/repository.ts"
 import { platformNamed, type Engine } from "./engine.ts";
 import { buildDatabase, type DatabaseWork } from "./restore-database.ts";
 import type { HeldBack, RestorePlan } from "./restore-plan.ts";
-import type { ConfigWork, FolderWork, ItemWork, PreparedRestore } from "./restore-prepare.ts";
+import type { ConfigWork, FolderWork, ItemWork } from "./restore-draft.ts";
+import type { PreparedRestore } from "./restore-prepare.ts";
 import type { Staging } from "./staging.ts";
 import { identity } from "./swap.ts";
 

@@ -1,0 +1,109 @@
+import { lstatSync } from "node:fs";
+import { type OpenedSnapshot, subtreeAt } from "../contents/open-snapshot.ts";
+import type { DatabaseAddress, DatabaseEngine } from "../database/database.ts";
+import type { Id } from "../format/tree.ts";
+import { nameFromText } from "../lib/byte-name.ts";
+import { HoldfastError } from "../lib/errors.ts";
+import type { Run } from "../lib/run.ts";
+import type { BlobReader } from "../repository/repository.ts";
+import type { AddressOf } from "./database-address.ts";
+import { databaseEngineFor, type Engine } from "./engine.ts";
+import { countMerge, type DatabaseWork } from "./restore-database.ts";
+import type { RestoreDraft } from "./restore-draft.ts";
+import type { Places } from "./restore-places.ts";
+import type { RestorePlan } from "./restore-plan.ts";
+
+export interface DatabaseInput extends Pick<DatabaseWork, "erased"> {
+  readonly engine: Engine;
+  readonly opened: OpenedSnapshot;
+  readonly reader: BlobReader;
+  readonly addressOf: AddressOf;
+  readonly switches: RestorePlan["switches"];
+  /** Whether it goes where the CRM is not: then nothing may be there yet. */
+  readonly isElsewhere: boolean;
+  /** Of a clone in which nobody is to be known. */
+  readonly anonymised?: (database: DatabaseEngine) => NonNullable<DatabaseWork["anonymised"]>;
+}
+
+/** Works out what a restore does to one database. */
+export async function prepareDatabase(
+  draft: RestoreDraft,
+  { name, url, shown, file }: Places["databases"][number],
+  input: DatabaseInput,
+  run: Run,
+): Promise<void> {
+  const { opened, reader, switches, erased, anonymised } = input;
+  const manifest = opened.manifest.databases.find((one) => one.name === name);
+  const tree = await subtreeAt(reader, opened.tree, ["databases", name], run.signal);
+  if (!manifest || tree === undefined) throw new HoldfastError("repository-damaged", { subject: name });
+  const database = databaseEngineFor(input.engine, url);
+  const address = input.addressOf(url);
+  const exists = await see(draft, database, address, run.signal);
+  const bytes = await treeBytes(reader, tree, run.signal);
+  const rows = manifest.tables.reduce((total, table) => total + table.rows, 0);
+  const part = { kind: "database", name, path: shown, rows, bytes } as const;
+  const place = file === undefined ? { shown } : { shown, file: { path: file, owner: manifest.file } };
+  const base = { name, engine: database, tree, address, erased, ...place } as const;
+  const work = { ...base, ...(anonymised && { anonymised: anonymised(database) }) };
+  if (file === undefined && exists === "yes" && input.isElsewhere) {
+    // Nobody may lose a database by a slip of the hand: elsewhere means where nothing is.
+    throw new HoldfastError("target-not-empty", { path: shown });
+  }
+  if (exists === "no") {
+    const action = switches.createMissing ? "create" : "skip";
+    draft.add({ ...part, action, ...(action === "skip" && { reason: "missing" }) });
+    if (action === "create") draft.databases.push({ ...work, how: "exact" });
+    return;
+  }
+  if (isExact(switches)) {
+    draft.replacesLive = "yes";
+    draft.add({ ...part, action: "replace" });
+    draft.databases.push({ ...work, how: "exact" });
+    return;
+  }
+  const merge = { ...work, how: "merge" } as const;
+  const counts = await countMerge(merge, reader, switches, run);
+  if (typeof counts === "string") {
+    draft.add({ ...part, action: "conflict", reason: counts });
+  } else if (counts.created + counts.updated + counts.removed === 0) {
+    const reason = counts.differ + counts.newer + counts.missing === 0 ? "same" : "left";
+    draft.add({ ...part, action: "skip", reason, changes: counts });
+  } else {
+    draft.replacesLive = "yes";
+    draft.add({ ...part, action: "update", changes: counts });
+    draft.databases.push(merge);
+  }
+}
+
+/** Witnesses a database; whether it is there. */
+async function see(
+  { witness }: RestoreDraft,
+  { home }: DatabaseEngine,
+  address: DatabaseAddress,
+  signal: AbortSignal,
+): Promise<"yes" | "no"> {
+  if (home.kind === "file") {
+    for (const path of home.dataFiles(address.url)) witness.seeData(nameFromText(path));
+    return lstatSync(home.files(address.url)[0] ?? "/", { throwIfNoEntry: false }) ? "yes" : "no";
+  }
+  const identity = await home.identity(address, signal);
+  witness.add(identity === undefined ? "absent" : await home.witness(address, signal));
+  return identity === undefined ? "no" : "yes";
+}
+
+function isExact(switches: RestorePlan["switches"]): boolean {
+  return switches.createMissing && switches.updateChanged && switches.removeNewer;
+}
+
+/** Sum of the sizes of all files below a tree. */
+async function treeBytes(reader: BlobReader, tree: Id, signal: AbortSignal): Promise<number> {
+  let bytes = 0;
+  const rest = [tree];
+  for (let id = rest.pop(); id !== undefined; id = rest.pop()) {
+    for (const node of (await reader.loadTree(id, signal)).nodes) {
+      bytes += Number(node.size ?? 0);
+      if (node.subtree !== undefined) rest.push(node.subtree);
+    }
+  }
+  return bytes;
+}
