@@ -424,6 +424,27 @@ test("a load that is cut off leaves nothing behind, and one onto a database that
   });
 });
 
+test("a large table whose rows come in small pieces is loaded without its indexes, and has them afterwards", async () => {
+  await server.sql(`CREATE DATABASE many; USE many;
+    CREATE TABLE party (id INT PRIMARY KEY, name VARCHAR(100), kind INT, KEY by_name (name), KEY (kind));
+    INSERT INTO party SELECT seq, REPEAT(MD5(seq), 3), seq % 7 FROM seq_1_to_9000`);
+  const altered = async () => Number((await server.sql("SHOW GLOBAL STATUS LIKE 'Com_alter_table'")).split("\t")[1]);
+  const before = await altered();
+  await withSnapshot("many", async (snapshot) => {
+    const [table] = snapshot.schema.tables;
+    assert.ok(table);
+    const batches = snapshot.reader(table).read({}, signal, 30_000);
+    const rows = async function* (): AsyncGenerator<TableRows> {
+      yield { table, batches };
+    };
+    await mysqlEngine.load(address("many_again"), snapshot.schema, rows(), { signal });
+  });
+  assert.equal((await altered()) - before, 2, "one statement takes them away, one makes them again");
+  const shown = (database: string) =>
+    server.sql(`SHOW CREATE TABLE ${database}.party; CHECKSUM TABLE ${database}.party`);
+  assert.equal((await shown("many_again")).replaceAll("many_again", "many"), await shown("many"));
+});
+
 test("rows that are not what was stored are noticed: a value that the column cannot hold", async () => {
   await withSnapshot("bank", async (snapshot) => {
     const wrong = async function* (): AsyncGenerator<TableRows> {
