@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { readdir, realpath } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { promisify } from "node:util";
 
 import { HoldfastError } from "../../lib/errors.ts";
@@ -11,8 +11,9 @@ import { splitStatements } from "./split-statements.ts";
 
 const run = promisify(execFile);
 
-/** Debian keeps every version that is installed below here. */
+/** Debian keeps every version that is installed below here, and in the path a script that chooses one of them. */
 const debianFolder = "/usr/lib/postgresql";
+const debianWrapper = "pg_wrapper";
 const mostBytes = 256 << 20;
 
 interface Program {
@@ -40,7 +41,10 @@ async function newestPgDump(environment: Environment): Promise<Program | undefin
   const paths = [...versions.map((version) => join(debianFolder, version, "bin")), ...folders].map((folder) =>
     join(folder, "pg_dump"),
   );
-  const found = await Promise.all(paths.map(askVersion));
+  // A process takes longer to start than all of this, so each program that is there is asked once.
+  const programs = new Set(await Promise.all(paths.map((path) => realpath(path).catch(() => debianWrapper))));
+  const asked = [...programs].filter((path) => basename(path) !== debianWrapper).map(askVersion);
+  const found = await Promise.all(asked);
   return found.flatMap((one) => one ?? []).toSorted((a, b) => b.major - a.major)[0];
 }
 
@@ -50,7 +54,7 @@ async function askVersion(path: string): Promise<Program | undefined> {
     const version = /\b(\d+)(\.\d+)?/.exec(stdout);
     return version ? { path, version: version[0], major: Number(version[1]) } : undefined;
   } catch {
-    return undefined; // not there, or Debian's wrapper without a program behind it
+    return undefined; // not one that runs
   }
 }
 
