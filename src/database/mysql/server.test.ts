@@ -429,7 +429,7 @@ test("a large table whose rows come in small pieces is loaded without its indexe
     CREATE TABLE party (id INT PRIMARY KEY, name VARCHAR(100), kind INT, KEY by_name (name), KEY (kind));
     INSERT INTO party SELECT seq, REPEAT(MD5(seq), 3), seq % 7 FROM seq_1_to_9000`);
   const altered = async () => Number((await server.sql("SHOW GLOBAL STATUS LIKE 'Com_alter_table'")).split("\t")[1]);
-  const before = await altered();
+  const alteredBefore = await altered();
   await withSnapshot("many", async (snapshot) => {
     const [table] = snapshot.schema.tables;
     assert.ok(table);
@@ -439,7 +439,7 @@ test("a large table whose rows come in small pieces is loaded without its indexe
     };
     await mysqlEngine.load(address("many_again"), snapshot.schema, rows(), { signal });
   });
-  assert.equal((await altered()) - before, 2, "one statement takes them away, one makes them again");
+  assert.equal((await altered()) - alteredBefore, 2, "one statement takes them away, one makes them again");
   const shown = (database: string) =>
     server.sql(`SHOW CREATE TABLE ${database}.party; CHECKSUM TABLE ${database}.party`);
   assert.equal((await shown("many_again")).replaceAll("many_again", "many"), await shown("many"));
