@@ -1,4 +1,5 @@
 import type { Event, Warning, WarningCode } from "../lib/events.ts";
+import { anomalyText } from "./anomaly-words.ts";
 import { truncate } from "../words/width.ts";
 import type { Format } from "../words/format.ts";
 import type { Words } from "../words/words.ts";
@@ -60,7 +61,9 @@ export function terminalEvents(output: Output, words: Words, format: Format, col
       case "note": {
         const chatty = event.code === "table-method" || event.code === "table-folded";
         if (output.detail === "quiet" || (chatty && output.detail !== "verbose")) break;
-        output.talk(format.fill(words.notes[event.code], { ...event.facts, ...gapReason(event.facts, words) }));
+        const anomaly = event.code === "follow-anomaly" ? { anomaly: anomalyText(event.facts, words, format) } : {};
+        const facts = { ...event.facts, ...gapReason(event.facts, words), ...anomaly };
+        output.talk(format.fill(words.notes[event.code], facts));
       }
     }
   }

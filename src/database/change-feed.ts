@@ -33,6 +33,8 @@ export type Change =
       readonly before?: string;
       /** Key of the row before, where it is known and another one. */
       readonly oldKey?: RowKey;
+      /** There was none before. A feed says so; the journal does not keep it. */
+      readonly row?: "new";
     }
   /** The row is gone. */
   | { readonly type: "delete"; readonly table: TableSchema; readonly key: RowKey; readonly before?: string }
@@ -78,6 +80,7 @@ export const outsideReasons = [
   "unlogged",
   "large-objects",
   "rights",
+  "busy", // somebody holds it; tried again
   "engine", // MySQL's engines without transactions
   "cascade", // rows that MariaDB changes by a foreign key's rule, which its log does not tell
   "type", // a column whose values the log has in another form
@@ -105,9 +108,8 @@ export type GapReason = (typeof gapReasons)[number];
 export const unchangedField = "\\U";
 
 /** Where a feed stopped. */
-export interface FeedPlace {
+export interface FeedPlace extends LogPoint {
   readonly history: string;
-  readonly position: LogPosition;
   /** `KnownTables.digest` as of there: the log tells rows of an altered table by columns that nobody knows any more. */
   readonly tables: string | undefined;
 }
@@ -122,6 +124,8 @@ export interface FeedOptions {
   readonly mostLagBytes: number;
   /** Least time between two looks, for an engine that has no log. */
   readonly intervalMs: number;
+  /** A server that says nothing for so long is lost: a network that is cut in the middle tells nobody. */
+  readonly silenceMs: number;
 }
 
 /** A scope. Whoever stops reading `changes` stops the feed. */

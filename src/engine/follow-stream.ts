@@ -41,7 +41,7 @@ export class FollowStream {
   /** Behind what the log is wanted; absent: from now on. */
   get from(): FeedPlace | undefined {
     if (this.#history === undefined || this.#last === undefined) return undefined;
-    return { history: this.#history, position: this.#last.position, tables: this.#tables };
+    return { history: this.#history, ...this.#last, tables: this.#tables };
   }
 
   get last(): LogPoint | undefined {

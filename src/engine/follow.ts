@@ -16,6 +16,7 @@ import { addressesOf } from "./database-address.ts";
 import { databaseEngineFor, platformNamed, type Engine, type RepositoryAccess } from "./engine.ts";
 import { FollowStream } from "./follow-stream.ts";
 import { JournalKeeper, type KeeperTiming, keeperTiming } from "./journal-keeper.ts";
+import { JournalWatch } from "./journal-watch.ts";
 import { journalWanted } from "./journal-wanted.ts";
 import { backupsOf } from "./points.ts";
 
@@ -31,6 +32,8 @@ export interface FollowInput {
   readonly backup?: (run: Run) => Promise<unknown>;
   /** Absent: `keeperTiming`. */
   readonly timing?: KeeperTiming;
+  /** A server that says nothing for so long is lost; absent: a minute, as a replica of PostgreSQL or MariaDB has it. */
+  readonly silenceMs?: number;
 }
 
 export interface FollowReport {
@@ -125,6 +128,9 @@ class Following {
   readonly #keeper: JournalKeeper;
   readonly #run: Run;
   readonly #feeds = new Map<string, ChangeFeed>();
+  readonly #watches = new Map<string, JournalWatch>();
+  /** The backup that tells how large tables are. */
+  #learned: Id | undefined;
   #waitingSince: number | undefined;
   #backupAt = -Infinity;
   #backup: Promise<void> | undefined;
@@ -152,6 +158,7 @@ class Following {
         ...(stream.from && { from: stream.from }),
         mostLagBytes: this.#input.mostLagBytes,
         intervalMs: this.#input.rpoMs,
+        silenceMs: this.#input.silenceMs ?? 60_000,
       });
       if (stream.begin(feed) === "begun") {
         const { position, time } = feed.start;
@@ -162,6 +169,10 @@ class Following {
       try {
         for await (const changes of feed.changes()) {
           isBack();
+          for (const { kind, subject, count, of, usual } of this.#watchOf(name).add(changes, performance.now())) {
+            const facts = { kind, subject, count: count ?? 0, of: of ?? 0, usual: usual ?? 0 };
+            this.#run.report({ type: "note", code: "follow-anomaly", facts });
+          }
           for (const change of changes) {
             if (change.type !== "gap") continue;
             const tables = change.tables.map((table) => table.name).join(", ");
@@ -184,6 +195,7 @@ class Following {
         await this.#flush(streams);
         isBack();
         if ((await this.#keeper.publishIfDue()) === "published") this.#acknowledge(streams);
+        await this.#learn();
         this.#tell(streams);
         await this.#backUpIfNeeded(streams);
         await delay(Math.max(20, this.#input.rpoMs - (performance.now() - at)), undefined, {
@@ -249,6 +261,22 @@ class Following {
         waitingBytes: stream.waitingBytes,
       });
     }
+  }
+
+  #watchOf(database: string): JournalWatch {
+    const watch = this.#watches.get(database) ?? new JournalWatch();
+    this.#watches.set(database, watch);
+    return watch;
+  }
+
+  /** How large tables are, from each backup that is new. */
+  async #learn(): Promise<void> {
+    const newest = backupsOf(this.#keeper.snapshots, this.#input.crm.name).at(-1);
+    if (!newest || newest.id === this.#learned) return;
+    this.#learned = newest.id;
+    const indexed = await this.#repository.index(this.#run.signal);
+    const { manifest } = await openSnapshot(indexed, newest, this.#run.signal);
+    for (const database of manifest.databases) this.#watchOf(database.name).learn(database);
   }
 
   /** A gap ends with the next backup: it is made at once. */

@@ -16,7 +16,7 @@ import { readState, writeState } from "./state.ts";
 export interface KeeperTiming {
   /** From the first segment to the snapshot that names it. */
   readonly publishMs: number;
-  /** From giving back the lock to taking it again, at least. */
+  /** From giving back the lock to taking it again, at least; what is committed meanwhile waits as long. */
   readonly restMs: number;
   /** How often snapshots that a newer one supersedes are removed. */
   readonly rollUpMs: number;
@@ -26,7 +26,7 @@ export interface KeeperTiming {
 
 export const keeperTiming: KeeperTiming = {
   publishMs: 60_000,
-  restMs: 5000,
+  restMs: 3000,
   rollUpMs: 15 * 60_000,
   reloadMs: 60 * 60_000,
 };

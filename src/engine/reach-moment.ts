@@ -1,5 +1,5 @@
 import { type Journal, openJournal, type OpenedSegment } from "../contents/journal/open-journal.ts";
-import type { JournalDatabase } from "../contents/journal/journal-file.ts";
+import { type JournalDatabase, outsideBehind } from "../contents/journal/journal-file.ts";
 import { crmTreeWith, databaseAtMoment } from "../contents/journal/moment-tree.ts";
 import { OverlayBlobs } from "../contents/journal/overlay-blobs.ts";
 import { compareTimes, type Reach, reachFrom } from "../contents/journal/reach.ts";
@@ -7,7 +7,7 @@ import { type Replayed, type ReplayedTransaction, replay, tableName } from "../c
 import { layout } from "../contents/layout.ts";
 import type { DatabaseManifest } from "../contents/manifest.ts";
 import { type OpenedSnapshot, openSnapshot, subtreeAt } from "../contents/open-snapshot.ts";
-import type { SnapshotPoint } from "../database/change-feed.ts";
+import type { OutsideTable, SnapshotPoint } from "../database/change-feed.ts";
 import type { DatabaseEngine } from "../database/database.ts";
 import type { Id } from "../format/tree.ts";
 import { HoldfastError } from "../lib/errors.ts";
@@ -112,10 +112,12 @@ function untilOf(point: Moment): Moment {
 /** How a search for a moment from one backup ended; `held`: that backup has the transaction that was named already. */
 interface FoundMoment {
   readonly state: "replayed" | "passed" | "held" | "behind";
+  readonly outside: readonly OutsideTable[];
   readonly replayed: Replayed;
 }
 
 interface ReplayedDatabase extends FollowedDatabase {
+  readonly outside: readonly OutsideTable[];
   readonly replayed: Replayed;
 }
 
@@ -213,7 +215,7 @@ class MomentSearch {
     const manifests = new Map<string, DatabaseManifest>();
     let transactions = 0;
     let last: ReplayedTransaction | undefined;
-    for (const { manifest, engine, followed, replayed } of databases) {
+    for (const { manifest, engine, outside, replayed } of databases) {
       this.#refuseAltered(manifest, replayed);
       const tree = await subtreeAt(reader, base.tree, [layout.databases, manifest.name], signal);
       if (tree === undefined) throw new HoldfastError("repository-damaged", { subject: manifest.name });
@@ -224,7 +226,7 @@ class MomentSearch {
       transactions += replayed.transactions;
       if (replayed.last && (last === undefined || compareTimes(last.time, replayed.last.time) < 0))
         last = replayed.last;
-      for (const { name, reason } of followed.outside) {
+      for (const { name, reason } of outside) {
         if (manifest.tables.some((one) => one.name === name)) {
           warnings.push({ code: "outside-journal", subject: name, detail: reason });
         }
@@ -252,7 +254,7 @@ class MomentSearch {
       const found = await this.#replay(one);
       if (found.state === "held" || found.state === "behind") return undefined;
       if (found.state === "passed") passed = "yes";
-      all.push({ ...one, replayed: found.replayed });
+      all.push({ ...one, outside: found.outside, replayed: found.replayed });
     }
     if (wanted !== undefined && passed === "no") throw new HoldfastError("moment-transaction", { text: wanted });
     return all;
@@ -282,7 +284,7 @@ class MomentSearch {
         return this.#point.side === "before";
       },
     });
-    return { state, replayed };
+    return { state, outside: outsideBehind(followed, reach.span, from.position), replayed };
   }
 
   /** Rows of a table that had other columns cannot be told by what the backup has of it. */

@@ -184,6 +184,8 @@ class Service {
       const progress = type === "progress" || type === "phase" ? rest : journal(event);
       if (type === "note" || type === "warning") log({ type: "job-event", run, event });
       if (type === "note" && event.code === "follow-gap") this.#noteGap(run, event.facts);
+      if (type === "note" && event.code === "follow-anomaly")
+        this.#later(() => this.#tell(this.#anomaly(run, event.facts)));
       if (progress === undefined) return;
       if (!isDurable && "durableTo" in progress) {
         isDurable = true;
@@ -204,6 +206,12 @@ class Service {
     const report = { id: newId(), kind: "gap", time: now().toISOString(), body: { ...facts } };
     this.#gaps = [...this.#gaps, { crm: run.subject, report }];
     this.#later(() => this.#report());
+  }
+
+  #anomaly(run: JobRun, facts: Report["body"]): Alert {
+    const crm = this.#crmOf(run.subject);
+    const about = { subject: run.item, ...(crm !== undefined && { crm }), timeMs: this.#nowMs(), run };
+    return { ...about, event: "anomaly", facts: { anomalies: [facts] } };
   }
 
   /** What never ends well by itself is well again as soon as it does its work. */

@@ -107,6 +107,7 @@ export const noteCodes = [
   "table-folded",
   "table-method",
   "follow-gap",
+  "follow-anomaly",
   "follow-waiting",
   "follow-again",
   "follow-backup",

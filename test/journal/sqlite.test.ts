@@ -2,11 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { sqliteEngine } from "../../src/database/sqlite/sqlite.ts";
+import { openFor } from "../../src/engine/access.ts";
+import { openPoint } from "../../src/engine/open-point.ts";
 import { isHoldfastError } from "../../src/lib/errors.ts";
 import { following } from "../support/following.ts";
 import { hashOfLive, hashOfPoint } from "../support/live-hash.ts";
 import { momentOf, withPoint } from "../support/open-moment.ts";
 import { exact, smallCrm } from "../support/small-crm.ts";
+import { followed } from "../support/survival.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
 for (const mode of ["wal", "delete"] as const) {
@@ -15,8 +18,8 @@ for (const mode of ["wal", "delete"] as const) {
     const crm = await smallCrm(folder.path);
     crm.sql(`PRAGMA journal_mode=${mode}`);
     const url = `sqlite:${crm.database}`;
-    await using followed = following(crm);
-    await followed.event((event) => event.type === "note" && event.code === "follow-gap");
+    await using first = following(crm);
+    await first.event((event) => event.type === "note" && event.code === "follow-gap");
     await crm.backup();
     const states: { time: string; hash: string }[] = [];
     for (const statement of [
@@ -29,12 +32,12 @@ for (const mode of ["wal", "delete"] as const) {
       crm.sql(`PRAGMA foreign_keys=OFF; ${statement}`);
       const hash = await hashOfLive(sqliteEngine, url);
       // A difference is of the time when it is looked, so the state is that of the moments after that.
-      await followed.durable(new Date(Date.now() + 1000).toISOString());
+      await first.durable(new Date(Date.now() + 1000).toISOString());
       states.push({ time: new Date().toISOString(), hash });
     }
     crm.sql("INSERT INTO contact VALUES (1, 'last', 1)");
-    await followed.durable(new Date(Date.now() + 1000).toISOString());
-    await followed.end();
+    await first.durable(new Date(Date.now() + 1000).toISOString());
+    await first.end();
     for (const state of states) assert.equal(await withPoint(crm, momentOf(state), hashOfPoint), state.hash);
     const [, second] = states;
     assert.ok(second);
@@ -55,3 +58,29 @@ for (const mode of ["wal", "delete"] as const) {
     );
   });
 }
+
+test("rows that are deleted in bulk are told of when they are seen, not with the next backup", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  await crm.backup();
+  await using running = await followed(crm);
+  await crm.backup();
+  crm.sql("INSERT INTO contact VALUES (9000, 'new', 1)");
+  await running.durable(new Date(Date.now() + 1000).toISOString());
+  assert.ok(!running.events.some((event) => event.type === "note" && event.code === "follow-anomaly"));
+  const { engine, access, run } = crm;
+  await using repository = await openFor(engine, access, run);
+  const snapshots = await repository.snapshots(run.signal);
+  crm.sql("DELETE FROM contact WHERE id > 100");
+  const told = await running.event((event) => event.type === "note" && event.code === "follow-anomaly");
+  assert.ok(told.type === "note");
+  assert.deepEqual(told.facts, { kind: "mass-delete", subject: "contact", count: 2901, of: 3000, usual: 0 });
+  const after = new Date();
+  await running.durable(after.toISOString());
+  await running.end();
+  // Named in a snapshot since the snapshots were listed, and in the index.
+  const reader = await repository.index(run.signal);
+  const source = { engine, reader, snapshots, run };
+  await using point = await openPoint(source, "acme", { kind: "moment", time: after });
+  assert.equal(await hashOfPoint(point), await hashOfLive(sqliteEngine, `sqlite:${crm.database}`));
+});

@@ -23,7 +23,7 @@ export async function memoryJournal(
   if (!log) throw new Error("no log");
   const stop = new AbortController();
   const { signal } = stop;
-  const options = { signal, name: "memory", mostLagBytes: 2 ** 40, intervalMs: 100 };
+  const options = { signal, name: "memory", mostLagBytes: 2 ** 40, intervalMs: 100, silenceMs: 60_000 };
   const feed = await log.follow(address, options);
   let database: JournalDatabase = { name, spans: [], outside: [] };
   const stream = new FollowStream("test", database);

@@ -1,5 +1,5 @@
-import type { GapReason, LogPoint, OutsideTable } from "../../database/change-feed.ts";
-import { gapReasons } from "../../database/change-feed.ts";
+import type { GapReason, LogPoint, LogPosition, OutsideTable, TableId } from "../../database/change-feed.ts";
+import { gapReasons, outsideReasons } from "../../database/change-feed.ts";
 import type { Id } from "../../format/tree.ts";
 import { type Check, count, hexId, list, object, oneOf, optional, parseChecked, text } from "../checked.ts";
 import { type Gap, gap, outsideTables, point, type SegmentHeader } from "./segment.ts";
@@ -37,6 +37,14 @@ export interface JournalSpan {
   /** Why it does not follow the one before. */
   readonly anew: GapReason;
   readonly gaps: readonly Gap[];
+  /** Tables that were outside of the journal for a part of it. */
+  readonly left?: readonly LeftTable[];
+}
+
+/** A table that is followed by now, or whose span is over. */
+interface LeftTable extends OutsideTable {
+  /** Up to here it was outside. */
+  readonly to: LogPoint;
 }
 
 const file: Check<JournalFile> = object({
@@ -47,7 +55,15 @@ const file: Check<JournalFile> = object({
       name: text,
       head: optional(object({ id: hexId, number: count })),
       spans: list(
-        object({ history: text, first: count, from: point, to: point, anew: oneOf(gapReasons), gaps: list(gap) }),
+        object({
+          history: text,
+          first: count,
+          from: point,
+          to: point,
+          anew: oneOf(gapReasons),
+          gaps: list(gap),
+          left: optional(list(object({ schema: text, name: text, reason: oneOf(outsideReasons), to: point }))),
+        }),
       ),
       outside: outsideTables,
       tables: optional(text),
@@ -69,11 +85,18 @@ export function serialiseJournalFile(value: JournalFile): string {
 /** The database with one more segment. */
 export function withSegment(database: JournalDatabase, header: SegmentHeader, id: Id): JournalDatabase {
   const { anew, history, from, to, gaps = [], outside, tables } = header;
+  const before = database.spans.slice(0, -1);
   const last = database.spans.at(-1);
-  const spans =
-    last === undefined || anew !== undefined
-      ? [...database.spans, { history, first: header.number, from, to, anew: anew ?? "begun", gaps }]
-      : [...database.spans.slice(0, -1), { ...last, to, gaps: [...last.gaps, ...gaps] }];
+  let spans: readonly JournalSpan[];
+  if (last === undefined || anew !== undefined) {
+    const closed = last && { ...last, ...leftTables(last, database.outside, last.to) };
+    const begun = { history, first: header.number, from, to, anew: anew ?? "begun", gaps };
+    spans = [...before, ...(closed ? [closed] : []), begun];
+  } else {
+    const isOutside = new Set((outside ?? database.outside).map(nameOf));
+    const followed = database.outside.filter((table) => !isOutside.has(nameOf(table)));
+    spans = [...before, { ...last, to, gaps: [...last.gaps, ...gaps], ...leftTables(last, followed, to) }];
+  }
   return {
     ...database,
     head: { id, number: header.number },
@@ -81,6 +104,30 @@ export function withSegment(database: JournalDatabase, header: SegmentHeader, id
     ...(outside && { outside }),
     ...(tables !== undefined && { tables }),
   };
+}
+
+function leftTables(
+  { left = [] }: JournalSpan,
+  tables: readonly OutsideTable[],
+  to: LogPoint,
+): Pick<JournalSpan, "left"> {
+  return left.length + tables.length === 0 ? {} : { left: [...left, ...tables.map((table) => ({ ...table, to }))] };
+}
+
+function nameOf({ schema, name }: TableId): string {
+  return JSON.stringify([schema, name]);
+}
+
+/** Tables whose changes behind a position of a span the journal lacks. */
+export function outsideBehind(
+  { spans, outside }: JournalDatabase,
+  span: JournalSpan,
+  position: LogPosition,
+): readonly OutsideTable[] {
+  const now = span === spans.at(-1) ? outside : [];
+  const names = new Set(now.map(nameOf));
+  const left = (span.left ?? []).filter((table) => table.to.position > position && !names.has(nameOf(table)));
+  return [...now, ...left];
 }
 
 /** The database when it is known that nothing more happened up to this point. */
@@ -94,6 +141,9 @@ export function reachedTo(database: JournalDatabase, to: LogPoint): JournalDatab
 export function withoutBefore(database: JournalDatabase, time: string): JournalDatabase {
   const last = database.spans.at(-1);
   const kept = database.spans.filter((span) => span === last || span.to.time >= time);
-  const spans = kept.map((span) => ({ ...span, gaps: span.gaps.filter(({ to }) => to.time >= time) }));
+  const spans = kept.map((span) => {
+    const left = span.left?.filter(({ to }) => to.time >= time);
+    return { ...span, gaps: span.gaps.filter(({ to }) => to.time >= time), ...(left && { left }) };
+  });
   return { ...database, spans };
 }

@@ -59,7 +59,7 @@ export async function openJournal(
   signal: AbortSignal,
   earlier: readonly Id[] = [],
 ): Promise<Journal | undefined> {
-  const newest = journalsOf(snapshots, crm).at(-1);
+  const newest = await newestJournal(indexed, snapshots, crm, signal);
   const known = newest && (await readJournalSnapshot(indexed, newest, signal));
   const loose = await looseSegments(indexed, crm, known?.databases ?? [], earlier, signal);
   if (loose.databases.length === 0) return undefined;
@@ -71,6 +71,21 @@ export async function openJournal(
       for await (const segment of all) if (segment.header.number >= first) yield segment;
     },
   };
+}
+
+/**
+ * Whoever keeps the journal may have named what is stored after `snapshots` were listed and before the index was read: by the list
+ * alone it would be lost from sight for that moment. What was named later still is the index's lack, and loose.
+ */
+async function newestJournal(
+  indexed: IndexedRepository,
+  snapshots: readonly StoredSnapshot[],
+  crm: string,
+  signal: AbortSignal,
+): Promise<StoredSnapshot | undefined> {
+  const listed = journalsOf(snapshots, crm).at(-1);
+  const since = journalsOf(await indexed.repository.snapshots(signal), crm);
+  return since.findLast(({ snapshot }) => indexed.has("tree", snapshot.tree)) ?? listed;
 }
 
 async function* segmentsInOrder(

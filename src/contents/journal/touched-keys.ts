@@ -1,6 +1,7 @@
 import type { LogPosition, SnapshotPoint } from "../../database/change-feed.ts";
 import type { RowKey, TableSchema } from "../../database/database.ts";
 import type { Journal, OpenedSegment } from "./open-journal.ts";
+import { outsideBehind } from "./journal-file.ts";
 import { reachFrom } from "./reach.ts";
 import { keyOfLine, tableName } from "./replay.ts";
 import { type RowChange, transactionsOf } from "./transactions.ts";
@@ -37,7 +38,7 @@ export async function touchedBetween(
   const { span } = reach;
   if (span.to.position < to) return undefined;
   const untold = new Set([
-    ...database.outside.map(tableName),
+    ...outsideBehind(database, span, from.position).map(tableName),
     ...span.gaps.filter((gap) => gap.to.position > from.position).flatMap(({ tables }) => tables.map(tableName)),
   ]);
   const touched = new Map<string, TouchedTable>();

@@ -16,7 +16,8 @@ import {
   rowsEvent,
   tableOfRows,
 } from "./log-events.ts";
-import { historyOf, placeOf, positionOf } from "./log-position.ts";
+import { historyOf, type LogPlace, placeOf, positionOf } from "./log-position.ts";
+import { SilenceWatch } from "../silence-watch.ts";
 import { type LogEvent, LogStream } from "./log-stream.ts";
 import { canFollow, escaped, type LogField } from "./log-values.ts";
 import { type Target, targetOf } from "./location.ts";
@@ -24,6 +25,8 @@ import { Session } from "./session.ts";
 
 /** Engines whose rows are of one moment with the log. */
 const transactional = /^(innodb|rocksdb)$/i;
+/** The time of a place is that of the last whole second before it, by a clock that is read now and then. */
+const marginSeconds = 3;
 /** So many pieces of SQL are asked for in one statement. */
 const askedAtOnce = 500;
 
@@ -36,6 +39,7 @@ export class MysqlFeed implements ChangeFeed {
   readonly #logSession: Session;
   readonly #stream: LogStream;
   readonly #target: Target;
+  readonly #watch: SilenceWatch;
   /** The server's clock less ours. */
   readonly #clockMs: number;
   #tables: readonly TableSchema[];
@@ -53,6 +57,7 @@ export class MysqlFeed implements ChangeFeed {
     this.#logSession = parts.logSession;
     this.#stream = parts.stream;
     this.#target = parts.target;
+    this.#watch = parts.watch;
     this.#clockMs = parts.clockMs;
     this.#tables = parts.tables;
     this.#outside = parts.outside;
@@ -63,25 +68,49 @@ export class MysqlFeed implements ChangeFeed {
     if (parts.startedAnew !== undefined) this.startedAnew = parts.startedAnew;
   }
 
-  static async open(address: DatabaseAddress, { from, name, signal }: FeedOptions): Promise<MysqlFeed> {
+  static async open(address: DatabaseAddress, options: FeedOptions): Promise<MysqlFeed> {
     const target = await targetOf(address);
     await using opening = new AsyncDisposableStack();
+    const watch = opening.use(new SilenceWatch(options.signal, options.silenceMs, target.location));
+    try {
+      return await MysqlFeed.#opened(target, options, watch, opening);
+    } catch (error) {
+      throw watch.failure(error);
+    }
+  }
+
+  static async #opened(
+    target: Target,
+    { from, name }: FeedOptions,
+    watch: SilenceWatch,
+    opening: AsyncDisposableStack,
+  ): Promise<MysqlFeed> {
+    const { signal } = watch;
     const session = opening.use(await Session.open(target, target.database, signal));
     const now = await checkSettings(session, target);
     const history = historyOf(now.file, now.server);
     const wanted = from?.history === history ? placeOf(from.position, history) : undefined;
-    const isThere =
-      wanted !== undefined &&
-      (await logFiles(session)).includes(wanted.file) &&
-      from !== undefined &&
-      from.position <= positionOf(now);
-    const { tables, outside } = await followed(session);
-    const isAltered = isThere && from?.tables !== digestOf(tables, outside);
-    const place = isThere && !isAltered ? wanted : now;
-    const logSession = opening.use(await Session.open(target, undefined, signal));
     // Above what people give their servers, and its own for each repository.
     const number = 0x4000_0000 + (Number.parseInt(hash("sha256", name).slice(0, 7), 16) & 0x0fff_ffff);
-    const stream = await LogStream.open(logSession, place, number);
+    const opened = async (place: LogPlace) => {
+      const logSession = opening.use(await Session.open(target, undefined, signal));
+      const stream = await LogStream.open(logSession, place, number, watch);
+      // Begun since we were there: a log that was made anew has files of the same names.
+      const isOther =
+        from && place === wanted && (stream?.fileSince ?? 0) > Date.parse(from.time) / 1000 + marginSeconds;
+      if (stream && !isOther) return { stream, place, logSession };
+      await logSession[Symbol.asyncDispose]();
+      return undefined;
+    };
+    const { tables, outside } = await followed(session);
+    const isListed = wanted !== undefined && (await logFiles(session)).includes(wanted.file);
+    const isThere = isListed && from !== undefined && from.position <= positionOf(now);
+    const isAltered = isThere && from.tables !== digestOf(tables, outside);
+    let log = isThere && !isAltered ? await opened(wanted) : undefined;
+    const goesOn = log !== undefined;
+    log ??= await opened(now);
+    if (!log) throw new HoldfastError("database-unreachable", { path: target.location, reason: "no log" });
+    const { stream, place, logSession } = log;
     const otherwise = from?.history === history ? ("log-purged" as const) : ("other-server" as const);
     opening.move();
     return new MysqlFeed({
@@ -89,17 +118,26 @@ export class MysqlFeed implements ChangeFeed {
       logSession,
       stream,
       target,
+      watch,
       tables,
       outside,
       history,
       file: place.file,
       start: { position: positionOf(place), time: now.time },
-      startedAnew: isAltered ? "schema" : from === undefined || isThere ? undefined : otherwise,
+      startedAnew: isAltered ? "schema" : from === undefined || goesOn ? undefined : otherwise,
       clockMs: Date.parse(now.time) - Date.now(),
     });
   }
 
   async *changes(): AsyncGenerator<readonly Change[], void> {
+    try {
+      yield* this.#told();
+    } catch (error) {
+      throw this.#watch.failure(error);
+    }
+  }
+
+  async *#told(): AsyncGenerator<readonly Change[], void> {
     yield [this.#known];
     for (;;) {
       const changes: Change[] = [];
@@ -117,6 +155,7 @@ export class MysqlFeed implements ChangeFeed {
   async acknowledge(): Promise<void> {}
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#watch[Symbol.dispose]();
     await this.#logSession[Symbol.asyncDispose]();
     await this.#session[Symbol.asyncDispose]();
   }
@@ -291,6 +330,7 @@ export class MysqlFeed implements ChangeFeed {
       after: now.join("\t"),
       ...(old && { before: old.join("\t") }),
       ...(oldKey !== undefined && oldKey !== keyOf(now) && { oldKey }),
+      ...(!old && { row: "new" as const }),
     };
   }
 
@@ -311,6 +351,7 @@ interface FeedParts {
   readonly logSession: Session;
   readonly stream: LogStream;
   readonly target: Target;
+  readonly watch: SilenceWatch;
   readonly tables: readonly TableSchema[];
   readonly outside: readonly OutsideTable[];
   readonly history: string;

@@ -1,5 +1,7 @@
 import { eventTypes } from "./log-events.ts";
 import type { LogPlace } from "./log-position.ts";
+import type { SilenceWatch } from "../silence-watch.ts";
+import { isHoldfastError } from "../../lib/errors.ts";
 import type { Session } from "./session.ts";
 
 export interface LogEvent {
@@ -15,7 +17,9 @@ export interface LogEvent {
 /** What is read ahead before the socket is stopped. */
 const mostWaitingBytes = 8 << 20;
 const headerBytes = 19;
-const { description, heartbeat } = eventTypes;
+const { description, rotate } = eventTypes;
+/** `ER_MASTER_FATAL_ERROR_READING_BINLOG`: the log is not there, or something else is. */
+const logRefused = 1236;
 
 /** The binary log from a place on, as a replica would be sent it. */
 export class LogStream {
@@ -25,13 +29,27 @@ export class LogStream {
   #checksumBytes = 0;
   #failure: { readonly error: unknown } | undefined;
   readonly #resume: () => void;
+  readonly #watch: SilenceWatch;
+  /** Settled by the first sign that the log goes on from the place that was asked for. */
+  readonly #begun = Promise.withResolvers<void>();
+  /** Seconds since 1970: when the server began the file. */
+  #fileSince = 0;
 
-  private constructor(resume: () => void) {
+  private constructor(watch: SilenceWatch, resume: () => void) {
+    this.#watch = watch;
     this.#resume = resume;
   }
 
-  /** The session does nothing else from then on. `server`: a number that no replica of the server has. */
-  static async open(session: Session, place: LogPlace, server: number): Promise<LogStream> {
+  /**
+   * The session does nothing else from then on. `server`: a number that no replica of the server has. `undefined`: the server has no
+   * log there.
+   */
+  static async open(
+    session: Session,
+    place: LogPlace,
+    server: number,
+    watch: SilenceWatch,
+  ): Promise<LogStream | undefined> {
     await session.run("SET @master_binlog_checksum='NONE'");
     if (session.server.flavour === "mariadb") await session.run("SET @mariadb_slave_capability=4");
     else await session.run("SET @source_binlog_checksum='NONE'");
@@ -43,8 +61,21 @@ export class LogStream {
       onEvent: (payload) => stream.#take(payload, control.pause),
       onEnd: (error) => stream.#fail(error),
     });
-    const stream: LogStream = new LogStream(() => control.resume());
-    return stream;
+    const stream: LogStream = new LogStream(watch, () => control.resume());
+    try {
+      await stream.#begun.promise;
+      return stream;
+    } catch (error) {
+      if (!isHoldfastError(error) || error.facts["number"] !== logRefused) throw error;
+      // Another session under our number is no reason to give the log up.
+      if (String(error.facts["reason"]).includes("same server")) throw error;
+      return undefined;
+    }
+  }
+
+  /** When the file that it begins in was begun, in seconds since 1970. */
+  get fileSince(): number {
+    return this.#fileSince;
   }
 
   /** What has come, as much as there is; waits for the first, at most so long. */
@@ -60,7 +91,10 @@ export class LogStream {
     if (this.#waiting.length === 0 && this.#failure) throw this.#failure.error;
     const events = this.#waiting;
     this.#waiting = [];
-    if (this.#waitingBytes > mostWaitingBytes) this.#resume();
+    if (this.#waitingBytes > mostWaitingBytes) {
+      this.#watch.heard("listening");
+      this.#resume();
+    }
     this.#waitingBytes = 0;
     return events;
   }
@@ -68,24 +102,29 @@ export class LogStream {
   #take(payload: Buffer, pause: () => void): void {
     const type = payload[4] ?? 0;
     const end = payload.readUInt32LE(13);
-    // What a file's description says of its events: those that are in no file have none.
-    if (type === description) this.#checksumBytes = payload.at(-5) === 1 ? 4 : 0;
-    const checksum = end === 0 || type === heartbeat ? 0 : this.#checksumBytes;
+    // What a file's description says of all that comes after it, be it in the file or not: a change of files tells its name so.
+    if (type === description) {
+      this.#checksumBytes = payload.at(-5) === 1 ? 4 : 0;
+      this.#fileSince ||= payload.readUInt32LE(0);
+    } else if (type !== rotate) this.#begun.resolve();
     this.#waiting.push({
       timestamp: payload.readUInt32LE(0),
       type,
       server: payload.readUInt32LE(5),
       end,
       // The driver may use its buffer again.
-      body: Buffer.from(payload.subarray(headerBytes, payload.length - checksum)),
+      body: Buffer.from(payload.subarray(headerBytes, payload.length - this.#checksumBytes)),
     });
     this.#waitingBytes += payload.length;
-    if (this.#waitingBytes > mostWaitingBytes) pause();
+    const isFull = this.#waitingBytes > mostWaitingBytes;
+    if (isFull) pause();
+    this.#watch.heard(isFull ? "paused" : "listening");
     this.#wake?.();
   }
 
   #fail(error: unknown): void {
     this.#failure ??= { error };
+    this.#begun.reject(error);
     this.#wake?.();
   }
 }

@@ -223,8 +223,9 @@ export class Session implements AsyncDisposable {
           onEvent(bytes.subarray(1));
           return false;
         }
+        const refused = bytes[0] === 0xff ? { number: bytes.readUInt16LE(1) } : {};
         const reason = bytes[0] === 0xff ? bytes.toString("utf8", 9) : "end of log";
-        onEnd(new HoldfastError("database-unreachable", { path: target.location, reason }));
+        onEnd(new HoldfastError("database-unreachable", { path: target.location, reason, ...refused }));
         return true;
       },
     });

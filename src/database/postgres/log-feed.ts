@@ -1,17 +1,25 @@
 import { createHash } from "node:crypto";
 
-import type { Change, ChangeFeed, FeedOptions, GapReason, LogPoint } from "../change-feed.ts";
+import type { Change, ChangeFeed, FeedOptions, GapReason, LogPoint, OutsideTable } from "../change-feed.ts";
 import type { DatabaseAddress, TableSchema } from "../database.ts";
 import { HoldfastError } from "../../lib/errors.ts";
 import type { Environment } from "./address.ts";
 import { PostgresConnection } from "./connection.ts";
 import { quoteQualified } from "./identifier.ts";
-import { placeOf, positionOf, wholeXid } from "./log-position.ts";
-import { ensurePublication, type FollowedTable, followableTables, publishTables } from "./log-publication.ts";
+import { SilenceWatch } from "../silence-watch.ts";
+import { historyOf, placeOf, positionOf, wholeXid } from "./log-position.ts";
+import {
+  ensurePublication,
+  type FollowedTable,
+  followableTables,
+  lacksTable,
+  publishTables,
+} from "./log-publication.ts";
 import { type MappedTable, mapTable, rowChange } from "./log-rows.ts";
 import { checkLogSettings, openSlot, slotLag } from "./log-slot.ts";
 import { LogStream } from "./log-stream.ts";
 import { type LogRelation, parseMessage, serverTime } from "./pgoutput.ts";
+import { timelineNow } from "./snapshot.ts";
 import { ownRelation } from "./tables.ts";
 
 /** How often it is looked whether tables have changed. */
@@ -30,7 +38,9 @@ export class PostgresFeed implements ChangeFeed {
   readonly #session: PostgresConnection;
   readonly #stream: LogStream;
   readonly #options: FeedOptions;
+  readonly #watch: SilenceWatch;
   #tables: readonly FollowedTable[];
+  #outside: readonly OutsideTable[];
   /** As the last look found them: a row of an altered table may have `#tables` read anew before the next look. */
   #looked: readonly FollowedTable[];
   #digest: string;
@@ -44,8 +54,10 @@ export class PostgresFeed implements ChangeFeed {
   #sequences = new Map<string, string>();
 
   private constructor(parts: FeedParts) {
-    const { session, stream, options, tables, digest, history, start, startedAnew, nearXid } = parts;
+    const { session, stream, options, watch, tables, outside, digest, history, start, startedAnew, nearXid } = parts;
     this.#session = session;
+    this.#watch = watch;
+    this.#outside = outside;
     this.#stream = stream;
     this.#options = options;
     this.#tables = tables;
@@ -60,34 +72,49 @@ export class PostgresFeed implements ChangeFeed {
   }
 
   static async open(address: DatabaseAddress, options: FeedOptions, environment: Environment): Promise<PostgresFeed> {
-    const { name, from, signal } = options;
-    const session = await PostgresConnection.open(address, { environment, signal });
+    const { name, from } = options;
+    const watch = new SilenceWatch(options.signal, options.silenceMs, address.url);
+    const { signal } = watch;
+    await using opening = new AsyncDisposableStack();
+    opening.use(watch);
     try {
+      const session = opening.use(await PostgresConnection.open(address, { environment, signal }));
       await checkLogSettings(session);
-      const history = (await session.value("SELECT system_identifier FROM pg_control_system()")) ?? "";
+      const [system] = await session.rows(
+        `SELECT s.system_identifier, ${timelineNow} FROM pg_control_system() AS s CROSS JOIN pg_control_checkpoint() AS c`,
+      );
+      const history = historyOf(system?.[0] ?? "", system?.[1] ?? "");
       // Before the tables: what is altered in between is seen by the next look.
       const digest = await tablesDigest(session);
       const tables = await followableTables(session);
-      await ensurePublication(session, name);
-      await publishTables(session, name, tables);
+      const publication = await ensurePublication(session, name);
+      const { added, outside } = await publishTables(session, name, tables);
       const same = from?.history === history ? from.position : undefined;
-      const slot = await openSlot(session, name, same, signal);
+      watch.heard("paused");
+      const slot = await openSlot(session, name, { from: same, publication }, signal);
+      watch.heard("listening");
       const [time, xid, now] =
         (
           await session.rows(
             "SELECT now()::text, pg_snapshot_xmax(pg_current_snapshot())::text, pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text",
           )
         )[0] ?? [];
-      const altered = same !== undefined && slot.startedAnew === undefined && from?.tables !== digest;
+      // Of a table that was not published nothing was told, since nobody knows when.
+      const isOther = from?.tables !== digest || added.length > 0;
+      const altered = same !== undefined && slot.startedAnew === undefined && isOther;
       const position = altered ? positionOf(BigInt(now ?? 0)) : slot.position;
       const startedAnew = altered ? ("schema" as const) : slot.startedAnew;
-      const stream = await LogStream.open(address, { environment, signal, slot: name, publication: name, position });
+      const place = { slot: name, publication: name, position };
+      const stream = opening.use(await LogStream.open(address, { environment, signal, watch, ...place }));
       const otherServer = from !== undefined && from.history !== history;
+      opening.move();
       return new PostgresFeed({
         session,
         stream,
         options,
+        watch,
         tables,
+        outside,
         digest,
         history,
         start: { position, time: new Date(time ?? "").toISOString() },
@@ -95,14 +122,20 @@ export class PostgresFeed implements ChangeFeed {
         nearXid: BigInt(xid ?? 0),
       });
     } catch (error) {
-      await session[Symbol.asyncDispose]();
-      throw error;
+      throw watch.failure(error);
     }
   }
 
   async *changes(): AsyncGenerator<readonly Change[], void> {
-    const { outside } = await publishTables(this.#session, this.#options.name, this.#tables);
-    yield [{ type: "tables", digest: this.#digest, outside }];
+    try {
+      yield* this.#told();
+    } catch (error) {
+      throw this.#watch.failure(error);
+    }
+  }
+
+  async *#told(): AsyncGenerator<readonly Change[], void> {
+    yield [{ type: "tables", digest: this.#digest, outside: this.#outside }];
     let lookedAt = performance.now();
     let state: "between" | "within" = "between";
     for (;;) {
@@ -129,6 +162,8 @@ export class PostgresFeed implements ChangeFeed {
             break;
           }
           case "relation":
+            // Told once more, it is maybe another one by now, which is to be known with its rows.
+            if (this.#relations.has(message.relation.oid)) lookedAt = -Infinity;
             this.#relations.set(message.relation.oid, message.relation);
             this.#mapped.delete(message.relation.oid);
             break;
@@ -147,12 +182,11 @@ export class PostgresFeed implements ChangeFeed {
         }
       }
       if (commits > 0) changes.push(...(await this.#movedSequences()));
-      if (changes.length > 0) yield changes;
       if (state === "between" && performance.now() - lookedAt > lookEveryMs) {
         lookedAt = performance.now();
-        const told = await this.#look();
-        if (told.length > 0) yield told;
+        changes.push(...(await this.#look()));
       }
+      if (changes.length > 0) yield changes;
     }
   }
 
@@ -161,6 +195,7 @@ export class PostgresFeed implements ChangeFeed {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#watch[Symbol.dispose]();
     await this.#stream[Symbol.asyncDispose]();
     await this.#session[Symbol.asyncDispose]();
   }
@@ -196,16 +231,22 @@ export class PostgresFeed implements ChangeFeed {
   async #look(): Promise<readonly Change[]> {
     const lag = await slotLag(this.#session, this.#options.name);
     if (lag !== undefined && lag > this.#options.mostLagBytes) await this.#giveUp(lag);
+    const { name } = this.#options;
     const digest = await tablesDigest(this.#session);
     const seen = this.#seen;
     this.#seen = this.#last;
-    if (digest === this.#digest) return [];
-    this.#digest = digest;
+    const lacks = await lacksTable(this.#session, name, this.#tables, this.#outside);
+    const isSame = digest === this.#digest && !lacks;
+    const wasOutside = JSON.stringify(this.#outside);
+    if (isSame && !this.#outside.some(({ reason }) => reason === "busy")) return [];
     const before = new Map(this.#looked.map((one) => [one.oid, one.table]));
     this.#tables = await followableTables(this.#session);
     this.#looked = this.#tables;
     this.#mapped.clear();
-    const { added, outside } = await publishTables(this.#session, this.#options.name, this.#tables);
+    const { added, outside } = await publishTables(this.#session, name, this.#tables);
+    if (isSame && JSON.stringify(outside) === wasOutside) return [];
+    this.#outside = outside;
+    this.#digest = digest;
     const now = await this.#now();
     const altered = this.#tables.filter(({ oid, table }) => before.get(oid)?.fingerprint !== table.fingerprint);
     const gone = [...before].filter(([oid]) => !this.#tables.some((one) => one.oid === oid));
@@ -214,7 +255,7 @@ export class PostgresFeed implements ChangeFeed {
       ...gone.map(([, table]) => idOf(table)),
       ...added.filter((table) => !altered.some((one) => one.table === table)).map(idOf),
     ];
-    const known: Change = { type: "tables", digest, outside };
+    const known: Change = { type: "tables", digest: this.#digest, outside };
     // The gap first: one that is not stored must be found again.
     return tables.length > 0 ? [{ type: "gap", tables, reason: "schema", from: seen, to: now }, known] : [known];
   }
@@ -259,6 +300,8 @@ interface FeedParts {
   readonly session: PostgresConnection;
   readonly stream: LogStream;
   readonly options: FeedOptions;
+  readonly watch: SilenceWatch;
+  readonly outside: readonly OutsideTable[];
   readonly tables: readonly FollowedTable[];
   readonly digest: string;
   readonly history: string;
@@ -288,7 +331,8 @@ async function tablesDigest(session: PostgresConnection): Promise<string> {
      WHERE c.relkind = 'r' AND ${ownRelation} ORDER BY c.oid, a.attnum`,
   );
   const enums = await session.rows("SELECT enumtypid, enumlabel FROM pg_enum ORDER BY 1, enumsortorder");
+  const largeObjects = await session.value("SELECT EXISTS (SELECT FROM pg_largeobject_metadata)");
   return createHash("sha256")
-    .update(JSON.stringify([rows, enums]))
+    .update(JSON.stringify([rows, enums, largeObjects]))
     .digest("hex");
 }

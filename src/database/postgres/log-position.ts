@@ -9,6 +9,11 @@ export function placeOf(position: string): bigint {
   return BigInt(`0x${position}`);
 }
 
+/** Which log it is: a standby that took over, and a server that was put back, go on with one of their own. */
+export function historyOf(system: string, timeline: string): string {
+  return `${system} ${timeline}`;
+}
+
 /** `undefined` for what is none. */
 export function parsePlace(text: string | undefined): bigint | undefined {
   const match = /^([0-9A-F]{1,8})\/([0-9A-F]{1,8})$/i.exec(text ?? "");
@@ -28,7 +33,7 @@ export function snapshotPoint(position: string): SnapshotPoint | undefined {
   } catch {
     return undefined;
   }
-  const [lsn, system, snapshot, time] = ["lsn", "system", "snapshot", "time"].map((name) => {
+  const [lsn, system, timeline, snapshot, time] = ["lsn", "system", "timeline", "snapshot", "time"].map((name) => {
     const value = found?.[name];
     return typeof value === "string" ? value : "";
   });
@@ -39,7 +44,7 @@ export function snapshotPoint(position: string): SnapshotPoint | undefined {
   const [, xmin = "0", xmax = "0", list = ""] = visible;
   const running = new Set(list.split(",").filter((one) => one !== ""));
   return {
-    history: system ?? "",
+    history: historyOf(system ?? "", timeline ?? ""),
     position: positionOf(place),
     time: at.toISOString(),
     // Which commits a snapshot sees is not the order of the log.

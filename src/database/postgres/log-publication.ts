@@ -1,8 +1,9 @@
-import type { OutsideReason, OutsideTable } from "../change-feed.ts";
+import type { OutsideReason, OutsideTable, TableId } from "../change-feed.ts";
 import type { TableSchema } from "../database.ts";
 import { HoldfastError, isHoldfastError } from "../../lib/errors.ts";
 import type { PostgresConnection } from "./connection.ts";
 import { quoteQualified } from "./identifier.ts";
+import { largeObjectTable } from "./large-objects.ts";
 import { readTables } from "./tables.ts";
 
 /** A table of the database that the log is told of, or why not. */
@@ -48,14 +49,38 @@ function outsideReason(
 }
 
 /** Makes sure that there is a publication; who made one by hand has chosen its tables, and may have left us no more. */
-export async function ensurePublication(connection: PostgresConnection, name: string): Promise<void> {
-  if ((await connection.value("SELECT 1 FROM pg_publication WHERE pubname = $1", [name])) !== null) return;
+export async function ensurePublication(connection: PostgresConnection, name: string): Promise<"made" | "there"> {
+  if ((await connection.value("SELECT 1 FROM pg_publication WHERE pubname = $1", [name])) !== null) return "there";
   try {
     await connection.run(`CREATE PUBLICATION ${name}`);
+    return "made";
   } catch (error) {
     if (!isHoldfastError(error, "database-rights")) throw error;
     throw new HoldfastError("follow-rights", { path: connection.path, user: connection.login.user, publication: name });
   }
+}
+
+/** Whether a table that is followed was taken out of the publication: its rows are told of no more. */
+export async function lacksTable(
+  connection: PostgresConnection,
+  publication: string,
+  tables: readonly FollowedTable[],
+  outside: readonly OutsideTable[],
+): Promise<boolean> {
+  const published = await publishedNames(connection, publication);
+  const known = new Set(outside.map(nameOf));
+  return tables.some(({ table }) => !published.has(nameOf(table)) && !known.has(nameOf(table)));
+}
+
+async function publishedNames(connection: PostgresConnection, publication: string): Promise<ReadonlySet<string>> {
+  const found = await connection.rows("SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = $1", [
+    publication,
+  ]);
+  return new Set(found.map(([schema, name]) => nameOf({ schema: schema ?? "", name: name ?? "" })));
+}
+
+function nameOf({ schema, name }: TableId): string {
+  return JSON.stringify([schema, name]);
 }
 
 export interface PublishedTables {
@@ -73,15 +98,12 @@ export async function publishTables(
   publication: string,
   tables: readonly FollowedTable[],
 ): Promise<PublishedTables> {
-  const found = await connection.rows("SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = $1", [
-    publication,
-  ]);
-  const published = new Set(found.map(([schema, name]) => JSON.stringify([schema, name])));
+  const published = await publishedNames(connection, publication);
   const added: TableSchema[] = [];
   const outside: OutsideTable[] = [];
   for (const { table, outside: reason } of tables) {
     const { schema, name } = table;
-    const isPublished = published.has(JSON.stringify([schema, name]));
+    const isPublished = published.has(nameOf(table));
     if (reason !== undefined) {
       outside.push({ schema, name, reason });
       // Else the CRM could not change its rows.
@@ -89,9 +111,11 @@ export async function publishTables(
     } else if (!isPublished) {
       const result = await alter(connection, publication, "ADD", table);
       if (result === "done") added.push(table);
-      else outside.push({ schema, name, reason: "rights" });
+      else outside.push({ schema, name, reason: result });
     }
   }
+  const [largeObjects] = (await largeObjectTable(connection)).tables;
+  if (largeObjects) outside.push({ schema: largeObjects.schema, name: largeObjects.name, reason: "large-objects" });
   return { added, outside };
 }
 
@@ -100,17 +124,18 @@ async function alter(
   publication: string,
   what: "ADD" | "DROP",
   table: TableSchema,
-): Promise<"done" | "refused"> {
+): Promise<"done" | "rights" | "busy"> {
   const name = quoteQualified(table);
   try {
-    await connection.run("BEGIN; SET LOCAL lock_timeout = 2000");
+    await connection.run("BEGIN; SET LOCAL lock_timeout = 500");
     if (what === "ADD") await connection.run(`LOCK TABLE ONLY ${name} IN SHARE MODE`);
     await connection.run(`ALTER PUBLICATION ${publication} ${what} TABLE ONLY ${name}`);
     await connection.run("COMMIT");
     return "done";
   } catch (error) {
     await connection.run("ROLLBACK");
-    if (isHoldfastError(error, "database-rights") || isHoldfastError(error, "database-busy")) return "refused";
+    if (isHoldfastError(error, "database-rights")) return "rights";
+    if (isHoldfastError(error, "database-busy")) return "busy";
     throw error;
   }
 }

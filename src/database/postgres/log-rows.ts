@@ -32,7 +32,7 @@ export function rowChange(
     old.kind === "row" ? { before: line(old.fields) } : {};
   switch (message.type) {
     case "insert":
-      return { type: "write", table, after: line(message.now) };
+      return { type: "write", table, after: line(message.now), row: "new" };
     case "delete":
       return { type: "delete", table, key: key(message.old.fields), ...before(message.old) };
     case "update": {

@@ -31,13 +31,17 @@ export async function checkLogSettings(connection: PostgresConnection): Promise<
   }
 }
 
-/** Takes up the slot that is there, or makes one. `from`: behind which the log is wanted; absent: it does not matter. */
+/**
+ * Takes up the slot that is there, or makes one. `from`: behind which the log is wanted; absent: it does not matter. `publication`:
+ * a slot tells of none that was made after what it tells.
+ */
 export async function openSlot(
   connection: PostgresConnection,
   name: string,
-  from: string | undefined,
+  { from, publication }: { readonly from: string | undefined; readonly publication: "made" | "there" },
   signal: AbortSignal,
 ): Promise<OpenedSlot> {
+  let isUseless = publication === "made";
   const until = performance.now() + takenMs;
   for (;;) {
     const [slot] = await connection.rows(
@@ -61,7 +65,8 @@ export async function openSlot(
       continue;
     }
     const place = parsePlace(confirmed ?? undefined);
-    if (status === "lost" || place === undefined) {
+    if (status === "lost" || place === undefined || isUseless) {
+      isUseless = false;
       await connection.rows("SELECT pg_drop_replication_slot($1)", [name]);
       continue;
     }

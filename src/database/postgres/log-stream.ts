@@ -4,6 +4,7 @@ import type pg from "pg";
 import type { DatabaseAddress } from "../database.ts";
 import { logInForLog, type OpenOptions } from "./connection.ts";
 import { postgresFailure } from "./failure.ts";
+import type { SilenceWatch } from "../silence-watch.ts";
 import { placeText } from "./log-position.ts";
 
 /** A piece of the log as the server sends it, or a sign of life. `place`: where it has got to; `sentUs`: since 2000. */
@@ -16,6 +17,13 @@ const mostWaitingBytes = 8 << 20;
 /** Well below `wal_sender_timeout`, 60 s by default. */
 const statusEveryMs = 5000;
 
+interface LogOptions extends OpenOptions {
+  readonly slot: string;
+  readonly publication: string;
+  readonly position: string;
+  readonly watch: SilenceWatch;
+}
+
 /**
  * The log of one slot, by streaming replication. What was read is told to be safe only when the caller says so: the driver
  * itself never does. https://www.postgresql.org/docs/current/protocol-replication.html
@@ -25,6 +33,7 @@ export class LogStream implements AsyncDisposable {
   readonly #connection: ReplicationConnection;
   readonly #path: string;
   readonly #signal: AbortSignal;
+  readonly #watch: SilenceWatch;
   readonly #timer: NodeJS.Timeout;
   #waiting: LogPiece[] = [];
   #waitingBytes = 0;
@@ -32,26 +41,24 @@ export class LogStream implements AsyncDisposable {
   #failure: { readonly error: unknown } | undefined;
   #safe: bigint;
 
-  private constructor(client: pg.Client, path: string, signal: AbortSignal, safe: bigint) {
+  private constructor(client: pg.Client, path: string, { signal, watch, position }: LogOptions) {
     this.#client = client;
     this.#connection = (client as unknown as { readonly connection: ReplicationConnection }).connection;
     this.#path = path;
     this.#signal = signal;
-    this.#safe = safe;
+    this.#watch = watch;
+    this.#safe = BigInt(`0x${position}`);
     this.#connection.on("copyData", ({ chunk }) => this.#take(chunk));
     client.on("error", (error) => this.#fail(error));
     client.on("end", () => this.#fail(new Error("the server ended the connection")));
     signal.addEventListener("abort", this.#abort, { once: true });
-    this.#timer = setInterval(() => this.#tellStatus("no-answer"), statusEveryMs).unref();
+    this.#timer = setInterval(() => this.#tellStatus("answer"), statusEveryMs).unref();
   }
 
-  static async open(
-    address: DatabaseAddress,
-    options: OpenOptions & { readonly slot: string; readonly publication: string; readonly position: string },
-  ): Promise<LogStream> {
+  static async open(address: DatabaseAddress, options: LogOptions): Promise<LogStream> {
     const { client, login } = await logInForLog(address, options);
     const { slot, publication, position, signal } = options;
-    const stream = new LogStream(client, address.url, signal, BigInt(`0x${position}`));
+    const stream = new LogStream(client, address.url, options);
     try {
       const started = new Promise<void>((resolve, reject) => {
         stream.#connection.once("replicationStart", () => resolve());
@@ -95,6 +102,7 @@ export class LogStream implements AsyncDisposable {
     const pieces = this.#waiting;
     this.#waiting = [];
     this.#waitingBytes = 0;
+    if (this.#connection.stream.isPaused()) this.#watch.heard("listening");
     this.#connection.stream.resume();
     return pieces;
   }
@@ -124,7 +132,9 @@ export class LogStream implements AsyncDisposable {
       if (chunk[17] === 1) this.#tellStatus("no-answer");
     }
     this.#waitingBytes += chunk.length;
-    if (this.#waitingBytes > mostWaitingBytes) this.#connection.stream.pause();
+    const isFull = this.#waitingBytes > mostWaitingBytes;
+    if (isFull) this.#connection.stream.pause();
+    this.#watch.heard(isFull ? "paused" : "listening");
     this.#wake?.();
   }
 

@@ -147,6 +147,10 @@ export class PostgresSnapshot implements DatabaseSnapshot {
   }
 }
 
+/** `pg_control` knows of a new timeline from the next checkpoint on only. */
+export const timelineNow = `CASE WHEN pg_is_in_recovery() THEN c.timeline_id
+  ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int END`;
+
 /** Where the log was before the snapshot, which system and which of its histories it is: `pg_control`'s words. */
 async function logPosition(
   keeper: PostgresConnection,
@@ -155,7 +159,7 @@ async function logPosition(
   const current = what === "written" ? "pg_current_wal_insert_lsn()" : "pg_current_wal_lsn()";
   const [row = []] = await keeper.rows(
     `SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE ${current} END,
-       s.system_identifier, c.timeline_id, pg_is_in_recovery() FROM pg_control_system() AS s CROSS JOIN pg_control_checkpoint() AS c`,
+       s.system_identifier, ${timelineNow}, pg_is_in_recovery() FROM pg_control_system() AS s CROSS JOIN pg_control_checkpoint() AS c`,
   );
   const [lsn, system, timeline, recovers] = row.map((cell) => cell ?? "");
   const role = recovers === "t" ? "standby" : "primary";

@@ -140,7 +140,8 @@ async function readTable(
       const sum = rowHash(lines, at, end);
       rows.set(key, sum);
       if (was && was.rows.get(key) !== sum) {
-        changes.push({ type: "write", table: told, after: lines.toString("latin1", at, end) });
+        const after = lines.toString("latin1", at, end);
+        changes.push({ type: "write", table: told, after, ...(!was.rows.has(key) && { row: "new" as const }) });
       }
       at = end + 1;
     }

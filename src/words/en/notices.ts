@@ -54,6 +54,7 @@ export const notices = {
     "waiting-for-table": "Waiting for a table that somebody else has locked[[: {subject}]][[ ({reason})]].",
     "table-method": "Of {count:table}, only what changed was read ({method}).",
     "follow-gap": "{subject}: moments from {time:time} on cannot be recovered before the next backup ({reason}).",
+    "follow-anomaly": "Out of the ordinary: {anomaly}",
     "follow-waiting": "The repository is in use; {bytes:bytes} wait in memory, and the server keeps its log.",
     "follow-again": "{subject}: {reason}. Trying again in {seconds} s.",
     "follow-backup": "Making a backup that the journal can go on from.",

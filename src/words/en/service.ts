@@ -119,7 +119,7 @@ export const service = {
       warning: "[Holdfast] warning: {job}[[ of {of}]] ({schedule})",
       missed: "[Holdfast] missed: {job}[[ of {of}]] ({schedule})[[, due {due:time}]]",
       recovered: "[Holdfast] recovered: {job}[[ of {of}]] ({schedule})",
-      anomaly: "[Holdfast] anomaly: out of the ordinary in the backup[[ of {of}]]",
+      anomaly: "[Holdfast] anomaly: out of the ordinary[[ in {of}]]",
       test: "[Holdfast] test of route {of}",
     },
     at: "At {time:time} ({zone}).",

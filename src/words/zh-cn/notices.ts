@@ -51,6 +51,7 @@ export const notices: Translated<typeof english> = {
     "waiting-for-table": "正在等待被他人锁定的表[[：{subject}]][[（{reason}）]]。",
     "table-method": "{count:table}只读取了变化的部分（{method}）。",
     "follow-gap": "{subject}：自 {time:time} 起的时刻在下一次备份之前无法恢复（{reason}）。",
+    "follow-anomaly": "异常：{anomaly}",
     "follow-waiting": "仓库正被占用；{bytes:bytes} 在内存中等待，服务器保留其日志。",
     "follow-again": "{subject}：{reason}。{seconds} 秒后重试。",
     "follow-backup": "正在做一次备份，供日志由此继续。",

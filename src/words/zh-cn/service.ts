@@ -120,7 +120,7 @@ export const service: Translated<typeof english> = {
       warning: "[Holdfast] 警告：{job}[[ {of}]]（{schedule}）",
       missed: "[Holdfast] 错过：{job}[[ {of}]]（{schedule}）[[，应在 {due:time}]]",
       recovered: "[Holdfast] 恢复正常：{job}[[ {of}]]（{schedule}）",
-      anomaly: "[Holdfast] 异常：备份[[ {of}]] 中有不寻常的变化",
+      anomaly: "[Holdfast] 异常：[[{of} ]]有不寻常的变化",
       test: "[Holdfast] 测试路由 {of}",
     },
     at: "时间：{time:time}（{zone}）。",

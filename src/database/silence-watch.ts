@@ -1,0 +1,41 @@
+import { HoldfastError } from "../lib/errors.ts";
+
+/** `paused`: it is us who do not listen. */
+type Listening = "listening" | "paused";
+
+/**
+ * Ends the connections of a feed whose server has not been heard of for too long. Each side of a network that is cut in the middle
+ * takes the other one for idle, for a quarter of an hour or for ever.
+ */
+export class SilenceWatch implements Disposable {
+  readonly #lost = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  #state: Listening = "listening";
+  #heardAt = performance.now();
+  /** Fires when the run is cancelled, and when the server is lost. */
+  readonly signal: AbortSignal;
+
+  constructor(signal: AbortSignal, silenceMs: number, path: string) {
+    this.signal = AbortSignal.any([signal, this.#lost.signal]);
+    const look = (): void => {
+      if (this.#state === "paused" || performance.now() - this.#heardAt < silenceMs) return;
+      const reason = `nothing was heard for ${silenceMs / 1000} s`;
+      this.#lost.abort(new HoldfastError("database-unreachable", { path, reason }));
+    };
+    this.#timer = setInterval(look, silenceMs / 4).unref();
+  }
+
+  heard(state: Listening): void {
+    this.#state = state;
+    this.#heardAt = performance.now();
+  }
+
+  /** What is to be told of a failure: if the server was lost, just that. */
+  failure(error: unknown): unknown {
+    return this.#lost.signal.aborted ? this.#lost.signal.reason : error;
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+}

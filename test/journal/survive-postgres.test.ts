@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
+import { listSnapshots } from "../../src/engine/snapshots.ts";
+import { network, type Network } from "../support/network.ts";
+import { postgres } from "../support/postgres-capture.ts";
+import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+import { PostgresWorkload } from "../support/postgres-workload.ts";
+import { smallCrm, type SmallCrm } from "../support/small-crm.ts";
+import { closesGap, followed, gapsOf, isAsItWas } from "../support/survival.ts";
+import { temporaryFolder } from "../support/temp-folder.ts";
+
+const settings = ["wal_level=logical", "track_commit_timestamp=on", "max_standby_streaming_delay=0"];
+let server: PostgresServer;
+let way: Network;
+before(async () => {
+  server = await startPostgres({ settings });
+  way = await network(server.port);
+});
+after(async () => {
+  await way[Symbol.asyncDispose]();
+  await server[Symbol.asyncDispose]();
+});
+
+async function newCrm(root: string, name: string): Promise<SmallCrm> {
+  await server.sql(`CREATE DATABASE ${name}`);
+  await server.sql(
+    `CREATE TABLE contact (id serial PRIMARY KEY, name text); INSERT INTO contact (name) VALUES ('张伟');
+     CREATE TABLE attachment (id integer PRIMARY KEY, path text); INSERT INTO attachment VALUES (1, '2026/合同.txt'), (2, 'logo.bin')`,
+    name,
+  );
+  return smallCrm(root, { url: `postgresql://postgres@127.0.0.1:${way.port}/${name}`, engine: postgres });
+}
+
+test("a network that is cut, one that falls silent, and a table that somebody locks: nothing is lost", async () => {
+  using folder = temporaryFolder();
+  const crm = await newCrm(folder.path, "cut");
+  await using workload = await PostgresWorkload.open(server.url("cut"));
+  await using running = await followed(crm, { silenceMs: 3000 });
+  await crm.backup();
+  const commits = [await workload.commit("INSERT INTO contact (name) VALUES ('before')")];
+  await running.durable(commits[0]?.time ?? "");
+  way.cut();
+  commits.push(await workload.commit("UPDATE contact SET name = 'cut' WHERE id = 1"));
+  await running.event((event) => event.type === "note" && event.code === "follow-again");
+  way.lead(server.port);
+  await running.durable(commits.at(-1)?.time ?? "");
+  way.silence();
+  commits.push(await workload.commit("DELETE FROM contact WHERE name = 'before'"));
+  await running.event(
+    (event) =>
+      event.type === "note" &&
+      event.code === "follow-again" &&
+      String(event.facts["reason"]).startsWith("nothing was heard"),
+  );
+  way.lead(server.port);
+  await running.durable(commits.at(-1)?.time ?? "");
+  await using holder = await PostgresWorkload.open(server.url("cut"));
+  await holder.run("BEGIN; LOCK TABLE contact IN ACCESS EXCLUSIVE MODE");
+  await server.sql("INSERT INTO attachment VALUES (3, 'x')", "cut");
+  await running.durable(new Date().toISOString());
+  await holder.run("COMMIT");
+  commits.push(await workload.commit("INSERT INTO contact (name) VALUES ('after')"));
+  await running.durable(commits.at(-1)?.time ?? "");
+  assert.deepEqual(gapsOf(running.events), []);
+  // While nothing happens, nobody finds a lock in the repository.
+  while (readdirSync(join(crm.access.location, "locks")).length > 0) await wait(50);
+  await isAsItWas(crm, commits);
+});
+
+test("a publication that is lost, and a table that is taken out of it, are gaps", async () => {
+  using folder = temporaryFolder();
+  const crm = await newCrm(folder.path, "lost");
+  await using workload = await PostgresWorkload.open(server.url("lost"));
+  const next = () => workload.commit("INSERT INTO contact (name) VALUES ('next')");
+  const first = await followed(crm);
+  await crm.backup();
+  await first.end();
+  const publication = (await server.sql("SELECT pubname FROM pg_publication", "lost")).trim();
+  await workload.run(`DROP PUBLICATION ${publication}`);
+  // The slot is there, and can tell nothing of a publication that is younger than what it tells.
+  const lost = await workload.commit("UPDATE contact SET name = 'unpublished' WHERE id = 1");
+  await closesGap(crm, { reason: "slot-lost", lost, next });
+
+  await using running = await followed(crm);
+  await workload.run(`ALTER PUBLICATION ${publication} DROP TABLE contact`);
+  await running.event((event) => event.type === "note" && event.code === "follow-gap");
+  assert.deepEqual(gapsOf(running.events), ["schema"]);
+  await workload.run("SELECT lo_from_bytea(0, 'a file')");
+  for (;;) {
+    const { journal } = await listSnapshots(crm.engine, { repository: crm.access }, crm.run);
+    if (journal[0]?.outside.some(({ table, reason }) => table === "pg_largeobject" && reason === "large-objects"))
+      break;
+    await wait(200);
+  }
+});
+
+test("a standby that takes over at the same address is another log", async () => {
+  using folder = temporaryFolder();
+  const crm = await newCrm(folder.path, "over");
+  await using standby = await startPostgres({ standbyOf: server, settings });
+  await using workload = await PostgresWorkload.open(server.url("over"));
+  const running = await followed(crm);
+  await crm.backup();
+  const kept = await workload.commit("INSERT INTO contact (name) VALUES ('kept')");
+  await running.durable(kept.time);
+  const end = (await server.sql("SELECT pg_current_wal_flush_lsn()")).trim();
+  for (; ; await wait(50)) {
+    if ((await standby.sql(`SELECT pg_last_wal_replay_lsn() >= '${end}'`)).trim() === "t") break;
+  }
+  await running.end();
+  await standby.sql("SELECT pg_promote()");
+  way.lead(standby.port);
+  await using other = await PostgresWorkload.open(standby.url("over"));
+  const lost = await other.commit("UPDATE contact SET name = 'while nobody followed' WHERE id = 1");
+  await closesGap(crm, {
+    reason: "other-server",
+    lost,
+    next: () => other.commit("DELETE FROM contact WHERE name = 'kept'"),
+  });
+  await isAsItWas(crm, [kept]);
+  way.lead(server.port);
+});
