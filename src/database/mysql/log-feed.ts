@@ -87,6 +87,8 @@ export class MysqlFeed implements ChangeFeed {
   ): Promise<MysqlFeed> {
     const { signal } = watch;
     const session = opening.use(await Session.open(target, target.database, signal));
+    // Whatever it answers, it is there.
+    watch.heard("listening");
     const now = await checkSettings(session, target);
     const history = historyOf(now.file, now.server);
     const wanted = from?.history === history ? placeOf(from.position, history) : undefined;
@@ -103,6 +105,7 @@ export class MysqlFeed implements ChangeFeed {
       return undefined;
     };
     const { tables, outside } = await followed(session);
+    watch.heard("listening");
     const isListed = wanted !== undefined && (await logFiles(session)).includes(wanted.file);
     const isThere = isListed && from !== undefined && from.position <= positionOf(now);
     const isAltered = isThere && from.tables !== digestOf(tables, outside);

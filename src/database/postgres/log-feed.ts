@@ -79,6 +79,8 @@ export class PostgresFeed implements ChangeFeed {
     opening.use(watch);
     try {
       const session = opening.use(await PostgresConnection.open(address, { environment, signal }));
+      // Whatever it answers, it is there.
+      watch.heard("listening");
       await checkLogSettings(session);
       const [system] = await session.rows(
         `SELECT s.system_identifier, ${timelineNow} FROM pg_control_system() AS s CROSS JOIN pg_control_checkpoint() AS c`,
@@ -87,6 +89,7 @@ export class PostgresFeed implements ChangeFeed {
       // Before the tables: what is altered in between is seen by the next look.
       const digest = await tablesDigest(session);
       const tables = await followableTables(session);
+      watch.heard("listening");
       const publication = await ensurePublication(session, name);
       const { added, outside } = await publishTables(session, name, tables);
       const same = from?.history === history ? from.position : undefined;
