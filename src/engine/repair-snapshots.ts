@@ -244,8 +244,8 @@ async function write(at: Applying, work: Work, signal: AbortSignal): Promise<Sto
   if (mended.tree === undefined) throw new HoldfastError("internal", { reason: "nothing to mend" });
   if (mended.tree === work.root && work.because === "losses") return undefined;
   const original = work.snapshot.original ?? work.replaces;
-  // Where not one manifest of its CRM is left, what is mended is files: as a backup it would be a damaged one.
-  const isBackupStill = work.likeness !== undefined || (await mender.manifest(work.root, work.crm)) !== undefined;
+  // Where nothing says any more what it was, what is left is files: as a backup it would be a damaged one.
+  const isBackupStill = mended.manifest !== undefined;
   const kept = (work.snapshot.tags ?? []).filter((tag) => isBackupStill || tag !== "holdfast");
   const snapshot: Snapshot = {
     ...work.snapshot,

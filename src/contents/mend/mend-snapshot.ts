@@ -47,7 +47,9 @@ export class SnapshotMender {
     const inside = crm === undefined ? undefined : tree && nodeNamed(tree, nameFromText(crm))?.subtree;
     const ofCrm = inside === undefined ? undefined : await this.#folders.load(inside);
     if (tree === undefined || inside === undefined || ofCrm === undefined || manifest === undefined) {
-      return await this.#folders.mend(root);
+      const left = await this.#folders.mend(root);
+      const isEmpty = left.tree !== undefined && (await this.#folders.load(left.tree))?.nodes.length === 0;
+      return isEmpty ? { losses: left.losses } : left;
     }
     const origin = own === undefined ? "likeness" : "own";
     return await this.#mendBackup(tree.nodes, inside, ofCrm.nodes, manifest, origin);
