@@ -303,7 +303,8 @@ class Following {
     // A backup before the log is read leads nowhere.
     if (databases.some(({ spans }) => spans.length === 0)) return false;
     const newestOf = (snapshots: readonly StoredSnapshot[]) => backupsOf(snapshots, this.#input.crm.name).at(-1);
-    const gaps = databases.map(({ spans }) => [spans.length, spans.at(-1)?.gaps.length]);
+    // By its number, since one that begins may be the only one that is left.
+    const gaps = databases.map(({ spans }) => [spans.at(-1)?.first, spans.at(-1)?.gaps.length]);
     const asked = JSON.stringify([newestOf(this.#keeper.snapshots)?.id, gaps]);
     if (asked === this.#answered) return false;
     const newest = newestOf(await this.#repository.snapshots(this.#run.signal));

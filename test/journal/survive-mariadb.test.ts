@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { readdirSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { setTimeout as wait } from "node:timers/promises";
 import { mysqlEngine } from "../../src/database/mysql/mysql.ts";
 import { hashOfLive } from "../support/live-hash.ts";
 import { type MariadbServer, startMariadb } from "../support/mariadb-server.ts";
@@ -10,6 +9,7 @@ import { network, type Network } from "../support/network.ts";
 import { smallCrm, type SmallCrm } from "../support/small-crm.ts";
 import { closesGap, type Commit, followed, gapsOf, isAsItWas } from "../support/survival.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
+import { until } from "../support/until.ts";
 
 const options = ["--log-bin=log", "--binlog-format=ROW", "--binlog-row-metadata=FULL"];
 let server: MariadbServer;
@@ -78,13 +78,8 @@ test("a log that was purged, cut short or made anew is a gap, and so is another 
   await first.end();
   let lost = await commit("UPDATE contact SET name = 'purged' WHERE id = 1; FLUSH BINARY LOGS", "lost");
   // The server keeps what it believes to be still sending.
-  for (;;) {
-    const log = await server.sql(
-      "FLUSH BINARY LOGS; PURGE BINARY LOGS BEFORE NOW() + INTERVAL 1 DAY; SHOW BINARY LOGS",
-    );
-    if (log.trim().split("\n").length === 1) break;
-    await wait(200);
-  }
+  const purge = "FLUSH BINARY LOGS; PURGE BINARY LOGS BEFORE NOW() + INTERVAL 1 DAY; SHOW BINARY LOGS";
+  await until(async () => (await server.sql(purge)).trim().split("\n").length === 1);
   await closesGap(crm, { reason: "log-purged", lost, next });
 
   // The machine went down, and what its log had is on no disk: the server goes on in a new file.

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { setTimeout as wait } from "node:timers/promises";
 import { listSnapshots } from "../../src/engine/snapshots.ts";
 import { network, type Network } from "../support/network.ts";
 import { postgres } from "../support/postgres-capture.ts";
@@ -11,6 +10,7 @@ import { PostgresWorkload } from "../support/postgres-workload.ts";
 import { smallCrm, type SmallCrm } from "../support/small-crm.ts";
 import { closesGap, followed, gapsOf, isAsItWas } from "../support/survival.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
+import { until } from "../support/until.ts";
 
 const settings = ["wal_level=logical", "track_commit_timestamp=on", "max_standby_streaming_delay=0"];
 let server: PostgresServer;
@@ -66,7 +66,7 @@ test("a network that is cut, one that falls silent, and a table that somebody lo
   await running.durable(commits.at(-1)?.time ?? "");
   assert.deepEqual(gapsOf(running.events), []);
   // While nothing happens, nobody finds a lock in the repository.
-  while (readdirSync(join(crm.access.location, "locks")).length > 0) await wait(50);
+  await until(() => readdirSync(join(crm.access.location, "locks")).length === 0);
   await isAsItWas(crm, commits);
 });
 
@@ -89,12 +89,11 @@ test("a publication that is lost, and a table that is taken out of it, are gaps"
   await running.event((event) => event.type === "note" && event.code === "follow-gap");
   assert.deepEqual(gapsOf(running.events), ["schema"]);
   await workload.run("SELECT lo_from_bytea(0, 'a file')");
-  for (;;) {
+  await until(async () => {
     const { journal } = await listSnapshots(crm.engine, { repository: crm.access }, crm.run);
-    if (journal[0]?.outside.some(({ table, reason }) => table === "pg_largeobject" && reason === "large-objects"))
-      break;
-    await wait(200);
-  }
+    const outside = journal[0]?.outside ?? [];
+    return outside.some(({ table, reason }) => table === "pg_largeobject" && reason === "large-objects");
+  });
 });
 
 test("a standby that takes over at the same address is another log", async () => {
@@ -107,9 +106,7 @@ test("a standby that takes over at the same address is another log", async () =>
   const kept = await workload.commit("INSERT INTO contact (name) VALUES ('kept')");
   await running.durable(kept.time);
   const end = (await server.sql("SELECT pg_current_wal_flush_lsn()")).trim();
-  for (; ; await wait(50)) {
-    if ((await standby.sql(`SELECT pg_last_wal_replay_lsn() >= '${end}'`)).trim() === "t") break;
-  }
+  await until(async () => (await standby.sql(`SELECT pg_last_wal_replay_lsn() >= '${end}'`)).trim() === "t");
   await running.end();
   await standby.sql("SELECT pg_promote()");
   way.lead(standby.port);

@@ -7,6 +7,7 @@ import { following, type Following } from "./following.ts";
 import { hashOfPoint } from "./live-hash.ts";
 import { momentOf, withPoint } from "./open-moment.ts";
 import type { SmallCrm } from "./small-crm.ts";
+import { until } from "./until.ts";
 
 /** A commit, and how the whole database hashed right after it. */
 export interface Commit {
@@ -43,12 +44,13 @@ export async function closesGap(
   crm: SmallCrm,
   { reason, lost, next }: { readonly reason: string; readonly lost: Commit; next(): Promise<Commit> },
 ): Promise<void> {
-  const closed = Promise.withResolvers<void>();
+  let isClosed = false;
   const begin = Promise.withResolvers<void>();
   const backup = async (): Promise<void> => {
     // Not before it is seen that the gap is shown without it.
     await begin.promise;
-    await crm.backup().then(() => closed.resolve(), closed.reject);
+    await crm.backup();
+    isClosed = true;
   };
   await using again = following(crm, { backup });
   // Whatever fails, it must be able to end.
@@ -63,7 +65,7 @@ export async function closesGap(
     assert.ok(performance.now() < end, JSON.stringify(journal));
   }
   begin.resolve();
-  await closed.promise;
+  await until(() => isClosed);
   const commit = await next();
   await again.durable(commit.time);
   await isAsItWas(crm, [commit]);
