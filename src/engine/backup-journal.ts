@@ -47,7 +47,8 @@ export async function touchedSince(search: JournalSearch, run: Run): Promise<Tou
     const journal = await openJournal(indexed, snapshots, crm, run.signal, loose);
     if (!journal) return undefined;
     loose = journal.loose;
-    const found = await touchedBetween(journal, { database: parent.name, from, to }, run.signal);
+    const end = { position: to, time: here.time };
+    const found = await touchedBetween(journal, { database: parent.name, from, to: end }, run.signal);
     if (found || performance.now() > until) return found;
     const kept = journal.databases.find(({ name }) => name === parent.name)?.spans.at(-1);
     const isKept = kept?.history === from.history && Date.parse(here.time) - Date.parse(kept.to.time) < keptWithinMs;

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { JournalDatabase } from "../contents/journal/journal-file.ts";
+import { beginsBefore } from "../contents/journal/reach.ts";
 import { openSnapshot } from "../contents/open-snapshot.ts";
 import type { CrmDescription } from "../crm/platform.ts";
 import type { ChangeFeed, SnapshotPoint } from "../database/change-feed.ts";
@@ -326,7 +327,7 @@ class Following {
 /** Whether the journal leads from this backup to now, or will: the log is told a moment later. */
 function leadsOn({ spans }: JournalDatabase, from: SnapshotPoint): boolean {
   const span = spans.at(-1);
-  if (span?.history !== from.history || from.position < span.from.position) return false;
+  if (!span || !beginsBefore(span, from)) return false;
   return span.gaps.every(({ to }) => to.position <= from.position);
 }
 

@@ -47,8 +47,9 @@ export async function memoryJournal(
   return {
     async touched(parent, snapshot) {
       const from = log.pointOf(parent.position);
-      const to = (await snapshot.logEnd?.()) ?? log.pointOf(snapshot.position)?.position;
-      if (!from || to === undefined) throw new Error("no position");
+      const here = log.pointOf(snapshot.position);
+      if (!from || !here) throw new Error("no position");
+      const to = { position: (await snapshot.logEnd?.()) ?? here.position, time: here.time };
       const end = performance.now() + 60_000;
       for (;;) {
         if (failure !== undefined) throw failure;
@@ -63,7 +64,7 @@ export async function memoryJournal(
         if (database.spans.some((span) => span.from.position > from.position)) return undefined;
         const found = await touchedBetween(journal, { database: name, from, to }, signal);
         if (found) return found;
-        if (performance.now() > end) throw new Error(`the journal does not get to ${to}`);
+        if (performance.now() > end) throw new Error(`the journal does not get to ${to.position}`);
         await wait(20);
       }
     },

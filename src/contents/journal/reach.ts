@@ -17,10 +17,7 @@ export type Reach =
 
 /** All times are RFC 3339 in UTC. */
 export function reachFrom(database: JournalDatabase, backup: SnapshotPoint): Reach {
-  const at = database.spans.findLastIndex(
-    ({ history, from, to }) =>
-      history === backup.history && from.position <= backup.position && backup.position <= to.position,
-  );
+  const at = database.spans.findLastIndex((span) => beginsBefore(span, backup) && backup.position <= span.to.position);
   const span = database.spans[at];
   if (!span) return { state: "none" };
   const gap = span.gaps
@@ -37,6 +34,18 @@ export function reachFrom(database: JournalDatabase, backup: SnapshotPoint): Rea
   const { position, time } = span.to;
   return { state: "until", span, until: time, position, ...(next && { why: { reason: next.anew, tables: [] } }) };
 }
+
+/**
+ * Whether a span began before a snapshot was made. A log that was made anew counts from the beginning again: there a position
+ * from before may lie within the span as well, and only its time tells.
+ */
+export function beginsBefore({ history, from }: JournalSpan, snapshot: SnapshotPoint): boolean {
+  const isOlder = Date.parse(snapshot.time) + clockSlackMs < Date.parse(from.time);
+  return history === snapshot.history && from.position <= snapshot.position && !isOlder;
+}
+
+/** Some servers give times as whole seconds, and a feed tells when it began a moment after it did. */
+export const clockSlackMs = 3000;
 
 /** Times with any number of digits behind the second. */
 export function compareTimes(a: string, b: string): number {

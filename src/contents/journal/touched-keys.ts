@@ -1,8 +1,8 @@
-import type { LogPosition, SnapshotPoint } from "../../database/change-feed.ts";
+import type { LogPoint, SnapshotPoint } from "../../database/change-feed.ts";
 import type { RowKey, TableSchema } from "../../database/database.ts";
 import type { Journal, OpenedSegment } from "./open-journal.ts";
-import { outsideBehind } from "./journal-file.ts";
-import { reachFrom } from "./reach.ts";
+import { type JournalSpan, outsideBehind } from "./journal-file.ts";
+import { clockSlackMs, reachFrom } from "./reach.ts";
 import { keyOfLine, tableName } from "./replay.ts";
 import { type RowChange, transactionsOf } from "./transactions.ts";
 
@@ -19,8 +19,8 @@ const mostKeys = 100_000;
 export interface TouchedBetween {
   readonly database: string;
   readonly from: SnapshotPoint;
-  /** Everything that the later moment holds was committed up to here. */
-  readonly to: LogPosition;
+  /** Everything that the later moment holds was committed up to here; its time, by the server's clock. */
+  readonly to: LogPoint;
 }
 
 /**
@@ -36,7 +36,7 @@ export async function touchedBetween(
   const reach = database && reachFrom(database, from);
   if (!database || reach?.state !== "until") return undefined;
   const { span } = reach;
-  if (span.to.position < to) return undefined;
+  if (span !== database.spans.at(-1) || !leadsTo(span, from, to)) return undefined;
   const untold = new Set([
     ...outsideBehind(database, span, from.position).map(tableName),
     ...span.gaps.filter((gap) => gap.to.position > from.position).flatMap(({ tables }) => tables.map(tableName)),
@@ -55,6 +55,12 @@ export async function touchedBetween(
       return isTold ? [...found.keys] : undefined;
     },
   };
+}
+
+/** A log that was made anew since counts from the beginning again: what is later there may lie before what the journal has. */
+function leadsTo({ to: end }: JournalSpan, from: SnapshotPoint, to: LogPoint): boolean {
+  if (end.position < to.position || to.position < from.position) return false;
+  return end.position === to.position || Date.parse(to.time) <= Date.parse(end.time) + clockSlackMs;
 }
 
 async function* ofSpan(segments: AsyncIterable<OpenedSegment>, first: number): AsyncGenerator<OpenedSegment, void> {

@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { JournalDatabase, JournalSpan } from "./journal-file.ts";
+import { reachFrom } from "./reach.ts";
+
+const span = (first: number, from: readonly [string, string], to: readonly [string, string]): JournalSpan => ({
+  history: "log 7",
+  first,
+  from: { position: from[0], time: from[1] },
+  to: { position: to[0], time: to[1] },
+  anew: "log-purged",
+  gaps: [],
+});
+const backup = (position: string, time: string) => ({ history: "log 7", position, time, holds: () => false });
+
+test("a log that was made anew counts from the beginning: a backup from before leads nowhere in it, whatever its position", () => {
+  const old = span(1, ["0003", "2026-03-12T09:00:00.000Z"], ["0015", "2026-03-12T10:00:00.000Z"]);
+  const anew = span(9, ["0013", "2026-03-12T11:00:00.500Z"], ["0030", "2026-03-12T12:00:00.000Z"]);
+  const database: JournalDatabase = { name: "main", spans: [old, anew], outside: [] };
+  const before = reachFrom(database, backup("0014", "2026-03-12T09:55:00.000Z"));
+  assert.ok(before.state === "until");
+  assert.deepEqual([before.span, before.until, before.why?.reason], [old, old.to.time, "log-purged"]);
+  // The same position in the new one; its server tells whole seconds.
+  const after = reachFrom(database, backup("0014", "2026-03-12T11:00:00.000Z"));
+  assert.deepEqual(after.state === "until" && after.span, anew);
+  assert.equal(reachFrom({ ...database, spans: [anew] }, backup("0015", "2026-03-12T10:00:00.000Z")).state, "none");
+});
