@@ -74,6 +74,11 @@ export interface TableId {
   readonly name: string;
 }
 
+/** For maps: no name holds a NUL. */
+export function tableName({ schema, name }: TableId): string {
+  return `${schema}\0${name}`;
+}
+
 /** Why a table's changes are not told: key of `words` under `outsideReasons`. */
 export const outsideReasons = [
   "no-identity", // no key, or the log does not tell it
@@ -139,6 +144,12 @@ export interface ChangeFeed extends AsyncDisposable {
   /** Everything up to here is kept elsewhere now: the server may forget it. */
   acknowledge(position: LogPosition): Promise<void>;
 }
+
+/**
+ * So far may the time of a place in a log be off, in milliseconds: some servers give times as whole seconds, and when a feed began
+ * is known a moment after it did. What a log that was made anew has at the same positions is told apart by its time alone.
+ */
+export const placeTimeSlackMs = 3000;
 
 /** Where a snapshot is in the log. */
 export interface SnapshotPoint {

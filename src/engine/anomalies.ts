@@ -48,7 +48,7 @@ export interface Observed {
 
 /** So many earlier backups make a past; the newest so many are looked at. */
 export const pastAtLeast = 5;
-const pastAtMost = 30;
+export const pastAtMost = 30;
 
 /** Fewer are never told of; a share of what there was must be reached too; without a past, the drastic share. */
 const rules = {

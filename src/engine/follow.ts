@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { JournalDatabase } from "../contents/journal/journal-file.ts";
 import { beginsBefore } from "../contents/journal/reach.ts";
+import type { Manifest } from "../contents/manifest.ts";
 import { openSnapshot } from "../contents/open-snapshot.ts";
 import type { CrmDescription } from "../crm/platform.ts";
 import type { ChangeFeed, SnapshotPoint } from "../database/change-feed.ts";
@@ -11,6 +12,7 @@ import { type ErrorCode, HoldfastError, isHoldfastError } from "../lib/errors.ts
 import type { Limits } from "../lib/limits.ts";
 import { lowerPriority } from "../lib/posix.ts";
 import type { Run } from "../lib/run.ts";
+import { isDamage } from "../repository/child-trees.ts";
 import type { Repository, StoredSnapshot } from "../repository/repository.ts";
 import { openFor } from "./access.ts";
 import { addressesOf } from "./database-address.ts";
@@ -130,8 +132,8 @@ class Following {
   readonly #run: Run;
   readonly #feeds = new Map<string, ChangeFeed>();
   readonly #watches = new Map<string, JournalWatch>();
-  /** The backup that tells how large tables are. */
-  #learned: Id | undefined;
+  /** The backup that was looked at last, and what it says of itself. */
+  #looked: { readonly id: Id; readonly manifest: Manifest | undefined } | undefined;
   #waitingSince: number | undefined;
   #backupAt = -Infinity;
   #backup: Promise<void> | undefined;
@@ -196,7 +198,8 @@ class Following {
         await this.#flush(streams);
         isBack();
         if ((await this.#keeper.publishIfDue()) === "published") this.#acknowledge(streams);
-        await this.#learn();
+        const newest = this.#newestBackup(this.#keeper.snapshots);
+        if (newest) await this.#look(newest);
         this.#tell(streams);
         await this.#backUpIfNeeded(streams);
         await delay(Math.max(20, this.#input.rpoMs - (performance.now() - at)), undefined, {
@@ -270,14 +273,23 @@ class Following {
     return watch;
   }
 
-  /** How large tables are, from each backup that is new. */
-  async #learn(): Promise<void> {
-    const newest = backupsOf(this.#keeper.snapshots, this.#input.crm.name).at(-1);
-    if (!newest || newest.id === this.#learned) return;
-    this.#learned = newest.id;
-    const indexed = await this.#repository.index(this.#run.signal);
-    const { manifest } = await openSnapshot(indexed, newest, this.#run.signal);
-    for (const database of manifest.databases) this.#watchOf(database.name).learn(database);
+  #newestBackup(snapshots: readonly StoredSnapshot[]): StoredSnapshot | undefined {
+    return backupsOf(snapshots, this.#input.crm.name).at(-1);
+  }
+
+  /** What a backup says of itself, from which is learnt how large tables are. `undefined`: it is damaged, no reason to end. */
+  async #look(backup: StoredSnapshot): Promise<Manifest | undefined> {
+    if (this.#looked?.id === backup.id) return this.#looked.manifest;
+    const { signal } = this.#run;
+    const indexed = await this.#repository.index(signal);
+    const opened = await openSnapshot(indexed, backup, signal).catch((error: unknown) => {
+      if (isDamage(error)) return undefined;
+      throw error;
+    });
+    const manifest = opened?.manifest;
+    this.#looked = { id: backup.id, manifest };
+    for (const database of manifest?.databases ?? []) this.#watchOf(database.name).learn(database);
+    return manifest;
   }
 
   /** A gap ends with the next backup: it is made at once. */
@@ -303,24 +315,20 @@ class Following {
     const databases = streams.map(({ database }) => this.#keeper.writer.database(database));
     // A backup before the log is read leads nowhere.
     if (databases.some(({ spans }) => spans.length === 0)) return false;
-    const newestOf = (snapshots: readonly StoredSnapshot[]) => backupsOf(snapshots, this.#input.crm.name).at(-1);
     // By its number, since one that begins may be the only one that is left.
     const gaps = databases.map(({ spans }) => [spans.at(-1)?.first, spans.at(-1)?.gaps.length]);
-    const asked = JSON.stringify([newestOf(this.#keeper.snapshots)?.id, gaps]);
+    const asked = JSON.stringify([this.#newestBackup(this.#keeper.snapshots)?.id, gaps]);
     if (asked === this.#answered) return false;
-    const newest = newestOf(await this.#repository.snapshots(this.#run.signal));
-    if (newest) {
-      const indexed = await this.#repository.index(this.#run.signal);
-      const { manifest } = await openSnapshot(indexed, newest, this.#run.signal);
-      const lacks = databases.some((database) => {
-        const found = manifest.databases.find(({ name }) => name === database.name);
-        const from = found && databaseEngineFor(this.#engine, found.location).log?.pointOf(found.position);
-        return !from || !leadsOn(database, from);
-      });
-      if (!lacks) this.#answered = asked;
-      return lacks;
-    }
-    return true;
+    const newest = this.#newestBackup(await this.#repository.snapshots(this.#run.signal));
+    const manifest = newest && (await this.#look(newest));
+    if (!manifest) return true;
+    const lacks = databases.some((database) => {
+      const found = manifest.databases.find(({ name }) => name === database.name);
+      const from = found && databaseEngineFor(this.#engine, found.location).log?.pointOf(found.position);
+      return !from || !leadsOn(database, from);
+    });
+    if (!lacks) this.#answered = asked;
+    return lacks;
   }
 }
 

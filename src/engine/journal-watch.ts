@@ -1,12 +1,10 @@
 import type { TableChange } from "../contents/databases.ts";
 import type { DatabaseManifest } from "../contents/manifest.ts";
 import type { Change } from "../database/change-feed.ts";
-import { type Anomaly, findAnomalies, type Observed } from "./anomalies.ts";
+import { type Anomaly, findAnomalies, type Observed, pastAtMost } from "./anomalies.ts";
 
 /** So long is looked at together. */
 const windowMs = 60_000;
-/** The newest so many minutes in which anything changed are its own past. */
-const mostPast = 30;
 
 /**
  * Looks at what a journal tells of one database for rows that are deleted or changed in bulk, minute by minute, by the rules for
@@ -15,9 +13,10 @@ const mostPast = 30;
 export class JournalWatch {
   /** Rows of a table, as the newest backup says, and what came and went since. */
   readonly #rows = new Map<string, number>();
-  #window = new Map<string, TableChange>();
+  #window = new Map<string, Counted>();
   #endsAt = 0;
   readonly #told = new Set<string>();
+  /** The newest minutes in which anything changed. */
   readonly #past: Observed[] = [];
 
   /** How many rows each table had when it was backed up. */
@@ -29,15 +28,24 @@ export class JournalWatch {
   /** What is out of the ordinary with these, and was not yet without them. */
   add(changes: readonly Change[], nowMs: number): readonly Anomaly[] {
     if (nowMs >= this.#endsAt) this.#turn(nowMs);
+    const touched = new Set<Counted>();
+    const count = (table: string, what: "created" | "updated" | "deleted", rows: number): void => {
+      const counted = this.#countedOf(table);
+      if (!counted) return;
+      counted[what] += rows;
+      if (what === "created") counted.rows += rows;
+      if (what === "deleted") counted.rows -= rows;
+      touched.add(counted);
+    };
     for (const change of changes) {
-      if (change.type === "write") this.#count(change.table.name, change.row === "new" ? "created" : "updated", 1);
-      else if (change.type === "delete") this.#count(change.table.name, "deleted", 1);
+      if (change.type === "write") count(change.table.name, change.row === "new" ? "created" : "updated", 1);
+      else if (change.type === "delete") count(change.table.name, "deleted", 1);
       else if (change.type === "truncate") {
         const { name } = change.table;
-        this.#count(name, "deleted", this.#window.get(name)?.rows ?? this.#rows.get(name) ?? 0);
+        count(name, "deleted", this.#countedOf(name)?.rows ?? 0);
       }
     }
-    const found = findAnomalies({ changes: [...this.#window.values()] }, this.#past);
+    const found = findAnomalies({ changes: [...touched] }, this.#past);
     return found.filter(({ kind, subject }) => {
       const what = `${kind} ${subject}`;
       const isWanted = (kind === "mass-delete" || kind === "mass-update") && !this.#told.has(what);
@@ -46,28 +54,24 @@ export class JournalWatch {
     });
   }
 
-  #count(table: string, what: "created" | "updated" | "deleted", count: number): void {
-    const known = this.#rows.get(table);
-    // Of a table that no backup knows nobody can say what much is.
-    if (known === undefined) return;
-    const was = this.#window.get(table) ?? {
-      table,
-      rows: known,
-      rowsBefore: known,
-      created: 0,
-      updated: 0,
-      deleted: 0,
-    };
-    const rows = was.rows + (what === "created" ? count : what === "deleted" ? -count : 0);
-    this.#window.set(table, { ...was, rows, [what]: was[what] + count });
+  /** What came and went of a table in this minute; `undefined`: no backup knows it, and nobody can say what much is. */
+  #countedOf(table: string): Counted | undefined {
+    const rows = this.#rows.get(table);
+    if (rows === undefined) return undefined;
+    const counted = this.#window.get(table) ?? { table, rows, rowsBefore: rows, created: 0, updated: 0, deleted: 0 };
+    this.#window.set(table, counted);
+    return counted;
   }
 
   #turn(nowMs: number): void {
     if (this.#window.size > 0) this.#past.push({ changes: [...this.#window.values()] });
-    if (this.#past.length > mostPast) this.#past.shift();
+    if (this.#past.length > pastAtMost) this.#past.shift();
     for (const { table, rows } of this.#window.values()) this.#rows.set(table, Math.max(0, rows));
     this.#window = new Map();
     this.#told.clear();
     this.#endsAt = nowMs + windowMs;
   }
 }
+
+/** Counted up row by row. */
+type Counted = { -readonly [Name in keyof TableChange]: TableChange[Name] };

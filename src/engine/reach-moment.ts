@@ -3,11 +3,11 @@ import { type JournalDatabase, outsideBehind } from "../contents/journal/journal
 import { crmTreeWith, databaseAtMoment } from "../contents/journal/moment-tree.ts";
 import { OverlayBlobs } from "../contents/journal/overlay-blobs.ts";
 import { compareTimes, type Reach, reachFrom } from "../contents/journal/reach.ts";
-import { type Replayed, type ReplayedTransaction, replay, tableName } from "../contents/journal/replay.ts";
+import { type Replayed, type ReplayedTransaction, replay } from "../contents/journal/replay.ts";
 import { layout } from "../contents/layout.ts";
 import type { DatabaseManifest } from "../contents/manifest.ts";
 import { type OpenedSnapshot, openSnapshot, subtreeAt } from "../contents/open-snapshot.ts";
-import type { OutsideTable, SnapshotPoint } from "../database/change-feed.ts";
+import { type OutsideTable, type SnapshotPoint, tableName } from "../database/change-feed.ts";
 import type { DatabaseEngine } from "../database/database.ts";
 import type { Id } from "../format/tree.ts";
 import { HoldfastError } from "../lib/errors.ts";

@@ -1,7 +1,8 @@
 import { openJournal } from "../contents/journal/open-journal.ts";
 import { compareTimes } from "../contents/journal/reach.ts";
-import { keyOfLine, tableName } from "../contents/journal/replay.ts";
+import { keyOfLine } from "../contents/journal/replay.ts";
 import { type JournalTransaction, transactionsOf, writersOf } from "../contents/journal/transactions.ts";
+import { tableName } from "../database/change-feed.ts";
 import type { RowKey } from "../database/database.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";

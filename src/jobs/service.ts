@@ -185,7 +185,7 @@ class Service {
       if (type === "note" || type === "warning") log({ type: "job-event", run, event });
       if (type === "note" && event.code === "follow-gap") this.#noteGap(run, event.facts);
       if (type === "note" && event.code === "follow-anomaly")
-        this.#later(() => this.#tell(this.#anomaly(run, event.facts)));
+        this.#later(() => this.#tell(anomalyAlert(run, this.#crmOf(run.subject), this.#nowMs(), [event.facts])));
       if (progress === undefined) return;
       if (!isDurable && "durableTo" in progress) {
         isDurable = true;
@@ -206,12 +206,6 @@ class Service {
     const report = { id: newId(), kind: "gap", time: now().toISOString(), body: { ...facts } };
     this.#gaps = [...this.#gaps, { crm: run.subject, report }];
     this.#later(() => this.#report());
-  }
-
-  #anomaly(run: JobRun, facts: Report["body"]): Alert {
-    const crm = this.#crmOf(run.subject);
-    const about = { subject: run.item, ...(crm !== undefined && { crm }), timeMs: this.#nowMs(), run };
-    return { ...about, event: "anomaly", facts: { anomalies: [facts] } };
   }
 
   /** What never ends well by itself is well again as soon as it does its work. */
@@ -343,6 +337,9 @@ function factsOf(facts: Readonly<Record<string, unknown>>): Readonly<Record<stri
 function anomaliesIn(run: JobRun, crm: string | undefined): readonly Alert[] {
   const found = run.facts?.["anomalies"];
   if (!Array.isArray(found) || found.length === 0) return [];
-  const about = { subject: run.item, ...(crm !== undefined && { crm }), timeMs: run.endedMs ?? run.dueMs, run };
-  return [{ ...about, event: "anomaly", facts: { anomalies: found as readonly unknown[] } }];
+  return [anomalyAlert(run, crm, run.endedMs ?? run.dueMs, found)];
+}
+
+function anomalyAlert(run: JobRun, crm: string | undefined, timeMs: number, anomalies: readonly unknown[]): Alert {
+  return { subject: run.item, ...(crm !== undefined && { crm }), timeMs, run, event: "anomaly", facts: { anomalies } };
 }

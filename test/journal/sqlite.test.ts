@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { chmodSync, globSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { sqliteEngine } from "../../src/database/sqlite/sqlite.ts";
@@ -83,4 +85,23 @@ test("rows that are deleted in bulk are told of when they are seen, not with the
   const source = { engine, reader, snapshots, run };
   await using point = await openPoint(source, "acme", { kind: "moment", time: after });
   assert.equal(await hashOfPoint(point), await hashOfLive(sqliteEngine, `sqlite:${crm.database}`));
+});
+
+test("a backup that is damaged does not end what protects: another one is made", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  await crm.backup();
+  const packs = globSync(join(crm.access.location, "data/*/*"));
+  assert.ok(packs.length > 0);
+  for (const pack of packs) {
+    const bytes = readFileSync(pack);
+    // All blobs; what is in a pack stays known.
+    bytes.fill(0, 0, bytes.length - 4 - bytes.readUInt32LE(bytes.length - 4));
+    chmodSync(pack, 0o600);
+    writeFileSync(pack, bytes);
+  }
+  await using running = following(crm, { backup: () => crm.backup("full") });
+  await running.event((event) => event.type === "note" && event.code === "follow-backup");
+  await running.durable(new Date(Date.now() + 1000).toISOString());
+  await running.end();
 });

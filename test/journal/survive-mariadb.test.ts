@@ -8,7 +8,7 @@ import { hashOfLive } from "../support/live-hash.ts";
 import { type MariadbServer, startMariadb } from "../support/mariadb-server.ts";
 import { network, type Network } from "../support/network.ts";
 import { smallCrm, type SmallCrm } from "../support/small-crm.ts";
-import { closesGap, type Commit, followed, gapsOf, isAsItWas } from "../support/survival.ts";
+import { closesGap, type Commit, followed, gapsOf, isAsItWas, outlivesNetwork } from "../support/survival.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 import { until } from "../support/until.ts";
 
@@ -47,21 +47,12 @@ test("a network that is cut, one that falls silent, and a server that is killed:
   await crm.backup();
   const commits = [await commit("INSERT INTO contact (name) VALUES ('before')", "cut")];
   await running.durable(commits[0]?.time ?? "");
-  way.cut();
-  commits.push(await commit("UPDATE contact SET name = 'cut' WHERE id = 1", "cut"));
-  await running.event((event) => event.type === "note" && event.code === "follow-again");
-  way.lead(server.port);
-  await running.durable(commits.at(-1)?.time ?? "");
-  way.silence();
-  commits.push(await commit("DELETE FROM contact WHERE name = 'before'", "cut"));
-  await running.event(
-    (event) =>
-      event.type === "note" &&
-      event.code === "follow-again" &&
-      String(event.facts["reason"]).startsWith("nothing was heard"),
+  commits.push(
+    ...(await outlivesNetwork(running, way, server.port, [
+      () => commit("UPDATE contact SET name = 'cut' WHERE id = 1", "cut"),
+      () => commit("DELETE FROM contact WHERE name = 'before'", "cut"),
+    ])),
   );
-  way.lead(server.port);
-  await running.durable(commits.at(-1)?.time ?? "");
   await server.kill();
   await server.start();
   commits.push(await commit("INSERT INTO contact (name) VALUES ('after')", "cut"));

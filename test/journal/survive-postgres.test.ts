@@ -8,7 +8,7 @@ import { postgres } from "../support/postgres-capture.ts";
 import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
 import { PostgresWorkload } from "../support/postgres-workload.ts";
 import { smallCrm, type SmallCrm } from "../support/small-crm.ts";
-import { closesGap, followed, gapsOf, isAsItWas } from "../support/survival.ts";
+import { closesGap, followed, gapsOf, isAsItWas, outlivesNetwork } from "../support/survival.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 import { until } from "../support/until.ts";
 
@@ -42,21 +42,12 @@ test("a network that is cut, one that falls silent, and a table that somebody lo
   await crm.backup();
   const commits = [await workload.commit("INSERT INTO contact (name) VALUES ('before')")];
   await running.durable(commits[0]?.time ?? "");
-  way.cut();
-  commits.push(await workload.commit("UPDATE contact SET name = 'cut' WHERE id = 1"));
-  await running.event((event) => event.type === "note" && event.code === "follow-again");
-  way.lead(server.port);
-  await running.durable(commits.at(-1)?.time ?? "");
-  way.silence();
-  commits.push(await workload.commit("DELETE FROM contact WHERE name = 'before'"));
-  await running.event(
-    (event) =>
-      event.type === "note" &&
-      event.code === "follow-again" &&
-      String(event.facts["reason"]).startsWith("nothing was heard"),
+  commits.push(
+    ...(await outlivesNetwork(running, way, server.port, [
+      () => workload.commit("UPDATE contact SET name = 'cut' WHERE id = 1"),
+      () => workload.commit("DELETE FROM contact WHERE name = 'before'"),
+    ])),
   );
-  way.lead(server.port);
-  await running.durable(commits.at(-1)?.time ?? "");
   await using holder = await PostgresWorkload.open(server.url("cut"));
   await holder.run("BEGIN; LOCK TABLE contact IN ACCESS EXCLUSIVE MODE");
   await server.sql("INSERT INTO attachment VALUES (3, 'x')", "cut");

@@ -6,6 +6,7 @@ import { isHoldfastError } from "../../src/lib/errors.ts";
 import { following, type Following } from "./following.ts";
 import { hashOfPoint } from "./live-hash.ts";
 import { momentOf, withPoint } from "./open-moment.ts";
+import type { Network } from "./network.ts";
 import type { SmallCrm } from "./small-crm.ts";
 import { until } from "./until.ts";
 
@@ -30,6 +31,29 @@ export async function followed(crm: SmallCrm, more: Parameters<typeof following>
   const begun = following(crm, more);
   await begun.event((event) => event.type === "journal" && event.durableTo !== undefined);
   return begun;
+}
+
+/** Follows over a network that is cut, and over one that falls silent, with a commit in each; gives the commits once they are durable. */
+export async function outlivesNetwork(
+  running: Following,
+  way: Network,
+  port: number,
+  [whileCut, whileSilent]: readonly [() => Promise<Commit>, () => Promise<Commit>],
+): Promise<readonly Commit[]> {
+  const isAgain = (event: Event): boolean => event.type === "note" && event.code === "follow-again";
+  way.cut();
+  const first = await whileCut();
+  await running.event(isAgain);
+  way.lead(port);
+  await running.durable(first.time);
+  way.silence();
+  const second = await whileSilent();
+  await running.event(
+    (event) => isAgain(event) && "facts" in event && String(event.facts["reason"]).startsWith("nothing was heard"),
+  );
+  way.lead(port);
+  await running.durable(second.time);
+  return [first, second];
 }
 
 export async function isAsItWas(crm: SmallCrm, commits: readonly Commit[]): Promise<void> {

@@ -1,5 +1,5 @@
-import type { GapReason, LogPoint, LogPosition, OutsideTable, TableId } from "../../database/change-feed.ts";
-import { gapReasons, outsideReasons } from "../../database/change-feed.ts";
+import type { GapReason, LogPoint, LogPosition, OutsideTable } from "../../database/change-feed.ts";
+import { gapReasons, outsideReasons, tableName } from "../../database/change-feed.ts";
 import type { Id } from "../../format/tree.ts";
 import { type Check, count, hexId, list, object, oneOf, optional, parseChecked, text } from "../checked.ts";
 import { type Gap, gap, outsideTables, point, type SegmentHeader } from "./segment.ts";
@@ -93,8 +93,8 @@ export function withSegment(database: JournalDatabase, header: SegmentHeader, id
     const begun = { history, first: header.number, from, to, anew: anew ?? "begun", gaps };
     spans = [...before, ...(closed ? [closed] : []), begun];
   } else {
-    const isOutside = new Set((outside ?? database.outside).map(nameOf));
-    const followed = database.outside.filter((table) => !isOutside.has(nameOf(table)));
+    const isOutside = new Set((outside ?? database.outside).map(tableName));
+    const followed = database.outside.filter((table) => !isOutside.has(tableName(table)));
     spans = [...before, { ...last, to, gaps: [...last.gaps, ...gaps], ...leftTables(last, followed, to) }];
   }
   return {
@@ -114,10 +114,6 @@ function leftTables(
   return left.length + tables.length === 0 ? {} : { left: [...left, ...tables.map((table) => ({ ...table, to }))] };
 }
 
-function nameOf({ schema, name }: TableId): string {
-  return JSON.stringify([schema, name]);
-}
-
 /** Tables whose changes behind a position of a span the journal lacks. */
 export function outsideBehind(
   { spans, outside }: JournalDatabase,
@@ -125,8 +121,8 @@ export function outsideBehind(
   position: LogPosition,
 ): readonly OutsideTable[] {
   const now = span === spans.at(-1) ? outside : [];
-  const names = new Set(now.map(nameOf));
-  const left = (span.left ?? []).filter((table) => table.to.position > position && !names.has(nameOf(table)));
+  const names = new Set(now.map(tableName));
+  const left = (span.left ?? []).filter((table) => table.to.position > position && !names.has(tableName(table)));
   return [...now, ...left];
 }
 

@@ -1,3 +1,4 @@
+import { tableName } from "../../database/change-feed.ts";
 import type { DatabaseEngine } from "../../database/database.ts";
 import type { Id, Tree } from "../../format/tree.ts";
 import { nameFromText } from "../../lib/byte-name.ts";
@@ -11,7 +12,7 @@ import { storeFile } from "../tables/rows-writer.ts";
 import { tableSizes } from "../tables/table-sizes.ts";
 import { virtualFile, virtualFolder, withNode } from "../tables/virtual-nodes.ts";
 import type { OverlayBlobs } from "./overlay-blobs.ts";
-import { type Replayed, tableName } from "./replay.ts";
+import type { Replayed } from "./replay.ts";
 import { replayedReader } from "./replayed-reader.ts";
 
 /** Runs lie on the base however large they are: nothing of what is written here outlives the question. */

@@ -1,4 +1,10 @@
-import type { GapReason, LogPosition, SnapshotPoint, TableId } from "../../database/change-feed.ts";
+import {
+  type GapReason,
+  type LogPosition,
+  placeTimeSlackMs,
+  type SnapshotPoint,
+  type TableId,
+} from "../../database/change-feed.ts";
 import type { JournalDatabase, JournalSpan } from "./journal-file.ts";
 
 /** How far the journal leads from a backup of a database. */
@@ -40,12 +46,9 @@ export function reachFrom(database: JournalDatabase, backup: SnapshotPoint): Rea
  * from before may lie within the span as well, and only its time tells.
  */
 export function beginsBefore({ history, from }: JournalSpan, snapshot: SnapshotPoint): boolean {
-  const isOlder = Date.parse(snapshot.time) + clockSlackMs < Date.parse(from.time);
+  const isOlder = Date.parse(snapshot.time) + placeTimeSlackMs < Date.parse(from.time);
   return history === snapshot.history && from.position <= snapshot.position && !isOlder;
 }
-
-/** Some servers give times as whole seconds, and a feed tells when it began a moment after it did. */
-export const clockSlackMs = 3000;
 
 /** Times with any number of digits behind the second. */
 export function compareTimes(a: string, b: string): number {

@@ -1,4 +1,10 @@
-import { type Change, type LogPoint, type SequenceState, unchangedField } from "../../database/change-feed.ts";
+import {
+  type Change,
+  type LogPoint,
+  type SequenceState,
+  tableName,
+  unchangedField,
+} from "../../database/change-feed.ts";
 import type { RowKey, TableSchema } from "../../database/database.ts";
 import type { OpenedSegment } from "./open-journal.ts";
 
@@ -33,10 +39,6 @@ export interface ReplayOptions {
   /** Which transaction is the first that is left out. */
   readonly isBeyond: (transaction: ReplayedTransaction) => boolean;
   readonly signal: AbortSignal;
-}
-
-export function tableName({ schema, name }: { readonly schema: string; readonly name: string }): string {
-  return `${schema}\0${name}`;
 }
 
 /** Segments behind the last transaction that are looked at for where sequences are. */

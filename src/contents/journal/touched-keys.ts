@@ -1,9 +1,9 @@
-import type { LogPoint, SnapshotPoint } from "../../database/change-feed.ts";
+import { type LogPoint, placeTimeSlackMs, type SnapshotPoint, tableName } from "../../database/change-feed.ts";
 import type { RowKey, TableSchema } from "../../database/database.ts";
 import type { Journal, OpenedSegment } from "./open-journal.ts";
 import { type JournalSpan, outsideBehind } from "./journal-file.ts";
-import { clockSlackMs, reachFrom } from "./reach.ts";
-import { keyOfLine, tableName } from "./replay.ts";
+import { reachFrom } from "./reach.ts";
+import { keyOfLine } from "./replay.ts";
 import { type RowChange, transactionsOf } from "./transactions.ts";
 
 /** Which rows of a database were touched between two of its moments. */
@@ -60,7 +60,7 @@ export async function touchedBetween(
 /** A log that was made anew since counts from the beginning again: what is later there may lie before what the journal has. */
 function leadsTo({ to: end }: JournalSpan, from: SnapshotPoint, to: LogPoint): boolean {
   if (end.position < to.position || to.position < from.position) return false;
-  return end.position === to.position || Date.parse(to.time) <= Date.parse(end.time) + clockSlackMs;
+  return end.position === to.position || Date.parse(to.time) <= Date.parse(end.time) + placeTimeSlackMs;
 }
 
 async function* ofSpan(segments: AsyncIterable<OpenedSegment>, first: number): AsyncGenerator<OpenedSegment, void> {

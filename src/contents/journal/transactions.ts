@@ -1,8 +1,7 @@
-import type { Change } from "../../database/change-feed.ts";
+import { type Change, tableName } from "../../database/change-feed.ts";
 import type { TableSchema } from "../../database/database.ts";
 import { changedByColumns } from "../../crm/changed-by.ts";
 import type { OpenedSegment } from "./open-journal.ts";
-import { tableName } from "./replay.ts";
 
 export type RowChange = Extract<Change, { type: "write" | "delete" | "truncate" }>;
 

@@ -1,9 +1,15 @@
 import { hash } from "node:crypto";
-import type { Change, ChangeFeed, FeedOptions, GapReason, LogPoint, OutsideTable } from "../change-feed.ts";
+import {
+  type Change,
+  type ChangeFeed,
+  type FeedOptions,
+  type GapReason,
+  type LogPoint,
+  type OutsideTable,
+  placeTimeSlackMs,
+} from "../change-feed.ts";
 import type { DatabaseAddress, TableSchema } from "../database.ts";
 import { HoldfastError } from "../../lib/errors.ts";
-import { quoteText } from "./identifier.ts";
-import { inspectDatabase } from "./inspect.ts";
 import {
   eventTypes,
   type LogRow,
@@ -18,15 +24,12 @@ import {
 } from "./log-events.ts";
 import { historyOf, type LogPlace, placeOf, positionOf } from "./log-position.ts";
 import { SilenceWatch } from "../silence-watch.ts";
+import { checkSettings, digestOf, followed, logFiles, pointNow } from "./log-server.ts";
 import { type LogEvent, LogStream } from "./log-stream.ts";
-import { canFollow, escaped, type LogField } from "./log-values.ts";
+import { escaped, type LogField } from "./log-values.ts";
 import { type Target, targetOf } from "./location.ts";
 import { Session } from "./session.ts";
 
-/** Engines whose rows are of one moment with the log. */
-const transactional = /^(innodb|rocksdb)$/i;
-/** The time of a place is that of the last whole second before it, by a clock that is read now and then. */
-const marginSeconds = 3;
 /** So many pieces of SQL are asked for in one statement. */
 const askedAtOnce = 500;
 
@@ -99,7 +102,7 @@ export class MysqlFeed implements ChangeFeed {
       const stream = await LogStream.open(logSession, place, number, watch);
       // Begun since we were there: a log that was made anew has files of the same names.
       const isOther =
-        from && place === wanted && (stream?.fileSince ?? 0) > Date.parse(from.time) / 1000 + marginSeconds;
+        from && place === wanted && (stream?.fileSince ?? 0) > (Date.parse(from.time) + placeTimeSlackMs) / 1000;
       if (stream && !isOther) return { stream, place, logSession };
       await logSession[Symbol.asyncDispose]();
       return undefined;
@@ -372,116 +375,6 @@ function databaseOf(tableMap: Buffer): string {
   return tableMap.toString("utf8", 9, 9 + (tableMap[8] ?? 0));
 }
 
-/** Stands for all tables and their columns. */
-function digestOf(tables: readonly TableSchema[], outside: readonly OutsideTable[]): string {
-  return hash("sha256", JSON.stringify([tables.map(({ name, fingerprint }) => [name, fingerprint]), outside]));
-}
-
 function sameColumns({ columns }: LogTable, table: TableSchema): boolean {
   return table.columns.every(({ name }) => columns.some((column) => column.name === name));
-}
-
-/** What has to be set on the server, said before anything is read; and where its log is now. */
-async function checkSettings(session: Session, { location }: Target): Promise<LogEnd & { readonly server: string }> {
-  const values = new Map(
-    (
-      await session.query(
-        "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('log_bin','binlog_format','binlog_row_image','binlog_row_metadata'," +
-          "'log_bin_compress','binlog_transaction_compression','binlog_row_value_options','server_id')",
-      )
-    ).map(([name, value]) => [name ?? "", value ?? ""]),
-  );
-  const needed = [
-    ["log_bin", "ON"],
-    ["binlog_format", "ROW"],
-    ["binlog_row_image", "FULL"],
-    ["binlog_row_metadata", "FULL"],
-    ["log_bin_compress", "OFF"],
-    ["binlog_transaction_compression", "OFF"],
-    ["binlog_row_value_options", ""],
-  ] as const;
-  for (const [name, wanted] of needed) {
-    const value = values.get(name);
-    // Of some of them one of the two servers knows nothing.
-    if (value === undefined ? name.startsWith("binlog_row_m") : value.toUpperCase() !== wanted) {
-      throw new HoldfastError("follow-settings", {
-        path: location,
-        setting: `${name} = ${wanted}`,
-        value: value ?? "none",
-      });
-    }
-  }
-  const now = await logEnd(session).catch((error: unknown) => {
-    throw new HoldfastError(
-      "follow-rights",
-      { path: location, user: session.server.user, publication: "REPLICATION" },
-      error,
-    );
-  });
-  return { ...now, server: values.get("server_id") ?? "" };
-}
-
-interface LogEnd {
-  readonly file: string;
-  readonly offset: number;
-  readonly time: string;
-}
-
-/** Where the server's log is now. */
-async function logEnd(session: Session): Promise<LogEnd> {
-  const newer = session.server.flavour === "mysql" && session.server.number >= 80_200;
-  const [row] = await session.query(newer ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS");
-  const [time] = await session.query("SELECT UTC_TIMESTAMP(6)");
-  const at = new Date(`${time?.[0]?.replace(" ", "T")}Z`).toISOString();
-  return { file: row?.[0] ?? "", offset: Number(row?.[1] ?? 4), time: at };
-}
-
-async function pointNow(session: Session): Promise<LogPoint> {
-  const end = await logEnd(session);
-  return { position: positionOf(end), time: end.time };
-}
-
-async function logFiles(session: Session): Promise<readonly string[]> {
-  return (await session.query("SHOW BINARY LOGS")).map(([name]) => name ?? "");
-}
-
-/** Tables that can be followed, and those that cannot. */
-async function followed(
-  session: Session,
-): Promise<{ readonly tables: readonly TableSchema[]; readonly outside: readonly OutsideTable[] }> {
-  const { schema } = await inspectDatabase(session);
-  const names = schema.tables.map(({ name }) => quoteText(name)).join(",");
-  const engines = new Map(
-    names === ""
-      ? []
-      : (
-          await session.query(
-            `SELECT TABLE_NAME, IFNULL(ENGINE,'') FROM information_schema.TABLES WHERE TABLE_SCHEMA=DATABASE() AND TABLE_NAME IN (${names})`,
-          )
-        ).map(([name, engine]) => [name ?? "", engine ?? ""]),
-  );
-  const cascaded = new Set(
-    (
-      await session.query(
-        "SELECT TABLE_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA=DATABASE() " +
-          "AND (DELETE_RULE IN ('CASCADE','SET NULL') OR UPDATE_RULE IN ('CASCADE','SET NULL'))",
-      )
-    ).map(([name]) => name),
-  );
-  const outside: OutsideTable[] = [];
-  const tables = schema.tables.filter((table) => {
-    const reason =
-      table.keyLength === 0
-        ? "no-identity"
-        : !transactional.test(engines.get(table.name) ?? "")
-          ? "engine"
-          : cascaded.has(table.name)
-            ? "cascade"
-            : table.columns.every(canFollow)
-              ? undefined
-              : "type";
-    if (reason !== undefined) outside.push({ schema: table.schema, name: table.name, reason });
-    return reason === undefined;
-  });
-  return { tables, outside };
 }

@@ -1,4 +1,4 @@
-import type { OutsideReason, OutsideTable, TableId } from "../change-feed.ts";
+import { type OutsideReason, type OutsideTable, tableName } from "../change-feed.ts";
 import type { TableSchema } from "../database.ts";
 import { HoldfastError, isHoldfastError } from "../../lib/errors.ts";
 import type { PostgresConnection } from "./connection.ts";
@@ -68,19 +68,15 @@ export async function lacksTable(
   outside: readonly OutsideTable[],
 ): Promise<boolean> {
   const published = await publishedNames(connection, publication);
-  const known = new Set(outside.map(nameOf));
-  return tables.some(({ table }) => !published.has(nameOf(table)) && !known.has(nameOf(table)));
+  const known = new Set(outside.map(tableName));
+  return tables.some(({ table }) => !published.has(tableName(table)) && !known.has(tableName(table)));
 }
 
 async function publishedNames(connection: PostgresConnection, publication: string): Promise<ReadonlySet<string>> {
   const found = await connection.rows("SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = $1", [
     publication,
   ]);
-  return new Set(found.map(([schema, name]) => nameOf({ schema: schema ?? "", name: name ?? "" })));
-}
-
-function nameOf({ schema, name }: TableId): string {
-  return JSON.stringify([schema, name]);
+  return new Set(found.map(([schema, name]) => tableName({ schema: schema ?? "", name: name ?? "" })));
 }
 
 export interface PublishedTables {
@@ -103,7 +99,7 @@ export async function publishTables(
   const outside: OutsideTable[] = [];
   for (const { table, outside: reason } of tables) {
     const { schema, name } = table;
-    const isPublished = published.has(nameOf(table));
+    const isPublished = published.has(tableName(table));
     if (reason !== undefined) {
       outside.push({ schema, name, reason });
       // Else the CRM could not change its rows.
