@@ -1,5 +1,5 @@
 /**
- * Bundles `src/` into `dist/`, which is what the package holds: Node runs no TypeScript below `node_modules`, and a program
+ * Bundles `src/` into `dist/` (or the folder that is given), which is what the package holds: Node runs no TypeScript below `node_modules`, and a program
  * of few files needs a third less processor time to start than one of six hundred, each looked for, opened and linked.
  *
  * What a command does not need stays in files of its own that are loaded when it is needed. All lie flat in one folder,
@@ -7,10 +7,10 @@
  */
 import { build } from "esbuild";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 const root = join(import.meta.dirname, "..");
-const dist = join(root, "dist");
+const dist = resolve(process.argv[2] ?? join(root, "dist"));
 // From nothing: a file that left src/ must not stay in the package.
 rmSync(dist, { recursive: true, force: true });
 

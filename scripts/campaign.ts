@@ -9,6 +9,7 @@ import { availableParallelism, cpus } from "node:os";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Campaign } from "../test/support/campaign.ts";
+import { buildTestPackage } from "./test-package.ts";
 
 const root = join(import.meta.dirname, "..");
 const evidence = join(root, "docs/evidence");
@@ -58,6 +59,7 @@ async function runCampaign(campaign: Campaign): Promise<void> {
 
 // Compiled code is shared by the many processes of a run.
 process.env["NODE_COMPILE_CACHE"] ??= join(root, "node_modules/.cache/holdfast");
+buildTestPackage();
 
 const files = globSync("test/campaign/*.ts", { cwd: root }).filter((file) => !file.endsWith(".test.ts"));
 const wanted = files.filter((file) => positionals.length === 0 || positionals.includes(basename(file, ".ts")));

@@ -8,6 +8,7 @@ import { cheapenKey } from "../support/cheap-key.ts";
 import { compareDatabases } from "../support/compare-databases.ts";
 import { compareTrees } from "../support/compare-trees.ts";
 import { engineHere, holdfastHere } from "../support/holdfast-here.ts";
+import { programModule } from "../support/program.ts";
 import { damageFile, giveBackMemory, repositoryFiles } from "../support/repository-copy.ts";
 import { type Restic, resticOn } from "../support/restic.ts";
 import { runCommand, type CommandResult } from "../support/run-command.ts";
@@ -129,7 +130,7 @@ class Scene {
       HOLDFAST_TEST_FULL_AT: String(end === "full" ? endAt : 0),
       HOLDFAST_TEST_COUNT_FILE: this.path("count"),
     };
-    return await runCommand(process.execPath, [join(root, "src/main.ts"), ...args], { cwd: this.path("crm"), env });
+    return await runCommand(process.execPath, [programModule, ...args], { cwd: this.path("crm"), env });
   }
 
   /** Everything of the CRM that a restore is about, against a copy of it. */

@@ -15,6 +15,7 @@ import {
   type SnapshotReading,
 } from "../support/model-reader.ts";
 import { World, type WorldState } from "../support/model-world.ts";
+import { programModule } from "../support/program.ts";
 import { damageFile, damagesOf, giveBackMemory, repositoryFiles } from "../support/repository-copy.ts";
 import { resticOn, type Restic } from "../support/restic.ts";
 import { type CommandResult, runCommand } from "../support/run-command.ts";
@@ -543,7 +544,7 @@ class Model {
       NODE_OPTIONS: `--import=${join(root, "test/support/kill-at.ts")}`,
       HOLDFAST_TEST_KILL_AT: String(killAt),
     };
-    const program = ["--disable-warning=ExperimentalWarning", join(root, "src/main.ts"), ...args];
+    const program = ["--disable-warning=ExperimentalWarning", programModule, ...args];
     const env = killAt === undefined ? base : { ...base, ...killing };
     return runCommand(process.execPath, program, { cwd: this.#world.folder, env });
   }

@@ -3,10 +3,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { programModule } from "../support/program.ts";
 import { compiledCode } from "../support/run-command.ts";
 
 /** Arguments of Node that run the program. */
-export const program = ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, "../../src/main.ts")];
+export const program = ["--disable-warning=ExperimentalWarning", programModule];
 
 export interface Ended {
   readonly code: number | null;

@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 import { test } from "node:test";
 import { buildCrm } from "../../demo/build-crm.ts";
 import { configAdditions, type DocumentedCommand, holdfastCommands } from "../support/doc-commands.ts";
+import { programFolder } from "../support/program.ts";
 import { commandOutput, runCommand } from "../support/run-command.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 import { makeTrytonCrm } from "../tryton/tryton-crm.ts";
@@ -56,7 +57,7 @@ for (const page of pages) {
     if (basename(page).startsWith("tryton")) await makeTrytonCrm(cwd);
     else buildCrm(cwd);
     const env = {
-      PATH: `${join(root, "bin")}:/usr/bin:/bin`,
+      PATH: `${programFolder}:/usr/bin:/bin`,
       HOME: folder.path,
       LANG: "C",
       HOLDFAST_STATE: join(folder.path, "state"),

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { codeBlocks, holdfastCommands } from "../support/doc-commands.ts";
 import { startMariadb } from "../support/mariadb-server.ts";
 import { startPostgres } from "../support/postgres-server.ts";
+import { programFolder } from "../support/program.ts";
 import { runCommand } from "../support/run-command.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 import { emptyDolibarr } from "../dolibarr/dolibarr-crm.ts";
@@ -31,7 +32,7 @@ async function followed(
   if (change.configuration) writeFileSync(join(cwd, "holdfast.yaml"), change.configuration(change.command(yaml)));
   writeFileSync(join(above, "database-password.txt"), "any\n", { mode: 0o600 });
   const env = {
-    PATH: `${join(root, "bin")}:/usr/bin:/bin`,
+    PATH: `${programFolder}:/usr/bin:/bin`,
     HOME: above,
     LANG: "C",
     HOLDFAST_STATE: join(above, "state"),

@@ -9,6 +9,7 @@ import { cheapenKey } from "../support/cheap-key.ts";
 import { compareDatabases } from "../support/compare-databases.ts";
 import { codeBlocks } from "../support/doc-commands.ts";
 import { startMariadb } from "../support/mariadb-server.ts";
+import { programFolder } from "../support/program.ts";
 import { runCommand } from "../support/run-command.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
@@ -31,7 +32,7 @@ interface Kit {
 
 /** Follows the page in `home`, with what the kit says; the last section in the CRM's folder. */
 async function follow(home: string, { location, password }: Kit, crm: string): Promise<void> {
-  const env = { PATH: `${join(root, "bin")}:/usr/bin:/bin`, HOME: home, LANG: "C" };
+  const env = { PATH: `${programFolder}:/usr/bin:/bin`, HOME: home, LANG: "C" };
   const exports: string[] = [];
   let plan = "";
   for (const step of stepsOf("empty-machine.md")) {
@@ -54,7 +55,7 @@ async function follow(home: string, { location, password }: Kit, crm: string): P
 
 /** Makes the first backups, and gives what the recovery kit says. */
 async function backedUp(crm: string, state: string): Promise<Kit> {
-  const env = { PATH: `${join(root, "bin")}:/usr/bin:/bin`, HOME: state, LANG: "C" };
+  const env = { PATH: `${programFolder}:/usr/bin:/bin`, HOME: state, LANG: "C" };
   const script =
     "holdfast init --yes --repository ../backups --password-file ../password.txt && { holdfast backup; true; }";
   const { code, stderr } = await runCommand("/bin/sh", ["-c", script], { cwd: crm, env });

@@ -5,6 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { buildCrm } from "../../demo/build-crm.ts";
 import { holdfastCommands } from "../support/doc-commands.ts";
+import { programFolder } from "../support/program.ts";
 import { runCommand } from "../support/run-command.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
@@ -15,7 +16,7 @@ test("each command of docs/records.md works on a CRM from which a company was de
   const cwd = join(folder.path, "crm");
   buildCrm(cwd);
   const env = {
-    PATH: `${join(root, "bin")}:/usr/bin:/bin`,
+    PATH: `${programFolder}:/usr/bin:/bin`,
     HOME: folder.path,
     LANG: "C",
     HOLDFAST_STATE: join(folder.path, "state"),

@@ -8,6 +8,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { configAdditions, holdfastCommands } from "../support/doc-commands.ts";
 import { startPostgres } from "../support/postgres-server.ts";
 import { PostgresWorkload } from "../support/postgres-workload.ts";
+import { holdfastProgram, programFolder } from "../support/program.ts";
 import { resticOn } from "../support/restic.ts";
 import { compiledCode, runCommand } from "../support/run-command.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
@@ -35,7 +36,7 @@ test("followed through its own kill -9 and the server's, as the page says", asyn
   writeFileSync(join(folder.path, "password.txt"), "correct horse\n", { mode: 0o600 });
   const env = {
     ...compiledCode(),
-    PATH: `${join(root, "bin")}:/usr/bin:/bin`,
+    PATH: `${programFolder}:/usr/bin:/bin`,
     HOME: folder.path,
     HOLDFAST_STATE: join(folder.path, "state"),
   };
@@ -44,7 +45,7 @@ test("followed through its own kill -9 and the server's, as the page says", asyn
   assert.equal(made.code, 0, made.stderr);
 
   const follow = () => {
-    const child = spawn(join(root, "bin/holdfast"), ["--json", "follow"], {
+    const child = spawn(holdfastProgram, ["--json", "follow"], {
       cwd,
       env,
       stdio: ["ignore", "pipe", "inherit"],

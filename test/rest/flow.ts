@@ -5,19 +5,19 @@ import { test } from "node:test";
 import { buildCrm } from "../../demo/build-crm.ts";
 import { holdfast } from "../support/holdfast.ts";
 import { pageCommands } from "../support/page-commands.ts";
+import { programFolder } from "../support/program.ts";
 import type { RcloneServer } from "../support/rclone-server.ts";
 import { remoteFlow } from "../support/remote-flow.ts";
 import { resticOn } from "../support/restic.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
-const root = join(import.meta.dirname, "../..");
 const password = "a password";
 
 /** Through the command line, beside restic's own client of the protocol. */
 export function testFlow(rclone: RcloneServer): void {
   const environment = (home: string): Readonly<Record<string, string>> => ({
     ...rclone.environment,
-    PATH: `${join(root, "bin")}:/usr/bin:/bin`,
+    PATH: `${programFolder}:/usr/bin:/bin`,
     HOME: home,
     LANG: "C",
     HOLDFAST_STATE: join(home, "state"),

@@ -7,6 +7,7 @@ import type { CephServer } from "../support/ceph-server.ts";
 import { holdfastCommands } from "../support/doc-commands.ts";
 import { freePort } from "../support/free-port.ts";
 import { holdfast } from "../support/holdfast.ts";
+import { programFolder } from "../support/program.ts";
 import { remoteFlow } from "../support/remote-flow.ts";
 import { commandOutput, runCommand } from "../support/run-command.ts";
 import { tamperingProxy } from "../support/tampering-proxy.ts";
@@ -97,7 +98,7 @@ export function testFlow(ceph: CephServer): void {
 
   const environment = (home: string): Readonly<Record<string, string>> => ({
     ...ceph.environment,
-    PATH: `${join(root, "bin")}:/usr/bin:/bin`,
+    PATH: `${programFolder}:/usr/bin:/bin`,
     HOME: home,
     LANG: "C",
     HOLDFAST_STATE: join(home, "state"),

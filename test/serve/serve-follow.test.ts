@@ -9,6 +9,7 @@ import { configAdditions } from "../support/doc-commands.ts";
 import { freePort } from "../support/free-port.ts";
 import { startPostgres } from "../support/postgres-server.ts";
 import { PostgresWorkload } from "../support/postgres-workload.ts";
+import { holdfastProgram, programFolder } from "../support/program.ts";
 import { resticOn } from "../support/restic.ts";
 import { compiledCode, runCommand } from "../support/run-command.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
@@ -45,7 +46,7 @@ test("the service follows beside hourly backups, through its own kill -9, and a 
   writeFileSync(join(folder.path, "password.txt"), "correct horse\n", { mode: 0o600 });
   const env = {
     ...compiledCode(),
-    PATH: `${join(root, "bin")}:/usr/bin:/bin`,
+    PATH: `${programFolder}:/usr/bin:/bin`,
     HOME: folder.path,
     HOLDFAST_STATE: join(folder.path, "state"),
   };
@@ -53,7 +54,7 @@ test("the service follows beside hourly backups, through its own kill -9, and a 
   assert.equal((await shell("holdfast init --yes")).code, 0);
 
   const serve = () => {
-    const child = spawn(join(root, "bin/holdfast"), ["--json", "serve"], {
+    const child = spawn(holdfastProgram, ["--json", "serve"], {
       cwd,
       env,
       stdio: ["ignore", "pipe", "inherit"],

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildCrm } from "../../demo/build-crm.ts";
 import { holdfastCommands } from "./doc-commands.ts";
+import { programFolder } from "./program.ts";
 import { runCommand } from "./run-command.ts";
 import { temporaryFolder } from "./temp-folder.ts";
 
@@ -40,5 +41,5 @@ export async function pageCommands({ section, example, place, environment }: Pag
 
 /** For `holdfast` by its name, without what this process has. */
 export function bareEnvironment(home: string): Readonly<Record<string, string>> {
-  return { PATH: `${join(root, "bin")}:/usr/bin:/bin`, HOME: home, LANG: "C", HOLDFAST_STATE: join(home, "state") };
+  return { PATH: `${programFolder}:/usr/bin:/bin`, HOME: home, LANG: "C", HOLDFAST_STATE: join(home, "state") };
 }
