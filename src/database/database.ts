@@ -202,7 +202,8 @@ export interface DatabaseSource extends AsyncDisposable {
   inspect(signal: AbortSignal): Promise<DatabaseSchema>;
   /** Quick and rough, for predictions: from statistics and sizes, without reading the rows. */
   estimate(signal: AbortSignal): Promise<{ readonly tables: number; readonly rows: number; readonly bytes: number }>;
-  snapshot(signal: AbortSignal): Promise<DatabaseSnapshot>;
+  /** `rows`: for who only reads them; its schema may lack definitions, and its readers' `mark` then tells nothing. */
+  snapshot(signal: AbortSignal, what?: "everything" | "rows"): Promise<DatabaseSnapshot>;
   /** Servers only. */
   rights?(signal: AbortSignal): Promise<DatabaseRights>;
   /** Servers only: the best way in which what changed since a backup can be found here, for this user. */

@@ -35,7 +35,7 @@ export async function refuseLeaks(
   { signal }: Run,
 ): Promise<void> {
   await using source = await engine.connect(address, { signal });
-  await using built = await source.snapshot(signal);
+  await using built = await source.snapshot(signal, "rows");
   const leaks = new Leaks();
   for (const table of built.schema.tables) {
     const leaksIn = anonymiser.leaksIn(name, table);

@@ -3,8 +3,7 @@ import { compareWithRanges, readDatabase, type StoredDatabase } from "../content
 import type { Anonymiser } from "../contents/anonymise/anonymised.ts";
 import type { DatabaseManifest } from "../contents/manifest.ts";
 import { withoutHeld } from "../contents/records/held-rows.ts";
-import { countRow, emptyRange } from "../contents/tables/ranges-file.ts";
-import { keyAt } from "../contents/tables/row-order.ts";
+import { addLines, emptyRange } from "../contents/tables/ranges-file.ts";
 import type { StoredTable } from "../contents/tables/stored-table.ts";
 import type {
   DatabaseAddress,
@@ -147,12 +146,7 @@ function summedUp(table: StoredTable): StoredTable {
     async *rows(range, signal) {
       given = emptyRange(undefined);
       for await (const batch of table.rows(range, signal)) {
-        const { lines } = batch;
-        for (let start = 0; start < lines.length;) {
-          const end = lines.indexOf(0x0a, start);
-          countRow(given, order, keyAt(order, lines, start, end), lines, start, end);
-          start = end + 1;
-        }
+        addLines(given, order, batch.lines, 0, batch.lines.length);
         yield batch;
       }
     },
@@ -171,7 +165,7 @@ async function prove(work: DatabaseWork, address: DatabaseAddress, stored: Store
       run.report({ type: "note", code: "rows-without-parent", facts: { path: work.shown, relation } });
     }
     await using source = await work.engine.connect(address, { signal: run.signal });
-    await using built = await source.snapshot(run.signal);
+    await using built = await source.snapshot(run.signal, "rows");
     for (const table of stored.tables) {
       const same = built.schema.tables.find(({ schema, name }) => isNamed(table.table, schema, name));
       if (!same) problems.push(table.table.name);

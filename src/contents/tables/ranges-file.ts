@@ -1,6 +1,7 @@
 import type { RowKey, RowSums } from "../../database/database.ts";
+import { sumBits, viewOf } from "../../database/rows.ts";
 import { damaged } from "../checked.ts";
-import type { RowOrder } from "./row-order.ts";
+import { keyEnd, lineEnd, type RowOrder } from "./row-order.ts";
 
 /**
  * `ranges`: the table as of this snapshot, in stretches of about 128 KiB of rows. Each line is
@@ -121,6 +122,23 @@ export function countRow(
   range.bytes += sign * (end + 1 - start);
   range.keySum = BigInt.asUintN(64, sign === 1 ? range.keySum + keyHash : range.keySum - keyHash);
   range.rowSum = BigInt.asUintN(64, sign === 1 ? range.rowSum + rowHash : range.rowSum - rowHash);
+}
+
+/** Adds whole lines, `[start, end)` of these bytes, to their range. */
+export function addLines(range: RangeSums, order: RowOrder, lines: Buffer, start: number, end: number): void {
+  const view = viewOf(lines);
+  const rowSum = { low: 0, high: 0 };
+  const keySum = order.keyLength === 0 ? rowSum : { low: 0, high: 0 };
+  for (let at = start; at < end;) {
+    const stop = lineEnd(lines, at, end);
+    order.addHash(rowSum, view, at, stop);
+    if (order.keyLength > 0) order.addHash(keySum, view, at, keyEnd(order, lines, at, stop));
+    range.rows++;
+    at = stop + 1;
+  }
+  range.bytes += end - start;
+  range.keySum = BigInt.asUintN(64, range.keySum + sumBits(keySum));
+  range.rowSum = BigInt.asUintN(64, range.rowSum + sumBits(rowSum));
 }
 
 /** Hashes of a key and of its row; a table without a key has its whole lines as keys. */

@@ -1,6 +1,6 @@
-import type { RowBatch, RowKey, TableReader } from "../../database/database.ts";
-import { countRow, emptyRange, type RangeSums, totalSums } from "./ranges-file.ts";
-import { keyAt, lineEnd, type RowOrder } from "./row-order.ts";
+import type { RowSums, TableReader } from "../../database/database.ts";
+import { addLines, emptyRange, type RangeSums, totalSums } from "./ranges-file.ts";
+import { lowerBound, type RowOrder } from "./row-order.ts";
 import type { StoredTable } from "./stored-table.ts";
 
 /**
@@ -9,62 +9,60 @@ import type { StoredTable } from "./stored-table.ts";
  * data.
  */
 export async function verifyTable(stored: StoredTable, signal: AbortSignal): Promise<readonly string[]> {
-  return compareSums(stored, stored.rows({}, signal));
+  const found = stored.ranges.map(({ firstKey }) => emptyRange(firstKey));
+  let at = 0;
+  for await (const { lines, release } of stored.rows({}, signal)) {
+    at = addToRanges(stored.order, found, at, lines);
+    release?.();
+  }
+  return stored.ranges.flatMap((expected, index) => {
+    const sums = found[index] ?? emptyRange(undefined);
+    return sums.bytes === expected.bytes && sameSums(expected, sums) ? [] : [difference(stored, expected, sums)];
+  });
 }
 
 /**
  * The same for a table of a database, a restored one for example: by sums that the database computes where it can, else
- * by its rows, in any order.
+ * by its rows, which may come in an order of its own.
  */
 export async function compareWithRanges(
   reader: TableReader,
   stored: StoredTable,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const [sums] = (await reader.sums?.({ starts: [] }, "rows", signal)) ?? [];
-  if (!sums) return compareSums(stored, reader.read({}, signal));
+  const [computed] = (await reader.sums?.({ starts: [] }, "rows", signal)) ?? [];
+  const sums = computed ?? (await sumsOf(reader, stored.order, signal));
   const expected = totalSums(stored.ranges);
-  const same = sums.rows === expected.rows && sums.keySum === expected.keySum && sums.rowSum === expected.rowSum;
-  const { schema, name } = stored.table;
-  return same ? [] : [`${schema}.${name}: ${sums.rows}/${expected.rows}`];
+  return sameSums(expected, sums) ? [] : [difference(stored, expected, sums)];
 }
 
-async function compareSums(stored: StoredTable, batches: AsyncIterable<RowBatch>): Promise<readonly string[]> {
-  const found = stored.ranges.map(({ firstKey }) => emptyRange(firstKey));
-  const at = { index: 0 };
-  for await (const { lines, release } of batches) {
-    addLines(stored.order, found, at, lines);
+async function sumsOf(reader: TableReader, order: RowOrder, signal: AbortSignal): Promise<RowSums> {
+  const all = emptyRange(undefined);
+  for await (const { lines, release } of reader.read({}, signal)) {
+    addLines(all, order, lines, 0, lines.length);
     release?.();
   }
-  const { schema, name } = stored.table;
-  return stored.ranges.flatMap((expected, index) => {
-    const sums = found[index] ?? emptyRange(undefined);
-    return sameSums(expected, sums) ? [] : [`${schema}.${name}: ${sums.rows}/${expected.rows}`];
-  });
+  return all;
 }
 
-/** Adds each row to its range; rows in any order, fastest when in order. */
-function addLines(order: RowOrder, ranges: readonly RangeSums[], at: { index: number }, lines: Buffer): void {
+/** Adds lines in order to the ranges that they are in, from number `at` on; gives the number of the last. */
+function addToRanges(order: RowOrder, ranges: readonly RangeSums[], at: number, lines: Buffer): number {
+  let index = at;
   for (let start = 0; start < lines.length;) {
-    const end = lineEnd(lines, start, lines.length);
-    const key = keyAt(order, lines, start, end);
-    const range = rangeOf(order, ranges, at, key);
-    countRow(range, order, key, lines, start, end);
-    start = end + 1;
+    const next = ranges[index + 1]?.firstKey;
+    const end = next === undefined ? lines.length : lowerBound(order, lines, start, lines.length, next);
+    const range = ranges[index];
+    if (range) addLines(range, order, lines, start, end);
+    if (end < lines.length) index++;
+    start = end;
   }
+  return index;
 }
 
-function rangeOf(order: RowOrder, ranges: readonly RangeSums[], at: { index: number }, key: RowKey): RangeSums {
-  const begins = ranges[at.index]?.firstKey;
-  if (begins !== undefined && order.compare(key, begins) < 0) at.index = 0;
-  for (;;) {
-    const next = ranges[at.index + 1]?.firstKey;
-    if (next === undefined || order.compare(next, key) > 0) break;
-    at.index++;
-  }
-  return ranges[at.index] ?? emptyRange(undefined);
+function sameSums(a: RowSums, b: RowSums): boolean {
+  return a.rows === b.rows && a.keySum === b.keySum && a.rowSum === b.rowSum;
 }
 
-function sameSums(a: RangeSums, b: RangeSums): boolean {
-  return a.rows === b.rows && a.bytes === b.bytes && a.keySum === b.keySum && a.rowSum === b.rowSum;
+function difference({ table }: StoredTable, expected: RowSums, found: RowSums): string {
+  return `${table.schema}.${table.name}: ${found.rows}/${expected.rows}`;
 }

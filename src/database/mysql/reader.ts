@@ -95,25 +95,33 @@ export class MysqlTableReader implements TableReader {
     const columns = what === "rows" ? this.table.columns : this.table.columns.slice(0, this.table.keyLength);
     const table = { ...this.table, columns };
     for (const some of inGroups(rangesOf(stretches))) {
-      const selects = some.map((range) => `SELECT ${selectList(table)} FROM ${this.#indexed()}${this.#where(range)}`);
-      const encoder = new LineEncoder(table, defaultBatchBytes);
-      for await (const batch of this.#sessions.stream(selects.join(" UNION ALL "), encoder)) {
-        signal.throwIfAborted();
-        yield batch;
-      }
+      yield* this.#anyOf(
+        table,
+        some.map((range) => this.#within(range)),
+        signal,
+      );
     }
   }
 
   async *rowsOf(keys: readonly RowKey[], signal: AbortSignal): AsyncGenerator<RowBatch, void> {
-    const all = `SELECT ${selectList(this.table)} FROM ${this.#indexed()}`;
     for (let at = 0; at < keys.length; at += stretchesAtOnce) {
-      // One SELECT, not a UNION: that has types of its own, and writes a FLOAT or a ZEROFILL in another way.
-      const these = keys.slice(at, at + stretchesAtOnce).map((key) => `(${this.#is(key)})`);
-      const sql = `${all} WHERE ${these.join(" OR ")}`;
-      for await (const batch of this.#sessions.stream(sql, new LineEncoder(this.table, defaultBatchBytes))) {
-        signal.throwIfAborted();
-        yield batch;
-      }
+      const these = keys.slice(at, at + stretchesAtOnce).map((key) => this.#is(key));
+      yield* this.#anyOf(this.table, these, signal);
+    }
+  }
+
+  /** One SELECT, not a UNION: that has types of its own, and writes a FLOAT or a ZEROFILL in another way. */
+  async *#anyOf(
+    table: TableSchema,
+    conditions: readonly string[],
+    signal: AbortSignal,
+  ): AsyncGenerator<RowBatch, void> {
+    const any = conditions.some((condition) => condition === "") ? [] : conditions;
+    const where = any.length === 0 ? "" : ` WHERE ${any.map((condition) => `(${condition})`).join(" OR ")}`;
+    const sql = `SELECT ${selectList(table)} FROM ${this.#indexed()}${where}`;
+    for await (const batch of this.#sessions.stream(sql, new LineEncoder(table, defaultBatchBytes))) {
+      signal.throwIfAborted();
+      yield batch;
     }
   }
 
@@ -179,15 +187,19 @@ export class MysqlTableReader implements TableReader {
   }
 
   #where(range: DatabaseRange | OneRow): string {
-    if ("only" in range) return ` WHERE ${this.#is(range.only)}`;
-    const { after, upTo, from, before } = range;
+    const condition = "only" in range ? this.#is(range.only) : this.#within(range);
+    return condition === "" ? "" : ` WHERE ${condition}`;
+  }
+
+  /** Empty: all rows are. */
+  #within({ after, upTo, from, before }: DatabaseRange): string {
     const conditions = [
       ...(after === undefined ? [] : [this.#beyond(after, ">", ">")]),
       ...(upTo === undefined ? [] : [this.#beyond(upTo, "<", "<=")]),
       ...(from === undefined ? [] : [this.#beyond(from, ">", ">=")]),
       ...(before === undefined ? [] : [this.#beyond(before, "<", "<")]),
     ];
-    return conditions.length === 0 ? "" : ` WHERE ${conditions.join(" AND ")}`;
+    return conditions.join(" AND ");
   }
 
   #is(key: RowKey): string {

@@ -445,6 +445,37 @@ test("a large table whose rows come in small pieces is loaded without its indexe
   assert.equal((await shown("many_again")).replaceAll("many_again", "many"), await shown("many"));
 });
 
+test("rows of several stretches are written as all of them are", async () => {
+  await server.sql(`CREATE DATABASE stretches; USE stretches; CREATE TABLE one (a INT(6) ZEROFILL, b VARCHAR(9), f FLOAT, d DECIMAL(8,3) ZEROFILL, PRIMARY KEY (a, b));
+    INSERT INTO one SELECT seq DIV 10, CHAR(97 + seq % 10), seq / 7, seq / 3 FROM seq_1_to_400`);
+  await withSnapshot("stretches", async (snapshot) => {
+    const [table] = snapshot.schema.tables;
+    assert.ok(table);
+    const reader = snapshot.reader(table);
+    assert.ok(reader.rowsIn);
+    const linesOf = async (batches: AsyncIterable<{ readonly lines: Buffer }>) => {
+      const found: string[] = [];
+      for await (const { lines } of batches) found.push(...lines.toString("latin1").split("\n").slice(0, -1));
+      return found;
+    };
+    const all = await linesOf(reader.read({}, signal));
+    const starts = Array.from({ length: 39 }, (_, at) => `${String(at + 1).padStart(6, "0")}\tc`);
+    const keyOf = (line: string) => line.split("\t", 2).join("\t");
+    const inside = (line: string) => {
+      const [a, b = ""] = line.split("\t");
+      const at = Number(a);
+      return at === 0 || (at === 1 && b < "c") || (at === 8 && b >= "c") || (at === 9 && b < "c");
+    };
+    assert.deepEqual(
+      (await linesOf(reader.rowsIn({ starts, only: [0, 8] }, "rows", signal))).toSorted(),
+      all.filter(inside),
+    );
+    assert.deepEqual((await linesOf(reader.rowsIn({ starts }, "rows", signal))).toSorted(), all);
+    assert.deepEqual((await linesOf(reader.rowsIn({ starts }, "keys", signal))).toSorted(), all.map(keyOf));
+    assert.deepEqual((await linesOf(reader.rowsIn({ starts: [] }, "rows", signal))).toSorted(), all);
+  });
+});
+
 test("rows that are not what was stored are noticed: a value that the column cannot hold", async () => {
   await withSnapshot("bank", async (snapshot) => {
     const wrong = async function* (): AsyncGenerator<TableRows> {

@@ -22,6 +22,8 @@ export interface DefinitionsInput {
   readonly signal: AbortSignal;
 }
 
+export const noDefinitions: Definitions = { source: "none", before: [], after: [], uncovered: [] };
+
 /** By `pg_dump` where one is there that is at least as new as the server; else from the catalog, which knows less. */
 export async function readDefinitions(input: DefinitionsInput): Promise<Definitions> {
   return (await dumpedDefinitions(input)) ?? (await definitionsFromCatalog(input.connection));

@@ -29,7 +29,7 @@ export interface ReaderSessions {
   readonly keeper: PostgresConnection;
   /** Sessions that read rows, as many as the snapshot was given. */
   readonly workers: () => Promise<readonly PostgresConnection[]>;
-  readonly mark: SnapshotMark;
+  readonly mark: SnapshotMark | undefined;
   readonly summaries: WalSummaries;
 }
 
@@ -77,8 +77,9 @@ export class PostgresTableReader implements TableReader {
     }
   }
 
-  mark(): Promise<string | undefined> {
-    return tableMark(this.table, this.#sessions.mark, this.#sessions.keeper);
+  async mark(): Promise<string | undefined> {
+    const { mark, keeper } = this.#sessions;
+    return mark && (await tableMark(this.table, mark, keeper));
   }
 
   async changes(since: string): Promise<WrittenRows | undefined> {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { captureDatabase, loadCaptured } from "../../../test/support/postgres-capture.ts";
+import { captureDatabase, loadCaptured, postgres } from "../../../test/support/postgres-capture.ts";
 import { type PostgresServer, startPostgres } from "../../../test/support/postgres-server.ts";
 import { commandOutput } from "../../../test/support/run-command.ts";
 import { definitionsFromCatalog } from "./catalog-definitions.ts";
@@ -44,6 +44,15 @@ test("everything comes back as it was, by what pg_dump compares", async () => {
   assert.equal(await dumped("copy"), await dumped("crm"));
   assert.equal(await server.sql("SELECT nextval('invoice_number'), nextval('company_id_seq')", "copy"), "986|3001\n");
   assert.equal(await server.sql("SHOW work_mem", "copy"), "5MB\n");
+});
+
+test("who only reads rows starts no pg_dump", async () => {
+  const { schema } = await captureDatabase(server.url("crm"));
+  await using source = await postgres.connect({ url: server.url("crm") }, { signal });
+  await using snapshot = await source.snapshot(signal, "rows");
+  assert.deepEqual([snapshot.schema.before, snapshot.schema.settings["definitions"]], [[], "none"]);
+  assert.deepEqual(snapshot.schema.tables, schema.tables);
+  for (const table of snapshot.schema.tables) assert.equal(await snapshot.reader(table).mark?.(signal), undefined);
 });
 
 test("the same by definitions from the catalog, where no pg_dump is new enough", async () => {

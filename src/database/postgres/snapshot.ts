@@ -10,7 +10,7 @@ import type {
 import type { Environment } from "./address.ts";
 import { snapshotMark, type SnapshotMark, writingSql } from "./changes.ts";
 import { PostgresConnection } from "./connection.ts";
-import { readDefinitions } from "./definitions.ts";
+import { noDefinitions, readDefinitions } from "./definitions.ts";
 import { quoteQualified } from "./identifier.ts";
 import { inspectSchema } from "./inspect.ts";
 import { isLargeObjects } from "./large-objects.ts";
@@ -28,6 +28,8 @@ const byIndex = "SET enable_seqscan=off; SET enable_sort=off; SET enable_bitmaps
 export interface SnapshotInput {
   readonly address: DatabaseAddress;
   readonly environment: Environment;
+  /** Absent: everything. `rows`: no definitions are read, which takes longer than all else before the first row. */
+  readonly what?: "everything" | "rows";
   readonly connections?: number;
   /** How long to wait for who has locked a table; absent: 10 s. */
   readonly lockWaitMs?: number;
@@ -46,7 +48,8 @@ export class PostgresSnapshot implements DatabaseSnapshot {
   readonly #keeper: PostgresConnection;
   readonly #input: SnapshotInput;
   readonly #id: string;
-  readonly #mark: SnapshotMark;
+  /** Absent: without the definitions nobody can tell what changed since. */
+  readonly #mark: SnapshotMark | undefined;
   readonly #summaries: WalSummaries;
   #workers: Promise<readonly PostgresConnection[]> | undefined;
 
@@ -56,7 +59,7 @@ export class PostgresSnapshot implements DatabaseSnapshot {
     id: string,
     schema: DatabaseSchema,
     position: string,
-    mark: SnapshotMark,
+    mark: SnapshotMark | undefined,
   ) {
     this.#mark = mark;
     this.#input = input;
@@ -79,17 +82,14 @@ export class PostgresSnapshot implements DatabaseSnapshot {
            CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END`,
       );
       const [id, visible, time, xmin, until] = row.map((cell) => cell ?? "");
-      const definitions = await readDefinitions({
-        address,
-        connection: keeper,
-        snapshot: id ?? "",
-        environment,
-        signal,
-      });
-      const schema = await inspectSchema(keeper, definitions);
+      const definitions =
+        input.what === "rows"
+          ? undefined
+          : await readDefinitions({ address, connection: keeper, snapshot: id ?? "", environment, signal });
+      const schema = await inspectSchema(keeper, definitions ?? noDefinitions);
       const position = JSON.stringify({ ...lsn, snapshot: visible, time });
       const moment = { role, xmin: xmin ?? "", until: until ?? "", writing };
-      const mark = snapshotMark(lsn, moment, [keeper.versionText, ...schema.before]);
+      const mark = definitions && snapshotMark(lsn, moment, [keeper.versionText, ...schema.before]);
       return new PostgresSnapshot(input, keeper, id ?? "", schema, position, mark);
     } catch (error) {
       await keeper[Symbol.asyncDispose]();

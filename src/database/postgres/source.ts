@@ -2,7 +2,7 @@ import type { ConnectOptions, DatabaseAddress, DatabaseSource } from "../databas
 import type { Environment } from "./address.ts";
 import { PostgresConnection } from "./connection.ts";
 import { postgresRights } from "./rights.ts";
-import { PostgresSnapshot } from "./snapshot.ts";
+import { PostgresSnapshot, type SnapshotInput } from "./snapshot.ts";
 import { ownRelation } from "./tables.ts";
 import { summariesLack } from "./wal-summaries.ts";
 
@@ -14,11 +14,12 @@ export async function connectPostgres(
 ): Promise<DatabaseSource> {
   const session = await PostgresConnection.open(address, { environment, signal: connecting });
   let asked = 0;
-  const take = (signal: AbortSignal) =>
+  const take = (signal: AbortSignal, what?: SnapshotInput["what"]) =>
     PostgresSnapshot.take({
       address,
       environment,
       signal,
+      ...(what !== undefined && { what }),
       ...(connections !== undefined && { connections }),
       ...(onWait && { onWait }),
     });
