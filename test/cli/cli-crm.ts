@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { cheapenKeysBelow } from "../support/cheap-key.ts";
 import { programModule } from "../support/program.ts";
 import { compiledCode } from "../support/run-command.ts";
 
@@ -66,7 +67,11 @@ export function cliCrm(): CliCrm {
   const config = join(folder, "holdfast.yaml");
   writeFileSync(config, configText);
 
-  const run: CliCrm["run"] = (args, options = {}) => runProgram(args, { home: join(root, "home"), folder, ...options });
+  const run: CliCrm["run"] = async (args, options = {}) => {
+    const ended = await runProgram(args, { home: join(root, "home"), folder, ...options });
+    if (args.includes("init")) await cheapenKeysBelow(root, password);
+    return ended;
+  };
   return {
     folder,
     config,

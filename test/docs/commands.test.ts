@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import { appendFileSync, globSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, globSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { test } from "node:test";
 import { buildCrm } from "../../demo/build-crm.ts";
+import { normalisePassword } from "../../src/format/key-file.ts";
+import { cheapenKeysBelow } from "../support/cheap-key.ts";
 import { configAdditions, type DocumentedCommand, holdfastCommands } from "../support/doc-commands.ts";
 import { programFolder } from "../support/program.ts";
-import { commandOutput, runCommand } from "../support/run-command.ts";
+import { runCommand } from "../support/run-command.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 import { makeTrytonCrm } from "../tryton/tryton-crm.ts";
 
@@ -62,10 +64,17 @@ for (const page of pages) {
       LANG: "C",
       HOLDFAST_STATE: join(folder.path, "state"),
     };
-    const shell = (command: string) => runCommand("/bin/sh", ["-c", command], { cwd, env });
+    const shell = async (command: string) => {
+      const result = await runCommand("/bin/sh", ["-c", command], { cwd, env });
+      const passwordFile = join(folder.path, "password.txt");
+      if (command.includes("holdfast init") && existsSync(passwordFile)) {
+        await cheapenKeysBelow(folder.path, normalisePassword(readFileSync(passwordFile)));
+      }
+      return result;
+    };
     if (!commands.some(({ command }) => /\bholdfast init\b/.test(command))) {
       for (const step of ["init --yes --repository ../backups --password-file ../password.txt", "backup"]) {
-        await commandOutput("/bin/sh", ["-c", `holdfast ${step}`], { cwd, env });
+        await shell(`holdfast ${step}`);
       }
     }
     let plan = "";

@@ -1,4 +1,6 @@
 import { randomBytes, scryptSync } from "node:crypto";
+import { globSync } from "node:fs";
+import { join } from "node:path";
 import { seal } from "../../src/format/crypto.ts";
 import { openKeyFile } from "../../src/format/key-file.ts";
 import { sha256 } from "../../src/format/unpacked.ts";
@@ -28,4 +30,13 @@ export async function cheapenKey(location: string, password: string): Promise<vo
     await storage.save({ kind: "key", name: sha256(bytes) }, bytes, signal);
     await storage.remove({ kind: "key", name }, signal);
   }
+}
+
+/**
+ * The same for each repository on this disk right below `folder` or one deeper: for tests that run many commands, each of
+ * which would derive the key anew.
+ */
+export async function cheapenKeysBelow(folder: string, password: string): Promise<void> {
+  const keyFolders = globSync(["*/keys", "*/*/keys"], { cwd: folder });
+  for (const keys of keyFolders) await cheapenKey(join(folder, keys, ".."), password);
 }
