@@ -16,10 +16,9 @@ import type { Run } from "../lib/run.ts";
  * files. A file costs time and room however small it is: 4.2 s for 100,000 of them, and some 100 bytes each for its
  * entry in a folder, its seal and its line in the index. A row of a table takes 2.6 µs.
  */
-const firstGuess = { bytesPerMs: 350_000, storedShare: 0.5, msPerFile: 0.04, bytesPerFile: 100, msPerRow: 0.0026 };
-const overheadMs = 500;
-/** What a file or a row costs beside its bytes is part of the rates that an earlier backup gives. */
-const measured = { msPerFile: 0, bytesPerFile: 0, msPerRow: 0 };
+const guess = { bytesPerMs: 350_000, storedShare: 0.5, msPerFile: 0.04, bytesPerFile: 100, msPerRow: 0.0026 };
+/** What each backup takes and stores, however little it is about: start and key; the snapshot, its folders, the index. */
+const overhead = { ms: 500, bytes: 3000 };
 /** Of what the first incremental or differential reads: most of a CRM is as it was. */
 const firstChangedShare = 0.01;
 
@@ -38,8 +37,8 @@ export interface PredictionInput {
 
 /**
  * What the backup is likely to read, store and take: the source is counted as it is now (folders by `lstat`, tables by
- * the database's own estimate), shares and speed are those of the newest backup of the same kind, else of the newest
- * full, else a guess.
+ * the database's own estimate), cost and room are those of the newest backup of the same kind, else of the newest full,
+ * else a guess.
  */
 export async function predict(engine: Engine, input: PredictionInput, run: Run): Promise<BackupPrediction> {
   const { parts, addressOf, start } = input;
@@ -54,37 +53,74 @@ export async function predict(engine: Engine, input: PredictionInput, run: Run):
     rows += size.rows;
     rowBytes += size.bytes;
   }
-  const { files, bytes: fileBytes } = await predictFiles(input, run);
-  const readBytes = rowBytes + fileBytes;
+  const { files, bytes: fileBytes, allBytes } = await predictFiles(input, run);
   const model = modelOf(input);
-  const { storedShare, bytesPerMs, msPerFile, bytesPerFile, msPerRow } = rates(model);
-  const sameKind = model === undefined || kindOf(model) === kind;
+  const source = { kind, rows, files, readBytes: rowBytes + fileBytes, fileBytes, size: rowBytes + allBytes };
+  return { kind, tables, rows, files, readBytes: source.readBytes, ...costs(source, model) };
+}
+
+interface SourceSize {
+  readonly kind: BackupPrediction["kind"];
+  readonly rows: number;
+  readonly files: number;
+  /** What is to be read; of files alone; everything that the CRM has. */
+  readonly readBytes: number;
+  readonly fileBytes: number;
+  readonly size: number;
+}
+
+type Costs = Pick<BackupPrediction, "storedBytes" | "durationMs">;
+
+/**
+ * As the model had it, grown as the CRM has: rates per byte of a backup that read little say nothing, since what it took
+ * is mostly what each backup takes.
+ */
+function costs(source: SourceSize, model: StoredSnapshot | undefined): Costs {
+  const { kind, rows, files, readBytes, fileBytes, size } = source;
+  const summary = model?.snapshot.summary;
+  const sameKind = model !== undefined && kindOf(model) === kind;
+  if (!summary || (kind === "full" && !sameKind)) {
+    const { bytesPerMs, storedShare, msPerFile, bytesPerFile, msPerRow } = guess;
+    return {
+      storedBytes: Math.round(overhead.bytes + readBytes * storedShare + files * bytesPerFile),
+      durationMs: Math.round(overhead.ms + readBytes / bytesPerMs + files * msPerFile + rows * msPerRow),
+    };
+  }
+  const growth = summary.totalBytesProcessed === 0 ? 1 : size / summary.totalBytesProcessed;
+  const tookMs = Date.parse(summary.backupEnd) - Date.parse(summary.backupStart);
+  const workMs = Math.max(0, tookMs - overhead.ms) * growth;
+  const fixedBytes = Math.min(overhead.bytes, summary.dataAddedPacked);
+  const storedBytes = (summary.dataAddedPacked - fixedBytes) * growth;
+  if (!sameKind) {
+    return {
+      storedBytes: Math.round(fixedBytes + storedBytes * firstChangedShare),
+      durationMs: Math.round(overhead.ms + (size === 0 ? 0 : (workMs * readBytes) / size)),
+    };
+  }
+  const more = kind === "full" ? 0 : Math.max(0, fileBytes - summary.dataAdded);
   return {
-    kind,
-    tables,
-    rows,
-    files,
-    readBytes,
-    storedBytes: Math.round(readBytes * (sameKind ? storedShare : firstChangedShare) + files * bytesPerFile),
-    durationMs: Math.round(overheadMs + readBytes / bytesPerMs + files * msPerFile + rows * msPerRow),
+    storedBytes: Math.round(fixedBytes + storedBytes + more * guess.storedShare),
+    durationMs: Math.round(overhead.ms + workMs + more / guess.bytesPerMs),
   };
 }
 
 async function predictFiles(
   { parts, start, files, ...input }: PredictionInput,
   run: Run,
-): Promise<{ readonly files: number; readonly bytes: number }> {
+): Promise<{ readonly files: number; readonly bytes: number; readonly allBytes: number }> {
   const { parent, kind } = start;
   if (files === "remember" && parent) {
     const { folders } = parent.manifest;
     const model = modelOf({ start, backups: input.backups });
-    const added = model && kindOf(model) === kind ? (model.snapshot.summary?.dataAdded ?? 0) : 0;
+    const addedBytes = model && kindOf(model) === kind ? (model.snapshot.summary?.dataAdded ?? 0) : 0;
+    const allBytes = folders.reduce((total, folder) => total + folder.bytes, 0);
     return {
       files: folders.reduce((total, folder) => total + folder.files, 0),
-      bytes: kind === "full" ? folders.reduce((total, folder) => total + folder.bytes, 0) : added,
+      bytes: kind === "full" ? allBytes : Math.max(0, addedBytes - overhead.bytes),
+      allBytes,
     };
   }
-  const sum = { files: 0, bytes: 0 };
+  const sum = { files: 0, bytes: 0, allBytes: 0 };
   for (const { path, excludes } of parts.folders) {
     if (!existsSync(path)) continue;
     const seen = await predictFolder({
@@ -95,6 +131,7 @@ async function predictFiles(
     });
     sum.files += seen.files;
     sum.bytes += seen.bytesToRead;
+    sum.allBytes += seen.bytes;
   }
   return sum;
 }
@@ -102,15 +139,4 @@ async function predictFiles(
 /** The newest backup of the same kind, else the newest. */
 function modelOf({ start, backups }: Pick<PredictionInput, "start" | "backups">): StoredSnapshot | undefined {
   return backups.findLast((stored) => kindOf(stored) === start.kind) ?? backups.at(-1);
-}
-
-function rates(model: StoredSnapshot | undefined): typeof firstGuess {
-  const summary = model?.snapshot.summary;
-  if (!summary || summary.totalBytesProcessed === 0) return firstGuess;
-  const tookMs = Date.parse(summary.backupEnd) - Date.parse(summary.backupStart);
-  return {
-    ...measured,
-    storedShare: summary.dataAddedPacked / summary.totalBytesProcessed,
-    bytesPerMs: summary.totalBytesProcessed / Math.max(tookMs, 1),
-  };
 }

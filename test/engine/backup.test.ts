@@ -144,6 +144,17 @@ test("a prediction stands beside the result, and a dry run writes nothing", asyn
   assert.equal(predicted.files, report.files.files);
 });
 
+test("a backup that does what the one before it did is predicted to take and to store as much", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  await crm.backup();
+  const before = await crm.backup();
+  const { prediction, storedBytes } = await crm.backup();
+  assert.ok(prediction, "a prediction");
+  assert.ok(prediction.durationMs <= Math.max(500, 2 * before.durationMs), `${prediction.durationMs} ms`);
+  assert.ok(prediction.storedBytes < 2 * storedBytes + 3000, `${prediction.storedBytes} bytes, not ${storedBytes}`);
+});
+
 test("a database and a repository inside a captured folder are no files of it, and no restore touches them", async () => {
   using folder = temporaryFolder();
   const crm = await smallCrm(folder.path);
