@@ -1,4 +1,5 @@
-import type { HistoryReport, RecordVersion } from "../engine/history.ts";
+import type { HistoryReport } from "../engine/history.ts";
+import type { RecordVersion } from "../engine/version-line.ts";
 import { printable } from "../words/format.ts";
 import { type Command, hasFlag } from "./command.ts";
 import type { Context } from "./context.ts";
@@ -31,14 +32,19 @@ function historyLines(context: Context, report: HistoryReport, noise: "shown" | 
   const versions = report.versions.flatMap((version) => versionLines(context, version, noise));
   const { deletedSince } = report;
   const end = deletedSince
-    ? [format.fill(words.history.deletedSince, { time: pointText(context, deletedSince) })]
+    ? [format.fill(words.history.deletedSince, { time: sinceText(context, report, deletedSince) })]
     : [format.fill(words.history.looked, { points: report.points })];
-  return [head, ...versions, ...end];
+  const last = report.versions.findLast(({ transaction }) => transaction !== undefined)?.transaction;
+  // What is typed, on a line of its own.
+  const undo = last
+    ? [words.history.undo, `      holdfast restore plan @${last.time} --undo-transaction ${last.transaction}`]
+    : [];
+  return [head, ...versions, ...end, ...undo];
 }
 
 function versionLines(context: Context, version: RecordVersion, noise: "shown" | "folded"): string[] {
   const { words, format } = context;
-  const line = format.fill(words.history[version.action], { time: pointText(context, version.point) });
+  const line = format.fill(words.history[version.action], { time: versionText(context, version) });
   if (version.action !== "changed") return [line];
   const isNoise = (column: string) => version.noise.includes(column);
   const shown = noise === "shown" ? version.fields : version.fields.filter(({ column }) => !isNoise(column));
@@ -48,6 +54,20 @@ function versionLines(context: Context, version: RecordVersion, noise: "shown" |
     ...fieldLines(context, shown),
     ...(folded > 0 ? [`      ${format.fill(words.compare.folded, { count: folded })}`] : []),
   ];
+}
+
+function versionText(context: Context, { point, transaction }: RecordVersion): string {
+  if (!transaction) return pointText(context, point);
+  const { words, format } = context;
+  const users = transaction.users.map(printable).join(", ");
+  const time = format.time(transaction.time);
+  const facts = { time, transaction: transaction.transaction, ...(users !== "" && { users }) };
+  return format.fill(words.history.transaction, facts);
+}
+
+function sinceText(context: Context, { versions }: HistoryReport, since: RecordVersion["point"]): string {
+  const version = versions.findLast(({ point }) => point === since);
+  return version ? versionText(context, version) : pointText(context, since);
 }
 
 function pointText({ words, format }: Context, { time, snapshot }: RecordVersion["point"]): string {

@@ -195,17 +195,15 @@ export class JournalKeeper implements AsyncDisposable {
     this.#session = { upload, lock, snapshots, [Symbol.asyncDispose]: () => held.disposeAsync() };
     this.#snapshots = snapshots;
     if (isOurs && this.#writer) return;
-    await this.#takeUp(indexed, newest, upload, signal);
+    await this.#takeUp(newest, upload, signal);
   }
 
   /** What the repository says of the journal is what counts; segments that it lacks are stored once more. */
-  async #takeUp(
-    indexed: IndexedRepository,
-    newest: StoredSnapshot | undefined,
-    upload: Upload,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { crm, engine } = this.#options;
+  async #takeUp(newest: StoredSnapshot | undefined, upload: Upload, signal: AbortSignal): Promise<void> {
+    const { crm, engine, repository } = this.#options;
+    // An index of its own: what it finds loose and is no segment of ours, a list that was stored and not named say, would else count as
+    // stored when the same is to be stored again, and no index file would ever name it.
+    const indexed = await repository.index(signal);
     const known = newest && (await readJournalSnapshot(indexed, newest, signal));
     const recorded = await this.#recorded();
     const loose = await looseSegments(indexed, crm, known?.databases ?? [], recorded, signal);

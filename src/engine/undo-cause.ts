@@ -1,7 +1,6 @@
 import { openJournal } from "../contents/journal/open-journal.ts";
 import { compareTimes } from "../contents/journal/reach.ts";
-import { keyOfLine } from "../contents/journal/replay.ts";
-import { type JournalTransaction, transactionsOf, writersOf } from "../contents/journal/transactions.ts";
+import { type JournalTransaction, keysOf, transactionsOf, writersOf } from "../contents/journal/transactions.ts";
 import { tableName } from "../database/change-feed.ts";
 import type { RowKey } from "../database/database.ts";
 import { HoldfastError } from "../lib/errors.ts";
@@ -137,12 +136,4 @@ class TouchedRows {
       return own.length === 0 ? [] : [{ schema, table, keys: own, newer: own }];
     });
   }
-}
-
-function keysOf(
-  change: Exclude<JournalTransaction["changes"][number], { readonly type: "truncate" }>,
-): readonly RowKey[] {
-  if (change.type === "delete") return [change.key];
-  const key = keyOfLine(change.after, change.table.keyLength);
-  return change.oldKey === undefined ? [key] : [change.oldKey, key];
 }

@@ -188,7 +188,7 @@ export interface IndexedRepository extends BlobReader {
   lostSnapshots(signal: AbortSignal): Promise<LostSnapshots>;
   /**
    * Packs of no more than `mostBlobs` data blobs that no index names: of a run that is under way, or that was cut off. Their
-   * blobs can be read from now on.
+   * blobs can be read from now on. Not to be written with any more: an upload would take for stored what no index file names.
    */
   loosePacks(mostBlobs: number, signal: AbortSignal): Promise<readonly IndexedPack[]>;
   /** Writes the contents of many files, in the order of the packs; see `FileToWrite`. */

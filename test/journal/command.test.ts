@@ -114,6 +114,7 @@ test("followed through its own kill -9 and the server's, as the page says", asyn
   const then = commits[9];
   assert.ok(then);
   let plan = "";
+  let undone: Awaited<ReturnType<typeof shell>> | undefined;
   for (const { command } of holdfastCommands(page)) {
     const moment: string = command.includes("restore") ? `${then.time}#${then.transaction}` : then.time;
     const line: string = command
@@ -121,10 +122,16 @@ test("followed through its own kill -9 and the server's, as the page says", asyn
       .replaceAll("db.example.com", host)
       .replaceAll("PLAN", plan)
       .replace(" 4711", ` ${then.transaction}`);
-    const { code, stdout, stderr } = await shell(line);
+    const { code, stdout, stderr }: Awaited<ReturnType<typeof shell>> = await shell(line);
     assert.equal(code, 0, `${line}\n${stdout}${stderr}`);
+    // What it says that can be typed.
+    const undo: string | undefined = /^ +(holdfast restore plan .*)$/m.exec(
+      line.startsWith("holdfast history") ? stdout : "",
+    )?.[1];
+    if (undo !== undefined) undone = await shell(undo);
     plan = /restore apply (\S+)/.exec(stdout)?.[1] ?? plan;
   }
+  assert.match(undone?.stdout ?? "", /restore apply/, undone?.stderr ?? "not run");
   await workload[Symbol.asyncDispose]();
   await using back = await PostgresWorkload.open(server.url("acme_then"));
   assert.equal(await back.hash(), then.hash);

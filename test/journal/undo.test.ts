@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { history } from "../../src/engine/history.ts";
 import { planUndo } from "../../src/engine/undo-cause.ts";
 import { isHoldfastError } from "../../src/lib/errors.ts";
 import { following } from "../support/following.ts";
@@ -39,6 +40,51 @@ test("what a transaction or a user changed is put back, but for what something e
   const later = await workload.commit("UPDATE contact SET city = 'Bonn', write_uid = 1 WHERE id = 3");
   const own = await workload.commit("UPDATE contact SET name = 'by hand', write_uid = 1 WHERE id IN (4, 501)");
   await followed.durable(own.time);
+
+  // The record's history leads to the transaction, which is what is taken back.
+  const lineOf = async (record: string) =>
+    (await history(crm.engine, { repository: crm.access, record, live: "without" }, crm.run)).versions.map(
+      ({ action, fields, transaction }) => ({
+        action,
+        ...(transaction && { transaction: transaction.transaction, time: transaction.time, users: transaction.users }),
+        ...(action === "changed" && { fields: fields.map((one) => [one.column, one.before, one.after]) }),
+      }),
+    );
+  assert.deepEqual(await lineOf("contact/3"), [
+    { action: "first" },
+    {
+      action: "changed",
+      ...{ transaction: bad.transaction, time: bad.time, users: ["7"] },
+      fields: [
+        ["name", "name 3", "spoiled"],
+        ["write_uid", "1", "7"],
+      ],
+    },
+    {
+      action: "changed",
+      ...{ transaction: later.transaction, time: later.time, users: ["1"] },
+      fields: [
+        ["city", "Berlin", "Bonn"],
+        ["write_uid", "7", "1"],
+      ],
+    },
+  ]);
+  assert.deepEqual(await lineOf("contact/20"), [
+    { action: "first" },
+    { action: "deleted", transaction: bad.transaction, time: bad.time, users: [] },
+  ]);
+  assert.deepEqual(
+    (await lineOf("contact/501")).map(({ action, transaction }) => [action, transaction]),
+    [
+      ["created", bad.transaction],
+      ["changed", own.transaction],
+    ],
+  );
+  // A recovery point that has it all adds nothing.
+  const known = await lineOf("contact/4");
+  await crm.backup();
+  assert.equal(known.length, 3);
+  assert.deepEqual(await lineOf("contact/4"), known);
 
   const plan = await planUndo(
     crm.engine,

@@ -1,12 +1,15 @@
 import { type Change, tableName } from "../../database/change-feed.ts";
-import type { TableSchema } from "../../database/database.ts";
+import type { RowKey, TableSchema } from "../../database/database.ts";
 import { changedByColumns } from "../../crm/changed-by.ts";
 import type { OpenedSegment } from "./open-journal.ts";
+import { keyOfLine } from "./replay.ts";
 
 export type RowChange = Extract<Change, { type: "write" | "delete" | "truncate" }>;
 
 /** A committed transaction with all that it did. */
 export interface JournalTransaction {
+  /** Which log it is of: positions of another one say nothing of this. */
+  readonly history: string;
   readonly transaction: string;
   readonly position: string;
   readonly time: string;
@@ -24,7 +27,8 @@ export async function* transactionsOf(
     for (const change of segment.changes()) {
       if (change.type === "begin") open = { transaction: change.transaction, changes: [] };
       else if (change.type === "commit") {
-        if (open) yield { ...open, position: change.point.position, time: change.point.time };
+        const { history } = segment.header;
+        if (open) yield { ...open, history, position: change.point.position, time: change.point.time };
         open = undefined;
       } else if (change.type === "write" || change.type === "delete" || change.type === "truncate") {
         open?.changes.push(change);
@@ -52,6 +56,13 @@ export function tablesOf(changes: readonly RowChange[]): readonly TransactionTab
     else one.emptied = true;
   }
   return [...found.values()];
+}
+
+/** Keys of the rows that a change is about: two, where it gave the row another key. */
+export function keysOf(change: Exclude<RowChange, { readonly type: "truncate" }>): readonly RowKey[] {
+  if (change.type === "delete") return [change.key];
+  const key = keyOfLine(change.after, change.table.keyLength);
+  return change.oldKey === undefined ? [key] : [change.oldKey, key];
 }
 
 /** Who wrote the rows, as the rows say of themselves: the value that the CRM calls its user by. Latin1 strings of bytes. */

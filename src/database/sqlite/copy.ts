@@ -13,6 +13,8 @@ const clockStepMs = 20;
 
 export interface DatabaseCopy extends AsyncDisposable {
   readonly path: string;
+  /** What was committed up to then is in it, and nothing else. */
+  readonly moment: Date;
   /** How long writers had to wait for the copy. */
   readonly stalledMs: number;
 }
@@ -40,15 +42,18 @@ export async function copyRollbackDatabase(
     const before = await firstPass(path, target, signal);
     source = openSync(path, "r");
     const started = performance.now();
+    let moment: Date;
     connection.exec("BEGIN");
     try {
       connection.prepare("SELECT count(*) FROM sqlite_schema").get();
+      // Nobody commits while this reads.
+      moment = new Date();
       const locked = fstatSync(source, { bigint: true });
       if (before !== `${locked.size} ${locked.mtimeNs}`) copyDifferences(source, Number(locked.size), target);
     } finally {
       connection.exec("COMMIT");
     }
-    return { path: target, stalledMs: performance.now() - started, [Symbol.asyncDispose]: dispose };
+    return { path: target, moment, stalledMs: performance.now() - started, [Symbol.asyncDispose]: dispose };
   } catch (error) {
     await dispose();
     throw error;

@@ -41,7 +41,7 @@ export class DifferenceFeed implements ChangeFeed {
 
   static async open(url: string, options: FeedOptions): Promise<DifferenceFeed> {
     const seen = await witness(url);
-    const look = await lookAt(url, undefined, options.signal);
+    const look = await lookAt(url, undefined, undefined, options.signal);
     return new DifferenceFeed(url, options, look, seen);
   }
 
@@ -57,7 +57,7 @@ export class DifferenceFeed implements ChangeFeed {
         continue;
       }
       this.#seen = seen;
-      const look = await lookAt(this.#url, this.#known, this.#options.signal);
+      const look = await lookAt(this.#url, this.#known, this.#last, this.#options.signal);
       const changes: Change[] = [];
       if (look.altered.length > 0) {
         changes.push(
@@ -102,11 +102,13 @@ interface Look {
 async function lookAt(
   url: string,
   before: ReadonlyMap<string, KnownTable> | undefined,
+  last: LogPoint | undefined,
   signal: AbortSignal,
 ): Promise<Look> {
   await using source = await connectSqlite(url, signal);
   await using snapshot = await source.snapshot(signal);
-  const point = pointNow(undefined);
+  // Its own moment, not one a moment later: what was committed in between is not in it.
+  const point = pointAt(snapshotPoint(snapshot.position)?.time ?? "", last);
   const tables = new Map<string, KnownTable>();
   const changes: Change[] = [];
   const altered: TableId[] = [];
@@ -160,9 +162,13 @@ function knownOf(tables: ReadonlyMap<string, KnownTable>): Change {
   return { type: "tables", digest, outside };
 }
 
+function pointNow(last: LogPoint): LogPoint {
+  return pointAt(new Date().toISOString(), last);
+}
+
 /** Times of this machine are positions; none is before the last. */
-function pointNow(last: LogPoint | undefined): LogPoint {
-  const ms = Math.max(Date.now(), last === undefined ? 0 : Number(last.position));
+function pointAt(time: string, last: LogPoint | undefined): LogPoint {
+  const ms = Math.max(Date.parse(time), last === undefined ? 0 : Number(last.position));
   return { position: String(ms).padStart(15, "0"), time: new Date(ms).toISOString() };
 }
 

@@ -10,15 +10,11 @@ import { SqliteTableReader } from "./reader.ts";
 
 /** Opens one moment of a database in this thread. */
 export async function takeSnapshot(url: string, path: string, signal: AbortSignal): Promise<DatabaseSnapshot> {
-  // All that is committed by now is in it.
-  const begun = new Date();
   const file = await openForReading(url, path, signal);
   const { connection, journalMode } = file;
   try {
-    if (journalMode === "delete") return await snapshotOfCopy(path, file, begun, signal);
-    // A read transaction in WAL mode lets writers go on; the first statement that reads pins its moment.
-    connection.exec("BEGIN");
-    connection.prepare("SELECT count(*) FROM sqlite_schema").get();
+    if (journalMode === "delete") return await snapshotOfCopy(path, file, signal);
+    const begun = pinMoment(connection);
     const position = await describePosition(path, file, begun);
     return snapshotOver(connection, journalMode, position);
   } catch (error) {
@@ -27,15 +23,33 @@ export async function takeSnapshot(url: string, path: string, signal: AbortSigna
   }
 }
 
-async function snapshotOfCopy(
-  path: string,
-  file: OpenedFile,
-  begun: Date,
-  signal: AbortSignal,
-): Promise<DatabaseSnapshot> {
-  const position = await describePosition(path, file, begun);
-  const copied = await openCopy(path, file, signal);
+/** How often it is tried to begin at a moment at which nobody commits: it takes less than a millisecond. */
+const pinTries = 20;
+
+/**
+ * Begins a read transaction, which lets writers go on in WAL mode, and gives its time: all that was committed up to then is in it, and
+ * nothing else. So moments of two snapshots say which one was before the other.
+ */
+function pinMoment(connection: DatabaseSync): Date {
+  for (let tries = 1; ; tries++) {
+    const before = dataVersion(connection);
+    const begun = new Date();
+    connection.exec("BEGIN");
+    // The first statement that reads pins the moment.
+    if (dataVersion(connection) === before || tries === pinTries) return begun;
+    connection.exec("COMMIT");
+  }
+}
+
+/** Another number than before: somebody else has committed. https://sqlite.org/pragma.html#pragma_data_version */
+function dataVersion(connection: DatabaseSync): number {
+  return number(all(connection, "PRAGMA main.data_version")[0], "data_version");
+}
+
+async function snapshotOfCopy(path: string, file: OpenedFile, signal: AbortSignal): Promise<DatabaseSnapshot> {
+  const { copied, begun } = await openCopy(path, file, signal);
   try {
+    const position = await describePosition(path, file, begun);
     file.connection.close();
     return snapshotOver(copied, file.journalMode, position);
   } catch (error) {
@@ -45,9 +59,13 @@ async function snapshotOfCopy(
 }
 
 /** The copy has no name any more once it is open: a run that is killed leaves none of the customers' data behind. */
-async function openCopy(path: string, file: OpenedFile, signal: AbortSignal): Promise<DatabaseSync> {
+async function openCopy(
+  path: string,
+  file: OpenedFile,
+  signal: AbortSignal,
+): Promise<{ readonly copied: DatabaseSync; readonly begun: Date }> {
   await using copy = await copyRollbackDatabase(path, file.connection, tmpdir(), signal);
-  return openImmutable(copy.path);
+  return { copied: openImmutable(copy.path), begun: copy.moment };
 }
 
 /** Over a connection that already sees only one moment; takes it over. */
@@ -69,9 +87,8 @@ function snapshotOver(connection: DatabaseSync, journalMode: JournalMode, positi
 
 /** For a person who compares two snapshots; SQLite has no log with positions. */
 async function describePosition(path: string, { connection }: OpenedFile, begun: Date): Promise<string> {
-  const pragma = (name: string): number => number(all(connection, `PRAGMA main.${name}`)[0], name);
-  const data = pragma("data_version");
-  const schema = pragma("schema_version");
+  const data = dataVersion(connection);
+  const schema = number(all(connection, "PRAGMA main.schema_version")[0], "schema_version");
   const { mtime } = await statFile(path);
   return `data-version=${data} schema-version=${schema} file-modified=${mtime.toISOString()} begun=${begun.toISOString()}`;
 }

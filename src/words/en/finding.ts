@@ -60,6 +60,8 @@ export const finding = {
     deleted: "{time}  deleted",
     deletedSince: "Deleted since {time}.",
     looked: "Looked at {points:point}.",
+    transaction: "{time}  transaction {transaction}[[, by user {users}]]",
+    undo: "To take back what the last transaction did:",
   },
   compare: {
     between: "From {from} to {to}",

@@ -62,6 +62,8 @@ export const finding: Translated<typeof english> = {
     deleted: "{time}  删除",
     deletedSince: "自 {time} 起已删除。",
     looked: "查看了 {points:point}。",
+    transaction: "{time}  事务 {transaction}[[，用户 {users}]]",
+    undo: "撤销最后一个事务所做的更改：",
   },
   compare: {
     between: "从 {from} 到 {to}",
