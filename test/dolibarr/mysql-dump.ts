@@ -25,7 +25,8 @@ export function postgresScript(dump: string): string {
       at = end;
     }
     const inserted = /^INSERT INTO `(\w+)` VALUES (.*)$/s.exec(line);
-    if (inserted) rows.push(`INSERT INTO "${inserted[1]}" VALUES ${(inserted[2] ?? "").replaceAll(literal, postgresLiteral)}`);
+    if (inserted)
+      rows.push(`INSERT INTO "${inserted[1]}" VALUES ${(inserted[2] ?? "").replaceAll(literal, postgresLiteral)}`);
   }
   return [
     "SET client_min_messages = error; SET standard_conforming_strings = on; BEGIN;",
@@ -44,7 +45,10 @@ function postgresLiteral(text: string): string {
   return text.startsWith("'0000-00-00") ? text.replace("0000-00-00", "1970-01-01") : `E${text}`;
 }
 
-function tableOf(name: string, parts: readonly string[]): { readonly table: string; readonly after: readonly string[] } {
+function tableOf(
+  name: string,
+  parts: readonly string[],
+): { readonly table: string; readonly after: readonly string[] } {
   const columns: string[] = [];
   const after: string[] = [];
   const on = (rest: string): string => rest.replaceAll("`", '"');
@@ -54,7 +58,9 @@ function tableOf(name: string, parts: readonly string[]): { readonly table: stri
       const [, field = "", type = "", rest = ""] = column;
       columns.push(`"${field}" ${columnType(part, type, rest)}${constraintOf(rest)}`);
       if (rest.includes("AUTO_INCREMENT")) {
-        after.push(`SELECT setval(pg_get_serial_sequence('${name}','${field}'), (SELECT coalesce(max("${field}"),0)+1 FROM "${name}"), false);`);
+        after.push(
+          `SELECT setval(pg_get_serial_sequence('${name}','${field}'), (SELECT coalesce(max("${field}"),0)+1 FROM "${name}"), false);`,
+        );
       }
       if (rest.includes("ON UPDATE") && field === "tms") {
         after.push(
@@ -72,7 +78,8 @@ function tableOf(name: string, parts: readonly string[]): { readonly table: stri
 
 /** The demo data has rows that name nothing, which PostgreSQL never lets in. */
 function foreignKey(name: string, definition: string): readonly string[] {
-  const [, column = "", parent = "", key = ""] = /FOREIGN KEY \("(\w+)"\) REFERENCES "(\w+)" \("(\w+)"\)/.exec(definition) ?? [];
+  const [, column = "", parent = "", key = ""] =
+    /FOREIGN KEY \("(\w+)"\) REFERENCES "(\w+)" \("(\w+)"\)/.exec(definition) ?? [];
   return [
     `DELETE FROM "${name}" WHERE "${column}" NOT IN (SELECT "${key}" FROM "${parent}");`,
     `ALTER TABLE "${name}" ADD ${definition};`,
