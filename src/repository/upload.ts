@@ -8,7 +8,7 @@ import type { ColumnSigns } from "../lib/row-signature.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { lowerPriority } from "../lib/posix.ts";
 import type { Storage } from "../storage/storage.ts";
-import { BlobBatch, storedBlobs, type StoredBlob } from "./blob-batches.ts";
+import { BlobBatch, signedBlobs, storedBlobs, type StoredBlob } from "./blob-batches.ts";
 import type { BlobIndex } from "./blob-index.ts";
 import { FileBatch } from "./file-batches.ts";
 import { transferable } from "./message-bytes.ts";
@@ -32,6 +32,7 @@ import type {
 import { Throttle } from "./throttle.ts";
 import { EncodingTreeWriter } from "./tree-writer.ts";
 import type {
+  BlobKind,
   BlobsAnswer,
   FilesAnswer,
   PackNotice,
@@ -70,6 +71,8 @@ export class RepositoryUpload implements Upload {
   readonly #saver: PackSaver;
   #files = new FileBatch();
   #blobs = new BlobBatch();
+  /** Of batches that are settled. */
+  readonly #spare: SharedArrayBuffer[] = [];
   #pump: NodeJS.Immediate | undefined;
   #openFiles = 0;
   #openBlobBytes = 0;
@@ -280,20 +283,38 @@ export class RepositoryUpload implements Upload {
     this.#throwIfFailed();
   }
 
-  #addBlob(kind: Parameters<BlobBatch["add"]>[0], bytes: Uint8Array): Promise<StoredBlob> {
+  #addBlob(kind: BlobKind, bytes: Uint8Array): Promise<StoredBlob> {
     if (this.#failure !== undefined) return rejected(this.#failure);
     this.#open++;
     this.#openBlobBytes += bytes.length;
-    // A large one alone: it is handed over without a copy.
-    const batch = bytes.length >= minChunk ? new BlobBatch() : this.#blobs;
-    const result = batch.add(kind, bytes).then((blob) => {
-      this.#count(kind.type, blob);
-      return blob;
-    });
-    if (batch !== this.#blobs) this.#sendBlobs(batch);
-    else if (batch.isFull) this.#sendBlobBatch();
+    const stored = bytes.length >= minChunk ? this.#sendBlob(kind, bytes) : this.#gatherBlob(kind, bytes);
+    return handled(
+      stored.then((blob) => {
+        this.#count(kind.type, blob);
+        return blob;
+      }),
+    );
+  }
+
+  #gatherBlob(kind: BlobKind, bytes: Uint8Array): Promise<StoredBlob> {
+    const batch = this.#blobs;
+    const stored = batch.add(kind, bytes);
+    if (batch.isFull) this.#sendBlobBatch();
     else this.#pumpSoon();
-    return handled(result);
+    return stored;
+  }
+
+  /** A large one alone: it is handed over without a copy. */
+  async #sendBlob(kind: BlobKind, bytes: Uint8Array): Promise<StoredBlob> {
+    const owned = transferable([bytes]);
+    const size = owned.length;
+    const request = { type: "blobs", kinds: [kind], lengths: [size], bytes: owned } as const;
+    const answer = await this.#pool.request<BlobsAnswer>(request, [owned.buffer]);
+    const [blob] = signedBlobs([kind], answer);
+    this.#openBlobBytes -= size;
+    this.#closed(1);
+    if (!blob) throw new HoldfastError("internal", { reason: "blob without an answer" });
+    return blob;
   }
 
   /** A tree that has been compressed already. */
@@ -352,15 +373,11 @@ export class RepositoryUpload implements Upload {
   #sendBlobBatch(): void {
     const batch = this.#blobs;
     if (batch.blobs === 0) return;
-    this.#blobs = new BlobBatch();
-    this.#sendBlobs(batch);
-  }
-
-  #sendBlobs(batch: BlobBatch): void {
-    const { request, transfer } = batch.request();
-    this.#pool.request<BlobsAnswer>(request, transfer).then(
+    this.#blobs = new BlobBatch(this.#spare.pop());
+    this.#pool.request<BlobsAnswer>(batch.request()).then(
       (answer) => {
         batch.settle(answer);
+        this.#spare.push(batch.shared);
         this.#openBlobBytes -= batch.bytes;
         this.#closed(batch.blobs);
       },

@@ -86,23 +86,31 @@ export class CopyOut implements Submittable {
   /** A row after something that was none: a notice in the middle of the copy. */
   handleCopyData({ chunk }: { readonly chunk: Buffer }): void {
     this.#add(chunk, 0, chunk.length);
-    this.#endRow();
+    this.#endRows(1);
   }
 
   readonly #take = (chunk: Buffer): void => {
-    for (let at = 0; at < chunk.length;) {
+    // Rows are moved together within what was read, which is nobody else's, and then all at once into the batch.
+    let moved = 0;
+    let whole = 0;
+    let rows = 0;
+    let at = 0;
+    while (at < chunk.length) {
       if (this.#left > 0) {
         const end = Math.min(at + this.#left, chunk.length);
-        if (this.#message === "row") this.#add(chunk, at, end);
+        if (this.#message === "row") {
+          chunk.copyWithin(moved, at, end);
+          moved += end - at;
+        }
         this.#left -= end - at;
         at = end;
-        if (this.#left === 0 && this.#message === "row") this.#endRow();
+        if (this.#left === 0 && this.#message === "row") {
+          whole = moved;
+          rows++;
+        }
         continue;
       }
-      if (this.#headerFilled === 0 && chunk[at] !== row && chunk[at] !== opening) {
-        this.#handOver(chunk.subarray(at));
-        return;
-      }
+      if (this.#headerFilled === 0 && chunk[at] !== row && chunk[at] !== opening) break;
       if (this.#headerFilled === 0 && chunk.length - at >= headerBytes) {
         this.#begin(chunk, at);
         at += headerBytes;
@@ -113,7 +121,13 @@ export class CopyOut implements Submittable {
       this.#headerFilled = 0;
       this.#begin(this.#header, 0);
     }
-    if (this.#batches.length >= mostWaiting) this.#stream?.pause();
+    if (rows > 0) {
+      this.#add(chunk, 0, whole);
+      this.#endRows(rows);
+    }
+    this.#add(chunk, whole, moved);
+    if (at < chunk.length) this.#handOver(chunk.subarray(at));
+    else if (this.#batches.length >= mostWaiting) this.#stream?.pause();
   };
 
   #begin(bytes: Buffer, at: number): void {
@@ -133,8 +147,9 @@ export class CopyOut implements Submittable {
     this.#filled = filled;
   }
 
-  #endRow(): void {
-    this.#rows++;
+  /** What is filled ends with a row. */
+  #endRows(rows: number): void {
+    this.#rows += rows;
     if (this.#filled >= this.#targetBytes) this.#flush();
   }
 
