@@ -15,7 +15,7 @@ export interface BenchMariadb extends Disposable {
   measured(command: string): Cost;
 }
 
-export function startBenchMariadb(work: string): BenchMariadb {
+export function startBenchMariadb(work: string, more: readonly string[] = []): BenchMariadb {
   const folder = join(work, "mariadb");
   const [data, socket] = [join(folder, "data"), join(folder, "s")];
   const { username } = userInfo();
@@ -33,6 +33,7 @@ export function startBenchMariadb(work: string): BenchMariadb {
       ...["--no-defaults", `--user=${username}`, `--datadir=${data}`, `--socket=${socket}`, "--skip-networking"],
       ...["--innodb-buffer-pool-size=512M", "--innodb-log-file-size=256M", "--skip-name-resolve", "--local-infile=1"],
       ...[`--pid-file=${join(folder, "pid")}`, `--log-error=${join(folder, "log")}`],
+      ...more,
     ],
     { stdio: "ignore" },
   );

@@ -18,8 +18,8 @@ export interface BenchPostgres extends Disposable {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** 15 is Debian's; 18, with summaries of its log, is what `scripts/setup-tests.sh` puts beside it. */
-export function startBenchPostgres(work: string, version: 15 | 18): BenchPostgres {
+/** @param flags of the server, such as `-c wal_level=logical`; 15 is Debian's; 18, with summaries of its log, is what `scripts/setup-tests.sh` puts beside it. */
+export function startBenchPostgres(work: string, version: 15 | 18, flags = ""): BenchPostgres {
   const programs = version === 15 ? debian : join(cache, `pg${version}`, "native/bin");
   const folder = join(work, `postgres-${version}`);
   const data = join(folder, "data");
@@ -49,7 +49,17 @@ export function startBenchPostgres(work: string, version: 15 | 18): BenchPostgre
     ];
     appendFileSync(join(data, "postgresql.conf"), `${settings.join("\n")}\n`);
   }
-  run("pg_ctl", "-D", data, "-l", join(folder, "log"), "-w", "-o", `-p ${port} -c listen_addresses=127.0.0.1`, "start");
+  run(
+    "pg_ctl",
+    "-D",
+    data,
+    "-l",
+    join(folder, "log"),
+    "-w",
+    "-o",
+    `-p ${port} -c listen_addresses=127.0.0.1 ${flags}`,
+    "start",
+  );
   return {
     folder,
     env,

@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync } from "
 import { join } from "node:path";
 import { crmLoadRound } from "./crm-load.ts";
 import { changeTable, makeData } from "./data.ts";
+import { followRound } from "./follow.ts";
 import { measure, type Cost } from "./measure.ts";
 import { lookRound } from "./look.ts";
 import { mariadbRound } from "./mariadb.ts";
@@ -155,6 +156,7 @@ export const scenarios: Readonly<Record<string, (bench: Bench, round: number) =>
   mariadb: mariadbRound,
   "crm-load": crmLoadRound,
   look: lookRound,
+  follow: followRound,
   remote: remoteRound,
 };
 

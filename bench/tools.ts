@@ -1,3 +1,4 @@
+import { type ChildProcess, spawn } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setAside } from "./set-aside.ts";
@@ -19,6 +20,8 @@ export interface Tool {
   forgetAllButNewest(): Cost;
   /** The database of the newest backup to a server, under a name that is free there; absent: it knows no servers. */
   restoreTo?(url: string): Cost;
+  /** Begins a command that runs beside others and tells what it does as lines of JSON; absent: it has none such. */
+  begin?(...args: readonly string[]): ChildProcess;
   /** Bytes of all files of the repository; unknown where it is elsewhere. */
   storedBytes(): number | undefined;
 }
@@ -118,6 +121,8 @@ export function holdfastTool(work: string, root: string, place?: RemotePlace): T
       return together([planned, run("restore", "apply", planId(planned.output))]);
     },
     forgetAllButNewest: () => run("forget", "--keep-last", "1", "--prune", "--now"),
+    begin: (...args) =>
+      spawn(program, ["--config", config, "--json", ...args], { cwd: home, env, stdio: ["ignore", "pipe", "inherit"] }),
     storedBytes: () => (place === undefined ? folderBytes(local) : undefined),
   };
 }

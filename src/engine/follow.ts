@@ -195,16 +195,18 @@ class Following {
     await again(this.#input.repository.location, this.#run, async (isBack) => {
       for (;;) {
         const at = performance.now();
-        await this.#flush(streams);
+        if ((await this.#flush(streams)) === "stored") this.#tell(streams);
         isBack();
         if ((await this.#keeper.publishIfDue()) === "published") this.#acknowledge(streams);
         const newest = this.#newestBackup(this.#keeper.snapshots);
         if (newest) await this.#look(newest);
-        this.#tell(streams);
+        if (performance.now() - this.#toldAt >= 1000) this.#tell(streams);
         await this.#backUpIfNeeded(streams);
-        await delay(Math.max(20, this.#input.rpoMs - (performance.now() - at)), undefined, {
-          signal: this.#run.signal,
-        });
+        const left = this.#input.rpoMs - (performance.now() - at);
+        // What waited for others to have their turn waits no longer than that.
+        const { restLeftMs } = this.#keeper;
+        const pauseMs = Math.max(20, restLeftMs > 0 ? Math.min(left, restLeftMs) : left);
+        await delay(pauseMs, undefined, { signal: this.#run.signal });
       }
     });
   }
@@ -216,7 +218,8 @@ class Following {
     await this.#keeper.publishIfDue("now");
   }
 
-  async #flush(streams: readonly FollowStream[]): Promise<void> {
+  /** `stored`: there was something to store, and it is. */
+  async #flush(streams: readonly FollowStream[]): Promise<"stored" | "nothing" | "waiting"> {
     const wanted = await journalWanted(this.#engine, this.#repository.id, this.#input.crm.name);
     for (const stream of streams) stream.seal(wanted.get(stream.database));
     const waiting = streams.map(({ waiting: segments }) => [...segments]);
@@ -231,7 +234,7 @@ class Following {
         this.#run.report({ type: "note", code: "follow-waiting", facts: { bytes } });
         this.#waitingSince = performance.now();
       }
-      return;
+      return "waiting";
     }
     this.#waitingSince = undefined;
     for (const [at, stream] of streams.entries()) {
@@ -241,6 +244,7 @@ class Following {
       if (last) await this.#feeds.get(stream.database)?.acknowledge(last.header.to.position);
     }
     for (const { last, database } of reached) if (last) this.#keeper.reached(database, last);
+    return waiting.some((segments) => segments.length > 0) ? "stored" : "nothing";
   }
 
   /** Positions that nothing led to but time: they are in a snapshot now. */
@@ -252,7 +256,6 @@ class Following {
   }
 
   #tell(streams: readonly FollowStream[]): void {
-    if (performance.now() - this.#toldAt < 1000) return;
     this.#toldAt = performance.now();
     for (const stream of streams) {
       const { to } = this.#keeper.writer.database(stream.database).spans.at(-1) ?? {};

@@ -80,6 +80,11 @@ export class JournalKeeper implements AsyncDisposable {
     return this.#writer;
   }
 
+  /** How much longer others have the repository for themselves. */
+  get restLeftMs(): number {
+    return this.#restUntil - performance.now();
+  }
+
   /** As of the last time that the lock was taken. */
   get snapshots(): readonly StoredSnapshot[] {
     return this.#snapshots;

@@ -208,7 +208,10 @@ export async function momentsRounds(
   await beside;
   const last = states.at(-1);
   if (last) await durable(last);
+  const { deaths } = followed;
   await followed.end();
+  // Killed before a snapshot said that nothing more had been seen.
+  if (world.log === "looked" && followed.deaths > deaths) gaps.push({ fromMs: seenMs(), toMs: Date.now() });
   await writer[Symbol.asyncDispose]();
   facts["follow killed"] = followed.deaths;
   report(`${states.length} commits, ${facts.backups} backups, follow killed ${followed.deaths} times`);
