@@ -1,22 +1,23 @@
 /**
  * Looks into a repository as a program does that keeps it open: one process, the index loaded, each step twice, the second
- * of which counts. `look-steps.ts FOLDER ROWS` makes a table of so many rows and two recovery points 100 changes apart,
- * and prints a line of JSON a step.
+ * of which counts. `look-steps.ts FOLDER ROWS POINTS` makes a table of so many rows and so many recovery points 100 changes
+ * apart, and prints a line of JSON a step.
  */
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { storedChanges } from "../src/contents/compare/stored-changes.ts";
-import { searchTable } from "../src/contents/search/search-table.ts";
 import { textQuery } from "../src/contents/search/text-query.ts";
-import { pointRecords } from "../src/contents/records/point-records.ts";
-import { recordRow } from "../src/contents/records/record-row.ts";
-import { relationsOf } from "../src/contents/records/relations.ts";
+import { schemaReader } from "../src/contents/stored-database.ts";
 import { sqliteEngine } from "../src/database/sqlite/sqlite.ts";
 import { openFor } from "../src/engine/access.ts";
+import { browseRecords, listEntities } from "../src/engine/browse-records.ts";
+import { erasureReader } from "../src/engine/erasures.ts";
+import { historyFrom } from "../src/engine/history.ts";
 import { openPoint, type OpenedPoint } from "../src/engine/open-point.ts";
+import { foundThere } from "../src/engine/search.ts";
 import { smallCrm } from "../test/support/small-crm.ts";
 
-const [folder = "", rows = "1000000"] = process.argv.slice(2);
+const [folder = "", rows = "1000000", points = "100"] = process.argv.slice(2);
 const file = join(folder, "look.db");
 using live = new DatabaseSync(file);
 live.exec(`
@@ -31,9 +32,13 @@ live.exec(`
 const crm = await smallCrm(folder, { url: `sqlite:${file}`, engine: sqliteEngine });
 const description = { ...crm.description, attachments: [], files: [] };
 const take = async () => (await crm.backup(undefined, { crm: description })).snapshot;
-const first = await take();
-live.exec(`UPDATE party SET note = 'changed' WHERE id % ${Math.ceil(Number(rows) / 100)} = 7`);
-const second = await take();
+let first = await take();
+let second = first;
+for (let at = 1; at < Number(points); at++) {
+  // One record changes each time, the others are elsewhere in the table.
+  live.exec(`UPDATE party SET note = 'changed ${at}' WHERE id = 7 OR id % ${Math.ceil(Number(rows) / 99)} = ${7 + at}`);
+  [first, second] = [second, await take()];
+}
 
 await using repository = await openFor(crm.engine, crm.access, crm.run);
 const { signal } = crm.run;
@@ -71,21 +76,21 @@ await step("one record by its key", async () => {
   const { table } = await partyOf(await point(second));
   return (await table.get(`i${Math.floor(Number(rows) / 2)}`, signal)) ? 1 : 0;
 });
-await step("a page of 50 records from the middle", async () => {
-  const { table } = await partyOf(await point(second));
-  for await (const batch of table.rows({ after: `i${Math.floor(Number(rows) / 2)}` }, signal))
-    return Math.min(50, batch.rows);
-  return 0;
-});
+const browsed = async (name: string, after?: string): Promise<number> => {
+  await using opened = await point(second);
+  const answer = await browseRecords(opened, name, { limit: 50, ...(after !== undefined && { after }) }, signal);
+  return answer.type === "record" ? answer.related.length : (await Array.fromAsync(answer.records)).length;
+};
+await step("browse: what there is", async () => (await listEntities(await point(second), signal)).length);
+await step("browse: a page of 50 records from the middle", () =>
+  browsed("party", `party/${Math.floor(Number(rows) / 2)}`),
+);
+await step("browse: a record with the 20 that name it", () => browsed("owner/4711"));
 await step("search for a name that 5 rows have", async () => {
-  const { table } = await partyOf(await point(second));
-  return (await Array.fromAsync(searchTable(table, textQuery("孙悟空"), sqliteEngine, signal))).length;
+  const hits = foundThere(source, await point(second), { only: [] }, textQuery("孙悟空"));
+  return (await Array.fromAsync(hits)).length;
 });
-await step("the 20 rows that name a record", async () => {
-  const { database } = await partyOf(await point(second));
-  const { tables } = database.schema;
-  const owner = tables.find(({ name }) => name === "owner");
-  if (!owner) return 0;
-  const records = pointRecords(database, sqliteEngine, signal);
-  return (await records.naming(relationsOf(tables).to(owner), [recordRow(owner, 'i4711\t"one of many"')])).length;
+await step(`history of a record that changed in each of ${points} recovery points`, async () => {
+  const looking = { ...source, schemas: schemaReader(), erasures: erasureReader() };
+  return (await historyFrom(looking, { record: "party/7", live: "without" })).versions.length;
 });

@@ -54,6 +54,15 @@ export async function history(engine: Engine, input: HistoryInput, run: Run): Pr
     schemas: schemaReader(),
     erasures: erasureReader(),
   };
+  return await historyFrom(source, input);
+}
+
+/** The same, for whoever has the repository open. */
+export async function historyFrom(
+  source: PointSource,
+  input: Pick<HistoryInput, "crm" | "record" | "live">,
+): Promise<HistoryReport> {
+  const { snapshots, run } = source;
   const crm = chooseCrm(snapshots, input.crm);
   const backups = backupsOf(snapshots, crm);
   if (backups.length === 0) throw new HoldfastError("snapshot-none", { crm });

@@ -12,8 +12,9 @@ import type { PackTable } from "./pack-table.ts";
 import type { BlobReader } from "./repository.ts";
 
 /**
- * Small blobs are read with what stands after them, since who needs one (a tree, a chunk of rows) mostly needs its
- * neighbours next: one request instead of many.
+ * Small blobs are read with what stands around them, since who needs one (a tree, a chunk of rows) mostly needs its
+ * neighbours next: one request instead of many. Rows are read forwards, trees backwards: the root of a snapshot stands
+ * last in its pack. So a window begins at a multiple of this, not where somebody happens to begin.
  */
 const windowBytes = 256 << 10;
 /** A blob longer than this is read alone. */
@@ -122,9 +123,10 @@ export class StoredBlobReader implements BlobReader {
     const end = offset + length;
     let window = this.#windows.find((one) => one.pack === pack && one.start <= offset && one.end >= end);
     if (window === undefined) {
-      const stop = Math.max(end, Math.min(offset + windowBytes, this.#packs.end(pack)));
-      const range = { offset, length: stop - offset, again: "likely" } as const;
-      window = { pack, start: offset, end: stop, bytes: this.#read(pack, range, signal) };
+      const start = offset - (offset % windowBytes);
+      const stop = Math.max(end, Math.min(start + windowBytes, this.#packs.end(pack)));
+      const range = { offset: start, length: stop - start, again: "likely" } as const;
+      window = { pack, start, end: stop, bytes: this.#read(pack, range, signal) };
     } else this.#windows = this.#windows.filter((one) => one !== window);
     this.#windows = [...this.#windows.slice(1 - windows), window];
     try {
