@@ -14,6 +14,7 @@ import { kindFolders, nameInKey, storedPath } from "./layout.ts";
 import { parseObjectLocation } from "./object-location.ts";
 import { unlessSilent } from "./silence.ts";
 import type { ByteRange, Storage, StorageOpening, StoredFile } from "./storage.ts";
+import { isShared, unsharedBody } from "./unshared-body.ts";
 
 /**
  * A repository in a container of Azure's Blob Storage, under the names that restic uses.
@@ -74,7 +75,7 @@ export function azureStorage(
     askBlob(file, signal, async (blob, { abortSignal, heard }) => {
       const until = lock === undefined || file.kind === "lock" ? undefined : lockedUntil(lock, now());
       try {
-        await blob.upload(bytes, bytes.length, {
+        await blob.upload(isShared(bytes) ? () => unsharedBody(bytes) : bytes, bytes.length, {
           abortSignal,
           onProgress: heard,
           conditions: { ifNoneMatch: "*" },
@@ -142,11 +143,9 @@ export function azureStorage(
       }),
 
     async save(file, bytes, signal) {
-      // The library hands the bytes to the socket, which refuses shared memory.
-      const own = bytes.buffer instanceof SharedArrayBuffer ? Buffer.from(bytes) : bytes;
-      if (await put(file, own, signal)) return;
+      if (await put(file, bytes, signal)) return;
       const size = await sizeOf(file, signal);
-      if (file.kind !== "config" && size === own.length) return;
+      if (file.kind !== "config" && size === bytes.length) return;
       throw new HoldfastError("storage-exists", { path: subjectOf(file).path });
     },
 

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import type { Readable } from "node:stream";
-import type { S3Client, StorageClass } from "@aws-sdk/client-s3";
+import type { PutObjectCommand, S3Client, StorageClass } from "@aws-sdk/client-s3";
 import { HoldfastError } from "../lib/errors.ts";
 import { lockedUntil } from "../lib/keeping.ts";
 import { checkedSize, isAnswerTo, readBody, shortError } from "./checked-answer.ts";
@@ -13,6 +13,7 @@ import type { S3Library, S3Request, S3Requests } from "./s3-requests.ts";
 import { destroyEveryVersion, lockMode, s3Retention } from "./s3-retention.ts";
 import { isColdClass, s3Thaw } from "./s3-thaw.ts";
 import type { ByteRange, Storage, StorageOpening, StoredFile } from "./storage.ts";
+import { isShared, unsharedBody } from "./unshared-body.ts";
 
 /**
  * A repository in a bucket of S3, or of a server that speaks it, under the keys that restic uses.
@@ -87,6 +88,7 @@ export function s3Storage(
         ...(coldClass !== undefined && file.stream === "bulk" && { StorageClass: coldClass as StorageClass }),
         ...(overwrites === "refused" && { IfNoneMatch: "*" }),
       });
+      if (isShared(bytes)) sendUnshared(command, bytes);
       try {
         await client.send(command, { abortSignal: signal });
         if (until !== undefined) lockedHere.set(keyOf(file), until);
@@ -178,15 +180,13 @@ export function s3Storage(
       ),
 
     async save(file, bytes, signal) {
-      // The library hands the bytes to the socket, which refuses shared memory.
-      const own = bytes.buffer instanceof SharedArrayBuffer ? Buffer.from(bytes) : bytes;
       // A server that does not know the condition must not replace the one file whose name is not its contents.
       // Where versions are kept, a server may know the condition and not care.
       const asks = file.kind === "config" || overwrites === "asked" || lock !== undefined;
-      if (asks && (await isThere(file, own.length, signal))) return;
-      if (await put(file, own, signal)) return;
-      if (await isThere(file, own.length, signal)) return;
-      if (await put(file, own, signal)) return;
+      if (asks && (await isThere(file, bytes.length, signal))) return;
+      if (await put(file, bytes, signal)) return;
+      if (await isThere(file, bytes.length, signal)) return;
+      if (await put(file, bytes, signal)) return;
       throw new HoldfastError("storage-unreachable", {
         path: subjectOf(location, place, file).path,
         reason: "HTTP 412",
@@ -256,6 +256,20 @@ export function s3Storage(
 interface Connection {
   readonly library: S3Library;
   readonly client: S3Client;
+}
+
+/** Of a stream the library knows no sum, and without one it would not sign what is sent. Anew where it is redirected. */
+function sendUnshared({ middlewareStack }: PutObjectCommand, bytes: Uint8Array): void {
+  const sum = hash("sha256", bytes);
+  middlewareStack.add(
+    (next) => (args) => {
+      const request = args.request as { headers: Record<string, string>; body: unknown };
+      request.headers["x-amz-content-sha256"] = sum;
+      request.body = unsharedBody(bytes);
+      return next(args);
+    },
+    { step: "build", priority: "low", name: "unsharedBody" },
+  );
 }
 
 const connections = 5;

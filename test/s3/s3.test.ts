@@ -116,7 +116,7 @@ test("nobody there; a server that stops answering and comes back; one that is to
   };
   await saving;
   assert.equal(waits[0], "TimeoutError");
-  assert.deepEqual(waits.slice(-2), ["SlowDown", "SlowDown"]);
+  assert.equal(waits.filter((reason) => reason === "SlowDown").length, 2);
   // An answer that breaks off, before its end and right after its head.
   for (const cutAfterBytes of [0, 1_000_000]) {
     let cuts = 1;
