@@ -50,7 +50,7 @@ export const campaign: Campaign = {
 
 type Facts = ReadonlyMap<string, number>;
 
-async function onPostgres(data: string, options: CampaignOptions): Promise<Facts> {
+export async function onPostgres(data: string, options: CampaignOptions): Promise<Facts> {
   using root = temporaryFolder();
   await using server = await startPostgres();
   const made = await makeDolibarrOnPostgres(root.path, data, server);
@@ -133,7 +133,8 @@ async function subsets(root: string, world: World, { rounds, seed, report }: Cam
       const rest = await crm.plan({ compared: ["deleted", "changed"] }, { switches });
       assert.equal(came + sumOf(rest, "insert"), gone.size, where);
       assert.equal(sumOf(rest, "update"), damage.changed.size, where);
-      if (rest.records?.groups.length !== 0) assert.deepEqual((await crm.apply(rest)).failed, [], where);
+      if (sumOf(rest, "insert") + sumOf(rest, "update") > 0)
+        assert.deepEqual((await crm.apply(rest)).failed, [], where);
     } else {
       const selection = selectionOf(all, random, damage, engine);
       const plan = await crm.plan(selection, { switches });
