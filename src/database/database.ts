@@ -196,14 +196,18 @@ export interface ServerLoad {
   readonly answerMs: number;
 }
 
+/** Absent: everything. */
+export type SnapshotOf = "everything" | "rows";
+
 export interface DatabaseSource extends AsyncDisposable {
   /** As the operator wrote it, without secrets. */
   readonly location: string;
-  inspect(signal: AbortSignal): Promise<DatabaseSchema>;
+  /** `rows`: tables for sure; definitions, for which a server must be asked at length, may be left out. */
+  inspect(signal: AbortSignal, what?: SnapshotOf): Promise<DatabaseSchema>;
   /** Quick and rough, for predictions: from statistics and sizes, without reading the rows. */
   estimate(signal: AbortSignal): Promise<{ readonly tables: number; readonly rows: number; readonly bytes: number }>;
   /** `rows`: for who only reads them; its schema may lack definitions, and its readers' `mark` then tells nothing. */
-  snapshot(signal: AbortSignal, what?: "everything" | "rows"): Promise<DatabaseSnapshot>;
+  snapshot(signal: AbortSignal, what?: SnapshotOf): Promise<DatabaseSnapshot>;
   /** Servers only. */
   rights?(signal: AbortSignal): Promise<DatabaseRights>;
   /** Servers only: the best way in which what changed since a backup can be found here, for this user. */

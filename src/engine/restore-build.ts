@@ -77,7 +77,7 @@ async function buildOneDatabase(
   built.rows += rows;
   if (prepared.neutralise) {
     await using source = await engine.connect(address, { signal: run.signal });
-    const { tables } = await source.inspect(run.signal);
+    const { tables } = await source.inspect(run.signal, "rows");
     await engine.execute(address, prepared.neutralise.statements(tables, work.name), run.signal);
   }
   if (file === undefined || slot === undefined || engine.home.kind !== "file") {

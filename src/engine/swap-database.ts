@@ -53,7 +53,7 @@ export async function databaseForward(step: DatabaseStep, place: SwapPlace): Pro
 /** Digest of a database's tables, their columns, and how much else it has: the same under any name. */
 export async function contentsOf(engine: Engine, address: DatabaseAddress, signal: AbortSignal): Promise<string> {
   await using source = await databaseEngineFor(engine, address.url).connect(address, { signal });
-  const { tables, before, after } = await source.inspect(signal);
+  const { tables, before, after } = await source.inspect(signal, "rows");
   // Without schemas: MySQL's is the database itself, and has its name.
   const shapes = tables.map(({ name, columns }) => JSON.stringify([name, columns.map((column) => column.name)]));
   const all = JSON.stringify([shapes.toSorted(), before.length, after.length]);

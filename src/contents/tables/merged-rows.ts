@@ -1,4 +1,5 @@
 import type { RowBatch, RowKey, RowRange } from "../../database/database.ts";
+import { freeMemory } from "../../lib/free-memory.ts";
 import { damaged } from "../checked.ts";
 import type { KeysFile } from "./keys-file.ts";
 import type { Probe } from "./probe.ts";
@@ -111,7 +112,10 @@ async function* mergeChunk(
     if (waiting) await waiting;
   }
   output.add(lines.subarray(at));
-  if (output.bytes > 0) yield output.take();
+  if (output.bytes === 0) return;
+  const batch = output.take();
+  // Most chunks are a batch as they are, and nothing looks at them afterwards.
+  yield { ...batch, release: () => freeMemory(batch.lines) };
 }
 
 /** Gathers lines that lie in a range. */

@@ -144,7 +144,11 @@ export class PostgresConnection implements AsyncDisposable {
     }
   }
 
-  async copyIn(sql: string, batches: AsyncIterable<{ readonly lines: Buffer }>, subject: string): Promise<void> {
+  async copyIn(
+    sql: string,
+    batches: AsyncIterable<Pick<RowBatch, "lines" | "release">>,
+    subject: string,
+  ): Promise<void> {
     const copy = new CopyIn(sql, batches);
     this.#client.query(copy);
     await this.#told(() => copy.done, subject);

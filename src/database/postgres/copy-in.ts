@@ -1,16 +1,17 @@
 import type { Socket } from "node:net";
 
 import type { Connection, Submittable } from "pg";
+import type { RowBatch } from "../database.ts";
 
 /** `COPY … FROM STDIN`: whole lines go out as they are, as fast as the server takes them. */
 export class CopyIn implements Submittable {
   readonly #sql: string;
-  readonly #batches: AsyncIterable<{ readonly lines: Buffer }>;
+  readonly #batches: AsyncIterable<Pick<RowBatch, "lines" | "release">>;
   readonly done: Promise<void>;
   #settle: { readonly resolve: () => void; readonly reject: (error: unknown) => void };
   #failed: unknown;
 
-  constructor(sql: string, batches: AsyncIterable<{ readonly lines: Buffer }>) {
+  constructor(sql: string, batches: AsyncIterable<Pick<RowBatch, "lines" | "release">>) {
     this.#sql = sql;
     this.#batches = batches;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -41,8 +42,9 @@ export class CopyIn implements Submittable {
 
   async #send(connection: CopyConnection): Promise<void> {
     const { stream } = connection;
-    for await (const { lines } of this.#batches) {
+    for await (const { lines, release } of this.#batches) {
       if (lines.length > 0) await written(stream, lines);
+      release?.();
       if (stream.destroyed) return; // which was told already
     }
     connection.endCopyFrom();

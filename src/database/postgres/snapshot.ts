@@ -4,6 +4,7 @@ import type {
   DatabaseAddress,
   DatabaseSchema,
   DatabaseSnapshot,
+  SnapshotOf,
   TableReader,
   TableSchema,
 } from "../database.ts";
@@ -29,7 +30,7 @@ export interface SnapshotInput {
   readonly address: DatabaseAddress;
   readonly environment: Environment;
   /** Absent: everything. `rows`: no definitions are read, which takes longer than all else before the first row. */
-  readonly what?: "everything" | "rows";
+  readonly what?: SnapshotOf;
   readonly connections?: number;
   /** How long to wait for who has locked a table; absent: 10 s. */
   readonly lockWaitMs?: number;

@@ -1,8 +1,8 @@
-import type { ConnectOptions, DatabaseAddress, DatabaseSource } from "../database.ts";
+import type { ConnectOptions, DatabaseAddress, DatabaseSource, SnapshotOf } from "../database.ts";
 import type { Environment } from "./address.ts";
 import { PostgresConnection } from "./connection.ts";
 import { postgresRights } from "./rights.ts";
-import { PostgresSnapshot, type SnapshotInput } from "./snapshot.ts";
+import { PostgresSnapshot } from "./snapshot.ts";
 import { ownRelation } from "./tables.ts";
 import { summariesLack } from "./wal-summaries.ts";
 
@@ -14,7 +14,7 @@ export async function connectPostgres(
 ): Promise<DatabaseSource> {
   const session = await PostgresConnection.open(address, { environment, signal: connecting });
   let asked = 0;
-  const take = (signal: AbortSignal, what?: SnapshotInput["what"]) =>
+  const take = (signal: AbortSignal, what?: SnapshotOf) =>
     PostgresSnapshot.take({
       address,
       environment,
@@ -25,8 +25,8 @@ export async function connectPostgres(
     });
   return {
     location: address.url,
-    async inspect(signal) {
-      await using snapshot = await take(signal);
+    async inspect(signal, what) {
+      await using snapshot = await take(signal, what);
       return snapshot.schema;
     },
     async estimate() {
