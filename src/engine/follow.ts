@@ -89,7 +89,8 @@ export async function follow(engine: Engine, input: FollowInput, run: Run): Prom
     engine,
     repository,
     crm: input.crm.name,
-    limits: input.limits,
+    // One thread keeps up with any log, and threads are started anew each time that the repository was others'.
+    limits: { ...input.limits, workers: 1 },
     // A signal of its own, so that what was read last is stored when the run is cancelled.
     run: { ...run, signal: new AbortController().signal },
     timing: input.timing ?? keeperTiming,
