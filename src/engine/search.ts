@@ -1,4 +1,5 @@
 import { storedChanges } from "../contents/compare/stored-changes.ts";
+import { reshapedChanges } from "../contents/compare/reshaped-changes.ts";
 import { liveChanges } from "../contents/compare/live-changes.ts";
 import { layout } from "../contents/layout.ts";
 import { subtreeAt } from "../contents/open-snapshot.ts";
@@ -204,8 +205,9 @@ async function* wentBetween(
   const unknown = async (): Promise<undefined> => undefined;
   const changes = now.reader
     ? liveChanges(reader, stored, now.reader, undefined, run.signal)
-    : now.stored && storedChanges(reader, stored, now.stored, unknown, run.signal);
-  if (!changes) return;
+    : now.stored
+      ? storedChanges(reader, stored, now.stored, unknown, run.signal)
+      : reshapedChanges(before, now, run.signal); // a moment between two backups
   for await (const change of changes) {
     if (!change.before || isHeld(change, before, now)) continue;
     const row = recordRow(table, change.before.toString("latin1"));

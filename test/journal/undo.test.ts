@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { history } from "../../src/engine/history.ts";
+import { search } from "../../src/engine/search.ts";
+import type { PointName } from "../../src/engine/snapshots.ts";
 import { planUndo } from "../../src/engine/undo-cause.ts";
 import { isHoldfastError } from "../../src/lib/errors.ts";
 import { following } from "../support/following.ts";
@@ -85,6 +87,29 @@ test("what a transaction or a user changed is put back, but for what something e
   await crm.backup();
   assert.equal(known.length, 3);
   assert.deepEqual(await lineOf("contact/4"), known);
+
+  // The same rows by two moments of the journal, with what stands in conflict; and what the later one does not have any more.
+  const upTo = { kind: "moment", time: new Date(bad.time), transaction: bad.transaction } as const;
+  const between = await crm.plan({
+    point: { ...upTo, side: "before" },
+    scope: {
+      kind: "records",
+      selection: {
+        ...{ handles: [], keys: [], in: ["contact"], related: "all", renames: [], until: upTo },
+        compared: ["deleted", "changed", "created"],
+      },
+    },
+  });
+  const sums = between.records?.groups.find(({ name }) => name === "contact")?.counts;
+  assert.deepEqual([sums?.insert, sums?.update, sums?.remove, sums?.conflict], [1, 9, 1, 2]);
+  const asked = { repository: crm.access, text: "name 20", only: ["contact"], state: "deleted" } as const;
+  const gone = (point: PointName) =>
+    search(crm.engine, { ...asked, point }, crm.run, ({ hits }) => Array.fromAsync(hits));
+  assert.deepEqual(
+    (await gone(upTo)).map((hit) => hit.type === "record" && hit.handle),
+    ["contact/20"],
+  );
+  assert.deepEqual(await gone({ ...upTo, side: "before" }), []);
 
   const plan = await planUndo(
     crm.engine,
