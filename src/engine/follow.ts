@@ -215,6 +215,8 @@ class Following {
   /** What was read last is not lost for an orderly end. */
   async finish(streams: readonly FollowStream[]): Promise<void> {
     await this.#backup?.catch(() => undefined);
+    // Others have it for themselves from now on.
+    this.#keeper.endRest();
     await this.#flush(streams);
     await this.#keeper.publishIfDue("now");
   }

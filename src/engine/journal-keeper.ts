@@ -63,6 +63,8 @@ export class JournalKeeper implements AsyncDisposable {
   #session: Session | undefined;
   /** Stored in this or an earlier session, and not named yet. */
   #unnamed: SealedSegment[] = [];
+  /** Of a run before this one, taken up and not named yet. */
+  #takenUp: readonly Id[] = [];
   #unnamedSince = 0;
   #restUntil = 0;
   #publishedAt = -Infinity;
@@ -83,6 +85,10 @@ export class JournalKeeper implements AsyncDisposable {
   /** How much longer others have the repository for themselves. */
   get restLeftMs(): number {
     return this.#restUntil - performance.now();
+  }
+
+  endRest(): void {
+    this.#restUntil = 0;
   }
 
   /** As of the last time that the lock was taken. */
@@ -155,6 +161,7 @@ export class JournalKeeper implements AsyncDisposable {
       const stored = await this.writer.publish(session.upload, engine.host, time, oldest, run.signal);
       this.#newest = stored.id;
       this.#unnamed = [];
+      this.#takenUp = [];
       this.#changed = "no";
       this.#publishedAt = performance.now();
       await this.#record();
@@ -225,6 +232,8 @@ export class JournalKeeper implements AsyncDisposable {
       return !there.has(id) && header.number > (head?.number ?? 0);
     });
     if (lacking.length > 0) await this.#writer.store(lacking, upload);
+    const own = new Set(this.#unnamed.map(({ id }) => id));
+    this.#takenUp = [...there].filter((id) => !own.has(id));
   }
 
   async #abandon(): Promise<void> {
@@ -268,7 +277,9 @@ export class JournalKeeper implements AsyncDisposable {
 
   /** On this machine it is known which segments are stored and not named, whoever puts them into an index meanwhile. */
   async #record(): Promise<void> {
-    await writeState(this.#options.engine, this.#stateName, { unnamed: this.#unnamed.map(({ id }) => id) });
+    await writeState(this.#options.engine, this.#stateName, {
+      unnamed: [...this.#takenUp, ...this.#unnamed.map(({ id }) => id)],
+    });
   }
 
   async #recorded(): Promise<readonly Id[]> {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { ChangeFeed, LogPoint } from "../../src/database/change-feed.ts";
 import { openFor } from "../../src/engine/access.ts";
 import { FollowStream } from "../../src/engine/follow-stream.ts";
 import { JournalKeeper, keeperTiming } from "../../src/engine/journal-keeper.ts";
@@ -33,13 +34,7 @@ test("what a run stored that was killed before it was named is not taken for nam
     const stream = new FollowStream(description.name, keeper.writer.database("main"));
     if (seal === "a segment") {
       const point = { position: "1", time: "2026-03-12T14:00:00.000Z" };
-      stream.begin({
-        history: "one",
-        start: point,
-        changes: () => assert.fail(),
-        acknowledge: async () => {},
-        [Symbol.asyncDispose]: async () => {},
-      });
+      stream.begin(feedAt(point));
       await stream.add([{ type: "tables", digest: "none", outside: [] }], run.signal);
       stream.seal();
       assert.equal(await keeper.store(stream.waiting), "stored");
@@ -54,3 +49,51 @@ test("what a run stored that was killed before it was named is not taken for nam
   await keep(undefined, "nothing");
   await resticOn(access.location, access.password).check();
 });
+
+test("what was taken up and not named yet is found again, whoever put it into an index meanwhile", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  const { access, run, description, engine } = crm;
+  const heads: (number | undefined)[] = [];
+  /** Stores one segment more and ends as if it was killed: nothing is named. */
+  const keep = async (position: number): Promise<void> => {
+    await using repository = await openFor(engine, access, run);
+    await using keeper = new JournalKeeper({
+      ...{ engine, repository, run, crm: description.name },
+      limits: { ...limits, workers: 1 },
+      timing: keeperTiming,
+    });
+    await keeper.open();
+    const known = keeper.writer.database("main");
+    heads.push(known.head?.number);
+    const stream = new FollowStream(description.name, known);
+    const time = `2026-03-12T14:00:0${position}.000Z`;
+    stream.begin(feedAt({ position: "0", time }));
+    await stream.add(
+      [
+        { type: "tables", digest: "none", outside: [] },
+        { type: "reached", point: { position: `${position}`, time } },
+      ],
+      run.signal,
+    );
+    stream.seal();
+    assert.equal(await keeper.store(stream.waiting), "stored");
+  };
+  await keep(1);
+  await keep(2);
+  // It names what a run left behind that was cut off.
+  await crm.backup();
+  await keep(3);
+  assert.deepEqual(heads, [undefined, 1, 2]);
+});
+
+/** Where it begins; nobody reads it. */
+function feedAt(start: LogPoint): ChangeFeed {
+  return {
+    history: "one",
+    start,
+    changes: () => assert.fail(),
+    acknowledge: async () => {},
+    [Symbol.asyncDispose]: async () => {},
+  };
+}

@@ -6,6 +6,8 @@ import { setTimeout as wait } from "node:timers/promises";
 import { sqliteEngine } from "../../src/database/sqlite/sqlite.ts";
 import { openFor } from "../../src/engine/access.ts";
 import { openPoint } from "../../src/engine/open-point.ts";
+import { keeperTiming } from "../../src/engine/journal-keeper.ts";
+import { listTransactions } from "../../src/engine/transactions.ts";
 import { isHoldfastError } from "../../src/lib/errors.ts";
 import { following } from "../support/following.ts";
 import { hashOfLive, hashOfPoint } from "../support/live-hash.ts";
@@ -60,6 +62,23 @@ for (const mode of ["wal", "delete"] as const) {
     );
   });
 }
+
+test("what waits while others have the repository for themselves is stored by an orderly end", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  await using running = following(crm, { timing: { ...keeperTiming, publishMs: 0, restMs: 3_600_000 } });
+  await running.event((event) => event.type === "journal");
+  await crm.backup();
+  crm.sql("INSERT INTO contact VALUES (9000, 'new', 1)");
+  await running.event((event) => event.type === "journal" && event.transactions === 1);
+  await running.end();
+  const input = { repository: crm.access, withinMs: 3_600_000, most: 10 };
+  const { transactions } = await listTransactions(crm.engine, input, crm.run);
+  assert.deepEqual(
+    transactions.map(({ rows }) => rows),
+    [1],
+  );
+});
 
 test("rows that are deleted in bulk are told of when they are seen, not with the next backup", async () => {
   using folder = temporaryFolder();

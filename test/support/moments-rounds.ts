@@ -90,10 +90,10 @@ class MortalFollowing {
   }
 
   /** Waits for an event of one that is alive; `again`: what to do when another one had to be begun. */
-  async until(matches: (event: Event) => boolean, again: () => Promise<void>): Promise<void> {
+  async until(matches: (event: Event) => boolean, again: () => Promise<void>): Promise<Event> {
     for (;;) {
       const found = await this.#running.event((event) => isDead(event) || matches(event));
-      if (matches(found)) return;
+      if (matches(found)) return found;
       await this.begin("whole");
       await again();
     }
@@ -145,19 +145,23 @@ export async function momentsRounds(
   };
   /** What nobody saw, up to a backup; where there is a log, nothing is lost. */
   const afterBreak = async (sinceMs: number): Promise<void> => {
-    if (world.log === "told") return await followed.until(isJournal, async () => {});
+    if (world.log === "told") {
+      await followed.until(isJournal, async () => {});
+      return;
+    }
     await followed.until(isGap, async () => {});
     await backUp();
     gaps.push({ fromMs: sinceMs, toMs: Date.now() });
   };
-  const durable = async ({ to }: StateAfter): Promise<void> => {
+  const durable = async ({ to }: StateAfter): Promise<string> => {
     // More may come of a step that is not over.
     const time = world.stepMs > 1 ? new Date(Date.parse(to) + world.stepMs - 1).toISOString() : to;
     const sinceMs = seenMs();
-    await followed.until(
+    const told = await followed.until(
       (event) => event.type === "journal" && (event.durableTo ?? "") >= time,
       () => afterBreak(sinceMs),
     );
+    return (told.type === "journal" ? told.durableTo : undefined) ?? time;
   };
   const begin = async (life: "whole" | "killed"): Promise<void> => {
     const sinceMs = seenMs();
@@ -224,8 +228,7 @@ export async function momentsRounds(
   async function settle(): Promise<void> {
     const state = states.at(-1);
     if (world.log === "told" || !state) return;
-    await durable(state);
-    states[states.length - 1] = { ...state, settled: new Date().toISOString() };
+    states[states.length - 1] = { ...state, settled: await durable(state) };
   }
 
   async function alter(): Promise<void> {
