@@ -297,8 +297,8 @@ function withoutRows(reader: TableReader): TableReader {
   return { table: reader.table, estimatedRows: async () => 0, async *read() {} };
 }
 
-/** A number that is the whole key is found by it, without a signature. */
-function signsOf({ columns, keyLength }: TableSchema, engine: DatabaseEngine): ColumnSigns {
+/** What of each column a search finds. A number that is the whole key is found by it, without a signature. */
+export function signsOf({ columns, keyLength }: TableSchema, engine: Pick<DatabaseEngine, "searchable">): ColumnSigns {
   return Uint8Array.from(columns, (column, at) => {
     const searchable = engine.searchable(column);
     const isNumber = searchable === "number" || (searchable === "mixed" && /^integer$/i.test(column.type));

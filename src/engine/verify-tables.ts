@@ -1,6 +1,7 @@
-import { readDatabase, verifyTable } from "../contents/databases.ts";
+import { readDatabase, signsOf, verifyTable } from "../contents/databases.ts";
 import { layout } from "../contents/layout.ts";
 import { openSnapshot, subtreeAt } from "../contents/open-snapshot.ts";
+import type { DatabaseEngine } from "../database/database.ts";
 import type { Id } from "../format/tree.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
@@ -32,7 +33,7 @@ export interface VerifiedTables {
 }
 
 /**
- * Sums up the rows of tables anew and compares with what was noted of them when they were backed up. When everything is
+ * Sums up and signs the rows of tables anew and compares with what was noted of them when they were backed up. When everything is
  * read, the newest backup of each CRM in any case; then the others, those first that were never looked at or longest ago:
  * many snapshots share their base, and to read it again for each would take longer than anybody waits. Tables that
  * several share are read once.
@@ -120,7 +121,7 @@ async function verifySnapshot(input: TablesToVerify, stored: StoredSnapshot, fou
           subject: table.table.name,
         });
         found.bytes += table.bytes;
-        for (const { code, detail } of await tableProblems(table, signal)) {
+        for (const { code, detail } of await tableProblems(table, database, signal)) {
           found.ofTable(table.tree, found.add(code, `${subject}/${table.table.name}`, detail, stored.id));
         }
       }
@@ -134,10 +135,11 @@ async function verifySnapshot(input: TablesToVerify, stored: StoredSnapshot, fou
 
 async function tableProblems(
   table: Parameters<typeof verifyTable>[0],
+  database: DatabaseEngine,
   signal: AbortSignal,
 ): Promise<readonly { readonly code: DefectCode; readonly detail: string }[]> {
   try {
-    return (await verifyTable(table, signal)).map((detail) => ({ code: "table-sums", detail }));
+    return await verifyTable(table, signsOf(table.table, database), signal);
   } catch (error) {
     if (!isHoldfastError(error, "repository-damaged")) throw error;
     return [{ code: "table-damaged", detail: String(error.facts["detail"] ?? error.facts["reason"] ?? "") }];

@@ -30,6 +30,7 @@ export const defectCodes = [
   "manifest-damaged", // `holdfast.json`, or what it promises, makes no sense
   "table-damaged", // its rows make no sense
   "table-sums", // its rows do not add up to what was noted of them
+  "table-search", // what a search goes by is not what its rows say: it may pass over some
   "too-many", // only the first are listed
 ] as const;
 export type DefectCode = (typeof defectCodes)[number];

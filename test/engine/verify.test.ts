@@ -39,29 +39,12 @@ test("rows that do not add up to what was noted of them are found, though every 
   assert.deepEqual(sound.defects, []);
   assert.equal(sound.tables, 3);
 
-  const { signal } = crm.run;
-  let wrong = "";
-  {
-    await using repository = await openFor(crm.engine, crm.access, crm.run);
-    await using lock = await repository.lock("shared", { signal, now: crm.run.now, waitMs: 0 });
-    const stored = (await repository.snapshots(signal)).find(({ id }) => id === snapshot);
-    assert.ok(stored);
-    const indexed = await repository.index(signal);
-    await using upload = await indexed.upload({ signal, lock, limits });
-    const path = ["acme", "databases", "crm", "tables", "main", "contact", "ranges"];
-    const tree = await replaced(
-      upload,
-      stored.snapshot.tree,
-      await databasePath(indexed, stored.snapshot.tree, path),
-      async (node) => {
-        const text = (await indexed.load("data", node.content?.[0] ?? "", signal)).toString("latin1");
-        const bytes = Buffer.from(text.replace(/\n3000\t/, "\n2999\t"), "latin1");
-        assert.notEqual(bytes.toString("latin1"), text);
-        return { ...node, size: bytes.length, content: await upload.bytes(bytes, "hot") };
-      },
-    );
-    wrong = (await upload.finish({ ...stored.snapshot, tree, time: crm.run.now().toISOString() })).id;
-  }
+  const wrong = await withFile(crm, snapshot, ["contact", "ranges"], (bytes) => {
+    const text = bytes.toString("latin1");
+    const changed = text.replace(/\n3000\t/, "\n2999\t");
+    assert.notEqual(changed, text);
+    return Buffer.from(changed, "latin1");
+  });
   assert.deepEqual((await look(crm, { kind: "none" })).defects, []);
   const found = await look(crm, { kind: "all" });
   assert.deepEqual(
@@ -70,6 +53,58 @@ test("rows that do not add up to what was noted of them are found, though every 
   );
   assert.deepEqual(readdirSync(join(crm.access.location, "locks")), []);
 });
+
+test("a signature by which a search would pass over rows is found, with the recovery points that it touches", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  crm.sql(`
+    CREATE TABLE note (id INTEGER PRIMARY KEY, body TEXT);
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+      INSERT INTO note SELECT i, 'what was said the ' || i || 'th time' FROM n;
+  `);
+  const { snapshot } = await crm.backup("full");
+  assert.deepEqual((await look(crm, { kind: "all" })).defects, []);
+  const wrong = await withFile(crm, snapshot, ["note", "base", "0000", "search"], (bytes) => {
+    const changed = Buffer.from(bytes);
+    const at = changed.findLastIndex((byte) => byte !== 0);
+    changed[at] = 0;
+    return changed;
+  });
+  const found = await look(crm, { kind: "all" });
+  assert.deepEqual(
+    found.defects.map(({ code, subject, snapshots }) => ({ code, subject, snapshots })),
+    [{ code: "table-search", subject: "/acme/databases/main/note", snapshots: [wrong] }],
+  );
+  assert.match(found.defects[0]?.detail ?? "", /^main\.note: 1\/\d+$/);
+});
+
+/** Stores the recovery point once more, with another file in a folder of a table. Gives its id. */
+async function withFile(
+  crm: SmallCrm,
+  snapshot: Id,
+  file: readonly string[],
+  change: (bytes: Buffer) => Buffer,
+): Promise<Id> {
+  const { signal } = crm.run;
+  await using repository = await openFor(crm.engine, crm.access, crm.run);
+  await using lock = await repository.lock("shared", { signal, now: crm.run.now, waitMs: 0 });
+  const stored = (await repository.snapshots(signal)).find(({ id }) => id === snapshot);
+  assert.ok(stored);
+  const indexed = await repository.index(signal);
+  await using upload = await indexed.upload({ signal, lock, limits });
+  const path = ["acme", "databases", "crm", "tables", "main", ...file];
+  const tree = await replaced(
+    upload,
+    stored.snapshot.tree,
+    await databasePath(indexed, stored.snapshot.tree, path),
+    async (node) => {
+      const blobs = await Promise.all((node.content ?? []).map((id) => indexed.load("data", id, signal)));
+      const bytes = change(Buffer.concat(blobs));
+      return { ...node, size: bytes.length, content: await upload.bytes(bytes, "hot") };
+    },
+  );
+  return (await upload.finish({ ...stored.snapshot, tree, time: crm.run.now().toISOString() })).id;
+}
 
 /** The path with the name that the database has in this snapshot. */
 async function databasePath(

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { captureDatabase, readDatabase, verifyTable } from "../../src/contents/databases.ts";
+import { captureDatabase, readDatabase, signsOf, verifyTable } from "../../src/contents/databases.ts";
 import type { DatabaseManifest } from "../../src/contents/manifest.ts";
 import type { DatabaseAddress, DatabaseEngine } from "../../src/database/database.ts";
 import type { Id } from "../../src/format/tree.ts";
@@ -96,10 +96,10 @@ export async function changesRounds(
       const same = snapshot.schema.tables.find(({ name }) => name === table.table.name);
       const live = await bytesOf(same ? snapshot.reader(same).read({}, signal) : []);
       const kept = await bytesOf(table.rows({}, signal));
-      const wrong = await verifyTable(table, signal);
+      const wrong = await verifyTable(table, signsOf(table.table, engine), signal);
       if (live !== kept || wrong.length > 0) {
         throw new Error(
-          `seed ${seed}, round ${round}, ${kind}, ${table.table.name}: ${wrong.join()} after\n${done.join("\n")}`,
+          `seed ${seed}, round ${round}, ${kind}, ${table.table.name}: ${JSON.stringify(wrong)} after\n${done.join("\n")}`,
         );
       }
       facts["tables compared"]++;

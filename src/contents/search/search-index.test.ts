@@ -9,6 +9,7 @@ import { columnSigns } from "../../lib/row-signature.ts";
 import { pointRecords } from "../records/point-records.ts";
 import { relationsOf } from "../records/relations.ts";
 import { tableSizes } from "../tables/table-sizes.ts";
+import { verifyTable } from "../tables/verify-table.ts";
 import { searchTable } from "./search-table.ts";
 import { textQuery } from "./text-query.ts";
 
@@ -40,13 +41,37 @@ function put(rows: TableModel, id: number, owner: number, note: string): void {
 
 /** Blobs of the index of a table's base. */
 async function indexPieces(reader: BlobReader, tree: Id, signal: AbortSignal): Promise<ReadonlySet<Id>> {
-  const base = (await reader.loadTree(tree, signal)).nodes.find(({ name }) => name === "base")?.subtree ?? "";
-  const pieces = new Set<Id>();
-  for (const { subtree = "" } of (await reader.loadTree(base, signal)).nodes) {
+  return new Set(await searchOf(reader, tree, "base", signal));
+}
+
+/** Blobs of the indexes in the folders of a table's base or runs, in order. */
+async function searchOf(
+  reader: BlobReader,
+  tree: Id,
+  of: "base" | "runs",
+  signal: AbortSignal,
+): Promise<readonly Id[]> {
+  const folders = (await reader.loadTree(tree, signal)).nodes.find(({ name }) => name === of)?.subtree ?? "";
+  const pieces: Id[] = [];
+  for (const { subtree = "" } of (await reader.loadTree(folders, signal)).nodes) {
     const search = (await reader.loadTree(subtree, signal)).nodes.find(({ name }) => name === "search");
-    for (const id of search?.content ?? []) pieces.add(id);
+    pieces.push(...(search?.content ?? []));
   }
   return pieces;
+}
+
+/** Reads these blobs otherwise than they are stored. */
+function tampered(reader: BlobReader, ids: ReadonlySet<Id>, change: (bytes: Buffer, id: Id) => Buffer): BlobReader {
+  return {
+    has: (type, id) => reader.has(type, id),
+    size: (type, id) => reader.size(type, id),
+    load: async (type, id, during) => {
+      const bytes = await reader.load(type, id, during);
+      return ids.has(id) ? change(bytes, id) : bytes;
+    },
+    loadTree: (id, during) => reader.loadTree(id, during),
+    openTree: (id, during) => reader.openTree(id, during),
+  };
 }
 
 test("a search reads the chunks that may have it, in base and runs, and finds what a look at every row finds", async () => {
@@ -130,8 +155,7 @@ test("an index that is lost, damaged or of something else is not believed", asyn
     const rows = model();
     put(rows, 7000, 12, "张伟有限公司");
     const { tree } = await capture({ reader: rows.reader(), kind: "full", sizes, signs });
-    const pieces = new Map<Id, Buffer>();
-    for (const id of await indexPieces(upload, tree, signal)) pieces.set(id, await upload.load("data", id, signal));
+    const pieces = await indexPieces(upload, tree, signal);
     assert.ok(pieces.size > 1);
     const broken: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
       shorter: (bytes) => bytes.subarray(0, -1),
@@ -139,17 +163,7 @@ test("an index that is lost, damaged or of something else is not believed", asyn
       "another heading": (bytes) => (bytes.length < 100 ? Buffer.from("holdfast search 2\t013\n") : bytes),
     };
     for (const [name, change] of Object.entries(broken)) {
-      const tampered: BlobReader = {
-        has: (type, id) => blobs.has(type, id),
-        size: (type, id) => blobs.size(type, id),
-        load: async (type, id, during) => {
-          const bytes = await upload.load(type, id, during);
-          return pieces.has(id) ? change(bytes) : bytes;
-        },
-        loadTree: (id, during) => upload.loadTree(id, during),
-        openTree: (id, during) => upload.openTree(id, during),
-      };
-      const stored = await open(tree, table, tampered);
+      const stored = await open(tree, table, tampered(blobs, pieces, change));
       const found = await Array.fromAsync(searchTable(stored, textQuery("张伟"), sqliteEngine, signal));
       assert.deepEqual(
         found.map(({ row }) => row.key),
@@ -159,3 +173,53 @@ test("an index that is lost, damaged or of something else is not believed", asyn
     }
   });
 });
+
+test("a signature that is not that of its rows is found, in base and runs; what hides nothing is no problem", async () => {
+  await withTableStore(async ({ capture, open, blobs, signal }) => {
+    const rows = model();
+    const first = await capture({ reader: rows.reader(), kind: "full", sizes, signs });
+    for (let id = 0; id < 12_000; id += 7) put(rows, id, 12, `changed ${id}`);
+    const { tree } = await capture({
+      reader: rows.reader(),
+      kind: "incremental",
+      parent: first.tree,
+      sizes: { ...sizes, foldAbove: 16 << 20 },
+      signs,
+    });
+    const run = await searchOf(blobs, tree, "runs", signal);
+    const base = await searchOf(blobs, tree, "base", signal);
+    const look = async (ids: readonly Id[], change: (bytes: Buffer, id: Id) => Buffer) =>
+      verifyTable(await open(tree, table, tampered(blobs, new Set(ids), change)), signs, signal);
+    const problem = (wrong: number, chunks: number) => [
+      { code: "table-search", detail: `main.invoice: ${wrong}/${chunks}` },
+    ];
+
+    assert.deepEqual(await look([], (bytes) => bytes), []);
+    const [sound] = await look([...base, ...run], (bytes) => (bytes.length < 100 ? heading("022", bytes) : bytes));
+    const chunks = Number(sound?.detail.split("/")[1]);
+    assert.ok(chunks > base.length + run.length, `${chunks}`);
+    // Texts that nobody signed would be missed in every chunk.
+    assert.deepEqual(sound && [sound], problem(chunks, chunks));
+    for (const pieces of [base, run]) {
+      const [, piece] = pieces;
+      assert.ok(piece);
+      assert.deepEqual(await look([piece], withoutOneBit), problem(1, chunks));
+    }
+    // Nobody believes a file of another length, so it hides nothing.
+    const [, piece = ""] = base;
+    assert.deepEqual(await look([piece], (bytes) => bytes.subarray(0, -1)), []);
+  });
+});
+
+function heading(digits: string, bytes: Buffer): Buffer {
+  return Buffer.from(bytes.toString("latin1").replace(/[0-3]+\n$/, `${digits}\n`), "latin1");
+}
+
+/** The last signature of the piece with a bit fewer: rows that have it are passed over. */
+function withoutOneBit(bytes: Buffer): Buffer {
+  const changed = Buffer.from(bytes);
+  const at = changed.findLastIndex((byte) => byte !== 0);
+  const byte = changed[at] ?? 0;
+  changed[at] = byte & (byte - 1);
+  return changed;
+}

@@ -2,9 +2,9 @@ import { hash } from "node:crypto";
 import type { RowKey } from "../../database/database.ts";
 import type { Id } from "../../format/tree.ts";
 import type { PackStream, SavedBlob, Upload } from "../../repository/repository.ts";
-import { type ColumnSigns, signatureBytes, signRows } from "../../lib/row-signature.ts";
+import { type ColumnSigns, signRows } from "../../lib/row-signature.ts";
 import { keysLine } from "./keys-file.ts";
-import type { SignedChunk } from "./search-file.ts";
+import { everything, type SignedChunk } from "./search-file.ts";
 
 /** Where chunks of rows are stored. */
 export interface BlobSink {
@@ -107,10 +107,6 @@ export class RowsWriter {
     this.#keys.push(line);
     this.keysBytes += line.length;
   }
-}
-
-function everything(): Uint8Array {
-  return new Uint8Array(signatureBytes).fill(255);
 }
 
 const smallFilePiece = 1 << 20;

@@ -65,19 +65,34 @@ function ownBytes(bytes: Buffer): Uint8Array {
   return Uint8Array.from(bytes);
 }
 
-/** Tells of each chunk, by its number, whether it may have what is looked for. `undefined`: the file makes no sense. */
-export function candidates(file: Buffer, chunks: number, probe: Probe): ((chunk: number) => boolean) | undefined {
+/** The signature of a row that spans blobs, which nobody shall pass over. */
+export function everything(): Uint8Array {
+  return new Uint8Array(signatureBytes).fill(255);
+}
+
+/** What was signed, and where the signatures begin. `undefined`: the file makes no sense. */
+export function parseSearch(
+  file: Buffer,
+  chunks: number,
+): { readonly signs: ColumnSigns; readonly start: number } | undefined {
   const end = file.indexOf(10);
   const line = end < 0 ? "" : file.toString("latin1", 0, end);
   const digits = line.startsWith(firstWords) ? line.slice(firstWords.length) : "";
   if (!/^[0-3]+$/.test(digits) || file.length !== end + 1 + chunks * signatureBytes) return undefined;
-  const signs = Uint8Array.from(digits, Number);
+  return { signs: Uint8Array.from(digits, Number), start: end + 1 };
+}
+
+/** Tells of each chunk, by its number, whether it may have what is looked for. `undefined`: the file makes no sense. */
+export function candidates(file: Buffer, chunks: number, probe: Probe): ((chunk: number) => boolean) | undefined {
+  const found = parseSearch(file, chunks);
+  if (!found) return undefined;
+  const { signs } = found;
   const texts = probe.pieces.flatMap(bitsOfText);
   const values = probe.values.map(({ column, field }) =>
     bitsOfField(signs[column] ?? columnSigns.nothing, column, field),
   );
   return (chunk) => {
-    const start = end + 1 + chunk * signatureBytes;
+    const start = found.start + chunk * signatureBytes;
     return hasBits(file, start, texts) && (values.length === 0 || values.some((bits) => hasBits(file, start, bits)));
   };
 }

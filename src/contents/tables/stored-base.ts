@@ -2,10 +2,9 @@ import type { RowKey } from "../../database/database.ts";
 import type { Tree } from "../../format/tree.ts";
 import { damaged } from "../checked.ts";
 import type { KeysHeader, PartKeys, StoredChunk } from "./keys-file.ts";
-import { isDamage } from "../../repository/child-trees.ts";
 import type { Probe } from "./probe.ts";
 import { candidates } from "./search-file.ts";
-import { foldersIn, loadFile, loadPart, type TableFolder } from "./stored-parts.ts";
+import { foldersIn, loadPart, loadSearch, type TableFolder } from "./stored-parts.ts";
 
 /** A chunk of a base and where the next one begins: its rows are those with `firstKey` ≤ key < `nextKey`. */
 export interface BaseChunk extends StoredChunk {
@@ -20,7 +19,7 @@ export interface StoredBase {
   readonly parts: number;
   /**
    * Chunks in order, from the one that may hold `from`. One part's list of chunks is in memory at a time. With `probe`,
-   * `search` says which may have what is looked for; where it cannot be had, all may.
+   * `search` says which may have what is looked for; where it cannot be had or makes no sense, all may.
    */
   chunks(from?: RowKey, probe?: Probe): AsyncGenerator<BaseChunk, void>;
 }
@@ -63,7 +62,7 @@ export async function openBase(folder: TableFolder, tree: Tree): Promise<StoredB
       let at = from === undefined ? 0 : chunkOf(folder, part.rows, from);
       for (;;) {
         const next = index + 1 < parts.length ? await load(index + 1) : undefined;
-        const isCandidate = probe && (await candidatesOf(folder, part, probe));
+        const isCandidate = probe && candidates(await loadSearch(folder, part), part.rows.length, probe);
         for (; at < part.rows.length; at++) {
           const chunk = part.rows[at];
           if (!chunk) break;
@@ -79,21 +78,6 @@ export async function openBase(folder: TableFolder, tree: Tree): Promise<StoredB
       }
     },
   };
-}
-
-/** `undefined`: all chunks may have it. An index that is lost or damaged only makes a search slower. */
-async function candidatesOf(
-  folder: TableFolder,
-  { search, rows }: PartKeys,
-  probe: Probe,
-): Promise<((chunk: number) => boolean) | undefined> {
-  if (!search) return undefined;
-  try {
-    return candidates(await loadFile(folder, search), rows.length, probe);
-  } catch (error) {
-    if (!isDamage(error)) throw error;
-    return undefined;
-  }
 }
 
 /** Index of the last chunk that begins at or before `key`, else 0. */

@@ -1,10 +1,12 @@
 import type { Id, Tree, TreeNode } from "../../format/tree.ts";
 import { nameFromText } from "../../lib/byte-name.ts";
+import { isDamage } from "../../repository/child-trees.ts";
 import type { BlobReader } from "../../repository/repository.ts";
 import { damaged } from "../checked.ts";
 import { layout } from "../layout.ts";
 import { type ContentOf, parseKeys, type PartKeys, type StoredChunk } from "./keys-file.ts";
 import type { RowOrder } from "./row-order.ts";
+import type { SignatureCheck } from "./signature-check.ts";
 
 /** Reading what stands in a table's folder; anything that makes no sense is `repository-damaged`. */
 export interface TableFolder {
@@ -13,6 +15,8 @@ export interface TableFolder {
   /** For messages: `main/contact`. */
   readonly subject: string;
   readonly signal: AbortSignal;
+  /** Sees what stands in `search`, and each chunk that it is about. */
+  readonly signatures?: SignatureCheck;
 }
 
 const maximumFileBytes = 256 << 20;
@@ -27,7 +31,19 @@ export async function loadPart(folder: TableFolder, tree: Id): Promise<PartKeys>
   };
   const keys = await loadFile(folder, fileNode(folder, nodes, layout.keys));
   const search = findNode(nodes, layout.search);
-  return { ...parseKeys(keys, content, folder.order, folder.subject), ...(search && { search }) };
+  const part = { ...parseKeys(keys, content, folder.order, folder.subject), ...(search && { search }) };
+  if (folder.signatures) folder.signatures.ofPart(await loadSearch(folder, part), part.rows);
+  return part;
+}
+
+/** `search` of a part; empty where there is none. One that is lost or damaged only makes a search slower. */
+export async function loadSearch(folder: TableFolder, { search }: PartKeys): Promise<Buffer> {
+  try {
+    return search ? await loadFile(folder, search) : Buffer.alloc(0);
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return Buffer.alloc(0);
+  }
 }
 
 export async function loadFile(folder: TableFolder, node: TreeNode): Promise<Buffer> {
@@ -47,6 +63,7 @@ export async function loadChunk(folder: TableFolder, chunk: StoredChunk): Promis
   for (const { id } of chunk.blobs) blobs.push(await folder.reader.load("data", id, folder.signal));
   const bytes = blobs.length === 1 && blobs[0] ? blobs[0] : Buffer.concat(blobs);
   if (bytes.length !== chunk.bytes || bytes.at(-1) !== 10) throw damaged(folder.subject, "chunk");
+  folder.signatures?.ofChunk(chunk, bytes);
   return bytes;
 }
 

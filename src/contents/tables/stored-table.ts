@@ -9,6 +9,7 @@ import { mergedRows } from "./merged-rows.ts";
 import type { Probe } from "./probe.ts";
 import { parseRanges, type RangeSums, totalBytes, totalRows } from "./ranges-file.ts";
 import { rowOrder, type RowOrder, type RowRules } from "./row-order.ts";
+import type { SignatureCheck } from "./signature-check.ts";
 import { openBase, type StoredBase } from "./stored-base.ts";
 import { fileNode, folderIn, foldersIn, loadFile, loadPart, type TableFolder } from "./stored-parts.ts";
 
@@ -37,6 +38,8 @@ export interface StoredTable extends ReadableTable {
   readonly bytes: number;
   /** What the ranges of the table sum up to, as of this snapshot. */
   readonly ranges: readonly Readonly<RangeSums>[];
+  /** All rows; what stands in `search` is compared with them on the way. */
+  rowsChecked(signatures: SignatureCheck, signal: AbortSignal): AsyncIterable<RowBatch>;
 }
 
 /** Opens the folder of a table. Its base and runs are looked at when rows are first asked for. */
@@ -68,6 +71,12 @@ export async function openTable(
       const at = { ...folder, signal: during };
       const { base, runs } = await open(at);
       yield* mergedRows(at, base, runs, {}, probe);
+    },
+    async *rowsChecked(signatures, during) {
+      // Opened anew, since what is known of its chunks already was not seen by the check.
+      const at = { ...folder, signal: during, signatures };
+      const { base, runs } = await openRows(at, tree, table);
+      yield* mergedRows(at, base, runs, {});
     },
     async get(key, during) {
       const at = { ...folder, signal: during };

@@ -1,24 +1,41 @@
 import type { RowSums, TableReader } from "../../database/database.ts";
+import type { ColumnSigns } from "../../lib/row-signature.ts";
 import { addLines, emptyRange, type RangeSums, totalSums } from "./ranges-file.ts";
 import { lowerBound, type RowOrder } from "./row-order.ts";
+import { SignatureCheck } from "./signature-check.ts";
 import type { StoredTable } from "./stored-table.ts";
 
+export interface TableProblem {
+  readonly code: "table-sums" | "table-search";
+  readonly detail: string;
+}
+
 /**
- * Sums up the stored rows again and compares with `ranges`. Gives a line for each range that differs, such as
- * `main.contact: 299/300` (rows found and expected); empty when all is well. Keys are left out: they may be anybody's
- * data.
+ * Sums up the stored rows again and compares with `ranges`: a problem for each range that differs, such as
+ * `main.contact: 299/300` (rows found and expected). Signs them again as well and compares with `search`: one problem with
+ * how many chunks' signatures are wrong, such as `main.contact: 2/57`. Empty when all is well. Keys are left out: they may
+ * be anybody's data. `signs`: `signsOf` the table.
  */
-export async function verifyTable(stored: StoredTable, signal: AbortSignal): Promise<readonly string[]> {
+export async function verifyTable(
+  stored: StoredTable,
+  signs: ColumnSigns,
+  signal: AbortSignal,
+): Promise<readonly TableProblem[]> {
   const found = stored.ranges.map(({ firstKey }) => emptyRange(firstKey));
+  const signatures = new SignatureCheck(signs);
   let at = 0;
-  for await (const { lines, release } of stored.rows({}, signal)) {
+  for await (const { lines, release } of stored.rowsChecked(signatures, signal)) {
     at = addToRanges(stored.order, found, at, lines);
     release?.();
   }
-  return stored.ranges.flatMap((expected, index) => {
-    const sums = found[index] ?? emptyRange(undefined);
-    return sums.bytes === expected.bytes && sameSums(expected, sums) ? [] : [difference(stored, expected, sums)];
+  const sums = stored.ranges.flatMap((expected, index): readonly TableProblem[] => {
+    const is = found[index] ?? emptyRange(undefined);
+    if (is.bytes === expected.bytes && sameSums(expected, is)) return [];
+    return [{ code: "table-sums", detail: difference(stored, expected, is) }];
   });
+  const { wrong, chunks } = signatures;
+  const { schema, name } = stored.table;
+  return wrong === 0 ? sums : [...sums, { code: "table-search", detail: `${schema}.${name}: ${wrong}/${chunks}` }];
 }
 
 /**

@@ -178,6 +178,7 @@ export const notices = {
     "manifest-damaged": "what this recovery point says of itself makes no sense",
     "table-damaged": "the rows of this table make no sense",
     "table-sums": "the rows of this table do not add up to what was noted of them",
+    "table-search": "a search may pass over rows of this table: its search index does not fit them",
     "too-many": "more defects than are listed",
   },
   gapReasons: {

@@ -171,6 +171,7 @@ export const notices: Translated<typeof english> = {
     "manifest-damaged": "此恢复点对自身的描述不合理",
     "table-damaged": "此表的行不合理",
     "table-sums": "此表的行与所记的校验和不符",
+    "table-search": "此表的搜索索引与其行不符，搜索可能漏掉一些行",
     "too-many": "缺陷过多，未全部列出",
   },
   gapReasons: {
