@@ -42,6 +42,28 @@ const statements = [
   "UPDATE pair SET b = 'a' WHERE b = 'A'",
 ];
 
+test("a log that comes faster than it is read is read to its end", async () => {
+  await server.sql("CREATE DATABASE fast; CREATE TABLE fast.item (id INT AUTO_INCREMENT PRIMARY KEY, body LONGTEXT)");
+  const stop = new AbortController();
+  const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(120_000)]);
+  const options = { signal, name: "fast", mostLagBytes: 2 ** 40, intervalMs: 300, silenceMs: 60_000 };
+  assert.ok(mysqlEngine.log);
+  await using feed = await mysqlEngine.log.follow({ url: server.url("fast") }, options);
+  const rows = 30_000;
+  await server.sql(`INSERT INTO item (body) SELECT REPEAT('x', 2000) FROM seq_1_to_${rows}`, "fast");
+  let told = 0;
+  const state = "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'Writing to net'";
+  for await (const changes of feed.changes()) {
+    // Until the server waits for us, and not only for a moment.
+    for (let seen = 0; told === 0 && seen < 10; await wait(50)) {
+      seen = (await server.sql(state)).trim() === "0" ? 0 : seen + 1;
+    }
+    told += changes.filter(({ type }) => type === "write").length;
+    if (told === rows) break;
+  }
+  assert.equal(told, rows);
+});
+
 test("a moment between two backups is read and restored to the commit", async () => {
   using folder = temporaryFolder();
   await server.sql("CREATE DATABASE crm CHARACTER SET utf8mb4");

@@ -91,11 +91,13 @@ export class LogStream {
     if (this.#waiting.length === 0 && this.#failure) throw this.#failure.error;
     const events = this.#waiting;
     this.#waiting = [];
-    if (this.#waitingBytes > mostWaitingBytes) {
+    const wasFull = this.#waitingBytes > mostWaitingBytes;
+    // First: the driver gives what it held back while it resumes, and that counts anew.
+    this.#waitingBytes = 0;
+    if (wasFull) {
       this.#watch.heard("listening");
       this.#resume();
     }
-    this.#waitingBytes = 0;
     return events;
   }
 
