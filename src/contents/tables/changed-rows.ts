@@ -8,7 +8,8 @@ import {
   type WrittenRows,
 } from "../../database/database.ts";
 import { ParentRows } from "./parent-rows.ts";
-import { countRow, type RangeSums, rowHashes, totalSums } from "./ranges-file.ts";
+import { Overlay } from "./overlay.ts";
+import { countRow, type RangeSums, totalSums } from "./ranges-file.ts";
 import { keyAt, lineEnd, type RowOrder } from "./row-order.ts";
 import { sortedRows } from "./sorted-rows.ts";
 import type { TableFolder } from "./stored-parts.ts";
@@ -128,18 +129,16 @@ export async function rowsByHash(
     bytes += (row.before?.length ?? 0) + (row.now?.length ?? 0);
     changed.push(row);
   };
-  for (const [first, last] of spans(only)) {
-    for await (const { rows } of storedRanges(folder, before, first, last)) {
-      for (const { key, line } of rows) {
-        for (; (await present.below(key)) !== undefined; present.step()) add({ key: present.key, now: present.copy() });
-        if (present.isAt(key)) {
-          if (!present.line.equals(line)) add({ key, before: Buffer.from(line), now: present.copy() });
-          present.step();
-        } else {
-          add({ key, before: Buffer.from(line) });
-        }
-        if (bytes > mostBytes) return undefined;
+  for await (const { rows } of storedRanges(folder, before, only)) {
+    for (const { key, line } of rows) {
+      for (; (await present.below(key)) !== undefined; present.step()) add({ key: present.key, now: present.copy() });
+      if (present.isAt(key)) {
+        if (!present.line.equals(line)) add({ key, before: Buffer.from(line), now: present.copy() });
+        present.step();
+      } else {
+        add({ key, before: Buffer.from(line) });
       }
+      if (bytes > mostBytes) return undefined;
     }
   }
   for (; (await present.below(undefined)) !== undefined; present.step()) {
@@ -247,35 +246,31 @@ async function goneRows(
     }
   };
   const sumOf = new Map(lacking.map((index, at) => [index, keySums[at]?.keySum ?? 0n]));
-  for (const [first, last] of spans(lacking)) {
-    for await (const { index, rows } of storedRanges(folder, before, first, last)) {
-      const range = sums[index];
-      const now = counts[index]?.rows ?? 0;
-      const lack =
-        range && subsetOf(rows, range.rows - now, BigInt.asUintN(64, range.keySum - (sumOf.get(index) ?? 0n)));
-      if (lack) take(lack);
-      else unsolved.push(index);
-      if (bytes > mostBytes) return undefined;
-    }
+  for await (const { index, rows } of storedRanges(folder, before, lacking)) {
+    const range = sums[index];
+    const now = counts[index]?.rows ?? 0;
+    const sum = BigInt.asUintN(64, (range?.keySum ?? 0n) - (sumOf.get(index) ?? 0n));
+    const lack = range && subsetOf(order, rows, range.rows - now, sum);
+    if (lack) take(lack);
+    else unsolved.push(index);
+    if (bytes > mostBytes) return undefined;
   }
   if (unsolved.length === 0) return gone;
   // Many are gone from one place: the keys that are there have to be asked for.
   const keys = sortedRows(reader.rowsIn({ starts, only: unsolved }, "keys", signal), order, signal);
   const present = new LineWalk(order, keys);
-  for (const index of unsolved) {
-    for await (const { rows } of storedRanges(folder, before, index, index)) {
-      const lost: KeyedRow[] = [];
-      for (const row of rows) {
-        while ((await present.below(row.key)) !== undefined) {
-          if (!isNew.has(present.key)) return undefined;
-          present.step();
-        }
-        if (present.isAt(row.key)) present.step();
-        else lost.push(row);
+  for await (const { rows } of storedRanges(folder, before, unsolved)) {
+    const lost: KeyedRow[] = [];
+    for (const row of rows) {
+      while ((await present.below(row.key)) !== undefined) {
+        if (!isNew.has(present.key)) return undefined;
+        present.step();
       }
-      take(lost);
-      if (bytes > mostBytes) return undefined;
+      if (present.isAt(row.key)) present.step();
+      else lost.push(row);
     }
+    take(lost);
+    if (bytes > mostBytes) return undefined;
   }
   return gone;
 }
@@ -283,31 +278,40 @@ async function goneRows(
 interface KeyedRow {
   readonly key: RowKey;
   readonly line: Buffer;
-  readonly hash: bigint;
 }
 
 /** Three are looked for among no more rows than these: the time grows with their square. */
 const mostForThree = 1500;
 
-/** `count` rows whose hashes add up to `sum` modulo 2^64; tried for up to three, or for all of them. */
-function subsetOf(rows: readonly KeyedRow[], count: number, sum: bigint): readonly KeyedRow[] | undefined {
+/** `count` rows the hashes of whose keys add up to `sum` modulo 2^64; tried for up to three, or for all of them. */
+function subsetOf(
+  order: RowOrder,
+  rows: readonly KeyedRow[],
+  count: number,
+  sum: bigint,
+): readonly KeyedRow[] | undefined {
   if (count === rows.length) return rows;
   if (count < 1 || count > 3 || (count === 3 && rows.length > mostForThree)) return undefined;
-  const byHash = new Map(rows.map((row) => [row.hash, row]));
+  const hashOf = ({ key, line }: KeyedRow) => order.hash(line, 0, key.length);
+  if (count === 1) {
+    const found = rows.find((row) => hashOf(row) === sum);
+    return found && [found];
+  }
+  const hashed = rows.map((row) => ({ row, hash: hashOf(row) }));
+  const byHash = new Map(hashed.map(({ row, hash }) => [hash, row]));
   const lastOf = (chosen: readonly KeyedRow[], left: bigint) => {
     const row = byHash.get(BigInt.asUintN(64, left));
     return row && !chosen.includes(row) ? [...chosen, row] : undefined;
   };
-  if (count === 1) return lastOf([], sum);
-  for (const [index, first] of rows.entries()) {
+  for (const [index, first] of hashed.entries()) {
     if (count === 2) {
-      const found = lastOf([first], sum - first.hash);
+      const found = lastOf([first.row], sum - first.hash);
       if (found) return found;
       continue;
     }
-    for (let next = index + 1; next < rows.length; next++) {
-      const second = rows[next];
-      const found = second && lastOf([first, second], sum - first.hash - second.hash);
+    for (let next = index + 1; next < hashed.length; next++) {
+      const second = hashed[next];
+      const found = second && lastOf([first.row, second.row], sum - first.hash - second.hash);
       if (found) return found;
     }
   }
@@ -325,37 +329,37 @@ function spans(numbers: readonly number[]): readonly (readonly [number, number])
   return found;
 }
 
-/** The rows of some neighbouring ranges as the snapshot before has them, a range at a time. */
+/** The rows of some ranges as the snapshot before has them, a range at a time; good until the next one is asked for. */
 async function* storedRanges(
   folder: TableFolder,
   { base, runFiles, ranges }: TableBefore,
-  first: number,
-  last: number,
+  wanted: readonly number[],
 ): AsyncGenerator<{ readonly index: number; readonly rows: readonly KeyedRow[] }, void> {
   const { order } = folder;
-  // What is asked for begins behind a key, and a range begins with one: so the range before is read too.
-  const after = first > 0 ? ranges[first - 1]?.firstKey : undefined;
-  const upTo = ranges[last + 1]?.firstKey;
-  let index = Math.max(0, first - 1);
-  let rows: KeyedRow[] = [];
-  const range = { ...(after !== undefined && { after }), ...(upTo !== undefined && { upTo }) };
-  for await (const { lines } of mergedRows(folder, base, runFiles, range)) {
-    for (let at = 0; at < lines.length;) {
-      const end = lineEnd(lines, at, lines.length);
-      const key = keyAt(order, lines, at, end);
-      for (let next = ranges[index + 1]?.firstKey; next !== undefined; next = ranges[index + 1]?.firstKey) {
-        if (order.compare(next, key) > 0) break;
-        if (index >= first && index <= last) yield { index, rows };
-        rows = [];
-        index++;
+  const overlay = await Overlay.open(folder, runFiles);
+  for (const [first, last] of spans(wanted)) {
+    const range = { from: ranges[first]?.firstKey, below: ranges[last + 1]?.firstKey };
+    let index = first;
+    let rows: KeyedRow[] = [];
+    for await (const { lines } of mergedRows(folder, base, overlay, range)) {
+      for (let at = 0; at < lines.length;) {
+        const end = lineEnd(lines, at, lines.length);
+        const key = keyAt(order, lines, at, end);
+        for (let next = ranges[index + 1]?.firstKey; next !== undefined; next = ranges[index + 1]?.firstKey) {
+          if (order.compare(next, key) > 0) break;
+          yield { index, rows };
+          rows = [];
+          index++;
+        }
+        rows.push({ key, line: lines.subarray(at, end) });
+        at = end + 1;
       }
-      const line = lines.subarray(at, end);
-      if (index >= first && index <= last)
-        rows.push({ key, line, hash: rowHashes(order, key, line, 0, line.length).keyHash });
-      at = end + 1;
+    }
+    for (; index <= last; index++) {
+      yield { index, rows };
+      rows = [];
     }
   }
-  if (index >= first && index <= last) yield { index, rows };
 }
 
 /** Index of the range that holds a key. */

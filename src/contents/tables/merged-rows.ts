@@ -12,39 +12,52 @@ import { loadChunk, type TableFolder } from "./stored-parts.ts";
 const chunksAhead = 4;
 const batchBytes = 1 << 20;
 
+/** Or rows between two keys of which the first belongs to it and the last does not, as ranges are. */
+export interface StoredRange extends RowRange {
+  readonly from?: RowKey | undefined;
+  readonly below?: RowKey | undefined;
+}
+
 /**
  * The rows of base and runs together, in key order; for each key the newest run wins. With `probe`, rows of chunks that
- * cannot have what is looked for are left out.
+ * cannot have what is looked for are left out. For several ranges in order, an overlay is opened once and left where each ends.
  */
 export async function* mergedRows(
   folder: TableFolder,
   base: StoredBase,
-  runs: readonly KeysFile[],
-  range: RowRange,
+  runs: readonly KeysFile[] | Overlay,
+  range: StoredRange,
   probe?: Probe,
 ): AsyncGenerator<RowBatch, void> {
-  const overlay = await Overlay.open(folder, runs, range.after);
+  const overlay = runs instanceof Overlay ? runs : await Overlay.open(folder, runs, range.from ?? range.after);
   const output = new BatchBuilder(folder, range);
   let chunks = 0;
   for await (const { chunk, lines } of loadedChunks(folder, base, range, probe)) {
     folder.signal.throwIfAborted();
     chunks++;
-    yield* mergeChunk(folder, lines, chunk.nextKey, overlay, output);
+    yield* mergeChunk(folder, lines, lower(folder, chunk.nextKey, range.below), overlay, output);
   }
-  if (chunks === 0) yield* mergeChunk(folder, Buffer.alloc(0), undefined, overlay, output);
+  if (chunks === 0) yield* mergeChunk(folder, Buffer.alloc(0), range.below, overlay, output);
   if (output.bytes > 0) yield output.take();
+}
+
+/** `undefined`: behind all keys. */
+function lower({ order }: TableFolder, a: RowKey | undefined, b: RowKey | undefined): RowKey | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return order.compare(a, b) <= 0 ? a : b;
 }
 
 async function* loadedChunks(
   folder: TableFolder,
   base: StoredBase,
-  range: RowRange,
+  range: StoredRange,
   probe: Probe | undefined,
 ): AsyncGenerator<{ readonly chunk: BaseChunk; readonly lines: Buffer }, void> {
   const waiting: { readonly chunk: BaseChunk; readonly loading: Promise<Buffer> }[] = [];
   try {
-    for await (const chunk of base.chunks(range.after, probe)) {
-      if (range.upTo !== undefined && waiting.length > 0 && folder.order.compare(chunk.firstKey, range.upTo) > 0) break;
+    let chunks = 0;
+    for await (const chunk of base.chunks(range.from ?? range.after, probe)) {
+      if (chunks++ > 0 && isBehind(folder, range, chunk.firstKey)) break;
       const loading = chunk.candidate === "no" ? Promise.resolve(nothing) : loadChunk(folder, chunk);
       loading.catch(() => {}); // told where it is awaited
       waiting.push({ chunk, loading });
@@ -58,6 +71,11 @@ async function* loadedChunks(
   } finally {
     await Promise.allSettled(waiting.map(({ loading }) => loading));
   }
+}
+
+function isBehind({ order }: TableFolder, { upTo, below }: StoredRange, key: RowKey): boolean {
+  if (below !== undefined && order.compare(key, below) >= 0) return true;
+  return upTo !== undefined && order.compare(key, upTo) > 0;
 }
 
 /** Order, count and bounds of a chunk's rows. */
@@ -93,18 +111,18 @@ function checkLines(folder: TableFolder, chunk: BaseChunk, lines: Buffer): Buffe
 async function* mergeChunk(
   folder: TableFolder,
   lines: Buffer,
-  nextKey: RowKey | undefined,
+  end: RowKey | undefined,
   overlay: Overlay,
   output: BatchBuilder,
 ): AsyncGenerator<RowBatch, void> {
   let at = 0;
-  while (overlay.before(nextKey) && overlay.key !== undefined) {
+  while (overlay.before(end) && overlay.key !== undefined) {
     const found = lowerBound(folder.order, lines, at, lines.length, overlay.key);
     output.add(lines.subarray(at, found));
     at = found;
     if (at < lines.length) {
-      const end = lineEnd(lines, at, lines.length);
-      if (keyAt(folder.order, lines, at, end) === overlay.key) at = end + 1;
+      const stop = lineEnd(lines, at, lines.length);
+      if (keyAt(folder.order, lines, at, stop) === overlay.key) at = stop + 1;
     }
     if (overlay.line) output.addLine(overlay.line);
     if (output.bytes >= batchBytes) yield output.take();
@@ -121,27 +139,30 @@ async function* mergeChunk(
 /** Gathers lines that lie in a range. */
 class BatchBuilder {
   readonly #folder: TableFolder;
-  readonly #range: RowRange;
+  readonly #range: StoredRange;
   #pieces: Buffer[] = [];
   bytes = 0;
 
-  constructor(folder: TableFolder, range: RowRange) {
+  constructor(folder: TableFolder, range: StoredRange) {
     this.#folder = folder;
     this.#range = range;
   }
 
   add(lines: Buffer): void {
-    const { after, upTo } = this.#range;
-    const from = after === undefined ? 0 : this.#above(lines, after);
-    const to = upTo === undefined ? lines.length : this.#above(lines, upTo);
-    this.#push(lines.subarray(from, Math.max(from, to)));
+    const { after, upTo, from, below } = this.#range;
+    const { order } = this.#folder;
+    const first = (key: RowKey) => lowerBound(order, lines, 0, lines.length, key);
+    const start = from !== undefined ? first(from) : after === undefined ? 0 : this.#above(lines, after);
+    const end = below !== undefined ? first(below) : upTo === undefined ? lines.length : this.#above(lines, upTo);
+    this.#push(lines.subarray(start, Math.max(start, end)));
   }
 
   addLine(line: Buffer): void {
-    const { after, upTo } = this.#range;
+    const { after, from } = this.#range;
     const key = keyAt(this.#folder.order, line, 0, line.length);
     if (after !== undefined && this.#folder.order.compare(key, after) <= 0) return;
-    if (upTo !== undefined && this.#folder.order.compare(key, upTo) > 0) return;
+    if (from !== undefined && this.#folder.order.compare(key, from) < 0) return;
+    if (isBehind(this.#folder, this.#range, key)) return;
     this.#push(line);
     this.#push(lineFeed);
   }

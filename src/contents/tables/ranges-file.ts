@@ -142,7 +142,7 @@ export function addLines(range: RangeSums, order: RowOrder, lines: Buffer, start
 }
 
 /** Hashes of a key and of its row; a table without a key has its whole lines as keys. */
-export function rowHashes(
+function rowHashes(
   order: RowOrder,
   key: RowKey,
   bytes: Buffer,

@@ -18,25 +18,34 @@ export interface StoredBase {
   readonly header: KeysHeader;
   readonly parts: number;
   /**
-   * Chunks in order, from the one that may hold `from`. One part's list of chunks is in memory at a time. With `probe`,
+   * Chunks in order, from the one that may hold `from`. The lists of chunks of two parts are in memory. With `probe`,
    * `search` says which may have what is looked for; where it cannot be had or makes no sense, all may.
    */
   chunks(from?: RowKey, probe?: Probe): AsyncGenerator<BaseChunk, void>;
 }
+
+/** One that is read, and the one that comes next. */
+const partsKept = 2;
 
 /** `tree`: of `base/`. */
 export async function openBase(folder: TableFolder, tree: Tree): Promise<StoredBase> {
   const parts = foldersIn(folder, tree);
   const first = parts[0];
   if (!first) throw damaged(folder.subject, "base");
+  // Whoever asks for many short stretches in order would load the same part for each of them.
+  const recent: { readonly index: number; readonly keys: PartKeys }[] = [];
   const load = async (index: number): Promise<PartKeys> => {
+    const known = recent.find((one) => one.index === index);
+    if (known) return known.keys;
     const part = parts[index];
     if (!part) throw damaged(folder.subject, "base");
     const keys = await loadPart(folder, part.tree);
     if (keys.rows.length === 0 && parts.length > 1) throw damaged(folder.subject, "empty part");
+    recent.push({ index, keys });
+    if (recent.length > partsKept) recent.shift();
     return keys;
   };
-  const firstPart = await load(0);
+  const { header } = await load(0);
   const firstKeys = new Map<number, RowKey | undefined>();
 
   /** The last part that begins at or before `key`. */
@@ -54,18 +63,19 @@ export async function openBase(folder: TableFolder, tree: Tree): Promise<StoredB
   };
 
   return {
-    header: firstPart.header,
+    header,
     parts: parts.length,
     async *chunks(from, probe) {
       let index = from === undefined ? 0 : await partOf(from);
-      let part = index === 0 ? firstPart : await load(index);
+      let part = await load(index);
       let at = from === undefined ? 0 : chunkOf(folder, part.rows, from);
       for (;;) {
-        const next = index + 1 < parts.length ? await load(index + 1) : undefined;
         const isCandidate = probe && candidates(await loadSearch(folder, part), part.rows.length, probe);
+        let next: PartKeys | undefined;
         for (; at < part.rows.length; at++) {
           const chunk = part.rows[at];
           if (!chunk) break;
+          if (at + 1 === part.rows.length && index + 1 < parts.length) next = await load(index + 1);
           const after = part.rows[at + 1] ?? next?.rows[0];
           checkStep(folder, chunk, after);
           const placed = { ...chunk, nextKey: after?.firstKey, startsPart: at === 0 ? "yes" : "no" } as const;

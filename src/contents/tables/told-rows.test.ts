@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { rules, TableModel } from "../../../test/support/table-model.ts";
+import { smallSizes, withTableStore } from "../../../test/support/table-store.ts";
+import type { RowBatch, RowSums, Stretches, TableReader } from "../../database/database.ts";
+import { compareKeys } from "../../database/sqlite/compare-keys.ts";
+import type { Id } from "../../format/tree.ts";
+import type { TableCapture } from "./capture-table.ts";
+
+/** The model as a database that sums up its rows, and that tells what was written where `written` is given. */
+function telling(model: TableModel, written?: ReadonlySet<string>): TableReader {
+  const lines = model.lines();
+  const keyOf = (line: string) => line.slice(0, line.indexOf("\t"));
+  const stretches = ({ starts, only }: Stretches): readonly (readonly string[])[] => {
+    const all = [...starts, undefined].map((): string[] => []);
+    let at = 0;
+    for (const line of lines) {
+      for (let next = starts[at]; next !== undefined && compareKeys(next, keyOf(line)) <= 0; next = starts[at]) at++;
+      all[at]?.push(line);
+    }
+    return (only ?? [...all.keys()]).map((index) => all[index] ?? []);
+  };
+  const sum = (texts: readonly string[]) =>
+    texts.reduce(
+      (total, text) => BigInt.asUintN(64, total + rules.rowHash(Buffer.from(text, "latin1"), 0, text.length)),
+      0n,
+    );
+  async function* batches(texts: readonly string[]): AsyncGenerator<RowBatch, void> {
+    if (texts.length > 0) yield { lines: Buffer.from(`${texts.join("\n")}\n`, "latin1"), rows: texts.length };
+  }
+  return {
+    ...model.reader(),
+    sums: async (asked, what) =>
+      stretches(asked).map((rows): RowSums => ({
+        rows: rows.length,
+        keySum: what === "counts" ? 0n : sum(rows.map(keyOf)),
+        rowSum: what === "rows" ? sum(rows) : 0n,
+      })),
+    rowsIn: (asked, what) => batches(stretches(asked).flatMap((rows) => (what === "rows" ? rows : rows.map(keyOf)))),
+    changes: async () =>
+      written && { method: "xmin", rows: () => batches(lines.filter((line) => written.has(keyOf(line)))) },
+  };
+}
+
+const step = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ type: fc.constant("put" as const), id: fc.nat(700), count: fc.constant(1) }) },
+  { weight: 3, arbitrary: fc.record({ type: fc.constant("delete" as const), id: fc.nat(700), count: fc.constant(1) }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("delete" as const), id: fc.nat(700), count: fc.nat(60) }) },
+);
+
+test("what the database tells of changes, on top of any runs, gives the table as it is", async () => {
+  await withTableStore(async (store) => {
+    let told = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.boolean(), fc.array(step, { maxLength: 12 })), { minLength: 1, maxLength: 10 }),
+        async (backups) => {
+          const model = new TableModel();
+          for (let id = 0; id < 600; id++) model.put(id, `contact ${id} ${"x".repeat(20)}`);
+          let last: Id = (await store.capture({ reader: model.reader(), kind: "full" })).tree;
+          for (const [serial, [byXmin, steps]] of backups.entries()) {
+            const written = new Set<string>();
+            for (const { type, id, count } of steps) {
+              if (type === "put") model.put(id, `changed ${serial}`);
+              else for (let at = id; at < id + count; at++) model.delete(at);
+              if (type === "put") written.add(`i${id}`);
+            }
+            const reader = telling(model, byXmin ? written : undefined);
+            const taken: TableCapture = await store.capture({
+              reader,
+              kind: "incremental",
+              parent: last,
+              mark: "before",
+            });
+            if (taken.method !== "read") told++;
+            assert.deepEqual(await store.lines(taken.tree), model.lines());
+            last = taken.tree;
+          }
+        },
+      ),
+      { numRuns: 25 },
+    );
+    assert.ok(told > 25, `${told} were told`);
+  });
+});
+
+test("rows that went here and there are looked for without reading a list of chunks, or a run, for each", async () => {
+  await withTableStore(async ({ capture, lines, loaded }) => {
+    const model = new TableModel();
+    for (let id = 0; id < 4000; id++) model.put(id, `contact ${id} ${"x".repeat(20)}`);
+    const sizes = { ...smallSizes, part: 64 << 10 };
+    let last = await capture({ reader: model.reader(), kind: "full", sizes });
+    assert.ok(last.partNames.length > 1);
+    for (let run = 0; run < 3; run++) {
+      const gone = Array.from({ length: 30 }, (_, at) => at * 131 + run);
+      for (const id of gone) model.delete(id);
+      const reader = telling(model, new Set());
+      loaded.length = 0;
+      last = await capture({ reader, kind: "incremental", parent: last.tree, mark: "before", sizes });
+      assert.equal(last.method, "xmin");
+      assert.equal(last.sincePrevious?.deleted, gone.length);
+      const often = Math.max(
+        ...Map.groupBy(loaded, (id) => id)
+          .values()
+          .map(({ length }) => length),
+      );
+      assert.ok(often < 6, `one blob was loaded ${often} times`);
+    }
+    assert.deepEqual(await lines(last.tree), model.lines());
+  });
+});
