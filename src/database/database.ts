@@ -206,7 +206,7 @@ export interface DatabaseSource extends AsyncDisposable {
   inspect(signal: AbortSignal, what?: SnapshotOf): Promise<DatabaseSchema>;
   /** Quick and rough, for predictions: from statistics and sizes, without reading the rows. */
   estimate(signal: AbortSignal): Promise<{ readonly tables: number; readonly rows: number; readonly bytes: number }>;
-  /** `rows`: for who only reads them; its schema may lack definitions, and its readers' `mark` then tells nothing. */
+  /** `rows`: for who only reads them; its schema may lack definitions, and its readers' `mark` then tells nothing; `changes` does as ever. */
   snapshot(signal: AbortSignal, what?: SnapshotOf): Promise<DatabaseSnapshot>;
   /** Servers only. */
   rights?(signal: AbortSignal): Promise<DatabaseRights>;

@@ -8,7 +8,13 @@ import type { TouchedRows } from "../contents/journal/touched-keys.ts";
 import type { DatabaseManifest, FolderManifest } from "../contents/manifest.ts";
 import type { AttachmentRule, CrmParts } from "../crm/platform.ts";
 import type { DatabaseEngine } from "../database/database.ts";
-import type { ConnectOptions, DatabaseAddress, DatabaseSnapshot, DatabaseSource } from "../database/database.ts";
+import type {
+  ConnectOptions,
+  DatabaseAddress,
+  DatabaseSnapshot,
+  DatabaseSource,
+  SnapshotOf,
+} from "../database/database.ts";
 import { rootEntry } from "../files/scan.ts";
 import type { TreeNode } from "../format/tree.ts";
 import { nameFromText } from "../lib/byte-name.ts";
@@ -58,7 +64,7 @@ export async function openMoment(
   engine: Engine,
   address: DatabaseAddress,
   { signal, report }: Run,
-  { connections }: Pick<Limits, "connections"> = {},
+  { connections, what }: Pick<Limits, "connections"> & { readonly what?: SnapshotOf } = {},
 ): Promise<Moment> {
   await using opening = new AsyncDisposableStack();
   const options: ConnectOptions = {
@@ -67,7 +73,7 @@ export async function openMoment(
     onWait: (facts) => report({ type: "note", code: "waiting-for-table", facts }),
   };
   const source = opening.use(await databaseEngineFor(engine, address.url).connect(address, options));
-  const snapshot = opening.use(await source.snapshot(signal));
+  const snapshot = opening.use(await source.snapshot(signal, what));
   const opened = opening.move();
   return { source, snapshot, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }

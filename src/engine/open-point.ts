@@ -142,7 +142,7 @@ async function openLive(source: PointSource, named: string | undefined): Promise
   const databases: PointDatabase[] = [];
   for (const { name, url } of parts.databases) {
     const database = databaseEngineFor(engine, url);
-    const { snapshot } = opening.use(await openMoment(engine, addressOf(url), run));
+    const { snapshot } = opening.use(await openMoment(engine, addressOf(url), run, { what: "rows" }));
     const openTable = async (table: TableSchema): Promise<PointTable> => {
       const reader = snapshot.reader(table);
       return {

@@ -8,7 +8,7 @@ import { Session } from "./session.ts";
 export async function checkMysql(address: DatabaseAddress, signal: AbortSignal): Promise<DatabaseFindings> {
   const target = await targetOf(address);
   await using session = await Session.open(target, target.database, signal);
-  const { schema } = await inspectDatabase(session);
+  const { schema } = await inspectDatabase(session, "rows");
   const damage: string[] = [];
   const orphans: string[] = [];
   const present = new Set(schema.tables.map(({ name }) => name));

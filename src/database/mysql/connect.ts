@@ -22,9 +22,9 @@ export async function connectMysql(address: DatabaseAddress, options: ConnectOpt
     location: target.location,
     inspect: (signal) => asked(signal, async (session) => (await inspectDatabase(session)).schema),
     estimate: (signal) => asked(signal, estimate),
-    snapshot: (signal) =>
+    snapshot: (signal, what) =>
       waitingTold(target, options.onWait, signal, () =>
-        takeSnapshot(target, options.connections ?? defaultConnections, signal),
+        takeSnapshot(target, options.connections ?? defaultConnections, signal, what),
       ),
     changesBy: (signal) => asked(signal, async ({ server }) => (computesHashes(server) ? "hash" : "read")),
     rights: (signal) => asked(signal, (session) => rightsOf(session, target)),

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { ColumnSchema, DatabaseSchema, ForeignKey, TableSchema } from "../database.ts";
+import type { ColumnSchema, DatabaseSchema, ForeignKey, SnapshotOf, TableSchema } from "../database.ts";
 import { quoteName } from "./identifier.ts";
 import { programs, type Uncovered } from "./programs.ts";
 import type { Row, Session } from "./session.ts";
@@ -32,8 +32,11 @@ interface Found {
   readonly engine: string;
 }
 
-/** Everything that a restore needs except the rows. The session's default database is the one to be inspected. */
-export async function inspectDatabase(session: Session): Promise<Inspected> {
+/**
+ * Everything that a restore needs except the rows; `rows`: the tables alone, without a question for each of them. The
+ * session's default database is the one to be inspected.
+ */
+export async function inspectDatabase(session: Session, what: SnapshotOf = "everything"): Promise<Inspected> {
   const found = await session.query(
     "SELECT TABLE_NAME, TABLE_TYPE, IFNULL(ENGINE,'') FROM information_schema.TABLES WHERE TABLE_SCHEMA=DATABASE() ORDER BY TABLE_NAME",
   );
@@ -50,7 +53,8 @@ export async function inspectDatabase(session: Session): Promise<Inspected> {
   const tables: TableSchema[] = [];
   const indexes = new Map<string, string>();
   const counters: { name: string; value: string }[] = [];
-  for (const { name } of all.filter(({ type }) => type === "SEQUENCE")) {
+  const isWhole = what === "everything";
+  for (const { name } of isWhole ? all.filter(({ type }) => type === "SEQUENCE") : []) {
     before.push(await createStatement(session, "SEQUENCE", name));
     const [row] = await session.query(`SELECT next_not_cached_value FROM ${quoteName(name)}`);
     counters.push({ name, value: row?.[0] ?? "1" });
@@ -58,10 +62,12 @@ export async function inspectDatabase(session: Session): Promise<Inspected> {
   for (const { name, type, engine } of all.filter(
     ({ type: one }) => one === "BASE TABLE" || one === "SYSTEM VERSIONED",
   )) {
-    const created = await createStatement(session, "TABLE", name);
-    const { statement, counter } = portable(created, uncovered, name);
-    before.push(statement);
-    if (counter !== undefined) counters.push({ name, value: counter });
+    if (isWhole) {
+      const created = await createStatement(session, "TABLE", name);
+      const { statement, counter } = portable(created, uncovered, name);
+      before.push(statement);
+      if (counter !== undefined) counters.push({ name, value: counter });
+    }
     if (elsewhere.has(engine.toUpperCase())) {
       uncovered.push({ subject: name, reason: "mysql-elsewhere" });
       continue;
@@ -73,7 +79,7 @@ export async function inspectDatabase(session: Session): Promise<Inspected> {
     tables.push(tableSchema(name, columns.get(name) ?? [], key, references.get(name) ?? []));
   }
   const views = all.filter(({ type }) => type === "VIEW").map(({ name }) => name);
-  const { after, grants } = await programs(session, views, uncovered);
+  const { after, grants } = isWhole ? await programs(session, views, uncovered) : { after: [], grants: [] };
   const [defaults] = await session.query(
     "SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME=DATABASE()",
   );

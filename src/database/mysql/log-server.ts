@@ -85,7 +85,7 @@ export async function logFiles(session: Session): Promise<readonly string[]> {
 export async function followed(
   session: Session,
 ): Promise<{ readonly tables: readonly TableSchema[]; readonly outside: readonly OutsideTable[] }> {
-  const { schema } = await inspectDatabase(session);
+  const { schema } = await inspectDatabase(session, "rows");
   const names = schema.tables.map(({ name }) => quoteText(name)).join(",");
   const engines = new Map(
     names === ""

@@ -29,7 +29,7 @@ export async function mysqlRows<T>(
   const target = await targetOf(address);
   await using session = await Session.open(target, target.database, signal);
   await session.run(strict);
-  const { schema } = await inspectDatabase(session);
+  const { schema } = await inspectDatabase(session, "rows");
   const facts = await readFacts(session);
   await session.run(
     mode === "read"

@@ -76,6 +76,21 @@ async function copy(from: string, to: string): Promise<DatabaseSchema> {
   });
 }
 
+test("who only reads rows asks for no definitions", async () => {
+  await server.sql(`CREATE DATABASE shapes; USE shapes; ${crm.replaceAll("crm.", "shapes.")}`);
+  const whole = await withSnapshot("shapes", async ({ schema }) => schema);
+  await using source = await mysqlEngine.connect(address("shapes"), { signal });
+  await using snapshot = await source.snapshot(signal, "rows");
+  assert.deepEqual(snapshot.schema.tables, whole.tables);
+  const { before: statements, after: programs, grants, sequences } = snapshot.schema;
+  assert.deepEqual(
+    { statements, programs, grants, sequences },
+    { statements: [], programs: [], grants: [], sequences: [] },
+  );
+  assert.ok(whole.before.length >= whole.tables.length && whole.after.length > 0 && whole.sequences.length > 0);
+  await server.sql("DROP DATABASE shapes");
+});
+
 test("everything in a database comes back, and works; events sleep until they are in their place", async () => {
   await server.sql(`CREATE DATABASE crm; USE crm; ${crm}`);
   const there = await inventory("crm");

@@ -1,5 +1,5 @@
 import { HoldfastError } from "../../lib/errors.ts";
-import type { DatabaseSnapshot, RowBatch, TableReader } from "../database.ts";
+import type { DatabaseSnapshot, RowBatch, SnapshotOf, TableReader } from "../database.ts";
 import { grantsOf, hasRight } from "./grants.ts";
 import { inspectDatabase } from "./inspect.ts";
 import type { Target } from "./location.ts";
@@ -17,6 +17,7 @@ export async function takeSnapshot(
   target: Target,
   connections: number,
   signal: AbortSignal,
+  what?: SnapshotOf,
 ): Promise<DatabaseSnapshot> {
   await using opened = new AsyncDisposableStack();
   const open = async (): Promise<Session> => opened.use(await Session.open(target, target.database, signal));
@@ -27,7 +28,7 @@ export async function takeSnapshot(
   const all = [keeper, ...workers];
   for (const session of all) await session.run("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
   const position = await alignedMoment(gate, all);
-  const { schema, indexes } = await inspectDatabase(keeper);
+  const { schema, indexes } = await inspectDatabase(keeper, what);
   // Texts as they are kept; where the server is to convert them, the statement says so.
   for (const session of all) await session.run("SET character_set_results=NULL");
   const sessions = new SessionPool(keeper, workers.length === 0 ? [keeper] : workers);

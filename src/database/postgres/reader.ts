@@ -16,6 +16,7 @@ import { unescaped } from "./field.ts";
 import { quoteName, quoteQualified, quoteText } from "./identifier.ts";
 import { isLargeObjects, largeObjectQuery } from "./large-objects.ts";
 import { inTurn } from "./in-turn.ts";
+import { MarkSource } from "./mark-source.ts";
 import { type Stretch, stretchesOf } from "./stretches.ts";
 import { stretchRows, stretchSums } from "./sums.ts";
 import type { WalSummaries } from "./wal-summaries.ts";
@@ -29,7 +30,7 @@ export interface ReaderSessions {
   readonly keeper: PostgresConnection;
   /** Sessions that read rows, as many as the snapshot was given. */
   readonly workers: () => Promise<readonly PostgresConnection[]>;
-  readonly mark: SnapshotMark | undefined;
+  readonly mark: SnapshotMark | MarkSource;
   readonly summaries: WalSummaries;
 }
 
@@ -79,14 +80,23 @@ export class PostgresTableReader implements TableReader {
 
   async mark(): Promise<string | undefined> {
     const { mark, keeper } = this.#sessions;
-    return mark && (await tableMark(this.table, mark, keeper));
+    return mark instanceof MarkSource ? undefined : await tableMark(this.table, mark, keeper);
   }
 
   async changes(since: string): Promise<WrittenRows | undefined> {
     const { keeper } = this.#sessions;
     const worker = async () => (await this.#readers())[0] ?? keeper;
-    const mark = await this.mark();
+    const shared = await this.#markToCompare();
+    const mark = shared && (await tableMark(this.table, shared, keeper));
     return await changesOf({ table: this.table, mark, keeper, worker, summaries: this.#sessions.summaries }, since);
+  }
+
+  async #markToCompare(): Promise<SnapshotMark | undefined> {
+    const { mark, keeper } = this.#sessions;
+    if (!(mark instanceof MarkSource)) return mark;
+    if (isLargeObjects(this.table)) return undefined;
+    const bytes = await keeper.value("SELECT pg_relation_size($1::regclass)", [quoteQualified(this.table)]);
+    return await mark.worthFor(Number(bytes));
   }
 
   async sums(stretches: Stretches, what: SumsOf): Promise<readonly RowSums[] | undefined> {

@@ -55,6 +55,36 @@ test("who only reads rows starts no pg_dump", async () => {
   for (const table of snapshot.schema.tables) assert.equal(await snapshot.reader(table).mark?.(signal), undefined);
 });
 
+test("what changed is told without definitions too: a small table is summed up, and for a large one they are read after all", async () => {
+  await server.sql("CREATE DATABASE sizes");
+  await server.sql(
+    `CREATE TABLE small (id integer PRIMARY KEY, name text);
+     CREATE TABLE large (id integer PRIMARY KEY, name text);
+     INSERT INTO small VALUES (1, 'a');
+     INSERT INTO large SELECT i, repeat('x', 1500) FROM generate_series(1, 50000) i`,
+    "sizes",
+  );
+  await using source = await postgres.connect({ url: server.url("sizes") }, { signal });
+  const marks = new Map<string, string | undefined>();
+  {
+    await using whole = await source.snapshot(signal);
+    for (const table of whole.schema.tables) marks.set(table.name, await whole.reader(table).mark?.(signal));
+  }
+  await server.sql("UPDATE small SET name = 'b'; UPDATE large SET name = 'c' WHERE id = 7", "sizes");
+  await using snapshot = await source.snapshot(signal, "rows");
+  const changed = async (name: string): Promise<string | undefined> => {
+    const table = snapshot.schema.tables.find((one) => one.name === name);
+    assert.ok(table);
+    const changes = await snapshot.reader(table).changes?.(marks.get(name) ?? "", signal);
+    if (!changes) return undefined;
+    const batches = await Array.fromAsync(changes.rows(), ({ lines }) => lines.toString("latin1"));
+    return batches.join("");
+  };
+  assert.equal(await changed("small"), undefined);
+  assert.equal(await changed("large"), "7\tc\n");
+  assert.equal(await changed("small"), "1\tb\n");
+});
+
 test("the same by definitions from the catalog, where no pg_dump is new enough", async () => {
   const captured = await captureDatabase(server.url("crm"));
   await using connection = await PostgresConnection.open({ url: server.url("crm") }, { environment: {}, signal });

@@ -16,6 +16,7 @@ import { quoteQualified } from "./identifier.ts";
 import { inspectSchema } from "./inspect.ts";
 import { isLargeObjects } from "./large-objects.ts";
 import { parsePlace, positionOf } from "./log-position.ts";
+import { MarkSource } from "./mark-source.ts";
 import { PostgresTableReader } from "./reader.ts";
 import { readTables } from "./tables.ts";
 import { WalSummaries } from "./wal-summaries.ts";
@@ -29,7 +30,7 @@ const byIndex = "SET enable_seqscan=off; SET enable_sort=off; SET enable_bitmaps
 export interface SnapshotInput {
   readonly address: DatabaseAddress;
   readonly environment: Environment;
-  /** Absent: everything. `rows`: no definitions are read, which takes longer than all else before the first row. */
+  /** Absent: everything. `rows`: no definitions are read before one needs them, which takes longer than all else before the first row. */
   readonly what?: SnapshotOf;
   readonly connections?: number;
   /** How long to wait for who has locked a table; absent: 10 s. */
@@ -49,8 +50,7 @@ export class PostgresSnapshot implements DatabaseSnapshot {
   readonly #keeper: PostgresConnection;
   readonly #input: SnapshotInput;
   readonly #id: string;
-  /** Absent: without the definitions nobody can tell what changed since. */
-  readonly #mark: SnapshotMark | undefined;
+  readonly #mark: SnapshotMark | MarkSource;
   readonly #summaries: WalSummaries;
   #workers: Promise<readonly PostgresConnection[]> | undefined;
 
@@ -60,7 +60,7 @@ export class PostgresSnapshot implements DatabaseSnapshot {
     id: string,
     schema: DatabaseSchema,
     position: string,
-    mark: SnapshotMark | undefined,
+    mark: SnapshotMark | MarkSource,
   ) {
     this.#mark = mark;
     this.#input = input;
@@ -83,14 +83,14 @@ export class PostgresSnapshot implements DatabaseSnapshot {
            CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END`,
       );
       const [id, visible, time, xmin, until] = row.map((cell) => cell ?? "");
-      const definitions =
-        input.what === "rows"
-          ? undefined
-          : await readDefinitions({ address, connection: keeper, snapshot: id ?? "", environment, signal });
+      const read = () => readDefinitions({ address, connection: keeper, snapshot: id ?? "", environment, signal });
+      const definitions = input.what === "rows" ? undefined : await read();
       const schema = await inspectSchema(keeper, definitions ?? noDefinitions);
       const position = JSON.stringify({ ...lsn, snapshot: visible, time });
       const moment = { role, xmin: xmin ?? "", until: until ?? "", writing };
-      const mark = definitions && snapshotMark(lsn, moment, [keeper.versionText, ...schema.before]);
+      const markBy = ({ before }: Pick<DatabaseSchema, "before">) =>
+        snapshotMark(lsn, moment, [keeper.versionText, ...before]);
+      const mark = definitions ? markBy(schema) : new MarkSource(async () => markBy(await read()));
       return new PostgresSnapshot(input, keeper, id ?? "", schema, position, mark);
     } catch (error) {
       await keeper[Symbol.asyncDispose]();
