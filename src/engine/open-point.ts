@@ -111,7 +111,9 @@ async function openReached(source: PointSource, reached: ReachedPoint): Promise<
       const held = await erased.of(name, table, database, schema.tables, open, run.signal);
       const given = held ? withoutHeld(one, held) : one;
       const noted = held && { ...held, note: (line: string) => erased.note(name, table, line) };
-      const countRows = async (): Promise<number> => one.rowCount;
+      let withHeld: Promise<number> | undefined;
+      const countRows = async (): Promise<number> =>
+        held ? one.rowCount - (await (withHeld ??= held.count(one, run.signal))) : one.rowCount;
       return { ...given, ...(!moment && { stored: one }), ...(noted && { held: noted }), countRows };
     };
     const one = { name, location, engine: database, schema, open: oncePerTable(openTable) };

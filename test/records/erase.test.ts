@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
@@ -10,12 +11,17 @@ import { compare, type Difference } from "../../src/engine/compare.ts";
 import { copySnapshots } from "../../src/engine/copy.ts";
 import { drill } from "../../src/engine/drill.ts";
 import { applyErase, listErasures, planErase, type ErasePlan, type EraseReport } from "../../src/engine/erase.ts";
+import { exportVolumes } from "../../src/engine/export.ts";
 import { forget } from "../../src/engine/forget.ts";
 import { history } from "../../src/engine/history.ts";
+import { prune } from "../../src/engine/prune.ts";
 import { planRestore, type RestorePlan } from "../../src/engine/restore-plan.ts";
 import { search, type SearchInput } from "../../src/engine/search.ts";
 import type { PointName } from "../../src/engine/snapshots.ts";
 import { type ErrorCode, isHoldfastError } from "../../src/lib/errors.ts";
+import { folderDrive } from "../../src/volumes/folder-drive.ts";
+import { volumeStorage } from "../../src/volumes/volume-storage.ts";
+import { following } from "../support/following.ts";
 import { startMariadb } from "../support/mariadb-server.ts";
 import { startPostgres } from "../support/postgres-server.ts";
 import { recordsCrm, recordsRows, recordsSchema, type RecordsCrm } from "../support/records-crm.ts";
@@ -235,6 +241,141 @@ test("whoever is erased while still in the CRM stays held back in later backups;
   );
   assert.equal(report.outcome, "ok", JSON.stringify(report));
 });
+
+test("whom was erased neither the journal, nor files of records, nor volumes, nor a pruned repository give back", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "crm.db");
+  const sql: Sql = async (script) => {
+    using connection = new DatabaseSync(path);
+    return connection.exec(script) ?? "";
+  };
+  await sql(recordsSchema("sqlite") + recordsRows("sqlite"));
+  const crm = await recordsCrm(folder.path, { engine: sqliteEngine, url: `sqlite:${path}`, sql });
+  await using running = following(crm);
+  await running.event((event) => event.type === "note" && event.code === "follow-gap");
+  const first = { kind: "id", prefix: (await crm.backup()).snapshot } as const;
+  const commit = async (script: string) => {
+    await sql(script);
+    await running.durable(new Date(Date.now() + 1000).toISOString());
+    return { kind: "moment", time: new Date() } as const;
+  };
+  const changed = await commit(
+    "UPDATE party SET phone = 'his secret phone' WHERE id = 7; UPDATE party SET phone = 'an open phone' WHERE id = 8",
+  );
+  const inserted = await commit("INSERT INTO note VALUES (90, 'party', 7, 'what is said of him', NULL)");
+  const second = { kind: "id", prefix: (await crm.backup()).snapshot } as const;
+  await running.end();
+  assert.deepEqual(await counted(crm, changed), await shown(crm, changed));
+  assert.match(await seen(crm, changed, "party/7"), /his secret phone/);
+  assert.match(await exported(crm, first, join(folder.path, "before")), /c6@example.org/);
+
+  const { rows } = await erase(crm, await planned(crm, ["party/7"]));
+  const others = { party: 19, party_extra: 19, party_tag: 19, contact: 38, invoice: 57, invoice_line: 114 };
+  for (const point of [first, changed, inserted, second]) {
+    const counts = await counted(crm, point);
+    assert.deepEqual(counts, await shown(crm, point));
+    assert.deepEqual({ ...counts, ...others }, counts);
+    await assert.rejects(seen(crm, point, "party/7"), isError("nothing-matched"));
+    assert.doesNotMatch(await seen(crm, point, "/databases/main/party"), /his secret/);
+    assert.doesNotMatch(await seen(crm, point, "/databases/main/note"), /said of him/);
+    assert.deepEqual(await found(crm, "secret", { point }), []);
+    await assert.rejects(crm.plan({ handles: ["party/7"] }, { point }), isError("record-unknown"));
+  }
+  assert.match(await seen(crm, changed, "party/8"), /an open phone/);
+  const asked = (record: string) => history(crm.engine, { repository: crm.access, record, live: "without" }, crm.run);
+  await assert.rejects(asked("party/7"), isError("nothing-matched"));
+  assert.match(JSON.stringify((await asked("party/8")).versions), /an open phone/);
+
+  const after = await exported(crm, first, join(folder.path, "after"));
+  assert.match(after, /c5@example.org/);
+  assert.doesNotMatch(after, /c6@example.org/);
+
+  // Written since, and nothing without whom it names.
+  await sql("INSERT INTO note VALUES (91, 'party', 7, 'what is said of him later', NULL)");
+  const third = { kind: "id", prefix: (await crm.backup()).snapshot } as const;
+  assert.doesNotMatch(await seen(crm, third, "/databases/main/note"), /said of him/);
+  assert.deepEqual(await counted(crm, third), await shown(crm, third));
+
+  // Volumes hold the ledger with the rest.
+  const volumes = join(folder.path, "volumes");
+  const withVolumes: RecordsCrm = {
+    ...crm,
+    access: { ...crm.access, location: `volumes:${volumes}` },
+    engine: {
+      ...crm.engine,
+      openDrive: ({ place }) => folderDrive(place),
+      openStorage: (location) => volumeStorage(location, folderDrive(volumes)),
+    },
+  };
+  const exporting = {
+    repository: crm.access,
+    to: { place: volumes },
+    unfinished: "fail",
+    label: () => "",
+    waitMs: 0,
+  } as const;
+  await exportVolumes({ ...crm.engine, openDrive: ({ place }) => folderDrive(place) }, exporting, crm.run);
+  await assert.rejects(seen(withVolumes, first, "party/7"), isError("nothing-matched"));
+  assert.match(await seen(withVolumes, first, "party/8"), /party\/8/);
+
+  // What the ledger says is needed by every point, so none of it is pruned.
+  const forgetting = { repository: crm.access, mode: "apply", zone: "UTC", waitMs: 0 } as const;
+  await forget(crm.engine, { ...forgetting, what: { kind: "ids", ids: [first.prefix] } }, crm.run);
+  const pruning = { repository: crm.access, limits, keepMarkedMs: 0, mode: "apply", waitMs: 0 } as const;
+  await prune(crm.engine, { ...pruning, maxUnused: { bytes: 0 }, maxRepackBytes: Infinity }, crm.run);
+  await assert.rejects(seen(crm, second, "party/7"), isError("nothing-matched"));
+  assert.deepEqual(await counted(crm, second), await shown(crm, second));
+  const done = await crm.apply(await whole(crm, { target: join(folder.path, "elsewhere") }, second));
+  assert.equal(done.heldBack?.rows, rows);
+});
+
+/** How many rows of each table a point is said to have. */
+async function counted(crm: RecordsCrm, point: PointName): Promise<Record<string, number | undefined>> {
+  const input = { repository: crm.access, point, path: "/databases/main" };
+  return browse(crm.engine, input, crm.run, async (answer) => {
+    assert.equal(answer.type, "list");
+    return Object.fromEntries(answer.type === "list" ? answer.entries.map(({ name, rows }) => [name, rows]) : []);
+  });
+}
+
+/** And how many it shows. */
+async function shown(crm: RecordsCrm, point: PointName): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const name of Object.keys(await counted(crm, point))) {
+    const input = { repository: crm.access, point, path: `/databases/main/${name}` };
+    counts[name] = await browse(crm.engine, input, crm.run, async (answer) =>
+      answer.type === "rows" ? (await Array.fromAsync(answer.rows)).length : -1,
+    );
+  }
+  return counts;
+}
+
+/** All contacts, as files; their contents. */
+async function exported(crm: RecordsCrm, point: PointName, target: string): Promise<string> {
+  const selection = {
+    handles: [],
+    keys: [],
+    compared: [],
+    in: ["contact"],
+    related: "none",
+    renames: [],
+    search: "example.org",
+  } as const;
+  const plan = await planRestore(
+    crm.engine,
+    {
+      repository: crm.access,
+      point,
+      crms: [crm.description],
+      scope: { kind: "records", selection, format: "csv" },
+      switches,
+      target,
+    },
+    crm.run,
+  );
+  await crm.apply(plan);
+  return readFileSync(join(target, "contact.csv"), "utf8");
+}
 
 async function onServer(crm: RecordsCrm, sql: Sql, copy: { readonly url: string; readonly sql: Sql }): Promise<void> {
   const point = { kind: "id", prefix: (await crm.backup()).snapshot } as const;

@@ -17,7 +17,10 @@ export interface Following extends AsyncDisposable {
   end(): Promise<FollowReport>;
 }
 
-export function following(crm: SmallCrm, more: Partial<FollowInput> = {}): Following {
+export function following(
+  crm: Pick<SmallCrm, "engine" | "description" | "access">,
+  more: Partial<FollowInput> = {},
+): Following {
   const events: Event[] = [];
   const stop = new AbortController();
   const run = { signal: stop.signal, now: () => new Date(), report: (event: Event) => void events.push(event) };

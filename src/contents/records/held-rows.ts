@@ -2,6 +2,7 @@ import type { RowBatch, RowKey, TableSchema } from "../../database/database.ts";
 import { type Erasure, type ErasedReference, type ErasedTable, saltedHash } from "../erasure.ts";
 import type { ReadableTable } from "../tables/stored-table.ts";
 import type { HandleRules } from "./record-handle.ts";
+import { fieldsNaming } from "./point-records.ts";
 import { nameIn, recordRow } from "./record-row.ts";
 import { columnOf, type Relation, sameTable } from "./relations.ts";
 
@@ -10,6 +11,8 @@ export interface HeldRows {
   isHeld(line: string): boolean;
   /** The line without what it says of rows that are held back. */
   cleared(line: string): string;
+  /** How many rows of the table are held back; `table` is as the point has it, with them. */
+  count(table: ReadableTable, signal: AbortSignal): Promise<number>;
 }
 
 export interface HeldScene {
@@ -50,9 +53,22 @@ export async function heldRows(scene: HeldScene, table: TableSchema): Promise<He
   };
   const asks = (fate: ErasedReference["fate"]) => references.some((one) => one.fate === fate);
   const [holds, clears] = [asks("hold-back"), asks("clear")];
+  const isHeld = (line: string): boolean =>
+    (keys.size > 0 && keys.has(keyIn(table, line))) || (holds && naming(line, "hold-back").length > 0);
+  const values = references.flatMap(({ relation, fate, names }) =>
+    fate === "hold-back" ? [...names].flatMap((name) => fieldsNaming(relation, name, rules)) : [],
+  );
   return {
-    isHeld: (line) =>
-      (keys.size > 0 && keys.has(keyIn(table, line))) || (holds && naming(line, "hold-back").length > 0),
+    isHeld,
+    async count(whole, signal) {
+      if (table.keyLength === 0) return countIn(whole.rows({}, signal), isHeld);
+      const isNaming = (line: string): boolean => !keys.has(keyIn(table, line)) && isHeld(line);
+      let held = holds
+        ? await countIn(whole.rowsWith?.({ pieces: [], values }, signal) ?? whole.rows({}, signal), isNaming)
+        : 0;
+      for (const key of keys) if ((await whole.get(key, signal)) !== undefined) held++;
+      return held;
+    },
     cleared(line) {
       const columns = clears ? naming(line, "clear").flatMap(({ relation }) => relation.columns) : [];
       if (columns.length === 0) return line;
@@ -62,6 +78,16 @@ export async function heldRows(scene: HeldScene, table: TableSchema): Promise<He
         .join("\t");
     },
   };
+}
+
+async function countIn(batches: AsyncIterable<RowBatch>, matches: (line: string) => boolean): Promise<number> {
+  let count = 0;
+  for await (const { lines, release } of batches) {
+    const text = lines.toString("latin1");
+    release?.();
+    for (const line of text.split("\n").slice(0, -1)) if (matches(line)) count++;
+  }
+  return count;
 }
 
 interface HeldReference {

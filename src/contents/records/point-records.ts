@@ -139,7 +139,11 @@ function* rowsWithFields(table: TableSchema, batch: RowBatch, values: Probe["val
 const mostValues = 64;
 
 /** The first field with which a row names this, as it may stand in the line: SQLite may have a number as a text. */
-function fieldsNaming({ from, columns, prefix = "" }: Relation, name: string, rules: HandleRules): Probe["values"] {
+export function fieldsNaming(
+  { from, columns, prefix = "" }: Relation,
+  name: string,
+  rules: HandleRules,
+): Probe["values"] {
   const column = columns[0] ?? 0;
   const schema = from.columns[column];
   const text = prefix + (name.split("\0")[0] ?? "");
