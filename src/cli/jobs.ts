@@ -60,7 +60,7 @@ export const jobsCancelCommand: Command = {
   answers: "question",
   arguments: [{ form: "<id>" }],
   async run(context, invocation) {
-    const { output, format, words } = context;
+    const { output, format, words, surroundings } = context;
     const [prefix = ""] = invocation.arguments;
     using store = await openBooks(context, await neededConfig(context));
     const [run, other] = store?.find(prefix) ?? [];
@@ -69,7 +69,8 @@ export const jobsCancelCommand: Command = {
     const asked = store?.askToCancel(run.id) === true;
     output.record({ type: "job-cancel", id: run.id, asked });
     const facts = { name: jobName(context, run), id: run.id.slice(0, 8) };
-    output.line(format.fill(asked ? words.jobs.cancelling : words.jobs.endedBefore, facts));
+    const ending = isServing(store, surroundings.now().getTime()) ? "cancelling" : "cancellingLater";
+    output.line(format.fill(words.jobs[asked ? ending : "endedBefore"], facts));
     return asked ? exitCodes.done : exitCodes.nothingMatched;
   },
 };
@@ -122,11 +123,11 @@ function runLines(context: Context, runs: readonly JobRun[]): string[] {
     { heading: tables.duration, align: "right" as const },
   ];
   const rows = runs.map((run) => {
-    const { id, state, outcome, startedMs, endedMs, readyMs } = run;
+    const { id, state, outcome, startedMs, endedMs, readyMs, cancelling } = run;
     return [
       id.slice(0, 8),
       jobName(context, run),
-      outcome === undefined ? words.jobStates[state] : words.runOutcomes[outcome],
+      outcome === undefined ? words.jobStates[cancelling ? "cancelling" : state] : words.runOutcomes[outcome],
       format.time(new Date(startedMs ?? readyMs)),
       startedMs !== undefined && endedMs !== undefined ? format.duration(endedMs - startedMs) : "",
     ];

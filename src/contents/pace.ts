@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ServerLoad } from "../database/database.ts";
-import { Throttle } from "../repository/throttle.ts";
+import { Throttle, throttleBytes } from "../repository/throttle.ts";
 
 export interface PaceOptions {
   /** Most that is read (or written, in a restore) a second; absent: no limit. */
@@ -50,8 +50,8 @@ export class Pace {
     this.#options = options;
     this.#now = options.now ?? (() => performance.now());
     this.#sleep = options.sleep ?? ((ms, signal) => delay(ms, undefined, { signal }));
-    this.#bytes = new Throttle(new SharedArrayBuffer(8), options.bytesPerSecond);
-    this.#rows = new Throttle(new SharedArrayBuffer(8), options.rowsPerSecond);
+    this.#bytes = new Throttle(new SharedArrayBuffer(throttleBytes), options.bytesPerSecond);
+    this.#rows = new Throttle(new SharedArrayBuffer(throttleBytes), options.rowsPerSecond);
   }
 
   /** The share of the time for which rows pass now. */

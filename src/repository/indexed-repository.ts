@@ -112,7 +112,7 @@ export async function loadIndexedRepository(
     },
 
     async writeFiles(files, options) {
-      using threads = writers.take(options.limits);
+      using threads = writers.take(options.limits, options.signal);
       const parts = { storage, index, packs, reader, pool: threads.pool };
       await writeFiles(files, { ...options, parts });
     },

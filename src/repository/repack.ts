@@ -14,7 +14,7 @@ import type { PackTable } from "./pack-table.ts";
 import { packBufferBytes } from "./packer.ts";
 import type { RepackRequest, RepackWorkerSetup } from "./repack-worker.ts";
 import { SharedBits } from "./shared-bits.ts";
-import { Throttle } from "./throttle.ts";
+import { Throttle, throttleBytes } from "./throttle.ts";
 import type { PackNotice } from "./upload-messages.ts";
 import { WorkerPool } from "./worker-pool.ts";
 
@@ -58,7 +58,7 @@ export async function repack(options: RepackOptions): Promise<void> {
     index,
     packs,
     slots,
-    throttle: new Throttle(new SharedArrayBuffer(8), limits.writeBytesPerSecond),
+    throttle: new Throttle(new SharedArrayBuffer(throttleBytes), limits.writeBytesPerSecond),
     signal,
     saveIndex,
     onFailure: fail,

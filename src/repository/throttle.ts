@@ -1,23 +1,35 @@
 import { setTimeout as delay } from "node:timers/promises";
 
+/** What a throttle needs of memory. */
+export const throttleBytes = 16;
+
 /**
- * Holds all threads together to so many bytes a second. The only state is when the next byte is due, in shared memory;
- * who takes bytes moves it on and sleeps until his own are due. After a pause up to a quarter of a second is caught up.
+ * Holds all threads together to so many bytes a second. Its state, in shared memory, is when the next byte is due, and
+ * whether nobody is held any more; who takes bytes moves the first on and sleeps until his own are due. After a pause up
+ * to a quarter of a second is caught up.
  */
 export class Throttle {
   readonly #nextDue: BigInt64Array;
+  readonly #released: Int32Array;
   readonly #nanosecondsPerByte: number;
 
-  /** `memory`: 8 bytes, zero at first, shared by all that are to be held together. */
+  /** `memory`: `throttleBytes`, zero at first, shared by all that are to be held together. */
   constructor(memory: SharedArrayBuffer, bytesPerSecond: number | undefined) {
-    this.#nextDue = new BigInt64Array(memory);
+    this.#nextDue = new BigInt64Array(memory, 0, 1);
+    this.#released = new Int32Array(memory, 8, 1);
     this.#nanosecondsPerByte = bytesPerSecond === undefined ? 0 : 1e9 / bytesPerSecond;
   }
 
   /** For worker threads: blocks. */
   takeSync(bytes: number): void {
     const waitMs = this.#reserve(bytes);
-    if (waitMs > 0) Atomics.wait(never, 0, 0, waitMs);
+    if (waitMs > 0) Atomics.wait(this.#released, 0, 0, waitMs);
+  }
+
+  /** From now on holds no thread, nor those that it holds: for work that is given up and only has to end. */
+  release(): void {
+    Atomics.store(this.#released, 0, 1);
+    Atomics.notify(this.#released, 0);
   }
 
   async take(bytes: number, signal: AbortSignal): Promise<void> {
@@ -39,5 +51,3 @@ export class Throttle {
 }
 
 const catchUpNs = 250_000_000n;
-/** Something to wait on that is never notified. */
-const never = new Int32Array(new SharedArrayBuffer(4));

@@ -29,7 +29,7 @@ import type {
   UploadOptions,
   UploadStats,
 } from "./repository.ts";
-import { Throttle } from "./throttle.ts";
+import { Throttle, throttleBytes } from "./throttle.ts";
 import { EncodingTreeWriter } from "./tree-writer.ts";
 import type {
   BlobKind,
@@ -88,7 +88,7 @@ export class RepositoryUpload implements Upload {
     this.#slots = PackSlots.create(parts.storage.traits.connections);
     // Inherited by the threads that the pool starts.
     if (options.limits.priority === "low") lowerPriority();
-    const throttle = new SharedArrayBuffer(8);
+    const throttle = new SharedArrayBuffer(throttleBytes);
     const setup: UploadWorkerSetup = {
       role: "upload",
       key: parts.key,
@@ -113,7 +113,7 @@ export class RepositoryUpload implements Upload {
       index: parts.index,
       packs: parts.packs,
       slots: this.#slots,
-      throttle: new Throttle(new SharedArrayBuffer(8), options.limits.writeBytesPerSecond),
+      throttle: new Throttle(new SharedArrayBuffer(throttleBytes), options.limits.writeBytesPerSecond),
       signal: this.#signal,
       saveIndex: (packs) => parts.saveIndex(packs, this.#signal),
       onFailure: (error) => this.#fail(error),

@@ -91,6 +91,8 @@ class Batch {
       this.#dropUnfinished();
     }
     if (this.#failure !== undefined) throw this.#failure;
+    // Asked for during the last requests, the end is heeded all the same: what follows may be a swap.
+    signal.throwIfAborted();
     for (const file of this.#again) {
       signal.throwIfAborted();
       await this.#writeSlowly(file);

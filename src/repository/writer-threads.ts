@@ -1,6 +1,7 @@
 import type { MasterKey } from "../format/crypto.ts";
 import type { Limits } from "../lib/limits.ts";
 import { lowerPriority } from "../lib/posix.ts";
+import { Throttle, throttleBytes } from "./throttle.ts";
 import { WorkerPool } from "./worker-pool.ts";
 import type { WriteWorkerSetup } from "./write-messages.ts";
 
@@ -12,6 +13,7 @@ export class WriterThreads {
   readonly #key: MasterKey;
   #pool: WorkerPool | undefined;
   #limits: Limits | undefined;
+  #throttle: Throttle | undefined;
   #users = 0;
   #closing: NodeJS.Timeout | undefined;
 
@@ -19,13 +21,21 @@ export class WriterThreads {
     this.#key = key;
   }
 
-  take(limits: Limits): Disposable & { readonly pool: WorkerPool } {
+  /** Once `signal` is aborted, what the threads have in hand is no longer held to a rate: everybody waits for its end. */
+  take(limits: Limits, signal: AbortSignal): Disposable & { readonly pool: WorkerPool } {
     clearTimeout(this.#closing);
     const pool = this.#poolFor(limits);
+    const throttle = this.#throttle;
     this.#users++;
+    const release = () => {
+      throttle?.release();
+      if (this.#pool === pool) this.#pool = undefined;
+    };
+    signal.addEventListener("abort", release, { once: true });
     return {
       pool,
       [Symbol.dispose]: () => {
+        signal.removeEventListener("abort", release);
         this.#users--;
         if (this.#users > 0) return;
         this.#closing = setTimeout(() => this.#close(pool), keptMs).unref();
@@ -38,10 +48,12 @@ export class WriterThreads {
     if (this.#pool !== undefined) this.#close(this.#pool);
     // Inherited by the threads that the pool starts.
     if (limits.priority === "low") lowerPriority();
+    const memory = new SharedArrayBuffer(throttleBytes);
+    this.#throttle = new Throttle(memory, limits.writeBytesPerSecond);
     const setup: WriteWorkerSetup = {
       role: "write",
       key: this.#key,
-      throttle: new SharedArrayBuffer(8),
+      throttle: memory,
       writeBytesPerSecond: limits.writeBytesPerSecond,
     };
     const pool = new WorkerPool({

@@ -1,40 +1,16 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { appendFileSync, writeFileSync } from "node:fs";
-import { createServer, type IncomingHttpHeaders } from "node:http";
-import { once } from "node:events";
 import { join } from "node:path";
 import { test } from "node:test";
 import { cliCrm, listIn } from "../cli/cli-crm.ts";
 import { smtpServer } from "../support/smtp-server.ts";
-
-interface Call {
-  readonly headers: IncomingHttpHeaders;
-  readonly body: string;
-}
-
-/** A web server that answers with the statuses given, then 200. */
-async function webServer(statuses: number[] = []) {
-  const calls: Call[] = [];
-  const server = createServer((request, response) => {
-    const parts: Buffer[] = [];
-    request.on("data", (part: Buffer) => parts.push(part));
-    request.on("end", () => {
-      calls.push({ headers: request.headers, body: Buffer.concat(parts).toString("utf8") });
-      response.writeHead(statuses.shift() ?? 200).end();
-    });
-  });
-  server.listen({ host: "127.0.0.1", port: 0 });
-  await once(server, "listening");
-  const address = server.address();
-  const port = typeof address === "object" && address !== null ? address.port : 0;
-  return { calls, url: `http://127.0.0.1:${port}/hook?token=hidden`, [Symbol.dispose]: () => void server.close() };
-}
+import { webHook } from "../support/web-hook.ts";
 
 test("a test goes to every route: mail through a real server, a signed call to a web address", async () => {
   using crm = cliCrm();
   using mail = await smtpServer("login");
-  using web = await webServer();
+  using web = await webHook();
   writeFileSync(join(crm.folder, "mail.txt"), "s3cret\n", { mode: 0o600 });
   writeFileSync(join(crm.folder, "hook.txt"), `${web.url}\n`, { mode: 0o600 });
   appendFileSync(

@@ -65,7 +65,7 @@ export const service = {
     drill: "Restore drill",
     follow: "Continuous protection",
   },
-  jobStates: { queued: "waiting", running: "running", ended: "ended" },
+  jobStates: { queued: "waiting", running: "running", cancelling: "being ended", ended: "ended" },
   runOutcomes: {
     ok: "ok",
     warning: "warning",
@@ -82,6 +82,7 @@ export const service = {
     queued: "{name} begins as soon as it can: job {id}.",
     queuedForLater: "{name} waits for `holdfast serve`, which does not run: job {id}.",
     cancelling: "{name} is being ended: job {id}.",
+    cancellingLater: "{name} ends when `holdfast serve` begins again, which does not run: job {id}.",
     endedBefore: "{name} had ended already: job {id}.",
     reasons: { interrupted: "It was cut off when the service ended." },
   },

@@ -66,7 +66,7 @@ export const service: Translated<typeof english> = {
     drill: "还原演练",
     follow: "持续保护",
   },
-  jobStates: { queued: "等待", running: "运行中", ended: "已结束" },
+  jobStates: { queued: "等待", running: "运行中", cancelling: "正在结束", ended: "已结束" },
   runOutcomes: {
     ok: "正常",
     warning: "有警告",
@@ -83,6 +83,7 @@ export const service: Translated<typeof english> = {
     queued: "{name} 将尽快开始：任务 {id}。",
     queuedForLater: "{name} 在等待 `holdfast serve`，它没有运行：任务 {id}。",
     cancelling: "正在结束 {name}：任务 {id}。",
+    cancellingLater: "{name} 将在 `holdfast serve` 再次启动时结束，它没有运行：任务 {id}。",
     endedBefore: "{name} 已经结束：任务 {id}。",
     reasons: { interrupted: "服务结束时它被中断了。" },
   },
