@@ -18,9 +18,13 @@ const mostBytes = 256 << 20;
 
 interface Program {
   readonly path: string;
-  /** `15.18` */
-  readonly version: string;
   readonly major: number;
+}
+
+interface Section {
+  readonly statements: readonly string[];
+  /** `15.18`, as the program says of itself at the top of what it writes. */
+  readonly version: string | undefined;
 }
 
 /** DDL by `pg_dump` at the moment of the session's snapshot; `undefined` where no fitting one is there. */
@@ -32,7 +36,8 @@ export async function dumpedDefinitions(input: DefinitionsInput): Promise<Defini
     dumpSection(program, "pre-data", input),
     dumpSection(program, "post-data", input),
   ]);
-  return { source: `pg_dump ${program.version}`, before, after, uncovered: [] };
+  const source = `pg_dump ${before.version ?? program.major}`;
+  return { source, before: before.statements, after: after.statements, uncovered: [] };
 }
 
 async function newestPgDump(environment: Environment): Promise<Program | undefined> {
@@ -41,18 +46,25 @@ async function newestPgDump(environment: Environment): Promise<Program | undefin
   const paths = [...versions.map((version) => join(debianFolder, version, "bin")), ...folders].map((folder) =>
     join(folder, "pg_dump"),
   );
-  // A process takes longer to start than all of this, so each program that is there is asked once.
+  // A process takes longer to start than all of this, so each program that is there is asked once, and none whose place tells.
   const programs = new Set(await Promise.all(paths.map((path) => realpath(path).catch(() => debianWrapper))));
-  const asked = [...programs].filter((path) => basename(path) !== debianWrapper).map(askVersion);
-  const found = await Promise.all(asked);
+  const known = [...programs]
+    .filter((path) => basename(path) !== debianWrapper)
+    .map(async (path) => byPlace(path) ?? (await ask(path)));
+  const found = await Promise.all(known);
   return found.flatMap((one) => one ?? []).toSorted((a, b) => b.major - a.major)[0];
 }
 
-async function askVersion(path: string): Promise<Program | undefined> {
+function byPlace(path: string): Program | undefined {
+  const major = new RegExp(`^${debianFolder}/(\\d+)/bin/pg_dump$`).exec(path)?.[1];
+  return major === undefined ? undefined : { path, major: Number(major) };
+}
+
+async function ask(path: string): Promise<Program | undefined> {
   try {
     const { stdout } = await run(path, ["--version"], { timeout: 5000 });
-    const version = /\b(\d+)(\.\d+)?/.exec(stdout);
-    return version ? { path, version: version[0], major: Number(version[1]) } : undefined;
+    const major = /\b(\d+)(\.\d+)?/.exec(stdout)?.[1];
+    return major === undefined ? undefined : { path, major: Number(major) };
   } catch {
     return undefined; // not one that runs
   }
@@ -62,7 +74,7 @@ async function dumpSection(
   { path }: Program,
   section: "pre-data" | "post-data",
   { address, connection, snapshot, environment, signal }: DefinitionsInput,
-): Promise<readonly string[]> {
+): Promise<Section> {
   const { host, port, user, database, sslMode, sslRootCert, sslCert, sslKey } = connection.login;
   const password = await passwordFor(address, connection.login, environment);
   const what = ["--schema-only", `--section=${section}`, "--no-owner", "--no-privileges", "--no-tablespaces"];
@@ -93,7 +105,10 @@ async function dumpSection(
         ...(password !== undefined && { PGPASSWORD: password }),
       },
     });
-    return splitStatements(stdout).filter((statement) => !sessionSetting.test(statement));
+    return {
+      statements: splitStatements(stdout).filter((statement) => !sessionSetting.test(statement)),
+      version: /^-- Dumped by pg_dump version (\d+(?:\.\d+)?)/m.exec(stdout)?.[1],
+    };
   } catch (error) {
     signal.throwIfAborted();
     const said = error instanceof Error && "stderr" in error ? String(error.stderr) : String(error);
