@@ -13,7 +13,8 @@ export function describeAlert(
   const { event, subject, crm, run, timeMs, facts } = alert;
   const texts = words.alerts;
   const [schedule = "", of = ""] = subject.split("/");
-  const job = sentence(words.jobNames, run?.job ?? schedule) ?? schedule;
+  const name = run?.job ?? (typeof facts["job"] === "string" ? facts["job"] : schedule);
+  const job = sentence(words.jobNames, name) ?? name;
   const due = typeof facts["due"] === "string" ? facts["due"] : undefined;
   const common = { job, of: crm ?? (of.startsWith("_") ? undefined : of), schedule, due };
   const title = format.fill(texts.titles[event], event === "test" ? { of: subject } : common);

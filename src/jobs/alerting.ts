@@ -166,15 +166,15 @@ export function alertOfRun(run: JobRun, crm: string | undefined, store: JobStore
 
 /** The same for what should have run and did not. */
 export function alertOfMissed(
-  item: string,
+  { item, job, missed }: { readonly item: string; readonly job: string; readonly missed: string },
   crm: string | undefined,
-  dueMs: number,
   nowMs: number,
   store: JobStore,
 ): Alert | undefined {
+  const dueMs = Date.parse(missed);
   const what = `missed ${dueMs}`;
   if (store.told(item)?.startsWith("missed")) return undefined;
   store.setTold(item, what);
-  const facts = { due: new Date(dueMs).toISOString() };
+  const facts = { job, due: new Date(dueMs).toISOString() };
   return { event: "missed", subject: item, ...(crm !== undefined && { crm }), timeMs: nowMs, facts };
 }

@@ -282,9 +282,9 @@ class Service {
       if (store.fact("remembered") === undefined) await this.#remember();
       await this.#report();
       const { jobs } = await this.status();
-      for (const { item, subject, missed } of jobs) {
+      for (const { item, job, subject, missed } of jobs) {
         if (missed === undefined) continue;
-        const alert = alertOfMissed(item, this.#crmOf(subject), Date.parse(missed), this.#nowMs(), store);
+        const alert = alertOfMissed({ item, job, missed }, this.#crmOf(subject), this.#nowMs(), store);
         if (alert) await this.#tell(alert);
       }
     });
