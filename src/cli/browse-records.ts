@@ -1,4 +1,5 @@
 import type { BrowseAnswer } from "../engine/browse.ts";
+import type { FieldValue } from "../contents/records/record-details.ts";
 import type { EntityEntry } from "../engine/browse-records.ts";
 import { printable } from "../words/format.ts";
 import { padEnd, displayWidth, truncate } from "../words/width.ts";
@@ -65,11 +66,15 @@ export function recordText(
     readonly deleted?: true;
   }) =>
     `${printable(handle)}${title === undefined ? "" : `  ${printable(title)}`}${deleted ? ` (${look.deleted})` : ""}`;
-  const widest = Math.min(30, Math.max(0, ...answer.fields.map(({ column }) => displayWidth(printable(column)))));
+  const fieldName = ({ column, label }: FieldValue): string =>
+    printable(label === undefined ? column : `${column} (${label})`);
+  const widest = Math.min(40, Math.max(0, ...answer.fields.map((field) => displayWidth(fieldName(field)))));
   return [
     output.paint("bold", named(answer)),
-    ...answer.fields.flatMap(({ column, value }) =>
-      value === null ? [] : [`  ${padEnd(printable(column), widest)}  ${truncate(printable(value), widestValue)}`],
+    ...answer.fields.flatMap((field) =>
+      field.value === null
+        ? []
+        : [`  ${padEnd(fieldName(field), widest)}  ${truncate(printable(field.value), widestValue)}`],
     ),
     ...(answer.names.length === 0 ? [] : ["", look.names]),
     ...answer.names.map(({ columns, ...one }) => `  ${printable(columns.join(", "))} → ${named(one)}`),

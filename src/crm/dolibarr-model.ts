@@ -109,6 +109,13 @@ export async function dolibarrModel({ tables }: ModelSource): Promise<CrmModel> 
         known.map(({ table }) => prefix + table),
         ["tms", "fk_user_modif"],
       ),
+      labels: [
+        {
+          from: { name: `${prefix}extrafields` },
+          columns: ["elementtype", "name", "label"],
+          tables: new Map(known.map(({ table }) => [table, `${prefix}${table}_extrafields`])),
+        },
+      ],
     },
     tables,
   );

@@ -106,6 +106,7 @@ export function inSchema(model: CrmModel, tables: readonly TableSchema[]): CrmMo
       const there = columns.filter((column) => !lacks(table, column));
       return there.length > 0 ? [{ table, columns: there }] : [];
     }),
+    ...(model.labels && { labels: model.labels.filter(({ from, columns }) => !lacks(from, ...columns)) }),
   };
 }
 

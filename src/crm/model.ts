@@ -11,6 +11,17 @@ export interface CrmModel {
   readonly references: readonly Reference[];
   /** Columns that a CRM writes by itself (technical timestamps, counters): folded in comparisons, with their count. */
   readonly noise: readonly { readonly table: TableName; readonly columns: readonly string[] }[];
+  /** Absent: the CRM's database does not say what people call its columns. */
+  readonly labels?: readonly ColumnLabels[];
+}
+
+/** A table in which a CRM keeps what people call columns, a row a column: Odoo's `ir_model_fields`, Vtiger's `vtiger_field`. */
+export interface ColumnLabels {
+  readonly from: TableName;
+  /** Where it says whose column, which, and the label: a text, or JSON with one for each language. */
+  readonly columns: readonly [table: string, column: string, label: string];
+  /** The table that is meant, by what stands in the first of `columns`. */
+  readonly tables: ReadonlyMap<string, string>;
 }
 
 export interface TableName {

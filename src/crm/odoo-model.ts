@@ -76,6 +76,13 @@ export async function odooModel(source: ModelSource): Promise<CrmModel> {
         entities.map(({ table }) => table.name),
         ["write_date", "write_uid", "message_main_attachment_id"],
       ),
+      labels: [
+        {
+          from: { name: "ir_model_fields" },
+          columns: ["model", "name", "field_description"],
+          tables: new Map([...targets.keys()].map((model) => [model, model.replaceAll(".", "_")])),
+        },
+      ],
     },
     source.tables,
   );

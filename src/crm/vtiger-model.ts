@@ -128,6 +128,13 @@ export async function vtigerModel(source: ModelSource): Promise<CrmModel> {
         reference("refers", `${base}.smownerid`, "vtiger_users.id"),
       ],
       noise: noiseOf([base], ["modifiedtime", "modifiedby", "viewedtime"]),
+      labels: [
+        {
+          from: { name: "vtiger_field" },
+          columns: ["tablename", "columnname", "fieldlabel"],
+          tables: new Map(source.tables.map(({ name }) => [name, name])),
+        },
+      ],
     },
     source.tables,
   );

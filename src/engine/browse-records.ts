@@ -1,4 +1,5 @@
-import { pointRecords } from "../contents/records/point-records.ts";
+import { columnLabels } from "../contents/records/column-labels.ts";
+import { modelSource, pointRecords } from "../contents/records/point-records.ts";
 import { parseHandle, tableOrEntity } from "../contents/records/record-handle.ts";
 import {
   entityFacts,
@@ -77,8 +78,10 @@ export async function browseRecords(
   signal: AbortSignal,
 ): Promise<RecordAnswer> {
   for (const database of point.databases) {
-    const { relations } = await viewOf(point, database, signal);
-    const scene: RecordScene = { source: database, relations, rules: database.engine, signal };
+    const { relations, model } = await viewOf(point, database, signal);
+    const source = modelSource(database, database.engine, signal);
+    const labels: RecordScene["labels"] = (tables) => columnLabels(source, model, tables);
+    const scene: RecordScene = { source: database, relations, rules: database.engine, signal, labels };
     const place = tableOrEntity(relations, name);
     if (place) return await list(scene, database, place, paging);
     const handle = parseHandle(relations, name, database.engine);

@@ -53,6 +53,11 @@ test(`Dolibarr's own demo data: found, looked at, followed and compared${leftOut
   const related = record?.["related"] as readonly (Line & { readonly count: number })[];
   assert.equal(related.find(({ entity }) => entity === "invoice")?.count, invoices);
 
+  // What somebody once called a field of his own.
+  const [own] = await lines("browse", first, "llx_projet_extrafields/5");
+  const fields = own?.["fields"] as readonly Line[];
+  assert.equal(fields.find(({ column }) => column === "priority")?.["label"], "Priority");
+
   const [line] = await lines("history", handle);
   const versions = line?.["versions"] as readonly (Line & { readonly fields: readonly Line[] })[];
   assert.deepEqual(

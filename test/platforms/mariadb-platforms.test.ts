@@ -247,6 +247,11 @@ test("CRMs on MariaDB", async (context) => {
       model.entities.map(({ name, extensions }) => `${name} ${extensions.length}`),
       ["contact 1", "account 2", "document 1", "comment 1", "user 0"],
     );
+    assert.deepEqual(await scene.labels("account/2"), {
+      accountname: "Account Name",
+      "vtiger_accountscf.cf_900": "Grade",
+      "vtiger_crmentity.createdtime": "Created Time",
+    });
     const comments = relations.tableNamed("vtiger_modcomments");
     assert.ok(
       comments && relations.from(comments).some(({ to, kind }) => to.name === "vtiger_crmentity" && kind === "belongs"),

@@ -16,6 +16,7 @@ import { openFor } from "../../src/engine/access.ts";
 import { backup, type BackupReport } from "../../src/engine/backup.ts";
 import { doctor, type DoctorReport } from "../../src/engine/doctor.ts";
 import type { Engine } from "../../src/engine/engine.ts";
+import { browse } from "../../src/engine/browse.ts";
 import { createRepositoryAt } from "../../src/engine/init.ts";
 import { applyRestore, type RestoreReport } from "../../src/engine/restore-apply.ts";
 import { openPoint } from "../../src/engine/open-point.ts";
@@ -45,6 +46,8 @@ export interface PlatformScene {
   points(): Promise<readonly string[]>;
   /** What the newest backup's tables mean. */
   model(): Promise<{ readonly model: CrmModel; readonly relations: Relations }>;
+  /** What people call the fields of a record there, of those that the CRM has a word for. */
+  labels(handle: string): Promise<Readonly<Record<string, string>>>;
 }
 
 const platforms: readonly Platform[] = [dolibarr, suitecrm, espocrm, vtiger, civicrm, odoo, twenty];
@@ -168,6 +171,15 @@ export async function platformScene(
       const { model, relations } = await viewOf(point, first, run.signal);
       assert.ok(model);
       return { model, relations };
+    },
+    async labels(path) {
+      const point = { kind: "id", prefix: (await points()).at(-1) ?? "" } as const;
+      return browse(engine, { repository: access, point, path }, run, async (answer) => {
+        const fields = answer.type === "record" ? answer.fields : [];
+        return Object.fromEntries(
+          fields.flatMap(({ column, label }) => (label === undefined ? [] : [[column, label]])),
+        );
+      });
     },
   };
 }

@@ -62,6 +62,7 @@ test("CRMs on PostgreSQL", async (context) => {
     const clone = scene.asRestored(join(copy, "odoo.conf"));
     assert.equal((await odoo.parts(clone)).databases[0]?.url, url("acme_copy"));
 
+    assert.deepEqual(await scene.labels("partner/1"), { name: "Name", is_company: "Ist ein Unternehmen" });
     const { model, relations } = await scene.model();
     assert.deepEqual(
       model.entities.map(({ name }) => name),

@@ -1,4 +1,5 @@
 import type { TableSchema } from "../../database/database.ts";
+import type { LabelOf } from "./column-labels.ts";
 import { pointRecords, type PointRecords, type RecordSource } from "./point-records.ts";
 import { handleOf, type HandleRules, titleOf } from "./record-handle.ts";
 import { entityOf, fieldText, isDeleted, type RecordRow } from "./record-row.ts";
@@ -16,6 +17,8 @@ export interface FieldValue {
   /** `colour`, or `party_extra.colour` where it stands in another table that holds more of the record. */
   readonly column: string;
   readonly value: string | null;
+  /** What people call it, as the CRM's own database says. */
+  readonly label?: string;
 }
 
 export interface RelatedList {
@@ -49,6 +52,8 @@ export interface RecordScene {
   readonly relations: Relations;
   readonly rules: HandleRules;
   readonly signal: AbortSignal;
+  /** What people call columns of these tables. */
+  readonly labels?: (tables: readonly TableSchema[]) => Promise<LabelOf>;
 }
 
 /** A record with all that hangs on it; of each related list the first `most`. */
@@ -57,11 +62,15 @@ export async function recordDetails(scene: RecordScene, row: RecordRow, most: nu
   const records = pointRecords(scene.source, rules, scene.signal);
   const extensions = await extensionRows(scene, records, row);
   const entity = entityOf(relations.entitiesOf(row.table), row, rules);
+  const labelOf = await scene.labels?.([row, ...extensions].map(({ table }) => table));
   return {
     ...namedRecord(scene, row, extensions),
     table: row.table.name,
     ...entityFacts(entity),
-    fields: [...fieldsOf(row, rules), ...extensions.flatMap((more) => fieldsOf(more, rules, `${more.table.name}.`))],
+    fields: [
+      ...fieldsOf(row, rules, "", labelOf),
+      ...extensions.flatMap((more) => fieldsOf(more, rules, `${more.table.name}.`, labelOf)),
+    ],
     names: await namedBy(scene, records, [row, ...extensions]),
     related: await relatedLists(scene, records, row, most),
     rows: [row, ...extensions],
@@ -88,8 +97,11 @@ export function entityFacts(of: TableEntity | undefined): { readonly entity?: st
   return { ...(name !== undefined && { entity: name }), ...(label !== undefined && { label }) };
 }
 
-export function fieldsOf(row: RecordRow, rules: HandleRules, prefix = ""): readonly FieldValue[] {
-  return row.table.columns.map(({ name }, at) => ({ column: prefix + name, value: fieldText(row, at, rules) }));
+export function fieldsOf(row: RecordRow, rules: HandleRules, prefix = "", labelOf?: LabelOf): readonly FieldValue[] {
+  return row.table.columns.map(({ name }, at) => {
+    const label = labelOf?.(row.table, name);
+    return { column: prefix + name, value: fieldText(row, at, rules), ...(label !== undefined && { label }) };
+  });
 }
 
 /** Rows of other tables that hold more columns of the same record. */
