@@ -3,7 +3,9 @@ import { readdirSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
+import { targetOf } from "../../src/database/mysql/location.ts";
 import { mysqlEngine } from "../../src/database/mysql/mysql.ts";
+import { Session } from "../../src/database/mysql/session.ts";
 import { hashOfLive } from "../support/live-hash.ts";
 import { type MariadbServer, startMariadb } from "../support/mariadb-server.ts";
 import { network, type Network } from "../support/network.ts";
@@ -53,6 +55,15 @@ test("a network that is cut, one that falls silent, and a server that is killed:
       () => commit("DELETE FROM contact WHERE name = 'before'", "cut"),
     ])),
   );
+  // Who holds a table for himself keeps nothing of the others from the repository, and what he writes is told after.
+  const holder = await Session.open(await targetOf({ url: server.url("cut") }), "cut", new AbortController().signal);
+  await holder.run("LOCK TABLES contact WRITE");
+  await server.sql("INSERT INTO attachment VALUES (3, 'x')", "cut");
+  await holder.run("INSERT INTO contact (name) VALUES ('locked')");
+  await running.durable(new Date().toISOString());
+  await holder[Symbol.asyncDispose]();
+  commits.push(await commit("UPDATE contact SET name = 'let go' WHERE name = 'locked'", "cut"));
+  await running.durable(commits.at(-1)?.time ?? "");
   await server.kill();
   await server.start();
   commits.push(await commit("INSERT INTO contact (name) VALUES ('after')", "cut"));
