@@ -50,10 +50,10 @@ export async function databaseForward(step: DatabaseStep, place: SwapPlace): Pro
   if ((await contentsOf(engine, addressOf(step.target), signal)) !== step.contents) throw lostMade(step);
 }
 
-/** Digest of a database's tables, their columns, and of how much else it has where that is quickly told: the same under any name. */
+/** Digest of a database's tables, their columns, and of how much else it has: the same under any name. */
 export async function contentsOf(engine: Engine, address: DatabaseAddress, signal: AbortSignal): Promise<string> {
   await using source = await databaseEngineFor(engine, address.url).connect(address, { signal });
-  const { tables, before, after } = await source.inspect(signal, "rows");
+  const { tables, before, after } = await source.inspect(signal);
   // Without schemas: MySQL's is the database itself, and has its name.
   const shapes = tables.map(({ name, columns }) => JSON.stringify([name, columns.map((column) => column.name)]));
   const all = JSON.stringify([shapes.toSorted(), before.length, after.length]);
