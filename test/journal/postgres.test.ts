@@ -3,6 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { after, before, test } from "node:test";
 import { postgres } from "../support/postgres-capture.ts";
 import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+import { listTransactions } from "../../src/engine/transactions.ts";
 import { isHoldfastError } from "../../src/lib/errors.ts";
 import { following } from "../support/following.ts";
 import { momentOf, withPoint } from "../support/open-moment.ts";
@@ -95,6 +96,28 @@ test("a table that is altered and written to at once is a gap: the row may come 
   await followed.event(
     (event) => event.type === "note" && event.code === "follow-gap" && event.facts["reason"] === "schema",
   );
+});
+
+test("a commit that the server has not flushed yet is not taken for one that is in the journal", async () => {
+  using folder = temporaryFolder();
+  const crm = await newCrm(folder.path);
+  await using followed = following(crm);
+  await followed.event((event) => event.type === "note" && event.code === "follow-gap");
+  await crm.backup();
+  await using workload = await PostgresWorkload.open(crm.url);
+  await server.sql("ALTER SYSTEM SET wal_writer_delay = '4s'");
+  await server.sql("SELECT pg_reload_conf()");
+  try {
+    await workload.run("SET synchronous_commit = off");
+    const { time, transaction } = await workload.commit("UPDATE contact SET note = 'late' WHERE id = 1");
+    await followed.durable(time);
+    const asked = { repository: crm.access, around: new Date(time), withinMs: 60_000, most: 10 };
+    const { transactions } = await listTransactions(crm.engine, asked, crm.run);
+    assert.ok(transactions.some((one) => one.transaction === transaction));
+  } finally {
+    await server.sql("ALTER SYSTEM RESET wal_writer_delay");
+    await server.sql("SELECT pg_reload_conf()");
+  }
 });
 
 test("a table that was altered while nobody followed: it begins anew, and no moment between is told wrongly", async () => {

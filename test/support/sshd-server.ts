@@ -82,13 +82,7 @@ export async function startSshd(): Promise<SshdServer> {
   const kill = async (): Promise<void> => {
     if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, "exit");
-    for (const pid of [child.pid, ...childrenOf(child.pid)]) {
-      try {
-        process.kill(pid, "SIGKILL");
-      } catch {
-        // it has ended by itself meanwhile
-      }
-    }
+    for (const pid of [child.pid, ...childrenOf(child.pid)]) signalTo(pid, "SIGKILL");
     await ended;
   };
   const restart: SshdServer["restart"] = async (options) => {
@@ -116,7 +110,7 @@ export async function startSshd(): Promise<SshdServer> {
   const signalAll = (signal: NodeJS.Signals, whom: "connections" | "all") => {
     if (child?.pid === undefined) return;
     const pids = childrenOf(child.pid);
-    for (const pid of whom === "all" ? [child.pid, ...pids] : pids) process.kill(pid, signal);
+    for (const pid of whom === "all" ? [child.pid, ...pids] : pids) signalTo(pid, signal);
   };
   return {
     port,
@@ -154,6 +148,15 @@ function sshdProgram(): { readonly path: string; readonly environment: Readonly<
   const path = join(unpacked, "usr/sbin/sshd");
   if (!existsSync(path)) throw new Error("sshd is not there: scripts/setup-tests.sh fetches it");
   return { path, environment: { LD_LIBRARY_PATH: join(unpacked, "lib") } };
+}
+
+function signalTo(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    // It may have ended by itself since it was listed.
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
 }
 
 /** Processes below this one, their own before them. */

@@ -18,14 +18,19 @@ import {
 import { type MappedTable, mapTable, rowChange } from "./log-rows.ts";
 import { checkLogSettings, openSlot, slotLag } from "./log-slot.ts";
 import { LogStream } from "./log-stream.ts";
-import { type LogRelation, parseMessage, serverTime } from "./pgoutput.ts";
+import { type LogRelation, parseMessage } from "./pgoutput.ts";
 import { timelineNow } from "./snapshot.ts";
 import { ownRelation } from "./tables.ts";
 
 /** How often it is looked whether tables have changed. */
 const lookEveryMs = 2000;
-/** How long a commit may take from its time to the log that is sent. */
-const commitMarginMs = 500;
+/** How often it is asked how far the log is, while nothing comes. */
+const markEveryMs = 500;
+/** How long a commit may take from its time to its place in the log, at most. That it is flushed and sent comes on top, however long. */
+const commitMarginMs = 1000;
+/** An empty log ends where a page does, and the next record begins behind the page's head, of at most so many bytes. */
+const logPageHeadBytes = 40n;
+const leastLogPageBytes = 1024n;
 
 /**
  * The changes of one database by logical decoding. Two sessions: one that the log comes on, one that is asked what tables
@@ -51,6 +56,9 @@ export class PostgresFeed implements ChangeFeed {
   #seen: LogPoint;
   #nearXid: bigint;
   #last: LogPoint;
+  /** Where the log was, and when: once that has come, so has all that was committed before. */
+  #mark: LogPoint | undefined;
+  #markedAt = -Infinity;
   #sequences = new Map<string, string>();
 
   private constructor(parts: FeedParts) {
@@ -144,9 +152,10 @@ export class PostgresFeed implements ChangeFeed {
     for (;;) {
       const changes: Change[] = [];
       let commits = 0;
+      await this.#setMark();
       for (const piece of await this.#stream.take(state === "within" ? 10_000 : 500)) {
         if (piece.type === "alive") {
-          if (state === "between") this.#reached(piece, changes);
+          if (state === "between") this.#reached(piece.place, changes);
           continue;
         }
         const message = parseMessage(piece.bytes);
@@ -203,10 +212,25 @@ export class PostgresFeed implements ChangeFeed {
     await this.#session[Symbol.asyncDispose]();
   }
 
-  #reached({ place, sentUs }: { readonly place: bigint; readonly sentUs: bigint }, changes: Change[]): void {
+  async #setMark(): Promise<void> {
+    if (this.#mark || performance.now() - this.#markedAt < markEveryMs) return;
+    this.#markedAt = performance.now();
+    this.#mark = await this.#now();
+  }
+
+  /**
+   * A commit has its time before it is flushed, which takes as long as the disk likes, and is sent only then. So that the server has
+   * sent all it has says nothing of now, but of when the log was asked for its end, if that was passed.
+   */
+  #reached(place: bigint, changes: Change[]): void {
+    if (!this.#mark) return;
+    const marked = placeOf(this.#mark.position);
+    const isAtPageEnd = place % leastLogPageBytes === 0n && marked - place <= logPageHeadBytes;
+    if (place < marked && !isAtPageEnd) return;
     const position = positionOf(place);
-    const time = serverTime(sentUs - BigInt(commitMarginMs) * 1000n);
-    if (position < this.#last.position || time <= this.#last.time) return;
+    const time = new Date(Date.parse(this.#mark.time) - commitMarginMs).toISOString();
+    this.#mark = undefined;
+    if (position < this.#last.position || Date.parse(time) <= Date.parse(this.#last.time)) return;
     this.#last = { position, time };
     changes.push({ type: "reached", point: this.#last });
   }
@@ -265,9 +289,9 @@ export class PostgresFeed implements ChangeFeed {
 
   async #now(): Promise<LogPoint> {
     const [row = []] = await this.#session.rows(
-      "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text, clock_timestamp()::text",
+      "SELECT clock_timestamp()::text, pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text",
     );
-    return { position: positionOf(BigInt(row[0] ?? 0)), time: new Date(row[1] ?? "").toISOString() };
+    return { position: positionOf(BigInt(row[1] ?? 0)), time: new Date(row[0] ?? "").toISOString() };
   }
 
   /** Rather a gap in the journal than a disk of the CRM that is full of log. */

@@ -7,10 +7,10 @@ import { postgresFailure } from "./failure.ts";
 import type { SilenceWatch } from "../silence-watch.ts";
 import { placeText } from "./log-position.ts";
 
-/** A piece of the log as the server sends it, or a sign of life. `place`: where it has got to; `sentUs`: since 2000. */
+/** A piece of the log as the server sends it, or a sign of life. `place`: where it has got to. */
 export type LogPiece =
   | { readonly type: "data"; readonly bytes: Buffer }
-  | { readonly type: "alive"; readonly place: bigint; readonly sentUs: bigint };
+  | { readonly type: "alive"; readonly place: bigint };
 
 /** What is read ahead before the socket is stopped: the server then keeps the rest. */
 const mostWaitingBytes = 8 << 20;
@@ -127,7 +127,7 @@ export class LogStream implements AsyncDisposable {
     // The driver may use its buffer again.
     if (chunk[0] === letterW) this.#waiting.push({ type: "data", bytes: Buffer.from(chunk.subarray(25)) });
     else if (chunk[0] === letterK) {
-      this.#waiting.push({ type: "alive", place: chunk.readBigUInt64BE(1), sentUs: chunk.readBigUInt64BE(9) });
+      this.#waiting.push({ type: "alive", place: chunk.readBigUInt64BE(1) });
       // Being alive is the answer; that nothing is safe which is not stays true.
       if (chunk[17] === 1) this.#tellStatus("no-answer");
     }

@@ -170,7 +170,7 @@ function escaped(value: string): string {
 const epoch2000Us = 946_684_800_000_000n;
 
 /** RFC 3339 with microseconds. */
-export function serverTime(sinceEpoch2000Us: bigint): string {
+function serverTime(sinceEpoch2000Us: bigint): string {
   const us = BigInt.asIntN(64, sinceEpoch2000Us) + epoch2000Us;
   const seconds = new Date(Number(us / 1000n)).toISOString().slice(0, 19);
   return `${seconds}.${String(us % 1_000_000n).padStart(6, "0")}Z`;
