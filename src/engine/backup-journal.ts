@@ -3,7 +3,6 @@ import { journalsOf, openJournal } from "../contents/journal/open-journal.ts";
 import { touchedBetween, type TouchedRows } from "../contents/journal/touched-keys.ts";
 import type { DatabaseManifest } from "../contents/manifest.ts";
 import type { DatabaseEngine, DatabaseSnapshot } from "../database/database.ts";
-import type { Id } from "../format/tree.ts";
 import type { Run } from "../lib/run.ts";
 import type { IndexedRepository, StoredSnapshot } from "../repository/repository.ts";
 import type { Engine } from "./engine.ts";
@@ -42,11 +41,9 @@ export async function touchedSince(search: JournalSearch, run: Run): Promise<Tou
   const to = (await snapshot.logEnd?.()) ?? here.position;
   const rows = parent.tables.reduce((sum, table) => sum + table.rows, 0);
   const until = performance.now() + (search.waitMs ?? Math.min(longestWaitMs, rows / rowsReadPerMs));
-  let loose: readonly Id[] = [];
   for (;;) {
-    const journal = await openJournal(indexed, snapshots, crm, run.signal, loose);
+    const journal = await openJournal(indexed, snapshots, crm, run.signal);
     if (!journal) return undefined;
-    loose = journal.loose;
     const end = { position: to, time: here.time };
     const found = await touchedBetween(journal, { database: parent.name, from, to: end }, run.signal);
     if (found || performance.now() > until) return found;

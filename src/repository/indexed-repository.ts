@@ -1,4 +1,4 @@
-import { indexJson } from "../format/index-file.ts";
+import { type IndexedPack, indexJson } from "../format/index-file.ts";
 import { scanIndex } from "../format/index-scan.ts";
 import { openUnpacked, sealUnpacked } from "../format/unpacked.ts";
 import { snapshotJson } from "../format/snapshot-json.ts";
@@ -52,6 +52,7 @@ export async function loadIndexedRepository(
   );
   const reader = new StoredBlobReader(storage, masterKey, index, packs);
   const writers = new WriterThreads(masterKey);
+  const loose: IndexedPack[] = [];
 
   return {
     repository,
@@ -101,6 +102,8 @@ export async function loadIndexedRepository(
 
     async loosePacks(mostBlobs, looseSignal) {
       const found = await loosePacks({ storage, key: masterKey, packs, marked }, mostBlobs, looseSignal);
+      // Those of an earlier look stand among the packs by now, and are no less loose for this index.
+      loose.push(...found);
       for (const pack of found) {
         const number = packs.number(pack.id);
         for (const { type, id, offset, length, uncompressedLength } of pack.blobs) {
@@ -108,7 +111,7 @@ export async function loadIndexedRepository(
           index.add(type, id, number, offset, length, uncompressedLength);
         }
       }
-      return found;
+      return [...loose];
     },
 
     async writeFiles(files, options) {

@@ -187,7 +187,7 @@ export interface IndexedRepository extends BlobReader {
   /** Snapshots that are not in the list of those that can be read, as far as anything is left of them. */
   lostSnapshots(signal: AbortSignal): Promise<LostSnapshots>;
   /**
-   * Packs of no more than `mostBlobs` data blobs that no index names: of a run that is under way, or that was cut off. Their
+   * Packs of no more than `mostBlobs` data blobs that this index does not name: of a run that is under way, or that was cut off. Their
    * blobs can be read from now on. Not to be written with any more: an upload would take for stored what no index file names.
    */
   loosePacks(mostBlobs: number, signal: AbortSignal): Promise<readonly IndexedPack[]>;

@@ -56,7 +56,6 @@ export async function memoryJournal(
         take();
         const journal: Journal = {
           databases: [database],
-          loose: [],
           async *segments() {
             for (const { header, bytes } of segments) yield { header, changes: () => readSegment(bytes) };
           },

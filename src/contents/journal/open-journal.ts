@@ -14,8 +14,6 @@ export const journalSuffix = ".journal";
 /** The journal of one CRM as its newest snapshot has it, with what was stored since. */
 export interface Journal {
   readonly databases: readonly JournalDatabase[];
-  /** Segments that no snapshot names yet. */
-  readonly loose: readonly Id[];
   /** Segments in order, from about `since` (RFC 3339) on, some before it too, none before the one of that number. */
   segments(database: string, since: string, first: number, signal: AbortSignal): AsyncIterable<OpenedSegment>;
 }
@@ -51,21 +49,19 @@ export async function readJournalSnapshot(
   return { tree, nodes, databases };
 }
 
-/** `undefined`: there is none. `earlier`: loose segments that an earlier look with the same index found. */
+/** `undefined`: there is none. */
 export async function openJournal(
   indexed: IndexedRepository,
   snapshots: readonly StoredSnapshot[],
   crm: string,
   signal: AbortSignal,
-  earlier: readonly Id[] = [],
 ): Promise<Journal | undefined> {
   const newest = await newestJournal(indexed, snapshots, crm, signal);
   const known = newest && (await readJournalSnapshot(indexed, newest, signal));
-  const loose = await looseSegments(indexed, crm, known?.databases ?? [], earlier, signal);
+  const loose = await looseSegments(indexed, crm, known?.databases ?? [], [], signal);
   if (loose.databases.length === 0) return undefined;
   return {
     databases: loose.databases,
-    loose: loose.segments.map(({ id }) => id),
     async *segments(database, since, first, during) {
       const all = segmentsInOrder(indexed, known?.nodes ?? { nodes: [] }, loose.segments, database, since, during);
       for await (const segment of all) if (segment.header.number >= first) yield segment;
