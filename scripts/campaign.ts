@@ -9,6 +9,7 @@ import { availableParallelism, cpus } from "node:os";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Campaign } from "../test/support/campaign.ts";
+import { cheapenProcesses } from "./cheap-processes.ts";
 import { buildTestPackage } from "./test-package.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -57,8 +58,7 @@ async function runCampaign(campaign: Campaign): Promise<void> {
   writeFileSync(join(evidence, `${campaign.name}.md`), lines.join("\n"));
 }
 
-// Compiled code is shared by the many processes of a run.
-process.env["NODE_COMPILE_CACHE"] ??= join(root, "node_modules/.cache/holdfast");
+cheapenProcesses();
 buildTestPackage();
 
 const files = globSync("test/campaign/*.ts", { cwd: root }).filter((file) => !file.endsWith(".test.ts"));

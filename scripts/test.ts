@@ -14,6 +14,7 @@ import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { availableParallelism } from "node:os";
 import { inspect } from "node:util";
+import { cheapenProcesses } from "./cheap-processes.ts";
 import { buildTestPackage } from "./test-package.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -64,8 +65,7 @@ async function runFiles(files: readonly string[], concurrency: number, counts: C
 }
 
 process.chdir(root);
-// Compiled code is shared by the many processes of a run.
-process.env["NODE_COMPILE_CACHE"] ??= join(root, "node_modules/.cache/holdfast");
+cheapenProcesses();
 buildTestPackage();
 
 const words = process.argv.slice(2);
