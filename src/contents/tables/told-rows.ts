@@ -1,5 +1,7 @@
 import type { ChangeMethod, RowBatch } from "../../database/database.ts";
-import { type ChangedRow, type ChangedRowsInput, rowsByHash, rowsByJournal, rowsByWritten } from "./changed-rows.ts";
+import type { ChangedRow, ChangedRowsInput } from "./changed-rows.ts";
+import { rowsByHash } from "./hashed-rows.ts";
+import { rowsByJournal, rowsByWritten } from "./written-rows.ts";
 
 export interface ToldRows {
   /** In key order. */

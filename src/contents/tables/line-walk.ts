@@ -1,0 +1,55 @@
+import type { RowKey } from "../../database/database.ts";
+import { keyAt, lineEnd, type RowOrder } from "./row-order.ts";
+
+/** Lines in key order, each looked at until it is stepped over. */
+export class LineWalk {
+  readonly #order: RowOrder;
+  readonly #batches: AsyncIterator<{ readonly lines: Buffer }>;
+  #lines: Buffer = Buffer.alloc(0);
+  #at = 0;
+  #end = -1;
+  #state: "ahead" | "at" | "over" = "ahead";
+  key: RowKey = "";
+
+  constructor(order: RowOrder, batches: AsyncIterable<{ readonly lines: Buffer }>) {
+    this.#order = order;
+    this.#batches = batches[Symbol.asyncIterator]();
+  }
+
+  /** The key at hand if it is below this one (`undefined`: whatever it is); `undefined` when it is not, or there is none. */
+  async below(key: RowKey | undefined): Promise<RowKey | undefined> {
+    while (this.#state === "ahead") {
+      if (this.#at < this.#lines.length) this.#look();
+      else {
+        const step = await this.#batches.next();
+        if (step.done) this.#state = "over";
+        else [this.#lines, this.#at] = [step.value.lines, 0];
+      }
+    }
+    if (this.#state === "over") return undefined;
+    return key === undefined || this.#order.compare(this.key, key) < 0 ? this.key : undefined;
+  }
+
+  isAt(key: RowKey): boolean {
+    return this.#state === "at" && this.key === key;
+  }
+
+  get line(): Buffer {
+    return this.#lines.subarray(this.#at, this.#end);
+  }
+
+  copy(): Buffer {
+    return Buffer.from(this.line);
+  }
+
+  step(): void {
+    this.#at = this.#end + 1;
+    if (this.#state === "at") this.#state = "ahead";
+  }
+
+  #look(): void {
+    this.#end = lineEnd(this.#lines, this.#at, this.#lines.length);
+    this.key = keyAt(this.#order, this.#lines, this.#at, this.#end);
+    this.#state = "at";
+  }
+}
