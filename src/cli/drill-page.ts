@@ -1,11 +1,12 @@
 import type { DrillReport } from "../engine/drill.ts";
 import type { Context } from "./context.ts";
-import { checkSentence, failureSentence } from "./drill-words.ts";
+import { checkSentence, failureSentence, placeSentence } from "./drill-words.ts";
 
 /** The evidence of a drill as one page to print or to keep: no scripts, nothing from elsewhere. */
 export function drillPage(context: Context, report: DrillReport): string {
   const { words, format } = context;
   const texts = words.drill;
+  const place = placeSentence(context, report);
   const facts: readonly (readonly [string, string])[] = [
     [texts.crm, report.crm],
     [texts.point, `${report.snapshot.id.slice(0, 8)}, ${format.time(report.moment)}`],
@@ -15,6 +16,7 @@ export function drillPage(context: Context, report: DrillReport): string {
       texts.restored,
       `${format.count(report.rows, "row")}, ${format.count(report.files, "file")}, ${format.bytes(report.bytes)}`,
     ],
+    ...(place === undefined ? [] : [[texts.where, place] as const]),
     [texts.rto, format.duration(report.rtoMs)],
     [texts.rpo, format.duration(report.rpoMs)],
     [texts.id, report.id],

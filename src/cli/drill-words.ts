@@ -16,6 +16,14 @@ export function checkSentence({ words, format }: Context, { kind, state, subject
   return format.fill(texts.checks[kind].skipped, { ...facts, detail: why });
 }
 
+/** Where the copy's database was. */
+export function placeSentence({ words, format }: Context, { database }: DrillReport): string | undefined {
+  if (!database) return undefined;
+  const { place, ...facts } = database;
+  const text = words.drill.places[place];
+  return format.fill(text, textFacts(facts));
+}
+
 /** Why the drill ended before all checks were made. */
 export function failureSentence({ words, format }: Context, { failure }: DrillReport): string | undefined {
   if (!failure) return undefined;

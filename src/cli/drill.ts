@@ -5,7 +5,7 @@ import { HoldfastError } from "../lib/errors.ts";
 import { type Command, textOption } from "./command.ts";
 import type { Context } from "./context.ts";
 import { drillPage } from "./drill-page.ts";
-import { checkSentence, failureSentence } from "./drill-words.ts";
+import { checkSentence, failureSentence, placeSentence } from "./drill-words.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { namedPoint } from "./point-argument.ts";
 
@@ -62,16 +62,29 @@ function drillLines(context: Context, report: DrillReport): string[] {
   const { words, format, output } = context;
   const texts = words.drill;
   const marks = { ok: output.paint("green", "✓"), failed: output.paint("red", "✗"), none: "–", skipped: "–" };
+  const place = placeSentence(context, report);
   const lines = [
     format.fill(texts.what, { id: report.snapshot.id.slice(0, 8), time: report.moment, crm: report.crm }),
+    ...(place === undefined ? [] : [format.fill(texts.placed, { place })]),
     ...report.checks.map((check) => `${marks[check.state]} ${checkSentence(context, check)}`),
   ];
   const problem = failureSentence(context, report);
   if (problem !== undefined) lines.push(`${marks.failed} ${problem}`);
+  if (needsServer(report)) lines.push(texts.offer);
   for (const what of report.left) lines.push(`${marks.failed} ${format.fill(texts.left, { what })}`);
   lines.push(format.fill(texts.times, { rto: report.rtoMs, restore: report.restoreMs, rpo: report.rpoMs }));
   if (report.outcome === "ok") lines.push(output.paint("green", format.fill(texts.passed, { crm: report.crm })));
   return lines;
+}
+
+/** What a server refused or could not do that one of its own would. */
+function needsServer({ failure, database }: DrillReport): boolean {
+  return (
+    database?.place === "same-server" &&
+    (failure?.code === "database-rights" ||
+      failure?.code === "database-unreachable" ||
+      failure?.code === "database-login")
+  );
 }
 
 function failures({ checks, failure, left }: DrillReport): readonly unknown[] {

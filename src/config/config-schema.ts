@@ -84,7 +84,9 @@ const drill = z
       .refine((url) => !/^[a-z]+:\/\/([^/@]*:[^/@]*@|.*[?&]password=)/i.test(url), problem("plain-secret"))
       .optional()
       .meta({
-        description: "URL of a database that is not there yet, for the copy; absent: one beside the CRM's own.",
+        description:
+          "URL of a database that is not there yet, for the copy; `private`: on a server that is started for it alone; absent: one beside the CRM's own.",
+        examples: ["postgresql://holdfast@localhost/crm_drill", "private"],
       }),
     checks: z
       .array(

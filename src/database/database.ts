@@ -1,4 +1,5 @@
 import type { LogFollowing } from "./change-feed.ts";
+import type { PrivateServer } from "./private-server.ts";
 import type { RowMode, RowTransaction } from "./row-transaction.ts";
 
 /**
@@ -332,6 +333,19 @@ export interface ServerHome {
   settle?(to: DatabaseAddress, signal: AbortSignal): Promise<void>;
   /** Removes the database if it is there. */
   drop(address: DatabaseAddress, signal: AbortSignal): Promise<void>;
+  /**
+   * Starts a server of its own for a copy, from programs that are installed here. Fails with `server-program-missing`,
+   * `server-unsupported` or `server-not-started`.
+   */
+  privateServer(place: PrivateServerPlace, signal: AbortSignal): Promise<PrivateServer>;
+}
+
+export interface PrivateServerPlace {
+  /** URL of the database that is copied: the copy gets its name. */
+  readonly like: string;
+  readonly schema: DatabaseSchema;
+  /** Absolute path of a folder that is there; the server's own is made in it. */
+  readonly parent: string;
 }
 
 export interface DatabaseFindings {

@@ -121,6 +121,9 @@ export const errorCodes = [
   "volume-none",
   "volume-small", // not even its own catalogue has room
   "volume-damaged",
+  "server-program-missing", // to start a server with, for a copy alone
+  "server-unsupported",
+  "server-not-started",
   "drill-start", // a restored copy does not run
   "drill-failed",
   "volume-unverified", // it does not give back what was written

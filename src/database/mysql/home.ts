@@ -31,6 +31,10 @@ export const mysqlHome: ServerHome = {
     }),
   drop: (address, signal) =>
     onServer(address, signal, (session, database) => session.run(`DROP DATABASE IF EXISTS ${quoteName(database)}`)),
+  async privateServer(place, signal) {
+    const { privateMariadb } = await import("./private-server.ts");
+    return privateMariadb(place, signal);
+  },
 };
 
 export function holdersOf(address: DatabaseAddress, signal: AbortSignal): Promise<readonly DatabaseHolder[]> {

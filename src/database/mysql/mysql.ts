@@ -8,6 +8,7 @@
  * - `load.ts`, `load-sql.ts`, `restore-script.ts`: from lines to a database, by us or by the server's own client.
  * - `rows.ts` finds and changes single rows (`key-literal.ts`).
  * - `home.ts`, `identity.ts`, `rename.ts`, `marker.ts`: a restored database takes the place of the live one.
+ * - `private-server.ts` starts a server for one copy.
  * - `log-feed.ts` follows changes by the binary log: `log-stream.ts` is sent it, `log-events.ts` and `log-values.ts` turn rows into
  *   lines; what only the server knows how to write, it is asked for.
  */

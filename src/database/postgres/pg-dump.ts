@@ -1,25 +1,15 @@
 import { execFile } from "node:child_process";
-import { readdir, realpath } from "node:fs/promises";
-import { basename, join } from "node:path";
 import { promisify } from "node:util";
 
 import { HoldfastError } from "../../lib/errors.ts";
-import type { Environment } from "./address.ts";
 import type { Definitions, DefinitionsInput } from "./definitions.ts";
+import { type InstalledProgram, installedPrograms } from "./installed-programs.ts";
 import { passwordFor } from "./password.ts";
 import { splitStatements } from "./split-statements.ts";
 
 const run = promisify(execFile);
 
-/** Debian keeps every version that is installed below here, and in the path a script that chooses one of them. */
-const debianFolder = "/usr/lib/postgresql";
-const debianWrapper = "pg_wrapper";
 const mostBytes = 256 << 20;
-
-interface Program {
-  readonly path: string;
-  readonly major: number;
-}
 
 interface Section {
   readonly statements: readonly string[];
@@ -30,7 +20,7 @@ interface Section {
 /** DDL by `pg_dump` at the moment of the session's snapshot; `undefined` where no fitting one is there. */
 export async function dumpedDefinitions(input: DefinitionsInput): Promise<Definitions | undefined> {
   const { connection, environment } = input;
-  const program = await newestPgDump(environment);
+  const [program] = await installedPrograms("pg_dump", environment);
   if (!program || program.major < Math.floor(connection.version / 10_000)) return undefined;
   const [before, after] = await Promise.all([
     dumpSection(program, "pre-data", input),
@@ -40,38 +30,8 @@ export async function dumpedDefinitions(input: DefinitionsInput): Promise<Defini
   return { source, before: before.statements, after: after.statements, uncovered: [] };
 }
 
-async function newestPgDump(environment: Environment): Promise<Program | undefined> {
-  const versions = await readdir(debianFolder).catch(() => []);
-  const folders = (environment["PATH"] ?? "").split(":").filter((folder) => folder !== "");
-  const paths = [...versions.map((version) => join(debianFolder, version, "bin")), ...folders].map((folder) =>
-    join(folder, "pg_dump"),
-  );
-  // A process takes longer to start than all of this, so each program that is there is asked once, and none whose place tells.
-  const programs = new Set(await Promise.all(paths.map((path) => realpath(path).catch(() => debianWrapper))));
-  const known = [...programs]
-    .filter((path) => basename(path) !== debianWrapper)
-    .map(async (path) => byPlace(path) ?? (await ask(path)));
-  const found = await Promise.all(known);
-  return found.flatMap((one) => one ?? []).toSorted((a, b) => b.major - a.major)[0];
-}
-
-function byPlace(path: string): Program | undefined {
-  const major = new RegExp(`^${debianFolder}/(\\d+)/bin/pg_dump$`).exec(path)?.[1];
-  return major === undefined ? undefined : { path, major: Number(major) };
-}
-
-async function ask(path: string): Promise<Program | undefined> {
-  try {
-    const { stdout } = await run(path, ["--version"], { timeout: 5000 });
-    const major = /\b(\d+)(\.\d+)?/.exec(stdout)?.[1];
-    return major === undefined ? undefined : { path, major: Number(major) };
-  } catch {
-    return undefined; // not one that runs
-  }
-}
-
 async function dumpSection(
-  { path }: Program,
+  { path }: InstalledProgram,
   section: "pre-data" | "post-data",
   { address, connection, snapshot, environment, signal }: DefinitionsInput,
 ): Promise<Section> {

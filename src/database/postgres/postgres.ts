@@ -8,7 +8,8 @@
  * - `snapshot.ts` holds one moment for several sessions, `reader.ts` reads a table in stretches (`stretches.ts`, `in-turn.ts`).
  * - `field.ts`, `key-order.ts`, `row-hash.ts`: what lines mean; `line-sql.ts` lets the database compute the same hash.
  * - `load.ts` builds a database from lines, `restore-script.ts` writes what psql needs to do the same; `check.ts`
- *   looks for orphans; `rows.ts` finds and changes single rows; `server-home.ts` makes, renames and removes databases.
+ *   looks for orphans; `rows.ts` finds and changes single rows; `server-home.ts` makes, renames and removes databases;
+ *   `private-server.ts` starts a server for one copy.
  * - `log-feed.ts` follows its changes by logical decoding: `log-publication.ts` and `log-slot.ts` keep what the server needs for
  *   that, `log-stream.ts` speaks its protocol, `pgoutput.ts` and `log-rows.ts` turn what comes into lines.
  */

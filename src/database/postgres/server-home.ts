@@ -53,6 +53,10 @@ export function postgresHome(environment: Environment): ServerHome {
       onServer(address, signal, async (connection, name) => {
         await connection.run(`DROP DATABASE IF EXISTS ${quoteName(name)} WITH (FORCE)`, name);
       }),
+    async privateServer(place, signal) {
+      const { privatePostgres } = await import("./private-server.ts");
+      return privatePostgres(place, environment, signal);
+    },
   };
 }
 

@@ -291,7 +291,8 @@ export const commands = {
       summary: "restore into a place of its own, check it, start it, ask it, and remove it again",
       options: {
         scratch: "folder in which the copy is made; absent: Holdfast's own state folder",
-        toDatabase: "URL of a database that is not there yet, for the copy; absent: one beside the CRM's",
+        toDatabase:
+          "URL of a database that is not there yet, for the copy, or `private`: on a server that is started for it alone; absent: one beside the CRM's",
         page: "write the evidence as a page to print",
       },
       arguments: { point: "recovery point: `latest`, an id or a moment" },

@@ -437,6 +437,18 @@ export const errors = {
       text: "The volume is damaged or not one of Holdfast's[[: {reason}]].",
       hint: "Clean the drive and try again, or take another copy of the volume. What was imported so far is sound.",
     },
+    "server-program-missing": {
+      text: "To start a server for the copy, {program} is needed on this machine[[, of version {needed} or later]][[; there is {found}]].",
+      hint: "Install it (Debian: postgresql or mariadb-server-core), or name another place with --to-database.",
+    },
+    "server-unsupported": {
+      text: "Holdfast starts no server of its own for {server}, only for PostgreSQL and MariaDB.",
+      hint: "Name a database that is not there yet, on a server of that kind, with --to-database.",
+    },
+    "server-not-started": {
+      text: "The server for the copy did not start[[ ({program})]][[: {reason}]][[: the account {account} may not enter {parent}]][[: the path of its folder is too long for a socket ({long})]][[: this machine has no account for it ({missing})]].",
+      hint: "Name another folder with --scratch: short, and open to the server's account.",
+    },
     "drill-start": {
       text: "The restored copy could not be started[[ ({program})]][[: {reason}]].",
       hint: "The reason is the program's own last word; try it by hand on a copy made with `holdfast restore plan --system --as clone`.",

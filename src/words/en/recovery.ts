@@ -68,6 +68,16 @@ export const recovery = {
     failed: "The restore drill of {crm} failed.",
     times: "Recovery took {rto:duration} in all, {restore:duration} of it restoring. The data was {rpo:duration} old.",
     left: "Could not be removed again: {what}",
+    where: "Database",
+    placed: "Its database was {place}.",
+    places: {
+      file: "a file in the copy's folder",
+      "same-server": "beside the CRM's own, on its server: {url}",
+      "named-server": "where it was asked for: {url}",
+      "private-server": "on a server that was started for this drill alone, and removed: {server} ({program})",
+    },
+    offer:
+      "With `holdfast drill --to-database private` the copy goes on a server of its own, which is started for the drill and needs no rights on the CRM's.",
     page: "The evidence is in {file}.",
     crm: "CRM",
     point: "Recovery point",

@@ -290,7 +290,8 @@ export const commands: Translated<typeof english> = {
       summary: "还原到单独的位置，检查、启动、询问，然后再删除",
       options: {
         scratch: "存放副本的文件夹；不给时用 Holdfast 自己的状态文件夹",
-        toDatabase: "副本所用数据库的 URL，该数据库须尚不存在；不给时建在 CRM 的数据库旁边",
+        toDatabase:
+          "副本所用数据库的 URL，该数据库须尚不存在；或 `private`：放在只为它启动的服务器上；不给时建在 CRM 的数据库旁边",
         page: "把演练凭证写成可打印的页面",
       },
       arguments: { point: "恢复点：`latest`、编号或时刻" },

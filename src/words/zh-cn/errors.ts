@@ -431,6 +431,18 @@ export const errors: Translated<typeof english> = {
       text: "卷已损坏，或不是 Holdfast 的卷[[：{reason}]]。",
       hint: "请清洁驱动器后再试，或换用该卷的另一份副本。已导入的内容是完好的。",
     },
+    "server-program-missing": {
+      text: "要为副本启动服务器，本机需要有 {program}[[（版本 {needed} 或更新）]][[；现有 {found}]]。",
+      hint: "请安装它（Debian：postgresql 或 mariadb-server-core），或用 --to-database 指定别处。",
+    },
+    "server-unsupported": {
+      text: "Holdfast 不会为 {server} 启动自己的服务器，只支持 PostgreSQL 和 MariaDB。",
+      hint: "请用 --to-database 在同类服务器上指定一个尚不存在的数据库。",
+    },
+    "server-not-started": {
+      text: "为副本准备的服务器没有启动[[（{program}）]][[：{reason}]][[：账户 {account} 无权进入 {parent}]][[：其文件夹路径太长，放不下套接字（{long}）]][[：本机没有可供它使用的账户（{missing}）]]。",
+      hint: "请用 --scratch 指定另一个文件夹：路径要短，且服务器的账户可以进入。",
+    },
     "drill-start": {
       text: "还原出的副本无法启动[[（{program}）]][[：{reason}]]。",
       hint: "原因是该程序自己最后的输出；可用 `holdfast restore plan --system --as clone` 做一份副本，手动试一下。",

@@ -68,6 +68,16 @@ export const recovery: Translated<typeof english> = {
     failed: "{crm} 的还原演练失败。",
     times: "恢复共用时 {rto:duration}，其中还原 {restore:duration}。数据距今 {rpo:duration}。",
     left: "未能删除：{what}",
+    where: "数据库",
+    placed: "其数据库{place}。",
+    places: {
+      file: "是副本文件夹中的一个文件",
+      "same-server": "建在 CRM 自己的数据库旁边，同一服务器上：{url}",
+      "named-server": "建在指定的位置：{url}",
+      "private-server": "建在只为这次演练启动、之后已删除的服务器上：{server}（{program}）",
+    },
+    offer:
+      "用 `holdfast drill --to-database private`，副本会放在专为演练启动的服务器上，不需要 CRM 服务器上的任何权限。",
     page: "演练凭证在 {file}。",
     crm: "CRM",
     point: "恢复点",
