@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { resolveLocation } from "../config/location.ts";
 import type { CopyConfig } from "../config/config.ts";
-import type { CopyReport } from "../engine/copy.ts";
+import type { CopyInput, CopyReport } from "../engine/copy.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { type Command, hasFlag, type Invocation, textOption } from "./command.ts";
 import type { Context } from "./context.ts";
@@ -19,6 +19,7 @@ export const copyCommand: Command = {
     { flags: "--to <copy>" },
     { flags: "--to-password-file <file>" },
     { flags: "--create" },
+    { flags: "--same-key" },
     { flags: "--wait [duration]" },
   ],
   async run(context, invocation) {
@@ -27,6 +28,7 @@ export const copyCommand: Command = {
     const points = invocation.arguments.map((text) => parsePoint(text, surroundings.now(), format.zone));
     const from = await context.access();
     const limits = await context.limits();
+    const missing = whereMissing(invocation);
     let worst: number = exitCodes.done;
     for (const { name, location, password, keeping, credentials } of await targets(context, invocation)) {
       const report = await context.door.copy(
@@ -42,7 +44,7 @@ export const copyCommand: Command = {
           name,
           ...(globals.crm === undefined ? {} : { crm: globals.crm }),
           points,
-          missing: hasFlag(invocation, "create") ? "create" : "fail",
+          missing,
           limits,
           waitMs,
         },
@@ -56,6 +58,13 @@ export const copyCommand: Command = {
     return worst;
   },
 };
+
+function whereMissing(invocation: Invocation): CopyInput["missing"] {
+  const sameKey = hasFlag(invocation, "sameKey");
+  if (hasFlag(invocation, "create")) return sameKey ? "create-same-key" : "create";
+  if (sameKey) throw new HoldfastError("usage", { problem: "missing-argument", what: "--create" });
+  return "fail";
+}
 
 /** The copy that `--to` means: one of the configuration, or any place with a password file of its own; else all. */
 async function targets(context: Context, invocation: Invocation): Promise<readonly CopyConfig[]> {
@@ -80,7 +89,10 @@ function reportLines({ words, format, output }: Context, report: CopyReport): st
   const texts = words.copy;
   const { copied, present, damaged, storedBytes, durationMs: ms, to } = report;
   const lines: string[] = [];
-  if (report.created) lines.push(format.fill(texts.created, { to, location: report.location }));
+  if (report.created) {
+    const created = report.key === "same" ? texts.createdSameKey : texts.created;
+    lines.push(format.fill(created, { to, location: report.location }));
+  }
   if (output.detail === "verbose") {
     for (const { id, copy, crm, time } of copied) {
       lines.push(format.fill(texts.one, { id: id.slice(0, 8), copy: copy.slice(0, 8), crm, time }));

@@ -29,6 +29,7 @@ test("every error code ends with the exit code that scripts rely on", () => {
       "confirm-needed",
       "copy-unknown",
       "copy-same-repository",
+      "copy-other-key",
       "anonymise-column",
       "repair-first",
       "key-ambiguous",

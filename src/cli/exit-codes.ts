@@ -60,6 +60,7 @@ const special: Partial<Record<ErrorCode, keyof typeof exitCodes>> = {
   "confirm-needed": "usage",
   "copy-unknown": "usage",
   "copy-same-repository": "usage",
+  "copy-other-key": "usage",
   "repair-first": "usage",
   "key-ambiguous": "usage",
   "key-current": "usage",

@@ -5,7 +5,7 @@ import type { Warning } from "../lib/events.ts";
 import type { Limits } from "../lib/limits.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import type { Run } from "../lib/run.ts";
-import type { StoredSnapshot, StreamsOfFolder, Upload } from "../repository/repository.ts";
+import type { Repository, StoredSnapshot, StreamsOfFolder, Upload } from "../repository/repository.ts";
 import type { ParityReport } from "../repository/parity.ts";
 import type { ProtectReport } from "../repository/protect.ts";
 import { openFor } from "./access.ts";
@@ -27,8 +27,11 @@ export interface CopyInput {
   readonly crm?: string;
   /** None: every snapshot, whoever made it. */
   readonly points: readonly PointName[];
-  /** Whether a repository is made where there is none. */
-  readonly missing: "create" | "fail";
+  /**
+   * Whether a repository is made where there is none: with a key of its own (`create`), or with that of the one that is
+   * copied from. `create-same-key` is also that a repository which is there must have that key.
+   */
+  readonly missing: "create" | "create-same-key" | "fail";
   readonly limits: Limits;
   readonly waitMs: number;
 }
@@ -44,6 +47,8 @@ export interface CopyReport {
   readonly to: string;
   readonly location: string;
   readonly created: boolean;
+  /** Of the two repositories; where it is the `same`, blobs were carried over as they are sealed. */
+  readonly key: "own" | "same";
   /** `copy` is the id in the other repository. */
   readonly copied: readonly (CopiedSnapshot & { readonly copy: Id })[];
   /** Were there already. */
@@ -76,9 +81,13 @@ const namedBlobs = 5;
 export async function copySnapshots(engine: Engine, input: CopyInput, run: Run): Promise<CopyReport> {
   const started = run.now();
   await using from = await openFor(engine, input.from, run);
-  const created = input.missing === "create" && (await createIfMissing(engine, input.to, run));
+  const created = input.missing !== "fail" && (await createIfMissing(engine, input, from, run));
   await using to = await openFor(engine, input.to, run);
   if (from.id === to.id) throw new HoldfastError("copy-same-repository", { location: to.location });
+  const key = to.hasKeyOf(from) ? "same" : "own";
+  if (input.missing === "create-same-key" && key === "own") {
+    throw new HoldfastError("copy-other-key", { location: to.location });
+  }
   await using fromLock = await from.lock("shared", lockOptions(input, run));
   await using toLock = await to.lock("shared", lockOptions(input, run));
   const signal = AbortSignal.any([run.signal, fromLock.lost, toLock.lost]);
@@ -93,6 +102,7 @@ export async function copySnapshots(engine: Engine, input: CopyInput, run: Run):
     to: input.name,
     location: to.location,
     created,
+    key,
     copied: [],
     present: chosen.length - wanted.length,
     damaged: [],
@@ -210,9 +220,14 @@ function copyKey(id: Id, { time, tree }: StoredSnapshot["snapshot"]): string {
   return `${id} ${tree} ${Date.parse(time)}`;
 }
 
-async function createIfMissing(engine: Engine, access: RepositoryAccess, run: Run): Promise<boolean> {
+async function createIfMissing(
+  engine: Engine,
+  { to, missing }: CopyInput,
+  from: Repository,
+  run: Run,
+): Promise<boolean> {
   try {
-    await createRepositoryAt(engine, access, run);
+    await createRepositoryAt(engine, to, run, missing === "create-same-key" ? from.sharedKey : undefined);
     return true;
   } catch (error) {
     if (!isHoldfastError(error, "repository-exists")) throw error;

@@ -1,6 +1,7 @@
 import type { DetectedCrm } from "../crm/platform.ts";
 import type { Run } from "../lib/run.ts";
 import { createRepository } from "../repository/create.ts";
+import type { SharedKey } from "../repository/repository.ts";
 import { waitNote } from "./access.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
 
@@ -10,11 +11,12 @@ export async function detectCrm(engine: Engine, folder: string): Promise<readonl
   return found.flat();
 }
 
-/** Makes a new repository; fails with `repository-exists` when there is one. */
+/** Makes a new repository, of a key of its own unless one is given; fails with `repository-exists` when there is one. */
 export async function createRepositoryAt(
   engine: Engine,
   access: RepositoryAccess,
   run: Run,
+  sharedKey?: SharedKey,
 ): Promise<{ readonly id: string }> {
   const { location, keeping = {}, reach = {} } = access;
   const storage = await engine.openStorage(location, { keeping, reach, reading: "through", onWait: waitNote(run) });
@@ -22,6 +24,7 @@ export async function createRepositoryAt(
     signal: run.signal,
     now: run.now,
     host: engine.host,
+    ...(sharedKey && { sharedKey }),
   });
   return { id: repository.id };
 }

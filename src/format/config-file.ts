@@ -14,8 +14,9 @@ export interface RepositoryConfig {
   readonly chunkerPolynomial: string;
 }
 
-export function newConfig(): RepositoryConfig {
-  return { version: 2, id: randomBytes(32).toString("hex"), chunkerPolynomial: randomPolynomial().toString(16) };
+/** Of a repository that is to cut files where another does, as restic cuts them: with that one's polynomial. */
+export function newConfig(chunkerPolynomial: string = randomPolynomial().toString(16)): RepositoryConfig {
+  return { version: 2, id: randomBytes(32).toString("hex"), chunkerPolynomial };
 }
 
 export function sealConfig(key: MasterKey, config: RepositoryConfig): Buffer {

@@ -23,6 +23,10 @@ export interface MasterKey {
   readonly macR: Buffer;
 }
 
+export function sameKey(left: MasterKey, right: MasterKey): boolean {
+  return (["encrypt", "macK", "macR"] as const).every((part) => crypto.timingSafeEqual(left[part], right[part]));
+}
+
 /** Bytes that sealing adds: IV and tag. */
 export const sealOverhead = 32;
 

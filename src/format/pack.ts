@@ -36,7 +36,7 @@ export function maxHeaderBytes(blobs: number): number {
 }
 
 /** Bytes of a pack of exactly these blobs: they, their header, its length. */
-export function packBytes(blobs: Iterable<PackedBlob>): number {
+export function packBytes(blobs: Iterable<Pick<PackedBlob, "length" | "uncompressedLength">>): number {
   let size = sealOverhead + headerLengthField;
   for (const { length, uncompressedLength } of blobs) {
     size += length + (uncompressedLength > 0 ? compressedEntry : plainEntry);

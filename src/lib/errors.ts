@@ -67,6 +67,7 @@ export const errorCodes = [
   "point-live", // what is live is no recovery point
   "copy-unknown",
   "copy-same-repository",
+  "copy-other-key",
   // backup
   "backup-running",
   "source-missing",

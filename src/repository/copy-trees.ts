@@ -7,10 +7,10 @@ import { isHoldfastError } from "../lib/errors.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { BlobIndex } from "./blob-index.ts";
-import { runsOfEntries, type EntryRun } from "./entry-runs.ts";
+import { PackCarrier } from "./carry-packs.ts";
+import { placesOf, runsOfEntries, type EntryRun } from "./entry-runs.ts";
 import type { PackTable } from "./pack-table.ts";
 import type { BlobReader, CopyOptions, PackStream, StreamsOfFolder, TreeCopier, Upload } from "./repository.ts";
-import { placeNumbers } from "./upload-messages.ts";
 
 export interface CopySource {
   readonly storage: Storage;
@@ -33,7 +33,8 @@ interface Wanted {
 
 /**
  * Copies trees from one repository into another: walks them, gathers what the other has not, reads that in the order
- * of the packs, and gives it to the other's worker threads, which open, check and seal it.
+ * of the packs, and gives it to the other's worker threads, which open, check and seal it. Where the two have the same
+ * key, what can be is carried over as it is sealed.
  *
  * Every tree of every snapshot is walked, also where the other has it already: that it has a tree does not say that it
  * has what the tree needs, if a run was cut off or a pack was lost. What was copied in this run is not walked again.
@@ -44,6 +45,8 @@ export class StoredTreeCopier implements TreeCopier {
   readonly #options: CopyOptions;
   /** One byte an entry: 1 where it is in the other repository, with all that it needs. */
   readonly #seen: Uint8Array;
+  /** Where the two have the same key. */
+  readonly #carrier: PackCarrier | undefined;
   #doneBytes = 0;
   #totalBytes = 0;
 
@@ -52,20 +55,23 @@ export class StoredTreeCopier implements TreeCopier {
     this.#into = into;
     this.#options = options;
     this.#seen = new Uint8Array(source.index.count);
+    if (into.sealsWith(source.key)) this.#carrier = new PackCarrier(source, into, options.signal);
   }
 
   async copy(tree: Id, streams: StreamsOfFolder): Promise<readonly Id[]> {
     const walk = new Walk(this.#source, this.#into, this.#options.signal, this.#seen);
     await walk.gather(tree, streams);
     const { trees, hot, bulk } = walk.wanted;
-    const groups: readonly (readonly [BlobType, PackStream, EntryRun[]])[] = [
-      ["data", "bulk", runsOfEntries(bulk, this.#source.index)],
-      ["data", "hot", runsOfEntries(hot, this.#source.index)],
-      ["tree", "hot", runsOfEntries(trees, this.#source.index)],
+    const groups: readonly (readonly [BlobType, PackStream, readonly number[]])[] = [
+      ["data", "bulk", bulk],
+      ["data", "hot", hot],
+      ["tree", "hot", trees],
     ];
-    for (const [, , runs] of groups) for (const { start, end } of runs) this.#totalBytes += end - start;
+    for (const [, , entries] of groups) this.#totalBytes += this.#bytesOf(entries);
     const lost = new Set(walk.missing);
-    for (const [type, stream, runs] of groups) {
+    for (const [type, stream, entries] of groups) {
+      const left = await this.#carrier?.carry(type, stream, entries, (carried) => this.#done(carried));
+      const runs = runsOfEntries(left ?? entries, this.#source.index);
       for (const entry of await this.#copyRuns(type, stream, runs)) lost.add(this.#source.index.id(entry));
     }
     // Another snapshot that needs the same has to find it missing too.
@@ -84,11 +90,19 @@ export class StoredTreeCopier implements TreeCopier {
       for (const entry of await this.#copyRun(type, stream, run)) {
         if (!(await this.#copyElsewhere(type, stream, entry))) lost.push(entry);
       }
-      this.#doneBytes += run.end - run.start;
-      this.#options.onProgress?.(this.#doneBytes, this.#totalBytes);
+      this.#done(run.entries);
       return lost;
     });
     return found.flat();
+  }
+
+  #done(entries: readonly number[]): void {
+    this.#doneBytes += this.#bytesOf(entries);
+    this.#options.onProgress?.(this.#doneBytes, this.#totalBytes);
+  }
+
+  #bytesOf(entries: readonly number[]): number {
+    return entries.reduce((sum, entry) => sum + (this.#source.index.location(entry)?.length ?? 0), 0);
   }
 
   /** Gives the entries that are damaged there. */
@@ -108,14 +122,9 @@ export class StoredTreeCopier implements TreeCopier {
       const each = await mapBounded(entries, 1, (entry) => this.#copyRun(type, stream, this.#runOf(entry)));
       return each.flat();
     }
-    const places = new Float64Array(entries.length * placeNumbers);
-    for (const [position, entry] of entries.entries()) {
-      const location = index.location(entry);
-      if (location === undefined) continue;
-      const { offset, length, uncompressedLength } = location;
-      places.set([offset - start, length, uncompressedLength], position * placeNumbers);
-    }
-    const damaged = await this.#into.sealed({ type, stream, key, bytes, places, ids: index.idBytes(entries) });
+    const handling = this.#carrier === undefined ? "reseal" : "move";
+    const places = placesOf(entries, index, start);
+    const damaged = await this.#into.sealed({ type, stream, handling, key, bytes, ...places });
     return damaged.flatMap((position) => entries[position] ?? []);
   }
 

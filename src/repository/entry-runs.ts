@@ -1,4 +1,5 @@
 import type { BlobIndex } from "./blob-index.ts";
+import { placeNumbers, type SealedBlobs } from "./upload-messages.ts";
 
 /** Neighbouring blobs of one pack, to be read with one request. */
 export interface EntryRun {
@@ -46,4 +47,20 @@ export function runsOfEntries(entries: readonly number[], index: BlobIndex): Ent
     current.entries.push(entry);
   }
   return runs;
+}
+
+/** Of entries whose bytes begin at `start` of their pack. */
+export function placesOf(
+  entries: readonly number[],
+  index: BlobIndex,
+  start: number,
+): Pick<SealedBlobs, "places" | "ids"> {
+  const places = new Float64Array(entries.length * placeNumbers);
+  for (const [position, entry] of entries.entries()) {
+    const location = index.location(entry);
+    if (location === undefined) continue;
+    const { offset, length, uncompressedLength } = location;
+    places.set([offset - start, length, uncompressedLength], position * placeNumbers);
+  }
+  return { places, ids: index.idBytes(entries) };
 }

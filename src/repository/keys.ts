@@ -1,4 +1,4 @@
-import type { MasterKey } from "../format/crypto.ts";
+import { sameKey, type MasterKey } from "../format/crypto.ts";
 import { openKeyFile, parseKeyFile, sealKeyFile } from "../format/key-file.ts";
 import type { Id } from "../format/tree.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
@@ -35,8 +35,8 @@ export function repositoryKeys(parts: KeyParts): RepositoryKeys {
       return;
     }
     const opened = await openKeyFile(id, stored, password);
-    const same = opened && (["encrypt", "macK", "macR"] as const).every((part) => opened[part].equals(masterKey[part]));
-    if (!same) throw new HoldfastError("verify-failed", { reason: "key file" });
+    if (opened === undefined || !sameKey(opened, masterKey))
+      throw new HoldfastError("verify-failed", { reason: "key file" });
   }
 
   return {

@@ -1,6 +1,6 @@
 import { hkdfSync } from "node:crypto";
 import type { RepositoryConfig } from "../format/config-file.ts";
-import type { MasterKey } from "../format/crypto.ts";
+import { sameKey, type MasterKey } from "../format/crypto.ts";
 import type { Id } from "../format/tree.ts";
 import type { ParityShape } from "../lib/keeping.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
@@ -25,6 +25,7 @@ import type {
   LockOptions,
   Repository,
   RepositoryKeys,
+  SharedKey,
   StoredSnapshot,
   UnlockOptions,
   UnlockReport,
@@ -71,6 +72,15 @@ export class OpenedRepository implements Repository {
     const { encrypt, macK, macR } = this.#parts.masterKey;
     const whole = Buffer.concat([encrypt, macK, macR]);
     return Buffer.from(hkdfSync("sha256", whole, Buffer.from(this.id, "hex"), `holdfast ${use}`, 32));
+  }
+
+  get sharedKey(): SharedKey {
+    const { masterKey, config } = this.#parts;
+    return { masterKey, chunkerPolynomial: config.chunkerPolynomial };
+  }
+
+  hasKeyOf(other: Repository): boolean {
+    return sameKey(this.#parts.masterKey, other.sharedKey.masterKey);
   }
 
   async snapshots(signal: AbortSignal): Promise<readonly StoredSnapshot[]> {

@@ -1,10 +1,12 @@
 import { decodePackHeader, headerLengthField } from "../format/pack.ts";
 import { sealOverhead } from "../format/crypto.ts";
 import { maxIndexBlobs, type IndexedPack } from "../format/index-file.ts";
+import type { Id } from "../format/tree.ts";
 import type { Storage, StoredFile } from "../storage/storage.ts";
 import type { BlobIndex } from "./blob-index.ts";
 import type { PackSlots } from "./pack-slots.ts";
 import type { PackTable } from "./pack-table.ts";
+import type { PackStream } from "./repository.ts";
 import type { Throttle } from "./throttle.ts";
 import type { PackNotice } from "./upload-messages.ts";
 
@@ -20,6 +22,16 @@ export interface PackSaverOptions {
   readonly onFailure: (error: unknown) => void;
 }
 
+/** A pack that is to be stored. */
+interface Waiting {
+  readonly name: Id;
+  readonly stream: PackStream;
+  readonly bytes: Uint8Array;
+  readonly pack: () => IndexedPack;
+  readonly stored: () => void;
+  readonly failed: (error: unknown) => void;
+}
+
 /** An index file is written at least this often: what a crash cannot make a run do again. restic's figure. */
 const indexAgeMs = 10 * 60_000;
 
@@ -29,7 +41,7 @@ const indexAgeMs = 10 * 60_000;
  */
 export class PackSaver {
   readonly #options: PackSaverOptions;
-  readonly #waiting: { readonly notice: PackNotice; readonly done: (buffer: SharedArrayBuffer) => void }[] = [];
+  readonly #waiting: Waiting[] = [];
   #active = 0;
   #idle = Promise.withResolvers<void>();
   #unnamed: IndexedPack[] = [];
@@ -44,8 +56,34 @@ export class PackSaver {
 
   /** `done` gets the pack's buffer back. */
   save(notice: PackNotice, done: (buffer: SharedArrayBuffer) => void): void {
+    const { name, stream, buffer, length, header } = notice;
+    this.#add({
+      stream,
+      bytes: new Uint8Array(buffer, 0, length),
+      pack: () => ({
+        id: name,
+        blobs: decodePackHeader(header, length - header.length - sealOverhead - headerLengthField),
+      }),
+      name,
+      stored: () => {
+        done(buffer);
+        this.#options.slots.give();
+      },
+      // The run's failure tells it.
+      failed: () => undefined,
+    });
+  }
+
+  /** A whole pack that another repository has; resolves when it is stored. */
+  carry(pack: IndexedPack, bytes: Uint8Array, stream: PackStream): Promise<void> {
+    return new Promise((stored, failed) => {
+      this.#add({ name: pack.id, stream, bytes, pack: () => pack, stored, failed });
+    });
+  }
+
+  #add(waiting: Waiting): void {
     if (this.#active === 0) this.#idle = Promise.withResolvers<void>();
-    this.#waiting.push({ notice, done });
+    this.#waiting.push(waiting);
     this.#next();
   }
 
@@ -71,17 +109,16 @@ export class PackSaver {
       const next = this.#waiting.shift();
       if (next === undefined) return;
       this.#active++;
-      this.#store(next.notice).then(
+      this.#store(next).then(
         () => {
           this.#active--;
-          next.done(next.notice.buffer);
-          this.#options.slots.give();
+          next.stored();
           this.#next();
           if (this.#active === 0) this.#idle.resolve();
         },
         (error: unknown) => {
           this.#active--;
-          this.#waiting.length = 0;
+          for (const { failed } of [next, ...this.#waiting.splice(0)]) failed(error);
           if (this.#active === 0) this.#idle.resolve();
           this.#options.onFailure(error);
         },
@@ -89,15 +126,12 @@ export class PackSaver {
     }
   }
 
-  async #store({ name, stream, buffer, length, header }: PackNotice): Promise<void> {
+  async #store({ name, stream, bytes, pack }: Waiting): Promise<void> {
     const { storage, throttle, signal } = this.#options;
-    await throttle.take(length, signal);
+    await throttle.take(bytes.length, signal);
     const file: StoredFile = { kind: "data", name, ...(stream === "bulk" && { stream }) };
-    await storage.save(file, new Uint8Array(buffer, 0, length), signal);
-    this.#name({
-      id: name,
-      blobs: decodePackHeader(header, length - header.length - sealOverhead - headerLengthField),
-    });
+    await storage.save(file, bytes, signal);
+    this.#name(pack());
   }
 
   #name(pack: IndexedPack): void {

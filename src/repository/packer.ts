@@ -59,6 +59,13 @@ export interface PackedResult {
   readonly storedBytes: number;
 }
 
+export interface SealedBlob {
+  readonly id: Buffer;
+  readonly sealed: Buffer;
+  /** 0: stored plain. */
+  readonly uncompressedLength: number;
+}
+
 /**
  * Takes blobs, gives packs: hash, look whether the blob is known, compress, seal, check, append. One a thread, with
  * three packs open at most: trees, hot data, bulk data.
@@ -120,12 +127,11 @@ export class Packer {
   }
 
   /**
-   * Appends a blob as it stands sealed in another pack of this repository. The caller has opened it and found it to be
-   * what its id says; here it is only moved, and compared byte by byte with what it was. Nobody knows any more what it is for,
-   * so it goes where it stays at hand.
+   * Appends a blob as it stands sealed in another pack under this key. The caller has found it to be what its id says;
+   * here it is only moved, and compared byte by byte with what it was.
    */
-  move(type: BlobType, id: Uint8Array, sealed: Uint8Array, uncompressedLength: number): void {
-    const target = this.#unstaged(this.#packFor(type, "hot", sealed.length), sealed.length);
+  move(type: BlobType, stream: PackStream, id: Uint8Array, sealed: Uint8Array, uncompressedLength: number): void {
+    const target = this.#unstaged(this.#packFor(type, stream, sealed.length), sealed.length);
     target.bytes.set(sealed, target.length);
     if (!target.bytes.subarray(target.length, target.length + sealed.length).equals(sealed)) {
       throw differs(Buffer.from(id));
@@ -133,6 +139,15 @@ export class Packer {
     target.header.add(type, sealed.length, uncompressedLength, id);
     target.length += sealed.length;
     this.#closeIfFull(target);
+  }
+
+  /** As `move`, unless somebody has the blob. */
+  moveUnknown(type: BlobType, stream: PackStream, blob: SealedBlob): PackedResult {
+    const { id, sealed, uncompressedLength } = blob;
+    const size = uncompressedLength === 0 ? sealed.length - sealOverhead : uncompressedLength;
+    const added = this.#options.index.claim(type, id, size) >= 0;
+    if (added) this.move(type, stream, id, sealed, uncompressedLength);
+    return { id, size, added, storedBytes: added ? sealed.length : 0 };
   }
 
   /** Stores a tree that the caller has claimed, hashed and compressed: too large to be held as it is. */

@@ -67,7 +67,8 @@ export function repackWorker(setup: RepackWorkerSetup, door: WorkerDoor): (reque
       throw new HoldfastError("repository-damaged", { reason: "blob hash", blob: index.id(entry) });
     }
     if (type === "tree" && plainLength === 0) packer.addClaimed("tree", "hot", plain);
-    else packer.move(type, id, sealed, plainLength);
+    // Nobody knows any more what it is for, so it goes where it stays at hand.
+    else packer.move(type, "hot", id, sealed, plainLength);
   }
 
   return (message) => {

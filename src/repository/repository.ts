@@ -1,5 +1,6 @@
 import type { BlobType, Id, Tree, TreeNode } from "../format/tree.ts";
 import type { IndexedPack } from "../format/index-file.ts";
+import type { MasterKey } from "../format/crypto.ts";
 import type { Snapshot } from "../format/snapshot.ts";
 import type { ByteName } from "../lib/byte-name.ts";
 import type { ParityShape } from "../lib/keeping.ts";
@@ -30,6 +31,9 @@ export interface Repository extends AsyncDisposable {
   readonly location: string;
   /** A secret of this repository for one named use, 32 bytes, by HKDF-SHA-256 from the master key. */
   secret(use: string): Buffer;
+  /** For making another repository with the same key. */
+  readonly sharedKey: SharedKey;
+  hasKeyOf(other: Repository): boolean;
   /** All readable snapshots, oldest first. */
   snapshots(signal: AbortSignal): Promise<readonly StoredSnapshot[]>;
   /** Takes restic's lock; a scope: `await using lock = await repository.lock("shared", …)`. */
@@ -67,6 +71,13 @@ export interface Repository extends AsyncDisposable {
   loadStoredFile(file: StoredFile, signal: AbortSignal): Promise<Buffer>;
   /** Our own walk of everything. Needs no `index()`, which fails where an index is damaged. */
   verify(options: VerifyOptions): Promise<VerifyReport>;
+}
+
+/** What two repositories have in common, between which sealed blobs can be carried as they are. */
+export interface SharedKey {
+  readonly masterKey: MasterKey;
+  /** By which restic cuts files, in both the same. */
+  readonly chunkerPolynomial: string;
 }
 
 export interface StoredSnapshot {
@@ -211,7 +222,7 @@ export interface ColdPack {
 export interface CopyOptions {
   readonly signal: AbortSignal;
   readonly limits: Limits;
-  /** Bytes read from packs that are through, and in all as far as is known. */
+  /** Bytes of blobs, as stored, that are through, and in all as far as is known. */
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
 }
 
@@ -311,10 +322,18 @@ export interface Upload extends AsyncDisposable, BlobReader {
   /** Chunks bytes of any length (gear hash) into data blobs. */
   bytes(bytes: Uint8Array, stream: PackStream): Promise<readonly Id[]>;
   /**
-   * Stores blobs as a pack of this or another repository has them: opened, compared with their ids, sealed anew.
-   * Gives the positions of the damaged ones, of which nothing is stored. The memory is transferred.
+   * Stores blobs as a pack of this or another repository has them: opened, compared with their ids, sealed anew unless
+   * the key is the same. Gives the positions of the damaged ones, of which nothing is stored. The memory is transferred.
    */
   sealed(blobs: SealedBlobs): Promise<readonly number[]>;
+  /** Whether what is sealed with this key can be stored as it is. */
+  sealsWith(key: MasterKey): boolean;
+  /**
+   * Stores a whole pack of a repository with the same key, byte for byte. The caller has seen that its SHA-256 is its
+   * name, and that it holds these blobs. `taken`: something of that name is stored already that no index names; nobody
+   * has looked what it is, so nothing was stored.
+   */
+  carry(pack: IndexedPack, bytes: Uint8Array, stream: PackStream): Promise<"stored" | "taken">;
   /** Serialises and stores a tree; its id is known at once, its storing is awaited by `finish`. */
   tree(tree: Tree): Promise<Id>;
   /** The same node by node, for folders that may hold a million files: nothing is stored before `finish`. */

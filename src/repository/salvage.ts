@@ -55,7 +55,7 @@ export async function salvageBlobs(options: SalvageOptions): Promise<readonly In
       taken.add(blobName(blob));
       const sealed = await storage.load({ kind, name: pack.id }, blob, signal);
       if (!isBlob(opener, blob, sealed)) throw new HoldfastError("repository-damaged", { subject: packPath(pack.id) });
-      packer.move(blob.type, Buffer.from(blob.id, "hex"), sealed, blob.uncompressedLength);
+      packer.move(blob.type, "hot", Buffer.from(blob.id, "hex"), sealed, blob.uncompressedLength);
       if (finished.length > 0) await store();
     }
   }

@@ -52,6 +52,11 @@ export interface BlobKind {
 export interface SealedBlobs {
   readonly type: BlobType;
   readonly stream: PackStream;
+  /**
+   * `reseal`: sealed with another key. `move`: with the same, so they are stored as they are when they have been opened
+   * and compared. `move-proven`: the same without being opened, since the SHA-256 of the whole pack was seen to be its name.
+   */
+  readonly handling: "reseal" | "move" | "move-proven";
   /** What they are sealed with. */
   readonly key: MasterKey;
   /** A part of the pack, in memory that can be handed over. */

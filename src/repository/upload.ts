@@ -3,7 +3,7 @@ import { gearTable, maxChunk, minChunk } from "../format/chunker.ts";
 import type { IndexedPack } from "../format/index-file.ts";
 import type { Snapshot } from "../format/snapshot.ts";
 import type { BlobType, Id, Tree } from "../format/tree.ts";
-import type { MasterKey } from "../format/crypto.ts";
+import { sameKey, sealOverhead, type MasterKey } from "../format/crypto.ts";
 import type { ColumnSigns } from "../lib/row-signature.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { lowerPriority } from "../lib/posix.ts";
@@ -80,6 +80,8 @@ export class RepositoryUpload implements Upload {
   #room: PromiseWithResolvers<void> | undefined;
   #quiet: PromiseWithResolvers<void> | undefined;
   #failure: unknown;
+  /** Packs that were there before the first one was carried, named or not. */
+  #storedNames: Promise<ReadonlySet<Id>> | undefined;
   #stats = { dataBlobs: 0, treeBlobs: 0, addedBytes: 0, storedBytes: 0 };
 
   constructor(parts: UploadParts, options: UploadOptions) {
@@ -198,6 +200,34 @@ export class RepositoryUpload implements Upload {
       this.#openBlobBytes -= size;
       this.#closed(1);
     }
+  }
+
+  sealsWith(key: MasterKey): boolean {
+    return sameKey(this.#parts.key, key);
+  }
+
+  async carry(pack: IndexedPack, bytes: Uint8Array, stream: PackStream): Promise<"stored" | "taken"> {
+    this.#throwIfFailed();
+    this.#open++;
+    try {
+      const names = await (this.#storedNames ??= this.#listPacks());
+      if (names.has(pack.id)) return "taken";
+      await this.#saver.carry(pack, bytes, stream);
+    } finally {
+      this.#closed(1);
+    }
+    for (const blob of pack.blobs) {
+      this.#stats[blob.type === "tree" ? "treeBlobs" : "dataBlobs"]++;
+      this.#stats.addedBytes += blob.uncompressedLength || blob.length - sealOverhead;
+      this.#stats.storedBytes += blob.length;
+    }
+    return "stored";
+  }
+
+  async #listPacks(): Promise<ReadonlySet<Id>> {
+    const names = new Set<Id>();
+    for await (const { name } of this.#parts.storage.list("data", this.#signal)) names.add(name);
+    return names;
   }
 
   async tree(tree: Tree): Promise<Id> {

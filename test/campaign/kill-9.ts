@@ -23,7 +23,7 @@ import { temporaryFolder } from "../support/temp-folder.ts";
 export const campaign: Campaign = {
   name: "kill-9",
   about:
-    "kill -9 before every file system operation of backup, restore apply, restore undo, copy, export, import, forget, prune and the three repairs, and for copy, forget, prune and repairs a disk that is full from there on: restic check is clean, no earlier snapshot is lost, the CRM is wholly old or wholly new, and the next command goes on.",
+    "kill -9 before every file system operation of backup, restore apply, restore undo, copy (also with the same key), export, import, forget, prune and the three repairs, and for copy, forget, prune and repairs a disk that is full from there on: restic check is clean, no earlier snapshot is lost, the CRM is wholly old or wholly new, and the next command goes on.",
   rounds: 10_000,
   run: async (options) => {
     using folder = temporaryFolder();
@@ -220,7 +220,8 @@ const scenarios: Readonly<Record<string, Prove>> = {
     return proved;
   },
 
-  copy: copyOffsite,
+  copy: (scene, options) => copyOffsite(scene, options),
+  "copy with the same key": (scene, options) => copyOffsite(scene, options, "--same-key"),
   export: async (scene, options) => {
     await scene.init();
     await scene.succeed("backup");
@@ -301,10 +302,10 @@ const scenarios: Readonly<Record<string, Prove>> = {
   },
 };
 
-async function copyOffsite(scene: Scene, options: CampaignOptions): Promise<Proved> {
+async function copyOffsite(scene: Scene, options: CampaignOptions, ...how: readonly string[]): Promise<Proved> {
   const restic = await scene.init();
   await scene.succeed("backup");
-  await scene.succeed("copy", "--create");
+  await scene.succeed("copy", "--create", ...how);
   await cheapenKey(scene.path("offsite"), offsitePassword);
   scene.change();
   await scene.succeed("backup");

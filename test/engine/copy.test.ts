@@ -88,6 +88,56 @@ test("a copy is whole, is a repository of its own, and keeps what each snapshot 
   assertSameTrees(join(folder.path, "ours/attachments"), crm.attachments, ["root"]);
 });
 
+test("a copy with the same key has the very packs of the first, and is a repository of its own all the same", async () => {
+  using folder = temporaryFolder();
+  const crm = await severalBackups(folder.path);
+  const to = offsite(crm);
+  const report = await copy(crm, { missing: "create-same-key" });
+  assert.deepEqual([report.created, report.key, report.copied.length], [true, "same", 3]);
+  const packs = (location: string): readonly string[] =>
+    readdirSync(join(location, "data"), { recursive: true })
+      .map(String)
+      .filter((name) => name.length > 60)
+      .toSorted();
+  assert.deepEqual(packs(to.location), packs(crm.access.location));
+
+  // Neither password opens the other repository.
+  for (const access of [
+    { ...to, password: crm.access.password },
+    { ...crm.access, password: to.password },
+  ]) {
+    const opened = listSnapshots(crm.engine, { repository: access }, crm.run);
+    await assert.rejects(opened, (error) => isHoldfastError(error, "password-wrong"));
+  }
+  const configOf = (access: { readonly location: string; readonly password: string }) =>
+    resticOn(access.location, access.password).output("cat", "config");
+  const [first, second] = await Promise.all(
+    [crm.access, to].map(async (access) => JSON.parse(await configOf(access)) as Readonly<Record<string, unknown>>),
+  );
+  assert.notEqual(first?.["id"], second?.["id"]);
+  assert.equal(first?.["chunker_polynomial"], second?.["chunker_polynomial"]);
+
+  // Both go on by themselves, and the copy needs nothing of the first.
+  await crm.backup();
+  const next = await copy(crm);
+  assert.deepEqual([next.key, next.copied.length, next.present], ["same", 1, 3]);
+  await crm.backup("incremental", { repository: to });
+  rmSync(crm.access.location, { recursive: true });
+  const restic = resticOn(to.location, to.password);
+  await restic.check();
+  const checked = await verify(crm.engine, { repository: to, read: { kind: "all" }, limits }, crm.run);
+  assert.deepEqual([checked.defects, checked.snapshots, checked.unusedBlobs], [[], 5, 0]);
+  const target = join(folder.path, "restored");
+  const made = (await restic.snapshots()).find(({ tags }) => tags?.includes("by-restic"));
+  await restic.restore(made?.id ?? "", target);
+  assertSameTrees(join(target, crm.attachments), crm.attachments, ["times", "root"]);
+
+  const own = { location: join(folder.path, "own"), password: "third horse" };
+  assert.equal((await copy(crm, { from: to, to: own })).key, "own");
+  const late = copy(crm, { from: to, to: own, missing: "create-same-key" });
+  await assert.rejects(late, (error) => isHoldfastError(error, "copy-other-key"));
+});
+
 test("nothing is copied twice, by us or by restic, whoever copied it first", async () => {
   using folder = temporaryFolder();
   const crm = await severalBackups(folder.path);

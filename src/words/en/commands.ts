@@ -228,6 +228,8 @@ export const commands = {
         to: "one copy of holdfast.yaml by its name, or any location (default: every copy)",
         toPasswordFile: "password of the repository that is copied to",
         create: "make the repository where there is none",
+        sameKey:
+          "with --create: give it the key of this repository; copying then takes little work, and a password of either reads the files of both",
         wait: "wait for another copy or somebody's lock to end (default: without limit)",
       },
       arguments: { points: "latest, snapshots' ids or @moments (default: everything that is not there yet)" },

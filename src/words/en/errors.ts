@@ -241,6 +241,10 @@ export const errors = {
       text: "The repository to copy to is the one to copy from[[: {location}]].",
       hint: "A copy is a repository of its own, on another disk or at another place: check `copies:` and --to.",
     },
+    "copy-other-key": {
+      text: "The repository to copy to has another key[[: {location}]].",
+      hint: "A repository keeps its key for ever. Leave out --same-key, or make a new copy at another place.",
+    },
     "backup-running": {
       text: "Another run is busy with {crm}[[: process {pid}]][[ of {user}]][[, {job}]][[, since {since:time}]].",
       hint: "Wait until it is done, or let this command wait: --wait 10m.",

@@ -96,6 +96,8 @@ export const repository = {
   },
   copy: {
     created: "A new repository was made for {to} at {location}.",
+    createdSameKey:
+      "A new repository was made for {to} at {location}, with the key of the first: who can open one of them can read the files of both.",
     one: "{id} → {copy}  {time:time}  {crm}",
     done: "{copied:snapshot} copied to {to}, {present:snapshot} there already; {stored:bytes} stored in {ms:duration}.",
     nothing: "{to} has everything already: {present:snapshot}.",

@@ -227,6 +227,7 @@ export const commands: Translated<typeof english> = {
         to: "holdfast.yaml 中某个副本的名称，或任意位置（默认：每个副本）",
         toPasswordFile: "目标仓库的密码文件",
         create: "目标处没有仓库时新建一个",
+        sameKey: "与 --create 一起：让它与本仓库共用密钥；此后复制省力得多，而任一仓库的密码都能读取两边的文件",
         wait: "等待另一次复制或他人的锁结束（默认：不限时）",
       },
       arguments: { points: "latest、快照编号或 @时刻（默认：那里还没有的全部恢复点）" },

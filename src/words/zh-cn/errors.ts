@@ -235,6 +235,10 @@ export const errors: Translated<typeof english> = {
       text: "复制的目标就是来源仓库[[：{location}]]。",
       hint: "副本应是另一块磁盘或另一个地点上的独立仓库：请检查 `copies:` 和 --to。",
     },
+    "copy-other-key": {
+      text: "目标仓库使用的是另一个密钥[[：{location}]]。",
+      hint: "仓库的密钥不能更换。请去掉 --same-key，或在别处新建副本。",
+    },
     "backup-running": {
       text: "{crm} 正被另一次运行占用[[：进程 {pid}]][[，用户 {user}]][[，{job}]][[，开始于 {since:time}]]。",
       hint: "请等待其完成，或让本命令等待：--wait 10m。",

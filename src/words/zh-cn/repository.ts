@@ -89,6 +89,7 @@ export const repository: Translated<typeof english> = {
   },
   copy: {
     created: "已在 {location} 为 {to} 新建仓库。",
+    createdSameKey: "已在 {location} 为 {to} 新建仓库，与第一个仓库共用密钥：能打开其中一个的人，就能读取两者的文件。",
     one: "{id} → {copy}  {time:time}  {crm}",
     done: "已将 {copied:snapshot}复制到 {to}，那里原有 {present:snapshot}；存储 {stored:bytes}，用时 {ms:duration}。",
     nothing: "{to} 已有全部内容：{present:snapshot}。",
