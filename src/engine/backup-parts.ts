@@ -29,7 +29,7 @@ import type { BackupInput } from "./backup.ts";
 import type { Early } from "./early.ts";
 import { databaseEngineFor, databaseFiles, type Engine } from "./engine.ts";
 import type { KeyWatch } from "./key-watch.ts";
-import { leftOutOf } from "./left-out.ts";
+import { coveredFolders } from "./left-out.ts";
 import { paceOf } from "./pace-of.ts";
 import { databaseInParent, folderToCompare, type StartingPoint } from "./starting-point.ts";
 
@@ -152,10 +152,7 @@ export async function captureFolders(
 ): Promise<readonly CapturedFolder[]> {
   const { parts, start, indexed, run } = capture;
   const captured: CapturedFolder[] = [];
-  const ofDatabases = parts.databases.flatMap(({ url }) => databaseFiles(capture.engine, url));
-  for (const { name, path, ...folder } of parts.folders) {
-    const leftOut = leftOutOf(path, ...ofDatabases, capture.indexed.repository.location);
-    const excludes = [...leftOut, ...folder.excludes];
+  for (const { name, path, excludes } of coveredFolders(capture.engine, parts, indexed.repository.location)) {
     run.report({ type: "phase", phase: "files", subject: path });
     if (!lstatSync(path, { throwIfNoEntry: false })) {
       capture.warn({ code: "part-missing", subject: path });

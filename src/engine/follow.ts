@@ -17,8 +17,10 @@ import type { Repository, StoredSnapshot } from "../repository/repository.ts";
 import { openFor } from "./access.ts";
 import { addressesOf } from "./database-address.ts";
 import { databaseEngineFor, platformNamed, type Engine, type RepositoryAccess } from "./engine.ts";
+import { FollowFiles, type FilesTiming, filesTiming } from "./follow-files.ts";
 import { FollowStream } from "./follow-stream.ts";
 import { JournalKeeper, type KeeperTiming, keeperTiming } from "./journal-keeper.ts";
+import { coveredFolders } from "./left-out.ts";
 import { JournalWatch } from "./journal-watch.ts";
 import { journalWanted } from "./journal-wanted.ts";
 import { backupsOf } from "./points.ts";
@@ -35,6 +37,8 @@ export interface FollowInput {
   readonly backup?: (run: Run) => Promise<unknown>;
   /** Absent: `keeperTiming`. */
   readonly timing?: KeeperTiming;
+  /** Absent: `filesTiming`. */
+  readonly filesTiming?: FilesTiming;
   /** A server that says nothing for so long is lost; absent: a minute, as a replica of PostgreSQL or MariaDB has it. */
   readonly silenceMs?: number;
 }
@@ -44,6 +48,8 @@ export interface FollowReport {
   readonly crm: string;
   readonly transactions: number;
   readonly rows: number;
+  /** Files that were stored because they were new or changed. */
+  readonly files: number;
   readonly durationMs: number;
 }
 
@@ -98,9 +104,19 @@ export async function follow(engine: Engine, input: FollowInput, run: Run): Prom
   await again("storage", inner, () => keeper.open());
   const following = new Following(engine, input, repository, keeper, inner);
   const streams = sources.map(({ name }) => new FollowStream(input.crm.name, keeper.writer.database(name)));
+  const files = new FollowFiles({
+    crm: input.crm.name,
+    repository,
+    keeper,
+    folders: coveredFolders(engine, parts, repository.location),
+    limits: { ...input.limits, workers: 1 },
+    timing: input.filesTiming ?? filesTiming,
+    run: inner,
+  });
   const loops = [
     ...sources.map((source, at) => following.read(source, streams[at] as FollowStream)),
     following.keep(streams),
+    again("files", inner, (isBack) => files.follow(isBack)),
   ];
   try {
     await Promise.race(loops);
@@ -116,6 +132,7 @@ export async function follow(engine: Engine, input: FollowInput, run: Run): Prom
     crm: input.crm.name,
     transactions: streams.reduce((sum, { transactions }) => sum + transactions, 0),
     rows: streams.reduce((sum, { rows }) => sum + rows, 0),
+    files: files.files,
     durationMs: run.now().getTime() - started.getTime(),
   };
 }

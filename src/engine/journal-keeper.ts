@@ -1,3 +1,5 @@
+import type { FilesSpan } from "../contents/journal/journal-file.ts";
+import type { StoredLook } from "../contents/journal/journal-tree.ts";
 import { looseSegments } from "../contents/journal/loose-segments.ts";
 import { type SealedSegment, JournalWriter } from "../contents/journal/journal-writer.ts";
 import { journalsOf, readJournalSnapshot } from "../contents/journal/open-journal.ts";
@@ -43,6 +45,14 @@ export interface KeeperOptions {
   readonly timing: KeeperTiming;
 }
 
+/** A look at files that is to be named; whoever waits for it holds a lock, so that what it needs is not pruned. */
+interface WaitingLook {
+  readonly look: StoredLook;
+  /** Absent: not everything could be read. */
+  readonly span: FilesSpan | undefined;
+  readonly named: PromiseWithResolvers<void>;
+}
+
 /** The lock, and what is written under it. */
 interface Session extends AsyncDisposable {
   readonly upload: Upload;
@@ -72,6 +82,7 @@ export class JournalKeeper implements AsyncDisposable {
   #newest: Id | undefined;
   #changed: "yes" | "no" = "no";
   #snapshots: readonly StoredSnapshot[] = [];
+  readonly #looks = new Set<WaitingLook>();
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -133,6 +144,27 @@ export class JournalKeeper implements AsyncDisposable {
     this.#changed = "yes";
   }
 
+  /** The files were looked at up to here; becomes known with the next snapshot. */
+  looked(span: FilesSpan): void {
+    this.writer.looked(span);
+    this.#changed = "yes";
+  }
+
+  /** Resolves when a look whose tree is stored and in an index is named, which it is at once. The caller holds a lock until then. */
+  async name(look: StoredLook, span: FilesSpan | undefined, signal: AbortSignal): Promise<void> {
+    const waiting = { look, span, named: Promise.withResolvers<void>() };
+    const giveUp = (): void => waiting.named.reject(signal.reason);
+    this.#looks.add(waiting);
+    signal.addEventListener("abort", giveUp);
+    try {
+      signal.throwIfAborted();
+      await waiting.named.promise;
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+      this.#looks.delete(waiting);
+    }
+  }
+
   /** Names what is stored when it is time, and then gives others their turn. Whether it did. */
   async publishIfDue(how: "when-due" | "now" = "when-due"): Promise<"published" | "not-yet"> {
     const { timing } = this.#options;
@@ -140,6 +172,7 @@ export class JournalKeeper implements AsyncDisposable {
     const bytes = this.#unnamed.reduce((sum, segment) => sum + segment.bytes.length, 0);
     const due =
       how === "now" ||
+      this.#looks.size > 0 ||
       (this.writer.hasUnnamed && (now - this.#unnamedSince >= timing.publishMs || bytes > mostUnnamedBytes)) ||
       (this.#changed === "yes" && now - this.#publishedAt >= timing.publishMs);
     if (!due || !(await this.#ready())) return "not-yet";
@@ -158,7 +191,11 @@ export class JournalKeeper implements AsyncDisposable {
     try {
       const oldest = backupsOf(session.snapshots, crm)[0]?.snapshot.time ?? run.now().toISOString();
       const time = run.now().toISOString();
-      const stored = await this.writer.publish(session.upload, engine.host, time, oldest, run.signal);
+      const waiting = [...this.#looks];
+      for (const { span } of waiting) if (span) this.writer.looked(span);
+      const facts = { about: engine.host, time, oldest, looks: waiting.map(({ look }) => look) };
+      const stored = await this.writer.publish(session.upload, facts, run.signal);
+      for (const { named } of waiting) named.resolve();
       this.#newest = stored.id;
       this.#unnamed = [];
       this.#takenUp = [];
@@ -219,7 +256,7 @@ export class JournalKeeper implements AsyncDisposable {
     const known = newest && (await readJournalSnapshot(indexed, newest, signal));
     const recorded = await this.#recorded();
     const loose = await looseSegments(indexed, crm, known?.databases ?? [], recorded, signal);
-    this.#writer = new JournalWriter(crm, engine.program, known?.databases ?? [], known?.tree);
+    this.#writer = new JournalWriter(crm, engine.program, known);
     this.#newest = newest?.id;
     this.#writer.recover(loose, upload);
     if (loose.segments.length > 0) {

@@ -1,5 +1,6 @@
 import { type Journal, openJournal, type OpenedSegment } from "../contents/journal/open-journal.ts";
-import { type JournalDatabase, outsideBehind } from "../contents/journal/journal-file.ts";
+import { filesAtMoment } from "../contents/journal/files-at-moment.ts";
+import { type FilesSpan, type JournalDatabase, outsideBehind } from "../contents/journal/journal-file.ts";
 import { crmTreeWith, databaseAtMoment } from "../contents/journal/moment-tree.ts";
 import { OverlayBlobs } from "../contents/journal/overlay-blobs.ts";
 import { compareTimes, type Reach, reachFrom } from "../contents/journal/reach.ts";
@@ -232,17 +233,45 @@ class MomentSearch {
         }
       }
     }
-    const tree = await crmTreeWith(blobs, base.tree, trees, time, signal);
+    const files = await this.#files(blobs, base);
+    warnings.push(...files.warnings);
+    const tree = await crmTreeWith(blobs, base.tree, { databases: trees, files: files.tree }, time, signal);
     const snapshot: OpenedSnapshot = {
       stored: { id: base.stored.id, snapshot: { ...base.stored.snapshot, time } },
       manifest: {
         ...base.manifest,
         databases: base.manifest.databases.map((one) => manifests.get(one.name) ?? one),
+        folders: files.folders,
       },
       tree,
     };
     const moment = { time, base: base.stored.id, transactions, ...(last && { last }), warnings };
     return { reader: blobs, snapshot, passedOver: [], moment };
+  }
+
+  /** The files as they were; they are as the backup has them where nobody looked at them since. */
+  async #files(
+    blobs: OverlayBlobs,
+    { stored, tree, manifest }: OpenedSnapshot,
+  ): Promise<{
+    readonly tree?: Id;
+    readonly folders: OpenedSnapshot["manifest"]["folders"];
+    readonly warnings: readonly Warning[];
+  }> {
+    const { folders } = manifest;
+    const { signal } = this.#source.run;
+    const files = await subtreeAt(blobs, tree, [layout.files], signal);
+    if (files === undefined || folders.length === 0) return { folders, warnings: [] };
+    const since = stored.snapshot.time;
+    const looks = this.#journal.looks(since, signal);
+    const moment = timeOf(this.#point);
+    const names = folders.map(({ name }) => name);
+    const found = await filesAtMoment({ blobs, tree: files, since, looks, folders: names, moment, signal });
+    const counted = folders.map((folder) => {
+      const more = found.counts.get(folder.name) ?? { files: 0, bytes: 0 };
+      return { ...folder, files: folder.files + more.files, bytes: folder.bytes + more.bytes };
+    });
+    return { tree: found.tree, folders: counted, warnings: unseenFiles(this.#journal.files.spans, since, moment) };
   }
 
   /** `undefined`: this backup holds the transaction that was named, or the journal does not lead from it to there. */
@@ -300,4 +329,13 @@ class MomentSearch {
     if (!first) return;
     throw new HoldfastError("moment-unreachable", { time: timeOf(this.#point), problem: "schema", tables: first.name });
   }
+}
+
+/** Where nobody looked at the files around a moment. `since`: when the backup was made that it lies on. */
+function unseenFiles(spans: readonly FilesSpan[], since: string, moment: string): readonly Warning[] {
+  if (spans.some(({ from, to }) => compareTimes(from, moment) <= 0 && compareTimes(moment, to) <= 0)) return [];
+  const last = spans.findLast(({ to }) => compareTimes(to, moment) < 0)?.to;
+  const subject = last === undefined || compareTimes(last, since) < 0 ? since : last;
+  const next = spans.find(({ from }) => compareTimes(from, moment) > 0)?.from;
+  return [next === undefined ? { code: "files-behind", subject } : { code: "files-unseen", subject, detail: next }];
 }

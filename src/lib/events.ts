@@ -41,6 +41,8 @@ export const warningCodes = [
   "kit-same-disk",
   "lock-stale-removed",
   "outside-journal", // a table that is as of the backup before the moment
+  "files-unseen", // nobody looked at the files from `subject` to `detail`, in which the moment lies
+  "files-behind", // nobody looked at the files after `subject`
   "newer-with-warnings", // a newer snapshot exists, ended with warnings, and was not taken for `latest`
   "table-unkeyed",
   "grant-refused", // a statement that gives an owner or a right, for a role that is not there say
@@ -107,6 +109,8 @@ export const noteCodes = [
   "table-folded",
   "table-method",
   "follow-gap",
+  "follow-files",
+  "follow-files-gap",
   "follow-anomaly",
   "follow-waiting",
   "follow-again",

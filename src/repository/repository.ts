@@ -343,6 +343,8 @@ export interface Upload extends AsyncDisposable, BlobReader {
   store(): Promise<void>;
   /** Packs that are stored and that no index names, and whose contents the caller has seen: they become this upload's. */
   adopt(packs: readonly IndexedPack[]): void;
+  /** Resolves when all that was given so far is durable, and an index names it: what a snapshot of another upload may name. */
+  index(): Promise<void>;
   /** Flushes packs, then indexes, then writes the snapshot. May be called again, for another snapshot. */
   finish(snapshot: Snapshot): Promise<StoredSnapshot>;
 }

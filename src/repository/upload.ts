@@ -277,10 +277,14 @@ export class RepositoryUpload implements Upload {
     return this.#parts.reader.openTree(id, signal);
   }
 
-  async finish(snapshot: Snapshot): Promise<StoredSnapshot> {
+  async index(): Promise<void> {
     await this.#storeAll();
     await this.#saver.finish();
     this.#throwIfFailed();
+  }
+
+  async finish(snapshot: Snapshot): Promise<StoredSnapshot> {
+    await this.index();
     const id = await this.#parts.saveSnapshot(snapshot, this.#signal);
     return { id, snapshot };
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
@@ -25,12 +25,14 @@ test("followed through its own kill -9 and the server's, as the page says", asyn
     "acme",
   );
   const cwd = join(folder.path, "crm");
-  mkdirSync(cwd);
+  const attachments = join(cwd, "attachments");
+  mkdirSync(attachments, { recursive: true });
+  writeFileSync(join(attachments, "contract.txt"), "signed\n");
   const [addition] = configAdditions(page);
   const host = `127.0.0.1:${server.port}`;
   writeFileSync(
     join(cwd, "holdfast.yaml"),
-    `crm:\n  name: acme\n  platform: custom\n  database: postgresql://holdfast@${host}/acme\n` +
+    `crm:\n  name: acme\n  platform: custom\n  database: postgresql://holdfast@${host}/acme\n  files: [./attachments]\n` +
       `repository: { location: ../backups, password: "file:../password.txt" }\n${addition?.text ?? ""}`,
   );
   writeFileSync(join(folder.path, "password.txt"), "correct horse\n", { mode: 0o600 });
@@ -96,12 +98,30 @@ test("followed through its own kill -9 and the server's, as the page says", asyn
       await server.start();
       workload = await PostgresWorkload.open(url);
     }
+    if (round === 2) {
+      // What nobody sees happen.
+      writeFileSync(join(attachments, "unseen.txt"), "made while it was dead\n");
+      rmSync(join(attachments, "contract.txt"));
+      await wait(20);
+      commits.push(await workload.commit("INSERT INTO contact (name) VALUES ('its row')"));
+    }
     running = follow();
   }
+  await running.reached(() => running.text().includes('"follow-files"'));
   await running.durable(commits.at(-1)?.time ?? "");
   await running.end("SIGINT");
   assert.ok(!/"reason":"(slot-lost|acknowledged-elsewhere)"/.test(running.text()), running.text());
   await resticOn(join(folder.path, "backups"), "correct horse").check();
+
+  const whileDead = commits.at(-1)?.time ?? "";
+  const files = "/files/attachments --target ../then";
+  const planned = await shell(`holdfast --json restore plan @${whileDead} ${files}`);
+  assert.equal(planned.code, 0, planned.stdout + planned.stderr);
+  assert.match(planned.stdout, /"files-unseen"/);
+  const applied = await shell(`holdfast restore apply ${/"id":"([^"]+)"/.exec(planned.stdout)?.[1]}`);
+  assert.equal(applied.code, 0, applied.stdout + applied.stderr);
+  // What went while nobody looked is given back; what is there since before the moment too.
+  assert.deepEqual(readdirSync(join(folder.path, "then", "attachments")).toSorted(), ["contract.txt", "unseen.txt"]);
 
   const listed = await shell("holdfast --json transactions --within 1h");
   const { transactions } = JSON.parse(listed.stdout) as {

@@ -54,7 +54,7 @@ export async function memoryJournal(
       for (;;) {
         if (failure !== undefined) throw failure;
         take();
-        const journal: Journal = {
+        const journal: Pick<Journal, "databases" | "segments"> = {
           databases: [database],
           async *segments() {
             for (const { header, bytes } of segments) yield { header, changes: () => readSegment(bytes) };

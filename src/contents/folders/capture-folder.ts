@@ -30,6 +30,8 @@ export interface CaptureFolderInput {
   /** Empty or absent: everything. */
   readonly includes?: readonly string[];
   readonly oneFileSystem?: "yes" | "no";
+  /** Whether a thing inside, by its path relative to the folder, is taken, a folder even when empty; absent: everything is. */
+  readonly only?: (path: ByteName) => boolean;
   /** `full` opens and reads every file; the other kinds trust what has not changed since `compareWith`. */
   readonly kind: BackupKind;
   /** Tree of the same folder in the last backup, or for a differential in the last full. */
@@ -189,6 +191,8 @@ class Capture {
         way.pop();
         await this.#countGone(here);
         this.#settle(here);
+      } else if (this.#input.only?.(`${here.inside}${entry.name}` as ByteName) === false) {
+        continue;
       } else if (entry.type === "dir") {
         await this.#input.upload.ready();
         way.push(await this.#folder(here, entry));

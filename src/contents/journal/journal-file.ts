@@ -12,7 +12,20 @@ export interface JournalFile {
   readonly format: 1;
   readonly crm: string;
   readonly databases: readonly JournalDatabase[];
+  /** Absent: nobody ever looked at files. */
+  readonly files?: JournalFiles;
   readonly program: string;
+}
+
+/** Stretches of time in which the CRM's files were looked at again and again, oldest first. RFC 3339. */
+export interface JournalFiles {
+  readonly spans: readonly FilesSpan[];
+}
+
+/** Whatever changed in it, or before it and since the span before, and still stood so at a look, is in the journal. */
+export interface FilesSpan {
+  readonly from: string;
+  readonly to: string;
 }
 
 export interface JournalDatabase {
@@ -69,6 +82,7 @@ const file: Check<JournalFile> = object({
       tables: optional(text),
     }),
   ),
+  files: optional(object({ spans: list(object({ from: text, to: text })) })),
   program: text,
 });
 
@@ -131,6 +145,15 @@ export function reachedTo(database: JournalDatabase, to: LogPoint): JournalDatab
   const last = database.spans.at(-1);
   if (last === undefined || to.position < last.to.position) return database;
   return { ...database, spans: [...database.spans.slice(0, -1), { ...last, to }] };
+}
+
+/** The files when they were looked at once more; a span is known by when it began. */
+export function lookedTo({ spans }: JournalFiles, span: FilesSpan): JournalFiles {
+  return { spans: spans.at(-1)?.from === span.from ? [...spans.slice(0, -1), span] : [...spans, span] };
+}
+
+export function filesWithoutBefore({ spans }: JournalFiles, time: string): JournalFiles {
+  return { spans: spans.filter(({ to }) => to >= time) };
 }
 
 /** Without what only moments before `time` need. */

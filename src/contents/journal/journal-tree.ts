@@ -1,4 +1,4 @@
-import type { Id, Tree } from "../../format/tree.ts";
+import type { Id, Tree, TreeNode } from "../../format/tree.ts";
 import { nameFromText, nameText } from "../../lib/byte-name.ts";
 import type { BlobReader, Upload } from "../../repository/repository.ts";
 import { damaged } from "../checked.ts";
@@ -12,9 +12,11 @@ import { journalFileName } from "./journal-file.ts";
  * ```
  * /<crm>.journal/journal.json
  * /<crm>.journal/databases/<name>/<day>/<hour>/<minute and second>-<number of the first segment>
+ * /<crm>.journal/files/<day>/<hour>/<minute, second and millisecond>/…
  * ```
  *
- * Each such file is the segments of about a minute, one after the other, a blob each. The newest snapshot names all that there
+ * Each such file is the segments of about a minute, one after the other, a blob each; below `files` is a folder for each look at
+ * the CRM's files that found something (`file-look.ts`). The newest snapshot names all that there
  * are, so any `forget` that keeps the newest of a group loses nothing.
  */
 export interface StoredSegment {
@@ -28,18 +30,30 @@ export interface MinuteFile {
   readonly segments: readonly StoredSegment[];
 }
 
-/** The tree of `/<crm>.journal` with these files added, and without days before `firstDay`. */
+/** A look at files whose tree is stored, and named by an index. */
+export interface StoredLook {
+  readonly tree: Id;
+  /** When it was over: RFC 3339, UTC. */
+  readonly ended: string;
+}
+
+/** What a snapshot is to name that the one before does not. */
+export interface JournalAdditions {
+  readonly segments: readonly MinuteFile[];
+  readonly looks: readonly StoredLook[];
+}
+
+/** The tree of `/<crm>.journal` with these added, and without days before `firstDay`. */
 export async function extendJournalTree(
   upload: Upload,
   before: Id | undefined,
-  added: readonly MinuteFile[],
+  added: JournalAdditions,
   json: Buffer,
   time: string,
   firstDay: string,
   signal: AbortSignal,
 ): Promise<Id> {
-  const [day = "", clock = ""] = time.split("T");
-  const [hour = "", minute = "", second = ""] = clock.split(":");
+  const { day, hour, minute, second } = partsOf(time);
   const load = async (id: Id | undefined): Promise<Tree> =>
     id === undefined ? { nodes: [] } : await upload.loadTree(id, signal);
   /** Changes the folder of this name in a tree, which may not be there yet. */
@@ -49,9 +63,9 @@ export async function extendJournalTree(
     return withNode(tree, virtualFolder(name, await upload.tree(changed), time));
   };
   let root = await load(before);
-  for (const { database, segments } of added) {
+  for (const { database, segments } of added.segments) {
     const first = segments[0]?.number ?? 0;
-    const name = `${minute}${second.slice(0, 2)}-${String(first).padStart(10, "0")}`;
+    const name = `${minute}${second}-${String(first).padStart(10, "0")}`;
     const size = segments.reduce((sum, { bytes }) => sum + bytes, 0);
     const node = virtualFile(
       name,
@@ -67,8 +81,32 @@ export async function extendJournalTree(
       ),
     );
   }
+  for (const look of added.looks) {
+    const at = partsOf(look.ended);
+    const node = virtualFolder(`${at.minute}${at.second}${at.millisecond}`, look.tree, look.ended);
+    root = await inside(root, layout.files, async (days) =>
+      inside(withoutDaysBefore(days, firstDay), at.day, async (hours) =>
+        inside(hours, at.hour, async (looks) => withNode(looks, node)),
+      ),
+    );
+  }
   const content = await upload.bytes(json, "hot");
   return upload.tree(withNode(root, virtualFile(journalFileName, content, json.length, time)));
+}
+
+interface TimeParts {
+  readonly day: string;
+  readonly hour: string;
+  readonly minute: string;
+  readonly second: string;
+  readonly millisecond: string;
+}
+
+/** Of a time as `Date.toISOString` gives it. */
+function partsOf(time: string): TimeParts {
+  const [day = "", clock = ""] = time.split("T");
+  const [hour = "", minute = "", seconds = ""] = clock.split(":");
+  return { day, hour, minute, second: seconds.slice(0, 2), millisecond: seconds.slice(3, 6) };
 }
 
 function withoutDaysBefore(days: Tree, first: string): Tree {
@@ -86,18 +124,49 @@ export async function* segmentIds(
   since: string,
   signal: AbortSignal,
 ): AsyncGenerator<Id, void> {
-  const child = async (tree: Tree | undefined, name: string): Promise<Tree | undefined> => {
-    const id = tree?.nodes.find((node) => node.name === nameFromText(name))?.subtree;
-    return id === undefined ? undefined : reader.loadTree(id, signal);
-  };
-  const days = await child(await child(root, layout.databases), escapeName(database));
+  const databases = await child(reader, root, layout.databases, signal);
+  const days = await child(reader, databases, escapeName(database), signal);
+  for await (const { content = [] } of sinceHour(reader, days, since, signal)) yield* content;
+}
+
+/** Trees of the looks at files in order, from the hour on that `since` (RFC 3339, UTC) is in. */
+export async function* lookTrees(
+  reader: BlobReader,
+  root: Tree,
+  since: string,
+  signal: AbortSignal,
+): AsyncGenerator<Id, void> {
+  const days = await child(reader, root, layout.files, signal);
+  for await (const { subtree, name } of sinceHour(reader, days, since, signal)) {
+    if (subtree === undefined) throw damaged(nameText(name), "journal");
+    yield subtree;
+  }
+}
+
+async function child(
+  reader: BlobReader,
+  tree: Tree | undefined,
+  name: string,
+  signal: AbortSignal,
+): Promise<Tree | undefined> {
+  const id = tree?.nodes.find((node) => node.name === nameFromText(name))?.subtree;
+  return id === undefined ? undefined : reader.loadTree(id, signal);
+}
+
+/** What stands in the folders of the hours of some days. */
+async function* sinceHour(
+  reader: BlobReader,
+  days: Tree | undefined,
+  since: string,
+  signal: AbortSignal,
+): AsyncGenerator<TreeNode, void> {
   for (const day of days?.nodes ?? []) {
     if (nameText(day.name) < since.slice(0, 10)) continue;
     if (day.subtree === undefined) throw damaged(nameText(day.name), "journal");
     for (const hour of (await reader.loadTree(day.subtree, signal)).nodes) {
       if (`${nameText(day.name)}T${nameText(hour.name)}` < since.slice(0, 13)) continue;
       if (hour.subtree === undefined) throw damaged(nameText(hour.name), "journal");
-      for (const { content = [] } of (await reader.loadTree(hour.subtree, signal)).nodes) yield* content;
+      yield* (await reader.loadTree(hour.subtree, signal)).nodes;
     }
   }
 }

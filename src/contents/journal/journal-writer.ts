@@ -3,10 +3,20 @@ import type { Snapshot } from "../../format/snapshot.ts";
 import type { Id } from "../../format/tree.ts";
 import { virtualFolder } from "../tables/virtual-nodes.ts";
 import type { StoredSnapshot, Upload } from "../../repository/repository.ts";
-import { type JournalDatabase, reachedTo, serialiseJournalFile, withoutBefore, withSegment } from "./journal-file.ts";
-import { extendJournalTree, type StoredSegment } from "./journal-tree.ts";
+import {
+  type FilesSpan,
+  filesWithoutBefore,
+  type JournalDatabase,
+  type JournalFiles,
+  lookedTo,
+  reachedTo,
+  serialiseJournalFile,
+  withoutBefore,
+  withSegment,
+} from "./journal-file.ts";
+import { extendJournalTree, type StoredLook, type StoredSegment } from "./journal-tree.ts";
 import type { LooseSegments } from "./loose-segments.ts";
-import { journalSuffix } from "./open-journal.ts";
+import { journalSuffix, type KnownJournal } from "./open-journal.ts";
 import type { SegmentHeader } from "./segment.ts";
 
 /** A segment that is ready to be stored. */
@@ -14,6 +24,16 @@ export interface SealedSegment {
   readonly header: SegmentHeader;
   readonly bytes: Buffer;
   readonly id: Id;
+}
+
+/** What is said of the snapshot that names it all. */
+export interface PublishFacts {
+  readonly about: Pick<Snapshot, "hostname" | "username" | "uid" | "gid">;
+  readonly time: string;
+  /** When the oldest backup was made that is kept. */
+  readonly oldest: string;
+  /** Looks at files that no snapshot names yet. */
+  readonly looks: readonly StoredLook[];
 }
 
 /**
@@ -24,15 +44,17 @@ export class JournalWriter {
   readonly #crm: string;
   readonly #program: string;
   #databases: Map<string, JournalDatabase>;
+  #files: JournalFiles | undefined;
   #unnamed = new Map<string, StoredSegment[]>();
   /** Of the newest snapshot. */
   #tree: Id | undefined;
 
-  constructor(crm: string, program: string, databases: readonly JournalDatabase[], tree: Id | undefined) {
+  constructor(crm: string, program: string, known: KnownJournal | undefined) {
     this.#crm = crm;
     this.#program = program;
-    this.#databases = new Map(databases.map((one) => [one.name, one]));
-    this.#tree = tree;
+    this.#databases = new Map(known?.databases.map((one) => [one.name, one]));
+    this.#files = known?.files;
+    this.#tree = known?.tree;
   }
 
   database(name: string): JournalDatabase {
@@ -67,22 +89,25 @@ export class JournalWriter {
     this.#databases.set(database, reachedTo(this.database(database), point));
   }
 
-  /** Names all that is stored in a snapshot. `oldest`: when the oldest backup was made that is kept. */
-  async publish(
-    upload: Upload,
-    about: Pick<Snapshot, "hostname" | "username" | "uid" | "gid">,
-    time: string,
-    oldest: string,
-    signal: AbortSignal,
-  ): Promise<StoredSnapshot> {
+  /** The files were looked at; becomes known with the next snapshot. */
+  looked(span: FilesSpan): void {
+    this.#files = lookedTo(this.#files ?? { spans: [] }, span);
+  }
+
+  /** Names all that is stored in a snapshot. */
+  async publish(upload: Upload, facts: PublishFacts, signal: AbortSignal): Promise<StoredSnapshot> {
+    const { about, time, oldest, looks } = facts;
     const databases = [...this.#databases.values()].map((one) => withoutBefore(one, oldest));
     this.#databases = new Map(databases.map((one) => [one.name, one]));
-    const json = serialiseJournalFile({ format: 1, crm: this.#crm, databases, program: this.#program });
-    const added = [...this.#unnamed].map(([database, segments]) => ({ database, segments }));
+    this.#files &&= filesWithoutBefore(this.#files, oldest);
+    const files = this.#files;
+    const file = { format: 1, crm: this.#crm, databases, ...(files && { files }), program: this.#program } as const;
+    const json = serialiseJournalFile(file);
+    const segments = [...this.#unnamed].map(([database, stored]) => ({ database, segments: stored }));
     const tree = await extendJournalTree(
       upload,
       this.#tree,
-      added,
+      { segments, looks },
       Buffer.from(json),
       time,
       // A day more: what was told before a backup may belong to a transaction that it does not hold.

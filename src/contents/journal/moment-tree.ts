@@ -82,16 +82,17 @@ export async function databaseAtMoment(
   }
 }
 
-/** The tree of a CRM with databases of other trees. */
+/** The tree of a CRM with databases, and files, of other trees. */
 export async function crmTreeWith(
   blobs: OverlayBlobs,
   crm: Id,
-  databases: ReadonlyMap<string, Id>,
+  { databases, files }: { readonly databases: ReadonlyMap<string, Id>; readonly files: Id | undefined },
   time: string,
   signal: AbortSignal,
 ): Promise<Id> {
   const store = blobs.sink;
-  const root = await blobs.loadTree(crm, signal);
+  let root = await blobs.loadTree(crm, signal);
+  if (files !== undefined) root = withNode(root, virtualFolder(layout.files, files, time));
   const at = await subtreeAt(blobs, crm, [layout.databases], signal);
   let folder = at === undefined ? { nodes: [] } : await blobs.loadTree(at, signal);
   for (const [name, tree] of databases) folder = withNode(folder, virtualFolder(name, tree, time));

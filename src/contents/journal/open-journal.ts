@@ -4,16 +4,27 @@ import { nameFromText } from "../../lib/byte-name.ts";
 import type { BlobReader, IndexedRepository, StoredSnapshot } from "../../repository/repository.ts";
 import { damaged } from "../checked.ts";
 import { loadContent, nodeNamed } from "../open-snapshot.ts";
-import { type JournalDatabase, journalFileName, parseJournalFile } from "./journal-file.ts";
-import { segmentIds } from "./journal-tree.ts";
+import { type FileLook, openLook } from "./file-look.ts";
+import { type JournalDatabase, type JournalFiles, journalFileName, parseJournalFile } from "./journal-file.ts";
+import { lookTrees, segmentIds } from "./journal-tree.ts";
 import { type LooseSegment, looseSegments } from "./loose-segments.ts";
 import { readSegment, readSegmentHeader, type SegmentHeader } from "./segment.ts";
 
 export const journalSuffix = ".journal";
 
+/** What a journal's newest snapshot has. */
+export interface KnownJournal {
+  readonly databases: readonly JournalDatabase[];
+  readonly files?: JournalFiles;
+  readonly tree: Id;
+}
+
 /** The journal of one CRM as its newest snapshot has it, with what was stored since. */
 export interface Journal {
   readonly databases: readonly JournalDatabase[];
+  readonly files: JournalFiles;
+  /** Looks at files in order, from about `since` (RFC 3339) on. */
+  looks(since: string, signal: AbortSignal): AsyncIterable<FileLook>;
   /** Segments in order, from about `since` (RFC 3339) on, some before it too, none before the one of that number. */
   segments(database: string, since: string, first: number, signal: AbortSignal): AsyncIterable<OpenedSegment>;
 }
@@ -38,15 +49,15 @@ export async function readJournalSnapshot(
   reader: BlobReader,
   stored: StoredSnapshot,
   signal: AbortSignal,
-): Promise<{ readonly tree: Id; readonly nodes: Tree; readonly databases: readonly JournalDatabase[] }> {
+): Promise<KnownJournal & { readonly nodes: Tree }> {
   const name = stored.snapshot.paths[0]?.slice(1) ?? "";
   const tree = nodeNamed(await reader.loadTree(stored.snapshot.tree, signal), nameFromText(name))?.subtree;
   if (tree === undefined) throw damaged(`snapshots/${stored.id}`, journalFileName);
   const nodes = await reader.loadTree(tree, signal);
   const node = nodeNamed(nodes, nameFromText(journalFileName));
   if (!node) throw damaged(`snapshots/${stored.id}`, journalFileName);
-  const { databases } = parseJournalFile((await loadContent(reader, node, signal)).toString("utf8"));
-  return { tree, nodes, databases };
+  const { databases, files } = parseJournalFile((await loadContent(reader, node, signal)).toString("utf8"));
+  return { tree, nodes, databases, ...(files && { files }) };
 }
 
 /** `undefined`: there is none. */
@@ -62,6 +73,12 @@ export async function openJournal(
   if (loose.databases.length === 0) return undefined;
   return {
     databases: loose.databases,
+    files: known?.files ?? { spans: [] },
+    async *looks(since, during) {
+      for await (const tree of lookTrees(indexed, known?.nodes ?? { nodes: [] }, since, during)) {
+        yield await openLook(indexed, tree, during);
+      }
+    },
     async *segments(database, since, first, during) {
       const all = segmentsInOrder(indexed, known?.nodes ?? { nodes: [] }, loose.segments, database, since, during);
       for await (const segment of all) if (segment.header.number >= first) yield segment;

@@ -28,7 +28,7 @@ export interface TouchedBetween {
  * rows are to be read there. `undefined`: it does not lead that far, or not yet.
  */
 export async function touchedBetween(
-  journal: Journal,
+  journal: Pick<Journal, "databases" | "segments">,
   { database: name, from, to }: TouchedBetween,
   signal: AbortSignal,
 ): Promise<TouchedRows | undefined> {

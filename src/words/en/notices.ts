@@ -19,6 +19,10 @@ export const notices = {
     "kit-same-disk": "{subject} lies on the CRM's own disk only.",
     "lock-stale-removed": "A lock left behind by a run of ours was removed: {subject}",
     "outside-journal": "Table {subject} is as of the backup before that moment: it cannot be followed ({detail}).",
+    "files-unseen":
+      "Nobody looked at the files from {subject:time} to {detail:time}: of those that changed or went in between, an older version may be given.",
+    "files-behind":
+      "The files were not looked at after {subject:time}: what was new, changed or gone since then is not known.",
     "newer-with-warnings": "A newer recovery point ended with warnings and was not taken: {subject}[[ ({detail})]]",
     "grant-refused": "An owner or a right could not be given[[ ({detail})]]: {subject}",
     "forget-last": "{subject} has no recovery point any more.",
@@ -54,6 +58,9 @@ export const notices = {
     "waiting-for-table": "Waiting for a table that somebody else has locked[[: {subject}]][[ ({reason})]].",
     "table-method": "Of {count:table}, only what changed was read ({method}).",
     "follow-gap": "{subject}: moments from {time:time} on cannot be recovered before the next backup ({reason}).",
+    "follow-files": "Files: {files} new or changed and {gone} gone up to {time:time} are in the repository.",
+    "follow-files-gap":
+      "{path} cannot be read ({reason}): nothing is known of its files from {time:time} on, and nothing is taken for deleted.",
     "follow-anomaly": "Out of the ordinary: {anomaly}",
     "follow-waiting": "The repository is in use; {bytes:bytes} wait in memory, and the server keeps its log.",
     "follow-again": "{subject}: {reason}. Trying again in {seconds} s.",

@@ -1,0 +1,275 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { captureFolder } from "../contents/folders/capture-folder.ts";
+import {
+  type ChangedPath,
+  type FolderLook,
+  type KnownFolder,
+  knownFolder,
+  learnLook,
+  lookOver,
+  parentOf,
+} from "../contents/folders/known-folder.ts";
+import { type GonePath, storeLook } from "../contents/journal/file-look.ts";
+import { filesAtMoment } from "../contents/journal/files-at-moment.ts";
+import type { FilesSpan } from "../contents/journal/journal-file.ts";
+import { openJournal } from "../contents/journal/open-journal.ts";
+import { OverlayBlobs } from "../contents/journal/overlay-blobs.ts";
+import { layout } from "../contents/layout.ts";
+import { openSnapshot, subtreeAt } from "../contents/open-snapshot.ts";
+import type { CrmParts } from "../crm/platform.ts";
+import type { Id, TreeNode } from "../format/tree.ts";
+import { type ByteName, nameFromText, nameText } from "../lib/byte-name.ts";
+import { isHoldfastError } from "../lib/errors.ts";
+import type { Limits } from "../lib/limits.ts";
+import type { Run } from "../lib/run.ts";
+import { isDamage } from "../repository/child-trees.ts";
+import type { Lock, Repository, StoredSnapshot } from "../repository/repository.ts";
+import type { JournalKeeper } from "./journal-keeper.ts";
+import { backupsOf } from "./points.ts";
+
+/** How often files are looked at, and when what changed is stored. */
+export interface FilesTiming {
+  /** From one look to the next. Where a look takes long it is more: no more than a twentieth of the time is spent looking. */
+  readonly lookMs: number;
+  /** So long nothing may have changed any more before what changed is read: half a file helps nobody. */
+  readonly settleMs: number;
+  /** Where something changes all the time, it is read after so long all the same. */
+  readonly longestSettleMs: number;
+  /** From one look that is stored to the next: each is a snapshot, until it is rolled up. */
+  readonly storeMs: number;
+}
+
+export const filesTiming: FilesTiming = { lookMs: 5000, settleMs: 2000, longestSettleMs: 30_000, storeMs: 60_000 };
+
+/** Of the time, no more than one part in so many is spent looking. */
+const lookShare = 20;
+
+export interface FollowFilesOptions {
+  readonly crm: string;
+  readonly repository: Repository;
+  readonly keeper: JournalKeeper;
+  /** As a backup takes them. */
+  readonly folders: CrmParts["folders"];
+  readonly limits: Limits;
+  readonly timing: FilesTiming;
+  readonly run: Run;
+}
+
+interface FollowedFolder {
+  readonly name: string;
+  readonly path: ByteName;
+  readonly excludes: readonly string[];
+  readonly known: KnownFolder;
+}
+
+interface FoundChanges {
+  readonly folder: FollowedFolder;
+  readonly look: FolderLook;
+}
+
+/**
+ * Follows the files of a CRM: looks at all of them again and again, compares with what the repository has by then, which is the
+ * newest backup and what was found since, and adds to the journal what differs. So whatever was missed, while it did not
+ * run say, is found by the next look, as far as it still stands so.
+ */
+export class FollowFiles {
+  readonly #options: FollowFilesOptions;
+  /** The backup from which it is known what the repository has. */
+  #base: Id | undefined;
+  #folders: readonly FollowedFolder[] = [];
+  /** When the first look of this stretch began; absent: before the first one, or something cannot be read. */
+  #since: string | undefined;
+  #unsettledSince: number | undefined;
+  #storedAt = -Infinity;
+  /** How long the last look took. */
+  #lookedMs = 0;
+  /** What cannot be read, as it was told. */
+  #told = "";
+  files = 0;
+
+  constructor(options: FollowFilesOptions) {
+    this.#options = options;
+  }
+
+  /** Until it is cancelled. `isBack`: told when it works. */
+  async follow(isBack: () => void): Promise<void> {
+    const { timing, run, keeper, crm, repository } = this.#options;
+    for (let pauseMs = 0; ; await delay(pauseMs, undefined, { signal: run.signal })) {
+      pauseMs = timing.lookMs;
+      const newest = backupsOf(keeper.snapshots, crm).at(-1);
+      const backup = newest ?? backupsOf(await repository.snapshots(run.signal), crm).at(-1);
+      // Before the first backup there is nothing that a change could be told from.
+      if (!backup || !(await this.#recall(backup))) continue;
+      if ((await this.#look()) === "unsettled") pauseMs = Math.min(timing.settleMs, pauseMs);
+      pauseMs = Math.max(pauseMs, this.#lookedMs * lookShare);
+      isBack();
+    }
+  }
+
+  /** Knows what the repository has, from this backup on. Whether there is anything. */
+  async #recall(backup: StoredSnapshot): Promise<boolean> {
+    if (this.#base === backup.id) return this.#folders.length > 0;
+    const { repository, run, crm, folders } = this.#options;
+    const { signal } = run;
+    this.#folders = [];
+    try {
+      const snapshots = await repository.snapshots(signal);
+      const indexed = await repository.index(signal);
+      const { tree, manifest } = await openSnapshot(indexed, backup, signal);
+      const files = await subtreeAt(indexed, tree, [layout.files], signal);
+      const journal = await openJournal(indexed, snapshots, crm, signal);
+      const since = backup.snapshot.time;
+      const blobs = new OverlayBlobs(indexed);
+      const names = manifest.folders.map(({ name }) => name);
+      const looks = journal?.looks(since, signal);
+      const now =
+        files !== undefined && looks
+          ? (await filesAtMoment({ blobs, tree: files, since, looks, folders: names, signal })).tree
+          : files;
+      const { nodes } = now === undefined ? { nodes: [] } : await blobs.loadTree(now, signal);
+      const followed: FollowedFolder[] = [];
+      for (const { name, path, excludes } of folders) {
+        const node = names.includes(name) ? nodes.find((one) => one.name === nameFromText(name)) : undefined;
+        // What the backup lacks cannot be told at a moment after it.
+        if (!node) continue;
+        followed.push({ name, path: nameFromText(path), excludes, known: await knownFolder(blobs, node, signal) });
+      }
+      this.#folders = followed;
+    } catch (error) {
+      // Another backup comes; until then nothing is known of the files.
+      if (!isDamage(error)) throw error;
+      this.#gap(backup.id.slice(0, 8), "repository-damaged");
+    }
+    this.#base = backup.id;
+    return this.#folders.length > 0;
+  }
+
+  async #look(): Promise<"done" | "unsettled" | "later"> {
+    const { run, timing, keeper } = this.#options;
+    const started = performance.now();
+    const began = run.now();
+    const found: FoundChanges[] = [];
+    const unread: { readonly path: string; readonly reason: string }[] = [];
+    for (const folder of this.#folders) {
+      const look = await lookOver(folder, folder.known, run.signal).catch((error: unknown) => {
+        const reason = error instanceof Error && "code" in error ? String(error.code) : undefined;
+        if (reason === undefined || isHoldfastError(error)) throw error;
+        unread.push({ path: nameText(folder.path), reason });
+        return undefined;
+      });
+      if (!look) continue;
+      for (const [path, reason] of look.unread)
+        unread.push({ path: nameText(`${folder.path}/${path}` as ByteName), reason });
+      if (look.changed.size > 0 || look.gone.length > 0) found.push({ folder, look });
+    }
+    this.#lookedMs = performance.now() - started;
+    const [first] = unread;
+    if (first) this.#gap(first.path, first.reason);
+    else {
+      this.#told = "";
+      this.#since ??= began.toISOString();
+    }
+    const span = this.#since === undefined ? undefined : { from: this.#since, to: began.toISOString() };
+    if (found.length === 0) {
+      if (span) keeper.looked(span);
+      return "done";
+    }
+    if (!this.#isSettled(found, began)) return "unsettled";
+    // Nor while others have their turn.
+    if (performance.now() - this.#storedAt < timing.storeMs || keeper.restLeftMs > 0) return "later";
+    return await this.#store(found, began, span);
+  }
+
+  /** Files that cannot be read are no files that were deleted: it is told, and nothing is known of them from then on. */
+  #gap(path: string, reason: string): void {
+    this.#since = undefined;
+    const told = `${path} ${reason}`;
+    if (told === this.#told) return;
+    this.#told = told;
+    const facts = { path, reason, time: this.#options.run.now().toISOString() };
+    this.#options.run.report({ type: "note", code: "follow-files-gap", facts });
+  }
+
+  #isSettled(found: readonly FoundChanges[], began: Date): boolean {
+    const { settleMs, longestSettleMs } = this.#options.timing;
+    const newestMs = Math.max(...found.map(({ look }) => Number(look.newestNs / 1_000_000n)));
+    this.#unsettledSince ??= performance.now();
+    const isSettled =
+      newestMs + settleMs <= began.getTime() || performance.now() - this.#unsettledSince >= longestSettleMs;
+    if (isSettled) this.#unsettledSince = undefined;
+    return isSettled;
+  }
+
+  async #store(found: readonly FoundChanges[], began: Date, span: FilesSpan | undefined): Promise<"done" | "later"> {
+    const { repository, run } = this.#options;
+    try {
+      await using lock = await repository.lock("shared", { signal: run.signal, now: run.now, waitMs: 0 });
+      await this.#storeUnder(lock, found, began, span);
+      return "done";
+    } catch (error) {
+      // Somebody has the repository for himself; what changed still stands so afterwards.
+      if (isHoldfastError(error, "repository-locked")) return "later";
+      throw error;
+    }
+  }
+
+  /** The lock is held until the journal names what was stored. */
+  async #storeUnder(
+    lock: Lock,
+    found: readonly FoundChanges[],
+    began: Date,
+    span: FilesSpan | undefined,
+  ): Promise<void> {
+    const { repository, run, limits, keeper } = this.#options;
+    await lock.check(run.signal);
+    const signal = AbortSignal.any([run.signal, lock.lost]);
+    const indexed = await repository.index(signal);
+    await using upload = await indexed.upload({ signal, lock, limits, leftovers: "leave" });
+    const nodes: TreeNode[] = [];
+    const gone: GonePath[] = [];
+    const learnt: { readonly folder: FollowedFolder; readonly look: FolderLook }[] = [];
+    let files = 0;
+    for (const { folder, look } of found) {
+      for (const path of look.gone) gone.push({ folder: folder.name, path });
+      const stored = new Set<ByteName>();
+      if (look.changed.size > 0) {
+        const taken = withWays(look.changed);
+        const { node } = await captureFolder(
+          {
+            path: folder.path,
+            excludes: folder.excludes,
+            only: (path) => taken.has(path),
+            kind: "full",
+            upload,
+            reader: indexed,
+            onFile: (path) => stored.add(path),
+          },
+          // What could not be read is found again by the next look.
+          { signal, report: () => undefined },
+        );
+        nodes.push({ ...node, name: nameFromText(folder.name) });
+      }
+      files += stored.size;
+      const changed = [...look.changed].filter(([path, { type }]) => type !== "file" || stored.has(path));
+      learnt.push({ folder, look: { ...look, changed: new Map(changed) } });
+    }
+    const ended = run.now().toISOString();
+    const tree = await storeLook({ began: began.toISOString(), ended, gone }, nodes, upload);
+    await upload.index();
+    await keeper.name({ tree, ended }, span, signal);
+    for (const { folder, look } of learnt) learnLook(folder.known, look.changed, look.gone);
+    this.files += files;
+    this.#storedAt = performance.now();
+    const facts = { files, gone: gone.length, time: ended };
+    run.report({ type: "note", code: "follow-files", facts });
+  }
+}
+
+/** Those paths, and the folders on the way to them. */
+function withWays(changed: ReadonlyMap<ByteName, ChangedPath>): ReadonlySet<ByteName> {
+  const taken = new Set<ByteName>();
+  for (const path of changed.keys()) {
+    for (let at: ByteName | undefined = path; at !== undefined && !taken.has(at); at = parentOf(at)) taken.add(at);
+  }
+  return taken;
+}
