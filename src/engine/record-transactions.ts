@@ -4,7 +4,7 @@ import { type JournalTransaction, keysOf, type RowChange, transactionsOf } from 
 import { heldRows } from "../contents/records/held-rows.ts";
 import { keyOfLine } from "../contents/journal/replay.ts";
 import { sameTable } from "../contents/records/relations.ts";
-import type { TableId } from "../database/change-feed.ts";
+import { placeTimeSlackMs, type TableId } from "../database/change-feed.ts";
 import type { DatabaseEngine, RowKey, TableSchema } from "../database/database.ts";
 import { databaseEngineFor } from "./engine.ts";
 import { readErasures } from "./erasures.ts";
@@ -70,8 +70,9 @@ export function heldBy(
 ): (one: JournalTransaction) => boolean {
   const manifest = point.snapshot?.manifest.databases.find(({ name }) => name === database);
   const at = manifest && databaseEngineFor(source.engine, manifest.location).log?.pointOf(manifest.position);
-  return (one) =>
-    at?.history === one.history
-      ? at.holds(one)
-      : compareTimes(one.time, point.snapshot?.stored.snapshot.time ?? "") <= 0;
+  return (one) => {
+    if (at?.history !== one.history) return compareTimes(one.time, point.snapshot?.stored.snapshot.time ?? "") <= 0;
+    // A log that was made anew has the positions of the one before it.
+    return at.holds(one) && Date.parse(one.time) - placeTimeSlackMs <= Date.parse(at.time);
+  };
 }

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { after, before, test } from "node:test";
 import { postgres } from "../support/postgres-capture.ts";
 import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+import { openFor } from "../../src/engine/access.ts";
+import { keeperTiming } from "../../src/engine/journal-keeper.ts";
 import { listTransactions } from "../../src/engine/transactions.ts";
 import { isHoldfastError } from "../../src/lib/errors.ts";
 import { following } from "../support/following.ts";
@@ -10,7 +14,7 @@ import { momentOf, withPoint } from "../support/open-moment.ts";
 import { PostgresWorkload } from "../support/postgres-workload.ts";
 import { hashOfPoint } from "../support/live-hash.ts";
 import { resticOn } from "../support/restic.ts";
-import { exact, smallCrm, type SmallCrm } from "../support/small-crm.ts";
+import { exact, limits, smallCrm, type SmallCrm } from "../support/small-crm.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
 let server: PostgresServer;
@@ -118,6 +122,34 @@ test("a commit that the server has not flushed yet is not taken for one that is 
     await server.sql("ALTER SYSTEM RESET wal_writer_delay");
     await server.sql("SELECT pg_reload_conf()");
   }
+});
+
+test("a backup that asks the journal stores again what only a run that was cut off has stored", async () => {
+  using folder = temporaryFolder();
+  const crm = await newCrm(folder.path);
+  const first = following(crm);
+  await first.event((event) => event.type === "note" && event.code === "follow-gap");
+  await crm.backup();
+  await first.end();
+  // From its first segment on it has a lock, so that nobody takes up what others left.
+  await using followed = following(crm, { timing: { ...keeperTiming, publishMs: 3_600_000 } });
+  await using workload = await PostgresWorkload.open(crm.url);
+  await followed.durable((await workload.commit("UPDATE contact SET note = 'x' WHERE id = 1")).time);
+  const content = "the same in both\n";
+  {
+    await using repository = await openFor(crm.engine, crm.access, crm.run);
+    await using lock = await repository.lock("shared", { ...crm.run, waitMs: 0 });
+    const indexed = await repository.index(crm.run.signal);
+    await using upload = await indexed.upload({ ...crm.run, lock, limits });
+    const saved = upload.blob("data", Buffer.from(content), "hot");
+    await upload.store();
+    await saved;
+  }
+  writeFileSync(join(crm.attachments, "copy.txt"), content);
+  await followed.durable((await workload.commit("UPDATE contact SET note = 'y' WHERE id = 1")).time);
+  const { rows } = await crm.backup("incremental", { journalWaitMs: 30_000 });
+  assert.equal(rows.methods.journal, 1, JSON.stringify(rows));
+  await resticOn(crm.access.location, crm.access.password).check();
 });
 
 test("a table that was altered while nobody followed: it begins anew, and no moment between is told wrongly", async () => {

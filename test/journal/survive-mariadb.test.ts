@@ -3,6 +3,7 @@ import { readdirSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
+import { history } from "../../src/engine/history.ts";
 import { targetOf } from "../../src/database/mysql/location.ts";
 import { mysqlEngine } from "../../src/database/mysql/mysql.ts";
 import { Session } from "../../src/database/mysql/session.ts";
@@ -40,6 +41,21 @@ async function commit(statement: string, name: string, at = server): Promise<Com
   const out = await at.sql(`${statement}; SELECT @@last_gtid, UTC_TIMESTAMP()`, name);
   const [transaction = "", clock = ""] = out.trim().split("\t");
   return { transaction, time: `${clock.replace(" ", "T")}Z`, hash: await hashOfLive(mysqlEngine, at.url(name)) };
+}
+
+/** A log that is made anew once more: a record's history has its newest change at the end, and each only once. */
+async function isToldInOrder(crm: SmallCrm, change: () => Promise<Commit>): Promise<void> {
+  await wait(5000);
+  await server.sql("RESET MASTER");
+  await using running = await followed(crm);
+  await crm.backup();
+  const { time } = await change();
+  await running.durable(time);
+  const asked = { repository: crm.access, record: "contact/1", live: "without" } as const;
+  const { versions } = await history(crm.engine, asked, crm.run);
+  const names = versions.map(({ fields }) => fields.find(({ column }) => column === "name")?.after);
+  assert.deepEqual(names.slice(-2), ["made anew", "by the new log"]);
+  assert.equal(new Set(names).size, names.length, names.join());
 }
 
 test("a network that is cut, one that falls silent, and a server that is killed: nothing is lost", async () => {
@@ -105,6 +121,8 @@ test("a log that was purged, cut short or made anew is a gap, and so is another 
   for (let files = 0; files < 12; files++) await server.sql(bulk, "lost");
   lost = await commit("UPDATE contact SET name = 'made anew' WHERE id = 1", "lost");
   await closesGap(crm, { reason: "log-purged", lost, next });
+  // What the new log has at a place is no part of a backup that was made at that place of the one before.
+  await isToldInOrder(crm, () => commit("UPDATE contact SET name = 'by the new log' WHERE id = 1", "lost"));
 
   await using other = await startMariadb([...options, "--server-id=8"]);
   await other.sql(
