@@ -40,9 +40,11 @@ export async function touchedSince(search: JournalSearch, run: Run): Promise<Tou
   if (journalsOf(snapshots, crm).length === 0) return undefined;
   const to = (await snapshot.logEnd?.()) ?? here.position;
   const rows = parent.tables.reduce((sum, table) => sum + table.rows, 0);
+  // Not the one that is written with: what is merely stored would count as stored for good.
+  const loose = await indexed.repository.index(run.signal);
   const until = performance.now() + (search.waitMs ?? Math.min(longestWaitMs, rows / rowsReadPerMs));
   for (;;) {
-    const journal = await openJournal(indexed, snapshots, crm, run.signal);
+    const journal = await openJournal(loose, snapshots, crm, run.signal);
     if (!journal) return undefined;
     const end = { position: to, time: here.time };
     const found = await touchedBetween(journal, { database: parent.name, from, to: end }, run.signal);

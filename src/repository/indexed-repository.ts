@@ -53,6 +53,7 @@ export async function loadIndexedRepository(
   const reader = new StoredBlobReader(storage, masterKey, index, packs);
   const writers = new WriterThreads(masterKey);
   const loose: IndexedPack[] = [];
+  let isWrittenWith = false;
 
   return {
     repository,
@@ -63,6 +64,8 @@ export async function loadIndexedRepository(
     openTree: (id, loadSignal) => reader.openTree(id, loadSignal),
 
     async upload(options) {
+      if (loose.length > 0) throw new Error("what is loose would count as stored");
+      isWrittenWith = true;
       const upload = new RepositoryUpload(
         {
           storage,
@@ -101,6 +104,7 @@ export async function loadIndexedRepository(
     lostSnapshots: (lostSignal) => findLostSnapshots(storage, masterKey, index, reader, lostSignal),
 
     async loosePacks(mostBlobs, looseSignal) {
+      if (isWrittenWith) throw new Error("what is loose would count as stored");
       const found = await loosePacks({ storage, key: masterKey, packs, marked }, mostBlobs, looseSignal);
       // Those of an earlier look stand among the packs by now, and are no less loose for this index.
       loose.push(...found);

@@ -148,7 +148,8 @@ test("a backup that asks the journal stores again what only a run that was cut o
   writeFileSync(join(crm.attachments, "copy.txt"), content);
   await followed.durable((await workload.commit("UPDATE contact SET note = 'y' WHERE id = 1")).time);
   const { rows } = await crm.backup("incremental", { journalWaitMs: 30_000 });
-  assert.equal(rows.methods.journal, 1, JSON.stringify(rows));
+  assert.ok((rows.methods.journal ?? 0) > 0, JSON.stringify(rows));
+  await followed.end();
   await resticOn(crm.access.location, crm.access.password).check();
 });
 
