@@ -27,8 +27,10 @@ export const followCommand: Command = {
     );
     output.record(report);
     if (!output.json) {
-      const { transactions, rows, durationMs: ms, crm } = report;
-      output.lines([format.fill(words.follow.done, { crm, transactions: format.number(transactions), rows, ms })]);
+      const { transactions, rows, files, durationMs: ms, crm } = report;
+      output.lines([
+        format.fill(words.follow.done, { crm, transactions: format.number(transactions), rows, files, ms }),
+      ]);
     }
     return exitCodes.done;
   },

@@ -20,6 +20,7 @@ const rememberedMs = 90 * 86_400_000;
 const toldNotes: ReadonlySet<NoteCode> = new Set([
   "waiting-for-storage",
   "follow-gap",
+  "follow-files-gap",
   "follow-anomaly",
   "follow-again",
   "follow-waiting",

@@ -8,6 +8,7 @@ import {
   learnLook,
   lookOver,
   parentOf,
+  rootPath,
 } from "../contents/folders/known-folder.ts";
 import { type GonePath, storeLook } from "../contents/journal/file-look.ts";
 import { filesAtMoment } from "../contents/journal/files-at-moment.ts";
@@ -18,8 +19,9 @@ import { layout } from "../contents/layout.ts";
 import { openSnapshot, subtreeAt } from "../contents/open-snapshot.ts";
 import type { CrmParts } from "../crm/platform.ts";
 import type { Id, TreeNode } from "../format/tree.ts";
-import { type ByteName, nameFromText, nameText } from "../lib/byte-name.ts";
+import { type ByteName, joinName, nameFromText, nameText } from "../lib/byte-name.ts";
 import { isHoldfastError } from "../lib/errors.ts";
+import type { WarningCode } from "../lib/events.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Run } from "../lib/run.ts";
 import { isDamage } from "../repository/child-trees.ts";
@@ -54,6 +56,9 @@ export interface FollowFilesOptions {
   readonly timing: FilesTiming;
   readonly run: Run;
 }
+
+/** What the next look finds again. */
+const passing: ReadonlySet<WarningCode> = new Set(["file-vanished", "file-changed"]);
 
 interface FollowedFolder {
   readonly name: string;
@@ -152,14 +157,16 @@ export class FollowFiles {
     const unread: { readonly path: string; readonly reason: string }[] = [];
     for (const folder of this.#folders) {
       const look = await lookOver(folder, folder.known, run.signal).catch((error: unknown) => {
-        const reason = error instanceof Error && "code" in error ? String(error.code) : undefined;
-        if (reason === undefined || isHoldfastError(error)) throw error;
+        run.signal.throwIfAborted();
+        const reason = systemReason(error);
+        if (reason === undefined) throw error;
         unread.push({ path: nameText(folder.path), reason });
         return undefined;
       });
       if (!look) continue;
-      for (const [path, reason] of look.unread)
-        unread.push({ path: nameText(`${folder.path}/${path}` as ByteName), reason });
+      for (const [path, reason] of look.unread) {
+        unread.push({ path: nameText(path === rootPath ? folder.path : joinName(folder.path, path)), reason });
+      }
       if (look.changed.size > 0 || look.gone.length > 0) found.push({ folder, look });
     }
     this.#lookedMs = performance.now() - started;
@@ -171,6 +178,7 @@ export class FollowFiles {
     }
     const span = this.#since === undefined ? undefined : { from: this.#since, to: began.toISOString() };
     if (found.length === 0) {
+      this.#unsettledSince = undefined;
       if (span) keeper.looked(span);
       return "done";
     }
@@ -207,8 +215,11 @@ export class FollowFiles {
       await this.#storeUnder(lock, found, began, span);
       return "done";
     } catch (error) {
+      run.signal.throwIfAborted();
       // Somebody has the repository for himself; what changed still stands so afterwards.
       if (isHoldfastError(error, "repository-locked")) return "later";
+      // The folder went in between: the next look says so.
+      if (isHoldfastError(error, "source-missing") || systemReason(error) !== undefined) return "later";
       throw error;
     }
   }
@@ -227,14 +238,12 @@ export class FollowFiles {
     await using upload = await indexed.upload({ signal, lock, limits, leftovers: "leave" });
     const nodes: TreeNode[] = [];
     const gone: GonePath[] = [];
-    const learnt: { readonly folder: FollowedFolder; readonly look: FolderLook }[] = [];
     let files = 0;
     for (const { folder, look } of found) {
       for (const path of look.gone) gone.push({ folder: folder.name, path });
-      const stored = new Set<ByteName>();
       if (look.changed.size > 0) {
         const taken = withWays(look.changed);
-        const { node } = await captureFolder(
+        const captured = await captureFolder(
           {
             path: folder.path,
             excludes: folder.excludes,
@@ -242,27 +251,33 @@ export class FollowFiles {
             kind: "full",
             upload,
             reader: indexed,
-            onFile: (path) => stored.add(path),
           },
-          // What could not be read is found again by the next look.
           { signal, report: () => undefined },
         );
-        nodes.push({ ...node, name: nameFromText(folder.name) });
+        nodes.push({ ...captured.node, name: nameFromText(folder.name) });
+        files += captured.files;
+        // What moved on meanwhile is found by the next look; what cannot be read, when it has changed again.
+        for (const warning of captured.warnings) {
+          if (!passing.has(warning.code)) run.report({ type: "warning", warning });
+        }
       }
-      files += stored.size;
-      const changed = [...look.changed].filter(([path, { type }]) => type !== "file" || stored.has(path));
-      learnt.push({ folder, look: { ...look, changed: new Map(changed) } });
     }
     const ended = run.now().toISOString();
     const tree = await storeLook({ began: began.toISOString(), ended, gone }, nodes, upload);
     await upload.index();
     await keeper.name({ tree, ended }, span, signal);
-    for (const { folder, look } of learnt) learnLook(folder.known, look.changed, look.gone);
+    for (const { folder, look } of found) learnLook(folder.known, look.changed, look.gone);
     this.files += files;
     this.#storedAt = performance.now();
     const facts = { files, gone: gone.length, time: ended };
     run.report({ type: "note", code: "follow-files", facts });
   }
+}
+
+/** What the system says, such as `EACCES`; `undefined`: it is another error. */
+function systemReason(error: unknown): string | undefined {
+  if (isHoldfastError(error) || !(error instanceof Error)) return undefined;
+  return "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
 
 /** Those paths, and the folders on the way to them. */

@@ -58,7 +58,7 @@ export const notices = {
     "waiting-for-table": "Waiting for a table that somebody else has locked[[: {subject}]][[ ({reason})]].",
     "table-method": "Of {count:table}, only what changed was read ({method}).",
     "follow-gap": "{subject}: moments from {time:time} on cannot be recovered before the next backup ({reason}).",
-    "follow-files": "Files: {files} new or changed and {gone} gone up to {time:time} are in the repository.",
+    "follow-files": "{files:file} new or changed, {gone} gone up to {time:time} are in the repository.",
     "follow-files-gap":
       "{path} cannot be read ({reason}): nothing is known of its files from {time:time} on, and nothing is taken for deleted.",
     "follow-anomaly": "Out of the ordinary: {anomaly}",

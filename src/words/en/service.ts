@@ -14,7 +14,7 @@ export const service = {
     predictionNote: "Nothing was written. Bytes stored and the time are estimates.",
   },
   follow: {
-    done: "Followed {crm} for {ms:duration}: {transactions} transactions, {rows:row}.",
+    done: "Followed {crm} for {ms:duration}: {transactions} transactions, {rows:row}, {files:file}.",
     state: "{subject}: in the repository up to {durableTo:time}[[, {waiting:bytes} waiting]]",
   },
   advise: {

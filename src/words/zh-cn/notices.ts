@@ -53,7 +53,7 @@ export const notices: Translated<typeof english> = {
     "waiting-for-table": "正在等待被他人锁定的表[[：{subject}]][[（{reason}）]]。",
     "table-method": "{count:table}只读取了变化的部分（{method}）。",
     "follow-gap": "{subject}：自 {time:time} 起的时刻在下一次备份之前无法恢复（{reason}）。",
-    "follow-files": "文件：截至 {time:time}，新增或更改的 {files} 个、已删除的 {gone} 个已在仓库中。",
+    "follow-files": "截至 {time:time}，新增或更改的 {files:file}、已删除的 {gone} 项已在仓库中。",
     "follow-files-gap": "无法读取 {path}（{reason}）：自 {time:time} 起其中的文件情况不明，但不会据此视为已删除。",
     "follow-anomaly": "异常：{anomaly}",
     "follow-waiting": "仓库正被占用；{bytes:bytes} 在内存中等待，服务器保留其日志。",

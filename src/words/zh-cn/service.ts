@@ -16,7 +16,7 @@ export const service: Translated<typeof english> = {
     predictionNote: "没有写入任何内容。存入字节数和时间为估计值。",
   },
   follow: {
-    done: "已跟踪 {crm} {ms:duration}：{transactions} 个事务，{rows:row}。",
+    done: "已跟踪 {crm} {ms:duration}：{transactions} 个事务，{rows:row}，{files:file}。",
     state: "{subject}：截至 {durableTo:time} 已入仓库[[，{waiting:bytes} 等待中]]",
   },
   advise: {
