@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { appendFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, globSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -83,6 +83,60 @@ test("a job that runs or waits is cancelled from another process: no alert, no r
   const applied = await crm.run(["restore", "apply", plan]);
   assert.equal(applied.code, 0, applied.stderr);
   assert.ok(readFileSync(join(crm.folder, "copy/attachments/large.bin")).equals(large));
+});
+
+test("a prune that is cancelled while it writes packs anew has changed nothing that counts, and the next one does it all", async (t) => {
+  using crm = cliCrm();
+  await crm.run(["init", "--yes"]);
+  const kept = randomBytes(400_000);
+  writeFileSync(join(crm.folder, "attachments/kept.bin"), kept);
+  writeFileSync(join(crm.folder, "attachments/gone.bin"), randomBytes(400_000));
+  await crm.run(["backup"]);
+  rmSync(join(crm.folder, "attachments/gone.bin"));
+  await crm.run(["backup", "full"]);
+  const forgotten = await crm.run(["forget", "--keep-last", "1"]);
+  assert.equal(forgotten.code, 0, forgotten.stderr);
+
+  const port = await configureService(crm);
+  const quick = readFileSync(crm.config, "utf8");
+  const restic = resticOn(join(crm.folder, "backups"), password);
+  const prune = async (config: string, work: () => Promise<void>) => {
+    writeFileSync(crm.config, config);
+    const service = await startServing(crm, port);
+    t.after(() => service.child.kill("SIGKILL"));
+    await crm.run(["jobs", "start", "prune"]);
+    await work();
+    await withoutLocks(crm);
+    assert.equal(await service.end("SIGTERM"), 0);
+    await restic.check();
+  };
+  const unused = async (): Promise<number> => {
+    const { records } = await crm.json(["verify", "--read-data"]);
+    const report = records.at(-1);
+    assert.deepEqual([report?.type, report?.["defects"]], ["verify", []]);
+    return Number(report?.["unusedBlobs"]);
+  };
+  const before = await unused();
+  assert.ok(before > 1, "nothing to prune");
+
+  // What it has to write would take it several minutes.
+  await prune(`${quick}limits: {write: 1KB/s}\n`, async () => {
+    const running = await jobThat(crm, ({ progress }) => (progress as JsonRecord | undefined)?.["phase"] === "prune");
+    await crm.run(["jobs", "cancel", String(running["id"])]);
+    const [job] = await settledJobs(crm);
+    assert.deepEqual([job?.["outcome"], job?.["attempts"], job?.["error"]], ["cancelled", 1, undefined]);
+  });
+  assert.equal(await unused(), before);
+
+  await prune(quick, async () => {
+    const done = await jobThat(crm, ({ outcome }) => outcome === "ok");
+    assert.ok(Number((done["facts"] as JsonRecord | undefined)?.["markedBytes"]) > 400_000, JSON.stringify(done));
+  });
+  assert.ok((await unused()) < before, "a little waste may stay");
+  const [point] = listIn(await crm.json(["snapshots"]), "snapshots");
+  await restic.restore(String(point?.["id"]), join(crm.folder, "copy"));
+  const [restored = ""] = globSync("copy/**/kept.bin", { cwd: crm.folder });
+  assert.ok(readFileSync(join(crm.folder, restored)).equals(kept));
 });
 
 async function jobThat(crm: CliCrm, is: (job: JsonRecord) => boolean): Promise<JsonRecord> {
