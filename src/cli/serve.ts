@@ -21,6 +21,7 @@ const toldNotes: ReadonlySet<NoteCode> = new Set([
   "waiting-for-storage",
   "follow-gap",
   "follow-files-gap",
+  "follow-files-sweep",
   "follow-anomaly",
   "follow-again",
   "follow-waiting",

@@ -19,6 +19,7 @@ import { layout } from "../contents/layout.ts";
 import { openSnapshot, subtreeAt } from "../contents/open-snapshot.ts";
 import type { CrmParts } from "../crm/platform.ts";
 import type { Id, TreeNode } from "../format/tree.ts";
+import { FolderWatch } from "../files/watch-folders.ts";
 import { type ByteName, joinName, nameFromText, nameText } from "../lib/byte-name.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import type { WarningCode } from "../lib/events.ts";
@@ -31,8 +32,13 @@ import { backupsOf } from "./points.ts";
 
 /** How often files are looked at, and when what changed is stored. */
 export interface FilesTiming {
-  /** From one look to the next. Where a look takes long it is more: no more than a twentieth of the time is spent looking. */
+  /**
+   * From one look to the next while something changes, or cannot be watched. Where a look takes long it is more: no more than a
+   * twentieth of the time is spent looking.
+   */
   readonly lookMs: number;
+  /** The same while the system tells that nothing changes: it does not tell of everything. */
+  readonly sweepMs: number;
   /** So long nothing may have changed any more before what changed is read: half a file helps nobody. */
   readonly settleMs: number;
   /** Where something changes all the time, it is read after so long all the same. */
@@ -41,7 +47,13 @@ export interface FilesTiming {
   readonly storeMs: number;
 }
 
-export const filesTiming: FilesTiming = { lookMs: 5000, settleMs: 2000, longestSettleMs: 30_000, storeMs: 60_000 };
+export const filesTiming: FilesTiming = {
+  lookMs: 5000,
+  sweepMs: 60_000,
+  settleMs: 2000,
+  longestSettleMs: 30_000,
+  storeMs: 60_000,
+};
 
 /** Of the time, no more than one part in so many is spent looking. */
 const lookShare = 20;
@@ -74,7 +86,8 @@ interface FoundChanges {
 
 /**
  * Follows the files of a CRM: looks at all of them again and again, compares with what the repository has by then, which is the
- * newest backup and what was found since, and adds to the journal what differs. So whatever was missed, while it did not
+ * newest backup and what was found since, and adds to the journal what differs. That the system tells of changes only makes looks
+ * rarer where nothing happens. So whatever was missed, while it did not
  * run say, is found by the next look, as far as it still stands so.
  */
 export class FollowFiles {
@@ -90,10 +103,20 @@ export class FollowFiles {
   #lookedMs = 0;
   /** What cannot be read, as it was told. */
   #told = "";
+  readonly #watch = new FolderWatch(() => this.#stir());
+  /** Whether something happened since the last look began. */
+  #stirred: "yes" | "no" = "no";
+  #wake: (() => void) | undefined;
+  /** Why folders cannot be watched, as it was told. */
+  #unwatched: string | undefined;
   files = 0;
 
   constructor(options: FollowFilesOptions) {
     this.#options = options;
+  }
+
+  [Symbol.dispose](): void {
+    this.#watch[Symbol.dispose]();
   }
 
   /** Until it is cancelled. `isBack`: told when it works. */
@@ -105,10 +128,52 @@ export class FollowFiles {
       const backup = newest ?? backupsOf(await repository.snapshots(run.signal), crm).at(-1);
       // Before the first backup there is nothing that a change could be told from.
       if (!backup || !(await this.#recall(backup))) continue;
-      if ((await this.#look()) === "unsettled") pauseMs = Math.min(timing.settleMs, pauseMs);
-      pauseMs = Math.max(pauseMs, this.#lookedMs * lookShare);
+      const isWatched = this.#watchAll();
+      this.#stirred = "no";
+      const state = await this.#look();
       isBack();
+      if (state === "unsettled") pauseMs = Math.min(timing.settleMs, pauseMs);
+      pauseMs = Math.max(pauseMs, this.#lookedMs * lookShare);
+      if (isWatched && state === "unchanged") await this.#quiet(timing.sweepMs);
     }
+  }
+
+  /** Waits until something happens, or so long. */
+  async #quiet(longestMs: number): Promise<void> {
+    if (this.#stirred === "yes") return;
+    const { signal } = this.#options.run;
+    const woken = new AbortController();
+    this.#wake = () => woken.abort();
+    try {
+      await delay(longestMs, undefined, { signal: AbortSignal.any([signal, woken.signal]) });
+    } catch {
+      signal.throwIfAborted();
+    } finally {
+      this.#wake = undefined;
+    }
+  }
+
+  #stir(): void {
+    this.#stirred = "yes";
+    this.#wake?.();
+  }
+
+  /** Watches all folders that are known, before the look that finds what happened until then. Whether it could. */
+  #watchAll(): boolean {
+    const folders = this.#folders.flatMap(({ path, known }) =>
+      [...known.devices.keys()].map((inside) => ({
+        path: inside === rootPath ? path : joinName(path, inside),
+        sign: known.signs.get(inside) ?? 0,
+      })),
+    );
+    const state = this.#watch.watch(folders);
+    if (state.kind === "watching") return true;
+    if (this.#unwatched === undefined) {
+      const facts = { reason: state.reason, seconds: this.#options.timing.lookMs / 1000 };
+      this.#options.run.report({ type: "note", code: "follow-files-sweep", facts });
+    }
+    this.#unwatched = state.reason;
+    return false;
   }
 
   /** Knows what the repository has, from this backup on. Whether there is anything. */
@@ -149,7 +214,7 @@ export class FollowFiles {
     return this.#folders.length > 0;
   }
 
-  async #look(): Promise<"done" | "unsettled" | "later"> {
+  async #look(): Promise<"unchanged" | "stored" | "unsettled" | "later"> {
     const { run, timing, keeper } = this.#options;
     const started = performance.now();
     const began = run.now();
@@ -179,8 +244,9 @@ export class FollowFiles {
     const span = this.#since === undefined ? undefined : { from: this.#since, to: began.toISOString() };
     if (found.length === 0) {
       this.#unsettledSince = undefined;
-      if (span) keeper.looked(span);
-      return "done";
+      if (!span) return "later";
+      keeper.looked(span);
+      return "unchanged";
     }
     if (!this.#isSettled(found, began)) return "unsettled";
     // Nor while others have their turn.
@@ -208,12 +274,12 @@ export class FollowFiles {
     return isSettled;
   }
 
-  async #store(found: readonly FoundChanges[], began: Date, span: FilesSpan | undefined): Promise<"done" | "later"> {
+  async #store(found: readonly FoundChanges[], began: Date, span: FilesSpan | undefined): Promise<"stored" | "later"> {
     const { repository, run } = this.#options;
     try {
       await using lock = await repository.lock("shared", { signal: run.signal, now: run.now, waitMs: 0 });
       await this.#storeUnder(lock, found, began, span);
-      return "done";
+      return "stored";
     } catch (error) {
       run.signal.throwIfAborted();
       // Somebody has the repository for himself; what changed still stands so afterwards.

@@ -104,7 +104,7 @@ export async function follow(engine: Engine, input: FollowInput, run: Run): Prom
   await again("storage", inner, () => keeper.open());
   const following = new Following(engine, input, repository, keeper, inner);
   const streams = sources.map(({ name }) => new FollowStream(input.crm.name, keeper.writer.database(name)));
-  const files = new FollowFiles({
+  using files = new FollowFiles({
     crm: input.crm.name,
     repository,
     keeper,

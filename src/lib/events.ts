@@ -111,6 +111,7 @@ export const noteCodes = [
   "follow-gap",
   "follow-files",
   "follow-files-gap",
+  "follow-files-sweep",
   "follow-anomaly",
   "follow-waiting",
   "follow-again",

@@ -59,6 +59,7 @@ export const notices = {
     "table-method": "Of {count:table}, only what changed was read ({method}).",
     "follow-gap": "{subject}: moments from {time:time} on cannot be recovered before the next backup ({reason}).",
     "follow-files": "{files:file} new or changed, {gone} gone up to {time:time} are in the repository.",
+    "follow-files-sweep": "Folders cannot be watched ({reason}): they are looked at every {seconds} s instead.",
     "follow-files-gap":
       "{path} cannot be read ({reason}): nothing is known of its files from {time:time} on, and nothing is taken for deleted.",
     "follow-anomaly": "Out of the ordinary: {anomaly}",

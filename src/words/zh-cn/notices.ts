@@ -54,6 +54,7 @@ export const notices: Translated<typeof english> = {
     "table-method": "{count:table}只读取了变化的部分（{method}）。",
     "follow-gap": "{subject}：自 {time:time} 起的时刻在下一次备份之前无法恢复（{reason}）。",
     "follow-files": "截至 {time:time}，新增或更改的 {files:file}、已删除的 {gone} 项已在仓库中。",
+    "follow-files-sweep": "无法监视文件夹（{reason}）：改为每 {seconds} 秒查看一遍。",
     "follow-files-gap": "无法读取 {path}（{reason}）：自 {time:time} 起其中的文件情况不明，但不会据此视为已删除。",
     "follow-anomaly": "异常：{anomaly}",
     "follow-waiting": "仓库正被占用；{bytes:bytes} 在内存中等待，服务器保留其日志。",
