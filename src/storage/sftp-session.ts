@@ -1,4 +1,5 @@
 import { HoldfastError } from "../lib/errors.ts";
+import { freeMemory } from "../lib/free-memory.ts";
 import { PacketSplitter } from "./packet-splitter.ts";
 import { type Attributes, encodePacket, type Field, PacketReader, packetTypes, statusCodes } from "./sftp-packet.ts";
 import type { SshProcess } from "./ssh-process.ts";
@@ -213,7 +214,9 @@ export class SftpSession {
     this.#lastId = (this.#lastId + 1) >>> 0;
     const id = this.#lastId;
     const answering = this.#wait(id, into);
-    this.#ssh.stdin.write(encodePacket(type, { u32: id }, ...fields));
+    const packet = encodePacket(type, { u32: id }, ...fields);
+    // A backup sends gigabytes in such packets: left to the garbage collector, many would wait for it.
+    this.#ssh.stdin.write(packet, () => freeMemory(packet));
     return await answering;
   }
 
