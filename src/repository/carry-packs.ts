@@ -52,25 +52,26 @@ export class PackCarrier {
     entries: readonly number[],
     onCarried: (entries: readonly number[]) => void,
   ): Promise<readonly number[]> {
-    const left: number[] = [];
+    const left: (readonly number[])[] = [];
     const groups: PackGroup[] = [];
     for (const group of groupByPack(entries, this.#source)) {
       if (this.#isWorthIt(group)) groups.push(group);
-      else left.push(...group.entries);
+      else left.push(group.entries);
     }
     await mapBounded(groups, carriedAtOnce, async (group) => {
       this.#signal.throwIfAborted();
       await this.#into.ready();
       if (await this.#carryPack(type, stream, group)) onCarried(group.entries);
-      else left.push(...group.entries);
+      else left.push(group.entries);
     });
-    return left;
+    return left.flat();
   }
 
   #isWorthIt({ pack, entries }: PackGroup): boolean {
     const size = this.#sizeOf(pack);
     if (size > maxCarriedBytes) return false;
-    const wanted = entries.reduce((sum, entry) => sum + (this.#source.index.location(entry)?.length ?? 0), 0);
+    // As if they were a pack: a pack of nothing else has its very size, however small its blobs are.
+    const wanted = packBytes(entries.flatMap((entry) => this.#source.index.location(entry) ?? []));
     return wanted * 2 > size;
   }
 

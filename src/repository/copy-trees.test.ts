@@ -313,6 +313,17 @@ async function copyTree(source: Repository, target: Repository, root: Id): Promi
   });
 }
 
+test("with the same key, a pack of one tiny blob is carried whole too", async () => {
+  const source = craftInMemory();
+  const tiny = source.blob("data", "x");
+  const [pack] = await source.flush();
+  const root = source.tree(craftedNode("file", "file", { content: [tiny], size: 1 }));
+  await source.flush();
+  const target = inMemory(source.key);
+  assert.deepEqual(await copyAll(openedCraft(source), target.open(), [root]), []);
+  assert.ok((await packNames(target.storage)).includes(pack?.id ?? ""));
+});
+
 test("a pack whose name stands for something else in the other repository is not taken for stored", async () => {
   const { source, pack, treeOf } = await onePack();
   const root = treeOf(10);
