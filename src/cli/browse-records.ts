@@ -1,10 +1,10 @@
 import type { BrowseAnswer } from "../engine/browse.ts";
-import type { FieldValue } from "../contents/records/record-details.ts";
 import type { EntityEntry } from "../engine/browse-records.ts";
 import { printable } from "../words/format.ts";
 import { padEnd, displayWidth, truncate } from "../words/width.ts";
 import type { Context } from "./context.ts";
 import { entityName } from "./entity-name.ts";
+import { fieldName } from "./field-lines.ts";
 import { renderTable } from "./table.ts";
 
 const widestValue = 60;
@@ -66,8 +66,6 @@ export function recordText(
     readonly deleted?: true;
   }) =>
     `${printable(handle)}${title === undefined ? "" : `  ${printable(title)}`}${deleted ? ` (${look.deleted})` : ""}`;
-  const fieldName = ({ column, label }: FieldValue): string =>
-    printable(label === undefined ? column : `${column} (${label})`);
   const widest = Math.min(40, Math.max(0, ...answer.fields.map((field) => displayWidth(fieldName(field)))));
   return [
     output.paint("bold", named(answer)),

@@ -5,6 +5,7 @@ import { type Command, countOption, hasFlag, textOption } from "./command.ts";
 import type { Context } from "./context.ts";
 import { entityName } from "./entity-name.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { fieldName } from "./field-lines.ts";
 import { namedPoint } from "./point-argument.ts";
 
 export const searchCommand: Command = {
@@ -66,7 +67,7 @@ function hitLines({ words, format }: Context, hit: SearchHit): string[] {
     flag === undefined ? head : `${head} (${flag})`,
     ...hit.fields
       .filter(({ value }) => value !== title)
-      .map(({ column, value }) => `      ${printable(column)}: ${truncate(printable(value ?? ""), widestValue)}`),
+      .map((field) => `      ${fieldName(field)}: ${truncate(printable(field.value ?? ""), widestValue)}`),
   ];
 
   function pointText({ time, snapshot }: SearchAnswer["point"]): string {

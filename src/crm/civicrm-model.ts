@@ -138,6 +138,14 @@ export async function civicrmModel(source: ModelSource): Promise<CrmModel> {
         ["civicrm_contact", "civicrm_activity", "civicrm_event", "civicrm_note"],
         ["modified_date", "hash", "cache_date"],
       ),
+      // What it comes with it names in its code.
+      labels: [
+        {
+          from: { name: "civicrm_custom_field" },
+          columns: ["custom_group_id", "column_name", "label"],
+          tables: new Map(custom.map(({ id, table }) => [id, table])),
+        },
+      ],
     },
     source.tables,
   );
@@ -145,10 +153,11 @@ export async function civicrmModel(source: ModelSource): Promise<CrmModel> {
 
 async function customTables(
   source: ModelSource,
-): Promise<readonly { readonly table: string; readonly extends: string }[]> {
-  const found: { table: string; extends: string }[] = [];
-  for await (const [table, what] of source.rows({ name: "civicrm_custom_group" }, ["table_name", "extends"])) {
-    if (table !== undefined && what !== undefined) found.push({ table, extends: what });
+): Promise<readonly { readonly id: string; readonly table: string; readonly extends: string }[]> {
+  const found: { id: string; table: string; extends: string }[] = [];
+  const columns = ["id", "table_name", "extends"];
+  for await (const [id = "", table, what] of source.rows({ name: "civicrm_custom_group" }, columns)) {
+    if (table !== undefined && what !== undefined) found.push({ id, table, extends: what });
   }
   return found;
 }

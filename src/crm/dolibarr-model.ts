@@ -103,7 +103,6 @@ export async function dolibarrModel({ tables }: ModelSource): Promise<CrmModel> 
         ...polymorphic("links", `${prefix}element_element.fk_source`, "sourcetype", words),
         ...polymorphic("links", `${prefix}element_element.fk_target`, "targettype", words),
         ...polymorphic("belongs", `${prefix}ecm_files.src_object_id`, "src_object_type", words),
-        ...known.map(({ table }) => reference("belongs", `${prefix}${table}_extrafields.fk_object`, key(table))),
       ],
       noise: noiseOf(
         known.map(({ table }) => prefix + table),

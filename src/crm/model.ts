@@ -22,6 +22,8 @@ export interface ColumnLabels {
   readonly columns: readonly [table: string, column: string, label: string];
   /** The table that is meant, by what stands in the first of `columns`. */
   readonly tables: ReadonlyMap<string, string>;
+  /** What is no label where it stands in place of one, such as the key of a text that the CRM's code has. */
+  readonly except?: RegExp;
 }
 
 export interface TableName {
@@ -85,6 +87,6 @@ export interface Reference {
 /** What a model is worked out from: the schema of a point, and the texts of rows where tables themselves say it. */
 export interface ModelSource {
   readonly tables: readonly TableSchema[];
-  /** Texts of these columns, row by row; `undefined` for NULL and what is no text. Nothing where there is no such table. */
+  /** What these columns hold as a person reads it, row by row; `undefined` for NULL and nothing. None where there is no such table. */
   rows(table: TableName, columns: readonly string[]): AsyncIterable<readonly (string | undefined)[]>;
 }

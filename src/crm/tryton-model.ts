@@ -45,9 +45,13 @@ const resources = ["ir_attachment.resource", "ir_note.resource", "ir_email.resou
 export async function trytonModel(source: ModelSource): Promise<CrmModel> {
   const names = new Set(source.tables.map(({ name }) => name));
   const models: { readonly model: string; readonly table: string }[] = [];
-  for await (const [model] of source.rows({ name: "ir_model" }, ["model"])) {
+  /** A field names its model by its number, later by its name. */
+  const byWord = new Map<string, string>();
+  for await (const [id, model] of source.rows({ name: "ir_model" }, ["id", "model"])) {
     const table = model?.replaceAll(".", "_");
-    if (model !== undefined && table !== undefined && names.has(table)) models.push({ model, table });
+    if (id === undefined || model === undefined || table === undefined || !names.has(table)) continue;
+    models.push({ model, table });
+    byWord.set(id, table).set(model, table);
   }
   return inSchema(
     {
@@ -65,6 +69,14 @@ export async function trytonModel(source: ModelSource): Promise<CrmModel> {
         source.tables.map(({ name }) => name),
         ["write_date", "write_uid"],
       ),
+      labels: [
+        {
+          from: { name: "ir_model_field" },
+          columns: ["model", "name", "field_description"],
+          tables: byWord,
+          except: /^[a-z_]+\.msg_\w+$/,
+        },
+      ],
     },
     source.tables,
   );

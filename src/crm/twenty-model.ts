@@ -22,7 +22,8 @@ const labels: Readonly<Record<string, string>> = {
 const titles = [["nameFirstName", "nameLastName"], ["name"], ["title"], ["subject"], ["label"]] as const;
 const parts = /^(attachment|timelineActivity|noteTarget|taskTarget|activityTarget)$/;
 
-export async function twentyModel({ tables }: ModelSource): Promise<CrmModel> {
+export async function twentyModel(source: ModelSource): Promise<CrmModel> {
+  const { tables } = source;
   const schemas = [...new Set(tables.map(({ schema }) => schema))].filter((schema) => schema.startsWith("workspace_"));
   const models = schemas.map((schema, at) =>
     workspaceModel(
@@ -36,9 +37,27 @@ export async function twentyModel({ tables }: ModelSource): Promise<CrmModel> {
       entities: models.flatMap((one) => one.entities),
       references: models.flatMap((one) => one.references),
       noise: models.flatMap((one) => one.noise),
+      labels: await labelsOf(source),
     },
     tables,
   );
+}
+
+/**
+ * People may rename what they see. Tables that they added begin with `_`. Fields of several columns (`name` of `nameFirstName`)
+ * and those that name a record (`company` of `companyId`) are called otherwise than their columns, and are left out.
+ */
+async function labelsOf(source: ModelSource): Promise<NonNullable<CrmModel["labels"]>> {
+  const names = new Set(source.tables.map(({ name }) => name));
+  const byWord = new Map<string, string>();
+  const schema = source.tables.find(({ name }) => name === "objectMetadata")?.schema ?? "core";
+  const columns = ["id", "nameSingular", "isCustom"];
+  for await (const [id, name = "", custom] of source.rows({ schema, name: "objectMetadata" }, columns)) {
+    const table = custom?.startsWith("t") ? `_${name}` : name;
+    if (id !== undefined && names.has(table)) byWord.set(id, table);
+  }
+  const from = { schema, name: "fieldMetadata" };
+  return [{ from, columns: ["objectMetadataId", "name", "label"], tables: byWord }];
 }
 
 function workspaceModel(schema: string, tables: readonly TableSchema[], suffix: string): CrmModel {

@@ -1,5 +1,4 @@
-import { columnLabels } from "../contents/records/column-labels.ts";
-import { modelSource, pointRecords } from "../contents/records/point-records.ts";
+import { pointRecords } from "../contents/records/point-records.ts";
 import { parseHandle, tableOrEntity } from "../contents/records/record-handle.ts";
 import {
   entityFacts,
@@ -78,9 +77,7 @@ export async function browseRecords(
   signal: AbortSignal,
 ): Promise<RecordAnswer> {
   for (const database of point.databases) {
-    const { relations, model } = await viewOf(point, database, signal);
-    const source = modelSource(database, database.engine, signal);
-    const labels: RecordScene["labels"] = (tables) => columnLabels(source, model, tables);
+    const { relations, labels } = await viewOf(point, database, signal);
     const scene: RecordScene = { source: database, relations, rules: database.engine, signal, labels };
     const place = tableOrEntity(relations, name);
     if (place) return await list(scene, database, place, paging);

@@ -3,6 +3,7 @@ import { liveChanges } from "../contents/compare/live-changes.ts";
 import { type RecordChange, recordChange, type TableView } from "../contents/compare/record-changes.ts";
 import { columnChanges, type ColumnChanges, reshapedChanges } from "../contents/compare/reshaped-changes.ts";
 import type { FileChange } from "../contents/compare/file-changes.ts";
+import { labelled } from "../contents/records/column-labels.ts";
 import { entityFacts } from "../contents/records/record-details.ts";
 import { sameTable, type TableEntity } from "../contents/records/relations.ts";
 import { schemaReader } from "../contents/stored-database.ts";
@@ -189,8 +190,14 @@ async function* tableDifferences(
     counts.set(entity?.entity.name, count);
     const { action, handle, title, fields, noise } = change;
     count[action === "changed" && fields.length === 0 ? "noise" : action]++;
+    // What is stored can be read meanwhile; a live database gives its rows just now.
+    const labelOf = await (work.to.live ? views.from : views.to).labels();
     const place = { database: database.name, table: table.name, ...entityFacts(entity) };
-    yield { type: "change", ...place, action, handle, ...(title !== undefined && { title }), fields, noise };
+    yield {
+      ...{ type: "change", ...place, action, handle, ...(title !== undefined && { title }) },
+      fields: labelled(fields, table, labelOf),
+      noise: labelled(noise, table, labelOf),
+    };
   }
   for (const { of, ...count } of counts.values()) {
     yield { type: "table", database: database.name, table: table.name, ...entityFacts(of), ...count };

@@ -117,7 +117,7 @@ async function findSubject(source: PointSource, crm: string, record: string): Pr
     for (const database of point.databases) {
       const view = await viewOf(point, database, source.run.signal);
       const handle = parseHandle(view.relations, record, database.engine);
-      if (handle) return { crm, record, database: database.name, view, handle };
+      if (handle) return { crm, record, database: database.name, view, handle, labelOf: await view.labels() };
     }
   }
   throw new HoldfastError("nothing-matched", { path: record });

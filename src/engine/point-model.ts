@@ -1,3 +1,4 @@
+import { columnLabels, type LabelOf } from "../contents/records/column-labels.ts";
 import { relationsOf, type Relations } from "../contents/records/relations.ts";
 import { modelSource } from "../contents/records/point-records.ts";
 import type { CrmModel, TableName } from "../crm/model.ts";
@@ -12,6 +13,8 @@ export interface DatabaseView {
   readonly model: CrmModel | undefined;
   /** Columns of a table that a CRM writes by itself: stamps and counters. */
   noiseOf(table: TableSchema): ReadonlySet<string>;
+  /** What the CRM itself calls its columns; read when it is asked for first. */
+  labels(): Promise<LabelOf>;
 }
 
 export async function viewOf(
@@ -19,9 +22,17 @@ export async function viewOf(
   database: PointDatabase,
   signal: AbortSignal,
 ): Promise<DatabaseView> {
-  const model = await platform?.model?.(modelSource(database, database.engine, signal), description);
+  const source = modelSource(database, database.engine, signal);
+  const model = await platform?.model?.(source, description);
   const relations = relationsOf(database.schema.tables, model);
-  return { database, relations, model, noiseOf: (table) => noiseOf(model, relations, table) };
+  let labels: Promise<LabelOf> | undefined;
+  return {
+    database,
+    relations,
+    model,
+    noiseOf: (table) => noiseOf(model, relations, table),
+    labels: () => (labels ??= columnLabels(source, model)),
+  };
 }
 
 function noiseOf(model: CrmModel | undefined, relations: Relations, table: TableSchema): ReadonlySet<string> {

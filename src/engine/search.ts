@@ -3,7 +3,8 @@ import { reshapedChanges } from "../contents/compare/reshaped-changes.ts";
 import { liveChanges } from "../contents/compare/live-changes.ts";
 import { layout } from "../contents/layout.ts";
 import { subtreeAt } from "../contents/open-snapshot.ts";
-import { entityFacts, namedRecord } from "../contents/records/record-details.ts";
+import { labelled } from "../contents/records/column-labels.ts";
+import { entityFacts, type FieldValue, namedRecord } from "../contents/records/record-details.ts";
 import { entityOf, isDeleted, recordRow, type RecordRow } from "../contents/records/record-row.ts";
 import { sameTable } from "../contents/records/relations.ts";
 import { type FoundRow, searchRow, searchTable } from "../contents/search/search-table.ts";
@@ -52,7 +53,7 @@ export type SearchHit =
       readonly title?: string;
       readonly deleted?: true;
       /** Fields that have any of the words. */
-      readonly fields: readonly { readonly column: string; readonly value: string | null }[];
+      readonly fields: readonly FieldValue[];
       /** Of one that is gone: the first point without it. */
       readonly deletedSince?: PointFacts;
     }
@@ -101,7 +102,7 @@ export async function* foundThere(
   const tables = await tablesToSearch(point, input.only, signal);
   for (const { view, table } of tables) {
     const opened = await view.database.open(table);
-    for await (const row of searchTable(opened, query, view.database.engine, signal)) yield hitOf(view, row);
+    for await (const row of searchTable(opened, query, view.database.engine, signal)) yield await hitOf(view, row);
   }
   if (!point.snapshot || (input.only.length > 0 && !input.only.includes(layout.files))) return;
   const reader = point.reader ?? source.reader;
@@ -121,6 +122,8 @@ async function tablesToSearch(
   const known = new Set<string>([layout.files]);
   for (const database of point.databases) {
     const view = await viewOf(point, database, signal);
+    // Later a live database will be giving rows.
+    if (point.live) await view.labels();
     for (const table of database.schema.tables) {
       const entities = view.relations.entitiesOf(table).map(({ entity }) => entity.name);
       const names = [table.name, `${table.schema}.${table.name}`, ...entities];
@@ -134,22 +137,23 @@ async function tablesToSearch(
   return tables.toSorted((a, b) => a.rank - b.rank);
 }
 
-function hitOf(
-  { database, relations }: DatabaseView,
+async function hitOf(
+  { database, relations, labels }: DatabaseView,
   { row, columns }: FoundRow,
-): Extract<SearchHit, { type: "record" }> {
+): Promise<Extract<SearchHit, { type: "record" }>> {
   const rules = database.engine;
   const entity = entityOf(relations.entitiesOf(row.table), row, rules);
+  const fields = columns.flatMap((at) => {
+    const column = row.table.columns[at];
+    return column ? [{ column: column.name, value: rules.readable(row.fields[at] ?? "\\N", column) }] : [];
+  });
   return {
     type: "record",
     database: database.name,
     table: row.table.name,
     ...entityFacts(entity),
     ...namedRecord({ relations, rules }, row),
-    fields: columns.flatMap((at) => {
-      const column = row.table.columns[at];
-      return column ? [{ column: column.name, value: rules.readable(row.fields[at] ?? "\\N", column) }] : [];
-    }),
+    fields: labelled(fields, row.table, await labels()),
   };
 }
 
@@ -173,7 +177,7 @@ async function* foundDeleted(
     const point = points.use(await openPoint(source, end.crm, { kind: "id", prefix: id }));
     for (const { view, table } of tables) {
       for await (const { row, columns } of wentBetween(source, point, newer, view, table, query)) {
-        const hit = hitOf(view, { row, columns });
+        const hit = await hitOf(view, { row, columns });
         const name = `${hit.table} ${hit.handle}`;
         if (told.has(name) || (await isThere(view, row, signal))) continue;
         told.add(name);

@@ -1,6 +1,7 @@
 import { fieldChangesOf, type FieldChange } from "../contents/compare/record-changes.ts";
 import { filledIn } from "../contents/journal/replay.ts";
 import { type JournalTransaction, keysOf, type RowChange, writersOf } from "../contents/journal/transactions.ts";
+import type { LabelOf } from "../contents/records/column-labels.ts";
 import { pointRecords } from "../contents/records/point-records.ts";
 import {
   entityFacts,
@@ -48,11 +49,12 @@ export interface VersionSubject {
   readonly database: string;
   readonly view: DatabaseView;
   readonly handle: RecordHandle;
+  readonly labelOf: LabelOf;
 }
 
 /** How other tables hold more columns of records of this one. */
 export function extensionsOf(relations: Relations, table: TableSchema): readonly Relation[] {
-  return relations.to(table).filter(({ origin }) => origin === "extension");
+  return relations.to(table).filter((relation) => relation.extends === "record");
 }
 
 /** A record and its rows as they are known by now. */
@@ -173,6 +175,7 @@ export class VersionLine {
 
   #seen(): Seen {
     const { row, extensions, relations } = this.#sight;
+    const { labelOf } = this.#subject;
     if (!row) return { state: "absent", fields: [] };
     const rules = this.#subject.view.database.engine;
     const entity = entityOf(relations.entitiesOf(row.table), row, rules);
@@ -180,7 +183,10 @@ export class VersionLine {
     this.#about = { ...named, ...entityFacts(entity) };
     return {
       state: isDeleted(entity, row, rules) === "yes" ? "flagged" : "there",
-      fields: [...fieldsOf(row, rules), ...extensions.flatMap((more) => fieldsOf(more, rules, `${more.table.name}.`))],
+      fields: [
+        ...fieldsOf(row, rules, "", labelOf),
+        ...extensions.flatMap((more) => fieldsOf(more, rules, `${more.table.name}.`, labelOf)),
+      ],
     };
   }
 

@@ -49,14 +49,19 @@ test(`Dolibarr's own demo data: found, looked at, followed and compared${leftOut
     hits.map((hit) => [hit["handle"], hit["title"]]),
     [[handle, "北京张伟有限公司"]],
   );
+  const now = (await lines("search", "张伟", "--point", "live")).filter(({ type }) => type === "hit");
+  assert.deepEqual(now, hits);
   const [record] = await lines("browse", first, handle);
   const related = record?.["related"] as readonly (Line & { readonly count: number })[];
   assert.equal(related.find(({ entity }) => entity === "invoice")?.count, invoices);
 
-  // What somebody once called a field of his own.
-  const [own] = await lines("browse", first, "llx_projet_extrafields/5");
+  // What somebody once called a field of his own, which is one of the project's.
+  const project = await number("SELECT fk_object FROM llx_projet_extrafields WHERE rowid = 5");
+  const [own] = await lines("browse", first, `project/${project}`);
   const fields = own?.["fields"] as readonly Line[];
-  assert.equal(fields.find(({ column }) => column === "priority")?.["label"], "Priority");
+  assert.equal(fields.find(({ column }) => column === "llx_projet_extrafields.priority")?.["label"], "Priority");
+  const lists = own?.["related"] as readonly Line[];
+  assert.ok(lists.every(({ table }) => table !== "llx_projet_extrafields"));
 
   const [line] = await lines("history", handle);
   const versions = line?.["versions"] as readonly (Line & { readonly fields: readonly Line[] })[];

@@ -17,9 +17,12 @@ import { backup, type BackupReport } from "../../src/engine/backup.ts";
 import { doctor, type DoctorReport } from "../../src/engine/doctor.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { browse } from "../../src/engine/browse.ts";
+import { compare } from "../../src/engine/compare.ts";
+import { history } from "../../src/engine/history.ts";
 import { createRepositoryAt } from "../../src/engine/init.ts";
 import { applyRestore, type RestoreReport } from "../../src/engine/restore-apply.ts";
 import { openPoint } from "../../src/engine/open-point.ts";
+import { search } from "../../src/engine/search.ts";
 import { viewOf } from "../../src/engine/point-model.ts";
 import { planRestore, type RestorePlan, type RestorePlanInput } from "../../src/engine/restore-plan.ts";
 import type { Warning } from "../../src/lib/events.ts";
@@ -47,7 +50,15 @@ export interface PlatformScene {
   /** What the newest backup's tables mean. */
   model(): Promise<{ readonly model: CrmModel; readonly relations: Relations }>;
   /** What people call the fields of a record there, of those that the CRM has a word for. */
-  labels(handle: string): Promise<Readonly<Record<string, string>>>;
+  labels(handle: string): Promise<LabelsOf>;
+  /** The same of what changed between the last two backups, in its history, and where a search finds the word. */
+  labelsTold(handle: string, word: string): Promise<Readonly<Record<"compare" | "history" | "search", LabelsOf>>>;
+}
+
+type LabelsOf = Readonly<Record<string, string>>;
+
+function labelsIn(fields: readonly { readonly column: string; readonly label?: string }[]): LabelsOf {
+  return Object.fromEntries(fields.flatMap(({ column, label }) => (label === undefined ? [] : [[column, label]])));
 }
 
 const platforms: readonly Platform[] = [dolibarr, suitecrm, espocrm, vtiger, civicrm, odoo, twenty];
@@ -175,11 +186,30 @@ export async function platformScene(
     async labels(path) {
       const point = { kind: "id", prefix: (await points()).at(-1) ?? "" } as const;
       return browse(engine, { repository: access, point, path }, run, async (answer) => {
-        const fields = answer.type === "record" ? answer.fields : [];
-        return Object.fromEntries(
-          fields.flatMap(({ column, label }) => (label === undefined ? [] : [[column, label]])),
-        );
+        return labelsIn(answer.type === "record" ? answer.fields : []);
       });
+    },
+    async labelsTold(handle, text) {
+      const [from = "", to = ""] = (await points()).slice(-2);
+      const [was, is] = [from, to].map((prefix) => ({ kind: "id", prefix }) as const);
+      assert.ok(was && is);
+      const repository = access;
+      const changed = await compare(engine, { repository, from: was, to: is, only: [] }, run, async (comparison) => {
+        const differences = await Array.fromAsync(comparison.differences);
+        return differences.flatMap((one) => (one.type === "change" && one.handle === handle ? one.fields : []));
+      });
+      const { versions } = await history(engine, { repository, record: handle, live: "without" }, run);
+      const hitFields = await search(
+        engine,
+        { repository, point: is, text, state: "there", only: [] },
+        run,
+        async (answer) => {
+          const hits = await Array.fromAsync(answer.hits);
+          return hits.flatMap((hit) => (hit.type === "record" && hit.handle === handle ? hit.fields : []));
+        },
+      );
+      const last = versions.at(-1)?.fields ?? [];
+      return { compare: labelsIn(changed), history: labelsIn(last), search: labelsIn(hitFields) };
     },
   };
 }

@@ -63,6 +63,14 @@ test("CRMs on PostgreSQL", async (context) => {
     assert.equal((await odoo.parts(clone)).databases[0]?.url, url("acme_copy"));
 
     assert.deepEqual(await scene.labels("partner/1"), { name: "Name", is_company: "Ist ein Unternehmen" });
+    await server.sql("UPDATE res_partner SET name = '北京张伟有限公司', is_company = false WHERE id = 1", "acme");
+    await scene.backup();
+    const both = { name: "Name", is_company: "Ist ein Unternehmen" };
+    assert.deepEqual(await scene.labelsTold("partner/1", "北京"), {
+      compare: both,
+      history: both,
+      search: { name: both.name },
+    });
     const { model, relations } = await scene.model();
     assert.deepEqual(
       model.entities.map(({ name }) => name),
@@ -124,6 +132,9 @@ test("CRMs on PostgreSQL", async (context) => {
       model.entities.map(({ name, label }) => `${name} ${label}`).toSorted(),
       ["company company", "note note", "person contact", "workspace-member user", "车辆 undefined"].toSorted(),
     );
+    const company = "company/00000000-0000-4000-8000-000000000011";
+    assert.deepEqual(await scene.labels(company), { name: "Firma", createdAt: "Creation date" });
+    assert.deepEqual(await scene.labels("车辆/00000000-0000-4000-8000-000000000023"), { name: "车牌" });
     const targets = relations.tableNamed("noteTarget");
     assert.deepEqual(targets && [...new Set(relations.from(targets).map(({ kind }) => kind))], ["links"]);
 

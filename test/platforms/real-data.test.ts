@@ -107,6 +107,12 @@ test(`demo data of SuiteCRM, CiviCRM and Dolibarr${leftOut}`, async (context) =>
       await runCommand("mariadb", options, { input: `SET sql_mode='';\n${await unpacked(part)}` });
     }
     await server.sql(civi.rows, "civi");
+    const individual = "SELECT MIN(id) FROM civicrm_contact WHERE contact_type='Individual'";
+    const constituent = (await server.sql(individual, "civi")).trim();
+    await server.sql(
+      `DELETE FROM civicrm_value_constituent_information_1; INSERT INTO civicrm_value_constituent_information_1 (entity_id, marital_status_2) VALUES (${constituent}, 'M')`,
+      "civi",
+    );
     await server.sql(civi.wordpress, "wp");
     civi.writeCivicrm(folder, server.socket);
     const scene = await platformScene(root.path, folder);
@@ -145,6 +151,12 @@ test(`demo data of SuiteCRM, CiviCRM and Dolibarr${leftOut}`, async (context) =>
     );
     assert.equal(stored?.open(civi.unsealed, undefined), "opened");
 
+    // Fields that somebody added are fields of the contact, under the name that he gave them.
+    assert.deepEqual(await scene.labels(`individual/${constituent}`), {
+      "civicrm_value_constituent_information_1.most_important_issue_1": "Most Important Issue",
+      "civicrm_value_constituent_information_1.marital_status_2": "Marital Status",
+      "civicrm_value_constituent_information_1.marriage_date_3": "Marriage Date",
+    });
     const { model } = await scene.model();
     assert.ok(
       ["individual", "organization", "household", "activity", "contribution", "event"].every((name) =>

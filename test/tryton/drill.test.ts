@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { RecordDetails } from "../../src/contents/records/record-details.ts";
 import type { DrillReport } from "../../src/engine/drill.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 import { answerOf } from "./answer-of.ts";
@@ -14,6 +15,11 @@ test("a drill starts the restored Tryton and asks it for a record; what its stor
   const run = (type: string, args: readonly string[]) => answerOf(type, args, crm.folder, state);
   await run("init", ["init", "--yes", "--repository", "../backups", "--password-file", "../password.txt"]);
   await run("backup", ["backup"]);
+  // Tryton's own words for its fields.
+  const { fields } = (await run("record", ["browse", "latest", "party/1"])) as unknown as RecordDetails;
+  assert.equal(fields.find(({ column }) => column === "name")?.label, "Name");
+  // Of this one its database has the key of a text alone.
+  assert.equal(fields.find(({ column }) => column === "create_uid")?.label, undefined);
   const before = readFileSync(crm.sqlite);
   const report = (await run("drill", ["drill"])) as unknown as DrillReport;
   assert.equal(report.outcome, "ok", JSON.stringify(report));

@@ -9,6 +9,8 @@ export interface FieldChange {
   /** As a person reads it; `null` is NULL. Absent: the record, or the column, was not there. */
   readonly before?: string | null;
   readonly after?: string | null;
+  /** What people call it, as the CRM's own database says. */
+  readonly label?: string;
 }
 
 /** What became of a record between two moments. */
@@ -94,16 +96,27 @@ function textIn({ table, rules }: TableView, row: RecordRow, column: string): st
   return at < 0 ? undefined : fieldText(row, at, rules);
 }
 
+interface SeenField {
+  readonly column: string;
+  readonly value: string | null;
+  readonly label?: string;
+}
+
 /** Fields in which two sights of a record differ; where it was not there, all that have a value. */
-export function fieldChangesOf(
-  before: readonly { readonly column: string; readonly value: string | null }[],
-  now: readonly { readonly column: string; readonly value: string | null }[],
-): readonly FieldChange[] {
-  const was = new Map(before.map(({ column, value }) => [column, value]));
-  const is = new Map(now.map(({ column, value }) => [column, value]));
+export function fieldChangesOf(before: readonly SeenField[], now: readonly SeenField[]): readonly FieldChange[] {
+  const was = new Map(before.map((field) => [field.column, field]));
+  const is = new Map(now.map((field) => [field.column, field]));
   return [...new Set([...is.keys(), ...was.keys()])].flatMap((column) => {
-    const [old, value] = [was.get(column), is.get(column)];
+    const [old, value] = [was.get(column)?.value, is.get(column)?.value];
     if ((old ?? null) === (value ?? null)) return [];
-    return [{ column, ...(old !== undefined && { before: old }), ...(value !== undefined && { after: value }) }];
+    const label = (is.get(column) ?? was.get(column))?.label;
+    return [
+      {
+        column,
+        ...(old !== undefined && { before: old }),
+        ...(value !== undefined && { after: value }),
+        ...(label !== undefined && { label }),
+      },
+    ];
   });
 }

@@ -26,6 +26,11 @@ const asConflict = (row: PlannedRow, reason: RowReason, detail: string): Planned
   detail,
 });
 
+/** It may hold more of a record of another table. */
+function mayStandAlone({ extends: extending, origin }: Relation): boolean {
+  return extending === "record" && origin !== "declared";
+}
+
 /** A row whose parent is neither there nor comes back stays away: as a conflict, or quietly where it only links. */
 export async function checkParents(rows: readonly PlannedRow[], input: CheckInput): Promise<readonly PlannedRow[]> {
   const { relations, rules, live } = input;
@@ -36,7 +41,7 @@ export async function checkParents(rows: readonly PlannedRow[], input: CheckInpu
       return row ? [{ planned, row }] : [];
     });
     for (const relation of relations.from(table)) {
-      if (relation.origin === "extension" || changed.length === 0) continue;
+      if (mayStandAlone(relation) || changed.length === 0) continue;
       const parents = parentsLeft(relation, rows, rules);
       const missing = changed.filter(({ planned, row }) => {
         const name = nameIn(relation, "from", row, rules);
@@ -162,7 +167,7 @@ export async function checkReferences(rows: readonly PlannedRow[], input: CheckI
   const removed = rows.filter(({ action }) => action === "remove");
   for (const [table, ofTable] of Map.groupBy(removed, (row) => row.table)) {
     for (const relation of relations.to(table)) {
-      if (relation.origin === "extension" || (relation.origin === "model" && relation.kind === "refers")) continue;
+      if (mayStandAlone(relation) || (relation.origin === "model" && relation.kind === "refers")) continue;
       const gone = new Map(
         ofTable.flatMap((planned) => {
           const name = nameIn(relation, "to", recordRow(table, planned.before ?? ""), rules);

@@ -1,4 +1,4 @@
-import { rowTexts, type FieldRules } from "../../crm/column-texts.ts";
+import { rowValues, type FieldRules } from "../../crm/column-texts.ts";
 import type { ModelSource } from "../../crm/model.ts";
 import type { RowBatch, RowKey, TableSchema } from "../../database/database.ts";
 import type { Probe } from "../tables/probe.ts";
@@ -180,7 +180,7 @@ export function modelSource(source: RecordSource, rules: FieldRules, signal: Abo
       const table = tables.find((one) => one.name === name && (schema ?? one.schema) === one.schema);
       if (!table) return;
       for await (const batch of (await source.open(table)).rows({}, signal)) {
-        for (const { texts } of rowTexts(rules, table, batch, columns)) yield texts;
+        for (const { texts } of rowValues(rules, table, batch, columns)) yield texts.map((text) => text || undefined);
       }
     },
   };

@@ -52,8 +52,8 @@ export interface RecordScene {
   readonly relations: Relations;
   readonly rules: HandleRules;
   readonly signal: AbortSignal;
-  /** What people call columns of these tables. */
-  readonly labels?: (tables: readonly TableSchema[]) => Promise<LabelOf>;
+  /** What people call columns. */
+  readonly labels?: () => Promise<LabelOf>;
 }
 
 /** A record with all that hangs on it; of each related list the first `most`. */
@@ -62,7 +62,7 @@ export async function recordDetails(scene: RecordScene, row: RecordRow, most: nu
   const records = pointRecords(scene.source, rules, scene.signal);
   const extensions = await extensionRows(scene, records, row);
   const entity = entityOf(relations.entitiesOf(row.table), row, rules);
-  const labelOf = await scene.labels?.([row, ...extensions].map(({ table }) => table));
+  const labelOf = await scene.labels?.();
   return {
     ...namedRecord(scene, row, extensions),
     table: row.table.name,
@@ -112,7 +112,7 @@ export async function extensionRows(
 ): Promise<readonly RecordRow[]> {
   const found: RecordRow[] = [];
   for (const relation of relations.to(row.table)) {
-    if (relation.origin !== "extension") continue;
+    if (relation.extends === undefined) continue;
     // Mostly the key of the other table too: then it is one look.
     const isKey = relation.from.keyLength === 1 && relation.columns.length === 1 && relation.columns[0] === 0;
     const own = isKey && row.table.keyLength === 1 ? await records.get(relation.from, row.key) : undefined;
@@ -130,7 +130,7 @@ async function namedBy(
   const found: (NamedRecord & { readonly columns: readonly string[] })[] = [];
   for (const row of rows) {
     for (const relation of scene.relations.from(row.table)) {
-      if (relation.origin === "extension") continue;
+      if (relation.extends) continue;
       const columns = columnNames(row.table, relation);
       for (const one of await records.named(relation, [row])) found.push({ columns, ...namedRecord(scene, one) });
     }
@@ -145,7 +145,7 @@ async function relatedLists(
   most: number,
 ): Promise<readonly RelatedList[]> {
   const lists: RelatedList[] = [];
-  const relations = scene.relations.to(row.table).filter(({ origin }) => origin !== "extension");
+  const relations = scene.relations.to(row.table).filter((relation) => relation.extends === undefined);
   for (const [table, ofTable] of Map.groupBy(relations, ({ from }) => from)) {
     const rows = await records.naming(ofTable, [row]);
     for (const [relation, related] of Map.groupBy(rows, (one) => one.relation)) {

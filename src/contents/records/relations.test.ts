@@ -15,8 +15,8 @@ import { type Relation, relationsOf } from "./relations.ts";
 const { signal } = new AbortController();
 
 const names = (relations: readonly Relation[]): readonly string[] =>
-  relations.map(({ from, to, kind, origin, when }) =>
-    `${from.name}>${to.name} ${kind} ${origin} ${when?.equals ?? ""}`.trim(),
+  relations.map(({ from, to, kind, origin, when, extends: extending }) =>
+    [`${from.name}>${to.name}`, kind, origin, when?.equals, extending && "extension"].filter(Boolean).join(" "),
   );
 
 test("foreign keys and a model's references are one graph; records are found by their handles, with what belongs to them", async () => {
@@ -62,7 +62,7 @@ test("foreign keys and a model's references are one graph; records are found by 
     "contact>party belongs declared",
     "invoice>party belongs declared",
     "note>party belongs model party",
-    "party_extra>party belongs extension",
+    "party_extra>party belongs model extension",
     "party_tag>party links declared",
   ]);
   assert.deepEqual(names(relations.from(table("invoice_line"))).toSorted(), [
@@ -70,6 +70,19 @@ test("foreign keys and a model's references are one graph; records are found by 
     "invoice_line>product refers declared",
   ]);
   assert.deepEqual(relationsOf(schemas).entities, []);
+  // Whatever else says so too, it is the same record.
+  const extra = table("party_extra");
+  const declared = { ...extra, foreignKeys: [{ columns: ["party_id"], table: "party", referenced: ["id"] }] };
+  const again = {
+    from: extra,
+    columns: ["party_id"],
+    to: table("party"),
+    referenced: ["id"],
+    kind: "belongs",
+  } as const;
+  const said = { ...recordsModel, references: [again, ...recordsModel.references] };
+  const both = relationsOf([...schemas.filter((one) => one !== extra), declared], said);
+  assert.deepEqual(names(both.from(declared)), ["party_extra>party belongs declared extension"]);
   assert.equal(relations.tableNamed("main.party"), table("party"));
   assert.equal(tableOrEntity(relations, "party_tag")?.entity, undefined);
 

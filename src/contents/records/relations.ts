@@ -30,8 +30,10 @@ export interface Relation {
   /** What stands before the value in the first of `columns`. */
   readonly prefix?: string;
   readonly kind: Reference["kind"];
-  /** `extension`: `from` holds more columns of the same record, and may hold those of other tables' records too. */
-  readonly origin: "declared" | "model" | "extension";
+  /** `declared`: the database holds to it. */
+  readonly origin: "declared" | "model";
+  /** `from` holds more columns of the same record, and may hold those of other tables' records too. */
+  readonly extends?: "record";
 }
 
 /** An entity of the model whose table is there. */
@@ -100,7 +102,9 @@ class Tables {
     const key = table.columns.slice(0, table.keyLength).map(({ name }) => name);
     return entity.extensions.flatMap((extension) => {
       const child = this.#find(extension.table);
-      return child ? relate(child, [extension.key], table, key, { kind: "belongs", origin: "extension" }) : [];
+      return child
+        ? relate(child, [extension.key], table, key, { kind: "belongs", origin: "model", extends: "record" })
+        : [];
     });
   }
 
@@ -159,8 +163,9 @@ function distinct(relations: readonly Relation[]): readonly Relation[] {
     ]);
     const before = known.get(key);
     if (!before) known.set(key, one);
-    // That the database holds to it stays known.
+    // That the database holds to it stays known, and that it is the same record.
     else if (one.origin === "declared") known.set(key, { ...before, origin: "declared" });
+    else if (one.extends) known.set(key, { ...before, extends: one.extends });
   }
   return [...known.values()];
 }
