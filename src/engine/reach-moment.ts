@@ -183,6 +183,8 @@ class MomentSearch {
       time: timeOf(this.#point),
       before: limit?.time ?? newest?.snapshot.time,
       after,
+      // Where nothing happens, that is known a minute later.
+      reached: limit && !limit.why ? limit.time : undefined,
       problem: limit?.why?.reason,
       tables: limit?.why?.tables.map(({ name }) => name).join(", ") || undefined,
     });
