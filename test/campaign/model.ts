@@ -178,7 +178,7 @@ class Model {
     },
     "restic backup": async () => {
       this.#world.change();
-      await this.#restic("main").output("backup", this.#world.attachments);
+      await (await this.#unlocked("main")).output("backup", this.#world.attachments);
       await this.#learn("main", () => this.#world.state());
     },
     copy: async () => {
@@ -208,6 +208,7 @@ class Model {
         RESTIC_REPOSITORY: this.#path("offsite"),
         RESTIC_PASSWORD_FILE: this.#path("offsite.txt"),
       };
+      for (const side of ["main", "offsite"] as const) await this.#unlocked(side);
       const { code, stderr } = await runCommand("restic", ["--no-cache", "copy"], { env: { ...process.env, ...env } });
       assert.equal(code, 0, stderr);
       await this.#learn("offsite", () => undefined);
