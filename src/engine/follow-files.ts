@@ -142,13 +142,17 @@ export class FollowFiles {
   async #quiet(longestMs: number): Promise<void> {
     if (this.#stirred === "yes") return;
     const { signal } = this.#options.run;
-    const woken = new AbortController();
-    this.#wake = () => woken.abort();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const wake = (): void => resolve();
+    this.#wake = wake;
+    const timer = setTimeout(wake, longestMs);
+    signal.addEventListener("abort", wake);
     try {
-      await delay(longestMs, undefined, { signal: AbortSignal.any([signal, woken.signal]) });
-    } catch {
       signal.throwIfAborted();
+      await promise;
     } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", wake);
       this.#wake = undefined;
     }
   }

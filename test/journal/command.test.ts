@@ -61,7 +61,9 @@ test("followed through its own kill -9 and the server's, as the page says", asyn
     const end = async (signal: NodeJS.Signals) => {
       const ended = once(child, "exit");
       child.kill(signal);
-      await ended;
+      const [code] = (await ended) as [number | null];
+      // In good order it gives its locks back; cut short, it leaves them to the next run.
+      if (signal === "SIGINT") assert.equal(code, 0, text.slice(-2000));
     };
     const reached = async (what: () => boolean) => {
       for (const until = performance.now() + 180_000; !what(); await wait(50)) {
