@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { describe, test } from "node:test";
 import { cheapenKey } from "../../test/support/cheap-key.ts";
 import { craftedNode, craftRepository, type CraftedRepository } from "../../test/support/crafted-repository.ts";
@@ -200,6 +200,25 @@ describe("repair packs", () => {
     assert.equal((await repaired(at, "packs")).lostBlobs, 0);
     await isClean(at, "restic too");
     assert.ok(!needsRepair(await repaired(at, "packs")));
+  });
+
+  test("a snapshot and an index that were swapped: the snapshot is back, and nothing stands in the way of what comes next", async () => {
+    using folder = temporaryFolder();
+    const at = await scene(folder.path);
+    const times = async () => (await at.restic.snapshots()).map(({ time }) => time).toSorted();
+    const before = await times();
+    const [index, snapshots] = ["index", "snapshots"].map((kind) => join(folder.path, kind));
+    const [one = "", other = ""] = [index, snapshots].map((kind = "") => join(kind, readdirSync(kind)[0] ?? ""));
+    const bytes = readFileSync(one);
+    change(one, () => readFileSync(other));
+    change(other, () => bytes);
+    assert.deepEqual((await repaired(at, "index")).left, [basename(one)]);
+    assert.ok(needsRepair(await repaired(at, "packs")));
+    assert.deepEqual((await repaired(at, "packs")).left, []);
+    // What has an index in its place is for the repair of snapshots to remove.
+    rmSync(other);
+    assert.deepEqual(await times(), before);
+    await isClean(at, "restic too");
   });
 
   test("what only the storage withholds is not removed", async () => {

@@ -234,10 +234,13 @@ function summarise(
     !saved.has(name) &&
     state.index.findAll(type, id).every((entry) => found.dropped.has(state.index.location(entry)?.pack ?? -1));
   const straysLeft = strays.filter((stray) => !isTaken(stray, what)).map(({ name }) => name);
+  const snapshotsAsIndexes = strays
+    .filter((stray) => stray.kind === "index" && stray.holds.type === "snapshot" && isTaken(stray, what))
+    .map(({ name }) => name);
   return {
     rewritten: keys.rewritten,
     removedKeys: keys.removed,
-    indexes: deadIndexes.toSorted(),
+    indexes: [...deadIndexes, ...snapshotsAsIndexes].toSorted(),
     adopted: found.adopted.toSorted(),
     corrected: found.corrected.toSorted(),
     missing: found.gone.toSorted(),
