@@ -277,7 +277,12 @@ test("a note names its record by a model's name and a number in one text", async
   const model = await tryton.model?.({
     tables,
     async *rows({ name }) {
-      if (name === "ir_model") yield* [["party.party"], ["no.such"], [undefined]];
+      if (name !== "ir_model") return;
+      yield* [
+        ["1", "party.party"],
+        ["2", "no.such"],
+        ["3", undefined],
+      ];
     },
   });
   const [party] = model?.entities ?? [];
