@@ -50,12 +50,15 @@ async function decodePassword(bytes: Buffer): Promise<string> {
   return normalisePassword(bytes);
 }
 
+/** What was read last is stored for an orderly end, which a far repository makes slow. */
+const longestEndMs = 20_000;
+
 /** The second time, or when cleaning up takes too long, the process ends at once: locks are found stale later. */
 function cancel(cancelling: AbortController): void {
   const cancelled = 130;
   if (cancelling.signal.aborted) process.exit(cancelled);
   cancelling.abort();
-  setTimeout(() => process.exit(cancelled), 5000).unref();
+  setTimeout(() => process.exit(cancelled), longestEndMs).unref();
 }
 
 /** Each kind of storage by what stands before the colon of a location; loaded by the first that needs it. */
