@@ -157,7 +157,9 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
   let swapping = ready;
   const saved = async (changed: ChangedRows): Promise<void> => {
     const images = imagesOf(plan, records, changed, started);
-    await using upload = await indexed.upload({ signal: inner.signal, lock, limits: input.limits });
+    // Not with the index that the rows came by: for a moment it knows of what is merely stored.
+    const fresh = await repository.index(inner.signal);
+    await using upload = await fresh.upload({ signal: inner.signal, lock, limits: input.limits });
     const { id } = await saveImages(engine, upload, images);
     swapping = { ...ready, state: "swapping", rows: { snapshot: id, target: images.target } };
     await saveRecord(engine, swapping);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Engine } from "../../src/engine/engine.ts";
 import type { Run } from "../../src/lib/run.ts";
 import type { Campaign, CampaignOptions } from "../support/campaign.ts";
@@ -288,7 +288,7 @@ class Model {
     "damage and repair": async () => {
       const side = this.#side();
       await this.#succeed("unlock", ...this.#on(side));
-      const damaged = this.#damage(side);
+      const damaged = this.#damage(side, await this.#namedPacks(side));
       const { code, stdout } = await this.#run(["verify", "--read-data", ...this.#on(side), "--json"]);
       assert.equal(code, 40, `not found: ${[...damaged].join(", ")}`);
       const { defects } = record(stdout, "verify") as {
@@ -356,14 +356,28 @@ class Model {
   }
 
   /** One to three files, each damaged in some way; those that are not what they were. No key: it may be the only one. */
-  #damage(side: Side): ReadonlySet<string> {
+  /** Packs that an index names for their blobs: of others, those that a prune has marked among them, nobody reads anything. */
+  async #namedPacks(side: Side): Promise<ReadonlySet<string>> {
+    const restic = this.#restic(side);
+    const named = new Set<string>();
+    for (const name of (await restic.output("list", "index", "--no-lock")).trim().split("\n")) {
+      const { packs } = JSON.parse(await restic.output("cat", "index", name, "--no-lock")) as {
+        readonly packs: readonly { readonly id: string }[];
+      };
+      for (const { id } of packs) named.add(id);
+    }
+    return named;
+  }
+
+  #damage(side: Side, named: ReadonlySet<string>): ReadonlySet<string> {
     const random = this.#random;
     const folder = this.#path(side);
     const damaged = new Set<string>();
     for (let count = 1 + random.below(3); count > 0; count--) {
       // Beside keys not what a killed run left half-written, which nobody reads.
       const isKept = (file: string): boolean => file.startsWith("keys/") || file.includes("-tmp-") || damaged.has(file);
-      const files = repositoryFiles(folder).filter((file) => !isKept(file));
+      const isRead = (file: string): boolean => !file.startsWith("data/") || named.has(basename(file));
+      const files = repositoryFiles(folder).filter((file) => !isKept(file) && isRead(file));
       const [file, other] = [random.pick(files), random.pick(files)];
       const isListed = (name: string): boolean => name.startsWith("snapshots/");
       const ways = damagesOf(folder, file, file === other ? [] : [other]);
