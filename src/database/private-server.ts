@@ -63,7 +63,7 @@ interface Place {
 /** The path of a socket has at most 107 bytes. */
 const longestSocket = 107;
 const startMs = 60_000;
-/** Whoever cancels us waits five seconds. */
+/** Well within what whoever cancels us waits for an orderly end. */
 const stopMs = 3000;
 
 /** Starts it and waits until it answers. Fails with `server-not-started`, and leaves nothing then. */
