@@ -119,7 +119,7 @@ class Model {
   async step(step: number, { report }: CampaignOptions): Promise<void> {
     const random = this.#random;
     // So often that a slice has one too.
-    const name = step % 10 === 5 ? "damage and repair" : this.#choose();
+    const name = step % 10 === 5 ? "damage and repair" : this.#crowded() ? "forget by rule" : this.#choose();
     this.told.push(`${step} ${name}`);
     this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
     if (step % 5 === 0) giveBackMemory();
@@ -221,7 +221,7 @@ class Model {
       await this.#forget(side, [this.#random.pick(ids)]);
     },
     "forget by rule": async () => {
-      const side = this.#side();
+      const side = this.#crowded() ?? this.#side();
       const text = await this.#succeed(
         "forget",
         ...this.#on(side),
@@ -326,6 +326,11 @@ class Model {
       await this.#learn("main", () => state);
     },
   };
+
+  /** Where there is so much by now that looking through it all would take longer than all else. */
+  #crowded(): Side | undefined {
+    return (["main", "offsite"] as const).find((side) => this.#expected[side].size > 40);
+  }
 
   #side(): Side {
     return this.#random.oneIn(2) ? "offsite" : "main";
