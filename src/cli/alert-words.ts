@@ -2,7 +2,9 @@ import type { Alert } from "../jobs/alerting.ts";
 import { sentence } from "../words/words.ts";
 import type { Context } from "./context.ts";
 import { anomalyText } from "./anomaly-words.ts";
+import { gapText } from "./gap-words.ts";
 import { warningText } from "./warnings.ts";
+import type { Gap } from "../jobs/gaps.ts";
 import type { Warning } from "../lib/events.ts";
 
 /** An alert as a person reads it: the same sentences as on the terminal, with the command that shows more. */
@@ -29,6 +31,8 @@ export function describeAlert(
   }
   for (const warning of warningsOf(run?.facts?.["warnings"])) lines.push(`! ${warningText(warning, words, format)}`);
   for (const anomaly of listOf(facts["anomalies"])) lines.push(`! ${anomalyText(anomaly, words, format)}`);
+  const gap = facts["gap"];
+  if (isGap(gap)) lines.push(`! ${gapText(gap, words, format)}`);
   if (event === "missed") lines.push(texts.missedHint);
   lines.push(event === "test" ? texts.testText : texts.more);
   return { title, text: lines.join("\n") };
@@ -36,6 +40,10 @@ export function describeAlert(
 
 function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
+}
+
+function isGap(value: unknown): value is Gap {
+  return typeof value === "object" && value !== null && "of" in value && "reason" in value;
 }
 
 function warningsOf(value: unknown): readonly Warning[] {

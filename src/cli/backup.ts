@@ -1,10 +1,14 @@
+import { randomUUID } from "node:crypto";
 import type { BackupInput, BackupPrediction, BackupReport } from "../engine/backup.ts";
+import { recordBackup } from "../jobs/by-hand.ts";
+import { isHoldfastError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Command } from "./command.ts";
 import { hasFlag } from "./command.ts";
 import type { Context } from "./context.ts";
 import { waitOption } from "./duration.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { openBooks } from "./job-world.ts";
 import { lockLines } from "./lock-lines.ts";
 import { paintOutcome } from "./paint.ts";
 import { renderTable } from "./table.ts";
@@ -40,13 +44,30 @@ export const backupCommand: Command = {
       context.output.lines(predictionLines(context, input.crm.name, prediction));
       return exitCodes.done;
     }
+    const startedMs = context.surroundings.now().getTime();
     const report = await context.door.backup(input, context.run);
+    await tellService(context, report, startedMs);
     context.events.takeWarnings(); // the report has them all
     context.output.record(report);
     if (!context.output.json) context.output.lines(reportLines(context, report));
     return report.outcome === "ok" ? exitCodes.done : exitCodes.warnings;
   },
 };
+
+/** The service of this configuration, where there is one, sees to the report, to alerts, and to what this makes good. */
+async function tellService(context: Context, report: BackupReport, startedMs: number): Promise<void> {
+  const config = await context.config();
+  if (config === undefined) return;
+  try {
+    using store = await openBooks(context, config);
+    const endedMs = context.surroundings.now().getTime();
+    if (store) recordBackup(store, report, { id: randomUUID(), startedMs, endedMs });
+  } catch (error) {
+    // The backup is made all the same.
+    const reason = isHoldfastError(error) ? error.code : String(error);
+    context.run.report({ type: "note", code: "service-not-told", facts: { reason } });
+  }
+}
 
 /** As fast as it goes, whoever feels it; how many threads and sessions there are stays. */
 function unlimited({ workers, connections }: Limits): Limits {

@@ -1,5 +1,6 @@
 import type { Event, Warning, WarningCode } from "../lib/events.ts";
 import { anomalyText } from "./anomaly-words.ts";
+import { reasonInWords } from "./gap-words.ts";
 import { truncate } from "../words/width.ts";
 import type { Format } from "../words/format.ts";
 import type { Words } from "../words/words.ts";
@@ -62,19 +63,13 @@ export function terminalEvents(output: Output, words: Words, format: Format, col
         const chatty = event.code === "table-method" || event.code === "table-folded";
         if (output.detail === "quiet" || (chatty && output.detail !== "verbose")) break;
         const anomaly = event.code === "follow-anomaly" ? { anomaly: anomalyText(event.facts, words, format) } : {};
-        const facts = { ...event.facts, ...gapReason(event.facts, words), ...anomaly };
+        const facts = { ...event.facts, ...reasonInWords(event.facts, words), ...anomaly };
         output.talk(format.fill(words.notes[event.code], facts));
       }
     }
   }
 
   return { report, takeWarnings: () => kept.splice(0) };
-}
-
-/** Why there is a gap in the journal, as a person reads it. */
-function gapReason({ reason }: Readonly<Record<string, string | number>>, words: Words): { readonly reason?: string } {
-  const sentence = Object.entries(words.gapReasons).find(([code]) => code === reason)?.[1];
-  return sentence === undefined ? {} : { reason: sentence };
 }
 
 function progressText(event: Event & { type: "progress" }, words: Words, format: Format): string {

@@ -1,4 +1,7 @@
+import { randomUUID } from "node:crypto";
 import { defaultFollow } from "../config/default-follow.ts";
+import { GapWriter } from "../jobs/gap-writer.ts";
+import { isHoldfastError } from "../lib/errors.ts";
 import type { Command } from "./command.ts";
 import { backupSource } from "./backup-source.ts";
 import { exitCodes } from "./exit-codes.ts";
@@ -12,7 +15,20 @@ export const followCommand: Command = {
     const source = await backupSource(context);
     const limits = await context.limits();
     const config = (await context.config())?.follow ?? defaultFollow;
-    const report = await context.door.follow(
+    const { door, run } = context;
+    await using gaps = new GapWriter({
+      door,
+      repository: source.repository,
+      crm: source.crm.name,
+      limits,
+      now: run.now,
+      newId: randomUUID,
+      onFailure: (error) => {
+        const reason = isHoldfastError(error) ? error.code : String(error);
+        run.report({ type: "note", code: "gap-not-stored", facts: { reason } });
+      },
+    });
+    const report = await door.follow(
       {
         crm: source.crm,
         repository: source.repository,
@@ -20,10 +36,16 @@ export const followCommand: Command = {
         rpoMs: config.rpoMsByCrm[source.crm.name] ?? config.rpoMs,
         mostLagBytes: config.logBytes,
         ...(invocation.options["backup"] !== false && {
-          backup: (run) => context.door.backup({ ...source, limits, waitMs: 0, inconsistencies: "warn" }, run),
+          backup: (inner) => door.backup({ ...source, limits, waitMs: 0, inconsistencies: "warn" }, inner),
         }),
       },
-      context.run,
+      {
+        ...run,
+        report: (event) => {
+          run.report(event);
+          gaps.note(event);
+        },
+      },
     );
     output.record(report);
     if (!output.json) {

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
+import { earlierFacts } from "../jobs/by-hand.ts";
 import type { JobWorld } from "../jobs/job-kinds.ts";
 import { newRun } from "../jobs/new-run.ts";
 import { serve, type ServiceLog } from "../jobs/service.ts";
@@ -9,18 +10,17 @@ import type { NoteCode } from "../lib/events.ts";
 import type { Command } from "./command.ts";
 import type { Context } from "./context.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { reasonInWords } from "./gap-words.ts";
 import { alertingFor, jobWorld, neededConfig, pingFor, servicePlace } from "./job-world.ts";
 import { asHoldfastError, describeError } from "./report-error.ts";
 import { errorText, jobText } from "./job-words.ts";
-
-/** How far back a backup is compared with others. */
-const rememberedMs = 90 * 86_400_000;
 
 /** What of a job is worth a line of the log. */
 const toldNotes: ReadonlySet<NoteCode> = new Set([
   "waiting-for-storage",
   "follow-gap",
   "follow-files-gap",
+  "follow-files-seen",
   "follow-files-sweep",
   "follow-anomaly",
   "follow-again",
@@ -45,10 +45,7 @@ export const serveCommand: Command = {
     using store = new JobStore(place.file);
     const world: JobWorld = {
       ...base,
-      earlier: (job, subject) => {
-        const runs = store.wellEnded(job, subject, now().getTime() - rememberedMs);
-        return runs.map(({ facts }) => facts ?? {});
-      },
+      earlier: (job, subject) => earlierFacts(store, job, subject, now().getTime()),
       request: (job, subject) => {
         const nowMs = now().getTime();
         const alike = store.open().filter((run) => run.job === job && run.subject === subject);
@@ -107,7 +104,8 @@ function tell(context: Context, entry: ServiceLog): void {
       const { event, run } = entry;
       output.record({ type: "job-event", id: run.id, event });
       if (event.type === "note" && toldNotes.has(event.code)) {
-        output.line(`${at}  ${run.item}: ${format.fill(words.notes[event.code], event.facts)}`);
+        const facts = { ...event.facts, ...reasonInWords(event.facts, words) };
+        output.line(`${at}  ${run.item}: ${format.fill(words.notes[event.code], facts)}`);
       }
       return;
     }

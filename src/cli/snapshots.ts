@@ -13,7 +13,7 @@ export const snapshotsCommand: Command = {
     const input = { repository, ...(crm === undefined ? {} : { crm }) };
     const report = await context.door.snapshots(input, context.run);
     context.output.record(report);
-    context.output.lines([...snapshotLines(context, report.snapshots), ...journalLines(context, report.journal)]);
+    context.output.lines([...snapshotLines(context, report.snapshots), ...journalLines(context, report)]);
     return exitCodes.done;
   },
 };
@@ -45,8 +45,11 @@ function snapshotLines({ words, format }: Context, rows: readonly SnapshotRow[])
 }
 
 /** Which moments between recovery points can be had, and where there is a gap. */
-function journalLines({ words, format }: Context, journal: SnapshotsReport["journal"]): string[] {
+function journalLines({ words, format }: Context, { journal, files }: SnapshotsReport): string[] {
   const { transactions: texts, gapReasons } = words;
+  const fileLines = files.flatMap(({ crm, spans }) =>
+    spans.map(({ from, to }) => format.fill(texts.files, { crm, from, to })),
+  );
   const lines = journal.flatMap(({ crm, database: subject, spans, gaps, outside }) => [
     ...spans.map(({ from, to, anew }, at) =>
       format.fill(texts.span, { crm, subject, from, to, ...(at > 0 && { reason: gapReasons[anew] }) }),
@@ -58,5 +61,6 @@ function journalLines({ words, format }: Context, journal: SnapshotsReport["jour
       ? []
       : [format.fill(texts.outside, { crm, tables: outside.map(({ table }) => table).join(", ") })]),
   ]);
-  return lines.length === 0 ? [] : ["", ...lines];
+  const all = [...lines, ...fileLines];
+  return all.length === 0 ? [] : ["", ...all];
 }

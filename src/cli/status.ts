@@ -3,6 +3,7 @@ import type { Command } from "./command.ts";
 import type { Context } from "./context.ts";
 import { ageText } from "./age.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { gapText } from "./gap-words.ts";
 import { isServing, openBooks } from "./job-world.ts";
 import { jobName } from "./job-words.ts";
 import { paintOutcome } from "./paint.ts";
@@ -46,6 +47,9 @@ function statusLines(context: Context, report: StatusReport): string[] {
   const texts = words.status;
   const lines = [paintOutcome(output, report.outcome, output.paint("bold", leadSentence(context, report))), ""];
   if (report.crms.length > 0) lines.push(...crmLines(context, report));
+  for (const { crm, openGaps } of report.crms) {
+    for (const gap of openGaps) lines.push(`${crm}${words.label.colon}${gapText(gap, words, format)}`);
+  }
   const jobs = report.jobs.filter(({ outcome, nextDue }) => outcome !== undefined || nextDue !== undefined);
   if (jobs.length > 0) lines.push("", ...jobLines(context, jobs));
   for (const job of report.running) {

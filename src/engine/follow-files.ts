@@ -209,9 +209,12 @@ export class FollowFiles {
         followed.push({ name, path: nameFromText(path), excludes, known: await knownFolder(blobs, node, signal) });
       }
       this.#folders = followed;
+      // What cannot be read by then is a gap behind this backup too.
+      this.#told = "";
     } catch (error) {
       // Another backup comes; until then nothing is known of the files.
       if (!isDamage(error)) throw error;
+      this.#told = "";
       this.#gap(backup.id.slice(0, 8), "repository-damaged");
     }
     this.#base = backup.id;
@@ -241,10 +244,7 @@ export class FollowFiles {
     this.#lookedMs = performance.now() - started;
     const [first] = unread;
     if (first) this.#gap(first.path, first.reason);
-    else {
-      this.#told = "";
-      this.#since ??= began.toISOString();
-    }
+    else this.#seen(began.toISOString());
     const span = this.#since === undefined ? undefined : { from: this.#since, to: began.toISOString() };
     if (found.length === 0) {
       this.#unsettledSince = undefined;
@@ -266,6 +266,13 @@ export class FollowFiles {
     this.#told = told;
     const facts = { path, reason, time: this.#options.run.now().toISOString() };
     this.#options.run.report({ type: "note", code: "follow-files-gap", facts });
+  }
+
+  #seen(time: string): void {
+    this.#told = "";
+    if (this.#since !== undefined) return;
+    this.#since = time;
+    this.#options.run.report({ type: "note", code: "follow-files-seen", facts: { time } });
   }
 
   #isSettled(found: readonly FoundChanges[], began: Date): boolean {

@@ -20,20 +20,34 @@ export interface JournalCoverage {
   readonly outside: readonly { readonly table: string; readonly reason: string }[];
 }
 
+/** Stretches of time of which the files can be had as they were at any moment. All times are RFC 3339. */
+export interface FilesCoverage {
+  readonly crm: string;
+  readonly spans: readonly { readonly from: string; readonly to: string }[];
+}
+
+export interface Coverage {
+  readonly journal: readonly JournalCoverage[];
+  readonly files: readonly FilesCoverage[];
+}
+
 /** Of every CRM that was ever followed, or of one. */
 export async function journalCoverage(
   repository: Repository,
   snapshots: readonly StoredSnapshot[],
   crm: string | undefined,
   run: Run,
-): Promise<readonly JournalCoverage[]> {
+): Promise<Coverage> {
   const paths = snapshots.flatMap(({ snapshot }) => /^\/([^/]+)\.journal$/.exec(snapshot.paths[0] ?? "")?.[1] ?? []);
   const crms = [...new Set(paths)].filter((name) => crm === undefined || name === crm).toSorted();
-  if (crms.length === 0) return [];
+  if (crms.length === 0) return { journal: [], files: [] };
   const indexed = await repository.index(run.signal);
   const found: JournalCoverage[] = [];
+  const files: FilesCoverage[] = [];
   for (const name of crms) {
     const journal = await openJournal(indexed, snapshots, name, run.signal);
+    const looked = journal?.files.spans.map(({ from, to }) => ({ from, to })) ?? [];
+    if (looked.length > 0) files.push({ crm: name, spans: looked });
     for (const { name: database, spans, outside } of journal?.databases ?? []) {
       found.push({
         crm: name,
@@ -51,5 +65,5 @@ export async function journalCoverage(
       });
     }
   }
-  return found;
+  return { journal: found, files };
 }

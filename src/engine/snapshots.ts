@@ -5,7 +5,7 @@ import type { StoredSnapshot } from "../repository/repository.ts";
 import { openFor } from "./access.ts";
 import { isHoldTag } from "./holds.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
-import { type JournalCoverage, journalCoverage } from "./journal-coverage.ts";
+import { type Coverage, journalCoverage } from "./journal-coverage.ts";
 import { backupsOf, chooseCrm, crmOf, isBackup, isRecord, kindOf, outcomeOf } from "./points.ts";
 
 export interface SnapshotRow {
@@ -26,11 +26,10 @@ export interface SnapshotRow {
   readonly latest: boolean;
 }
 
-export interface SnapshotsReport {
+/** With which moments between recovery points can be had, of databases and files that are or were followed. */
+export interface SnapshotsReport extends Coverage {
   readonly type: "snapshots";
   readonly snapshots: readonly SnapshotRow[];
-  /** Of databases that are or were followed: which moments between recovery points can be had. */
-  readonly journal: readonly JournalCoverage[];
 }
 
 export interface SnapshotsInput {
@@ -48,8 +47,8 @@ export async function listSnapshots(engine: Engine, input: SnapshotsInput, run: 
   }
   const wanted =
     input.crm === undefined ? all.filter((stored) => !isRecord(stored)) : backupsOf(all, chooseCrm(all, input.crm));
-  const journal = await journalCoverage(repository, all, input.crm, run);
-  return { type: "snapshots", snapshots: wanted.map((stored) => describe(stored, newestOk)), journal };
+  const coverage = await journalCoverage(repository, all, input.crm, run);
+  return { type: "snapshots", snapshots: wanted.map((stored) => describe(stored, newestOk)), ...coverage };
 }
 
 function describe(stored: StoredSnapshot, newestOk: ReadonlyMap<string, Id>): SnapshotRow {

@@ -3,6 +3,8 @@ import type { AlertMessage, AlertRoute } from "../alerts/route.ts";
 import type { SecretReference } from "../config/config.ts";
 import type { AlertEvent, AlertsConfig, RouteConfig } from "../config/service-config.ts";
 import { isHoldfastError } from "../lib/errors.ts";
+import { gapOfReport, type GapSubject } from "./gaps.ts";
+import type { Report } from "../engine/reports.ts";
 import type { Delivery, JobRun, JobStore } from "./store.ts";
 
 /** Something to be told, before it is put into words. */
@@ -177,4 +179,38 @@ export function alertOfMissed(
   store.setTold(item, what);
   const facts = { job, due: new Date(dueMs).toISOString() };
   return { event: "missed", subject: item, ...(crm !== undefined && { crm }), timeMs: nowMs, facts };
+}
+
+/** What is well again by what others did: a backup by hand, say, where the scheduled one failed. */
+export function alertOfRecovered(
+  { item, job }: { readonly item: string; readonly job: string },
+  crm: string | undefined,
+  nowMs: number,
+  store: JobStore,
+): Alert | undefined {
+  if (store.told(item) === undefined) return undefined;
+  store.setTold(item, undefined);
+  return { event: "recovered", subject: item, ...(crm !== undefined && { crm }), timeMs: nowMs, facts: { job } };
+}
+
+/** A gap, once as long as it is told for the same reason, and that it ended. `run` follows the CRM. */
+export function alertOfGap(report: Report, run: JobRun, store: JobStore): Alert | undefined {
+  const { item, job, subject: crm } = run;
+  const gap = gapOfReport(report);
+  const about = { subject: item, crm, timeMs: Date.parse(report.time) };
+  if (gap === undefined) {
+    if (store.told(gapsTold("files", crm)) === undefined) return undefined;
+    store.setTold(gapsTold("files", crm), undefined);
+    return { ...about, event: "recovered", facts: { job } };
+  }
+  const { of, subject, reason, since } = gap;
+  const what = of === "files" ? `${reason} ${subject}` : `${reason} ${since}`;
+  if (store.told(gapsTold(of, crm)) === what) return undefined;
+  store.setTold(gapsTold(of, crm), what);
+  return { ...about, event: "warning", facts: { job, gap } };
+}
+
+/** No item of a job is called so. */
+export function gapsTold(of: GapSubject, crm: string): string {
+  return `gap of ${of}/${crm}`;
 }

@@ -91,9 +91,16 @@ async function runBackup({ subject, options }: JobInput, world: JobWorld, run: R
     },
     run,
   );
+  return backupResult(report, world.earlier("backup", subject));
+}
+
+/** What a backup was like beside the same CRM's `earlier` ones, whoever made it. */
+export function backupResult(
+  report: BackupReport,
+  earlier: readonly Readonly<Record<string, unknown>>[],
+): Omit<JobResult, "outcome"> & Pick<BackupReport, "outcome"> {
   const observed = observedIn(report);
-  const past = world.earlier("backup", subject).flatMap(observedOfFacts);
-  const anomalies = findAnomalies(observed, past);
+  const anomalies = findAnomalies(observed, earlier.flatMap(observedOfFacts));
   return { outcome: report.outcome, facts: { ...backupFacts(report), ...observed, anomalies } };
 }
 

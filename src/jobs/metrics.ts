@@ -89,7 +89,7 @@ export function metricsText(
   );
   family(
     "journal_gaps",
-    "Gaps of the journal that no backup has closed.",
+    "Gaps of continuous protection, in rows or files, that nothing has closed.",
     perCrm(({ gaps }) => gaps),
   );
   family(

@@ -1,10 +1,20 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Report, wholeRepository } from "../engine/reports.ts";
+import { wholeRepository } from "../engine/reports.ts";
 import type { Overview } from "../engine/overview.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import type { Event } from "../lib/events.ts";
-import { type Alert, alertOfMissed, alertOfRun, type AlertingOptions, deliver } from "./alerting.ts";
+import {
+  type Alert,
+  alertOfGap,
+  alertOfMissed,
+  alertOfRecovered,
+  alertOfRun,
+  type AlertingOptions,
+  deliver,
+  gapsTold,
+} from "./alerting.ts";
 import { Dispatcher, type RunEnd } from "./dispatcher.ts";
+import { dropGaps, gapReportOf, keepGap, keptGaps } from "./gaps.ts";
 import { itemsOf } from "./job-item.ts";
 import { jobKindNamed, jobKinds, type JobWorld } from "./job-kinds.ts";
 import { journalProgress } from "./journal-progress.ts";
@@ -65,8 +75,8 @@ class Service {
   #looking: Promise<Overview> | undefined;
   /** Reports, alerts and pings that are on their way, one after the other. */
   #after: Promise<void> = Promise.resolve();
-  /** Gaps of journals that the repository's reports do not tell of yet. */
-  #gaps: readonly { readonly crm: string; readonly report: Report }[] = [];
+  /** Runs that are not in the repository yet, and of which all was told that is to be told. */
+  readonly #followed = new Set<string>();
   #wake: () => void = () => {};
 
   constructor(options: ServiceOptions) {
@@ -97,6 +107,8 @@ class Service {
       const nowMs = this.#nowMs();
       this.#cancelUnwanted(nowMs);
       for (const run of this.#dispatcher.tick(nowMs)) this.#begin(run);
+      // Others write down here what they did by hand.
+      for (const run of store.unreported()) if (!this.#followed.has(run.id)) this.#follow(run);
       if (Math.abs(nowMs - watchedMs) >= watchEveryMs) {
         watchedMs = nowMs;
         this.#watch(nowMs);
@@ -183,7 +195,7 @@ class Service {
       const { type, ...rest } = event;
       const progress = type === "progress" || type === "phase" ? rest : journal(event);
       if (type === "note" || type === "warning") log({ type: "job-event", run, event });
-      if (type === "note" && event.code === "follow-gap") this.#noteGap(run, event.facts);
+      this.#noteGap(run, event);
       if (type === "note" && event.code === "follow-anomaly")
         this.#later(() => this.#tell(anomalyAlert(run, this.#crmOf(run.subject), this.#nowMs(), [event.facts])));
       if (progress === undefined) return;
@@ -199,13 +211,19 @@ class Service {
     };
   }
 
-  /** The beginning of a journal is none: nothing was followed before. */
-  #noteGap(run: JobRun, facts: Report["body"]): void {
-    if (facts["reason"] === "begun") return;
-    const { newId, now } = this.#options;
-    const report = { id: newId(), kind: "gap", time: now().toISOString(), body: { ...facts } };
-    this.#gaps = [...this.#gaps, { crm: run.subject, report }];
-    this.#later(() => this.#report());
+  #noteGap(run: JobRun, event: Event): void {
+    if (event.type !== "note") return;
+    const { newId, now, store } = this.#options;
+    const report = gapReportOf(event, newId(), now().toISOString());
+    if (report === undefined) return;
+    const alert = alertOfGap(report, run, store);
+    // That all can be read is no news where nothing else was told.
+    if (report.kind === "gap-end" && alert === undefined) return;
+    keepGap(store, { crm: run.subject, report });
+    this.#later(async () => {
+      if (alert) await this.#tell(alert);
+      await this.#report();
+    });
   }
 
   /** What never ends well by itself is well again as soon as it does its work. */
@@ -227,6 +245,7 @@ class Service {
   #follow(run: JobRun): void {
     if (run.state !== "ended") return;
     const { store, ping, signal, log } = this.#options;
+    this.#followed.add(run.id);
     const crm = this.#crmOf(run.subject);
     const alert = alertOfRun(run, crm, store);
     this.#later(async () => {
@@ -236,6 +255,7 @@ class Service {
       if (ping && (run.outcome === "ok" || run.outcome === "warning")) {
         await ping(signal).catch((error: unknown) => log({ type: "trouble", doing: "ping", error }));
       }
+      if (run.job === "backup") await this.#tellHowItIs();
     });
   }
 
@@ -257,7 +277,7 @@ class Service {
     const { config, zone, door } = world;
     const runs = store.unreported();
     const ofRuns = runs.map((run) => ({ crm: reportsCrmOf(run, wholeRepository), report: reportOf(run, zone) }));
-    const waiting = [...ofRuns, ...this.#gaps];
+    const waiting = [...ofRuns, ...keptGaps(store)];
     if (waiting.length === 0) return;
     try {
       const repository = await world.access(config.repository);
@@ -265,10 +285,14 @@ class Service {
         const reports = own.map(({ report }) => report);
         const input = { repository, crm, reports, limits: config.limits, waitMs: 15 * 60_000 };
         await door.saveReports(input, { signal, now, report: () => {} });
-        store.markReported(reports.map(({ id }) => id));
-        this.#gaps = this.#gaps.filter((one) => !own.includes(one));
+        const ids = reports.map(({ id }) => id);
+        store.markReported(ids);
+        dropGaps(store, new Set(ids));
+        for (const id of ids) this.#followed.delete(id);
       }
+      // What is being read may lack them.
       this.#overview = undefined;
+      this.#looking = undefined;
     } catch (error) {
       if (!signal.aborted) log({ type: "trouble", doing: "reports", error });
     }
@@ -281,13 +305,31 @@ class Service {
     this.#later(async () => {
       if (store.fact("remembered") === undefined) await this.#remember();
       await this.#report();
-      const { jobs } = await this.status();
-      for (const { item, job, subject, missed } of jobs) {
-        if (missed === undefined) continue;
-        const alert = alertOfMissed({ item, job, missed }, this.#crmOf(subject), this.#nowMs(), store);
-        if (alert) await this.#tell(alert);
-      }
+      await this.#tellHowItIs();
     });
+  }
+
+  /** What should have run and did not, and what is well again, whoever saw to it. */
+  async #tellHowItIs(): Promise<void> {
+    const { store, world } = this.#options;
+    const { jobs, crms } = await this.status();
+    for (const { item, job, subject, missed, outcome } of jobs) {
+      const crm = this.#crmOf(subject);
+      const alert =
+        missed !== undefined
+          ? alertOfMissed({ item, job, missed }, crm, this.#nowMs(), store)
+          : job === "backup" && outcome === "ok" && alertOfRecovered({ item, job }, crm, this.#nowMs(), store);
+      if (alert) await this.#tell(alert);
+    }
+    for (const { crm, openGaps } of crms) {
+      if (openGaps.some(({ of }) => of === "rows")) continue;
+      const about = { item: gapsTold("rows", crm), job: "follow" };
+      const alert = alertOfRecovered(about, crm, this.#nowMs(), store);
+      const follows = itemsOf(world.config, (job) => jobKinds[job].scope).find(
+        ({ job, subject }) => job === "follow" && subject === crm,
+      );
+      if (alert) await this.#tell({ ...alert, subject: follows?.key ?? `follow/${crm}` });
+    }
   }
 
   #crmOf(subject: string): string | undefined {
@@ -297,17 +339,21 @@ class Service {
   async #look(nowMs: number): Promise<Overview> {
     const known = this.#overview;
     if (known && nowMs - known.atMs < overviewEveryMs && nowMs >= known.atMs) return known.value;
-    this.#looking ??= this.#readOverview(nowMs).finally(() => (this.#looking = undefined));
-    return this.#looking;
+    const looking = (this.#looking ??= this.#readOverview(nowMs));
+    try {
+      const value = await looking;
+      if (this.#looking === looking) this.#overview = { value, atMs: nowMs };
+      return value;
+    } finally {
+      if (this.#looking === looking) this.#looking = undefined;
+    }
   }
 
   async #readOverview(nowMs: number): Promise<Overview> {
     const { world, signal, now } = this.#options;
     const repository = await world.access(world.config.repository);
     const since = new Date(nowMs - memoryMs).toISOString();
-    const value = await world.door.overview({ repository, since }, { signal, now, report: () => {} });
-    this.#overview = { value, atMs: nowMs };
-    return value;
+    return await world.door.overview({ repository, since }, { signal, now, report: () => {} });
   }
 
   async #pause(): Promise<void> {

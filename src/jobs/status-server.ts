@@ -63,7 +63,7 @@ async function answer(
     }
     const { time, outcome, crms } = found;
     const bad = outcome === "failed" || outcome === "missed";
-    const short = crms.map(({ crm, outcome: of, rpoMs }) => ({ crm, outcome: of, rpoMs }));
+    const short = crms.map(({ crm, outcome: of, rpoMs, gaps }) => ({ crm, outcome: of, rpoMs, gaps }));
     return send(
       bad ? 503 : 200,
       "application/json",

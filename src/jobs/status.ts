@@ -1,6 +1,7 @@
 import type { Config } from "../config/config.ts";
 import type { BackupRow, CrmOverview, Overview } from "../engine/overview.ts";
 import { wholeRepository, type Report } from "../engine/reports.ts";
+import { type Gap, keptGaps, openGaps } from "./gaps.ts";
 import { expectedAfter, itemsOf, type JobItem } from "./job-item.ts";
 import { jobKinds } from "./job-kinds.ts";
 import { reportsCrmOf, runOfReport } from "./job-reports.ts";
@@ -40,8 +41,9 @@ export interface CrmStatus {
   readonly drill?: { readonly time: string; readonly outcome: string };
   /** Of the newest backup that has a report. */
   readonly anomalies: number;
-  /** Stretches of time in which the journal holds nothing and no backup has closed them yet. */
+  /** Stretches of time of which not every moment can be had, of rows or files, and that nothing has closed yet. */
   readonly gaps: number;
+  readonly openGaps: readonly Gap[];
 }
 
 export interface StatusReport {
@@ -88,7 +90,8 @@ export function statusOf(input: StatusInput): StatusReport {
   const crms = [...names].map((crm) => {
     const known = overview.crms.find((one) => one.crm === crm);
     const due = config === undefined || config.crms.some(({ name }) => name === crm) ? jobs : [];
-    return crmStatus(crm, known, due, nowMs);
+    const waiting = (store ? keptGaps(store) : []).filter((one) => one.crm === crm).map(({ report }) => report);
+    return crmStatus(crm, known, due, openGaps(known ?? { backups: [], reports: [] }, waiting), nowMs);
   });
   const all = [...crms.map(({ outcome }) => outcome), ...jobs.flatMap(({ outcome }) => outcome ?? [])];
   return {
@@ -204,19 +207,24 @@ function latest(...times: readonly (number | undefined)[]): number | undefined {
   return known.length === 0 ? undefined : Math.max(...known);
 }
 
-function crmStatus(crm: string, known: CrmOverview | undefined, jobs: readonly ItemStatus[], nowMs: number): CrmStatus {
+function crmStatus(
+  crm: string,
+  known: CrmOverview | undefined,
+  jobs: readonly ItemStatus[],
+  gaps: readonly Gap[],
+  nowMs: number,
+): CrmStatus {
   const own = jobs.filter((job) => job.subject === crm);
   const lastBackup = known?.backups.at(-1);
   const restorable = known?.backups.findLast(({ outcome }) => outcome === "ok") ?? lastBackup;
   const drill = known?.reports.findLast(({ kind }) => kind === "drill");
   const byJobs = own.flatMap(({ outcome }) => outcome ?? []);
   const drilled = drill && drillOutcome(drill);
-  const gaps = openGaps(known);
   const outcome = worstOf([
     lastBackup?.outcome ?? "missed",
     ...byJobs,
     ...(drilled ? [drilled] : []),
-    ...(gaps > 0 ? ["warning" as const] : []),
+    ...(gaps.length > 0 ? ["warning" as const] : []),
   ]);
   return {
     crm,
@@ -227,7 +235,8 @@ function crmStatus(crm: string, known: CrmOverview | undefined, jobs: readonly I
     uncovered: known?.uncovered.length ?? 0,
     ...(drill && { drill: { time: drill.time, outcome: drilled ?? "failed" } }),
     anomalies: anomaliesOf(known?.reports.findLast(({ kind, body }) => kind === "run" && body["job"] === "backup")),
-    gaps,
+    gaps: gaps.length,
+    openGaps: gaps,
   };
 }
 
@@ -239,12 +248,6 @@ function anomaliesOf(report: Report | undefined): number {
   const facts = report?.body["facts"];
   const found = typeof facts === "object" && facts !== null && "anomalies" in facts ? facts.anomalies : undefined;
   return Array.isArray(found) ? found.length : 0;
-}
-
-/** Reports of kind `gap` that are younger than the newest backup: that one begins anew from what is there. */
-function openGaps(known: CrmOverview | undefined): number {
-  const closed = known?.backups.at(-1)?.time ?? "";
-  return known?.reports.filter(({ kind, time }) => kind === "gap" && time > closed).length ?? 0;
 }
 
 function runningJob(run: JobRun): RunningJob {

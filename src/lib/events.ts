@@ -111,6 +111,7 @@ export const noteCodes = [
   "follow-gap",
   "follow-files",
   "follow-files-gap",
+  "follow-files-seen",
   "follow-files-sweep",
   "follow-anomaly",
   "follow-waiting",
@@ -123,5 +124,7 @@ export const noteCodes = [
   "rows-without-parent",
   "waiting-for-thaw",
   "report-not-stored",
+  "service-not-told",
+  "gap-not-stored",
 ] as const;
 export type NoteCode = (typeof noteCodes)[number];

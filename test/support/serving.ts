@@ -26,18 +26,26 @@ export async function configureService(crm: CliCrm, more = ""): Promise<number> 
 }
 
 export async function startServing(crm: CliCrm, port: number): Promise<Serving> {
+  const running = startProgram(crm, ["serve"], "pipe");
+  const { child } = running;
+  if (child.stdout) {
+    await Promise.race([once(child.stdout, "data"), once(child, "close")]);
+    child.stdout.resume();
+  }
+  return { ...running, port };
+}
+
+/** A command that runs until it is ended. */
+export function startProgram(crm: CliCrm, args: readonly string[], stdout: "pipe" | "ignore"): Omit<Serving, "port"> {
   const home = join(dirname(crm.folder), "home");
-  const child = spawn(process.execPath, [...program, "serve"], {
+  const child = spawn(process.execPath, [...program, ...args], {
     cwd: crm.folder,
     env: { ...compiledCode(), PATH: process.env["PATH"], HOME: home, LANG: "C", HOLDFAST_STATE: join(home, "state") },
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", stdout, "inherit"],
   });
   const ended = once(child, "close");
-  await Promise.race([once(child.stdout, "data"), ended]);
-  child.stdout.resume();
   return {
     child,
-    port,
     async end(signal) {
       if (child.exitCode === null && child.signalCode === null) child.kill(signal);
       await ended;

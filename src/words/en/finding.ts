@@ -131,6 +131,7 @@ export const finding = {
   transactions: {
     span: "{crm}, {subject}: every moment behind a recovery point, from {from:time} to {to:time}[[ (begun anew: {reason})]]",
     gap: "{crm}: gap from {from:time} to the first recovery point after {to:time} ({reason}): {tables}",
+    files: "{crm}, files: as they were at any moment, from {from:time} to {to:time}",
     outside: "{crm}: cannot be followed, and are as of a recovery point at any moment: {tables}",
     none: "There are no transactions in that time.",
     more: "… and {count} more; a shorter --within shows fewer.",

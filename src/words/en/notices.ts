@@ -62,6 +62,7 @@ export const notices = {
     "follow-files-sweep": "Folders cannot be watched ({reason}): they are looked at every {seconds} s instead.",
     "follow-files-gap":
       "{path} cannot be read ({reason}): nothing is known of its files from {time:time} on, and nothing is taken for deleted.",
+    "follow-files-seen": "All folders can be read: files are followed from {time:time} on.",
     "follow-anomaly": "Out of the ordinary: {anomaly}",
     "follow-waiting": "The repository is in use; {bytes:bytes} wait in memory, and the server keeps its log.",
     "follow-again": "{subject}: {reason}. Trying again in {seconds} s.",
@@ -72,6 +73,8 @@ export const notices = {
     "rows-without-parent":
       "{path}: rows refer to rows that are not there, as they did in the recovery point ({relation}).",
     "report-not-stored": "The report was kept on this machine, but not in the repository ({reason}).",
+    "service-not-told": "The service could not be told of this backup ({reason}).",
+    "gap-not-stored": "A gap could not be written into the repository ({reason}); it is tried again.",
     "waiting-for-thaw": "{cold} of {total} packs are still cold; looking again in {minutes} min.",
   } satisfies Record<NoteCode, string>,
   phases: {

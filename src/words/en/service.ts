@@ -106,7 +106,7 @@ export const service = {
     drill: "The last restore drill, {age} ago: {outcome}.",
     uncovered: "Not covered: {count:item}.",
     anomalies: "Out of the ordinary in the newest backup: {count:item}.",
-    gaps: "The journal has gaps: {count}.",
+    gaps: "Continuous protection has gaps: {count}.",
     notDue: "not due yet",
     running:
       "Running: {name}[[, {percent} %]], since {since:time} (job {id}).[[ Everything up to {durable:time} is in the repository.]]",

@@ -131,6 +131,7 @@ export const finding: Translated<typeof english> = {
   transactions: {
     span: "{crm}，{subject}：从 {from:time} 到 {to:time}，恢复点之后的每一时刻[[（重新开始：{reason}）]]",
     gap: "{crm}：缺口自 {from:time} 起，到 {to:time} 之后的第一个恢复点为止（{reason}）：{tables}",
+    files: "{crm}，文件：从 {from:time} 到 {to:time} 的任意时刻都可按当时的样子取回",
     outside: "{crm}：无法跟踪，任何时刻都取自恢复点：{tables}",
     none: "该时段内没有事务。",
     more: "……另有 {count} 个；缩短 --within 可减少。",

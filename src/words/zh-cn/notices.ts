@@ -56,6 +56,7 @@ export const notices: Translated<typeof english> = {
     "follow-files": "截至 {time:time}，新增或更改的 {files:file}、已删除的 {gone} 项已在仓库中。",
     "follow-files-sweep": "无法监视文件夹（{reason}）：改为每 {seconds} 秒查看一遍。",
     "follow-files-gap": "无法读取 {path}（{reason}）：自 {time:time} 起其中的文件情况不明，但不会据此视为已删除。",
+    "follow-files-seen": "所有文件夹均可读取：自 {time:time} 起持续跟踪文件。",
     "follow-anomaly": "异常：{anomaly}",
     "follow-waiting": "仓库正被占用；{bytes:bytes} 在内存中等待，服务器保留其日志。",
     "follow-again": "{subject}：{reason}。{seconds} 秒后重试。",
@@ -65,6 +66,8 @@ export const notices: Translated<typeof english> = {
       "一次还原在做出任何改动之前被打断：`holdfast restore apply {plan}` 重新开始，`holdfast restore undo {id}` 清除其遗留。",
     "rows-without-parent": "{path}：有些行引用了不存在的行，恢复点中即如此（{relation}）。",
     "report-not-stored": "报告已保存在本机，但未能写入仓库（{reason}）。",
+    "service-not-told": "无法将这次备份告知服务（{reason}）。",
+    "gap-not-stored": "缺口未能写入仓库（{reason}）；将重试。",
     "waiting-for-thaw": "{total} 个数据包中还有 {cold} 个未解冻；{minutes} 分钟后再查看。",
   },
   phases: {

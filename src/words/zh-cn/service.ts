@@ -107,7 +107,7 @@ export const service: Translated<typeof english> = {
     drill: "最近一次还原演练在 {age} 前：{outcome}。",
     uncovered: "未涵盖：{count:item}。",
     anomalies: "最新备份中有异常：{count:item}。",
-    gaps: "日志有缺口：{count} 处。",
+    gaps: "持续保护有缺口：{count} 处。",
     notDue: "尚未到期",
     running:
       "运行中：{name}[[，{percent} %]]，自 {since:time}（任务 {id}）。[[{durable:time} 之前的一切都已在仓库中。]]",
