@@ -107,30 +107,17 @@ export function holdfastTool(work: string, root: string, place?: RemotePlace): T
     },
     backup: ({ url, limits }) =>
       run("backup", ...(url !== undefined && limits === undefined ? ["--limit", "none"] : [])),
-    restore(_source, target) {
-      const planned = run("restore", "plan", "latest", "--system", "--target", target, "--as", "replacement");
-      return together([planned, run("restore", "apply", planId(planned.output))]);
-    },
+    restore: (_source, target) =>
+      run("restore", "run", "latest", "--system", "--target", target, "--as", "replacement", "--yes"),
     restored: (source, target) => join(target, basename(source.folder)),
-    restorePart(part, target) {
-      const planned = run("restore", "plan", "latest", `/files/data/${part}`, "--target", target);
-      return together([planned, run("restore", "apply", planId(planned.output))]);
-    },
-    restoreTo(url) {
-      const planned = run("restore", "plan", "latest", "--database", "--to-database", url, "--as", "replacement");
-      return together([planned, run("restore", "apply", planId(planned.output))]);
-    },
+    restorePart: (part, target) => run("restore", "run", "latest", `/files/data/${part}`, "--target", target, "--yes"),
+    restoreTo: (url) =>
+      run("restore", "run", "latest", "--database", "--to-database", url, "--as", "replacement", "--yes"),
     forgetAllButNewest: () => run("forget", "--keep-last", "1", "--prune", "--now"),
     begin: (...args) =>
       spawn(program, ["--config", config, "--json", ...args], { cwd: home, env, stdio: ["ignore", "pipe", "inherit"] }),
     storedBytes: () => (place === undefined ? folderBytes(local) : undefined),
   };
-}
-
-function planId(output: string): string {
-  const id = /"type":"restore-plan","id":"([^"]+)"/.exec(output)?.[1];
-  if (id === undefined) throw new Error(`no plan in ${output}`);
-  return id;
 }
 
 export function resticTool(work: string, place?: RemotePlace): Tool {

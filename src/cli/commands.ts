@@ -25,6 +25,7 @@ import { pruneCommand } from "./prune.ts";
 import { repairCommand } from "./repair.ts";
 import { restoreApplyCommand } from "./restore-apply.ts";
 import { restorePlanCommand } from "./restore-plan.ts";
+import { restoreRunCommand } from "./restore-run.ts";
 import { restoreUndoCommand } from "./restore-undo.ts";
 import { searchCommand } from "./search.ts";
 import { serveCommand } from "./serve.ts";
@@ -49,6 +50,7 @@ export const commands: readonly Command[] = [
   compareCommand,
   restorePlanCommand,
   restoreApplyCommand,
+  restoreRunCommand,
   restoreUndoCommand,
   erasePlanCommand,
   eraseApplyCommand,

@@ -4,7 +4,7 @@ import { HoldfastError } from "../lib/errors.ts";
 import { printable } from "../words/format.ts";
 import { sentence } from "../words/words.ts";
 import { ask, canAsk } from "./ask.ts";
-import { type Command, type Invocation, textOption } from "./command.ts";
+import { type Command, type Invocation, type OptionSpec, textOption } from "./command.ts";
 import type { Context } from "./context.ts";
 import { waitOption } from "./duration.ts";
 import { exitCodes } from "./exit-codes.ts";
@@ -12,34 +12,45 @@ import { nextCommand } from "./next-command.ts";
 import { reasonText } from "./record-lines.ts";
 import { warningLines } from "./warnings.ts";
 
+/** What `applyPlan` understands. */
+export const restoreApplyOptions: readonly OptionSpec[] = [
+  { flags: "--confirm <name>" },
+  { flags: "--thaw [days]" },
+  { flags: "--wait [duration]" },
+];
+
 export const restoreApplyCommand: Command = {
   name: "restore apply",
   answers: "stream",
   arguments: [{ form: "<plan>" }],
-  options: [{ flags: "--confirm <name>" }, { flags: "--thaw [days]" }, { flags: "--wait [duration]" }],
+  options: restoreApplyOptions,
   async run(context, invocation) {
-    const waitMs = waitOption(invocation);
-    const plan = await context.door.readPlan(invocation.arguments[0] ?? "");
-    const { location: _, ...access } = await context.access(plan.repository.location);
-    const confirm = textOption(invocation, "confirm") ?? (await askName(context, plan));
-    const thaw = thawOption(invocation);
-    const input = {
-      plan: plan.id,
-      ...(thaw && { thaw }),
-      ...access,
-      limits: await context.limits(),
-      crms: (await context.config())?.crms ?? [],
-      waitMs,
-      ...(confirm === undefined ? {} : { confirm }),
-    };
-    const report = await context.door.applyRestore(input, context.run);
-    context.events.takeWarnings(); // the report has them all
-    context.output.record(report);
-    context.output.lines(reportLines(context, report));
-    if (report.failed.length > 0) throw new HoldfastError("restore-incomplete", { failed: report.failed.length });
-    return report.warnings.length > 0 ? exitCodes.warnings : exitCodes.done;
+    return applyPlan(context, invocation, await context.door.readPlan(invocation.arguments[0] ?? ""));
   },
 };
+
+/** Does what a plan says, and tells what was done. */
+export async function applyPlan(context: Context, invocation: Invocation, plan: RestorePlan): Promise<number> {
+  const waitMs = waitOption(invocation);
+  const { location: _, ...access } = await context.access(plan.repository.location);
+  const confirm = textOption(invocation, "confirm") ?? (await askName(context, plan));
+  const thaw = thawOption(invocation);
+  const input = {
+    plan: plan.id,
+    ...(thaw && { thaw }),
+    ...access,
+    limits: await context.limits(),
+    crms: (await context.config())?.crms ?? [],
+    waitMs,
+    ...(confirm === undefined ? {} : { confirm }),
+  };
+  const report = await context.door.applyRestore(input, context.run);
+  context.events.takeWarnings(); // the report has them all
+  context.output.record(report);
+  context.output.lines(reportLines(context, report));
+  if (report.failed.length > 0) throw new HoldfastError("restore-incomplete", { failed: report.failed.length });
+  return report.warnings.length > 0 ? exitCodes.warnings : exitCodes.done;
+}
 
 /** Objects of S3's deepest class take half a day: a look every five minutes is soon enough. */
 const thawPollMs = 5 * 60_000;

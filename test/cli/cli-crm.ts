@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { cheapenKeysBelow } from "../support/cheap-key.ts";
 import { programModule } from "../support/program.ts";
-import { compiledCode } from "../support/run-command.ts";
+import { cheapProcess } from "../support/run-command.ts";
 
 /** Arguments of Node that run the program. */
 export const program = ["--disable-warning=ExperimentalWarning", programModule];
@@ -111,7 +111,7 @@ async function runProgram(typed: readonly string[], options: ProgramOptions): Pr
       HOME: home,
       LANG: "C",
       HOLDFAST_STATE: join(home, "state"),
-      ...compiledCode(),
+      ...cheapProcess(),
       ...environment,
     },
     stdio: ["ignore", "pipe", "pipe"],

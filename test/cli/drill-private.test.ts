@@ -7,7 +7,7 @@ import { test } from "node:test";
 import type { DrillReport } from "../../src/engine/drill.ts";
 import { startMariadb } from "../support/mariadb-server.ts";
 import { startPostgres } from "../support/postgres-server.ts";
-import { compiledCode } from "../support/run-command.ts";
+import { cheapProcess } from "../support/run-command.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 import { until } from "../support/until.ts";
 import { type CliCrm, cliCrm, configText, password, program } from "./cli-crm.ts";
@@ -98,7 +98,7 @@ test("whoever may make no database on PostgreSQL is offered a server of the dril
           PATH: process.env["PATH"],
           HOME: join(crm.folder, "../home"),
           HOLDFAST_STATE: join(crm.folder, "../home/state"),
-          ...compiledCode(),
+          ...cheapProcess(),
         },
         stdio: "ignore",
       },

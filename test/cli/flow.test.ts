@@ -109,6 +109,40 @@ test("an accident, its recovery, and the way back", async () => {
   assert.equal(phones(crm.database), "wrong,wrong,wrong");
 });
 
+test("a plan that is done at once", async () => {
+  using crm = cliCrm();
+  await crm.run(["init"]);
+  assert.equal((await crm.run(["backup"])).code, 0);
+  const elsewhere = ["restore", "run", "--system", "--target", "../recovered", "--as", "replacement"];
+  const recovered = join(crm.folder, "../recovered");
+  // Nobody is there to be asked.
+  const unasked = await crm.run(elsewhere);
+  assert.equal(unasked.code, 2, unasked.stderr);
+  assert.match(unasked.stderr, /use --yes/);
+  assert.equal(existsSync(recovered), false);
+  const ended = await crm.json([...elsewhere, "--yes"]);
+  assert.equal(ended.code, 0, ended.stderr);
+  const types = ended.records.map(({ type }) => type).filter((type) => type === "restore-plan" || type === "restore");
+  assert.deepEqual(types, ["restore-plan", "restore"]);
+  assert.equal(phones(join(recovered, "crm.db")), "1,2,3");
+  assert.equal(readFileSync(join(recovered, "attachments/合同.txt"), "utf8"), "a contract\n");
+
+  const live = ["restore", "run", "--database", "--exact"];
+  const idle = await crm.run([...live, "--yes"]);
+  assert.deepEqual([idle.code, /There is nothing to do/.test(idle.stdout)], [0, true], idle.stdout);
+  using database = new DatabaseSync(crm.database);
+  database.exec("UPDATE contacts SET phone = 'wrong'");
+  database.close();
+  // Nor is a yes the name of what is replaced.
+  const unnamed = await crm.run([...live, "--yes"]);
+  assert.equal(unnamed.code, 2, unnamed.stderr);
+  assert.match(unnamed.stderr, /its name must be given: acme/);
+  assert.equal(phones(crm.database), "wrong,wrong,wrong");
+  const named = await crm.run([...live, "--confirm", "acme"]);
+  assert.equal(named.code, 0, named.stderr);
+  assert.equal(phones(crm.database), "1,2,3");
+});
+
 function phones(path: string): string {
   using database = new DatabaseSync(path, { readOnly: true });
   return String(database.prepare("SELECT group_concat(phone) AS phones FROM contacts").get()?.["phones"]);

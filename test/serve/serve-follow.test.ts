@@ -11,7 +11,7 @@ import { startPostgres } from "../support/postgres-server.ts";
 import { PostgresWorkload } from "../support/postgres-workload.ts";
 import { holdfastProgram, programFolder } from "../support/program.ts";
 import { resticOn } from "../support/restic.ts";
-import { compiledCode, runCommand } from "../support/run-command.ts";
+import { cheapProcess, runCommand } from "../support/run-command.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -45,7 +45,7 @@ test("the service follows beside hourly backups, through its own kill -9, and a 
   );
   writeFileSync(join(folder.path, "password.txt"), "correct horse\n", { mode: 0o600 });
   const env = {
-    ...compiledCode(),
+    ...cheapProcess(),
     PATH: `${programFolder}:/usr/bin:/bin`,
     HOME: folder.path,
     HOLDFAST_STATE: join(folder.path, "state"),

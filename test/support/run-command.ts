@@ -3,7 +3,7 @@ import { buffer } from "node:stream/consumers";
 
 export interface CommandOptions {
   readonly cwd?: string;
-  /** The whole environment of the command, but for {@link compiledCode}; absent: this process's. */
+  /** The whole environment of the command, but for {@link cheapProcess}; absent: this process's. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** What it reads; absent: nothing, as under cron. */
   readonly input?: string;
@@ -20,10 +20,13 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** Where Node.js keeps compiled code: one place for all commands of a run, whatever else their environment is. */
-export function compiledCode(): { readonly NODE_COMPILE_CACHE?: string } {
-  const folder = process.env["NODE_COMPILE_CACHE"];
-  return folder === undefined ? {} : { NODE_COMPILE_CACHE: folder };
+/**
+ * What `scripts/cheap-processes.ts` has set, for whoever gets an environment of its own: one place for compiled code, and
+ * large pages. Without them a command takes a third more processor time.
+ */
+export function cheapProcess(): Readonly<Record<string, string>> {
+  const set = ["NODE_COMPILE_CACHE", "GLIBC_TUNABLES"].map((name) => [name, process.env[name]] as const);
+  return Object.fromEntries(set.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }
 
 /** Runs a program to its end. Exit codes are in the result, not thrown. */
@@ -33,7 +36,7 @@ export async function runCommand(
   options: CommandOptions = {},
 ): Promise<CommandResult> {
   const { cwd, input = "", timeoutMs = 120_000 } = options;
-  const env = options.env === undefined ? process.env : { ...compiledCode(), ...options.env };
+  const env = options.env === undefined ? process.env : { ...cheapProcess(), ...options.env };
   const child = spawn(program, args, { cwd, env, timeout: timeoutMs, killSignal: "SIGKILL" });
   child.stdin.on("error", () => {}); // it may end without reading
   child.stdin.end(input);

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CliCrm, type JsonRecord, listIn, program } from "../cli/cli-crm.ts";
 import { freePort } from "./free-port.ts";
-import { compiledCode } from "./run-command.ts";
+import { cheapProcess } from "./run-command.ts";
 
 /** `holdfast serve` of a small CRM as a process of its own. */
 export interface Serving {
@@ -40,7 +40,7 @@ export function startProgram(crm: CliCrm, args: readonly string[], stdout: "pipe
   const home = join(dirname(crm.folder), "home");
   const child = spawn(process.execPath, [...program, ...args], {
     cwd: crm.folder,
-    env: { ...compiledCode(), PATH: process.env["PATH"], HOME: home, LANG: "C", HOLDFAST_STATE: join(home, "state") },
+    env: { ...cheapProcess(), PATH: process.env["PATH"], HOME: home, LANG: "C", HOLDFAST_STATE: join(home, "state") },
     stdio: ["ignore", stdout, "inherit"],
   });
   const ended = once(child, "close");

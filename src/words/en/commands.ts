@@ -1,3 +1,46 @@
+const planOptions = {
+  database: "only the database",
+  system: "everything: database, files and configuration (default without paths)",
+  target: "another folder; absent: where it was backed up",
+  toDatabase: "URL of a database that is not there yet, for a database on a server; of one that is there for records",
+  anonymise:
+    "put made-up values in place of names, mail addresses, numbers, addresses and notes, and check that none is left",
+  withFiles: "with --anonymise: files come as they are, though what is in them cannot be anonymised",
+  grants: "leave owners and rights inside the database to the user who restores",
+  as: "what a copy in another place is for: clone (made harmless) or replacement",
+  updateChanged: "also put back what is there but differs",
+  removeNewer: "also remove what the recovery point does not hold",
+  onlyExisting: "leave out what is not there any more",
+  exact: "exactly as the recovery point: --update-changed and --remove-newer together",
+  record: "records by their names: party/12, or a table and its key",
+  keys: "a list of records in CSV: a column `record`, or the key under the name of the entity or table",
+  search: "all records that have these words, as `search` finds them",
+  deleted: "all records that are there at the point and gone now (or at --until)",
+  changed: "all records that differ; with --update-changed or --fields they are put back",
+  created: "all records that came later; with --remove-newer they are removed",
+  in: "compare or search only these entities or tables",
+  until: "the moment right after the mistake: what others changed later is kept, and told",
+  fields: "put back only these columns of records that are there",
+  undoTransaction: "put back what this transaction changed, by its number; a moment narrows the search",
+  undoBetween: "put back what was changed between two moments, each with @",
+  undoBy: "of that, only what this user changed, as the rows say",
+  alone: "only the records themselves, without what belongs to them",
+  toFiles: "write the records to this new or empty folder, in place of a database",
+  format: "with --to-files: csv (default) or json, a file a table; or sql",
+  rename: "where a column of the recovery point goes now: table.old=new",
+};
+
+const planArguments = {
+  point: "latest, a snapshot's id or @moment (default: latest)",
+  paths: "files or folders as `browse` shows them",
+};
+
+const applyOptions = {
+  confirm: "the CRM's name, in place of typing it",
+  thaw: "ask for cold packs, to be readable for so many days (7), wait for them and go on",
+  wait: "wait for another run of this CRM to end (default: without limit)",
+};
+
 /** The program, its options and its commands, as `--help` has them. */
 export const commands = {
   program: {
@@ -91,51 +134,22 @@ export const commands = {
     restore: { summary: "plan, apply and undo a recovery", options: {}, arguments: {} },
     "restore plan": {
       summary: "show what a recovery would do, and save it as a plan; changes nothing",
-      options: {
-        database: "only the database",
-        system: "everything: database, files and configuration (default without paths)",
-        target: "another folder; absent: where it was backed up",
-        toDatabase:
-          "URL of a database that is not there yet, for a database on a server; of one that is there for records",
-        anonymise:
-          "put made-up values in place of names, mail addresses, numbers, addresses and notes, and check that none is left",
-        withFiles: "with --anonymise: files come as they are, though what is in them cannot be anonymised",
-        grants: "leave owners and rights inside the database to the user who restores",
-        as: "what a copy in another place is for: clone (made harmless) or replacement",
-        updateChanged: "also put back what is there but differs",
-        removeNewer: "also remove what the recovery point does not hold",
-        onlyExisting: "leave out what is not there any more",
-        exact: "exactly as the recovery point: --update-changed and --remove-newer together",
-        record: "records by their names: party/12, or a table and its key",
-        keys: "a list of records in CSV: a column `record`, or the key under the name of the entity or table",
-        search: "all records that have these words, as `search` finds them",
-        deleted: "all records that are there at the point and gone now (or at --until)",
-        changed: "all records that differ; with --update-changed or --fields they are put back",
-        created: "all records that came later; with --remove-newer they are removed",
-        in: "compare or search only these entities or tables",
-        until: "the moment right after the mistake: what others changed later is kept, and told",
-        fields: "put back only these columns of records that are there",
-        undoTransaction: "put back what this transaction changed, by its number; a moment narrows the search",
-        undoBetween: "put back what was changed between two moments, each with @",
-        undoBy: "of that, only what this user changed, as the rows say",
-        alone: "only the records themselves, without what belongs to them",
-        toFiles: "write the records to this new or empty folder, in place of a database",
-        format: "with --to-files: csv (default) or json, a file a table; or sql",
-        rename: "where a column of the recovery point goes now: table.old=new",
-      },
-      arguments: {
-        point: "latest, a snapshot's id or @moment (default: latest)",
-        paths: "files or folders as `browse` shows them",
-      },
+      options: planOptions,
+      arguments: planArguments,
     },
     "restore apply": {
       summary: "do what a plan says",
-      options: {
-        confirm: "the CRM's name, in place of typing it",
-        thaw: "ask for cold packs, to be readable for so many days (7), wait for them and go on",
-        wait: "wait for another run of this CRM to end (default: without limit)",
-      },
+      options: applyOptions,
       arguments: { plan: "the plan's id, as `restore plan` printed it" },
+    },
+    "restore run": {
+      summary: "plan a recovery and do it at once; asks before it does",
+      options: {
+        ...planOptions,
+        ...applyOptions,
+        yes: "do not ask first; replacing a live CRM still asks for its name, or --confirm",
+      },
+      arguments: planArguments,
     },
     "restore undo": {
       summary: "put back what a restore replaced",

@@ -30,6 +30,9 @@ export const recovery = {
     more: "… and {count:item} more",
     item: "{action}  {path}[[ ({why})]]",
     asksName: "To replace the live CRM, type its name ({name}): ",
+    asksYes: "Do this now? Type yes: ",
+    yes: "yes",
+    declined: "Nothing was done. The plan is kept; to do it:",
   },
   restore: {
     done: "Restored {crm}: {files:file}, {rows:row}, {bytes:bytes}, in {ms:duration}",

@@ -1,6 +1,48 @@
 import type { commands as english } from "../en/commands.ts";
 import type { Translated } from "../words.ts";
 
+const planOptions = {
+  database: "只还原数据库",
+  system: "全部还原：数据库、文件和配置（未给出路径时的默认）",
+  target: "另一个文件夹；不给出则还原到原处",
+  toDatabase: "尚不存在的数据库的 URL，用于服务器上的数据库；还原记录时为已有的数据库",
+  anonymise: "以虚构的值代替姓名、邮箱、号码、地址和备注，并检查没有遗留",
+  withFiles: "与 --anonymise 同用：文件原样带上，但其中的内容无法匿名化",
+  grants: "不还原数据库内的所有者和权限，全部归执行还原的用户",
+  as: "另一处副本的用途：clone（无害的克隆）或 replacement（接替原系统）",
+  updateChanged: "同时改回已存在但有差异的内容",
+  removeNewer: "同时删除恢复点中没有的内容",
+  onlyExisting: "不重建已不存在的内容",
+  exact: "与恢复点完全一致：等于同时使用 --update-changed 和 --remove-newer",
+  record: "以名称指定的记录：party/12，或表名加主键",
+  keys: "CSV 记录清单：名为 `record` 的列，或以实体或表名为标题的主键列",
+  search: "含有这些词的所有记录，与 `search` 所找到的相同",
+  deleted: "恢复点中有而现在（或 --until 时）已没有的所有记录",
+  changed: "所有有差异的记录；配合 --update-changed 或 --fields 改回",
+  created: "所有之后出现的记录；配合 --remove-newer 删除",
+  in: "只比较或搜索这些实体或表",
+  until: "差错刚发生之后的时刻：之后他人的改动会保留并告知",
+  fields: "只改回现有记录的这些列",
+  undoTransaction: "撤回此编号的事务所做的更改；给出时刻可缩小查找范围",
+  undoBetween: "撤回两个时刻之间的更改，各以 @ 开头",
+  undoBy: "其中仅撤回此用户的更改（以行中所记为准）",
+  alone: "只还原记录本身，不含从属内容",
+  toFiles: "把记录写到这个新建或空的文件夹，而不是数据库",
+  format: "配合 --to-files：csv（默认）或 json，每表一个文件；或 sql",
+  rename: "恢复点中的列现在的去处：table.old=new",
+};
+
+const planArguments = {
+  point: "latest、快照编号或 @时刻（默认：latest）",
+  paths: "`browse` 所显示的文件或文件夹",
+};
+
+const applyOptions = {
+  confirm: "CRM 的名称，代替手动输入",
+  thaw: "申请解冻冷数据包（可读 7 天或所给天数），等待就绪后继续",
+  wait: "等待该 CRM 的另一次运行结束（默认：不限时）",
+};
+
 export const commands: Translated<typeof english> = {
   program: {
     summary: "为自建 CRM 平台提供备份与恢复。",
@@ -92,49 +134,22 @@ export const commands: Translated<typeof english> = {
     restore: { summary: "计划、执行和撤销还原", options: {}, arguments: {} },
     "restore plan": {
       summary: "显示还原将做什么，并保存为计划；不做任何改动",
-      options: {
-        database: "只还原数据库",
-        system: "全部还原：数据库、文件和配置（未给出路径时的默认）",
-        target: "另一个文件夹；不给出则还原到原处",
-        toDatabase: "尚不存在的数据库的 URL，用于服务器上的数据库；还原记录时为已有的数据库",
-        anonymise: "以虚构的值代替姓名、邮箱、号码、地址和备注，并检查没有遗留",
-        withFiles: "与 --anonymise 同用：文件原样带上，但其中的内容无法匿名化",
-        grants: "不还原数据库内的所有者和权限，全部归执行还原的用户",
-        as: "另一处副本的用途：clone（无害的克隆）或 replacement（接替原系统）",
-        updateChanged: "同时改回已存在但有差异的内容",
-        removeNewer: "同时删除恢复点中没有的内容",
-        onlyExisting: "不重建已不存在的内容",
-        exact: "与恢复点完全一致：等于同时使用 --update-changed 和 --remove-newer",
-        record: "以名称指定的记录：party/12，或表名加主键",
-        keys: "CSV 记录清单：名为 `record` 的列，或以实体或表名为标题的主键列",
-        search: "含有这些词的所有记录，与 `search` 所找到的相同",
-        deleted: "恢复点中有而现在（或 --until 时）已没有的所有记录",
-        changed: "所有有差异的记录；配合 --update-changed 或 --fields 改回",
-        created: "所有之后出现的记录；配合 --remove-newer 删除",
-        in: "只比较或搜索这些实体或表",
-        until: "差错刚发生之后的时刻：之后他人的改动会保留并告知",
-        fields: "只改回现有记录的这些列",
-        undoTransaction: "撤回此编号的事务所做的更改；给出时刻可缩小查找范围",
-        undoBetween: "撤回两个时刻之间的更改，各以 @ 开头",
-        undoBy: "其中仅撤回此用户的更改（以行中所记为准）",
-        alone: "只还原记录本身，不含从属内容",
-        toFiles: "把记录写到这个新建或空的文件夹，而不是数据库",
-        format: "配合 --to-files：csv（默认）或 json，每表一个文件；或 sql",
-        rename: "恢复点中的列现在的去处：table.old=new",
-      },
-      arguments: {
-        point: "latest、快照编号或 @时刻（默认：latest）",
-        paths: "`browse` 所显示的文件或文件夹",
-      },
+      options: planOptions,
+      arguments: planArguments,
     },
     "restore apply": {
       summary: "执行计划",
-      options: {
-        confirm: "CRM 的名称，代替手动输入",
-        thaw: "申请解冻冷数据包（可读 7 天或所给天数），等待就绪后继续",
-        wait: "等待该 CRM 的另一次运行结束（默认：不限时）",
-      },
+      options: applyOptions,
       arguments: { plan: "`restore plan` 显示的计划编号" },
+    },
+    "restore run": {
+      summary: "制定还原方案并立即执行；执行前会询问",
+      options: {
+        ...planOptions,
+        ...applyOptions,
+        yes: "执行前不询问；替换正在使用的 CRM 仍须输入其名称，或用 --confirm",
+      },
+      arguments: planArguments,
     },
     "restore undo": {
       summary: "放回被还原替换掉的内容",

@@ -32,6 +32,9 @@ export const recovery: Translated<typeof english> = {
     more: "…… 还有 {count:item}",
     item: "{action}  {path}[[（{why}）]]",
     asksName: "要替换正在使用的 CRM，请输入它的名称（{name}）：",
+    asksYes: "现在执行吗？输入 yes：",
+    yes: "是",
+    declined: "没有做任何改动。方案已保留；要执行它：",
   },
   restore: {
     done: "已还原 {crm}：{files:file}，{rows:row}，{bytes:bytes}，用时 {ms:duration}",
