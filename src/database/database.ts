@@ -297,7 +297,7 @@ export interface LoadOptions {
   readonly signal: AbortSignal;
   /** Owners and rights of the snapshot, absent: `restore`; `skip`: all belongs to whoever restores. */
   readonly grants?: "restore" | "skip";
-  /** Statements of `grants` that failed, for a role that is not there say: nothing else fails for that. */
+  /** Statements that failed, for a role that is not there say, or a view of what is not there: nothing else fails for that. */
   readonly onRefused?: (statement: string, reason: string) => void;
 }
 

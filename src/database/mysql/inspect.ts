@@ -136,10 +136,11 @@ async function columnsByTable(session: Session): Promise<ReadonlyMap<string, rea
 }
 
 async function keysByTable(session: Session): Promise<ReadonlyMap<string, readonly IndexPart[]>> {
-  // In the server's own order of indexes: the primary key, then unique ones that cannot be NULL.
+  // In the server's own order of indexes: the primary key, then unique ones that cannot be NULL. MySQL's has none.
+  const order = session.server.flavour === "mariadb" ? "" : " ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX";
   const rows = await session.query(
     "SELECT TABLE_NAME, INDEX_NAME, COLUMN_NAME, SUB_PART, INDEX_TYPE FROM information_schema.STATISTICS " +
-      "WHERE TABLE_SCHEMA=DATABASE() AND NON_UNIQUE=0",
+      `WHERE TABLE_SCHEMA=DATABASE() AND NON_UNIQUE=0${order}`,
   );
   const parts = grouped(rows, ([, index, column, part, type]) => ({
     index: index ?? "",

@@ -19,18 +19,25 @@ export function loadStatement(table: TableSchema, file: string, into = table.nam
   const settings: string[] = [];
   table.columns.forEach((column, at) => {
     const name = quoteName(column.name);
-    if (columnKind(column) !== "hex") {
-      targets.push(name);
-      return;
-    }
-    targets.push(`@c${at}`);
-    settings.push(`${name}=UNHEX(@c${at})`);
+    const value = columnKind(column) === "hex" ? `UNHEX(@c${at})` : hasEmptyMember(column) ? noMember(`@c${at}`) : "";
+    targets.push(value === "" ? name : `@c${at}`);
+    if (value !== "") settings.push(`${name}=${value}`);
   });
   return (
     `LOAD DATA LOCAL INFILE ${quoteText(file)} INTO TABLE ${quoteName(into)} CHARACTER SET utf8mb4 ` +
     String.raw`FIELDS TERMINATED BY '\t' ESCAPED BY '\\' LINES TERMINATED BY '\n'` +
     ` (${targets.join(",")})${settings.length === 0 ? "" : ` SET ${settings.join(",")}`}`
   );
+}
+
+/** Whether a member of this ENUM is the empty text, which MySQL's newer collations take NUL for. */
+function hasEmptyMember({ type }: ColumnSchema): boolean {
+  return /^enum\(.*(?<=[(,])''(?=[,)])/is.test(type);
+}
+
+/** NUL stands for what was no member; a text longer than a member may be is none under any collation. */
+function noMember(value: string): string {
+  return `IF(HEX(${value})='00',REPEAT('-',300),${value})`;
 }
 
 /**
@@ -57,6 +64,7 @@ export function fieldLiteral(column: ColumnSchema, field: string): string {
 
 function literalOf(kind: ColumnKind | undefined, field: string): string {
   if (field === String.raw`\N`) return "NULL";
+  if (kind === "enum" && field === String.raw`\0`) return "0"; // the number of what is no member
   // The escapes of a line mean the same in a text of SQL, which escapes its own quote too.
   return kind === "hex" ? `X'${field}'` : `'${field.replaceAll("'", String.raw`\'`)}'`;
 }

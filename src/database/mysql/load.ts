@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { HoldfastError, isHoldfastError } from "../../lib/errors.ts";
 import type { DatabaseAddress, DatabaseSchema, LoadOptions, RowBatch, TableRows, TableSchema } from "../database.ts";
 import { sideBySide } from "../side-by-side.ts";
+import { saysBrokenView, viewOf } from "./broken-view.ts";
 import { withoutDefiner } from "./definer.ts";
 import { mysqlFailure, serverCode } from "./failure.ts";
 import { quoteName, quoteText } from "./identifier.ts";
@@ -190,6 +191,15 @@ export function counterStatements({ sequences, tables }: DatabaseSchema): readon
 }
 
 async function runProgram(session: Session, statement: string, options: LoadOptions): Promise<void> {
+  try {
+    await runOwned(session, statement, options);
+  } catch (error) {
+    if (viewOf(statement) === undefined || !saysBrokenView(error)) throw error;
+    refused(options, statement, error);
+  }
+}
+
+async function runOwned(session: Session, statement: string, options: LoadOptions): Promise<void> {
   const plain = withoutDefiner(statement);
   if (options.grants === "skip" || plain === statement) return session.run(plain);
   try {

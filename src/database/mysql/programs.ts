@@ -1,4 +1,6 @@
+import { isHoldfastError } from "../../lib/errors.ts";
 import type { DatabaseSchema } from "../database.ts";
+import { saysBrokenView } from "./broken-view.ts";
 import { quoteName, quoteText } from "./identifier.ts";
 import type { Row, Session } from "./session.ts";
 import { grantsOf, hasRight, mayReadProcedures } from "./grants.ts";
@@ -79,6 +81,7 @@ async function viewStatements(session: Session, views: readonly string[], uncove
   const created = new Map<string, { readonly sql: string; readonly setting: readonly string[] }>();
   for (const name of views) {
     const shown = await showCreate(session, "VIEW", name, uncovered);
+    if (shown && (await isBroken(session, name))) uncovered.push({ subject: name, reason: "mysql-view" });
     if (shown) created.set(name, { sql: shown[1] ?? "", setting: under("", shown[3]) });
   }
   const ordered: string[] = [];
@@ -92,6 +95,17 @@ async function viewStatements(session: Session, views: readonly string[], uncove
   };
   for (const name of created.keys()) visit(name);
   return ordered;
+}
+
+async function isBroken(session: Session, view: string): Promise<boolean> {
+  try {
+    await session.query(`SHOW COLUMNS FROM ${quoteName(view)}`);
+    return false;
+  } catch (error) {
+    if (saysBrokenView(error)) return true;
+    if (isRefused(error) || isHoldfastError(error, "database-unreadable")) return false;
+    throw error;
+  }
 }
 
 /** Names that a view reads from. In the server's own text of it columns always come with their table before a dot. */

@@ -166,6 +166,32 @@ test("a restored database takes the live one's name; cut off anywhere, the same 
   assert.equal(await home.identity(made, signal), undefined);
 });
 
+test("a view of what is not there is told, and holds up neither a restore, nor a change of names, nor the client", async () => {
+  await server.sql(`CREATE DATABASE torn; USE torn; CREATE TABLE one (id INT PRIMARY KEY); CREATE TABLE two (id INT PRIMARY KEY);
+    CREATE VIEW good AS SELECT id FROM one; CREATE VIEW bad AS SELECT id FROM two; CREATE VIEW worse AS SELECT id FROM bad;
+    CREATE TRIGGER stamp BEFORE INSERT ON one FOR EACH ROW SET NEW.id = NEW.id + 1; DROP TABLE two`);
+  const views = (name: string) =>
+    server.sql(`SELECT TABLE_NAME FROM information_schema.VIEWS WHERE TABLE_SCHEMA='${name}' ORDER BY 1;
+      SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA='${name}'`);
+  await withSnapshot("torn", async (snapshot) => {
+    assert.deepEqual(
+      snapshot.schema.uncovered,
+      ["bad", "worse"].map((subject) => ({ subject, reason: "mysql-view" })),
+    );
+    const refused: string[] = [];
+    const onRefused = (statement: string, reason: string) => refused.push(`${statement} ${reason}`);
+    await mysqlEngine.load(address("torn_copy"), snapshot.schema, rowsOf(snapshot), { signal, onRefused });
+    assert.match(refused.join("\n"), /`bad`.*torn_copy\.two.*\n.*`worse`.*torn_copy\.bad/);
+    assert.equal(await views("torn_copy"), "good\nstamp\n");
+    await server.sql("CREATE DATABASE torn_script");
+    await server.sql(mysqlEngine.restoreScript(snapshot.schema, []), "torn_script");
+    assert.equal(await views("torn_script"), "good\nstamp\n");
+  });
+  await home.rename(address("torn"), address("torn_moved"), signal);
+  assert.equal(await views("torn_moved"), "good\nstamp\n");
+  assert.equal(await home.identity(address("torn"), signal), undefined);
+});
+
 test("nobody's database is renamed under their hands", async () => {
   await using other = await Session.open(await targetOf(address("crm")), "crm", signal);
   await other.run("DO 0");

@@ -32,6 +32,12 @@ const settings = [
   "SET SESSION net_write_timeout=3600,net_read_timeout=3600,wait_timeout=28800,lock_wait_timeout=60",
 ];
 
+const ownSettings: Readonly<Record<Server["flavour"], readonly string[]>> = {
+  mariadb: ["SET max_statement_time=0"],
+  // MySQL tells of its tables what was true up to a day ago, unless it is asked not to remember.
+  mysql: ["SET max_execution_time=0", "SET SESSION information_schema_stats_expiry=0"],
+};
+
 /** What a session is made of. */
 interface Opened {
   readonly connection: Connection;
@@ -80,7 +86,7 @@ export class Session implements AsyncDisposable {
       const [row] = await asked("SELECT VERSION(), CONNECTION_ID(), CURRENT_USER()");
       const server = serverOf(row?.[0] ?? "", Number(row?.[1]), row?.[2] ?? "", target);
       for (const statement of settings) await asked(statement);
-      await asked(server.flavour === "mariadb" ? "SET max_statement_time=0" : "SET max_execution_time=0");
+      for (const statement of ownSettings[server.flavour]) await asked(statement);
       return new Session({ connection, target, server, signal, lost, release });
     } catch (error) {
       release();

@@ -24,7 +24,7 @@ export const notices = {
     "files-behind":
       "The files were not looked at after {subject:time}: what was new, changed or gone since then is not known.",
     "newer-with-warnings": "A newer recovery point ended with warnings and was not taken: {subject}[[ ({detail})]]",
-    "grant-refused": "An owner or a right could not be given[[ ({detail})]]: {subject}",
+    "grant-refused": "An owner, a right or a view could not be given back[[ ({detail})]]: {subject}",
     "forget-last": "{subject} has no recovery point any more.",
     "forget-last-ok": "{subject} has no recovery point any more that ended without warnings.",
     "table-unkeyed": "Table {subject} has no usable key, so it is stored whole each time[[ ({detail})]].",
@@ -145,6 +145,7 @@ export const notices = {
     "mysql-elsewhere": "its rows are kept outside of this database, and are not stored; the table itself is",
     "mysql-history": "the history that a system-versioned table keeps of its rows is not stored; its present rows are",
     "mysql-directory": "it lies in a folder of its own, and is restored into the server's",
+    "mysql-view": "this view selects from what is not there: no server would make it, and a restore leaves it out",
     "mysql-no-right":
       "the database user may not see it, so it is not stored: `holdfast doctor` says which right is missing",
     "sqlite-module":
