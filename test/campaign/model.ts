@@ -447,19 +447,33 @@ class Model {
     assert.ok(whole && (was === undefined || tags?.includes("mended")), `${side}: snapshot ${id} comes from nowhere`);
     // Where no manifest of its CRM was left, a mended one has none either, and says by its tag alone that it lacks something.
     const losses = whole.kind === "ours" ? await readLosses(reading, id).catch(() => undefined) : undefined;
+    // What was told by a manifest that is lost itself nobody knows any more, and that is told.
+    const before = losses?.includes("holdfast.json") === true ? this.#mendedAt(moment(snapshot)) : [];
     const isTold = (subject: string): boolean =>
       losses?.some((loss) => subject === loss || subject.startsWith(`${loss}/`)) ?? true;
     assert.ok(isPart(whole), `${side}: files of ${id}`);
     for (const path of whole.state.files.keys())
-      assert.ok(files.has(path) || isTold(`/files/attachments/${path}`), `${side}: ${path} of ${id} is lost untold`);
+      assert.ok(
+        files.has(path) || isTold(`/files/attachments/${path}`) || before.some((one) => !one.state.files.has(path)),
+        `${side}: ${path} of ${id} is lost untold`,
+      );
     const rows = whole.kind === "ours" ? await readRows(reading, id).catch(() => undefined) : undefined;
     if (whole.kind === "ours" && JSON.stringify(rows) !== JSON.stringify(whole.state.rows)) {
-      const isTableTold = losses?.some((loss) => loss.startsWith("/databases")) ?? true;
+      const isTableTold =
+        (losses?.some((loss) => loss.startsWith("/databases")) ?? true) ||
+        before.some((one) => JSON.stringify(one.state.rows) !== JSON.stringify(whole.state.rows));
       assert.ok(isTableTold, `${side}: rows of ${id} are lost untold`);
     }
     const state = { files, ...(rows !== undefined && { rows }) };
     const isMended = tags?.includes("mended") === true;
-    this.#known.set(identity(snapshot), { kind: whole.kind, isMended, state });
+    const learnt = { kind: whole.kind, isMended, state };
+    this.#known.set(identity(snapshot), learnt);
+    this.#mended.push([moment(snapshot), learnt]);
+  }
+
+  /** What earlier repairs have left of it. */
+  #mendedAt(at: string): readonly Expected[] {
+    return this.#mended.flatMap(([then, learnt]) => (then === at ? [learnt] : []));
   }
 
   /** All but the newest of ours that is whole, which a CRM never loses. */
@@ -505,6 +519,8 @@ class Model {
 
   /** Every snapshot there ever was, also those that were forgotten: a copy brings them back. */
   readonly #known = new Map<string, Expected>();
+  /** What repairs have left, by its moment. */
+  readonly #mended: (readonly [string, Expected])[] = [];
   /** As each was before anything of it was lost, by its moment. */
   readonly #whole = new Map<string, Expected>();
   /** Backups that were killed before they had a snapshot: one whose tree was stored is found by a repair. */

@@ -136,19 +136,19 @@ export class SnapshotMender {
       const path = `/${layout.databases}/${database.name}`;
       if (node?.subtree === undefined) {
         if (origin === "own" || tree === undefined) losses.push({ code: "lost-folder", subject: path });
-      } else if (await this.#folders.isWhole(node.subtree)) {
-        // Another backup's numbers of rows are not this one's.
-        const counted = origin === "own" ? undefined : await this.#mendDatabase(node.subtree, database);
-        databases.push(counted?.manifest ?? database);
+      } else if (origin === "own" && (await this.#folders.isWhole(node.subtree))) {
+        databases.push(database);
         kept.push(node);
       } else {
+        // By another backup's manifest: its numbers of rows are not this one's, and this one may have had no schema left.
+        const isWhole = await this.#folders.isWhole(node.subtree);
         const mended = await this.#mendDatabase(node.subtree, database);
         if (mended !== undefined) {
           databases.push(mended.manifest);
-          kept.push({ ...node, subtree: mended.tree });
+          kept.push(isWhole ? node : { ...node, subtree: mended.tree });
           losses.push(...mended.losses.map((loss) => ({ ...loss, subject: `${path}/${loss.subject}` })));
           // The scripts were made anew: nothing of them is lost.
-          if (mended.losses.length === 0) losses.push({ code: "mended", subject: path });
+          if (mended.losses.length === 0 && !isWhole) losses.push({ code: "mended", subject: path });
         } else {
           const rest = await this.#folders.mend(node.subtree);
           losses.push({ code: "lost-schema", subject: path });

@@ -36,7 +36,8 @@ export const notices = {
     "lost-deletions": "Rows of {subject} that were deleted may be there again[[, keys {detail}]].",
     "lost-schema":
       "Lost: how the tables of {subject} were defined. Their rows are there as files, and are not restored into a database.",
-    "lost-manifest": "What the recovery point said of itself was lost, and is made up from another one: {subject}",
+    "lost-manifest":
+      "What the recovery point said of itself was lost, what it lacked before too, and is made up from another one: {subject}",
     mended: "Made anew, with nothing lost: {subject}",
     "lock-ineffective":
       "{subject} should be locked, and could be deleted all the same. It was put back; check the bucket's Object Lock.",

@@ -33,7 +33,7 @@ export const notices: Translated<typeof english> = {
     "lost-changes": "比其余内容旧：{subject} 的行[[，键 {detail}]]。其最后的改动已丢失。",
     "lost-deletions": "{subject} 中已删除的行可能重新出现[[，键 {detail}]]。",
     "lost-schema": "已丢失：{subject} 的表定义。其行仅以文件形式存在，不会还原到数据库中。",
-    "lost-manifest": "恢复点对自身的描述已丢失，已根据另一个恢复点补上：{subject}",
+    "lost-manifest": "恢复点对自身的描述（包括此前缺少什么）已丢失，已根据另一个恢复点补上：{subject}",
     mended: "已重新生成，没有丢失内容：{subject}",
     "lock-ineffective": "{subject} 本应锁定，却仍可删除。文件已放回；请检查存储桶的对象锁定。",
     "lock-failed": "{subject} 个文件无法延长锁定（{detail}）。",
