@@ -4,7 +4,7 @@ import type { Run } from "../lib/run.ts";
 import type { Engine } from "./engine.ts";
 import { listState, readState, removeState, writeState } from "./state.ts";
 import { databaseBack, databaseForward, dropDatabases, type DatabaseStep, type SwapPlace } from "./swap-database.ts";
-import { removeTree, stepBack, stepForward, syncFolders, type SwapStep } from "./swap.ts";
+import { removeEmptyFolders, removeTree, stepBack, stepForward, syncFolders, type SwapStep } from "./swap.ts";
 
 /**
  * What a restore has done so far, kept in the state folder from before its first write until three newer restores of
@@ -26,6 +26,8 @@ export interface RestoreRecord {
   readonly state: "staging" | "swapping" | "done" | "undoing" | "undone";
   /** Staging folders (byte paths), which become the folders of what was replaced. */
   readonly folders: readonly string[];
+  /** Folders (byte paths) that had to be made for the staging folders, the innermost first. */
+  readonly made: readonly string[];
   readonly steps: readonly SwapStep[];
   /** The same for databases on servers: swapped before the files, taken back after them. */
   readonly databases: readonly DatabaseStep[];
@@ -91,6 +93,7 @@ export async function swapBack(place: SwapPlace, record: RestoreRecord): Promise
 export async function dropStaging(place: SwapPlace, record: RestoreRecord): Promise<void> {
   if (record.state !== "staging") throw new HoldfastError("internal", { state: record.state });
   await removeKept(place, record);
+  removeEmptyFolders(record.made);
 }
 
 /** After a restore that replaced nothing: there is nothing to undo, and its empty staging folders go. */
@@ -119,6 +122,6 @@ function asRecord(value: unknown): RestoreRecord[] {
     typeof record.time === "string" &&
     Array.isArray(record.folders) &&
     Array.isArray(record.steps);
-  // Records of the first release have no databases on servers.
-  return whole ? [{ databases: [], ...value } as unknown as RestoreRecord] : [];
+  // Records of the first release have no databases on servers, and do not say what was made.
+  return whole ? [{ databases: [], made: [], ...value } as unknown as RestoreRecord] : [];
 }

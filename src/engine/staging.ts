@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { nameFromText, nameText, type ByteName } from "../lib/byte-name.ts";
 import type { DatabaseAddress } from "../database/database.ts";
@@ -16,7 +16,6 @@ export class Staging {
   readonly #engine: Engine;
   #record: RestoreRecord;
   readonly #steps: SwapStep[] = [];
-  readonly #madeParents: string[] = [];
   /** Folders that are built whole: what lies in one is built in its slot, and comes with it. */
   readonly #whole: { readonly target: string; readonly slot: string }[] = [];
   readonly #place: SwapPlace;
@@ -38,6 +37,7 @@ export class Staging {
       time: now.toISOString(),
       state: "staging",
       folders: [],
+      made: [],
       steps: [],
       databases: [],
     });
@@ -55,12 +55,12 @@ export class Staging {
     const folder = join(parent, `.holdfast-${this.#record.id}`);
     const known = nameFromText(folder);
     if (!this.#record.folders.includes(known)) {
-      this.#record = { ...this.#record, folders: [...this.#record.folders, known] };
+      const { folders, made } = this.#record;
+      const missing: string[] = [];
+      for (let at = parent; !existsSync(at); at = dirname(at)) missing.push(nameFromText(at));
+      this.#record = { ...this.#record, folders: [...folders, known], made: [...missing, ...made] };
       await saveRecord(this.#engine, this.#record);
-      const first = mkdirSync(parent, { recursive: true });
-      for (let made = parent; first !== undefined && made.startsWith(first); made = dirname(made)) {
-        this.#madeParents.push(made);
-      }
+      mkdirSync(parent, { recursive: true });
       mkdirSync(folder, { recursive: true, mode: 0o700 });
     }
     return join(folder, `${this.#slots++}-${name}`);
@@ -107,7 +107,8 @@ export class Staging {
 
   /** Folders above `path` that were missing and had to be made. */
   madeAbove(path: string): readonly string[] {
-    return this.#madeParents.filter((made) => path.startsWith(`${made}/`));
+    const made = this.#record.made.map((one) => nameText(one as ByteName));
+    return made.filter((one) => path.startsWith(`${one}/`));
   }
 
   /** Plans to put what was made in a slot to its target. Byte paths. */

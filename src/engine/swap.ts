@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, openSync, closeSync, renameSync, rmSync } from "node:fs";
+import { lstatSync, mkdirSync, openSync, closeSync, renameSync, rmdirSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { type ByteName, nameBytes } from "../lib/byte-name.ts";
 import { exchange, renameNoReplace, syncFileSystem } from "../lib/posix.ts";
@@ -71,6 +71,18 @@ export function syncFolders(paths: Iterable<string>): void {
 
 export function removeTree(path: string): void {
   rmSync(bytes(path), { recursive: true, force: true });
+}
+
+/** The innermost first; one in which somebody has put something stays, with those around it. */
+export function removeEmptyFolders(paths: readonly string[]): void {
+  for (const path of paths) {
+    try {
+      rmdirSync(bytes(path));
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error)) throw error;
+      if (error.code !== "ENOENT" && error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
+    }
+  }
 }
 
 function trade(step: SwapStep, present: string | undefined): void {

@@ -5,12 +5,13 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, st
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import { applyRestore } from "../../src/engine/restore-apply.ts";
 import type { RestoreSwitches } from "../../src/engine/restore-plan.ts";
 import { listUndoable, undoRestore } from "../../src/engine/undo.ts";
 import { isHoldfastError, type ErrorCode } from "../../src/lib/errors.ts";
 import { compareDatabases } from "../support/compare-databases.ts";
 import { assertSameTrees } from "../support/compare-trees.ts";
-import { exact, missingOnly, smallCrm, type SmallCrm } from "../support/small-crm.ts";
+import { exact, limits, missingOnly, smallCrm, type SmallCrm } from "../support/small-crm.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
 /** A CRM that was backed up, and a copy of it as it was then. */
@@ -45,6 +46,45 @@ test("puts one deleted attachment back, and takes it back again", async () => {
   assert.equal(readFileSync(join(crm.attachments, "2026", "合同.txt"), "utf8"), "contract\n");
   await undoRestore(crm.engine, {}, crm.run);
   assert.equal(existsSync(join(crm.attachments, "2026", "合同.txt")), false);
+});
+
+test("a restore into a new place that is cancelled or dropped leaves nothing of it, but what others put there", async () => {
+  using folder = temporaryFolder();
+  const crm = await backedUp(folder.path);
+  const place = join(folder.path, "new");
+  const target = join(place, "deep", "copy");
+  const plan = await crm.plan({ target, purpose: "replacement" });
+  /** Ended by `end` as soon as it has made the place. */
+  const cutOff = async (end: (stop: AbortController) => void) => {
+    const stop = new AbortController();
+    const report = () => {
+      if (existsSync(target) && !stop.signal.aborted) end(stop);
+    };
+    const input = { plan: plan.id, password: crm.access.password, limits };
+    await assert.rejects(applyRestore(crm.engine, input, { ...crm.run, signal: stop.signal, report }));
+  };
+  await cutOff((stop) => stop.abort());
+  assert.equal(existsSync(place), false);
+  await cutOff((stop) => {
+    writeFileSync(join(place, "deep", "note.txt"), "somebody else's");
+    stop.abort();
+  });
+  assert.deepEqual(readdirSync(place, { recursive: true }).toSorted(), ["deep", "deep/note.txt"]);
+  rmSync(place, { recursive: true });
+
+  // As kill -9 leaves it: nothing is tidied up, and the record knows what there is.
+  const killed = join(folder.path, "killed");
+  await cutOff((stop) => {
+    copy(join(crm.engine.stateFolder, "restores"), killed);
+    copy(place, `${killed}.place`);
+    stop.abort();
+  });
+  copy(`${killed}/.`, join(crm.engine.stateFolder, "restores"));
+  copy(`${killed}.place`, place);
+  await undoRestore(crm.engine, {}, crm.run);
+  assert.equal(existsSync(place), false);
+  assert.equal((await crm.apply(plan)).failed.length, 0);
+  assertAsBackedUp(crm, target);
 });
 
 test("the whole CRM, exactly as it was; and undone, exactly as it was before", async () => {
