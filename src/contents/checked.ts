@@ -1,3 +1,4 @@
+import { isTime } from "../format/time.ts";
 import { HoldfastError } from "../lib/errors.ts";
 
 /**
@@ -33,6 +34,12 @@ export function parseChecked<T>(text: string, check: Check<T>, subject: string):
 
 export const text: Check<string> = (value, at) => {
   if (typeof value !== "string") throw damaged(at, "text");
+  return value;
+};
+
+/** RFC 3339, in UTC. */
+export const utcTime: Check<string> = (value, at) => {
+  if (typeof value !== "string" || !value.endsWith("Z") || !isTime(value)) throw damaged(at, "time");
   return value;
 };
 

@@ -35,9 +35,22 @@ export async function openSnapshot(
 }
 
 /** A whole small file into memory. */
-export async function loadContent(reader: BlobReader, node: TreeNode, signal: AbortSignal): Promise<Buffer> {
+export async function loadContent(
+  reader: BlobReader,
+  node: TreeNode,
+  signal: AbortSignal,
+  mostBytes = Number.POSITIVE_INFINITY,
+): Promise<Buffer> {
   const blobs: Buffer[] = [];
-  for (const id of node.content ?? []) blobs.push(await reader.load("data", id, signal));
+  let size = 0;
+  for (const id of node.content ?? []) {
+    const blob = await reader.load("data", id, signal);
+    size += blob.length;
+    // The same blob may be named any number of times.
+    if (size > mostBytes)
+      throw new HoldfastError("repository-damaged", { subject: nameText(node.name), detail: "size" });
+    blobs.push(blob);
+  }
   return Buffer.concat(blobs);
 }
 

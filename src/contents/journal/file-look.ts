@@ -2,7 +2,7 @@ import type { Id } from "../../format/tree.ts";
 import { type ByteName, nameFromText } from "../../lib/byte-name.ts";
 import type { BlobReader, Upload } from "../../repository/repository.ts";
 import type { TreeNode } from "../../format/tree.ts";
-import { type Check, damaged, list, object, oneOf, parseChecked, text } from "../checked.ts";
+import { type Check, damaged, list, object, oneOf, parseChecked, text, utcTime } from "../checked.ts";
 import { layout } from "../layout.ts";
 import { loadContent, nodeNamed } from "../open-snapshot.ts";
 import { virtualFile, virtualFolder } from "../tables/virtual-nodes.ts";
@@ -37,16 +37,25 @@ export interface GonePath {
 
 const lookFileName = "look.json";
 
+/** A few million names; no text of a program may be longer than twice that. */
+const mostLookBytes = 256 << 20;
+/** Deeper than the system takes a path, and no deeper than trees can be put together. */
+const mostNames = 4096;
+
 const path: Check<ByteName> = (value, at) => {
   const found = text(value, at);
-  if (found.split("/").some((name) => name === "" || name === "." || name === "..")) throw damaged(at, "path");
+  const names = found.split("/");
+  // oxlint-disable-next-line no-control-regex -- each character is a byte, and NUL ends a name
+  const isBytes = /^[\x01-\xff]*$/.test(found);
+  const isBad = names.some((name) => name === "" || name === "." || name === "..");
+  if (isBad || !isBytes || names.length > mostNames) throw damaged(at, "path");
   return found as ByteName;
 };
 
 const file = object({
   format: oneOf([1]),
-  began: text,
-  ended: text,
+  began: utcTime,
+  ended: utcTime,
   gone: list(object({ folder: text, path })),
 });
 
@@ -66,7 +75,7 @@ export async function openLook(reader: BlobReader, tree: Id, signal: AbortSignal
   const node = nodeNamed(root, nameFromText(lookFileName));
   if (!node) throw damaged("journal", lookFileName);
   const { began, ended, gone } = parseChecked(
-    (await loadContent(reader, node, signal)).toString("utf8"),
+    (await loadContent(reader, node, signal, mostLookBytes)).toString("utf8"),
     file,
     lookFileName,
   );

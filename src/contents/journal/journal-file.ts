@@ -1,7 +1,7 @@
 import type { GapReason, LogPoint, LogPosition, OutsideTable } from "../../database/change-feed.ts";
 import { gapReasons, outsideReasons, tableName } from "../../database/change-feed.ts";
 import type { Id } from "../../format/tree.ts";
-import { type Check, count, hexId, list, object, oneOf, optional, parseChecked, text } from "../checked.ts";
+import { type Check, count, hexId, list, object, oneOf, optional, parseChecked, text, utcTime } from "../checked.ts";
 import { type Gap, gap, outsideTables, point, type SegmentHeader } from "./segment.ts";
 
 /**
@@ -82,7 +82,7 @@ const file: Check<JournalFile> = object({
       tables: optional(text),
     }),
   ),
-  files: optional(object({ spans: list(object({ from: text, to: text })) })),
+  files: optional(object({ spans: list(object({ from: utcTime, to: utcTime })) })),
   program: text,
 });
 
