@@ -54,12 +54,14 @@ function statusLines(context: Context, report: StatusReport): string[] {
   if (jobs.length > 0) lines.push("", ...jobLines(context, jobs));
   for (const job of report.running) {
     const template = job.state === "running" ? texts.running : texts.waiting;
-    const { doneBytes, totalBytes, durableTo: durable } = job.progress ?? {};
+    const { doneBytes, totalBytes, durableTo: durable, waitingBytes: waiting, trouble } = job.progress ?? {};
     const known = typeof doneBytes === "number" && typeof totalBytes === "number" && totalBytes > 0;
     const percent = known ? Math.floor((doneBytes / totalBytes) * 100) : undefined;
     const { id, since } = job;
     const upTo = typeof durable === "string" ? { durable } : {};
-    lines.push(format.fill(template, { name: jobName(context, job), id: id.slice(0, 8), since, percent, ...upTo }));
+    const held = trouble === "repository-locked" && typeof waiting === "number" ? { waiting } : {};
+    const facts = { name: jobName(context, job), id: id.slice(0, 8), since, percent, ...upTo, ...held };
+    lines.push(format.fill(template, facts));
   }
   lines.push("", report.service === "running" ? texts.serving : texts.notServing);
   lines.push(format.fill(words.snapshots.zone, { zone: report.zone }));

@@ -6,6 +6,8 @@ export interface JournalProgress {
   readonly durableTo?: string;
   readonly transactions: number;
   readonly rows: number;
+  /** Read from the logs, and not yet in the repository. */
+  readonly waitingBytes: number;
   /** Why it cannot go on at the moment. */
   readonly trouble?: string;
 }
@@ -17,6 +19,7 @@ export function journalProgress(): (event: Event) => JournalProgress | undefined
   let trouble: string | undefined;
   return (event) => {
     if (event.type === "note" && event.code === "follow-again") trouble = String(event.facts["reason"]);
+    else if (event.type === "note" && event.code === "follow-waiting") trouble = "repository-locked";
     else if (event.type === "journal") databases.set(event.subject, event);
     else return undefined;
     const known = [...databases.values()];
@@ -29,6 +32,7 @@ export function journalProgress(): (event: Event) => JournalProgress | undefined
       ...(durableTo !== undefined && { durableTo }),
       transactions: known.reduce((sum, { transactions }) => sum + transactions, 0),
       rows: known.reduce((sum, { rows }) => sum + rows, 0),
+      waitingBytes: known.reduce((sum, { waitingBytes }) => sum + waitingBytes, 0),
       ...(trouble !== undefined && { trouble }),
     };
   };

@@ -98,6 +98,11 @@ export function metricsText(
     perJob(({ durableTo }) => seconds(durableTo)),
   );
   family(
+    "journal_waiting_bytes",
+    "Committed, read from the log, and not in the repository yet.",
+    perJob(({ waitingBytes }) => waitingBytes),
+  );
+  family(
     "drill_timestamp_seconds",
     "When the last restore drill ended.",
     perCrm(({ drill }) => seconds(drill?.time)),

@@ -28,6 +28,8 @@ export interface ItemStatus {
   readonly missed?: string;
   /** Of `follow`: everything that was committed up to here is in the repository. */
   readonly durableTo?: string;
+  /** Of `follow`: so much was read and is not there yet. */
+  readonly waitingBytes?: number;
 }
 
 export interface CrmStatus {
@@ -173,7 +175,7 @@ function continuousStatus(item: JobItem, { store, service }: StatusInput): ItemS
   const [ended] = store?.endedOf(key, 1) ?? [];
   const isRunning = run?.state === "running" && service === "running";
   const error = isRunning ? run.progress?.["trouble"] : (run?.error ?? ended?.error)?.code;
-  const durableTo = run?.progress?.["durableTo"];
+  const { durableTo, waitingBytes } = run?.progress ?? {};
   const outcome = isRunning ? (error === undefined ? "ok" : "warning") : error === undefined ? "missed" : "failed";
   return {
     item: key,
@@ -183,6 +185,7 @@ function continuousStatus(item: JobItem, { store, service }: StatusInput): ItemS
     ...(store && { outcome }),
     ...(typeof error === "string" && { error }),
     ...(typeof durableTo === "string" && { durableTo }),
+    ...(typeof waitingBytes === "number" && { waitingBytes }),
   };
 }
 

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { openFor } from "../../src/engine/access.ts";
 import { listSnapshots } from "../../src/engine/snapshots.ts";
+import { journalProgress } from "../../src/jobs/journal-progress.ts";
 import { network, type Network } from "../support/network.ts";
 import { postgres } from "../support/postgres-capture.ts";
 import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
@@ -58,6 +60,42 @@ test("a network that is cut, one that falls silent, and a table that somebody lo
   assert.deepEqual(gapsOf(running.events), []);
   // While nothing happens, nobody finds a lock in the repository.
   await until(() => readdirSync(join(crm.access.location, "locks")).length === 0);
+  await isAsItWas(crm, commits);
+});
+
+test("while somebody has the repository for himself, changes wait unacknowledged, that is shown, and nothing is lost", async () => {
+  using folder = temporaryFolder();
+  const crm = await newCrm(folder.path, "held");
+  await using workload = await PostgresWorkload.open(server.url("held"));
+  await using running = await followed(crm);
+  await crm.backup();
+  const commits = [await workload.commit("INSERT INTO contact (name) VALUES ('before')")];
+  await running.durable(commits[0]?.time ?? "");
+  const shown = () => running.events.map(journalProgress()).findLast((progress) => progress !== undefined);
+  {
+    const { signal, now } = crm.run;
+    await using repository = await openFor(crm.engine, crm.access, crm.run);
+    await using _lock = await repository.lock("exclusive", { signal, now, waitMs: 60_000 });
+    const place = (await server.sql("SELECT pg_current_wal_insert_lsn()", "held")).trim();
+    for (let count = 0; count < 5; count++) {
+      commits.push(
+        await workload.commit(`INSERT INTO contact (name) SELECT '${count} ' || i FROM generate_series(1, 200) i`),
+      );
+    }
+    await running.event(
+      (event) => event.type === "note" && event.code === "follow-waiting" && Number(event.facts["bytes"]) > 0,
+    );
+    const progress = shown();
+    assert.equal(progress?.trouble, "repository-locked");
+    assert.ok(progress.waitingBytes > 0 && (progress.durableTo ?? "") < (commits.at(-1)?.time ?? ""));
+    const acknowledged = await server.sql(
+      `SELECT confirmed_flush_lsn <= '${place}' FROM pg_replication_slots WHERE database = 'held'`,
+      "held",
+    );
+    assert.equal(acknowledged.trim(), "t");
+  }
+  await running.durable(commits.at(-1)?.time ?? "");
+  assert.deepEqual([shown()?.trouble, gapsOf(running.events)], [undefined, []]);
   await isAsItWas(crm, commits);
 });
 

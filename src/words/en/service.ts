@@ -109,7 +109,7 @@ export const service = {
     gaps: "Continuous protection has gaps: {count}.",
     notDue: "not due yet",
     running:
-      "Running: {name}[[, {percent} %]], since {since:time} (job {id}).[[ Everything up to {durable:time} is in the repository.]]",
+      "Running: {name}[[, {percent} %]], since {since:time} (job {id}).[[ Everything up to {durable:time} is in the repository.]][[ The repository is in use: {waiting:bytes} wait, and nothing of it is acknowledged.]]",
     waiting: "Waiting: {name}, begins at {since:time} (job {id}).",
     serving: "The service runs.",
     notServing: "The service does not run here: backups are made by hand or by cron alone.",

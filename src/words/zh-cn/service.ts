@@ -110,7 +110,7 @@ export const service: Translated<typeof english> = {
     gaps: "持续保护有缺口：{count} 处。",
     notDue: "尚未到期",
     running:
-      "运行中：{name}[[，{percent} %]]，自 {since:time}（任务 {id}）。[[{durable:time} 之前的一切都已在仓库中。]]",
+      "运行中：{name}[[，{percent} %]]，自 {since:time}（任务 {id}）。[[{durable:time} 之前的一切都已在仓库中。]][[仓库正被占用：{waiting:bytes} 在等待，且均未确认。]]",
     waiting: "等待中：{name}，{since:time} 开始（任务 {id}）。",
     serving: "服务正在运行。",
     notServing: "服务没有在这里运行：只有手动或 cron 的备份。",

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Change, ChangeFeed, LogPoint } from "../database/change-feed.ts";
+import type { TableSchema } from "../database/database.ts";
+import { FollowStream } from "./follow-stream.ts";
+
+const table: TableSchema = {
+  schema: "",
+  name: "contact",
+  columns: [{ name: "id", type: "INTEGER", nullable: false }],
+  keyLength: 1,
+  foreignKeys: [],
+  fingerprint: "f",
+};
+
+function placeAt(number: number): LogPoint {
+  return { position: String(number).padStart(8, "0"), time: new Date(1_772_000_000_000 + number).toISOString() };
+}
+
+test("as much as may wait in memory waits; then nothing more is read before some of it is stored", async () => {
+  const stream = new FollowStream("acme", { name: "main", spans: [], outside: [] });
+  const feed: Pick<ChangeFeed, "history" | "start"> = { history: "h", start: placeAt(0) };
+  stream.begin(feed as ChangeFeed);
+  const { signal } = new AbortController();
+  const row = "x".repeat(1 << 20);
+  const transaction = (number: number): readonly Change[] => [
+    { type: "begin", transaction: String(number), time: placeAt(number).time },
+    { type: "write", table, after: `i${number}\t${row}` },
+    { type: "commit", point: placeAt(number) },
+  ];
+  let added = 0;
+  const reading = (async () => {
+    while (added < 100) {
+      await stream.add(transaction(added + 1), signal);
+      added++;
+    }
+  })();
+  const settled = async () => {
+    for (let before = -1; before !== added;) {
+      before = added;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  await settled();
+  assert.ok(added < 80 && stream.waitingBytes < 80 << 20, `${added} ${stream.waitingBytes}`);
+  // While nothing is stored, nothing is read, however often somebody looks.
+  const stuck = added;
+  stream.seal();
+  await settled();
+  assert.equal(added, stuck);
+
+  let stored = 0;
+  let transactions = 0;
+  while (added < 100 || stream.waiting.length > 0) {
+    for (const { header } of stream.waiting) transactions += header.transactions;
+    stored += stream.waiting.length;
+    stream.stored(stream.waiting.length);
+    await settled();
+    stream.seal();
+  }
+  await reading;
+  assert.deepEqual([transactions, stream.waitingBytes], [100, 0]);
+  assert.ok(stored > 20);
+});
