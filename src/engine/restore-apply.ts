@@ -138,7 +138,7 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
     staging,
     run: inner,
   }).catch(async (error: unknown) => {
-    await staging.drop();
+    await staging.drop().catch(leftBehind);
     throw error;
   });
   built.heldBack = heldBackOf(plan, prepared);
@@ -171,12 +171,16 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
     // The record says `swapping`, so that the same plan finishes what may be there, and an undo takes it back.
     if (isHoldfastError(error, "commit-unknown")) throw error;
     // Nothing was changed; what was kept of the rows as they were is of no use, and harms nobody.
-    if (swapping === ready) await staging.drop();
-    else await dropStaging(place, { ...swapping, state: "staging" });
+    await (swapping === ready ? staging.drop() : dropStaging(place, { ...swapping, state: "staging" })).catch(
+      leftBehind,
+    );
     throw error;
   }
   return await finish(place, plan, await swapIn(place, swapping), built, started, run);
 }
+
+/** What ended the restore is what is told. What could not be removed has its record, for `undo` or the same plan again. */
+function leftBehind(): void {}
 
 /** What the rows were and became, to be kept before it is made to stay. */
 function imagesOf(

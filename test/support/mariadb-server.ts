@@ -26,10 +26,13 @@ const startMs = 30_000;
 const logSize = "--innodb-log-file-size=16M";
 const cache = join(import.meta.dirname, "../../node_modules/.cache/holdfast");
 
-/** @param options further options of mariadbd, such as `--log-bin` */
-export async function startMariadb(options: readonly string[] = []): Promise<MariadbServer> {
+/**
+ * @param options further options of mariadbd, such as `--log-bin`
+ * @param place where its folder is made, which is short enough
+ */
+export async function startMariadb(options: readonly string[] = [], place = tmpdir()): Promise<MariadbServer> {
   // The path of a socket has at most 107 bytes.
-  const folder = mkdtempSync(join(tmpdir(), "hf-maria-"));
+  const folder = mkdtempSync(join(place, "hf-maria-"));
   const socket = join(folder, "s");
   const port = await freePort();
   let server: ChildProcess | undefined;

@@ -43,6 +43,8 @@ export interface PostgresOptions {
   readonly initdb?: readonly string[];
   /** It is a standby of that server, and follows it. */
   readonly standbyOf?: PostgresServer;
+  /** Where its folder is made, which is short enough; absent: where temporary ones are. */
+  readonly place?: string;
 }
 
 export async function startPostgres({
@@ -50,6 +52,7 @@ export async function startPostgres({
   settings = [],
   initdb = [],
   standbyOf,
+  place = tmpdir(),
 }: PostgresOptions = {}): Promise<PostgresServer> {
   const programs = version === 15 ? debian : join(cache, `pg${version}`, "native", "bin");
   if (!existsSync(join(programs, "postgres"))) {
@@ -57,7 +60,7 @@ export async function startPostgres({
   }
   const account = serverAccount();
   // The path of a socket has at most 107 bytes.
-  const folder = mkdtempSync(join(tmpdir(), "hf-pg-"));
+  const folder = mkdtempSync(join(place, "hf-pg-"));
   const data = join(folder, "data");
   const port = await freePort();
   let server: ChildProcess | undefined;

@@ -21,6 +21,7 @@ const known: Readonly<Record<string, ErrorCode>> = {
   ER_LOCK_DEADLOCK: "database-busy",
   ER_RECORD_FILE_FULL: "target-full",
   ER_DISK_FULL: "target-full",
+  ER_TEMP_FILE_WRITE_FAILURE: "target-full",
   ECONNREFUSED: "database-unreachable",
   ECONNRESET: "database-unreachable",
   ECONNABORTED: "database-unreachable",
@@ -55,7 +56,10 @@ export function mysqlFailure(
   if (cause instanceof Error && cause.name === "AbortError") return new HoldfastError("cancelled", {}, cause);
   // The first line is the server's sentence; the statement, which may hold data, is no part of it.
   const reason = (cause instanceof Error ? cause.message : String(cause)).split("\n")[0]?.slice(0, 300);
-  return new HoldfastError(known[serverCode(cause) ?? ""] ?? fallback, { ...facts, reason }, cause);
+  // The server names a full disk by the step that it stood in the way of; only its sentence says it in all of them.
+  const isFull = /\bNo space left on device\b/.test(reason ?? "");
+  const code = isFull ? "target-full" : (known[serverCode(cause) ?? ""] ?? fallback);
+  return new HoldfastError(code, { ...facts, reason }, cause);
 }
 
 /** `ER_…` of the server, or the code of a failed connection. */

@@ -23,9 +23,12 @@ export function postgresFailure(error: unknown, path: string, subject?: string):
   // A standby that has to go on with what its primary sent: https://www.postgresql.org/docs/current/hot-standby.html
   if (/due to conflict with recovery/.test(message)) return new HoldfastError("database-conflict", facts, error);
   if (code === "55006") return new HoldfastError("target-in-use", facts, error);
-  if (code.startsWith("53")) return new HoldfastError("target-full", facts, error);
+  if (code === "53100") return new HoldfastError("target-full", facts, error);
+  // 53300: as many are connected as may be.
   const lost =
-    /^(08|57P0)/.test(code) || /^[A-Z_]{6,}$/.test(code) || /^Connection terminated|timeout expired|SSL/.test(message);
+    /^(08|57P0|53300)/.test(code) ||
+    /^[A-Z_]{6,}$/.test(code) ||
+    /^Connection terminated|timeout expired|SSL/.test(message);
   return new HoldfastError(lost ? "database-unreachable" : "database-unreadable", facts, error);
 }
 

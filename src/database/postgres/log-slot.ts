@@ -85,7 +85,7 @@ async function makeSlot(connection: PostgresConnection, name: string): Promise<s
     );
     return positionOf(place ?? 0n);
   } catch (error) {
-    if (!isHoldfastError(error, "target-full") && !isHoldfastError(error, "database-unreadable")) throw error;
+    if (!isHoldfastError(error, "database-unreadable")) throw error;
     throw new HoldfastError("follow-settings", {
       path: connection.path,
       setting: "max_replication_slots",

@@ -111,9 +111,11 @@ test("passwords: given, from the environment, from .pgpass; wrong and missing on
   }
 });
 
-test("a socket, a server that is not there, a database that is not there", async () => {
+test("a socket, a server that is not there or has no room for one more, a database that is not there", async () => {
   assert.equal(await userOf(`postgresql://postgres@/postgres?host=${server.folder}&port=${server.port}`), "postgres");
   await assert.rejects(userOf("postgresql://postgres@127.0.0.1:1/postgres"), fails("database-unreachable"));
+  await server.sql("CREATE DATABASE crowded CONNECTION LIMIT 0; CREATE ROLE late LOGIN");
+  await assert.rejects(userOf(server.url("crowded", "late")), fails("database-unreachable"));
   await assert.rejects(userOf(server.url("nothing")), fails("database-missing"));
 });
 

@@ -350,8 +350,8 @@ export const errors = {
       hint: "Stop the CRM, then apply the same plan again.",
     },
     "target-full": {
-      text: "Not enough space[[ at {path}]][[: {needed:bytes} needed]][[, {free:bytes} free]].",
-      hint: "Free some space, or restore to another disk with --target.",
+      text: "Not enough space[[ at {path}]][[: {needed:bytes} needed]][[, {free:bytes} free]][[ ({reason})]].",
+      hint: "Free some space, or restore to another disk with --target, or to another server with --to-database.",
     },
     "purpose-needed": {
       text: "A restore to another place must say what it is for.",

@@ -344,8 +344,8 @@ export const errors: Translated<typeof english> = {
       hint: "请先停止 CRM，再应用同一个计划。",
     },
     "target-full": {
-      text: "[[{path} 处]]空间不足[[：需要 {needed:bytes}]][[，可用 {free:bytes}]]。",
-      hint: "请腾出空间，或用 --target 还原到另一块磁盘。",
+      text: "[[{path} 处]]空间不足[[：需要 {needed:bytes}]][[，可用 {free:bytes}]][[（{reason}）]]。",
+      hint: "请腾出空间，或用 --target 还原到另一块磁盘，或用 --to-database 还原到另一台服务器。",
     },
     "purpose-needed": {
       text: "还原到其他位置时必须说明用途。",

@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { inspect } from "node:util";
+import type { DatabaseEngine } from "../../src/database/database.ts";
+import { mysqlEngine } from "../../src/database/mysql/mysql.ts";
+import { listUndoable, undoRestore } from "../../src/engine/undo.ts";
+import { isHoldfastError } from "../../src/lib/errors.ts";
+import { startMariadb } from "../support/mariadb-server.ts";
+import { postgres } from "../support/postgres-capture.ts";
+import { startPostgres } from "../support/postgres-server.ts";
+import { smallCrm } from "../support/small-crm.ts";
+import { type SmallDisk, smallDisk } from "../support/small-disk.ts";
+import { temporaryFolder } from "../support/temp-folder.ts";
+
+interface Scene {
+  readonly server: { sql(script: string, database?: string): Promise<string>; url(database: string): string };
+  readonly engine: DatabaseEngine;
+  readonly disk: SmallDisk;
+  /** Lists the names of databases that restores made. */
+  readonly beside: string;
+  /** Of the table's rows. */
+  readonly sum: string;
+}
+
+const rows = `CREATE TABLE contact (id integer PRIMARY KEY, name varchar(600));
+  CREATE TABLE attachment (id integer PRIMARY KEY, path varchar(100)); INSERT INTO attachment VALUES (1, '2026/合同.txt'), (2, 'logo.bin');`;
+
+/**
+ * A restore whose server has no room for it: it says so, leaves the live database as it is, and what it had built can be
+ * dropped or, with room, be gone on from.
+ */
+async function fullDisk({ server, engine, disk, beside, sum }: Scene): Promise<void> {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path, { url: server.url("crm"), engine });
+  await crm.backup();
+  await server.sql("UPDATE contact SET name = 'later' WHERE id < 10", "crm");
+  const live = await server.sql(sum, "crm");
+  const plan = await crm.plan();
+  // Room for an empty database, of which PostgreSQL's takes 8 MB as it is written, and not for the rows.
+  disk.fill(14_000_000);
+  await assert.rejects(crm.apply(plan), (error) => {
+    assert.ok(isHoldfastError(error, "target-full"), inspect(error));
+    assert.match(String(error.facts["reason"]), /No space left|is full|could not extend/);
+    return true;
+  });
+  assert.equal(await server.sql(sum, "crm"), live);
+  // It was removed at once; where that failed too, it is named, and goes.
+  for (const { state, plan: of } of await listUndoable(crm.engine)) {
+    assert.deepEqual([state, of], ["half-made", plan.id]);
+    disk.free();
+    await undoRestore(crm.engine, { id: plan.id }, crm.run);
+  }
+  assert.equal(await server.sql(beside), "");
+  assert.equal(await server.sql(sum, "crm"), live);
+
+  disk.free();
+  const again = await crm.apply(await crm.plan());
+  assert.deepEqual(again.failed, []);
+  assert.notEqual(await server.sql(sum, "crm"), live);
+}
+
+test("the disk of PostgreSQL is full in the middle of a restore", async () => {
+  await using disk = await smallDisk(400);
+  // On a disk of its own, as a server that has no room for its log ends and starts again.
+  await using wal = await smallDisk(400);
+  await using server = await startPostgres({ place: disk.path, initdb: [`--waldir=${wal.path}/wal`] });
+  await server.sql("CREATE DATABASE crm");
+  await server.sql(
+    `${rows} INSERT INTO contact SELECT i, repeat(sha256(i::text::bytea)::text, 4) FROM generate_series(1, 40000) AS i`,
+    "crm",
+  );
+  // A new database gets its room with the first checkpoint; one that is in use has had many.
+  await server.sql("CHECKPOINT");
+  await fullDisk({
+    server,
+    engine: postgres,
+    disk,
+    beside: "SELECT datname FROM pg_database WHERE datname LIKE '%holdfast%'",
+    sum: "SELECT count(*), sum(hashtextextended(name, id)) FROM contact",
+  });
+});
+
+test("the disk of MariaDB is full in the middle of a restore", async () => {
+  await using disk = await smallDisk(400);
+  // Statistics that are made anew some time later would be taken for changes since the plan was made.
+  await using server = await startMariadb(["--innodb-stats-auto-recalc=0"], disk.path);
+  await server.sql("CREATE DATABASE crm CHARACTER SET utf8mb4");
+  await server.sql(`${rows} INSERT INTO contact SELECT seq, REPEAT(SHA2(seq, 256), 8) FROM seq_1_to_40000`, "crm");
+  await fullDisk({
+    server,
+    engine: mysqlEngine,
+    disk,
+    beside: "SHOW DATABASES LIKE '%holdfast%'",
+    sum: "CHECKSUM TABLE contact",
+  });
+});
