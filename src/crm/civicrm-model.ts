@@ -1,5 +1,6 @@
 import type { CrmModel, Entity, ModelSource, Reference } from "./model.ts";
-import { entity, inSchema, noiseOf, polymorphic, reference } from "./model-parts.ts";
+import { entity, inSchema, noiseOf, personalData, polymorphic, reference } from "./model-parts.ts";
+import { civicrmPersonal } from "./civicrm-personal.ts";
 
 /**
  * CiviCRM's tables. Foreign keys are declared; pairs of a table's name and an id are not. Custom fields lie in a table a
@@ -134,6 +135,7 @@ export async function civicrmModel(source: ModelSource): Promise<CrmModel> {
         ...belongs.map((from) => reference("belongs", from, "civicrm_contact.id")),
         ...links.map(([from, to]) => reference("links", from, to)),
       ],
+      personal: personalData(civicrmPersonal),
       noise: noiseOf(
         ["civicrm_contact", "civicrm_activity", "civicrm_event", "civicrm_note"],
         ["modified_date", "hash", "cache_date"],

@@ -1,6 +1,7 @@
 import type { TableSchema } from "../database/database.ts";
 import type { CrmModel, Entity, ModelSource } from "./model.ts";
-import { entity, inSchema, noiseOf, polymorphic, reference } from "./model-parts.ts";
+import { dolibarrPersonal } from "./dolibarr-personal.ts";
+import { entity, inSchema, noiseOf, personalData, polymorphic, reference } from "./model-parts.ts";
 
 /**
  * Dolibarr's tables, whatever stands before their names (`llx_`). Many foreign keys are declared, not all: lines of
@@ -108,6 +109,7 @@ export async function dolibarrModel({ tables }: ModelSource): Promise<CrmModel> 
         known.map(({ table }) => prefix + table),
         ["tms", "fk_user_modif"],
       ),
+      personal: personalData(dolibarrPersonal, { prefix }),
       labels: [
         {
           from: { name: `${prefix}extrafields` },

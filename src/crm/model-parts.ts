@@ -1,5 +1,6 @@
 import type { TableSchema } from "../database/database.ts";
-import type { CrmModel, Entity, ModelColumn, Reference, TableName } from "./model.ts";
+import { type AnonymiseKind, anonymiseKinds } from "../lib/anonymise-kinds.ts";
+import type { CrmModel, Entity, ModelColumn, PersonalData, Reference, TableName } from "./model.ts";
 
 /** What the platforms' models are written with: a table and its columns, in as few words as can be. */
 
@@ -106,6 +107,7 @@ export function inSchema(model: CrmModel, tables: readonly TableSchema[]): CrmMo
       const there = columns.filter((column) => !lacks(table, column));
       return there.length > 0 ? [{ table, columns: there }] : [];
     }),
+    ...(model.personal && { personal: model.personal.filter(({ table }) => !lacks(table)) }),
     ...(model.labels && { labels: model.labels.filter(({ from, columns }) => !lacks(from, ...columns)) }),
   };
 }
@@ -127,6 +129,33 @@ export function lackingIn(tables: readonly TableSchema[]) {
 /** Columns of each of these tables. */
 export function noiseOf(tables: readonly string[], columns: readonly string[], schema?: string): CrmModel["noise"] {
   return tables.map((name) => ({ table: tableName(name, schema), columns }));
+}
+
+/** By table, and what is put there: the columns, separated by a space. */
+export type PersonalColumns = Readonly<Record<string, Partial<Readonly<Record<AnonymiseKind, string>>>>>;
+
+/** The same columns of several tables. */
+export function perTable(tables: readonly string[], columns: PersonalColumns[string]): PersonalColumns {
+  return Object.fromEntries(tables.map((table) => [table, columns]));
+}
+
+/** Tables that are called as if they were somebody's, and are the program's: their names are words, which may name somebody. */
+export function programWords(tables: readonly TableSchema[], names: RegExp): readonly PersonalData[] {
+  return tables
+    .filter(({ name }) => names.test(name))
+    .map(({ schema, name }) => ({ table: { schema, name }, columns: { name: "mentions", display_name: "mentions" } }));
+}
+
+export function personalData(
+  written: PersonalColumns,
+  { prefix = "", schema }: { readonly prefix?: string; readonly schema?: string } = {},
+): readonly PersonalData[] {
+  return Object.entries(written).map(([table, kinds]) => ({
+    table: tableName(prefix + table, schema),
+    columns: Object.fromEntries(
+      anonymiseKinds.flatMap((kind) => (kinds[kind]?.split(" ") ?? []).map((column) => [column, kind] as const)),
+    ),
+  }));
 }
 
 function tableName(name: string, schema: string | undefined): TableName {

@@ -1,4 +1,5 @@
 import type { TableSchema } from "../database/database.ts";
+import type { AnonymiseKind } from "../lib/anonymise-kinds.ts";
 
 /**
  * What a CRM's tables mean to a person: entities, the references between their rows that the database does not
@@ -13,6 +14,17 @@ export interface CrmModel {
   readonly noise: readonly { readonly table: TableName; readonly columns: readonly string[] }[];
   /** Absent: the CRM's database does not say what people call its columns. */
   readonly labels?: readonly ColumnLabels[];
+  /** What an anonymised copy needs to know; absent: what columns are called says it all. */
+  readonly personal?: readonly PersonalData[];
+}
+
+/**
+ * Columns with what tells who somebody is, where their names do not say so or say something else: copies of names in logs
+ * and on documents, texts that people write. `keep`: it looks like somebody's, and is nobody's.
+ */
+export interface PersonalData {
+  readonly table: TableName;
+  readonly columns: Readonly<Record<string, AnonymiseKind>>;
 }
 
 /** A table in which a CRM keeps what people call columns, a row a column: Odoo's `ir_model_fields`, Vtiger's `vtiger_field`. */

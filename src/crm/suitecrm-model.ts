@@ -1,6 +1,7 @@
 import type { TableSchema } from "../database/database.ts";
 import type { CrmModel, Entity, ModelSource, Reference } from "./model.ts";
-import { entity, inSchema, noiseOf, polymorphic, reference } from "./model-parts.ts";
+import { entity, inSchema, noiseOf, personalData, polymorphic, reference } from "./model-parts.ts";
+import { suitecrmPersonal } from "./suitecrm-personal.ts";
 
 /**
  * SuiteCRM's tables. It declares no foreign keys: what belongs together is told by names of columns, by tables that join
@@ -93,6 +94,7 @@ export async function suitecrmModel({ tables }: ModelSource): Promise<CrmModel> 
         ...Object.values(modules).map(({ table }) => reference("belongs", `${table}_audit.parent_id`, `${table}.id`)),
         ...tables.flatMap(byNames),
       ],
+      personal: personalData(suitecrmPersonal),
       noise: noiseOf(
         Object.values(modules).map(({ table }) => table),
         ["date_modified", "modified_user_id"],

@@ -1,5 +1,6 @@
 import type { CrmModel, Entity, ModelSource } from "./model.ts";
-import { entity, inSchema, noiseOf, reference } from "./model-parts.ts";
+import { entity, inSchema, noiseOf, personalData, programWords, reference } from "./model-parts.ts";
+import { trytonPersonal, trytonProgram } from "./tryton-personal.ts";
 
 /**
  * Tryton's tables. Foreign keys are declared (on PostgreSQL; on SQLite they are not, so they stand here too). `resource` and
@@ -65,6 +66,7 @@ export async function trytonModel(source: ModelSource): Promise<CrmModel> {
           models.map(({ model, table }) => reference("belongs", from, `${table}.id`, { prefix: `${model},` })),
         ),
       ],
+      personal: [...personalData(trytonPersonal), ...programWords(source.tables, trytonProgram)],
       noise: noiseOf(
         source.tables.map(({ name }) => name),
         ["write_date", "write_uid"],

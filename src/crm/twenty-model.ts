@@ -1,6 +1,7 @@
 import type { TableSchema } from "../database/database.ts";
 import type { CrmModel, Entity, ModelSource, Reference } from "./model.ts";
-import { entity, inSchema, noiseOf, reference } from "./model-parts.ts";
+import { entity, inSchema, noiseOf, personalData, reference } from "./model-parts.ts";
+import { twentyEverywhere, twentyPersonal } from "./twenty-personal.ts";
 
 /**
  * Twenty's tables: each workspace has a schema of its own, `workspace_…`, with tables that people may add to. A table is an
@@ -37,6 +38,7 @@ export async function twentyModel(source: ModelSource): Promise<CrmModel> {
       entities: models.flatMap((one) => one.entities),
       references: models.flatMap((one) => one.references),
       noise: models.flatMap((one) => one.noise),
+      personal: [...models.flatMap((one) => one.personal ?? []), ...personalData(twentyPersonal, { schema: "core" })],
       labels: await labelsOf(source),
     },
     tables,
@@ -96,5 +98,8 @@ function workspaceModel(schema: string, tables: readonly TableSchema[], suffix: 
     ["updatedAt", "searchVector", "updatedByWorkspaceMemberId", "updatedByName", "updatedBySource", "updatedByContext"],
     schema,
   );
-  return { entities, references, noise };
+  const columns = Object.fromEntries(
+    tables.map(({ name }) => [name, { ...twentyEverywhere, ...twentyPersonal[name] }] as const),
+  );
+  return { entities, references, noise, personal: personalData(columns, { schema }) };
 }

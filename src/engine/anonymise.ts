@@ -15,12 +15,12 @@ export async function anonymiseRulesOf(point: OpenedPoint, signal: AbortSignal):
   const known = new Set<string>();
   const rules: AnonymiseRule[] = [];
   for (const database of point.databases) {
-    const { relations } = await viewOf(point, database, signal);
+    const { relations, model } = await viewOf(point, database, signal);
     const isHere = (name: string): boolean =>
       relations.tableNamed(name) !== undefined || relations.entities.some(({ entity }) => entity.name === name);
     const here = written.filter(([name]) => isHere(name));
     for (const [name] of here) known.add(name);
-    rules.push(...anonymiseRules(database.name, relations, database.engine, Object.fromEntries(here)));
+    rules.push(...anonymiseRules(database.name, relations, database.engine, Object.fromEntries(here), model?.personal));
   }
   const unknown = written.find(([name]) => !known.has(name));
   if (unknown) throw new HoldfastError("anonymise-column", { column: unknown[0] });
@@ -53,6 +53,7 @@ export async function refuseLeaks(
 /** Records for files, with the same certainty. */
 export function anonymisedExport(found: PreparedExport, anonymiser: Anonymiser): PreparedExport {
   const { database, target } = found.summary;
+  for (const { row } of found.rows) anonymiser.learnerOf(database, row.table)?.(row.line);
   const rows = found.rows.map(({ row, why }) => {
     const line = anonymiser.lineOf(database, row.table)?.(row.line) ?? row.line;
     return { row: recordRow(row.table, line), why };

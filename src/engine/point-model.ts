@@ -1,7 +1,7 @@
 import { columnLabels, type LabelOf } from "../contents/records/column-labels.ts";
-import { relationsOf, type Relations } from "../contents/records/relations.ts";
+import { isTable, relationsOf, type Relations } from "../contents/records/relations.ts";
 import { modelSource } from "../contents/records/point-records.ts";
-import type { CrmModel, TableName } from "../crm/model.ts";
+import type { CrmModel } from "../crm/model.ts";
 import type { TableSchema } from "../database/database.ts";
 import type { OpenedPoint, PointDatabase } from "./open-point.ts";
 
@@ -36,14 +36,10 @@ export async function viewOf(
 }
 
 function noiseOf(model: CrmModel | undefined, relations: Relations, table: TableSchema): ReadonlySet<string> {
-  const listed = (model?.noise ?? []).filter(({ table: name }) => isNamed(table, name));
+  const listed = (model?.noise ?? []).filter(({ table: name }) => isTable(table, name));
   const stamps = relations.entitiesOf(table).flatMap(({ entity }) => entity.modified);
   return new Set([
     ...listed.flatMap(({ columns }) => columns),
     ...stamps.filter(({ extension }) => extension === undefined).map(({ column }) => column),
   ]);
-}
-
-function isNamed(table: TableSchema, { schema, name }: TableName): boolean {
-  return table.name === name && (schema === undefined || table.schema === schema);
 }

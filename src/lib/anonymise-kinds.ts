@@ -1,4 +1,4 @@
-/** What stands in a column, and so what is put in its place. `keep`: it is left as it is. */
+/** What stands in a column, and so what is put in its place. `mentions`: only of who is named in it; `keep`: it is left as it is. */
 export const anonymiseKinds = [
   "name",
   "email",
@@ -7,6 +7,7 @@ export const anonymiseKinds = [
   "place",
   "code",
   "text",
+  "mentions",
   "url",
   "date",
   "empty",

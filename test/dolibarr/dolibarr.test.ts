@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { folderContent } from "../../demo/compare.ts";
 import { holdfast } from "../support/holdfast.ts";
-import { startMariadb } from "../support/mariadb-server.ts";
+import { startMariadb, type MariadbServer } from "../support/mariadb-server.ts";
 import { resticOn } from "../support/restic.ts";
 import { commandOutput } from "../support/run-command.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
@@ -126,4 +126,71 @@ test(`Dolibarr's own demo data: backed up, changed, destroyed, restored, undone,
   assert.match(conf, /cron_allow_cli='0'/);
   const documents = /data_root='([^']+)'/.exec(conf)?.[1] ?? "";
   assert.deepEqual(folderContent(documents), was.documents);
+
+  const training = await json(
+    ...["restore", "plan", point, "--system", "--target", "../training", "--as", "clone", "--anonymise"],
+    ...["--to-database", clone.replace("dolibarr_clone", "dolibarr_training")],
+  );
+  await json("restore", "apply", String(training["id"]));
+  await nobodyIsLeft(server, (await dumped("dolibarr_training")).toLowerCase());
+  assert.ok(!existsSync(join(root.path, "training/documents/facture/note.txt")));
+
+  // Records as files say the same of the same people.
+  const sample = ["--record", "thirdparty/1", "--to-files", "../sample", "--format", "csv", "--anonymise"];
+  await json("restore", "apply", String((await json("restore", "plan", point, ...sample))["id"]));
+  const [name = ""] = (await server.sql("SELECT nom FROM llx_societe WHERE rowid=1", "dolibarr_training")).split("\n");
+  const csv = readFileSync(join(root.path, "sample/llx_societe.csv"), "utf8");
+  assert.ok(name.length > 5 && csv.includes(name), `${name}: ${csv}`);
 });
+
+/** What was equal is equal, and nothing tells of third parties, contacts, members and users, wherever it stood. */
+async function nobodyIsLeft(server: MariadbServer, copy: string): Promise<void> {
+  const both = async (sql: string) => [
+    await server.sql(sql, "dolibarr_clone"),
+    await server.sql(sql, "dolibarr_training"),
+  ];
+  for (const sql of [
+    "SELECT COUNT(*), COUNT(DISTINCT nom), COUNT(DISTINCT email), COUNT(DISTINCT phone) FROM llx_societe",
+    "SELECT a.rowid, b.rowid FROM llx_societe a JOIN llx_societe b ON a.nom=b.nom ORDER BY 1, 2",
+    "SELECT l.rowid, s.rowid FROM llx_bank_url l JOIN llx_societe s ON l.label=s.nom ORDER BY 1, 2",
+    "SELECT a.rowid, b.rowid FROM llx_socpeople a JOIN llx_user b ON a.lastname=b.lastname ORDER BY 1, 2",
+    "SELECT rowid, fk_soc FROM llx_socpeople ORDER BY 1",
+    "SELECT rowid, facnumber, fk_soc, total_ttc, model_pdf FROM llx_facture ORDER BY 1",
+    "SELECT rowid, mainmenu, fk_mainmenu, titre FROM llx_menu ORDER BY 1",
+    "SELECT rowid, label FROM llx_product ORDER BY 1",
+  ]) {
+    const [before, after] = await both(sql);
+    assert.ok(before !== "" && before === after, `${sql}\n${before}\n${after}`);
+  }
+  const people = "firstname, lastname, email, phone";
+  const names = await server.sql(
+    `SELECT nom, '', email, phone FROM llx_societe UNION SELECT nom, '', '', fax FROM llx_societe
+     UNION SELECT ${people} FROM llx_socpeople UNION SELECT ${people} FROM llx_adherent
+     UNION SELECT firstname, lastname, email, phone_mobile FROM llx_socpeople
+     UNION SELECT firstname, lastname, email, user_mobile FROM llx_user UNION SELECT '', login, '', office_phone FROM llx_user`,
+    "dolibarr_clone",
+  );
+  const wanted = new Set<string>();
+  for (const line of names.toLowerCase().trimEnd().split("\n")) {
+    const [first = "", last = "", email = "", phone = ""] = line
+      .split("\t")
+      .map((text) => (text === "null" ? "" : text));
+    if (/\S \S/.test(first)) wanted.add(first);
+    if (first !== "" && last !== "") wanted.add(`${first} ${last}`).add(`${last} ${first}`);
+    if (email !== "") wanted.add(email);
+    if (phone.replaceAll(/\D/g, "").length >= 7) wanted.add(phone);
+  }
+  // Somebody's telephone number is what Dolibarr's own kinds of bar codes have as an example.
+  wanted.delete("123456789");
+  assert.ok(wanted.size > 40, String(wanted.size));
+  assert.deepEqual(
+    [...wanted].filter((text) => copy.includes(text)),
+    [],
+  );
+  // The members' families, too, where they stand alone.
+  const families = /\b(?:einstein|destailleur|zeceo|scientol|commerson|adminson|rotchield|curie)\b/g;
+  assert.deepEqual(
+    copy.split("\n").flatMap((line) => line.match(families)?.map((found) => `${found}: ${line.slice(0, 80)}`) ?? []),
+    [],
+  );
+}

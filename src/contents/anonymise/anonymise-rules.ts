@@ -1,7 +1,8 @@
+import type { PersonalData } from "../../crm/model.ts";
 import type { ColumnSchema, DatabaseEngine, TableSchema } from "../../database/database.ts";
 import { type AnonymiseKind, anonymiseKinds } from "../../lib/anonymise-kinds.ts";
 import { HoldfastError } from "../../lib/errors.ts";
-import { columnOf, type Relations, sameTable } from "../records/relations.ts";
+import { columnOf, isTable, type Relations, sameTable } from "../records/relations.ts";
 
 /** One column of a database, and what is put in place of its values. */
 export interface AnonymiseRule {
@@ -38,25 +39,31 @@ const ofPeople: readonly (readonly [RegExp, AnonymiseKind])[] = [
     /^(?:name|nom|name_alias|nom_alias|display_name|company|company_name|account_name|societe|login|user_?name|signature)$/,
     "name",
   ],
-  [/address|(?:^|_)street/, "address"],
   [/(?:^|_)(?:zip|postal|postcode)|(?:^|_)(?:zip|postal)_?code/, "code"],
   [/(?:^|_)(?:city|town|ville|municipality)(?:$|_)/, "place"],
+  [/(?:address|(?:^|_)street)(?!.*(?:country|state|region|county))/, "address"],
   [/(?:^|_)(?:website|url|homepage|linkedin|facebook|twitter|skype)(?:$|_)/, "url"],
-  [/(?:^|_)(?:note|notes|comment|comments|description|remark|remarks|body|bio|memo|message|content)(?:$|_)/, "text"],
+  [/(?:^|_)(?:bio|body|content|message)(?:$|_)/, "text"],
 ];
+
+/** What people write about themselves and others; elsewhere, about goods and work, in which others may be named. */
+const freeText =
+  /(?:^|_)(?:note|notes|comment|comments|description|remark|remarks|memo|subject)(?:$|_)|^(?:body|message|content)$/;
 
 const people =
   /part(?:y|ies|ner)|compan|account|contact|lead|person|people|customer|client|third|societe|socpeople|user|employee|member|adherent|prospect|organi[sz]ation|candidate|donor/;
 
 /**
- * What is anonymised: what the configuration says, and for all else what the columns are called. Columns that name a ruled
- * one by value get its rule. Keys are left alone. Fails with `anonymise-column` when a rule names nothing, or a key.
+ * What is anonymised: what the configuration says, then what the platform knows, and for all else what the columns are
+ * called. Columns that name a ruled one by value get its rule. Keys are left alone. Fails with `anonymise-column` when a
+ * rule of the configuration names nothing, or a key.
  */
 export function anonymiseRules(
   database: string,
   relations: Relations,
   rules: Rules,
   written: WrittenRules,
+  personal: readonly PersonalData[] = [],
 ): readonly AnonymiseRule[] {
   const found = new Map<string, AnonymiseRule>();
   const nameOf = (table: TableSchema, column: string): string => JSON.stringify([table.schema, table.name, column]);
@@ -64,9 +71,10 @@ export function anonymiseRules(
     found.set(nameOf(table, name), { database, schema: table.schema, table: table.name, column: name, kind });
   };
   for (const table of relations.tables) {
-    const patterns = isOfPeople(table, relations) ? [...anywhere, ...ofPeople] : anywhere;
+    const known = personal.find(({ table: one }) => isTable(table, one))?.columns ?? {};
+    const isPeoples = isOfPeople(table, relations);
     for (const column of table.columns.slice(table.keyLength)) {
-      const kind = kindOf(column, patterns, rules);
+      const kind = knownKind(column, known[column.name], rules) ?? kindOf(column, isPeoples, rules);
       if (kind) put(table, column, kind);
     }
   }
@@ -95,30 +103,37 @@ export function anonymiseRules(
   return [...found.values()];
 }
 
-function kindOf(
-  column: ColumnSchema,
-  patterns: readonly (readonly [RegExp, AnonymiseKind])[],
-  rules: Rules,
-): AnonymiseKind | undefined {
+/** What a platform says of a column that may be of another type in other versions. */
+function knownKind(column: ColumnSchema, kind: AnonymiseKind | undefined, rules: Rules): AnonymiseKind | undefined {
+  return kind === "keep" || kind === "empty" || kind === "date" || holdsText(column, rules) ? kind : undefined;
+}
+
+function kindOf(column: ColumnSchema, isPeoples: boolean, rules: Rules): AnonymiseKind | undefined {
   const name = column.name.replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase();
   if (/_(?:id|ids|count|type|status|state|opt_out|optout|enabled|template|at|on)$|^(?:is|has|fk)_/.test(name))
     return undefined;
+  if (isPeoples && /blob|bytea|binary/i.test(column.type)) return "empty";
+  const patterns = isPeoples ? [...anywhere, ...ofPeople] : anywhere;
   const kind = patterns.find(([pattern]) => pattern.test(name))?.[1];
-  if (/blob|bytea|binary/i.test(column.type) && patterns.length > anywhere.length) return "empty";
   if (kind === "date") return kind;
+  if (!holdsText(column, rules)) return undefined;
+  return kind ?? (freeText.test(name) ? (isPeoples ? "text" : "mentions") : undefined);
+}
+
+function holdsText(column: ColumnSchema, rules: Rules): boolean {
   const searchable = rules.searchable(column);
-  return searchable === "text" || searchable === "mixed" ? kind : undefined;
+  return searchable === "text" || searchable === "mixed";
 }
 
 function isOfPeople(table: TableSchema, relations: Relations): boolean {
   const entities = relations.entitiesOf(table).map(({ entity }) => entity.name);
-  const isNamed = (names: readonly string[]): boolean => names.some((name) => people.test(name.toLowerCase()));
-  if (isNamed([table.name, ...entities])) return true;
+  const isPeople = (names: readonly string[]): boolean => names.some((name) => people.test(name.toLowerCase()));
+  if (isPeople([table.name, ...entities])) return true;
   if (table.columns.some(({ name }) => anywhere.some(([pattern]) => pattern.test(name.toLowerCase())))) return true;
   return relations
     .from(table)
     .some(
       ({ kind, to }) =>
-        kind === "belongs" && (isNamed([to.name]) || relations.entitiesOf(to).length > 0) && !sameTable(to, table),
+        kind === "belongs" && (isPeople([to.name]) || relations.entitiesOf(to).length > 0) && !sameTable(to, table),
     );
 }

@@ -5,6 +5,11 @@ import type { AnonymiseRule } from "./anonymise-rules.ts";
 import { Originals } from "./originals.ts";
 import { pseudonym } from "./pseudonym.ts";
 
+/** Of one row, to be looked for in pairs. */
+const mostNames = 5;
+
+const isSerialised = /(?:^|[;{])s:\d+:"/;
+
 type FieldRules = Pick<DatabaseEngine, "textOf" | "readable" | "lineField">;
 
 /**
@@ -23,29 +28,57 @@ export class Anonymiser {
     this.#secret = secret;
   }
 
-  /** `undefined`: nothing of this table is anonymised. */
-  lineOf(database: string, table: TableSchema): ((line: string) => string) | undefined {
-    const columns = this.#columnsOf(database, table);
-    if (columns.size === 0) return undefined;
+  /** Reads what is to go of a table: before any row is changed, since one table's texts name another's people. */
+  async learn(database: string, table: ReadableTable, signal: AbortSignal): Promise<void> {
+    const learn = this.learnerOf(database, table.table);
+    if (!learn) return;
+    for await (const { lines, release } of table.rows({}, signal)) {
+      const text = lines.toString("latin1");
+      release?.();
+      for (const line of text.split("\n").slice(0, -1)) learn(line);
+    }
+  }
+
+  /** `undefined`: nothing of this table goes. */
+  learnerOf(database: string, table: TableSchema): ((line: string) => void) | undefined {
+    const columns = [...this.#columnsOf(database, table)].filter(([, kind]) => kind !== "mentions");
+    if (columns.length === 0) return undefined;
     return (line) => {
       const fields = line.split("\t");
       const names: string[] = [];
       for (const [at, kind] of columns) {
         const column = table.columns[at];
         const text = column && this.#textOf(fields[at] ?? "\\N", column);
-        if (!column || text === undefined || text === null) continue;
+        if (text === undefined || text === null) continue;
         if (kind === "name") names.push(text);
         this.#originals.add(kind, text);
+      }
+      // First and last name stand in texts as one, the one or the other before.
+      const some = names.slice(0, mostNames);
+      for (const [at, one] of some.entries()) {
+        for (const other of some.toSpliced(at, 1)) this.#originals.add("name", `${one} ${other}`);
+      }
+    };
+  }
+
+  /** `undefined`: nothing of this table is anonymised. */
+  lineOf(database: string, table: TableSchema): ((line: string) => string) | undefined {
+    const columns = this.#columnsOf(database, table);
+    if (columns.size === 0) return undefined;
+    return (line) => {
+      const fields = line.split("\t");
+      for (const [at, kind] of columns) {
+        const column = table.columns[at];
+        const text = column && this.#textOf(fields[at] ?? "\\N", column);
+        if (!column || text === undefined || text === null) continue;
+        if (kind === "mentions") {
+          const made = this.#withoutMentions(text, widthOf(column));
+          if (made !== text) fields[at] = this.#fields.lineField(made, column);
+          continue;
+        }
         const made = pseudonym(kind, text, this.#secret, widthOf(column));
         fields[at] = this.#fieldOf(made, column);
         if (made !== undefined) this.#originals.addMade(made);
-      }
-      // First and last name stand in texts as one.
-      for (const [at, first] of names.entries()) {
-        const second = names[at + 1];
-        if (second === undefined) break;
-        this.#originals.add("name", `${first} ${second}`);
-        this.#originals.add("name", `${second} ${first}`);
       }
       return fields.join("\t");
     };
@@ -81,6 +114,7 @@ export class Anonymiser {
         if (text === undefined) return false;
         const kind = columns.get(at);
         if (kind === undefined) return this.#originals.isIn(text);
+        if (kind === "mentions") return this.#originals.isNamedIn(text);
         return !this.#originals.isMade(text);
       });
     };
@@ -93,6 +127,13 @@ export class Anonymiser {
   #columnsOf(database: string, table: TableSchema): ReadonlyMap<number, AnonymiseKind> {
     const rules = this.#rulesOf(database, table).filter(({ kind }) => kind !== "keep");
     return new Map(rules.map(({ column, kind }) => [table.columns.findIndex(({ name }) => name === column), kind]));
+  }
+
+  /** PHP counts the bytes of each text that it serialises: such a one goes as a whole. */
+  #withoutMentions(text: string, most: number): string {
+    const made = this.#originals.replaced(text, (kind, part) => pseudonym(kind, part, this.#secret) ?? "");
+    if (made === text) return text;
+    return isSerialised.test(text) ? (pseudonym("text", text, this.#secret, most) ?? "") : made.slice(0, most);
   }
 
   #textOf(field: string, column: ColumnSchema): string | null {

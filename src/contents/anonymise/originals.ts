@@ -1,22 +1,52 @@
 import { hash } from "node:crypto";
 import type { AnonymiseKind } from "../../lib/anonymise-kinds.ts";
+import { wordsIn, type Word } from "./words-in.ts";
+
+/** Where in a text somebody is named, and by what. */
+interface Mention {
+  readonly from: number;
+  readonly to: number;
+  readonly kind: "name" | "email" | "phone" | "address";
+}
+
+/** `telling`: what tells somebody by itself. `every`: single words that are somebody's name, and mail addresses of whomever too. */
+type Depth = "telling" | "every";
+
+const longestPhrase = 8;
+const longestHan = 12;
+const longText = 24;
 
 /**
- * Values that were to go, as 48 bits of their hashes. A text is searched for those that tell somebody by themselves: mail
- * addresses, numbers of seven digits and more, names of two words or three Chinese characters, and any other value of eight
- * characters that a field holds as a whole.
+ * Values that were to go, as 48 bits of their hashes. What tells somebody by itself, wherever it stands: mail addresses,
+ * numbers of seven digits and more, names of two words or three Chinese characters, addresses. What does so only as the
+ * whole of a value: a longer word that is written as a name is, and a long text. An everyday word is neither, though it be
+ * somebody's name.
  */
 export class Originals {
+  /** In small letters, words joined by a space. */
   readonly #telling = new Set<number>();
+  /** The words that these begin with, and the first two characters of Chinese ones. */
+  readonly #beginnings = new Set<number>();
+  /** Names of one word, as they are written. */
+  readonly #words = new Set<number>();
+  readonly #whole = new Set<number>();
   readonly #made = new Set<number>();
 
   add(kind: AnonymiseKind, text: string): void {
-    for (const email of emailsIn(text)) this.#telling.add(sign(email));
-    if (kind === "phone") for (const number of numbersIn(text)) this.#telling.add(sign(number));
-    const value = plain(text);
-    if (kind === "date" || kind === "place" || kind === "code" || value.length > 200) return;
-    const isTelling = (kind === "name" && isWhole(value)) || (value.length >= 8 && kind !== "url");
-    if (isTelling) this.#telling.add(sign(value));
+    for (const [email] of emailsIn(text)) this.#telling.add(sign(email.toLowerCase()));
+    if (kind === "phone" || (kind === "email" && !text.includes("@")))
+      for (const [number] of numbersIn(text)) this.#telling.add(sign(digitsOf(number)));
+    if (kind === "text" && text.length >= longText) this.#whole.add(sign(plain(text)));
+    if (kind !== "name" && kind !== "address") return;
+    const words = wordsIn(text);
+    const [first] = words;
+    if (first === undefined || text.length > 200) return;
+    const phrase = phraseOf(words);
+    if (words.length > 1) {
+      const tells = kind === "name" ? /\p{L}{2}.* .*\p{L}{2}/u.test(phrase) : /\d/.test(phrase) && phrase.length >= 8;
+      if (tells && words.length <= longestPhrase) this.#addPhrase(phrase, first.text.toLowerCase());
+      else if (text.length >= 8) this.#whole.add(sign(plain(text)));
+    } else if (kind === "name") this.#addWord(first.text);
   }
 
   addMade(text: string): void {
@@ -31,36 +61,146 @@ export class Originals {
   /** Whether a text has any of what was to go. */
   isIn(text: string): boolean {
     if (text.length < 3) return false;
-    const value = plain(text);
-    const has = (part: string): boolean => this.#telling.has(sign(part));
-    if (has(value)) return true;
-    if (emailsIn(text).some(has) || numbersIn(text).some(has)) return true;
-    const words = value.split(/[^\p{L}\p{N}'’-]+/u).filter((word) => word !== "");
-    for (let from = 0; from < words.length; from++) {
-      for (let count = 2; count <= 4 && from + count <= words.length; count++) {
-        if (has(words.slice(from, from + count).join(" "))) return true;
+    if (this.#whole.has(sign(plain(text))) || this.#whole.has(sign(text.trim()))) return true;
+    return this.#mentions(expanded(text), "telling").length > 0;
+  }
+
+  /** Whether a text names anybody still, after `replaced`. */
+  isNamedIn(text: string): boolean {
+    const found = expanded(text);
+    return this.#mentions(found, "telling").some(({ from, to }) => !this.#made.has(sign(found.slice(from, to))));
+  }
+
+  /** A text with something else in place of whoever is named in it. */
+  replaced(text: string, make: (kind: Mention["kind"], part: string) => string): string {
+    const found = expanded(text);
+    const mentions = this.#mentions(found, "every");
+    if (mentions.length === 0) return text;
+    let [made, at] = ["", 0];
+    for (const { from, to, kind } of mentions) {
+      const part = make(kind, found.slice(from, to));
+      this.addMade(part);
+      made += found.slice(at, from) + part;
+      at = to;
+    }
+    return made + found.slice(at);
+  }
+
+  #addPhrase(phrase: string, first: string): void {
+    this.#telling.add(sign(phrase));
+    this.#beginnings.add(sign(isHan.test(first) ? first.slice(0, 2) : first));
+  }
+
+  #addWord(word: string): void {
+    const length = Array.from(word).length;
+    if (/^\p{Script=Han}+$/u.test(word)) {
+      if (length >= 3) this.#telling.add(sign(word));
+      if (length >= 2) this.#words.add(sign(word));
+      this.#beginnings.add(sign(word.slice(0, 2)));
+    } else if (/^\p{Lu}|\d/u.test(word)) {
+      if (length >= 4) this.#words.add(sign(word));
+      if (length >= 8) this.#whole.add(sign(word));
+    }
+  }
+
+  /** In the order of the text; none of them overlap. */
+  #mentions(text: string, depth: Depth): readonly Mention[] {
+    const found: Mention[] = [];
+    for (const { 0: email, index } of emailsIn(text)) {
+      const isKnown = depth === "every" || this.#telling.has(sign(email.toLowerCase()));
+      if (isKnown) found.push({ from: index, to: index + email.length, kind: "email" });
+    }
+    for (const { 0: number, index } of numbersIn(text)) {
+      if (this.#telling.has(sign(digitsOf(number)))) {
+        found.push({ from: index, to: index + number.length, kind: "phone" });
       }
     }
-    return false;
+    const words = wordsIn(text);
+    for (let at = 0; at < words.length;) at += this.#namedAt(words, at, depth, found);
+    let end = 0;
+    return found
+      .toSorted((a, b) => a.from - b.from || b.to - a.to)
+      .filter(({ from, to }) => {
+        if (from < end) return false;
+        end = to;
+        return true;
+      });
   }
+
+  /** Notes what begins with this word, and says how many words it took. */
+  #namedAt(words: readonly Word[], at: number, depth: Depth, found: Mention[]): number {
+    const [word] = words.slice(at, at + 1);
+    if (word === undefined) return 1;
+    const { text, from } = word;
+    const small = text.toLowerCase();
+    if (this.#beginnings.has(sign(isHan.test(small) ? small.slice(0, 2) : small))) {
+      for (let count = Math.min(longestPhrase, words.length - at); count > 1; count--) {
+        const some = words.slice(at, at + count);
+        if (!this.#telling.has(sign(phraseOf(some)))) continue;
+        found.push({ from, to: some.at(-1)?.to ?? from, kind: /^\d/.test(text) ? "address" : "name" });
+        return count;
+      }
+    }
+    if (isHan.test(text)) this.#hanIn(word, depth, found);
+    else if (depth === "every" && !word.isCode && this.#words.has(sign(text))) {
+      found.push({ from, to: word.to, kind: "name" });
+    }
+    return 1;
+  }
+
+  /** Nothing stands between the words of Chinese. */
+  #hanIn({ text, from }: Word, depth: Depth, found: Mention[]): void {
+    for (let at = 0; at < text.length - 1; at++) {
+      if (!this.#beginnings.has(sign(text.slice(at, at + 2)))) continue;
+      for (let length = Math.min(longestHan, text.length - at); length > 1; length--) {
+        const id = sign(text.slice(at, at + length));
+        if (!this.#telling.has(id) && !(depth === "every" && this.#words.has(id))) continue;
+        found.push({ from: from + at, to: from + at + length, kind: "name" });
+        at += length - 1;
+        break;
+      }
+    }
+  }
+}
+
+const isHan = /\p{Script=Han}/u;
+
+function phraseOf(words: readonly Word[]): string {
+  return words.map(({ text }) => text.toLowerCase()).join(" ");
 }
 
 function plain(text: string): string {
   return text.trim().toLowerCase().replaceAll(/\s+/g, " ");
 }
 
-function isWhole(value: string): boolean {
-  return /\p{L}{2,} \p{L}{2,}/u.test(value) || /^\p{Script=Han}{3,}$/u.test(value);
-}
-
-function emailsIn(text: string): readonly string[] {
-  return text.toLowerCase().match(/[\p{L}\p{N}._%+-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+/gu) ?? [];
+function emailsIn(text: string) {
+  return text.matchAll(/[\p{L}\p{N}._%+-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+/gu);
 }
 
 /** Numbers of at least seven digits, whatever stands between these. */
-function numbersIn(text: string): readonly string[] {
-  const found = text.match(/\d(?:[ ()./-]{0,2}\d){6,}/g) ?? [];
-  return found.map((number) => number.replaceAll(/\D/g, ""));
+function numbersIn(text: string) {
+  return text.matchAll(/\d(?:[ ()./-]{0,2}\d){6,}/g);
+}
+
+function digitsOf(number: string): string {
+  return number.replaceAll(/\D/g, "");
+}
+
+const accents: Readonly<Record<string, string>> = {
+  ...{ grave: "\u0300", acute: "\u0301", circ: "\u0302", tilde: "\u0303" },
+  ...{ uml: "\u0308", ring: "\u030a", cedil: "\u0327" },
+};
+
+/** Letters that HTML writes as entities, so that a name in it is found: what else it writes so is left. */
+function expanded(text: string): string {
+  if (!text.includes("&")) return text;
+  return text
+    .replaceAll(/&([A-Za-z])(grave|acute|circ|tilde|uml|ring|cedil);/g, (_, letter: string, accent: string) =>
+      (letter + (accents[accent] ?? "")).normalize("NFC"),
+    )
+    .replaceAll("&nbsp;", "\u00a0")
+    .replaceAll("&szlig;", "ß")
+    .replaceAll("&#039;", "'");
 }
 
 function sign(text: string): number {

@@ -21,7 +21,7 @@ test("a pseudonym is the same for the same value, has its form, and fits its col
   assert.equal(made("name", "  "), "  ");
   fc.assert(
     fc.property(
-      fc.constantFrom(...anonymiseKinds),
+      fc.constantFrom(...anonymiseKinds.filter((kind) => kind !== "mentions")),
       fc.string(),
       fc.integer({ min: 1, max: 60 }),
       (kind, value, most) => {

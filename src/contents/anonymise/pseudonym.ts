@@ -1,12 +1,15 @@
 import { createHmac } from "node:crypto";
 import type { AnonymiseKind } from "../../lib/anonymise-kinds.ts";
 
+/** Of a value as a whole. */
+type ValueKind = Exclude<AnonymiseKind, "mentions">;
+
 /**
  * What is written in place of a value: always the same for the same value and secret, so that rows that were equal stay
  * equal and those that differed differ; of the same form, so that the CRM takes it; and not to be turned back without the
  * secret. `undefined`: nothing. `most`: characters that the column holds.
  */
-export function pseudonym(kind: AnonymiseKind, value: string, secret: Buffer, most = Infinity): string | undefined {
+export function pseudonym(kind: ValueKind, value: string, secret: Buffer, most = Infinity): string | undefined {
   const text = value.trim();
   if (text === "" || kind === "keep") return value;
   if (kind === "empty") return undefined;
@@ -16,9 +19,11 @@ export function pseudonym(kind: AnonymiseKind, value: string, secret: Buffer, mo
   return made === undefined ? undefined : cut(made, most);
 }
 
-function make(kind: AnonymiseKind, text: string, bytes: Buffer, most: number): string | undefined {
+function make(kind: ValueKind, text: string, bytes: Buffer, most: number): string | undefined {
   switch (kind) {
     case "email":
+      // Contact mechanisms hold numbers as well.
+      if (isNumber.test(text)) return digits(text, bytes);
       return `p${bytes.toString("hex").slice(0, Math.max(4, Math.min(16, most - 13)))}@example.org`;
     case "phone":
       return /\d/.test(text) ? digits(text, bytes) : digits("0000000", bytes);
@@ -41,6 +46,7 @@ const consonants = "bdfgklmnprstvzjw";
 const vowels = "aeio";
 const han =
   "安白百北成春大东方飞风高光广国海和红华江金景静君开兰乐立林龙明木宁平青清泉仁如山书水思天田文西小新星雪阳一永玉元月云长正之中竹子";
+const isNumber = /^[+(]?\d[\d ()./-]{4,}$/;
 const isHan = /\p{Script=Han}/u;
 
 /** A name that nobody has, of six syllables in all, or of as many characters as the value where it is Chinese. */

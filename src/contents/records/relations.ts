@@ -179,3 +179,8 @@ export function columnOf(table: TableSchema, name: string): number {
 export function sameTable(a: Pick<TableSchema, "schema" | "name">, b: Pick<TableSchema, "schema" | "name">): boolean {
   return a.schema === b.schema && a.name === b.name;
 }
+
+/** Whether a model means this table. */
+export function isTable(table: TableSchema, { schema, name }: TableName): boolean {
+  return table.name === name && (schema === undefined || table.schema === schema);
+}

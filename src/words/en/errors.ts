@@ -367,7 +367,7 @@ export const errors = {
     },
     "anonymise-leak": {
       text: "The copy still has values that were to go, so nothing was made[[ ({path})]]: {columns}",
-      hint: "Give each of these columns a rule under `anonymise:` in holdfast.yaml: what stands in it (`text`, `name`, …), or `keep` where that is meant to stay.",
+      hint: "Give each of these columns a rule under `anonymise:` in holdfast.yaml: what stands in it (`text`, `name`, …), `mentions` where only who is named in it is to go, or `keep` where that is meant to stay.",
     },
     "clone-unsupported": {
       text: "A clone[[ of {crm}]] cannot be made harmless, so it is refused[[: {reason}]].",

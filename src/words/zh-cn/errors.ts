@@ -361,7 +361,7 @@ export const errors: Translated<typeof english> = {
     },
     "anonymise-leak": {
       text: "副本中仍有本应去除的值，因此没有生成任何内容[[（{path}）]]：{columns}",
-      hint: "请在 holdfast.yaml 的 `anonymise:` 下为这些列各写一条规则：其中是什么（`text`、`name`……），或有意保留时写 `keep`。",
+      hint: "请在 holdfast.yaml 的 `anonymise:` 下为这些列各写一条规则：其中是什么（`text`、`name`……），只去除其中提到的人时写 `mentions`，或有意保留时写 `keep`。",
     },
     "clone-unsupported": {
       text: "无法确保[[ {crm} 的]]克隆不影响外界，因此已拒绝[[：{reason}]]。",

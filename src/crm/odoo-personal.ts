@@ -1,0 +1,92 @@
+import { perTable, type PersonalColumns } from "./model-parts.ts";
+
+/**
+ * Who is named in which column of Odoo, beside those whose names say so: what messages and tracked values repeat, what was
+ * copied to documents, and the private data of employees. Bookkeeping has names of its own, which may name somebody.
+ */
+const orders = ["sale_order", "purchase_order", "account_move", "stock_picking", "repair_order", "account_payment"];
+const lines = ["sale_order_line", "purchase_order_line", "account_move_line", "stock_move", "account_analytic_line"];
+const subjects = ["crm_lead", "project_task", "project_project", "helpdesk_ticket", "calendar_event", "event_event"];
+const kinds = ["category", "title", "industry", "grade", "activation"].map((one) => `res_partner_${one}`);
+const asked = {
+  mentions: "name",
+  name: "partner_name contact_name partner_company_name",
+  email: "email_from email_cc email_normalized partner_email partner_email_normalized",
+  phone: "partner_phone partner_phone_sanitized phone_sanitized phone mobile",
+  address: "street street2",
+  place: "city",
+  code: "zip",
+  text: "description function",
+  url: "website linkedin_profile",
+};
+
+export const odooPersonal: PersonalColumns = {
+  ...perTable(subjects, { ...asked, mentions: "name location" }),
+  ...perTable(orders, {
+    mentions: "client_order_ref partner_ref ref payment_reference origin memo",
+    name: "signed_by invoice_partner_display_name",
+    email: "invoice_source_email",
+    text: "note notes narration",
+  }),
+  ...perTable(lines, { mentions: "name ref description_picking" }),
+  ...perTable(kinds, { mentions: "name display_name complete_name" }),
+  hr_applicant: asked,
+  res_partner: {
+    name: "name complete_name display_name commercial_company_name",
+    email: "email_normalized",
+    phone: "phone_sanitized",
+    code: "ref barcode company_registry vat signup_token peppol_endpoint",
+    text: "function comment",
+  },
+  res_users: { name: "login", text: "signature" },
+  res_partner_bank: { code: "acc_number sanitized_acc_number", name: "acc_holder_name" },
+  res_bank: { keep: "name" },
+  res_company: { keep: "name", mentions: "report_header report_footer company_details" },
+  hr_employee: {
+    email: "private_email",
+    address: "private_street private_street2",
+    place: "private_city place_of_birth",
+    code: "private_zip ssnid sinid identification_id passport_id permit_no visa_no pin barcode private_car_plate",
+    name: "name emergency_contact spouse_complete_name",
+    phone: "emergency_phone private_phone",
+    date: "spouse_birthdate",
+    text: "job_title notes study_field study_school additional_note",
+  },
+  mail_message: {
+    mentions: "subject record_name",
+    text: "body preview",
+    email: "email_from reply_to incoming_email_to incoming_email_cc",
+  },
+  mail_mail: { text: "body_html headers failure_reason", email: "email_to email_cc" },
+  mail_tracking_value: { text: "old_value_char new_value_char old_value_text new_value_text" },
+  mail_activity: { mentions: "summary", text: "note" },
+  mail_blacklist: { email: "email" },
+  mail_channel: { mentions: "name", text: "description" },
+  discuss_channel: { mentions: "name", text: "description" },
+  mail_guest: { name: "name" },
+  mail_notification: { email: "mail_email_address", text: "failure_reason" },
+  mailing_contact: { name: "name company_name", email: "email_normalized" },
+  calendar_attendee: { name: "common_name" },
+  event_registration: { name: "name company_name" },
+  account_bank_statement_line: {
+    name: "partner_name",
+    code: "account_number",
+    mentions: "payment_ref",
+    text: "narration transaction_details",
+  },
+  payment_transaction: {
+    name: "partner_name",
+    email: "partner_email",
+    phone: "partner_phone",
+    address: "partner_address",
+    code: "partner_zip",
+    place: "partner_city",
+  },
+  ir_attachment: { mentions: "name description url index_content" },
+  ir_mail_server: { mentions: "name smtp_user from_filter" },
+  fetchmail_server: { mentions: "name user" },
+  ir_logging: { mentions: "message" },
+};
+
+/** Names of accounts, journals and taxes are no people's. */
+export const odooProgram = /^(?:account|ir)_/;

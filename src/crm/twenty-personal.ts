@@ -1,0 +1,53 @@
+import { perTable, type PersonalColumns } from "./model-parts.ts";
+
+/**
+ * Who is named in which column of Twenty's workspaces, beside those whose names say so: a field of several parts has a column
+ * for each, and each change of a record is copied to its timeline, as JSON.
+ */
+const address = {
+  address: "addressAddressStreet1 addressAddressStreet2",
+  place: "addressAddressCity",
+  code: "addressAddressPostcode",
+};
+
+export const twentyPersonal: PersonalColumns = {
+  person: {
+    name: "nameFirstName nameLastName",
+    email: "email emailsPrimaryEmail",
+    phone: "phone phonesPrimaryPhoneNumber whatsappPrimaryPhoneNumber",
+    empty: "emailsAdditionalEmails phonesAdditionalPhones avatarUrl",
+    text: "jobTitle intro",
+    place: "city",
+    url: "linkedinLinkPrimaryLinkUrl linkedinLinkPrimaryLinkLabel xLinkPrimaryLinkUrl xLinkPrimaryLinkLabel",
+  },
+  company: {
+    ...address,
+    name: "name",
+    url: "domainNamePrimaryLinkUrl domainNamePrimaryLinkLabel linkedinLinkPrimaryLinkUrl linkedinLinkPrimaryLinkLabel xLinkPrimaryLinkUrl xLinkPrimaryLinkLabel",
+    empty: "domainNameSecondaryLinks linkedinLinkSecondaryLinks xLinkSecondaryLinks",
+  },
+  workspaceMember: { name: "nameFirstName nameLastName", email: "userEmail", empty: "avatarUrl" },
+  user: { name: "firstName lastName", empty: "defaultAvatarUrl" },
+  timelineActivity: { empty: "properties", mentions: "linkedRecordCachedName name" },
+  ...perTable(["note", "task"], {
+    mentions: "title",
+    text: "body bodyV2Markdown",
+    empty: "bodyV2Blocknote",
+  }),
+  comment: { text: "body" },
+  activity: { mentions: "title", text: "body" },
+  message: { mentions: "subject", text: "text" },
+  messageParticipant: { email: "handle", name: "displayName" },
+  messageChannel: { email: "handle" },
+  messageThread: { mentions: "subject" },
+  connectedAccount: { email: "handle", text: "handleAliases" },
+  blocklist: { email: "handle" },
+  calendarChannel: { email: "handle" },
+  calendarEvent: { mentions: "title location", text: "description" },
+  calendarEventParticipant: { email: "handle", name: "displayName" },
+  attachment: { mentions: "name fullPath" },
+  opportunity: { mentions: "name" },
+};
+
+/** Who made and who changed a record stands in it by name. */
+export const twentyEverywhere = { name: "createdByName updatedByName" } as const;
