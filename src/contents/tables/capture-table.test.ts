@@ -199,6 +199,14 @@ test("one row is found by reading one chunk a run, and as many lists of keys", a
     loaded.length = 0;
     assert.equal((await stored.get("i10001", signal))?.toString("latin1"), model.rows.get("i10001"));
     assert.ok(loaded.length <= 4, `${loaded.length} chunks`);
+
+    // What changed last needs neither the runs before it nor the base: its own list of keys and a chunk.
+    const again = await open(last.tree);
+    loaded.length = 0;
+    assert.equal((await again.get("i2", signal))?.toString("latin1"), model.rows.get("i2"));
+    assert.equal(loaded.length, 2);
+    assert.equal((await again.get("i1", signal))?.toString("latin1"), model.rows.get("i1"));
+    assert.equal((await again.get("i10001", signal))?.toString("latin1"), model.rows.get("i10001"));
   });
 });
 

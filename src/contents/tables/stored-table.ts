@@ -52,9 +52,9 @@ export async function openTable(
 ): Promise<StoredTable> {
   const order = rowOrder(table, rules);
   const folder = { reader, order, subject: `${table.schema}/${table.name}` };
-  const ranges = await loadRanges({ ...folder, signal }, await reader.loadTree(tree, signal));
-  let opened: OpenedRows | undefined;
-  const open = async (at: TableFolder): Promise<OpenedRows> => (opened ??= await openRows(at, tree, table));
+  const nodes = await reader.loadTree(tree, signal);
+  const ranges = await loadRanges({ ...folder, signal }, nodes);
+  const parts = new OpenedParts(nodes, table);
   return {
     tree,
     table,
@@ -64,56 +64,95 @@ export async function openTable(
     bytes: totalBytes(ranges),
     async *rows(range, during) {
       const at = { ...folder, signal: during };
-      const { base, runs } = await open(at);
+      const { base, runs } = await parts.all(at);
       yield* mergedRows(at, base, runs, range);
     },
     async *rowsWith(probe, during) {
       const at = { ...folder, signal: during };
-      const { base, runs } = await open(at);
+      const { base, runs } = await parts.all(at);
       yield* mergedRows(at, base, runs, {}, probe);
     },
     async *rowsChecked(signatures, during) {
       // Opened anew, since what is known of its chunks already was not seen by the check.
       const at = { ...folder, signal: during, signatures };
-      const { base, runs } = await openRows(at, tree, table);
+      const { base, runs } = await new OpenedParts(nodes, table).all(at);
       yield* mergedRows(at, base, runs, {});
     },
     async get(key, during) {
       const at = { ...folder, signal: during };
-      return getRow(at, await open(at), key);
+      return getRow(at, parts, key);
     },
   };
 }
 
-interface OpenedRows {
-  readonly base: StoredBase;
-  readonly runs: readonly KeysFile[];
-}
+/** Base and runs of a table, each opened when it is asked for first: one row is mostly in the newest of them. */
+class OpenedParts {
+  readonly #nodes: Tree;
+  readonly #table: TableSchema;
+  #listed: ListedParts | undefined;
+  #base: StoredBase | undefined;
+  readonly #runs = new Map<Id, KeysFile>();
 
-async function openRows(folder: TableFolder, tree: Id, table: TableSchema): Promise<OpenedRows> {
-  const parts = await openTableFolder(folder, tree);
-  checkColumns(folder, parts.base.header, table);
-  const runs: KeysFile[] = [];
-  for (const run of parts.runs) {
-    const keys = await loadPart(folder, run.tree);
-    checkColumns(folder, keys.header, table);
-    runs.push(keys);
+  /** @param nodes of the table's folder */
+  constructor(nodes: Tree, table: TableSchema) {
+    this.#nodes = nodes;
+    this.#table = table;
   }
-  return { base: parts.base, runs };
+
+  async all(folder: TableFolder): Promise<{ readonly base: StoredBase; readonly runs: readonly KeysFile[] }> {
+    const base = await this.base(folder);
+    const newest = await Array.fromAsync(this.newestRuns(folder));
+    return { base, runs: newest.toReversed() };
+  }
+
+  async base(folder: TableFolder): Promise<StoredBase> {
+    if (this.#base) return this.#base;
+    const base = await openBase(folder, (await this.#parts(folder)).baseNodes);
+    checkColumns(folder, base.header, this.#table);
+    return (this.#base = base);
+  }
+
+  /** The newest first. */
+  async *newestRuns(folder: TableFolder): AsyncGenerator<KeysFile, void> {
+    const { runs } = await this.#parts(folder);
+    for (const { tree } of runs.toReversed()) {
+      const run = this.#runs.get(tree) ?? (await loadPart(folder, tree));
+      checkColumns(folder, run.header, this.#table);
+      this.#runs.set(tree, run);
+      yield run;
+    }
+  }
+
+  async #parts(folder: TableFolder): Promise<ListedParts> {
+    return (this.#listed ??= await listParts(folder, this.#nodes));
+  }
 }
 
-export interface TableFolderParts {
-  readonly tree: Tree;
-  readonly base: StoredBase;
+interface ListedParts {
   readonly baseTree: Id;
   readonly baseNodes: Tree;
   readonly partNames: readonly string[];
   readonly runs: readonly { readonly name: string; readonly tree: Id }[];
+}
+
+export interface TableFolderParts extends ListedParts {
+  readonly tree: Tree;
+  readonly base: StoredBase;
   readonly ranges: RangeSums[];
 }
 
 export async function openTableFolder(folder: TableFolder, tree: Id): Promise<TableFolderParts> {
   const nodes = await folder.reader.loadTree(tree, folder.signal);
+  const parts = await listParts(folder, nodes);
+  return {
+    ...parts,
+    tree: nodes,
+    base: await openBase(folder, parts.baseNodes),
+    ranges: await loadRanges(folder, nodes),
+  };
+}
+
+async function listParts(folder: TableFolder, nodes: Tree): Promise<ListedParts> {
   const baseTree = folderIn(nodes, layout.base);
   if (baseTree === undefined) throw damaged(folder.subject, layout.base);
   const runsTree = folderIn(nodes, layout.runs);
@@ -123,27 +162,20 @@ export async function openTableFolder(folder: TableFolder, tree: Id): Promise<Ta
   // They become paths in restore.sql.
   const strange = [...partNames, ...runs.map((run) => run.name)].find((name) => !/^[0-9]{4,9}$/.test(name));
   if (strange !== undefined) throw damaged(folder.subject, strange);
-  return {
-    tree: nodes,
-    base: await openBase(folder, baseNodes),
-    baseTree,
-    baseNodes,
-    partNames,
-    runs,
-    ranges: await loadRanges(folder, nodes),
-  };
+  return { baseTree, baseNodes, partNames, runs };
 }
 
 async function loadRanges(folder: TableFolder, nodes: Tree): Promise<RangeSums[]> {
   return parseRanges(await loadFile(folder, fileNode(folder, nodes, layout.ranges)), folder.order, folder.subject);
 }
 
-async function getRow(folder: TableFolder, { base, runs }: OpenedRows, key: RowKey): Promise<Buffer | undefined> {
-  for (const run of runs.toReversed()) {
+async function getRow(folder: TableFolder, parts: OpenedParts, key: RowKey): Promise<Buffer | undefined> {
+  for await (const run of parts.newestRuns(folder)) {
     const line = await findLine(folder, run.rows, key);
     if (line) return line;
     if (await findLine(folder, run.deleted, key)) return undefined;
   }
+  const base = await parts.base(folder);
   for await (const chunk of base.chunks(key)) return findLine(folder, [chunk], key);
   return undefined;
 }
