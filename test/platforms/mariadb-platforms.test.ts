@@ -236,6 +236,12 @@ test("CRMs on MariaDB", async (context) => {
       ),
       "0\n127.0.0.1:1\t\n0\t\n0\n0\n1\n张伟有限公司\n",
     );
+    await scene.anonymised(join(root.path, "training"), socketUrl("vt_training"));
+    const [company = "", ...labels] = (
+      await server.sql("SELECT accountname FROM vtiger_account; SELECT label FROM vtiger_crmentity", "vt_training")
+    ).split("\n");
+    assert.match(company, /^\p{Script=Han}{6}$/u);
+    assert.ok(labels.includes(company) && !labels.some((text) => /张伟|Byron/.test(text)), labels.join());
     const config = readFileSync(join(copy, "config.inc.php"), "utf8");
     assert.ok(config.includes("$site_URL = 'http://localhost/';"), config);
     assert.ok(config.includes(`$root_directory = '${copy}/';`), config);

@@ -43,6 +43,8 @@ export interface PlatformScene {
   apply(plan: RestorePlan, crms?: readonly CrmDescription[]): Promise<RestoreReport>;
   /** A clone in `folder` and in that database, which is made. */
   clone(folder: string, database: string): Promise<RestoreReport>;
+  /** The same, anonymised: what becomes of which column, as `table.column kind`. */
+  anonymised(folder: string, database: string): Promise<readonly string[]>;
   /** The CRM as its restored configuration describes it. */
   asRestored(configuration: string): CrmDescription;
   /** Ids of recovery points, oldest first. */
@@ -171,6 +173,12 @@ export async function platformScene(
           point: { kind: "id", prefix: (await points()).at(-1) ?? "" },
         }),
       ),
+    async anonymised(target, targetDatabase) {
+      const point = { kind: "id", prefix: (await points()).at(-1) ?? "" } as const;
+      const made = await plan({ target, targetDatabase, purpose: "clone", point, anonymise: { files: "left-out" } });
+      await apply(made);
+      return (made.anonymised?.rules ?? []).map(({ table, column, kind }) => `${table}.${column} ${kind}`);
+    },
     async model() {
       await using repository = await openFor(engine, access, run);
       const snapshots = await repository.snapshots(run.signal);

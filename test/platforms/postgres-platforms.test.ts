@@ -62,6 +62,15 @@ test("CRMs on PostgreSQL", async (context) => {
     const clone = scene.asRestored(join(copy, "odoo.conf"));
     assert.equal((await odoo.parts(clone)).databases[0]?.url, url("acme_copy"));
 
+    const ruled = await scene.anonymised(join(root.path, "training"), url("acme_training"));
+    for (const rule of ["res_partner.name name", "res_users.login name", "mail_message.subject mentions"]) {
+      assert.ok(ruled.includes(rule), `${rule} of ${ruled.join(", ")}`);
+    }
+    assert.match(
+      await server.sql("SELECT name FROM res_partner WHERE id = 1; SELECT name FROM ir_act_server", "acme_training"),
+      /^(\p{Script=Han}{6})\n\{"en_US": "Write to \1 and p\w{16}@example\.org"\}\n$/u,
+    );
+
     assert.deepEqual(await scene.labels("partner/1"), { name: "Name", is_company: "Ist ein Unternehmen" });
     await server.sql("UPDATE res_partner SET name = '北京张伟有限公司', is_company = false WHERE id = 1", "acme");
     await scene.backup();
@@ -138,6 +147,16 @@ test("CRMs on PostgreSQL", async (context) => {
     const targets = relations.tableNamed("noteTarget");
     assert.deepEqual(targets && [...new Set(relations.from(targets).map(({ kind }) => kind))], ["links"]);
 
+    const ruled = await scene.anonymised(join(root.path, "training"), url("twenty_training"));
+    assert.ok(ruled.includes("connectedAccount.handle email"), ruled.join());
+    assert.match(
+      await server.sql(
+        'SELECT "nameFirstName", "emailsAdditionalEmails", intro FROM workspace_1wgvd1injqtife6y4rvfbu3h5.person',
+        "twenty_training",
+      ),
+      /^[A-Z][a-z]{11}\|\{\}\|"\[anonymised\]"\n$/,
+    );
+
     // Files on S3 and no key: both are named.
     writeFiles(folder, {
       ".env": readFileSync(join(folder, ".env"), "utf8")
@@ -166,5 +185,9 @@ test("CRMs on PostgreSQL", async (context) => {
       ),
       "Inactive||f\nf\n\n张伟有限公司\n",
     );
+    const ruled = await scene.anonymised(join(root.path, "training"), url("espo_training"));
+    for (const rule of ["user.user_name name", "account.name name", "note.post mentions"]) {
+      assert.ok(ruled.includes(rule), `${rule} of ${ruled.join(", ")}`);
+    }
   });
 });

@@ -22,6 +22,17 @@ const leftOut = isHere ? "" : " (left out: HOLDFAST_TEST_DATA names no folder wi
 
 const unpacked = (path: string): Promise<string> => commandOutput("xz", ["--decompress", "--stdout", join(data, path)]);
 
+/** Of people in a copy, by first and last name or the one name of a company: none may be left anywhere in its dump. */
+async function nobodyIsLeft(server: MariadbServer, live: string, copy: string, people: string): Promise<void> {
+  const options = ["--no-defaults", `--socket=${server.socket}`, "--user=root", "--skip-extended-insert", copy];
+  const dump = (await commandOutput("mariadb-dump", options)).toLowerCase();
+  const names = (await server.sql(people, live)).toLowerCase().trimEnd().split("\n");
+  const wanted = new Set(names.map((name) => name.trim()).filter((name) => /\S \S|@/.test(name)));
+  assert.ok(wanted.size > 100, String(wanted.size));
+  const left = [...wanted].filter((name) => dump.includes(name.replaceAll("'", "\\'")));
+  assert.deepEqual(left, []);
+}
+
 /** Rows of each reference of the model that name a row, and those of them whose row is there. */
 async function resolved(
   server: MariadbServer,
@@ -96,6 +107,11 @@ test(`demo data of SuiteCRM, CiviCRM and Dolibarr${leftOut}`, async (context) =>
       ),
       "0\n127.0.0.1\n200\n",
     );
+    await scene.anonymised(join(root.path, "training"), url("suite_training"));
+    const person = "CONCAT(first_name, ' ', last_name)";
+    const people = `SELECT name FROM accounts UNION SELECT ${person} FROM contacts UNION SELECT ${person} FROM leads
+      UNION SELECT ${person} FROM users UNION SELECT email_address FROM email_addresses UNION SELECT from_addr FROM emails_text`;
+    await nobodyIsLeft(server, "suite", "suite_training", people);
   });
 
   await context.test("CiviCRM 4.2 on WordPress: both databases", async () => {
@@ -150,6 +166,11 @@ test(`demo data of SuiteCRM, CiviCRM and Dolibarr${leftOut}`, async (context) =>
       ["opened", "closed", "plain"],
     );
     assert.equal(stored?.open(civi.unsealed, undefined), "opened");
+
+    await scene.anonymised(join(root.path, "training"), url("civi_training"));
+    const people = `SELECT display_name FROM civicrm_contact UNION SELECT sort_name FROM civicrm_contact UNION SELECT email FROM civicrm_email
+      UNION SELECT CONCAT(first_name, ' ', last_name) FROM civicrm_contact`;
+    await nobodyIsLeft(server, "civi", "civi_training", people);
 
     // Fields that somebody added are fields of the contact, under the name that he gave them.
     assert.deepEqual(await scene.labels(`individual/${constituent}`), {

@@ -120,9 +120,10 @@ function kindOf(column: ColumnSchema, isPeoples: boolean, rules: Rules): Anonymi
   return kind ?? (freeText.test(name) ? (isPeoples ? "text" : "mentions") : undefined);
 }
 
+/** Of any length: a value of an enumeration, a UUID or an address of the network can be nothing else than such a one. */
 function holdsText(column: ColumnSchema, rules: Rules): boolean {
   const searchable = rules.searchable(column);
-  return searchable === "text" || searchable === "mixed";
+  return searchable === "mixed" || (searchable === "text" && /char|text|json/i.test(column.type));
 }
 
 function isOfPeople(table: TableSchema, relations: Relations): boolean {

@@ -3,10 +3,10 @@ import type { AnonymiseKind } from "../../lib/anonymise-kinds.ts";
 import type { ReadableTable } from "../tables/stored-table.ts";
 import type { AnonymiseRule } from "./anonymise-rules.ts";
 import { Originals } from "./originals.ts";
-import { pseudonym } from "./pseudonym.ts";
+import { cut, pseudonym } from "./pseudonym.ts";
 
-/** Of one row, to be looked for in pairs. */
-const mostNames = 5;
+/** Of one row and one word each, to be looked for in pairs. */
+const mostNames = 4;
 
 const isSerialised = /(?:^|[;{])s:\d+:"/;
 
@@ -50,7 +50,7 @@ export class Anonymiser {
         const column = table.columns[at];
         const text = column && this.#textOf(fields[at] ?? "\\N", column);
         if (text === undefined || text === null) continue;
-        if (kind === "name") names.push(text);
+        if (kind === "name" && !/\s/.test(text.trim())) names.push(text.trim());
         this.#originals.add(kind, text);
       }
       // First and last name stand in texts as one, the one or the other before.
@@ -76,9 +76,9 @@ export class Anonymiser {
           if (made !== text) fields[at] = this.#fields.lineField(made, column);
           continue;
         }
-        const made = pseudonym(kind, text, this.#secret, widthOf(column));
-        fields[at] = this.#fieldOf(made, column);
-        if (made !== undefined) this.#originals.addMade(made);
+        const field = this.#fieldOf(pseudonym(kind, text, this.#secret, widthOf(column)), column);
+        fields[at] = field;
+        this.#originals.addMade(this.#fields.textOf(field, column) ?? "");
       }
       return fields.join("\t");
     };
@@ -133,17 +133,18 @@ export class Anonymiser {
   #withoutMentions(text: string, most: number): string {
     const made = this.#originals.replaced(text, (kind, part) => pseudonym(kind, part, this.#secret) ?? "");
     if (made === text) return text;
-    return isSerialised.test(text) ? (pseudonym("text", text, this.#secret, most) ?? "") : made.slice(0, most);
+    return isSerialised.test(text) ? (pseudonym("text", text, this.#secret, most) ?? "") : cut(made, most);
   }
 
   #textOf(field: string, column: ColumnSchema): string | null {
     return this.#fields.textOf(field, column) ?? this.#fields.readable(field, column);
   }
 
-  /** Nothing, where a column may not be without a value, is an empty text. */
+  /** Nothing, where a column may not be without a value, is an empty text, or an empty object. */
   #fieldOf(text: string | undefined, column: ColumnSchema): string {
-    if (/json/i.test(column.type) && text !== undefined) return this.#fields.lineField(JSON.stringify(text), column);
-    return this.#fields.lineField(text ?? (column.nullable ? null : ""), column);
+    const isJson = /json/i.test(column.type);
+    if (text === undefined) return this.#fields.lineField(column.nullable ? null : isJson ? "{}" : "", column);
+    return this.#fields.lineField(isJson ? JSON.stringify(text) : text, column);
   }
 }
 

@@ -11,6 +11,7 @@ function people(): Originals {
     originals.add("name", name);
   }
   originals.add("name", "Magic Food Store");
+  originals.add("name", "24/7 Couriers");
   originals.add("email", "anna.schmidt@firma.test");
   originals.add("email", "+49 171 2345678");
   originals.add("phone", "(030) 123-45 67");

@@ -1,5 +1,5 @@
-import { hash } from "node:crypto";
 import type { AnonymiseKind } from "../../lib/anonymise-kinds.ts";
+import { Signs } from "./signs.ts";
 import { wordsIn, type Word } from "./words-in.ts";
 
 /** Where in a text somebody is named, and by what. */
@@ -17,58 +17,59 @@ const longestHan = 12;
 const longText = 24;
 
 /**
- * Values that were to go, as 48 bits of their hashes. What tells somebody by itself, wherever it stands: mail addresses,
+ * Values that were to go. What tells somebody by itself, wherever it stands: mail addresses,
  * numbers of seven digits and more, names of two words or three Chinese characters, addresses. What does so only as the
  * whole of a value: a longer word that is written as a name is, and a long text. An everyday word is neither, though it be
  * somebody's name.
  */
 export class Originals {
   /** In small letters, words joined by a space. */
-  readonly #telling = new Set<number>();
+  readonly #telling = new Signs();
   /** The words that these begin with, and the first two characters of Chinese ones. */
-  readonly #beginnings = new Set<number>();
+  readonly #beginnings = new Signs();
   /** Names of one word, as they are written. */
-  readonly #words = new Set<number>();
-  readonly #whole = new Set<number>();
-  readonly #made = new Set<number>();
+  readonly #words = new Signs();
+  readonly #whole = new Signs();
+  readonly #made = new Signs();
 
   add(kind: AnonymiseKind, text: string): void {
-    for (const [email] of emailsIn(text)) this.#telling.add(sign(email.toLowerCase()));
+    for (const [email] of emailsIn(text)) this.#telling.add(email.toLowerCase());
     if (kind === "phone" || (kind === "email" && !text.includes("@")))
-      for (const [number] of numbersIn(text)) this.#telling.add(sign(digitsOf(number)));
-    if (kind === "text" && text.length >= longText) this.#whole.add(sign(plain(text)));
+      for (const [number] of numbersIn(text)) this.#telling.add(digitsOf(number));
+    if (kind === "text" && text.length >= longText) this.#whole.add(plain(text));
     if (kind !== "name" && kind !== "address") return;
     const words = wordsIn(text);
     const [first] = words;
     if (first === undefined || text.length > 200) return;
     const phrase = phraseOf(words);
     if (words.length > 1) {
-      const tells = kind === "name" ? /\p{L}{2}.* .*\p{L}{2}/u.test(phrase) : /\d/.test(phrase) && phrase.length >= 8;
+      const isLong = phrase.length >= 8 && /\p{L}{3}/u.test(phrase);
+      const tells = kind === "name" ? isLong || /\p{L}{2}.* .*\p{L}{2}/u.test(phrase) : isLong && /\d/.test(phrase);
       if (tells && words.length <= longestPhrase) this.#addPhrase(phrase, first.text.toLowerCase());
-      else if (text.length >= 8) this.#whole.add(sign(plain(text)));
+      else if (text.length >= 8) this.#whole.add(plain(text));
     } else if (kind === "name") this.#addWord(first.text);
   }
 
   addMade(text: string): void {
-    this.#made.add(sign(text));
+    this.#made.add(text);
   }
 
   /** Whether a value of a column that is anonymised is what was put there. */
   isMade(text: string): boolean {
-    return text.trim() === "" || this.#made.has(sign(text)) || this.#made.has(sign(text.trimEnd()));
+    return text.trim() === "" || this.#made.has(text) || this.#made.has(text.trimEnd());
   }
 
   /** Whether a text has any of what was to go. */
   isIn(text: string): boolean {
     if (text.length < 3) return false;
-    if (this.#whole.has(sign(plain(text))) || this.#whole.has(sign(text.trim()))) return true;
+    if (this.#whole.has(plain(text)) || this.#whole.has(text.trim())) return true;
     return this.#mentions(expanded(text), "telling").length > 0;
   }
 
   /** Whether a text names anybody still, after `replaced`. */
   isNamedIn(text: string): boolean {
     const found = expanded(text);
-    return this.#mentions(found, "telling").some(({ from, to }) => !this.#made.has(sign(found.slice(from, to))));
+    return this.#mentions(found, "telling").some(({ from, to }) => !this.#made.has(found.slice(from, to)));
   }
 
   /** A text with something else in place of whoever is named in it. */
@@ -87,19 +88,19 @@ export class Originals {
   }
 
   #addPhrase(phrase: string, first: string): void {
-    this.#telling.add(sign(phrase));
-    this.#beginnings.add(sign(isHan.test(first) ? first.slice(0, 2) : first));
+    this.#telling.add(phrase);
+    this.#beginnings.add(isHan.test(first) ? first.slice(0, 2) : first);
   }
 
   #addWord(word: string): void {
     const length = Array.from(word).length;
     if (/^\p{Script=Han}+$/u.test(word)) {
-      if (length >= 3) this.#telling.add(sign(word));
-      if (length >= 2) this.#words.add(sign(word));
-      this.#beginnings.add(sign(word.slice(0, 2)));
+      if (length >= 3) this.#telling.add(word);
+      if (length >= 2) this.#words.add(word);
+      this.#beginnings.add(word.slice(0, 2));
     } else if (/^\p{Lu}|\d/u.test(word)) {
-      if (length >= 4) this.#words.add(sign(word));
-      if (length >= 8) this.#whole.add(sign(word));
+      if (length >= 4) this.#words.add(word);
+      if (length >= 8) this.#whole.add(word);
     }
   }
 
@@ -107,11 +108,11 @@ export class Originals {
   #mentions(text: string, depth: Depth): readonly Mention[] {
     const found: Mention[] = [];
     for (const { 0: email, index } of emailsIn(text)) {
-      const isKnown = depth === "every" || this.#telling.has(sign(email.toLowerCase()));
+      const isKnown = depth === "every" || this.#telling.has(email.toLowerCase());
       if (isKnown) found.push({ from: index, to: index + email.length, kind: "email" });
     }
     for (const { 0: number, index } of numbersIn(text)) {
-      if (this.#telling.has(sign(digitsOf(number)))) {
+      if (this.#telling.has(digitsOf(number))) {
         found.push({ from: index, to: index + number.length, kind: "phone" });
       }
     }
@@ -133,16 +134,16 @@ export class Originals {
     if (word === undefined) return 1;
     const { text, from } = word;
     const small = text.toLowerCase();
-    if (this.#beginnings.has(sign(isHan.test(small) ? small.slice(0, 2) : small))) {
+    if (this.#beginnings.has(isHan.test(small) ? small.slice(0, 2) : small)) {
       for (let count = Math.min(longestPhrase, words.length - at); count > 1; count--) {
         const some = words.slice(at, at + count);
-        if (!this.#telling.has(sign(phraseOf(some)))) continue;
+        if (!this.#telling.has(phraseOf(some))) continue;
         found.push({ from, to: some.at(-1)?.to ?? from, kind: /^\d/.test(text) ? "address" : "name" });
         return count;
       }
     }
     if (isHan.test(text)) this.#hanIn(word, depth, found);
-    else if (depth === "every" && !word.isCode && this.#words.has(sign(text))) {
+    else if (depth === "every" && !word.isCode && this.#words.has(text)) {
       found.push({ from, to: word.to, kind: "name" });
     }
     return 1;
@@ -151,10 +152,10 @@ export class Originals {
   /** Nothing stands between the words of Chinese. */
   #hanIn({ text, from }: Word, depth: Depth, found: Mention[]): void {
     for (let at = 0; at < text.length - 1; at++) {
-      if (!this.#beginnings.has(sign(text.slice(at, at + 2)))) continue;
+      if (!this.#beginnings.has(text.slice(at, at + 2))) continue;
       for (let length = Math.min(longestHan, text.length - at); length > 1; length--) {
-        const id = sign(text.slice(at, at + length));
-        if (!this.#telling.has(id) && !(depth === "every" && this.#words.has(id))) continue;
+        const part = text.slice(at, at + length);
+        if (!this.#telling.has(part) && !(depth === "every" && this.#words.has(part))) continue;
         found.push({ from: from + at, to: from + at + length, kind: "name" });
         at += length - 1;
         break;
@@ -201,8 +202,4 @@ function expanded(text: string): string {
     .replaceAll("&nbsp;", "\u00a0")
     .replaceAll("&szlig;", "ß")
     .replaceAll("&#039;", "'");
-}
-
-function sign(text: string): number {
-  return hash("sha1", text, "buffer").readUIntBE(0, 6);
 }

@@ -96,6 +96,7 @@ function firstOfYear(text: string): string | undefined {
   return found ? `${found[1]}-01-01${(found[2] ?? "").replaceAll(/\d/g, "0")}` : undefined;
 }
 
-function cut(text: string, most: number): string {
+/** To as many characters as a column holds. */
+export function cut(text: string, most: number): string {
   return text.length <= most ? text : Array.from(text).slice(0, most).join("");
 }
