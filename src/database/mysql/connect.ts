@@ -1,7 +1,6 @@
 import type { ConnectOptions, DatabaseAddress, DatabaseSource, ServerLoad } from "../database.ts";
-import { setTimeout as delay } from "node:timers/promises";
 import { inspectDatabase } from "./inspect.ts";
-import { targetOf, type Target } from "./location.ts";
+import { targetOf } from "./location.ts";
 import { rightsOf } from "./rights.ts";
 import { Session } from "./session.ts";
 import { computesHashes, takeSnapshot } from "./snapshot.ts";
@@ -23,9 +22,13 @@ export async function connectMysql(address: DatabaseAddress, options: ConnectOpt
     inspect: (signal) => asked(signal, async (session) => (await inspectDatabase(session)).schema),
     estimate: (signal) => asked(signal, estimate),
     snapshot: (signal, what) =>
-      waitingTold(target, options.onWait, signal, () =>
-        takeSnapshot(target, options.connections ?? defaultConnections, signal, what),
-      ),
+      takeSnapshot({
+        target,
+        connections: options.connections ?? defaultConnections,
+        onWait: options.onWait,
+        signal,
+        what,
+      }),
     changesBy: (signal) => asked(signal, async ({ server }) => (computesHashes(server) ? "hash" : "read")),
     rights: (signal) => asked(signal, (session) => rightsOf(session, target)),
     load: async (signal) => {
@@ -37,37 +40,6 @@ export async function connectMysql(address: DatabaseAddress, options: ConnectOpt
       await (await watching?.catch(() => undefined))?.[Symbol.asyncDispose]();
     },
   };
-}
-
-/** How long a lock is waited for without a word. */
-const silentMs = 1500;
-
-/** Tells when the server says that a session of ours waits for a lock. */
-async function waitingTold<T>(
-  target: Target,
-  onWait: ConnectOptions["onWait"],
-  signal: AbortSignal,
-  work: () => Promise<T>,
-): Promise<T> {
-  const over = new AbortController();
-  const watching = AbortSignal.any([signal, over.signal]);
-  const watch = async (): Promise<void> => {
-    await delay(silentMs, undefined, { signal: watching });
-    await using session = await Session.open(target, undefined, watching);
-    const [row] = await session.query(
-      "SELECT STATE, INFO FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for %lock%' AND USER=SUBSTRING_INDEX(CURRENT_USER(),'@',1) LIMIT 1",
-    );
-    if (!row) return;
-    const subject = /^(?:SHOW CREATE TABLE|SELECT .* FROM) `([^`]+)`/.exec(row[1] ?? "")?.[1];
-    onWait?.({ ...(subject !== undefined && { subject }), ...(row[0] !== null && { reason: row[0] }) });
-  };
-  const watched = watch().catch(() => undefined); // whoever may not look hears it at the end
-  try {
-    return await work();
-  } finally {
-    over.abort();
-    await watched;
-  }
 }
 
 /** Statements of all sessions but those of this one; ours that read rows are few. */

@@ -16,6 +16,7 @@ import { quoteName, quoteText } from "./identifier.ts";
 import { keyLiteral } from "./key-literal.ts";
 import { LineEncoder } from "./line-encoder.ts";
 import { hashedLine, selectList } from "./line-sql.ts";
+import type { LockWatch } from "./lock-watch.ts";
 import type { Row, RowSink } from "./session.ts";
 
 const defaultBatchBytes = 1 << 20;
@@ -43,7 +44,10 @@ export class MysqlTableReader implements TableReader {
   /** In whose order rows are read. */
   readonly #index: string | undefined;
 
-  constructor(table: TableSchema, index: string | undefined, sessions: Sessions) {
+  readonly #watch: LockWatch;
+
+  constructor(table: TableSchema, index: string | undefined, sessions: Sessions, watch: LockWatch) {
+    this.#watch = watch;
     this.table = table;
     this.#index = index;
     this.#sessions = sessions;
@@ -63,9 +67,20 @@ export class MysqlTableReader implements TableReader {
   ): AsyncGenerator<RowBatch, void> {
     const { table } = this;
     const sql = `SELECT ${selectList(table)} FROM ${this.#source()}${this.#where(range)}${this.#order()}`;
-    for await (const batch of this.#sessions.stream(sql, new LineEncoder(table, targetBytes))) {
-      signal.throwIfAborted();
-      yield batch;
+    yield* this.#stream(sql, new LineEncoder(table, targetBytes), signal);
+  }
+
+  /** A table may have been locked since the moment was taken: that shows before its first rows. */
+  async *#stream(sql: string, sink: RowSink, signal: AbortSignal): AsyncGenerator<RowBatch, void> {
+    const batches = this.#sessions.stream(sql, sink);
+    try {
+      let step = await this.#watch(() => batches.next(), this.table.name);
+      for (; step.done !== true; step = await batches.next()) {
+        signal.throwIfAborted();
+        yield step.value;
+      }
+    } finally {
+      await batches.return();
     }
   }
 
@@ -119,10 +134,7 @@ export class MysqlTableReader implements TableReader {
     const any = conditions.some((condition) => condition === "") ? [] : conditions;
     const where = any.length === 0 ? "" : ` WHERE ${any.map((condition) => `(${condition})`).join(" OR ")}`;
     const sql = `SELECT ${selectList(table)} FROM ${this.#indexed()}${where}`;
-    for await (const batch of this.#sessions.stream(sql, new LineEncoder(table, defaultBatchBytes))) {
-      signal.throwIfAborted();
-      yield batch;
-    }
+    yield* this.#stream(sql, new LineEncoder(table, defaultBatchBytes), signal);
   }
 
   #sumsSql(range: DatabaseRange, what: SumsOf): string {

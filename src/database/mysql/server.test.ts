@@ -9,6 +9,7 @@ import type { DatabaseSchema, DatabaseSnapshot, TableRows } from "../database.ts
 import { mysqlEngine } from "./mysql.ts";
 import { Session } from "./session.ts";
 import { targetOf } from "./location.ts";
+import { takeSnapshot } from "./snapshot.ts";
 
 let server: MariadbServer;
 let authority: Authority;
@@ -436,7 +437,36 @@ test("a table that somebody else has locked is waited for, and that is told", as
   const first = await Promise.race([told.promise, taking.then(() => "not waited for")]);
   await other[Symbol.asyncDispose]();
   await using _snapshot = await taking;
-  assert.match(JSON.stringify(first), /Waiting for/);
+  assert.deepEqual(first, { subject: "locked.contact", reason: "Waiting for backup lock" });
+});
+
+test("a table that stays locked is named, whether it was before the moment is taken or after it", async () => {
+  const target = await targetOf(address("locked"));
+  const told = Promise.withResolvers<object>();
+  const taken = (lockWaitSeconds: number) =>
+    takeSnapshot({ target, connections: 1, onWait: told.resolve, signal, what: undefined, lockWaitSeconds });
+  const read = async ({ schema: { tables }, reader }: DatabaseSnapshot) => {
+    for (const table of tables) for await (const _ of reader(table).read({}, signal));
+  };
+  const busy = (subject: string) => (error: unknown) =>
+    isHoldfastError(error, "database-busy") && error.facts["subject"] === subject;
+  await using other = await Session.open(target, "locked", signal);
+  await other.run("LOCK TABLES contact WRITE");
+  await assert.rejects(taken(1), busy("locked.contact"));
+  await other.run("UNLOCK TABLES");
+  {
+    await using snapshot = await taken(1);
+    await other.run("LOCK TABLES contact WRITE");
+    await assert.rejects(read(snapshot), busy("contact"));
+    await other.run("UNLOCK TABLES");
+  }
+  await using snapshot = await taken(60);
+  await other.run("LOCK TABLES contact WRITE");
+  const reading = read(snapshot);
+  const first = await Promise.race([told.promise, reading.then(() => "not waited for")]);
+  assert.deepEqual(first, { subject: "contact", reason: "Waiting for table metadata lock" });
+  await other.run("UNLOCK TABLES");
+  await reading;
 });
 
 test("a load that is cut off leaves nothing behind, and one onto a database that is there is refused", async () => {

@@ -1,7 +1,8 @@
 import { HoldfastError } from "../../lib/errors.ts";
-import type { DatabaseSnapshot, RowBatch, SnapshotOf, TableReader } from "../database.ts";
+import type { ConnectOptions, DatabaseSnapshot, RowBatch, SnapshotOf, TableReader } from "../database.ts";
 import { grantsOf, hasRight } from "./grants.ts";
 import { inspectDatabase } from "./inspect.ts";
+import { lockWatch, type LockWatch } from "./lock-watch.ts";
 import type { Target } from "./location.ts";
 import { MysqlTableReader, type Sessions } from "./reader.ts";
 import { Session, type Row, type RowSink } from "./session.ts";
@@ -13,17 +14,35 @@ const hashesFrom = 100_800;
  * One moment of a database, seen by several connections. All of them begin their transaction while nobody can commit: a
  * moment of some 15 ms, which ends before the first row is read.
  */
-export async function takeSnapshot(
-  target: Target,
-  connections: number,
-  signal: AbortSignal,
-  what?: SnapshotOf,
+export async function takeSnapshot(options: SnapshotOptions): Promise<DatabaseSnapshot> {
+  const { target, onWait, signal } = options;
+  const watch = lockWatch(target, onWait, signal);
+  return watch(() => taken(options, watch));
+}
+
+interface SnapshotOptions {
+  readonly target: Target;
+  readonly connections: number;
+  readonly onWait: ConnectOptions["onWait"];
+  readonly signal: AbortSignal;
+  readonly what: SnapshotOf | undefined;
+  /** How long a table that somebody else has locked is waited for; absent: as long as sessions do. */
+  readonly lockWaitSeconds?: number;
+}
+
+async function taken(
+  { target, connections, signal, what, lockWaitSeconds }: SnapshotOptions,
+  watch: LockWatch,
 ): Promise<DatabaseSnapshot> {
   await using opened = new AsyncDisposableStack();
-  const open = async (): Promise<Session> => opened.use(await Session.open(target, target.database, signal));
+  const open = async (): Promise<Session> => {
+    const session = await Session.open(target, target.database, signal);
+    if (lockWaitSeconds !== undefined) await session.run(`SET SESSION lock_wait_timeout=${lockWaitSeconds}`);
+    return opened.use(session);
+  };
   const keeper = await open();
   const workers: Session[] = [];
-  const gate = await openGate(target, keeper, signal);
+  const gate = await openGate(keeper, open);
   if (gate) for (let count = 0; count < connections; count++) workers.push(await open());
   const all = [keeper, ...workers];
   for (const session of all) await session.run("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
@@ -38,7 +57,7 @@ export async function takeSnapshot(
     schema,
     position,
     reader(table) {
-      const known = readers.get(table.name) ?? new MysqlTableReader(table, indexes.get(table.name), sessions);
+      const known = readers.get(table.name) ?? new MysqlTableReader(table, indexes.get(table.name), sessions, watch);
       readers.set(table.name, known);
       return known;
     },
@@ -54,9 +73,9 @@ interface Gate extends AsyncDisposable {
 }
 
 /** `undefined` when this user may close none: then one connection must do, whose transaction is a moment by itself. */
-async function openGate(target: Target, keeper: Session, signal: AbortSignal): Promise<Gate | undefined> {
+async function openGate(keeper: Session, open: () => Promise<Session>): Promise<Gate | undefined> {
   if (!hasRight(await grantsOf(keeper), "RELOAD")) return undefined;
-  const session = await Session.open(target, target.database, signal);
+  const session = await open();
   const mariadb = session.server.flavour === "mariadb";
   // Unlike `FLUSH TABLES`, MariaDB's stages wait for no long query.
   const close = mariadb
