@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 
 import { HoldfastError } from "../../lib/errors.ts";
@@ -17,58 +18,86 @@ interface Section {
   readonly version: string | undefined;
 }
 
-/** DDL by `pg_dump` at the moment of the session's snapshot; `undefined` where no fitting one is there. */
+/** The same for what is asked of the server and for what is made of the answer. */
+const without = ["--no-owner", "--no-privileges", "--no-tablespaces"];
+
+/**
+ * DDL by `pg_dump` at the moment of the session's snapshot; `undefined` where no fitting one is there. The server is asked
+ * once: what comes of it is cut into its two halves by the `pg_restore` that stands beside it.
+ */
 export async function dumpedDefinitions(input: DefinitionsInput): Promise<Definitions | undefined> {
   const { connection, environment } = input;
   const [program] = await installedPrograms("pg_dump", environment);
   if (!program || program.major < Math.floor(connection.version / 10_000)) return undefined;
-  const [before, after] = await Promise.all([
-    dumpSection(program, "pre-data", input),
-    dumpSection(program, "post-data", input),
-  ]);
+  const archive = await dumped(program, input);
+  const half = (section: "pre-data" | "post-data") => readSection(program, archive, section, input);
+  const [before, after] = await Promise.all([half("pre-data"), half("post-data")]);
   const source = `pg_dump ${before.version ?? program.major}`;
   return { source, before: before.statements, after: after.statements, uncovered: [] };
 }
 
-async function dumpSection(
-  { path }: InstalledProgram,
-  section: "pre-data" | "post-data",
-  { address, connection, snapshot, environment, signal }: DefinitionsInput,
-): Promise<Section> {
+/** All definitions, in pg_dump's own format. */
+async function dumped(program: InstalledProgram, input: DefinitionsInput): Promise<Buffer> {
+  const { address, connection, snapshot, environment } = input;
   const { host, port, user, database, sslMode, sslRootCert, sslCert, sslKey } = connection.login;
   const password = await passwordFor(address, connection.login, environment);
-  const what = ["--schema-only", `--section=${section}`, "--no-owner", "--no-privileges", "--no-tablespaces"];
   const how = [
+    "--schema-only",
+    "--format=custom",
+    "--compress=0",
     `--snapshot=${snapshot}`,
     "--encoding=UTF8",
     "--no-password",
     "--lock-wait-timeout=10s",
     "--no-subscriptions",
   ];
+  // In the environment, since anybody may read a command line.
+  const login = {
+    PGHOST: host,
+    PGPORT: String(port),
+    PGUSER: user,
+    PGDATABASE: database,
+    PGSSLMODE: sslMode,
+    PGAPPNAME: "holdfast",
+    ...(sslRootCert !== undefined && { PGSSLROOTCERT: sslRootCert }),
+    ...(sslCert !== undefined && { PGSSLCERT: sslCert }),
+    ...(sslKey !== undefined && { PGSSLKEY: sslKey }),
+    ...(password !== undefined && { PGPASSWORD: password }),
+  };
+  return output(program.path, [...how, ...without], { ...input, login });
+}
+
+async function readSection(
+  { path }: InstalledProgram,
+  archive: Buffer,
+  section: "pre-data" | "post-data",
+  input: DefinitionsInput,
+): Promise<Section> {
+  const args = [`--section=${section}`, "--file=-", ...without];
+  const text = (await output(join(dirname(path), "pg_restore"), args, { ...input, archive })).toString("utf8");
+  return {
+    statements: splitStatements(text).filter((statement) => !sessionSetting.test(statement)),
+    version: /^-- Dumped by pg_dump version (\d+(?:\.\d+)?)/m.exec(text)?.[1],
+  };
+}
+
+interface OutputOptions extends DefinitionsInput {
+  readonly login?: Readonly<Record<string, string>>;
+  /** What it reads. */
+  readonly archive?: Buffer;
+}
+
+async function output(
+  path: string,
+  args: readonly string[],
+  { connection, environment, signal, login, archive }: OutputOptions,
+): Promise<Buffer> {
+  const env = { PATH: environment["PATH"], HOME: environment["HOME"], ...login };
   try {
-    const { stdout } = await run(path, [...what, ...how], {
-      signal,
-      maxBuffer: mostBytes,
-      // In the environment, since anybody may read a command line.
-      env: {
-        PATH: environment["PATH"],
-        HOME: environment["HOME"],
-        PGHOST: host,
-        PGPORT: String(port),
-        PGUSER: user,
-        PGDATABASE: database,
-        PGSSLMODE: sslMode,
-        PGAPPNAME: "holdfast",
-        ...(sslRootCert !== undefined && { PGSSLROOTCERT: sslRootCert }),
-        ...(sslCert !== undefined && { PGSSLCERT: sslCert }),
-        ...(sslKey !== undefined && { PGSSLKEY: sslKey }),
-        ...(password !== undefined && { PGPASSWORD: password }),
-      },
-    });
-    return {
-      statements: splitStatements(stdout).filter((statement) => !sessionSetting.test(statement)),
-      version: /^-- Dumped by pg_dump version (\d+(?:\.\d+)?)/m.exec(stdout)?.[1],
-    };
+    const running = run(path, args, { signal, maxBuffer: mostBytes, encoding: "buffer", env });
+    running.child.stdin?.on("error", () => {}); // it ended without reading, and says why
+    running.child.stdin?.end(archive);
+    return (await running).stdout;
   } catch (error) {
     signal.throwIfAborted();
     const said = error instanceof Error && "stderr" in error ? String(error.stderr) : String(error);
