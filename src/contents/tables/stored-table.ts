@@ -89,7 +89,7 @@ export async function openTable(
 class OpenedParts {
   readonly #nodes: Tree;
   readonly #table: TableSchema;
-  #listed: ListedParts | undefined;
+  #listed: ListedRuns | undefined;
   #base: StoredBase | undefined;
   readonly #runs = new Map<Id, KeysFile>();
 
@@ -107,62 +107,70 @@ class OpenedParts {
 
   async base(folder: TableFolder): Promise<StoredBase> {
     if (this.#base) return this.#base;
-    const base = await openBase(folder, (await this.#parts(folder)).baseNodes);
+    const base = await openBase(folder, (await listBase(folder, this.#nodes)).baseNodes);
     checkColumns(folder, base.header, this.#table);
     return (this.#base = base);
   }
 
   /** The newest first. */
   async *newestRuns(folder: TableFolder): AsyncGenerator<KeysFile, void> {
-    const { runs } = await this.#parts(folder);
-    for (const { tree } of runs.toReversed()) {
+    this.#listed ??= await listRuns(folder, this.#nodes);
+    for (const { tree } of this.#listed.toReversed()) {
       const run = this.#runs.get(tree) ?? (await loadPart(folder, tree));
       checkColumns(folder, run.header, this.#table);
       this.#runs.set(tree, run);
       yield run;
     }
   }
-
-  async #parts(folder: TableFolder): Promise<ListedParts> {
-    return (this.#listed ??= await listParts(folder, this.#nodes));
-  }
 }
 
-interface ListedParts {
+type ListedRuns = readonly { readonly name: string; readonly tree: Id }[];
+
+interface ListedBase {
   readonly baseTree: Id;
   readonly baseNodes: Tree;
   readonly partNames: readonly string[];
-  readonly runs: readonly { readonly name: string; readonly tree: Id }[];
 }
 
-export interface TableFolderParts extends ListedParts {
+export interface TableFolderParts extends ListedBase {
   readonly tree: Tree;
   readonly base: StoredBase;
+  readonly runs: ListedRuns;
   readonly ranges: RangeSums[];
 }
 
 export async function openTableFolder(folder: TableFolder, tree: Id): Promise<TableFolderParts> {
   const nodes = await folder.reader.loadTree(tree, folder.signal);
-  const parts = await listParts(folder, nodes);
+  const listed = await listBase(folder, nodes);
   return {
-    ...parts,
+    ...listed,
     tree: nodes,
-    base: await openBase(folder, parts.baseNodes),
+    runs: await listRuns(folder, nodes),
+    base: await openBase(folder, listed.baseNodes),
     ranges: await loadRanges(folder, nodes),
   };
 }
 
-async function listParts(folder: TableFolder, nodes: Tree): Promise<ListedParts> {
+async function listBase(folder: TableFolder, nodes: Tree): Promise<ListedBase> {
   const baseTree = folderIn(nodes, layout.base);
   if (baseTree === undefined) throw damaged(folder.subject, layout.base);
-  const runsTree = folderIn(nodes, layout.runs);
   const baseNodes = await folder.reader.loadTree(baseTree, folder.signal);
-  const runs = runsTree === undefined ? [] : foldersIn(folder, await folder.reader.loadTree(runsTree, folder.signal));
-  const partNames = foldersIn(folder, baseNodes).map(({ name }) => name);
-  // They become paths in restore.sql.
-  const strange = [...partNames, ...runs.map((run) => run.name)].find((name) => !/^[0-9]{4,9}$/.test(name));
-  if (strange !== undefined) throw damaged(folder.subject, strange);
-  return { baseTree, baseNodes, partNames, runs };
+  const partNames = numbered(folder, foldersIn(folder, baseNodes)).map(({ name }) => name);
+  return { baseTree, baseNodes, partNames };
+}
+
+async function listRuns(folder: TableFolder, nodes: Tree): Promise<ListedRuns> {
+  const tree = folderIn(nodes, layout.runs);
+  return tree === undefined
+    ? []
+    : numbered(folder, foldersIn(folder, await folder.reader.loadTree(tree, folder.signal)));
+}
+
+/** Their names become paths in restore.sql. */
+function numbered(folder: TableFolder, folders: ListedRuns): ListedRuns {
+  const strange = folders.find(({ name }) => !/^[0-9]{4,9}$/.test(name));
+  if (strange) throw damaged(folder.subject, strange.name);
+  return folders;
 }
 
 async function loadRanges(folder: TableFolder, nodes: Tree): Promise<RangeSums[]> {

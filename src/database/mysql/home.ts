@@ -69,6 +69,6 @@ async function witnessOf(session: Session, database: string): Promise<string> {
   const [changed] = await session.query(
     `SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA=${quoteText(database)} AND UPDATE_TIME >= NOW()`,
   );
-  if (changed?.[0] !== "0") await session.run("DO SLEEP(1)");
+  if (changed?.[0] !== "0") await session.run("DO SLEEP(1.001 - MICROSECOND(SYSDATE(6)) / 1000000)");
   return tablesDigest(session, database, "TABLE_NAME, CREATE_TIME, UPDATE_TIME, AUTO_INCREMENT");
 }
