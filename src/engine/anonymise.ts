@@ -50,10 +50,18 @@ export async function refuseLeaks(
   leaks.refuse(shown);
 }
 
-/** Records for files, with the same certainty. */
-export function anonymisedExport(found: PreparedExport, anonymiser: Anonymiser): PreparedExport {
+/** Records for files, with the same certainty: texts of them may name people of the point who do not come along. */
+export async function anonymisedExport(
+  found: PreparedExport,
+  anonymiser: Anonymiser,
+  { databases }: OpenedPoint,
+  signal: AbortSignal,
+): Promise<PreparedExport> {
   const { database, target } = found.summary;
-  for (const { row } of found.rows) anonymiser.learnerOf(database, row.table)?.(row.line);
+  for (const { name, schema, open } of databases) {
+    if (name !== database) continue;
+    for (const table of schema.tables) await anonymiser.learn(name, table, () => open(table), signal);
+  }
   const rows = found.rows.map(({ row, why }) => {
     const line = anonymiser.lineOf(database, row.table)?.(row.line) ?? row.line;
     return { row: recordRow(row.table, line), why };

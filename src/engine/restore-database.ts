@@ -108,7 +108,9 @@ async function givenDatabase(work: DatabaseWork, reader: BlobReader, signal: Abo
     if (!found) throw new HoldfastError("internal", { table: table.name });
     return found;
   };
-  if (anonymised) for (const one of stored.tables) await anonymised.anonymiser.learn(name, one, signal);
+  if (anonymised) {
+    for (const { table } of stored.tables) await anonymised.anonymiser.learn(name, table, () => open(table), signal);
+  }
   const tables: StoredTable[] = [];
   for (const one of stored.tables) {
     const held = await erased.of(name, one.table, engine, schema.tables, open, signal);

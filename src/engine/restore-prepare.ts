@@ -304,7 +304,9 @@ class Preparation {
     await using input = await this.#recordsInput(scope.selection);
     const found = await prepareExport(input, folder, this.#run);
     const anonymised = this.#anonymised;
-    const records = anonymised ? anonymisedExport(found, this.#anonymiser(found.engine, anonymised)) : found;
+    const records = anonymised
+      ? await anonymisedExport(found, this.#anonymiser(found.engine, anonymised), input.point, this.#run.signal)
+      : found;
     const bytes = records.rows.reduce((total, { row }) => total + row.line.length, 0);
     const part = { kind: "database", name: records.summary.database, path: folder, bytes } as const;
     this.#draft.add({ ...part, rows: records.rows.length, action: "create" });

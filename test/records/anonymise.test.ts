@@ -158,5 +158,28 @@ test("records as files are anonymised too, and their files left out", async () =
   const contacts = readFileSync(join(target, "contact.csv"), "utf8");
   assert.doesNotMatch(contacts, /Anna|Schmidt|firma/);
   assert.match(contacts, /\r\n6,7,\w+ \w+,p[0-9a-f]{16}@example.org/);
+
+  // A text of it may name somebody who does not come along.
+  {
+    using connection = new DatabaseSync(path);
+    connection.exec("UPDATE tag SET label = 'friend of anna schmidt'");
+  }
+  await crm.backup();
+  const tag = { ...selection, handles: ["tag/1"], related: "none" as const };
+  const leaking = planRestore(
+    crm.engine,
+    {
+      ...{
+        repository: crm.access,
+        point: { kind: "latest" },
+        crms: [crm.description],
+        switches,
+        target: `${target}-2`,
+      },
+      ...{ scope: { kind: "records", selection: tag, format: "csv" }, anonymise: { files: "left-out" } },
+    },
+    crm.run,
+  );
+  await assert.rejects(leaking, isError("anonymise-leak"));
   assert.ok(!existsSync(join(target, "attachments")));
 });

@@ -29,10 +29,15 @@ export class Anonymiser {
   }
 
   /** Reads what is to go of a table: before any row is changed, since one table's texts name another's people. */
-  async learn(database: string, table: ReadableTable, signal: AbortSignal): Promise<void> {
-    const learn = this.learnerOf(database, table.table);
+  async learn(
+    database: string,
+    table: TableSchema,
+    open: () => Promise<ReadableTable>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const learn = this.#learnerOf(database, table);
     if (!learn) return;
-    for await (const { lines, release } of table.rows({}, signal)) {
+    for await (const { lines, release } of (await open()).rows({}, signal)) {
       const text = lines.toString("latin1");
       release?.();
       for (const line of text.split("\n").slice(0, -1)) learn(line);
@@ -40,7 +45,7 @@ export class Anonymiser {
   }
 
   /** `undefined`: nothing of this table goes. */
-  learnerOf(database: string, table: TableSchema): ((line: string) => void) | undefined {
+  #learnerOf(database: string, table: TableSchema): ((line: string) => void) | undefined {
     const columns = [...this.#columnsOf(database, table)].filter(([, kind]) => kind !== "mentions");
     if (columns.length === 0) return undefined;
     return (line) => {
