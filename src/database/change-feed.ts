@@ -99,6 +99,7 @@ export interface OutsideTable extends TableId {
 /** Why there is a gap: key of `words` under `gapReasons`. */
 export const gapReasons = [
   "begun", // nobody followed before
+  "unwatched", // a database without a log, at which nobody looked for a while
   "slot-lost",
   "log-purged",
   "other-server",

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { captureFolder } from "../contents/folders/capture-folder.ts";
 import {
@@ -95,13 +96,15 @@ export class FollowFiles {
   /** The backup from which it is known what the repository has. */
   #base: Id | undefined;
   #folders: readonly FollowedFolder[] = [];
+  /** Paths of folders that this backup lacks: nothing can be told of them before the next one. */
+  #lacking: readonly string[] = [];
   /** When the first look of this stretch began; absent: before the first one, or something cannot be read. */
   #since: string | undefined;
   #unsettledSince: number | undefined;
   #storedAt = -Infinity;
   /** How long the last look took. */
   #lookedMs = 0;
-  /** What cannot be read, as it was told. */
+  /** Path of what cannot be read, as it was told. */
   #told = "";
   readonly #watch = new FolderWatch(() => this.#stir());
   /** Whether something happened since the last look began. */
@@ -117,6 +120,11 @@ export class FollowFiles {
 
   [Symbol.dispose](): void {
     this.#watch[Symbol.dispose]();
+  }
+
+  /** Whether a backup would have what the newest one lacks. */
+  get lacksBackup(): boolean {
+    return this.#lacking.some((path) => existsSync(path));
   }
 
   /** Until it is cancelled. `isBack`: told when it works. */
@@ -182,10 +190,11 @@ export class FollowFiles {
 
   /** Knows what the repository has, from this backup on. Whether there is anything. */
   async #recall(backup: StoredSnapshot): Promise<boolean> {
-    if (this.#base === backup.id) return this.#folders.length > 0;
+    if (this.#base === backup.id) return this.#folders.length + this.#lacking.length > 0;
     const { repository, run, crm, folders } = this.#options;
     const { signal } = run;
     this.#folders = [];
+    this.#lacking = [];
     try {
       const snapshots = await repository.snapshots(signal);
       const indexed = await repository.index(signal);
@@ -202,13 +211,14 @@ export class FollowFiles {
           : files;
       const { nodes } = now === undefined ? { nodes: [] } : await blobs.loadTree(now, signal);
       const followed: FollowedFolder[] = [];
+      const lacking: string[] = [];
       for (const { name, path, excludes } of folders) {
         const node = names.includes(name) ? nodes.find((one) => one.name === nameFromText(name)) : undefined;
-        // What the backup lacks cannot be told at a moment after it.
-        if (!node) continue;
-        followed.push({ name, path: nameFromText(path), excludes, known: await knownFolder(blobs, node, signal) });
+        if (!node) lacking.push(path);
+        else followed.push({ name, path: nameFromText(path), excludes, known: await knownFolder(blobs, node, signal) });
       }
       this.#folders = followed;
+      this.#lacking = lacking;
       // What cannot be read by then is a gap behind this backup too.
       this.#told = "";
     } catch (error) {
@@ -218,7 +228,7 @@ export class FollowFiles {
       this.#gap(backup.id.slice(0, 8), "repository-damaged");
     }
     this.#base = backup.id;
-    return this.#folders.length > 0;
+    return this.#folders.length + this.#lacking.length > 0;
   }
 
   async #look(): Promise<"unchanged" | "stored" | "unsettled" | "later"> {
@@ -226,7 +236,10 @@ export class FollowFiles {
     const started = performance.now();
     const began = run.now();
     const found: FoundChanges[] = [];
-    const unread: { readonly path: string; readonly reason: string }[] = [];
+    const unread: { readonly path: string; readonly reason: string }[] = this.#lacking.map((path) => ({
+      path,
+      reason: existsSync(path) ? "not in the backup" : "ENOENT",
+    }));
     for (const folder of this.#folders) {
       const look = await lookOver(folder, folder.known, run.signal).catch((error: unknown) => {
         run.signal.throwIfAborted();
@@ -261,9 +274,8 @@ export class FollowFiles {
   /** Files that cannot be read are no files that were deleted: it is told, and nothing is known of them from then on. */
   #gap(path: string, reason: string): void {
     this.#since = undefined;
-    const told = `${path} ${reason}`;
-    if (told === this.#told) return;
-    this.#told = told;
+    if (path === this.#told) return;
+    this.#told = path;
     const facts = { path, reason, time: this.#options.run.now().toISOString() };
     this.#options.run.report({ type: "note", code: "follow-files-gap", facts });
   }

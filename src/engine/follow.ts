@@ -35,6 +35,8 @@ export interface FollowInput {
   readonly mostLagBytes: number;
   /** Makes a backup, where one is needed to go on from. Absent: that is left to others. */
   readonly backup?: (run: Run) => Promise<unknown>;
+  /** Between two of them, at least; absent: a minute. */
+  readonly backupPauseMs?: number;
   /** Absent: `keeperTiming`. */
   readonly timing?: KeeperTiming;
   /** Absent: `filesTiming`. */
@@ -69,8 +71,7 @@ const passing: ReadonlySet<ErrorCode> = new Set([
 ]);
 const firstPauseMs = 500;
 const longestPauseMs = 30_000;
-/** Between two backups that this makes by itself, at least. */
-const backupPauseMs = 60_000;
+const defaultBackupPauseMs = 60_000;
 
 /**
  * Keeps the journal of a CRM until it is cancelled: what is committed is in the repository a moment later, and only then the
@@ -115,7 +116,7 @@ export async function follow(engine: Engine, input: FollowInput, run: Run): Prom
   });
   const loops = [
     ...sources.map((source, at) => following.read(source, streams[at] as FollowStream)),
-    following.keep(streams),
+    following.keep(streams, files),
     again("files", inner, (isBack) => files.follow(isBack)),
   ];
   try {
@@ -209,7 +210,7 @@ class Following {
   }
 
   /** Stores what was read, about as often as the recovery point objective says. */
-  async keep(streams: readonly FollowStream[]): Promise<void> {
+  async keep(streams: readonly FollowStream[], files: FollowFiles): Promise<void> {
     await again(this.#input.repository.location, this.#run, async (isBack) => {
       for (;;) {
         const at = performance.now();
@@ -219,7 +220,7 @@ class Following {
         const newest = this.#newestBackup(this.#keeper.snapshots);
         if (newest) await this.#look(newest);
         if (performance.now() - this.#toldAt >= 1000) this.#tell(streams);
-        await this.#backUpIfNeeded(streams);
+        await this.#backUpIfNeeded(streams, files);
         const left = this.#input.rpoMs - (performance.now() - at);
         // What waited for others to have their turn waits no longer than that.
         const { restLeftMs } = this.#keeper;
@@ -316,10 +317,10 @@ class Following {
   }
 
   /** A gap ends with the next backup: it is made at once. */
-  async #backUpIfNeeded(streams: readonly FollowStream[]): Promise<void> {
-    const { backup } = this.#input;
+  async #backUpIfNeeded(streams: readonly FollowStream[], files: FollowFiles): Promise<void> {
+    const { backup, backupPauseMs = defaultBackupPauseMs } = this.#input;
     if (!backup || this.#backup || performance.now() - this.#backupAt < backupPauseMs) return;
-    if (!(await this.#lacksBackup(streams))) return;
+    if (!(await this.#lacksBackup(streams)) && !files.lacksBackup) return;
     this.#backupAt = performance.now();
     this.#run.report({ type: "note", code: "follow-backup", facts: {} });
     this.#backup = backup(this.#run)

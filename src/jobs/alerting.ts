@@ -204,7 +204,7 @@ export function alertOfGap(report: Report, run: JobRun, store: JobStore): Alert 
     return { ...about, event: "recovered", facts: { job } };
   }
   const { of, subject, reason, since } = gap;
-  const what = of === "files" ? `${reason} ${subject}` : `${reason} ${since}`;
+  const what = of === "files" ? subject : `${reason} ${since}`;
   if (store.told(gapsTold(of, crm)) === what) return undefined;
   store.setTold(gapsTold(of, crm), what);
   return { ...about, event: "warning", facts: { job, gap } };

@@ -5,8 +5,8 @@ import type { JobStore } from "./store.ts";
 
 /**
  * A gap of continuous protection, of which somebody is told at once: from then on not every moment can be had. It is a report of
- * kind `gap` in the repository, and closed by the next backup; one of files ends when all of them can be read again, too, which a
- * report of kind `gap-end` says. One that lasts is told anew after each backup.
+ * kind `gap` in the repository, and closed by the next backup, one of files by one that lacks nothing. That ends when all files can be
+ * read again, too, which a report of kind `gap-end` says.
  */
 export interface Gap {
   readonly of: GapSubject;
@@ -54,10 +54,16 @@ export function openGaps(
 ): readonly Gap[] {
   const all = [...new Map([...reports, ...waiting].map((report) => [report.id, report])).values()];
   const backedUp = backups.at(-1)?.time ?? "";
-  const seen = all.reduce((last, { kind, time }) => (kind === "gap-end" && time > last ? time : last), backedUp);
+  const whole = backups.findLast(({ outcome }) => outcome === "ok")?.time ?? "";
+  const seen = all.reduce((last, { kind, time }) => (kind === "gap-end" && time > last ? time : last), whole);
+  const paths = new Set<string>();
   return all.flatMap((report) => {
     const gap = gapOfReport(report);
-    return gap && report.time > (gap.of === "files" ? seen : backedUp) ? [gap] : [];
+    if (gap?.of !== "files") return gap && report.time > backedUp ? [gap] : [];
+    // Told anew with each backup, it is the same one.
+    if (report.time <= seen || paths.has(gap.subject)) return [];
+    paths.add(gap.subject);
+    return [gap];
   });
 }
 

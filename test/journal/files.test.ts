@@ -192,3 +192,20 @@ test("a folder that cannot be read is no folder whose files were deleted: that i
   assert.deepEqual(await at(back.time, "back"), { files: back.files, warned: [] });
   assert.deepEqual(await at(lost.time, "lost"), { files: lost.files, warned: ["files-behind"] });
 });
+
+test("a folder that a backup lacks is a gap beside it, until it is there and the backup that is asked for has it", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  await cheapenKey(crm.access.location, crm.access.password);
+  const away = join(crm.folder, "away");
+  renameSync(crm.attachments, away);
+  const backup = async (): Promise<unknown> => crm.backup();
+  await using running = following(crm, { filesTiming: quick, backup, backupPauseMs: 100 });
+  const gap = await running.event((event) => event.type === "note" && event.code === "follow-files-gap");
+  assert.ok(gap.type === "note" && gap.facts["path"] === crm.attachments && gap.facts["reason"] === "ENOENT");
+  assert.ok(!running.events.some((event) => event.type === "note" && event.code === "follow-files-seen"));
+  renameSync(away, crm.attachments);
+  await running.event((event) => event.type === "note" && event.code === "follow-files-seen");
+  appendFileSync(join(crm.attachments, "logo.bin"), "followed");
+  await until(() => stored(running) === 1);
+});

@@ -13,7 +13,7 @@ import { following } from "../support/following.ts";
 import { hashOfLive, hashOfPoint } from "../support/live-hash.ts";
 import { momentOf, withPoint } from "../support/open-moment.ts";
 import { exact, smallCrm } from "../support/small-crm.ts";
-import { followed } from "../support/survival.ts";
+import { followed, gapsOf } from "../support/survival.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
 for (const mode of ["wal", "delete"] as const) {
@@ -54,6 +54,7 @@ for (const mode of ["wal", "delete"] as const) {
     crm.sql("PRAGMA foreign_keys=OFF; DELETE FROM contact WHERE id > 100");
     await using again = following(crm);
     await again.event((event) => event.type === "note" && event.code === "follow-gap");
+    assert.deepEqual([gapsOf(first.events), gapsOf(again.events)], [[], ["unwatched"]]);
     await crm.backup();
     await again.durable(new Date(Date.now() + 1000).toISOString());
     await again.end();

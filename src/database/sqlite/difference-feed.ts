@@ -21,7 +21,7 @@ const clockStepMs = 50;
 export class DifferenceFeed implements ChangeFeed {
   readonly history = history;
   readonly start: LogPoint;
-  readonly startedAnew?: "begun";
+  readonly startedAnew?: "unwatched";
   readonly #url: string;
   readonly #options: FeedOptions;
   #known: ReadonlyMap<string, KnownTable>;
@@ -36,7 +36,7 @@ export class DifferenceFeed implements ChangeFeed {
     this.start = look.point;
     this.#last = look.point;
     // Nobody saw what happened while nobody looked.
-    if (options.from !== undefined) this.startedAnew = "begun";
+    if (options.from !== undefined) this.startedAnew = "unwatched";
   }
 
   static async open(url: string, options: FeedOptions): Promise<DifferenceFeed> {

@@ -196,6 +196,7 @@ export const notices = {
   },
   gapReasons: {
     begun: "following began",
+    unwatched: "nobody followed for a while",
     "slot-lost": "the server no longer had the log",
     "log-purged": "the server's log had been purged",
     "other-server": "another server",

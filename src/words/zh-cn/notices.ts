@@ -185,6 +185,7 @@ export const notices: Translated<typeof english> = {
   },
   gapReasons: {
     begun: "开始跟踪",
+    unwatched: "有一段时间无人跟踪",
     "slot-lost": "服务器已不再保有日志",
     "log-purged": "服务器的日志已被清除",
     "other-server": "另一台服务器",
