@@ -92,3 +92,10 @@ test("whoever is named in a text is replaced there, and the rest of it stays", (
   originals.add("name", name("Anna Schmidt"));
   assert.ok(!originals.isNamedIn(`Call ${name("Anna Schmidt")}`));
 });
+
+test("a long text of one word is no reason to wait", () => {
+  const originals = people();
+  const long = `${"a".repeat(2_000_000)} x@`;
+  assert.ok(!originals.isIn(long));
+  assert.ok(originals.isIn(`${long} anna.schmidt@firma.test`));
+});

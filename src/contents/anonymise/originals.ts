@@ -174,8 +174,12 @@ function plain(text: string): string {
   return text.trim().toLowerCase().replaceAll(/\s+/g, " ");
 }
 
+/** No space stands between an address and Chinese around it, and what comes before `@` has at most 64 characters. */
+const email =
+  /(?<![[\p{L}\p{N}._%+\-]--[\p{Script=Han}]])[[\p{L}\p{N}._%+\-]--[\p{Script=Han}]]{1,64}@[[\p{L}\p{N}\-]--[\p{Script=Han}]]+(?:\.[[\p{L}\p{N}\-]--[\p{Script=Han}]]+)+/gv;
+
 function emailsIn(text: string) {
-  return text.matchAll(/[\p{L}\p{N}._%+-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+/gu);
+  return text.includes("@") ? text.matchAll(email) : [];
 }
 
 /** Numbers of at least seven digits, whatever stands between these. */
