@@ -250,7 +250,7 @@ class Following {
     if (state === "waiting") {
       if (this.#waitingSince === undefined) {
         this.#waitingSince = performance.now();
-      } else if (performance.now() - this.#waitingSince > 10_000) {
+      } else if (performance.now() - this.#waitingSince > (this.#input.timing ?? keeperTiming).tellWaitingMs) {
         const bytes = streams.reduce((sum, { waitingBytes }) => sum + waitingBytes, 0);
         this.#run.report({ type: "note", code: "follow-waiting", facts: { bytes } });
         this.#waitingSince = performance.now();

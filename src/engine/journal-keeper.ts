@@ -24,6 +24,8 @@ export interface KeeperTiming {
   readonly rollUpMs: number;
   /** How often the index is read anew. */
   readonly reloadMs: number;
+  /** How long changes wait for the repository before that is told, and from then on how often. */
+  readonly tellWaitingMs: number;
 }
 
 export const keeperTiming: KeeperTiming = {
@@ -31,6 +33,7 @@ export const keeperTiming: KeeperTiming = {
   restMs: 3000,
   rollUpMs: 15 * 60_000,
   reloadMs: 60 * 60_000,
+  tellWaitingMs: 10_000,
 };
 
 /** Segments that are stored and not named are held in memory too, until they are: no more than so many bytes. */

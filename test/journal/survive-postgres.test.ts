@@ -76,14 +76,17 @@ test("while somebody has the repository for himself, changes wait unacknowledged
     const { signal, now } = crm.run;
     await using repository = await openFor(crm.engine, crm.access, crm.run);
     await using _lock = await repository.lock("exclusive", { signal, now, waitMs: 60_000 });
+    const eventsBefore = running.events.length;
     const place = (await server.sql("SELECT pg_current_wal_insert_lsn()", "held")).trim();
     for (let count = 0; count < 5; count++) {
       commits.push(
         await workload.commit(`INSERT INTO contact (name) SELECT '${count} ' || i FROM generate_series(1, 200) i`),
       );
     }
-    await running.event(
-      (event) => event.type === "note" && event.code === "follow-waiting" && Number(event.facts["bytes"]) > 0,
+    await until(() =>
+      running.events
+        .slice(eventsBefore)
+        .some((event) => event.type === "note" && event.code === "follow-waiting" && Number(event.facts["bytes"]) > 0),
     );
     const progress = shown();
     assert.equal(progress?.trouble, "repository-locked");

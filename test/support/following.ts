@@ -5,7 +5,13 @@ import type { Event } from "../../src/lib/events.ts";
 import { limits, type SmallCrm } from "./small-crm.ts";
 
 /** A minute is long for a test. */
-const quickTiming: KeeperTiming = { ...keeperTiming, publishMs: 1500, restMs: 200, rollUpMs: 3000 };
+const quickTiming: KeeperTiming = {
+  ...keeperTiming,
+  publishMs: 1500,
+  restMs: 200,
+  rollUpMs: 3000,
+  tellWaitingMs: 1000,
+};
 
 /** `holdfast follow` in this process; a scope, which ends it in good order. */
 export interface Following extends AsyncDisposable {
