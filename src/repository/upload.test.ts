@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { createCheapRepository } from "../../test/support/cheap-key.ts";
 import { assertSameTrees } from "../../test/support/compare-trees.ts";
 import { faultStorage } from "../../test/support/fault-storage.ts";
 import { fileToRead, uploadFlatFolder, writeFlatFolder } from "../../test/support/flat-folder.ts";
@@ -14,7 +15,6 @@ import { isHoldfastError } from "../lib/errors.ts";
 import { localStorage } from "../storage/local.ts";
 import { memoryStorage } from "../storage/memory.ts";
 import type { Storage } from "../storage/storage.ts";
-import { createRepository } from "./create.ts";
 import { openRepository } from "./open.ts";
 import type { Repository } from "./repository.ts";
 
@@ -208,7 +208,7 @@ test("whatever store operation fails, there is no snapshot, and the next run sto
   const size = 18 * MiB;
   for (let at = 1; ; at++) {
     const storage = memoryStorage();
-    const made = await createRepository(storage, "pw", { signal, now, host });
+    const made = await createCheapRepository(storage, "pw", { signal, now, host });
     // One is the lock.
     const broken = faultStorage(storage, { at: at + 1, when: at % 2 === 0 ? "before" : "after", kind: "fail" });
     const repository = await openRepository(broken, "pw", { signal, now, host });
@@ -244,7 +244,7 @@ test("packs that nobody named are left alone while somebody else holds a lock", 
   fs.mkdirSync(source);
   fs.writeFileSync(join(source, "f"), randomBytes(MiB));
   const storage = localStorage(join(temporary.path, "repository"));
-  const repository = await createRepository(storage, "pw", { signal, now, host });
+  const repository = await createCheapRepository(storage, "pw", { signal, now, host });
   await uploadOnce(repository, source);
   for await (const { name } of storage.list("index", signal)) await storage.remove({ kind: "index", name }, signal);
   {

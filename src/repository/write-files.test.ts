@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { createCheapRepository } from "../../test/support/cheap-key.ts";
 import { uploadFlatFolder, writeFlatFolder } from "../../test/support/flat-folder.ts";
 import { temporaryFolder } from "../../test/support/temp-folder.ts";
 import { unseal, type MasterKey } from "../format/crypto.ts";
@@ -14,7 +15,6 @@ import { isHoldfastError } from "../lib/errors.ts";
 import { getExtendedAttribute } from "../lib/posix.ts";
 import { memoryStorage } from "../storage/memory.ts";
 import type { Storage } from "../storage/storage.ts";
-import { createRepository } from "./create.ts";
 import type { FileMetadata, FileToWrite, IndexedRepository, Placing, Repository, Upload } from "./repository.ts";
 
 const MiB = 1 << 20;
@@ -26,7 +26,7 @@ const plain: FileMetadata = { mode: 0o640, atimeNs: 1n, mtimeNs: 2n, extendedAtt
 
 async function created(): Promise<{ storage: Storage; repository: Repository }> {
   const storage = memoryStorage();
-  return { storage, repository: await createRepository(storage, "pw", { signal, now, host }) };
+  return { storage, repository: await createCheapRepository(storage, "pw", { signal, now, host }) };
 }
 
 async function stored<T extends { readonly tree: Id }>(

@@ -20,7 +20,6 @@ import { openJournal } from "../../src/contents/journal/open-journal.ts";
 import { openFor } from "../../src/engine/access.ts";
 import { prune } from "../../src/engine/prune.ts";
 import type { WarningCode } from "../../src/lib/events.ts";
-import { cheapenKey } from "../support/cheap-key.ts";
 import { following, type Following } from "../support/following.ts";
 import { resticOn } from "../support/restic.ts";
 import { exact, limits, smallCrm, type SmallCrm } from "../support/small-crm.ts";
@@ -80,7 +79,6 @@ async function looked({ engine, access, run, description }: SmallCrm, time: Date
 test("files that were made, changed, replaced, renamed and deleted between two backups are as they were at each moment", async () => {
   using folder = temporaryFolder();
   const crm = await smallCrm(folder.path);
-  await cheapenKey(crm.access.location, crm.access.password);
   const at = (...names: string[]) => join(crm.attachments, ...names);
   // What is written by another name is not told to whoever watches the folder.
   const elsewhere = join(folder.path, "elsewhere.bin");
@@ -162,7 +160,6 @@ test("files that were made, changed, replaced, renamed and deleted between two b
 test("a folder that cannot be read is no folder whose files were deleted: that is told, and a plan says what nobody saw", async () => {
   using folder = temporaryFolder();
   const crm = await smallCrm(folder.path);
-  await cheapenKey(crm.access.location, crm.access.password);
   // Nothing but what is told of the folders wakes it.
   await using running = following(crm, { filesTiming: { ...quick, sweepMs: 3_600_000 } });
   await running.event((event) => event.type === "note" && event.code === "follow-gap");

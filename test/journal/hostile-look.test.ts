@@ -11,7 +11,6 @@ import { filesTiming } from "../../src/engine/follow-files.ts";
 import type { Id, TreeNode } from "../../src/format/tree.ts";
 import { isHoldfastError } from "../../src/lib/errors.ts";
 import type { Upload } from "../../src/repository/repository.ts";
-import { cheapenKey } from "../support/cheap-key.ts";
 import { craftedNode } from "../support/crafted-repository.ts";
 import { following } from "../support/following.ts";
 import { limits, smallCrm, type SmallCrm } from "../support/small-crm.ts";
@@ -71,7 +70,6 @@ async function writing(crm: SmallCrm, work: (upload: Upload) => Promise<void>): 
 test("what a repository says of files that were seen is believed only as far as it makes sense", async () => {
   using folder = temporaryFolder();
   const crm = await smallCrm(folder.path);
-  await cheapenKey(crm.access.location, crm.access.password);
   const { signal } = crm.run;
   await writing(crm, async (upload) => {
     assert.equal((await openLook(upload, await lookTree(upload, good), signal)).gone.length, 1);
@@ -94,7 +92,6 @@ test("what a repository says of files that were seen is believed only as far as 
 test("hostile names in a look are damage: no plan is made of them, and nothing is written anywhere", async () => {
   using folder = temporaryFolder();
   const crm = await smallCrm(folder.path);
-  await cheapenKey(crm.access.location, crm.access.password);
   const { engine, access, run, description } = crm;
   {
     await using running = following(crm, { filesTiming: quick });

@@ -19,7 +19,6 @@ import type { Engine } from "../../src/engine/engine.ts";
 import { browse } from "../../src/engine/browse.ts";
 import { compare } from "../../src/engine/compare.ts";
 import { history } from "../../src/engine/history.ts";
-import { createRepositoryAt } from "../../src/engine/init.ts";
 import { applyRestore, type RestoreReport } from "../../src/engine/restore-apply.ts";
 import { openPoint } from "../../src/engine/open-point.ts";
 import { search } from "../../src/engine/search.ts";
@@ -28,7 +27,7 @@ import { planRestore, type RestorePlan, type RestorePlanInput } from "../../src/
 import type { Warning } from "../../src/lib/events.ts";
 import type { Run } from "../../src/lib/run.ts";
 import { localStorage } from "../../src/storage/local.ts";
-import { cheapenKey } from "../support/cheap-key.ts";
+import { createCheapRepository } from "../support/cheap-key.ts";
 import { postgres } from "../support/postgres-capture.ts";
 import { exact, limits } from "../support/small-crm.ts";
 
@@ -127,8 +126,8 @@ export async function platformScene(
     host: { hostname: "test", username: "test", uid: 0, gid: 0 },
   };
   const run: Run = { signal: new AbortController().signal, now: () => new Date(), report: () => {} };
-  await createRepositoryAt(engine, access, run);
-  await cheapenKey(access.location, access.password);
+  const opening = { signal: run.signal, now: run.now, host: engine.host };
+  await using _repository = await createCheapRepository(localStorage(access.location), access.password, opening);
   const crms = [description];
   const plan: PlatformScene["plan"] = (input) =>
     planRestore(

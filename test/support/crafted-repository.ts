@@ -6,9 +6,9 @@ import { newMasterKey, openKeyFile } from "../../src/format/key-file.ts";
 import { PackHeader, type PackedBlob } from "../../src/format/pack.ts";
 import type { BlobType, Id } from "../../src/format/tree.ts";
 import { sealUnpacked, sha256 } from "../../src/format/unpacked.ts";
-import { createRepository } from "../../src/repository/create.ts";
 import { memoryStorage } from "../../src/storage/memory.ts";
 import type { FileKind, Storage } from "../../src/storage/storage.ts";
+import { createCheapRepository } from "./cheap-key.ts";
 
 const password = "crafted";
 const { signal } = new AbortController();
@@ -34,7 +34,7 @@ export interface CraftedRepository {
 
 export async function craftRepository(storage: Storage): Promise<CraftedRepository> {
   const host = { hostname: "test", username: "tester", uid: 0, gid: 0 };
-  await createRepository(storage, password, { signal, now: () => new Date(), host });
+  await createCheapRepository(storage, password, { signal, now: () => new Date(), host });
   return craftWith(await masterKeyOf(storage), storage);
 }
 

@@ -82,7 +82,7 @@ export async function buildScene(root: string): Promise<Scene> {
   await crm.backup();
   await addKey(crm.engine, { repository: crm.access, newPassword: second }, crm.run);
   const { location } = crm.access;
-  for (const password of [crm.access.password, second]) await cheapenKey(location, password);
+  await cheapenKey(location, second);
   const kept = join(root, "kept");
   copyFolder(location, kept);
   const { signal } = crm.run;

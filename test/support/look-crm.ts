@@ -5,7 +5,6 @@ import { custom } from "../../src/crm/custom.ts";
 import type { Platform } from "../../src/crm/platform.ts";
 import type { DatabaseEngine } from "../../src/database/database.ts";
 import { sqliteEngine } from "../../src/database/sqlite/sqlite.ts";
-import { cheapenKey } from "./cheap-key.ts";
 import { recordsModel, recordsRows, recordsSchema } from "./records-crm.ts";
 import { smallCrm, type SmallCrm } from "./small-crm.ts";
 
@@ -34,7 +33,6 @@ export async function lookCrm(root: string, server?: LookServer): Promise<LookCr
   await sql(recordsSchema(name));
   await sql(recordsRows(name));
   const small = await smallCrm(root, { url: server?.url ?? `sqlite:${file}`, engine: server?.engine ?? sqliteEngine });
-  await cheapenKey(small.access.location, small.access.password);
   const platform: Platform = { ...custom, model: async () => recordsModel };
   const description = {
     ...small.description,

@@ -6,7 +6,6 @@ import type { CrmDescription, Platform } from "../../src/crm/platform.ts";
 import type { DatabaseEngine } from "../../src/database/database.ts";
 import { backup, type BackupReport } from "../../src/engine/backup.ts";
 import type { Engine } from "../../src/engine/engine.ts";
-import { createRepositoryAt } from "../../src/engine/init.ts";
 import type { RecordSelection } from "../../src/engine/record-selection.ts";
 import { applyRestore, type RestoreReport } from "../../src/engine/restore-apply.ts";
 import type { PointName } from "../../src/engine/snapshots.ts";
@@ -14,7 +13,7 @@ import { planRestore, type RestorePlan, type RestorePlanInput } from "../../src/
 import { undoRestore, type UndoReport } from "../../src/engine/undo.ts";
 import type { Run } from "../../src/lib/run.ts";
 import { localStorage } from "../../src/storage/local.ts";
-import { cheapenKey } from "./cheap-key.ts";
+import { createCheapRepository } from "./cheap-key.ts";
 import { limits } from "./small-crm.ts";
 
 /**
@@ -263,8 +262,8 @@ export async function platformCrm(root: string, world: PlatformWorld): Promise<R
     host: { hostname: "test", username: "test", uid: 0, gid: 0 },
   };
   const run: Run = { signal: new AbortController().signal, now: () => new Date(), report: () => {} };
-  await createRepositoryAt(engine, access, run);
-  await cheapenKey(access.location, access.password);
+  const opening = { signal: run.signal, now: run.now, host: engine.host };
+  await using _repository = await createCheapRepository(localStorage(access.location), access.password, opening);
   return {
     ...{ engine, description, attachments: files, access, run },
     async backup() {

@@ -8,12 +8,12 @@ import type { DatabaseEngine } from "../../src/database/database.ts";
 import { sqliteEngine } from "../../src/database/sqlite/sqlite.ts";
 import { backup, type BackupInput, type BackupReport } from "../../src/engine/backup.ts";
 import type { Engine } from "../../src/engine/engine.ts";
-import { createRepositoryAt } from "../../src/engine/init.ts";
 import { applyRestore, type RestoreReport } from "../../src/engine/restore-apply.ts";
 import { planRestore, type RestorePlan, type RestorePlanInput } from "../../src/engine/restore-plan.ts";
 import type { Event } from "../../src/lib/events.ts";
 import type { Run } from "../../src/lib/run.ts";
 import { localStorage } from "../../src/storage/local.ts";
+import { createCheapRepository } from "./cheap-key.ts";
 
 /** A small CRM on SQLite with attachments, its repository, and the use cases called as the command line calls them. */
 export interface SmallCrm {
@@ -88,7 +88,8 @@ export async function smallCrm(
     now: () => new Date(),
     report: (event) => events.push(event),
   };
-  await createRepositoryAt(engine, access, run);
+  const opening = { signal: run.signal, now: run.now, host: engine.host };
+  await using _repository = await createCheapRepository(localStorage(access.location), access.password, opening);
   return {
     folder,
     database,

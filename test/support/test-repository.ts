@@ -1,10 +1,10 @@
 import type { Snapshot } from "../../src/format/snapshot.ts";
 import type { Id } from "../../src/format/tree.ts";
 import type { Limits } from "../../src/lib/limits.ts";
-import { createRepository } from "../../src/repository/create.ts";
 import type { IndexedRepository, Repository, StoredSnapshot, Upload } from "../../src/repository/repository.ts";
 import { localStorage } from "../../src/storage/local.ts";
 import { memoryStorage } from "../../src/storage/memory.ts";
+import { createCheapRepository } from "./cheap-key.ts";
 import { resticOn, type Restic } from "./restic.ts";
 
 /** A real repository for one test, in memory or in a folder where restic can look at it. */
@@ -31,7 +31,7 @@ export async function testRepository(folder?: string): Promise<TestRepository> {
   const now = (): Date => new Date();
   const host = { hostname: "test", username: "tester", uid: 0, gid: 0 };
   const storage = folder === undefined ? memoryStorage() : localStorage(folder);
-  const repository = await createRepository(storage, password, { signal, now, host });
+  const repository = await createCheapRepository(storage, password, { signal, now, host });
   const limits: Limits = { workers: 2, priority: "normal" };
   return {
     repository,
