@@ -193,7 +193,6 @@ test("a folder that cannot be read is no folder whose files were deleted: that i
 test("a folder that a backup lacks is a gap beside it, until it is there and the backup that is asked for has it", async () => {
   using folder = temporaryFolder();
   const crm = await smallCrm(folder.path);
-  await cheapenKey(crm.access.location, crm.access.password);
   const away = join(crm.folder, "away");
   renameSync(crm.attachments, away);
   const backup = async (): Promise<unknown> => crm.backup();
