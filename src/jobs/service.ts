@@ -275,7 +275,8 @@ class Service {
   async #report(): Promise<void> {
     const { store, world, signal, now, log } = this.#options;
     const { config, zone, door } = world;
-    const runs = store.unreported();
+    // What somebody wrote down this moment is followed first: what is reported is over.
+    const runs = store.unreported().filter(({ id }) => this.#followed.has(id));
     const ofRuns = runs.map((run) => ({ crm: reportsCrmOf(run, wholeRepository), report: reportOf(run, zone) }));
     const waiting = [...ofRuns, ...keptGaps(store)];
     if (waiting.length === 0) return;
