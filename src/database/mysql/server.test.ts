@@ -204,6 +204,22 @@ test("nobody's database is renamed under their hands", async () => {
   );
 });
 
+test("a change is seen, be it in the second that was looked in; that the server counts pages anew is none", async () => {
+  await server.sql(`CREATE DATABASE counted; USE counted; CREATE TABLE a (id INT PRIMARY KEY, v TEXT);
+    INSERT INTO a SELECT seq, REPEAT('x', 500) FROM seq_1_to_2000; ANALYZE TABLE a; DELETE FROM a WHERE id > 10`);
+  const length = `SELECT DATA_LENGTH FROM information_schema.TABLES WHERE TABLE_SCHEMA='counted'`;
+  const pages = await server.sql(length);
+  const seen = await home.witness(address("counted"), signal);
+  await server.sql("OPTIMIZE TABLE counted.a");
+  const rebuilt = await home.witness(address("counted"), signal);
+  assert.notEqual(rebuilt, seen);
+  await server.sql("ANALYZE TABLE counted.a");
+  assert.notEqual(await server.sql(length), pages);
+  assert.equal(await home.witness(address("counted"), signal), rebuilt);
+  await server.sql("UPDATE counted.a SET v = 'y' WHERE id = 1");
+  assert.notEqual(await home.witness(address("counted"), signal), rebuilt);
+});
+
 test("all connections see one moment, which holds writers up for less than 50 ms", async () => {
   await server.sql(`CREATE DATABASE bank; USE bank;
     CREATE TABLE a (id INT PRIMARY KEY, v INT); CREATE TABLE b (id INT PRIMARY KEY, v INT);
