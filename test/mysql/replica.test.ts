@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
+import { mysqlEngine } from "../../src/database/mysql/mysql.ts";
+import { type MariadbServer, startMariadb } from "../support/mariadb-server.ts";
+import { smallCrm } from "../support/small-crm.ts";
+import { temporaryFolder } from "../support/temp-folder.ts";
+
+let primary: MariadbServer;
+let replica: MariadbServer;
+before(async () => {
+  primary = await startMariadb(["--log-bin=log", "--binlog-format=ROW"]);
+  replica = await startMariadb(["--server-id=2", "--log-bin=own", "--log-slave-updates", "--read-only"]);
+  await primary.sql("CREATE USER replica@'%' IDENTIFIED BY 'pw'; GRANT REPLICATION SLAVE ON *.* TO replica@'%'");
+  await replica.sql(`CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=${primary.port}, MASTER_USER='replica',
+    MASTER_PASSWORD='pw', MASTER_USE_GTID=slave_pos; START SLAVE`);
+  await primary.sql(
+    `CREATE DATABASE crm CHARACTER SET utf8mb4; USE crm;
+     CREATE TABLE contact (id integer PRIMARY KEY, name varchar(300)); CREATE TABLE sum (id integer PRIMARY KEY, total bigint);
+     CREATE TABLE attachment (id integer PRIMARY KEY, path varchar(200)); INSERT INTO attachment VALUES (1, '2026/合同.txt'), (2, 'logo.bin');
+     INSERT INTO contact SELECT seq, REPEAT('x', 200) FROM seq_1_to_5000; INSERT INTO sum VALUES (1, 0)`,
+  );
+});
+after(async () => {
+  await replica[Symbol.asyncDispose]();
+  await primary[Symbol.asyncDispose]();
+});
+
+/** Until the replica has what the primary has committed. */
+async function caughtUp(): Promise<void> {
+  const place = (await primary.sql("SELECT @@gtid_binlog_pos")).trim();
+  const reached = (await replica.sql(`SELECT MASTER_GTID_WAIT('${place}', 60)`)).trim();
+  assert.equal(reached, "0", await replica.sql("SHOW SLAVE STATUS"));
+}
+
+const change = (n: number) =>
+  `START TRANSACTION; UPDATE contact SET name = 'new ${n}' WHERE id % 100 = ${n}; DELETE FROM contact WHERE id = ${n * 7 + 1};
+   UPDATE sum SET total = (SELECT SUM(CRC32(name)) FROM contact); COMMIT`;
+
+test("a replica is backed up as its primary would be, while it follows", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path, { url: replica.url("crm"), engine: mysqlEngine });
+  await caughtUp();
+  const first = await crm.backup();
+  assert.deepEqual([first.kind, first.outcome, first.warnings], ["full", "ok", []]);
+  await primary.sql(change(1), "crm");
+  await caughtUp();
+  const second = await crm.backup();
+  assert.deepEqual([second.kind, second.rows.changedRows], ["incremental", 52]);
+
+  // The primary goes on while the replica stands still: its backup is of what it has.
+  await replica.sql("STOP SLAVE SQL_THREAD");
+  await primary.sql(change(2), "crm");
+  assert.equal((await crm.backup()).rows.changedRows, 0);
+  await replica.sql("START SLAVE SQL_THREAD");
+  await caughtUp();
+  assert.equal((await crm.backup()).rows.changedRows, 52);
+
+  // Transactions arrive while moments are taken: each is in one whole, or not at all.
+  const writing = (async () => {
+    for (let n = 3; n < 30; n++) await primary.sql(change(n), "crm");
+  })();
+  for (let round = 0; round < 3; round++) {
+    assert.equal((await crm.backup()).outcome, "ok");
+    await wait(50);
+  }
+  await writing;
+  const target = primary.url("copy");
+  const scope = { kind: "database" } as const;
+  const report = await crm.apply(await crm.plan({ scope, targetDatabase: target, purpose: "replacement" }));
+  assert.deepEqual([report.failed, report.warnings], [[], []]);
+  const [rows, total] = (await primary.sql("SELECT SUM(CRC32(name)), (SELECT total FROM sum) FROM contact", "copy"))
+    .trim()
+    .split("\t");
+  assert.equal(rows, total, "one moment");
+});
