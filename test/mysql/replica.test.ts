@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { mysqlEngine } from "../../src/database/mysql/mysql.ts";
+import { isHoldfastError } from "../../src/lib/errors.ts";
 import { type MariadbServer, startMariadb } from "../support/mariadb-server.ts";
 import { smallCrm } from "../support/small-crm.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
+import { until } from "../support/until.ts";
 
 let primary: MariadbServer;
 let replica: MariadbServer;
@@ -12,8 +14,7 @@ before(async () => {
   primary = await startMariadb(["--log-bin=log", "--binlog-format=ROW"]);
   replica = await startMariadb(["--server-id=2", "--log-bin=own", "--log-slave-updates", "--read-only"]);
   await primary.sql("CREATE USER replica@'%' IDENTIFIED BY 'pw'; GRANT REPLICATION SLAVE ON *.* TO replica@'%'");
-  await replica.sql(`CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=${primary.port}, MASTER_USER='replica',
-    MASTER_PASSWORD='pw', MASTER_USE_GTID=slave_pos; START SLAVE`);
+  await replica.sql(`${followPrimary()}; START SLAVE`);
   await primary.sql(
     `CREATE DATABASE crm CHARACTER SET utf8mb4; USE crm;
      CREATE TABLE contact (id integer PRIMARY KEY, name varchar(300)); CREATE TABLE sum (id integer PRIMARY KEY, total bigint);
@@ -25,6 +26,10 @@ after(async () => {
   await replica[Symbol.asyncDispose]();
   await primary[Symbol.asyncDispose]();
 });
+
+function followPrimary(): string {
+  return `CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=${primary.port}, MASTER_USER='replica', MASTER_PASSWORD='pw', MASTER_USE_GTID=slave_pos`;
+}
 
 /** Until the replica has what the primary has committed. */
 async function caughtUp(): Promise<void> {
@@ -73,4 +78,31 @@ test("a replica is backed up as its primary would be, while it follows", async (
     .trim()
     .split("\t");
   assert.equal(rows, total, "one moment");
+});
+
+test("a replica that does not put what it is sent into its own log is not followed, as if nothing happened", async () => {
+  await using server = await startMariadb([
+    "--server-id=3",
+    "--log-bin=own",
+    "--binlog-format=ROW",
+    "--binlog-row-metadata=FULL",
+  ]);
+  await server.sql(`CREATE DATABASE mine; CREATE TABLE mine.contact (id integer PRIMARY KEY);
+    CREATE USER least@localhost IDENTIFIED BY 'pw'; GRANT SELECT ON mine.* TO least@localhost; GRANT REPLICATION SLAVE, BINLOG MONITOR ON *.* TO least@localhost`);
+  const { log } = mysqlEngine;
+  assert.ok(log);
+  const stop = new AbortController();
+  const options = { signal: stop.signal, name: "crm", mostLagBytes: 2 ** 40, intervalMs: 300, silenceMs: 60_000 };
+  const root = { url: server.url("mine") };
+  // Who may not be told whether the server is a replica.
+  const least = { url: root.url.replace("root@", "least@"), password: "pw" };
+  const refused = (error: unknown) =>
+    isHoldfastError(error, "follow-settings") && error.facts["setting"] === "log_slave_updates = ON";
+  // By itself it may be followed, whatever the setting.
+  for (const address of [root, least]) await (await log.follow(address, options))[Symbol.asyncDispose]();
+  await server.sql(followPrimary());
+  await assert.rejects(log.follow(root, options), refused);
+  await server.sql("START SLAVE");
+  await until(async () => (await server.sql("SHOW GLOBAL STATUS LIKE 'Slaves_running'")).includes("\t1"));
+  await assert.rejects(log.follow(least, options), refused);
 });

@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import { HoldfastError } from "../../lib/errors.ts";
 import type { LogPoint, OutsideTable } from "../change-feed.ts";
 import type { TableSchema } from "../database.ts";
+import { isRefused } from "./failure.ts";
 import { quoteText } from "./identifier.ts";
 import { inspectDatabase } from "./inspect.ts";
 import type { Target } from "./location.ts";
@@ -47,6 +48,7 @@ export async function checkSettings(
       });
     }
   }
+  await checkReplica(session, location);
   const now = await logEnd(session).catch((error: unknown) => {
     throw new HoldfastError(
       "follow-rights",
@@ -55,6 +57,29 @@ export async function checkSettings(
     );
   });
   return { ...now, server: values.get("server_id") ?? "" };
+}
+
+/** What a replica is sent stands in its own log only where it is told to put it there: else nothing would ever seem to change. */
+async function checkReplica(session: Session, path: string): Promise<void> {
+  // The newer name is MySQL's.
+  const [row] = await session.query(
+    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('log_slave_updates','log_replica_updates')",
+  );
+  const [name, value] = row ?? [];
+  if (value !== "OFF" || !(await isReplica(session))) return;
+  throw new HoldfastError("follow-settings", { path, setting: `${name} = ON`, value });
+}
+
+/** Whether the server is sent what happens on another one; who may not be told that is told whether it is at work just now. */
+async function isReplica(session: Session): Promise<boolean> {
+  const list = session.server.flavour === "mysql" ? "SHOW REPLICA STATUS" : "SHOW ALL SLAVES STATUS";
+  try {
+    return (await session.query(list)).length > 0;
+  } catch (error) {
+    if (!isRefused(error)) throw error;
+    const [row] = await session.query("SHOW GLOBAL STATUS LIKE 'Slaves_running'");
+    return Number(row?.[1] ?? 0) > 0;
+  }
 }
 
 interface LogEnd {
