@@ -105,7 +105,8 @@ class Scene {
 
   /** Names of the files of one kind in a repository: with its lock still there, restic lists nothing without being told. */
   files(repository: string, kind: string): readonly string[] {
-    return readdirSync(this.path(`${repository}/${kind}`));
+    // What was half written stays until a prune.
+    return readdirSync(this.path(`${repository}/${kind}`)).filter((name) => !name.includes("-tmp-"));
   }
 
   /** In this process. */
