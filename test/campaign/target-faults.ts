@@ -72,7 +72,8 @@ export async function faultsOn(
   using folder = temporaryFolder();
   const random = seededRandom(seed);
   const scene = new Scene(folder.path, target);
-  await scene.succeed("init");
+  const { operations: made } = await scene.succeed("init");
+  assert.ok(made > 1, `${target.name}: nothing stands between the command and its storage`);
   await scene.succeed("backup");
   const hasCopy = names.includes("copy");
   if (hasCopy) await scene.succeed("copy", "--create");

@@ -15,6 +15,8 @@ interface FaultHook {
   withLimits: typeof withLimits;
 }
 
+const limits = "/src/storage/limit.ts";
+
 if (isMainThread) {
   const given = process.env["HOLDFAST_TEST_FAULT"];
   const countFile = process.env["HOLDFAST_TEST_COUNT_FILE"];
@@ -24,9 +26,15 @@ if (isMainThread) {
     withLimits: (storage: Storage, options) => withLimits(faultStorage(storage, fault, counter), options),
   };
   Object.assign(globalThis, { holdfastFaults: hook });
+  // By another address than the module's own, which stands in this file's imports and so is loaded by now.
   registerHooks({
+    resolve: (specifier, context, next) => {
+      const resolved = next(specifier, context);
+      const isAsked = context.parentURL?.endsWith("/src/main.ts") === true;
+      return isAsked && resolved.url.endsWith(limits) ? { ...resolved, url: `${resolved.url}?faults` } : resolved;
+    },
     load: (url, context, next) =>
-      url.endsWith("/src/storage/limit.ts")
+      url.endsWith(`${limits}?faults`)
         ? { format: "module", shortCircuit: true, source: "export const { withLimits } = globalThis.holdfastFaults;" }
         : next(url, context),
   });
