@@ -1,4 +1,4 @@
-import { lstatSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { captureDatabase, type DatabaseCapture, type RowWatcher } from "../contents/databases.ts";
@@ -18,7 +18,7 @@ import type {
 import { rootEntry } from "../files/scan.ts";
 import type { TreeNode } from "../format/tree.ts";
 import { nameFromText } from "../lib/byte-name.ts";
-import { HoldfastError } from "../lib/errors.ts";
+import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Warning } from "../lib/events.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Run } from "../lib/run.ts";
@@ -154,10 +154,6 @@ export async function captureFolders(
   const captured: CapturedFolder[] = [];
   for (const { name, path, excludes } of coveredFolders(capture.engine, parts, indexed.repository.location)) {
     run.report({ type: "phase", phase: "files", subject: path });
-    if (!lstatSync(path, { throwIfNoEntry: false })) {
-      capture.warn({ code: "part-missing", subject: path });
-      continue;
-    }
     const { compare, also, lastFullTree } = await folderToCompare(start, name, indexed, run.signal);
     const one = await captureFolder(
       {
@@ -171,7 +167,14 @@ export async function captureFolders(
         ...(ledger && { onFile: (file, ctimeNs) => ledger.file(name, file, ctimeNs) }),
       },
       { ...run, report: (event) => (event.type === "warning" ? capture.warn(event.warning) : run.report(event)) },
-    );
+    ).catch((error: unknown) => {
+      // Gone, no folder, or not to be read: the rest of the CRM is backed up all the same.
+      if (!isHoldfastError(error, "source-missing")) throw error;
+      const { reason = "ENOENT" } = error.facts;
+      capture.warn({ code: "part-missing", subject: path, ...(reason !== "ENOENT" && { detail: String(reason) }) });
+      return undefined;
+    });
+    if (one === undefined) continue;
     const manifest = {
       name,
       path,

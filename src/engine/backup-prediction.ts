@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { kindOf } from "./points.ts";
 import type { Engine } from "./engine.ts";
 import type { AddressOf } from "./database-address.ts";
@@ -122,7 +121,6 @@ async function predictFiles(
   }
   const sum = { files: 0, bytes: 0, allBytes: 0 };
   for (const { path, excludes } of parts.folders) {
-    if (!existsSync(path)) continue;
     const seen = await predictFolder({
       path: nameFromText(path),
       excludes,

@@ -98,6 +98,8 @@ export class FollowFiles {
   #folders: readonly FollowedFolder[] = [];
   /** Paths of folders that this backup lacks: nothing can be told of them before the next one. */
   #lacking: readonly string[] = [];
+  /** How many backups in a row have lacked a folder that is there. */
+  readonly #missedThere = new Map<string, number>();
   /** When the first look of this stretch began; absent: before the first one, or something cannot be read. */
   #since: string | undefined;
   #unsettledSince: number | undefined;
@@ -122,9 +124,12 @@ export class FollowFiles {
     this.#watch[Symbol.dispose]();
   }
 
-  /** Whether a backup would have what the newest one lacks. */
+  /**
+   * Whether another backup would have what the newest one lacks. Not a folder that two have missed although it is there,
+   * since they cannot read it: with the third there would be no end.
+   */
   get lacksBackup(): boolean {
-    return this.#lacking.some((path) => existsSync(path));
+    return this.#lacking.some((path) => existsSync(path) && (this.#missedThere.get(path) ?? 0) < 2);
   }
 
   /** Until it is cancelled. `isBack`: told when it works. */
@@ -214,6 +219,7 @@ export class FollowFiles {
       const lacking: string[] = [];
       for (const { name, path, excludes } of folders) {
         const node = names.includes(name) ? nodes.find((one) => one.name === nameFromText(name)) : undefined;
+        this.#missedThere.set(path, node || !existsSync(path) ? 0 : (this.#missedThere.get(path) ?? 0) + 1);
         if (!node) lacking.push(path);
         else followed.push({ name, path: nameFromText(path), excludes, known: await knownFolder(blobs, node, signal) });
       }

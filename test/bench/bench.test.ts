@@ -26,6 +26,7 @@ test("the benchmark runs, restores what it backed up, and writes its tables", as
   ];
   const table = await commandOutput(process.execPath, ["bench/bench.ts", ...options, "--tools", "holdfast,restic"], {
     cwd: root,
+    timeoutMs: 600_000,
   });
 
   assert.ok(readFileSync(join(out, "bench.md"), "utf8").endsWith(table.trimStart().trimEnd() + "\n"));

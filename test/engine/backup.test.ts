@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { rmSync, utimesSync, writeFileSync } from "node:fs";
+import { rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
@@ -123,6 +123,16 @@ test("a missing folder is a warning that names it", async () => {
   const report = await crm.backup();
   assert.equal(report.outcome, "warning");
   assert.ok(report.warnings.some(({ code, subject }) => code === "part-missing" && subject === crm.attachments));
+  // Nor does what is no folder, or leads nowhere, keep the database from being backed up.
+  writeFileSync(crm.attachments, "no folder");
+  const details = async (): Promise<unknown> => {
+    const { warnings } = await crm.backup();
+    return warnings.flatMap(({ code, detail }) => (code === "part-missing" ? [detail] : []));
+  };
+  assert.deepEqual(await details(), ["ENOTDIR"]);
+  rmSync(crm.attachments);
+  symlinkSync("nowhere", crm.attachments);
+  assert.deepEqual(await details(), [undefined]);
 });
 
 test("a prediction stands beside the result, and a dry run writes nothing", async () => {

@@ -205,3 +205,20 @@ test("a folder that a backup lacks is a gap beside it, until it is there and the
   appendFileSync(join(crm.attachments, "logo.bin"), "followed");
   await until(() => stored(running) === 1);
 });
+
+test("a folder that no backup can read is asked for twice, and not for ever", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  rmSync(crm.attachments, { recursive: true });
+  writeFileSync(crm.attachments, "no folder");
+  let made = 0;
+  const backup = async (): Promise<unknown> => {
+    made++;
+    return crm.backup();
+  };
+  await using running = following(crm, { filesTiming: quick, backup, backupPauseMs: 50 });
+  await until(() => made === 2);
+  await running.event((event) => event.type === "note" && event.code === "follow-files-gap");
+  await wait(2000);
+  assert.equal(made, 2);
+});

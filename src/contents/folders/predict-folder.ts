@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Entry, FolderScan } from "../../files/files.ts";
 import { scanFolder } from "../../files/scan.ts";
-import { joinName, type ByteName } from "../../lib/byte-name.ts";
+import { joinName, nameText, type ByteName } from "../../lib/byte-name.ts";
 import type { Warning } from "../../lib/events.ts";
 
 export interface PredictFolderInput {
@@ -27,7 +27,7 @@ export interface FolderPrediction {
   readonly unreadable: number;
 }
 
-/** Counts what a capture would find and read, without opening a file. Fails when the folder cannot be opened. */
+/** Counts what a capture would find and read, without opening a file: nothing where the folder itself cannot be opened. */
 export async function predictFolder(input: PredictFolderInput): Promise<FolderPrediction> {
   const sum = { files: 0, bytes: 0, filesToRead: 0, bytesToRead: 0, unreadable: 0 };
   const { path, excludes, includes = [], changedSince, signal } = input;
@@ -38,7 +38,14 @@ export async function predictFolder(input: PredictFolderInput): Promise<FolderPr
   };
   let seen = 0;
   // folders from the root to where we are: a scan must outlive those inside it
-  const way = [open(scanFolder(path, { excludes, includes, onWarning }))];
+  const way: ReturnType<typeof open>[] = [];
+  try {
+    way.push(open(scanFolder(path, { excludes, includes, onWarning })));
+  } catch (error) {
+    if (!(error instanceof Error && "syscall" in error && "code" in error)) throw error;
+    onWarning({ code: "file-unreadable", subject: nameText(path), detail: String(error.code) });
+    return sum;
+  }
   try {
     for (let here = way.at(-1); here; here = way.at(-1)) {
       const { done, value: entry } = here.entries.next();
