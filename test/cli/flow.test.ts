@@ -128,7 +128,7 @@ test("a plan that is done at once", async () => {
   assert.equal(readFileSync(join(recovered, "attachments/合同.txt"), "utf8"), "a contract\n");
 
   const live = ["restore", "run", "--database", "--exact"];
-  const idle = await crm.run([...live, "--yes"]);
+  const idle = await crm.run(["restore", "run", "--database", "--yes"]);
   assert.deepEqual([idle.code, /There is nothing to do/.test(idle.stdout)], [0, true], idle.stdout);
   using database = new DatabaseSync(crm.database);
   database.exec("UPDATE contacts SET phone = 'wrong'");
