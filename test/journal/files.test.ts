@@ -206,7 +206,7 @@ test("a folder that a backup lacks is a gap beside it, until it is there and the
   await until(() => stored(running) === 1);
 });
 
-test("a folder that no backup can read is asked for twice, and not for ever", async () => {
+test("a folder that no backup can read is not asked for for ever", async () => {
   using folder = temporaryFolder();
   const crm = await smallCrm(folder.path);
   rmSync(crm.attachments, { recursive: true });
@@ -217,8 +217,11 @@ test("a folder that no backup can read is asked for twice, and not for ever", as
     return crm.backup();
   };
   await using running = following(crm, { filesTiming: quick, backup, backupPauseMs: 50 });
-  await until(() => made === 2);
+  await until(() => made >= 2);
   await running.event((event) => event.type === "note" && event.code === "follow-files-gap");
-  await wait(2000);
-  assert.equal(made, 2);
+  // One may have begun before it was seen that the second lacks it too.
+  await wait(1500);
+  const settled = made;
+  await wait(1500);
+  assert.equal(made, settled);
 });
