@@ -12,11 +12,26 @@ export interface SmallDisk extends AsyncDisposable {
   free(): void;
 }
 
-/** Needs to be root, as whoever mounts must. */
+/** Why there can be none here: in a container, root may have no right to mount anything. */
+export async function diskLacks(): Promise<string | undefined> {
+  try {
+    await using _disk = await smallDisk(1);
+    return undefined;
+  } catch (error) {
+    return `no file system can be mounted here (${error instanceof Error ? error.message.trim() : String(error)})`;
+  }
+}
+
+/** Needs the right to mount. */
 export async function smallDisk(megabytes: number): Promise<SmallDisk> {
   const path = mkdtempSync(join(tmpdir(), "hf-disk-"));
   // Servers run as users of their own.
-  await commandOutput("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m,mode=777`, "tmpfs", path]);
+  try {
+    await commandOutput("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m,mode=777`, "tmpfs", path]);
+  } catch (error) {
+    rmSync(path, { recursive: true });
+    throw error;
+  }
   const filler = join(path, "filler");
   return {
     path,
