@@ -82,8 +82,8 @@ export const campaign: Campaign = {
       try {
         for (const statement of sql.split("; ")) await session.run(statement);
       } catch (error) {
-        // What a long transaction holds, or a backup while it reads: nothing happened then.
-        if (!/timeout|busy/i.test(`${String(error)} ${String((error as Error).cause)}`)) throw error;
+        // What a long transaction holds, or a backup while it reads, or a key that is taken by now: nothing happened then.
+        if (!/timeout|busy|duplicate entry/i.test(`${String(error)} ${String((error as Error).cause)}`)) throw error;
         await session.run("ROLLBACK");
       }
     };
