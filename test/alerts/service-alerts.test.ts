@@ -11,17 +11,18 @@ import { smtpServer } from "../support/smtp-server.ts";
 import { until } from "../support/until.ts";
 import { type WebHook, webHook } from "../support/web-hook.ts";
 
+/** Whenever this is: it is not due while this runs. */
+function dueInHalfADay(): string {
+  const hour = String((new Date().getUTCHours() + 8 + 12) % 24).padStart(2, "0");
+  return `  schedules: [{job: backup, name: daily, at: "daily ${hour}:00", missed: skip}]\n`;
+}
+
 test("what failed, was missed, and is well again reaches a mail server and a web address, once each", async (t) => {
   using crm = cliCrm();
   using mail = await smtpServer("open");
   using web = await webHook();
   await crm.run(["init", "--yes"]);
-  // Half a day from now, whenever this is: it is not due while this runs.
-  const hour = String((new Date().getUTCHours() + 8 + 12) % 24).padStart(2, "0");
-  const port = await configureService(
-    crm,
-    `  schedules: [{job: backup, name: daily, at: "daily ${hour}:00", missed: skip}]\n`,
-  );
+  const port = await configureService(crm, dueInHalfADay());
   addRoutes(crm, web, mail.port);
   await crm.run(["jobs", "start", "backup"]);
   notSeenForDays(crm, "daily/acme");
@@ -48,11 +49,7 @@ test("a backup by hand makes good what the service missed: it is told, and repor
   using crm = cliCrm();
   using web = await webHook();
   await crm.run(["init", "--yes"]);
-  const hour = String((new Date().getUTCHours() + 8 + 12) % 24).padStart(2, "0");
-  const port = await configureService(
-    crm,
-    `  schedules: [{job: backup, name: daily, at: "daily ${hour}:00", missed: skip}]\n`,
-  );
+  const port = await configureService(crm, dueInHalfADay());
   addRoutes(crm, web);
   await crm.run(["jobs", "list"]);
   await crm.run(["jobs", "start", "backup"]);

@@ -360,7 +360,6 @@ class Model {
     await this.#learn("main", () => this.#world.state());
   }
 
-  /** One to three files, each damaged in some way; those that are not what they were. No key: it may be the only one. */
   /** Packs that an index names for their blobs: of others, those that a prune has marked among them, nobody reads anything. */
   async #namedPacks(side: Side): Promise<ReadonlySet<string>> {
     const restic = this.#restic(side);
@@ -374,6 +373,7 @@ class Model {
     return named;
   }
 
+  /** One to three files, each damaged in some way; those that are not what they were. No key: it may be the only one. */
   #damage(side: Side, named: ReadonlySet<string>): ReadonlySet<string> {
     const random = this.#random;
     const folder = this.#path(side);

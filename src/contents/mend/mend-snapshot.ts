@@ -134,14 +134,14 @@ export class SnapshotMender {
     for (const database of manifest.databases) {
       const node = tree && nodeNamed(tree, nameFromText(database.name));
       const path = `/${layout.databases}/${database.name}`;
+      const isWhole = node?.subtree !== undefined && (await this.#folders.isWhole(node.subtree));
       if (node?.subtree === undefined) {
         if (origin === "own" || tree === undefined) losses.push({ code: "lost-folder", subject: path });
-      } else if (origin === "own" && (await this.#folders.isWhole(node.subtree))) {
+      } else if (isWhole && origin === "own") {
         databases.push(database);
         kept.push(node);
       } else {
         // By another backup's manifest: its numbers of rows are not this one's, and this one may have had no schema left.
-        const isWhole = await this.#folders.isWhole(node.subtree);
         const mended = await this.#mendDatabase(node.subtree, database);
         if (mended !== undefined) {
           databases.push(mended.manifest);
