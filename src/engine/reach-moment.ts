@@ -3,7 +3,7 @@ import { filesAtMoment } from "../contents/journal/files-at-moment.ts";
 import { type FilesSpan, type JournalDatabase, outsideBehind } from "../contents/journal/journal-file.ts";
 import { crmTreeWith, databaseAtMoment } from "../contents/journal/moment-tree.ts";
 import { OverlayBlobs } from "../contents/journal/overlay-blobs.ts";
-import { compareTimes, type Reach, reachFrom } from "../contents/journal/reach.ts";
+import { compareTimes, type Reach, reachFrom, type ReachLimit } from "../contents/journal/reach.ts";
 import { type Replayed, type ReplayedTransaction, replay } from "../contents/journal/replay.ts";
 import { layout } from "../contents/layout.ts";
 import type { DatabaseManifest } from "../contents/manifest.ts";
@@ -157,9 +157,7 @@ class MomentSearch {
     const before = backups.filter(({ snapshot }) => Date.parse(snapshot.time) <= Date.parse(this.#until)).toReversed();
     const newest = before[0];
     const best = before.find((stored) => outcomeOf(stored) === "ok");
-    let limit:
-      | { readonly time: string; readonly why?: NonNullable<Extract<Reach, { state: "until" }>["why"]> }
-      | undefined;
+    let limit: { readonly time: string; readonly why?: ReachLimit } | undefined;
     for (const stored of [...before].filter((one) => one === best || one === newest || this.#isNear(one, newest))) {
       const snapshot = await openSnapshot(reader, stored, run.signal);
       const databases = this.#followed(snapshot);
@@ -174,7 +172,7 @@ class MomentSearch {
       for (const reach of reaches) {
         const time = reach.state === "until" ? reach.until : stored.snapshot.time;
         if (limit === undefined || compareTimes(time, limit.time) > 0) {
-          limit = { time, ...(reach.state === "until" && reach.why && { why: reach.why }) };
+          limit = { time, ...(reach.why && { why: reach.why }) };
         }
       }
     }

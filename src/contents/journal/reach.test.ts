@@ -25,3 +25,13 @@ test("a log that was made anew counts from the beginning: a backup from before l
   assert.deepEqual(after.state === "until" && after.span, anew);
   assert.equal(reachFrom({ ...database, spans: [anew] }, backup("0015", "2026-03-12T10:00:00.000Z")).state, "none");
 });
+
+test("a backup that was made in a gap tells why nothing leads on from it, also where the span before was not noted that far", () => {
+  const before = span(1, ["0003", "2026-03-12T09:00:00.000Z"], ["0015", "2026-03-12T10:00:00.000Z"]);
+  const after = span(9, ["0030", "2026-03-12T11:00:00.000Z"], ["0040", "2026-03-12T12:00:00.000Z"]);
+  const database: JournalDatabase = { name: "main", spans: [before, after], outside: [] };
+  const between = reachFrom(database, backup("0020", "2026-03-12T10:30:00.000Z"));
+  assert.deepEqual(between, { state: "none", why: { reason: "log-purged", tables: [] } });
+  // Behind all of them: it is not noted yet, and may be.
+  assert.deepEqual(reachFrom(database, backup("0050", "2026-03-12T12:30:00.000Z")), { state: "none" });
+});

@@ -9,8 +9,8 @@ import type { JournalDatabase, JournalSpan } from "./journal-file.ts";
 
 /** How far the journal leads from a backup of a database. */
 export type Reach =
-  /** Not at all: nobody followed the database when it was made. */
-  | { readonly state: "none" }
+  /** Not at all: nobody followed the database when it was made, and why that is, where it was followed later. */
+  | { readonly state: "none"; readonly why?: ReachLimit }
   /** To every moment up to and including `until`; and why no further, where it is not for that it goes on no further. */
   | {
       readonly state: "until";
@@ -18,14 +18,25 @@ export type Reach =
       readonly until: string;
       /** What was committed behind this is not, whatever its time: times of some logs are whole seconds. */
       readonly position: LogPosition;
-      readonly why?: { readonly reason: GapReason; readonly tables: readonly TableId[] };
+      readonly why?: ReachLimit;
     };
+
+export interface ReachLimit {
+  readonly reason: GapReason;
+  readonly tables: readonly TableId[];
+}
 
 /** All times are RFC 3339 in UTC. */
 export function reachFrom(database: JournalDatabase, backup: SnapshotPoint): Reach {
   const at = database.spans.findLastIndex((span) => beginsBefore(span, backup) && backup.position <= span.to.position);
   const span = database.spans[at];
-  if (!span) return { state: "none" };
+  if (!span) {
+    // It was made in a gap that no span ends at: the span before it was not noted that far.
+    const later = database.spans.find(
+      (one) => !beginsBefore(one, backup) && compareTimes(one.to.time, backup.time) > 0,
+    );
+    return { state: "none", ...(later && { why: { reason: later.anew, tables: [] } }) };
+  }
   const gap = span.gaps
     .filter(({ to }) => to.position > backup.position)
     .toSorted((a, b) => compareTimes(a.from.time, b.from.time))[0];
