@@ -118,6 +118,18 @@ export async function loadIndexedRepository(
       return [...loose];
     },
 
+    besides(id) {
+      const shared = new Set(index.findAll("data", id).flatMap((entry) => index.location(entry)?.pack ?? []));
+      const found: Id[] = [];
+      for (let entry = 0; entry < index.count; entry++) {
+        const pack = index.location(entry)?.pack;
+        if (pack === undefined || !shared.has(pack) || index.type(entry) === "tree") continue;
+        const other = index.id(entry);
+        if (other !== id) found.push(other);
+      }
+      return found;
+    },
+
     async writeFiles(files, options) {
       using threads = writers.take(options.limits, options.signal);
       const parts = { storage, index, packs, reader, pool: threads.pool };

@@ -18,6 +18,7 @@ import { extendJournalTree, type StoredLook, type StoredSegment } from "./journa
 import type { LooseSegments } from "./loose-segments.ts";
 import { journalSuffix, type KnownJournal } from "./open-journal.ts";
 import type { SegmentHeader } from "./segment.ts";
+import { setSignpost } from "./signpost.ts";
 
 /** A segment that is ready to be stored. */
 export interface SealedSegment {
@@ -44,6 +45,8 @@ export class JournalWriter {
   readonly #crm: string;
   readonly #program: string;
   #databases: Map<string, JournalDatabase>;
+  /** As the newest snapshot has them. */
+  #named: readonly JournalDatabase[];
   #files: JournalFiles | undefined;
   #unnamed = new Map<string, StoredSegment[]>();
   /** Of the newest snapshot. */
@@ -53,6 +56,7 @@ export class JournalWriter {
     this.#crm = crm;
     this.#program = program;
     this.#databases = new Map(known?.databases.map((one) => [one.name, one]));
+    this.#named = known?.databases ?? [];
     this.#files = known?.files;
     this.#tree = known?.tree;
   }
@@ -104,6 +108,9 @@ export class JournalWriter {
     const file = { format: 1, crm: this.#crm, databases, ...(files && { files }), program: this.#program } as const;
     const json = serialiseJournalFile(file);
     const segments = [...this.#unnamed].map(([database, stored]) => ({ database, segments: stored }));
+    // From the index on until the snapshot is there, whoever reads has nothing else that leads to them.
+    const ids = segments.flatMap((one) => one.segments.map(({ id }) => id));
+    if (ids.length > 0) await setSignpost(upload, this.#crm, this.#named, ids);
     const tree = await extendJournalTree(
       upload,
       this.#tree,
@@ -125,6 +132,7 @@ export class JournalWriter {
       programVersion: this.#program,
     });
     this.#tree = tree;
+    this.#named = databases;
     this.#unnamed = new Map();
     return stored;
   }

@@ -4,6 +4,7 @@ import { isHoldfastError } from "../../lib/errors.ts";
 import type { IndexedRepository } from "../../repository/repository.ts";
 import { type JournalDatabase, withSegment } from "./journal-file.ts";
 import { type SegmentHeader, readSegmentHeader } from "./segment.ts";
+import { followSignpost } from "./signpost.ts";
 
 /** A flush makes a pack of a blob or two. */
 const mostBlobs = 64;
@@ -24,8 +25,8 @@ export interface LooseSegments {
 
 /**
  * Segments that are stored and that no snapshot names yet: those of the last minute, or of a run that was cut off. Each says
- * which one it follows, so that they are taken up in order, as far as the chain has no hole. `others`: ids of blobs that an index
- * names by now.
+ * which one it follows, so that they are taken up in order, as far as the chain has no hole. Those that an index names already,
+ * and a snapshot is about to, are found by their signpost; `others`: ids of more blobs that an index names by now.
  */
 export async function looseSegments(
   indexed: IndexedRepository,
@@ -34,35 +35,53 @@ export async function looseSegments(
   others: readonly Id[],
   signal: AbortSignal,
 ): Promise<LooseSegments> {
-  const byPrevious = new Map<string, LooseSegment>();
+  const byPlace = new Map<string, LooseSegment>();
   const packOf = new Map<Id, IndexedPack>();
   const look = async (id: Id, pack?: IndexedPack): Promise<void> => {
     const bytes = await load(indexed, id, signal);
     const header = bytes && readSegmentHeader(bytes);
     if (!bytes || header?.crm !== crm) return;
-    byPrevious.set(placeIn(header.database, header.number), { id, bytes: bytes.length, header });
+    byPlace.set(placeIn(header.database, header.number), { id, bytes: bytes.length, header });
     if (pack) packOf.set(id, pack);
   };
+  const lookInIndex = async (ids: readonly Id[]): Promise<void> => {
+    for (const id of ids) if (indexed.has("data", id)) await look(id);
+  };
+  // Before anything loose is taken up: a signpost stands behind what was named, not behind what came after it.
+  let known: Extended = { databases, segments: [] };
+  const segments: LooseSegment[] = [];
+  do {
+    await lookInIndex(await followSignpost(indexed, crm, known.databases, (id) => load(indexed, id, signal)));
+    known = extend(known.databases, byPlace);
+    segments.push(...known.segments);
+  } while (known.segments.length > 0);
   for (const pack of await indexed.loosePacks(mostBlobs, signal)) {
     for (const { id } of pack.blobs) await look(id, pack);
   }
-  for (const id of others) if (indexed.has("data", id)) await look(id);
+  await lookInIndex(others);
+  const all = extend(known.databases, byPlace);
+  segments.push(...all.segments);
+  const packs = new Set(segments.flatMap(({ id }) => packOf.get(id) ?? []));
+  return { databases: all.databases, segments, packs: [...packs] };
+}
+
+type Extended = Pick<LooseSegments, "databases" | "segments">;
+
+/** The databases with every segment that follows their newest ones without a hole. */
+function extend(databases: readonly JournalDatabase[], byPlace: ReadonlyMap<string, LooseSegment>): Extended {
   const segments: LooseSegment[] = [];
-  const names = new Set([
-    ...databases.map(({ name }) => name),
-    ...[...byPrevious.values()].map((one) => one.header.database),
-  ]);
+  const names = new Set(databases.map(({ name }) => name));
+  for (const { header } of byPlace.values()) names.add(header.database);
   const extended = [...names].map((name) => {
     let database = databases.find((one) => one.name === name) ?? { name, spans: [], outside: [] };
     for (;;) {
-      const next = byPrevious.get(placeIn(name, (database.head?.number ?? 0) + 1));
+      const next = byPlace.get(placeIn(name, (database.head?.number ?? 0) + 1));
       if (!next || next.header.previous !== database.head?.id) return database;
       segments.push(next);
       database = withSegment(database, next.header, next.id);
     }
   });
-  const packs = new Set(segments.flatMap(({ id }) => packOf.get(id) ?? []));
-  return { databases: extended, segments, packs: [...packs] };
+  return { databases: extended, segments };
 }
 
 function placeIn(database: string, number: number): string {
