@@ -37,13 +37,21 @@ export class GapWriter implements AsyncDisposable {
     if (report === undefined || (report.kind === "gap-end" && this.#hasFilesGap === "no")) return;
     if (report.body["of"] === "files") this.#hasFilesGap = report.kind === "gap" ? "yes" : "no";
     this.#waiting = [...this.#waiting, report];
-    this.#writing ??= this.#write().finally(() => (this.#writing = undefined));
+    this.#begin();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     const timer = setTimeout(() => this.#stop.abort(), graceMs);
-    await this.#writing;
+    while (this.#writing) await this.#writing;
     clearTimeout(timer);
+  }
+
+  #begin(): void {
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = undefined;
+      // Noted when the last look at what waits was over.
+      if (this.#waiting.length > 0 && !this.#stop.signal.aborted) this.#begin();
+    });
   }
 
   async #write(): Promise<void> {
