@@ -8,11 +8,11 @@
  * them most of the time, so two files of it run at once, whatever the machine; what measures times stands in
  * `test/timed/`, and runs alone. A test that is skipped, and a run without tests, count as failures.
  */
-import { globSync } from "node:fs";
+import { globSync, mkdtempDisposableSync, readFileSync, writeFileSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
-import { availableParallelism } from "node:os";
 import { inspect } from "node:util";
 import { cheapenProcesses } from "./cheap-processes.ts";
 import { buildTestPackage } from "./test-package.ts";
@@ -21,14 +21,14 @@ const root = join(import.meta.dirname, "..");
 
 /** A test that waits for ever does not end by itself. The longest file takes six minutes, and a busy machine thrice as long. */
 const fileTimeoutMs = 1_800_000;
-const execArgv = ["--disable-warning=ExperimentalWarning"];
+const execArgv = ["--disable-warning=ExperimentalWarning", `--import=${join(import.meta.dirname, "test-cost.ts")}`];
 
 interface Counts {
   passed: number;
   failed: number;
 }
 
-/** What took longest, so that one sees where a run's time goes. */
+/** What took longest and what cost most, so that one sees where a run's time goes. */
 const slowestShown = 30;
 
 const durations = new Map<string, number>();
@@ -64,7 +64,22 @@ async function runFiles(files: readonly string[], concurrency: number, counts: C
   await new Promise<void>((resolve, reject) => output.once("end", resolve).once("error", reject));
 }
 
+/** Seconds of processor time of each file; what was killed or left running told none. */
+function readCosts(): ReadonlyMap<string, number> {
+  const lines = readFileSync(costNotes, "utf8").split("\n").slice(0, -1);
+  return new Map(
+    lines.map((line) => {
+      const [seconds = "", file = ""] = line.split("\t");
+      return [relative(root, file), Number(seconds)];
+    }),
+  );
+}
+
 process.chdir(root);
+using notes = mkdtempDisposableSync(join(tmpdir(), "holdfast-costs-"));
+const costNotes = join(notes.path, "costs");
+writeFileSync(costNotes, "");
+process.env["HOLDFAST_TEST_COSTS"] = costNotes;
 cheapenProcesses();
 buildTestPackage();
 
@@ -81,9 +96,14 @@ const whole = find("test/**/*.test.ts").filter((file) => !timed.includes(file));
 if (unit.length > 0) await runFiles(unit, availableParallelism(), counts);
 if (whole.length > 0) await runFiles(whole, 2, counts);
 if (timed.length > 0) await runFiles(timed, 1, counts);
-const slowest = [...durations].toSorted(([, a], [, b]) => b - a).slice(0, slowestShown);
-console.log("\nThe files that took longest:");
-for (const [file, ms] of slowest) console.log(`${(ms / 1000).toFixed(1).padStart(7)} s  ${file}`);
+const costs = readCosts();
+const total = [...costs.values()].reduce((sum, seconds) => sum + seconds, 0);
+const costly = [...costs].toSorted(([, a], [, b]) => b - a).slice(0, slowestShown);
+console.log(`\nProcessor time: ${total.toFixed(0)} s. The files that took most, and how long they ran:`);
+for (const [file, seconds] of costly) {
+  const ran = ((durations.get(file) ?? 0) / 1000).toFixed(1);
+  console.log(`${seconds.toFixed(1).padStart(7)} s ${ran.padStart(7)} s  ${file}`);
+}
 for (const failure of failures) console.log(`\nfailed: ${failure.slice(0, failureShownChars)}`);
 if (counts.passed + counts.failed === 0) console.error("There is no such test.");
 if (counts.failed > 0 || counts.passed === 0) process.exitCode = 1;
