@@ -210,7 +210,18 @@ export function alertOfGap(report: Report, run: JobRun, store: JobStore): Alert 
   return { ...about, event: "warning", facts: { job, gap } };
 }
 
+/**
+ * That no gap of rows is open any more. One that a restart makes, where there is no log, says all at once: the backup that closes it
+ * is begun in the same moment, and one that fails is told by itself.
+ */
+export function alertOfGapsClosed(crm: string, nowMs: number, store: JobStore): Alert | undefined {
+  const item = gapsTold("rows", crm);
+  const isOfRestart = store.told(item)?.startsWith("unwatched ") === true;
+  const alert = alertOfRecovered({ item, job: "follow" }, crm, nowMs, store);
+  return isOfRestart ? undefined : alert;
+}
+
 /** No item of a job is called so. */
-export function gapsTold(of: GapSubject, crm: string): string {
+function gapsTold(of: GapSubject, crm: string): string {
   return `gap of ${of}/${crm}`;
 }

@@ -6,12 +6,12 @@ import type { Event } from "../lib/events.ts";
 import {
   type Alert,
   alertOfGap,
+  alertOfGapsClosed,
   alertOfMissed,
   alertOfRecovered,
   alertOfRun,
   type AlertingOptions,
   deliver,
-  gapsTold,
 } from "./alerting.ts";
 import { Dispatcher, type RunEnd } from "./dispatcher.ts";
 import { dropGaps, gapReportOf, keepGap, keptGaps } from "./gaps.ts";
@@ -324,8 +324,7 @@ class Service {
     }
     for (const { crm, openGaps } of crms) {
       if (openGaps.some(({ of }) => of === "rows")) continue;
-      const about = { item: gapsTold("rows", crm), job: "follow" };
-      const alert = alertOfRecovered(about, crm, this.#nowMs(), store);
+      const alert = alertOfGapsClosed(crm, this.#nowMs(), store);
       const follows = itemsOf(world.config, (job) => jobKinds[job].scope).find(
         ({ job, subject }) => job === "follow" && subject === crm,
       );
