@@ -329,6 +329,8 @@ export interface ServerHome {
   witness(address: DatabaseAddress, signal: AbortSignal): Promise<string>;
   /** Gives the database the name of `to`, where none may be. Fails with `target-in-use` while others are connected. */
   rename(address: DatabaseAddress, to: DatabaseAddress, signal: AbortSignal): Promise<void>;
+  /** Names of what `rename` cannot take along: an undo comes back without it. Absent: it takes everything. */
+  leftByRename?(address: DatabaseAddress, signal: AbortSignal): Promise<readonly string[]>;
   /** Finishes a rename to this name that was cut off, if there is one. Absent: the server renames at once or not at all. */
   settle?(to: DatabaseAddress, signal: AbortSignal): Promise<void>;
   /** Removes the database if it is there. */

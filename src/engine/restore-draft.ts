@@ -2,6 +2,7 @@ import { nameFromText } from "../lib/byte-name.ts";
 import { lstatSync } from "node:fs";
 import type { Id, TreeNode } from "../format/tree.ts";
 import type { FolderPlanItem } from "../contents/folders/plan-folder.ts";
+import type { Warning } from "../lib/events.ts";
 import type { DatabaseWork } from "./restore-database.ts";
 import type { PlannedAction, PlannedItem, RestorePlan } from "./restore-plan.ts";
 import { TargetWitness } from "./restore-target.ts";
@@ -45,6 +46,7 @@ export class RestoreDraft {
     replace: 0,
     conflict: 0,
   };
+  readonly warnings: Warning[] = [];
   readonly witness = new TargetWitness();
   neededBytes = 0;
   /** Whether something that is in use would be another one afterwards. */

@@ -207,7 +207,7 @@ export async function planRestore(engine: Engine, input: RestorePlanInput, run: 
     ...(cold.length > 0 && { cold: { packs: cold.length, bytes: cold.reduce((sum, { size }) => sum + size, 0) } }),
     ...(moment && input.point.kind === "moment" && { moment: momentOf(moment, input.point) }),
     ...(heldRows > 0 && { heldBack: { rows: heldRows, files: 0 } }),
-    warnings: [...warnings, ...(moment?.warnings ?? [])],
+    warnings: [...warnings, ...(moment?.warnings ?? []), ...summary.warnings],
   };
   await writeState(engine, planRecord(plan.id), plan);
   return plan;

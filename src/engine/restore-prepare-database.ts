@@ -57,6 +57,7 @@ export async function prepareDatabase(
   }
   if (isExact(switches)) {
     draft.replacesLive = "yes";
+    await warnOfLeft(draft, database, address, run.signal);
     draft.add({ ...part, action: "replace" });
     draft.databases.push({ ...work, how: "exact" });
     return;
@@ -70,9 +71,22 @@ export async function prepareDatabase(
     draft.add({ ...part, action: "skip", reason, changes: counts });
   } else {
     draft.replacesLive = "yes";
+    await warnOfLeft(draft, database, address, run.signal);
     draft.add({ ...part, action: "update", changes: counts });
     draft.databases.push(merge);
   }
+}
+
+/** What replaces it trades names with it: said before, since an undo cannot bring it back. */
+async function warnOfLeft(
+  { warnings }: RestoreDraft,
+  { home }: DatabaseEngine,
+  address: DatabaseAddress,
+  signal: AbortSignal,
+): Promise<void> {
+  if (home.kind === "file") return;
+  for (const subject of (await home.leftByRename?.(address, signal)) ?? [])
+    warnings.push({ code: "undo-without", subject });
 }
 
 /** Witnesses a database; whether it is there. */

@@ -60,6 +60,7 @@ export interface PreparedRestore {
     | "maintenance"
     | "anonymised"
     | "afterRestore"
+    | "warnings"
     | "seen"
   > & { readonly replacesLive: "yes" | "no" };
 }
@@ -184,6 +185,7 @@ class Preparation {
         ...(this.#anonymised && { anonymised: this.#anonymised }),
         ...(isLive && maintenance && { maintenance }),
         afterRestore: isWhole(scope) ? platform.afterRestore : [],
+        warnings: this.#draft.warnings,
         seen: this.#draft.witness.digest(),
         replacesLive: this.#draft.replacesLive,
       },

@@ -89,6 +89,7 @@ async function backedUpAndBack(server: MysqlServer): Promise<void> {
   const broken = (await stateOf(server, "crm")).replace(/^a_second\t.*\n/m, "");
 
   const plan = await crm.plan();
+  assert.deepEqual(plan.warnings, [{ code: "undo-without", subject: "a_second" }]);
   // What changes after the plan was made is noticed.
   await crm.sqlHere("INSERT INTO newer VALUES (1)");
   await assert.rejects(crm.apply(plan), (error) => isHoldfastError(error, "plan-outdated"));

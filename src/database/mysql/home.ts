@@ -3,6 +3,7 @@ import { quoteName, quoteText } from "./identifier.ts";
 import { identityOf, tablesDigest } from "./identity.ts";
 import { databaseOf, targetOf, withDatabase } from "./location.ts";
 import { readMarker } from "./marker.ts";
+import { brokenViews } from "./programs.ts";
 import { renameDatabase } from "./rename.ts";
 import { Session } from "./session.ts";
 
@@ -24,6 +25,11 @@ export const mysqlHome: ServerHome = {
     const place = databaseOf(to.url);
     return onServer(address, signal, (session, from) => renameDatabase(session, from, place, eventsIn(place)));
   },
+  leftByRename: (address, signal) =>
+    onServer(address, signal, async (session, database) => {
+      await session.run(`USE ${quoteName(database)}`);
+      return brokenViews(session);
+    }),
   settle: (to, signal) =>
     onServer(to, signal, async (session, place) => {
       const marker = await readMarker(session, place);

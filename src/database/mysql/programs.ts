@@ -97,6 +97,16 @@ async function viewStatements(session: Session, views: readonly string[], uncove
   return ordered;
 }
 
+/** Views of the default database that no server would make again. */
+export async function brokenViews(session: Session): Promise<readonly string[]> {
+  const broken: string[] = [];
+  const views = await session.query(
+    "SELECT TABLE_NAME FROM information_schema.VIEWS WHERE TABLE_SCHEMA=DATABASE() ORDER BY TABLE_NAME",
+  );
+  for (const [view] of views) if (view && (await isBroken(session, view))) broken.push(view);
+  return broken;
+}
+
 async function isBroken(session: Session, view: string): Promise<boolean> {
   try {
     await session.query(`SHOW COLUMNS FROM ${quoteName(view)}`);

@@ -25,6 +25,8 @@ export const notices = {
       "The files were not looked at after {subject:time}: what was new, changed or gone since then is not known.",
     "newer-with-warnings": "A newer recovery point ended with warnings and was not taken: {subject}[[ ({detail})]]",
     "grant-refused": "An owner, a right or a view could not be given back[[ ({detail})]]: {subject}",
+    "undo-without":
+      "{subject} is in the live database and selects from what is not there: no server would make it, so an undo comes back without it. Keep its statement (`SHOW CREATE VIEW`) if you want it.",
     "forget-last": "{subject} has no recovery point any more.",
     "forget-last-ok": "{subject} has no recovery point any more that ended without warnings.",
     "table-unkeyed": "Table {subject} has no usable key, so it is stored whole each time[[ ({detail})]].",

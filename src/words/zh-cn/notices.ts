@@ -23,6 +23,8 @@ export const notices: Translated<typeof english> = {
     "files-behind": "{subject:time} 之后没有查看过文件：此后新增、更改或删除了什么，无从得知。",
     "newer-with-warnings": "有一个更新的恢复点带有警告，未被采用：{subject}[[（{detail}）]]",
     "grant-refused": "未能还原所有者、权限或视图[[（{detail}）]]：{subject}",
+    "undo-without":
+      "{subject} 在当前数据库中，引用了不存在的对象：任何服务器都无法创建它，因此撤销后它不会回来。如需保留，请记下其语句（`SHOW CREATE VIEW`）。",
     "forget-last": "{subject} 已没有任何恢复点。",
     "forget-last-ok": "{subject} 已没有无警告结束的恢复点。",
     "table-unkeyed": "表 {subject} 没有可用的键，因此每次都完整存储[[（{detail}）]]。",
