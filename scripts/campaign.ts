@@ -10,6 +10,7 @@ import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Campaign } from "../test/support/campaign.ts";
 import { cheapenProcesses } from "./cheap-processes.ts";
+import { exitOnSignals } from "./exit-on-signals.ts";
 import { buildTestPackage } from "./test-package.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -58,6 +59,7 @@ async function runCampaign(campaign: Campaign): Promise<void> {
   writeFileSync(join(evidence, `${campaign.name}.md`), lines.join("\n"));
 }
 
+exitOnSignals();
 cheapenProcesses();
 buildTestPackage();
 

@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { endWithUs } from "./end-with-us.ts";
 import { freePort } from "./free-port.ts";
 
 /** Azurite, Microsoft's own server of Blob Storage for tests, in memory, on loopback, ended by its process id. */
@@ -33,6 +34,7 @@ export async function startAzurite(): Promise<AzuriteServer> {
     stdio: "ignore",
     env: { AZURITE_ACCOUNTS: `${account}:${key}`, HOME: folder },
   });
+  endWithUs(child);
   const stop = async (): Promise<void> => {
     if (child.exitCode === null && child.signalCode === null) {
       const ended = once(child, "exit");

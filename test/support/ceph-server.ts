@@ -4,6 +4,7 @@ import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { endWithUs } from "./end-with-us.ts";
 import { freePort } from "./free-port.ts";
 import { commandOutput, runCommand } from "./run-command.ts";
 
@@ -44,6 +45,7 @@ export async function startCeph({ storageClasses = [] }: CephOptions = {}): Prom
   const start = (program: string, ...args: readonly string[]): ChildProcess => {
     const log = openSync(join(folder, `${program}.out`), "a");
     const child = spawn(program, ["-c", conf, ...args, "-f"], { cwd: folder, stdio: ["ignore", log, log] });
+    endWithUs(child);
     closeSync(log);
     running.unshift(child);
     return child;

@@ -5,6 +5,7 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { commandOutput } from "./run-command.ts";
+import { endWithUs } from "./end-with-us.ts";
 import { freePort } from "./free-port.ts";
 
 /** A MariaDB server of one test's own, in a temporary folder; `root` has no password on its socket. */
@@ -46,6 +47,7 @@ export async function startMariadb(options: readonly string[] = [], place = tmpd
   };
   const start = async (): Promise<void> => {
     server = spawn("mariadbd", [...serverOptions(folder, socket, port), ...options], { stdio: "ignore" });
+    endWithUs(server);
     const failed = once(server, "error");
     await Promise.race([
       untilReady(socket, server, join(folder, "log")),

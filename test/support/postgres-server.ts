@@ -4,6 +4,7 @@ import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { endWithUs } from "./end-with-us.ts";
 import { freePort } from "./free-port.ts";
 import { commandOutput } from "./run-command.ts";
 
@@ -75,6 +76,8 @@ export async function startPostgres({
   const run = (script: string, database = "postgres") => psql(folder, port, script, database);
   const start = async (): Promise<void> => {
     server = spawn(join(programs, "postgres"), ["-D", data], { ...account, cwd: folder, stdio: "ignore" });
+    // By SIGKILL the processes that serve its connections would outlive it for a while.
+    endWithUs(server, "SIGQUIT");
     const log = () =>
       existsSync(join(folder, "log")) ? readFileSync(join(folder, "log"), "utf8").slice(-2000) : "no log";
     const until = performance.now() + startMs;

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { endWithUs } from "./end-with-us.ts";
 import { freePort } from "./free-port.ts";
 
 /** `rclone serve restic` on a folder: a real server of restic's REST protocol, on loopback, ended by its process id. */
@@ -45,6 +46,7 @@ export async function startRclone(): Promise<RcloneServer> {
     const env = { PATH: "/usr/bin:/bin", HOME: home, RCLONE_USER: user, RCLONE_PASS: password };
     const args = ["serve", "restic", "--addr", `127.0.0.1:${port}`, ...options, folder];
     const started = spawn("rclone", args, { env, stdio: "ignore" });
+    endWithUs(started);
     child = started;
     for (const until = performance.now() + startMs; ; await wait(20)) {
       if (started.exitCode !== null || performance.now() > until) throw new Error("rclone did not start");

@@ -4,6 +4,7 @@ import { appendFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CliCrm, type JsonRecord, listIn, program } from "../cli/cli-crm.ts";
+import { endWithUs } from "./end-with-us.ts";
 import { freePort } from "./free-port.ts";
 import { cheapProcess } from "./run-command.ts";
 
@@ -43,6 +44,7 @@ export function startProgram(crm: CliCrm, args: readonly string[], stdout: "pipe
     env: { ...cheapProcess(), PATH: process.env["PATH"], HOME: home, LANG: "C", HOLDFAST_STATE: join(home, "state") },
     stdio: ["ignore", stdout, "inherit"],
   });
+  endWithUs(child);
   const ended = once(child, "close");
   return {
     child,

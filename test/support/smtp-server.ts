@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { endWithUs } from "./end-with-us.ts";
 import { freePort } from "./free-port.ts";
 
 export interface Mail {
@@ -17,6 +18,7 @@ export async function smtpServer(login: "login" | "open"): Promise<Disposable & 
   const child = spawn("/usr/bin/python3", [join(import.meta.dirname, "smtp_server.py"), String(port), login], {
     stdio: ["ignore", "pipe", "inherit"],
   });
+  endWithUs(child);
   const mails: Mail[] = [];
   const lines = createInterface({ input: child.stdout });
   const ready = Promise.withResolvers<void>();

@@ -5,6 +5,7 @@ import { connect } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { endWithUs } from "./end-with-us.ts";
 import { freePort } from "./free-port.ts";
 import type { ResticAccess } from "./restic.ts";
 import { commandOutput } from "./run-command.ts";
@@ -98,6 +99,7 @@ export async function startSshd(): Promise<SshdServer> {
       env: program.environment,
       ...(me.uid === 0 && { uid: runAs.uid, gid: runAs.gid }),
     });
+    endWithUs(started);
     child = started;
     for (const until = performance.now() + startMs; !(await answers(port)); await wait(20)) {
       if (started.exitCode !== null || performance.now() > until) throw new Error("sshd did not start");
