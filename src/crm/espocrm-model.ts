@@ -1,7 +1,7 @@
 import type { TableSchema } from "../database/database.ts";
 import type { CrmModel, Entity, ModelSource, Reference } from "./model.ts";
 import { entity, inSchema, noiseOf, personalData, polymorphic, reference } from "./model-parts.ts";
-import { espocrmPersonal } from "./espocrm-personal.ts";
+import { espocrmNobody, espocrmPersonal } from "./espocrm-personal.ts";
 
 /**
  * EspoCRM's tables, those of its own and those that the Entity Manager makes: all follow one scheme, so they are read from
@@ -24,7 +24,7 @@ export async function espocrmModel({ tables }: ModelSource): Promise<CrmModel> {
     {
       entities,
       references: tables.flatMap((table) => referencesOf(table, names, records)),
-      personal: personalData(espocrmPersonal),
+      personal: personalData(espocrmPersonal, { nobody: espocrmNobody }),
       noise: noiseOf(
         entities.map(({ table }) => table.name),
         ["modified_at", "modified_by_id", "stream_updated_at"],

@@ -146,15 +146,25 @@ export function programWords(tables: readonly TableSchema[], names: RegExp): rea
     .map(({ schema, name }) => ({ table: { schema, name }, columns: { name: "mentions", display_name: "mentions" } }));
 }
 
+/** `nobody`: by table, names of the program's own users. */
 export function personalData(
   written: PersonalColumns,
-  { prefix = "", schema }: { readonly prefix?: string; readonly schema?: string } = {},
+  {
+    prefix = "",
+    schema,
+    nobody = {},
+  }: {
+    readonly prefix?: string;
+    readonly schema?: string;
+    readonly nobody?: Readonly<Record<string, readonly string[]>>;
+  } = {},
 ): readonly PersonalData[] {
   return Object.entries(written).map(([table, kinds]) => ({
     table: tableName(prefix + table, schema),
     columns: Object.fromEntries(
       anonymiseKinds.flatMap((kind) => (kinds[kind]?.split(" ") ?? []).map((column) => [column, kind] as const)),
     ),
+    ...(nobody[table] && { nobody: nobody[table] }),
   }));
 }
 

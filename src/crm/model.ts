@@ -25,6 +25,8 @@ export interface CrmModel {
 export interface PersonalData {
   readonly table: TableName;
   readonly columns: Readonly<Record<string, AnonymiseKind>>;
+  /** What stays where it is the whole of a value in one of them: names of the program's own users, by which it finds them. */
+  readonly nobody?: readonly string[];
 }
 
 /** A table in which a CRM keeps what people call columns, a row a column: Odoo's `ir_model_fields`, Vtiger's `vtiger_field`. */

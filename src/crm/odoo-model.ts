@@ -1,7 +1,7 @@
 import type { TableSchema } from "../database/database.ts";
 import type { CrmModel, Entity, ModelSource, Reference } from "./model.ts";
 import { entity, inSchema, noiseOf, personalData, polymorphic, programWords, reference } from "./model-parts.ts";
-import { odooPersonal, odooProgram } from "./odoo-personal.ts";
+import { odooNobody, odooPersonal, odooProgram } from "./odoo-personal.ts";
 
 /**
  * Odoo's tables. Foreign keys are declared; pairs of a model's name and an id are not, and many. A model `res.partner` has
@@ -73,7 +73,7 @@ export async function odooModel(source: ModelSource): Promise<CrmModel> {
         ...declared,
         ...source.tables.flatMap(joins),
       ],
-      personal: [...personalData(odooPersonal), ...programWords(source.tables, odooProgram)],
+      personal: [...personalData(odooPersonal, { nobody: odooNobody }), ...programWords(source.tables, odooProgram)],
       noise: noiseOf(
         entities.map(({ table }) => table.name),
         ["write_date", "write_uid", "message_main_attachment_id"],

@@ -10,8 +10,8 @@ const subjects = ["crm_lead", "project_task", "project_project", "helpdesk_ticke
 const kinds = ["category", "title", "industry", "grade", "activation"].map((one) => `res_partner_${one}`);
 const asked = {
   mentions: "name",
-  name: "partner_name contact_name partner_company_name",
-  email: "email_from email_cc email_normalized partner_email partner_email_normalized",
+  name: "partner_name contact_name partner_company_name referred",
+  email: "email_domain_criterion email_from email_cc email_normalized partner_email partner_email_normalized",
   phone: "partner_phone partner_phone_sanitized phone_sanitized phone mobile",
   address: "street street2",
   place: "city",
@@ -21,8 +21,13 @@ const asked = {
 };
 
 export const odooPersonal: PersonalColumns = {
-  ...perTable(subjects, { ...asked, mentions: "name location" }),
+  ...perTable(subjects, {
+    ...asked,
+    mentions: "name location lead_properties",
+    url: `${asked.url} videocall_location`,
+  }),
   ...perTable(orders, {
+    keep: "name",
     mentions: "client_order_ref partner_ref ref payment_reference origin memo",
     name: "signed_by invoice_partner_display_name",
     email: "invoice_source_email",
@@ -35,10 +40,14 @@ export const odooPersonal: PersonalColumns = {
     name: "name complete_name display_name commercial_company_name",
     email: "email_normalized",
     phone: "phone_sanitized",
-    code: "ref barcode company_registry vat signup_token peppol_endpoint",
+    code: "ref barcode company_registry vat signup_token peppol_endpoint additional_identifiers",
     text: "function comment",
+    address: "contact_address_complete",
+    empty: "partner_latitude partner_longitude",
   },
   res_users: { name: "login", text: "signature" },
+  res_users_apikeys: { mentions: "name" },
+  ...perTable(["res_device", "res_device_log"], { code: "ip_address", place: "city" }),
   res_partner_bank: { code: "acc_number sanitized_acc_number", name: "acc_holder_name" },
   res_bank: { keep: "name" },
   res_company: { keep: "name", mentions: "report_header report_footer company_details" },
@@ -47,24 +56,33 @@ export const odooPersonal: PersonalColumns = {
     address: "private_street private_street2",
     place: "private_city place_of_birth",
     code: "private_zip ssnid sinid identification_id passport_id permit_no visa_no pin barcode private_car_plate",
-    name: "name emergency_contact spouse_complete_name",
+    name: "name legal_name emergency_contact spouse_complete_name",
     phone: "emergency_phone private_phone",
     date: "spouse_birthdate",
     text: "job_title notes study_field study_school additional_note",
   },
+  hr_leave: { text: "name private_name notes" },
+  hr_expense: { mentions: "name" },
   mail_message: {
     mentions: "subject record_name",
     text: "body preview",
-    email: "email_from reply_to incoming_email_to incoming_email_cc",
+    email: "email_from reply_to incoming_email_to incoming_email_cc outgoing_email_to",
   },
   mail_mail: { text: "body_html headers failure_reason", email: "email_to email_cc" },
   mail_tracking_value: { text: "old_value_char new_value_char old_value_text new_value_text" },
   mail_activity: { mentions: "summary", text: "note" },
+  // Addresses in a template are expressions: `{{ object.email_from }}`.
+  mail_template: {
+    mentions: "name subject body_html description email_from email_to email_cc reply_to partner_to report_name",
+  },
+  mail_alias: { mentions: "alias_name alias_full_name alias_bounced_content" },
   mail_blacklist: { email: "email" },
   mail_channel: { mentions: "name", text: "description" },
   discuss_channel: { mentions: "name", text: "description" },
   mail_guest: { name: "name" },
   mail_notification: { email: "mail_email_address", text: "failure_reason" },
+  mailing_mailing: { mentions: "subject preview body_html body_arch", email: "email_from reply_to" },
+  sms_sms: { phone: "number", text: "body" },
   mailing_contact: { name: "name company_name", email: "email_normalized" },
   calendar_attendee: { name: "common_name" },
   event_registration: { name: "name company_name" },
@@ -83,9 +101,25 @@ export const odooPersonal: PersonalColumns = {
     place: "partner_city",
   },
   ir_attachment: { mentions: "name description url index_content" },
+  ir_config_parameter: { mentions: "value" },
+  ir_filters: { mentions: "name domain" },
+  ir_translation: { mentions: "src value" },
+  ir_model: { keep: "name info" },
+  ir_model_data: { keep: "name" },
+  ir_model_fields: { keep: "name field_description help" },
+  ir_module_category: { keep: "name description" },
+  ir_module_module: { keep: "name shortdesc summary description" },
+  ir_module_module_dependency: { keep: "name" },
+  ir_asset: { keep: "name" },
   ir_mail_server: { mentions: "name smtp_user from_filter" },
   fetchmail_server: { mentions: "name user" },
-  ir_logging: { mentions: "message" },
+  ir_logging: { mentions: "message", keep: "name" },
+};
+
+/** Whom nobody is: users that the program works as, and those that it copies. */
+export const odooNobody = {
+  res_users: ["__system__", "admin", "default", "portaltemplate", "public"],
+  res_partner: ["OdooBot", "Administrator", "Default User Template", "Portal User Template", "Public user"],
 };
 
 /** Names of accounts, journals and taxes are no people's. */

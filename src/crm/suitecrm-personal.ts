@@ -58,6 +58,7 @@ export const suitecrmPersonal: PersonalColumns = {
   sugarfeed: { mentions: "name description" },
   tracker: { mentions: "item_summary" },
   job_queue: { mentions: "name message data" },
+  config: { mentions: "value" },
   saved_search: { mentions: "name" },
   vcals: { mentions: "content" },
   jjwg_address_cache: { address: "name" },

@@ -1,6 +1,6 @@
 import type { CrmModel, Entity, ModelSource } from "./model.ts";
 import { entity, inSchema, noiseOf, personalData, programWords, reference } from "./model-parts.ts";
-import { trytonPersonal, trytonProgram } from "./tryton-personal.ts";
+import { trytonNobody, trytonPersonal, trytonProgram } from "./tryton-personal.ts";
 
 /**
  * Tryton's tables. Foreign keys are declared (on PostgreSQL; on SQLite they are not, so they stand here too). `resource` and
@@ -66,7 +66,10 @@ export async function trytonModel(source: ModelSource): Promise<CrmModel> {
           models.map(({ model, table }) => reference("belongs", from, `${table}.id`, { prefix: `${model},` })),
         ),
       ],
-      personal: [...personalData(trytonPersonal), ...programWords(source.tables, trytonProgram)],
+      personal: [
+        ...personalData(trytonPersonal, { nobody: trytonNobody }),
+        ...programWords(source.tables, trytonProgram),
+      ],
       noise: noiseOf(
         source.tables.map(({ name }) => name),
         ["write_date", "write_uid"],

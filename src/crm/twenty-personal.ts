@@ -8,6 +8,7 @@ const address = {
   address: "addressAddressStreet1 addressAddressStreet2",
   place: "addressAddressCity",
   code: "addressAddressPostcode",
+  empty: "addressAddressLat addressAddressLng",
 };
 
 export const twentyPersonal: PersonalColumns = {
@@ -24,10 +25,15 @@ export const twentyPersonal: PersonalColumns = {
     ...address,
     name: "name",
     url: "domainNamePrimaryLinkUrl domainNamePrimaryLinkLabel linkedinLinkPrimaryLinkUrl linkedinLinkPrimaryLinkLabel xLinkPrimaryLinkUrl xLinkPrimaryLinkLabel",
-    empty: "domainNameSecondaryLinks linkedinLinkSecondaryLinks xLinkSecondaryLinks",
+    empty: `${address.empty} domainNameSecondaryLinks linkedinLinkSecondaryLinks xLinkSecondaryLinks`,
   },
   workspaceMember: { name: "nameFirstName nameLastName", email: "userEmail", empty: "avatarUrl" },
   user: { name: "firstName lastName", empty: "defaultAvatarUrl" },
+  userWorkspace: { empty: "defaultAvatarUrl" },
+  appToken: { empty: "context" },
+  apiKey: { mentions: "name" },
+  objectMetadata: { keep: "nameSingular namePlural labelSingular labelPlural description" },
+  fieldMetadata: { keep: "name label description" },
   timelineActivity: { empty: "properties", mentions: "linkedRecordCachedName name" },
   ...perTable(["note", "task"], {
     mentions: "title",
@@ -40,13 +46,22 @@ export const twentyPersonal: PersonalColumns = {
   messageParticipant: { email: "handle", name: "displayName" },
   messageChannel: { email: "handle" },
   messageThread: { mentions: "subject" },
-  connectedAccount: { email: "handle", text: "handleAliases" },
+  connectedAccount: { email: "handle", text: "handleAliases", empty: "connectionParameters" },
   blocklist: { email: "handle" },
   calendarChannel: { email: "handle" },
-  calendarEvent: { mentions: "title location", text: "description" },
+  calendarEvent: {
+    mentions: "title location",
+    text: "description",
+    url: "conferenceLinkPrimaryLinkUrl conferenceLinkPrimaryLinkLabel",
+    empty: "conferenceLinkSecondaryLinks",
+  },
   calendarEventParticipant: { email: "handle", name: "displayName" },
   attachment: { mentions: "name fullPath" },
   opportunity: { mentions: "name" },
+  workflow: { mentions: "name" },
+  workflowVersion: { mentions: "name trigger steps" },
+  workflowRun: { mentions: "name", empty: "context output state" },
+  ...perTable(["favoriteFolder", "view"], { mentions: "name" }),
 };
 
 /** Who made and who changed a record stands in it by name. */

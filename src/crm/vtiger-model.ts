@@ -1,6 +1,6 @@
 import type { CrmModel, Entity, ModelSource, Reference } from "./model.ts";
 import { entity, inSchema, lackingIn, noiseOf, personalData, reference } from "./model-parts.ts";
-import { vtigerPersonal } from "./vtiger-personal.ts";
+import { vtigerNobody, vtigerPersonal } from "./vtiger-personal.ts";
 
 /**
  * Vtiger's tables. `vtiger_crmentity` has one row for each record of any module, with its times and its mark for deleted;
@@ -128,7 +128,7 @@ export async function vtigerModel(source: ModelSource): Promise<CrmModel> {
         reference("refers", "vtiger_attachments.attachmentsid", `${base}.crmid`),
         reference("refers", `${base}.smownerid`, "vtiger_users.id"),
       ],
-      personal: personalData(vtigerPersonal),
+      personal: personalData(vtigerPersonal, { nobody: vtigerNobody }),
       noise: noiseOf([base], ["modifiedtime", "modifiedby", "viewedtime"]),
       labels: [
         {

@@ -83,7 +83,7 @@ test("Tryton, backed up while it is written to, destroyed, and restored elsewher
   assert.deepEqual(folderContent(join(folder.path, "restic/crm/files/filestore")), folderContent(restored.store));
 });
 
-test("a clone of Tryton does nothing by itself and reaches nobody", async () => {
+test("a clone of Tryton does nothing by itself and reaches nobody; anonymised, it starts, names nobody and holds together", async () => {
   using folder = temporaryFolder();
   const crm = await makeTrytonCrm(join(folder.path, "live"));
   using database = new DatabaseSync(crm.sqlite);
@@ -117,4 +117,39 @@ test("a clone of Tryton does nothing by itself and reaches nobody", async () => 
   assert.deepEqual(await askTryton(crm), before, "the original is as it was");
   assert.equal(before.queued, 1);
   assert.equal(before.activeJobs.length, 4);
+
+  const anonymised = await run("restore-plan", [
+    ...["restore", "plan", "latest", "--system", "--target", "../training", "--as", "clone", "--anonymise"],
+  ]);
+  await run("restore", ["restore", "apply", String(anonymised["id"])]);
+  const training = trytonCrmIn(join(folder.path, "training"));
+  // Whoever is in it, and nothing else: companies are named by their numbers, modules and fields by their names.
+  assert.deepEqual(columnsThatDiffer(clone.sqlite, training.sqlite), [
+    ...["party_address.city", "party_address.street", "party_address__history.city", "party_address__history.street"],
+    ...["party_contact_mechanism.value", "party_contact_mechanism.value_compact", "party_party.name"],
+    ...["party_party__history.name", "res_user.email", "sale_opportunity.comment", "sale_opportunity__history.comment"],
+  ]);
+  writeFileSync(join(training.folder, "password"), readFileSync(join(crm.folder, "password")));
+  await using server = await startTryton(training);
+  const [parties] = before.models["party.party"] ?? [];
+  assert.equal(await server.call("model.party.party.search_count", [], {}), parties);
+  assert.equal(await server.call("model.party.party.search_count", [["name", "ilike", "%GmbH%"]], {}), 0);
 });
+
+/** Of rows that both have, by id. */
+function columnsThatDiffer(one: string, other: string): readonly string[] {
+  using database = new DatabaseSync(one, { readOnly: true });
+  database.prepare("ATTACH ? AS copy").run(other);
+  const differ: string[] = [];
+  const tables = database.prepare("SELECT name FROM main.sqlite_schema WHERE type = 'table' ORDER BY name").all();
+  for (const { name: table } of tables as { readonly name: string }[]) {
+    const columns = database.prepare("SELECT name FROM pragma_table_info(?)").all(table) as { readonly name: string }[];
+    const key = table.endsWith("__history") ? "__id" : "id";
+    if (!columns.some(({ name }) => name === key)) continue;
+    for (const { name: column } of columns) {
+      const sql = `SELECT count(*) AS n FROM main."${table}" a JOIN copy."${table}" b USING ("${key}") WHERE a."${column}" IS NOT b."${column}"`;
+      if (Number(database.prepare(sql).get()?.["n"]) > 0) differ.push(`${table}.${column}`);
+    }
+  }
+  return differ.toSorted();
+}

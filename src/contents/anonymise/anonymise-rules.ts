@@ -11,6 +11,8 @@ export interface AnonymiseRule {
   readonly table: string;
   readonly column: string;
   readonly kind: AnonymiseKind;
+  /** Values that are nobody's, and stay. */
+  readonly nobody?: readonly string[];
 }
 
 /** From the configuration: by entity or table, and column. */
@@ -67,15 +69,16 @@ export function anonymiseRules(
 ): readonly AnonymiseRule[] {
   const found = new Map<string, AnonymiseRule>();
   const nameOf = (table: TableSchema, column: string): string => JSON.stringify([table.schema, table.name, column]);
-  const put = (table: TableSchema, { name }: ColumnSchema, kind: AnonymiseKind): void => {
-    found.set(nameOf(table, name), { database, schema: table.schema, table: table.name, column: name, kind });
+  const put = (table: TableSchema, { name }: ColumnSchema, kind: AnonymiseKind, nobody?: readonly string[]): void => {
+    const rule = { database, schema: table.schema, table: table.name, column: name, kind };
+    found.set(nameOf(table, name), nobody ? { ...rule, nobody } : rule);
   };
   for (const table of relations.tables) {
-    const known = personal.find(({ table: one }) => isTable(table, one))?.columns ?? {};
+    const known = personal.find((one) => isTable(table, one.table));
     const isPeoples = isOfPeople(table, relations);
     for (const column of table.columns.slice(table.keyLength)) {
-      const kind = knownKind(column, known[column.name], rules) ?? kindOf(column, isPeoples, rules);
-      if (kind) put(table, column, kind);
+      const kind = knownKind(column, known?.columns[column.name], rules) ?? kindOf(column, isPeoples, rules);
+      if (kind) put(table, column, kind, known?.nobody);
     }
   }
   for (const [name, columns] of Object.entries(written)) {
@@ -96,7 +99,7 @@ export function anonymiseRules(
       for (const [at, place] of columns.entries()) {
         const [own, theirs] = [table.columns[place], to.columns[referenced[at] ?? -1]];
         const rule = theirs && found.get(nameOf(to, theirs.name));
-        if (own && rule && !found.has(nameOf(table, own.name))) put(table, own, rule.kind);
+        if (own && rule && !found.has(nameOf(table, own.name))) put(table, own, rule.kind, rule.nobody);
       }
     }
   }
@@ -117,6 +120,8 @@ function kindOf(column: ColumnSchema, isPeoples: boolean, rules: Rules): Anonymi
   const kind = patterns.find(([pattern]) => pattern.test(name))?.[1];
   if (kind === "date") return kind;
   if (!holdsText(column, rules)) return undefined;
+  // Where any column may hold text, one of numbers is somebody's number, or names a row: `company` is then no company's name.
+  if (kind !== "phone" && kind !== "code" && isOfNumbers.test(column.type)) return undefined;
   return kind ?? (freeText.test(name) ? (isPeoples ? "text" : "mentions") : undefined);
 }
 
@@ -125,6 +130,8 @@ function holdsText(column: ColumnSchema, rules: Rules): boolean {
   const searchable = rules.searchable(column);
   return searchable === "mixed" || (searchable === "text" && /char|text|json/i.test(column.type));
 }
+
+const isOfNumbers = /int|real|floa|doub|num|dec|bool/i;
 
 function isOfPeople(table: TableSchema, relations: Relations): boolean {
   const entities = relations.entitiesOf(table).map(({ entity }) => entity.name);

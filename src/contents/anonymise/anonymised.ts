@@ -1,5 +1,4 @@
 import type { ColumnSchema, DatabaseEngine, RowBatch, TableSchema } from "../../database/database.ts";
-import type { AnonymiseKind } from "../../lib/anonymise-kinds.ts";
 import type { ReadableTable } from "../tables/stored-table.ts";
 import type { AnonymiseRule } from "./anonymise-rules.ts";
 import { Originals } from "./originals.ts";
@@ -46,15 +45,15 @@ export class Anonymiser {
 
   /** `undefined`: nothing of this table goes. */
   #learnerOf(database: string, table: TableSchema): ((line: string) => void) | undefined {
-    const columns = [...this.#columnsOf(database, table)].filter(([, kind]) => kind !== "mentions");
+    const columns = [...this.#columnsOf(database, table)].filter(([, { kind }]) => kind !== "mentions");
     if (columns.length === 0) return undefined;
     return (line) => {
       const fields = line.split("\t");
       const names: string[] = [];
-      for (const [at, kind] of columns) {
+      for (const [at, { kind, nobody }] of columns) {
         const column = table.columns[at];
         const text = column && this.#textOf(fields[at] ?? "\\N", column);
-        if (text === undefined || text === null) continue;
+        if (text === undefined || text === null || nobody?.includes(text)) continue;
         if (kind === "name" && !/\s/.test(text.trim())) names.push(text.trim());
         this.#originals.add(kind, text);
       }
@@ -72,10 +71,14 @@ export class Anonymiser {
     if (columns.size === 0) return undefined;
     return (line) => {
       const fields = line.split("\t");
-      for (const [at, kind] of columns) {
+      for (const [at, { kind, nobody }] of columns) {
         const column = table.columns[at];
         const text = column && this.#textOf(fields[at] ?? "\\N", column);
         if (!column || text === undefined || text === null) continue;
+        if (nobody?.includes(text)) {
+          this.#originals.addMade(text);
+          continue;
+        }
         if (kind === "mentions") {
           const made = this.#withoutMentions(text, widthOf(column));
           if (made !== text) fields[at] = this.#fields.lineField(made, column);
@@ -117,7 +120,7 @@ export class Anonymiser {
         if (kept.has(column.name)) return false;
         const text = this.#fields.textOf(fields[at] ?? "\\N", column);
         if (text === undefined) return false;
-        const kind = columns.get(at);
+        const kind = columns.get(at)?.kind;
         if (kind === undefined) return this.#originals.isIn(text);
         if (kind === "mentions") return this.#originals.isNamedIn(text);
         return !this.#originals.isMade(text);
@@ -129,9 +132,9 @@ export class Anonymiser {
     return this.#rules.filter((one) => one.database === database && one.schema === schema && one.table === name);
   }
 
-  #columnsOf(database: string, table: TableSchema): ReadonlyMap<number, AnonymiseKind> {
+  #columnsOf(database: string, table: TableSchema): ReadonlyMap<number, AnonymiseRule> {
     const rules = this.#rulesOf(database, table).filter(({ kind }) => kind !== "keep");
-    return new Map(rules.map(({ column, kind }) => [table.columns.findIndex(({ name }) => name === column), kind]));
+    return new Map(rules.map((rule) => [table.columns.findIndex(({ name }) => name === rule.column), rule]));
   }
 
   /** PHP counts the bytes of each text that it serialises: such a one goes as a whole. */
