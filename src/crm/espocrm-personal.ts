@@ -63,8 +63,6 @@ export const espocrmPersonal: PersonalColumns = {
   lead_capture: { mentions: "name opt_in_confirmation_success_message form_title form_text" },
   lead_capture_log_record: { empty: "data" },
   unique_id: { empty: "data" },
-  webhook_event_queue_item: { empty: "data" },
-  webhook_queue_item: { empty: "data" },
   oauth_account: { mentions: "name" },
   campaign_log_record: { mentions: "string_data string_additional_data" },
   array_value: { mentions: "value" },

@@ -30,7 +30,6 @@ export const twentyPersonal: PersonalColumns = {
   workspaceMember: { name: "nameFirstName nameLastName", email: "userEmail", empty: "avatarUrl" },
   user: { name: "firstName lastName", empty: "defaultAvatarUrl" },
   userWorkspace: { empty: "defaultAvatarUrl" },
-  appToken: { empty: "context" },
   apiKey: { mentions: "name" },
   objectMetadata: { keep: "nameSingular namePlural labelSingular labelPlural description" },
   fieldMetadata: { keep: "name label description" },

@@ -166,11 +166,13 @@ test("CRMs on MariaDB", async (context) => {
     assert.equal(
       await server.sql(
         `SELECT status, password, use_smtp, smtp_password FROM email_account; SELECT status, password FROM inbound_email; SELECT status FROM scheduled_job;
-         SELECT id FROM job; SELECT is_active FROM webhook; SELECT enabled, data FROM integration; SELECT api_key, password FROM user; SELECT name FROM account WHERE id='a1'`,
+         SELECT id FROM job; SELECT is_active FROM webhook; SELECT enabled, data FROM integration; SELECT api_key, password FROM user WHERE id='u1'; SELECT name FROM account WHERE id='a1'`,
         "espo_copy",
       ),
       "Inactive\tNULL\t0\tNULL\nInactive\tNULL\nInactive\nj2\n0\n0\tNULL\nNULL\t$2y$10$x\n张伟有限公司\n",
     );
+    await scene.anonymised(join(root.path, "training"), `mariadb://crm@127.0.0.1:${server.port}/espo_training`);
+    assert.match(await server.sql(espo.anonymised("`"), "espo_training"), espo.nobody("\t", "NULL"));
     const config = readFileSync(join(copy, "data/config.php"), "utf8");
     for (const line of [
       "'siteUrl' => 'http://localhost'",
@@ -242,6 +244,26 @@ test("CRMs on MariaDB", async (context) => {
     ).split("\n");
     assert.match(company, /^\p{Script=Han}{6}$/u);
     assert.ok(labels.includes(company) && !labels.some((text) => /张伟|Byron/.test(text)), labels.join());
+    assert.match(
+      await server.sql(
+        `SELECT bill_city, bill_code, bill_country, bill_street FROM vtiger_accountbillads; SELECT ticket_no, priority, title, update_log FROM vtiger_troubletickets;
+         SELECT from_email, to_email, idlists FROM vtiger_emaildetails; SELECT direction, customer, customernumber FROM vtiger_pbxmanager;
+         SELECT user_name, first_name FROM vtiger_users; SELECT summary, task FROM com_vtiger_workflowtasks; SELECT name FROM vtiger_cron_task`,
+        "vt_training",
+      ),
+      new RegExp(
+        [
+          String.raw`^\p{Script=Han}{4}\t(?!200001)\d{6}\tChina\t\d+ \p{Script=Han}+`,
+          String.raw`TT1\tHigh\t(?!Ada)\w+ \w+ cannot sign in\t\[anonymised\]`,
+          String.raw`p\w{16}@example\.org\t\["p\w{16}@example\.org"\]\t3@1\|`,
+          String.raw`inbound\t3\t\+(?!49 30 1234567)\d\d \d\d \d{7}`,
+          String.raw`admin\t(?!Ad\n)\w+`,
+          String.raw`Tell sales\t\[anonymised\]`,
+          String.raw`Workflow\nMailScanner\n$`,
+        ].join(String.raw`\n`),
+        "u",
+      ),
+    );
     const config = readFileSync(join(copy, "config.inc.php"), "utf8");
     assert.ok(config.includes("$site_URL = 'http://localhost/';"), config);
     assert.ok(config.includes(`$root_directory = '${copy}/';`), config);
@@ -251,7 +273,7 @@ test("CRMs on MariaDB", async (context) => {
     const { model, relations } = await scene.model();
     assert.deepEqual(
       model.entities.map(({ name, extensions }) => `${name} ${extensions.length}`),
-      ["contact 1", "account 2", "document 1", "comment 1", "user 0"],
+      ["contact 1", "account 3", "document 1", "comment 1", "user 0"],
     );
     assert.deepEqual(await scene.labels("account/2"), {
       accountname: "Account Name",

@@ -71,6 +71,30 @@ test("CRMs on PostgreSQL", async (context) => {
       /^(\p{Script=Han}{6})\n\{"en_US": "Write to \1 and p\w{16}@example\.org"\}\n$/u,
     );
 
+    assert.match(
+      await server.sql(
+        `SELECT name, state, payment_reference, invoice_partner_display_name FROM account_move; SELECT email_from, subject FROM mail_template;
+         SELECT login FROM res_users ORDER BY id; SELECT function, street, partner_latitude, lang FROM res_partner WHERE id = 2; SELECT name, shortdesc FROM ir_module_module;
+         SELECT name FROM ir_model WHERE model = 'res.partner'; SELECT field_description FROM ir_model_fields WHERE id = 3`,
+        "acme_training",
+      ),
+      new RegExp(
+        [
+          String.raw`^INV/2026/00001\|posted\|INV/2026/00001\|\p{Script=Han}{6}`,
+          String.raw`\{\{ object\.user_id\.email_formatted \}\}\|\{"en_US": "Your order"\}`,
+          String.raw`admin\np\w{16}@example\.org|admin\n[A-Z]\w+`,
+          String.raw`\[anonymised\]\|\d+ \w+\|\|de_DE`,
+          String.raw`sale\|\{"en_US": "Sales"\}`,
+          String.raw`\{"en_US": "Contact"\}`,
+          String.raw`\{"en_US": "Opportunity"\}\n$`,
+        ]
+          .map((line) => `(?:${line})`)
+          .join(String.raw`\n`)
+          .replace("(?:^", "^(?:"),
+        "u",
+      ),
+    );
+
     assert.deepEqual(await scene.labels("partner/1"), { name: "Name", is_company: "Ist ein Unternehmen" });
     await server.sql("UPDATE res_partner SET name = '北京张伟有限公司', is_company = false WHERE id = 1", "acme");
     await scene.backup();
@@ -83,7 +107,7 @@ test("CRMs on PostgreSQL", async (context) => {
     const { model, relations } = await scene.model();
     assert.deepEqual(
       model.entities.map(({ name }) => name),
-      ["partner", "lead", "opportunity", "message", "attachment", "user"],
+      ["partner", "lead", "opportunity", "message", "invoice", "attachment", "user"],
     );
     const messages = relations.tableNamed("mail_message");
     assert.deepEqual(
@@ -156,6 +180,14 @@ test("CRMs on PostgreSQL", async (context) => {
       ),
       /^[A-Z][a-z]{11}\|\{\}\|"\[anonymised\]"\n$/,
     );
+    assert.match(
+      await server.sql(
+        `SET search_path = workspace_1wgvd1injqtife6y4rvfbu3h5; SELECT "addressAddressStreet1", "addressAddressCountry", "addressAddressLat" FROM company;
+         SELECT name, steps FROM "workflowVersion"; SELECT label FROM core."fieldMetadata" ORDER BY 1 LIMIT 1`,
+        "twenty_training",
+      ),
+      /^\d+ \p{Script=Han}+\|China\|\nv1\|\[\{"to": "p\w{16}@example\.org", "type": "SEND_EMAIL"\}\]\nAccount Owner\n$/u,
+    );
 
     // Files on S3 and no key: both are named.
     writeFiles(folder, {
@@ -180,7 +212,7 @@ test("CRMs on PostgreSQL", async (context) => {
     await scene.clone(join(root.path, "copy"), url("espo_copy"));
     assert.equal(
       await server.sql(
-        `SELECT status, password, use_smtp FROM email_account; SELECT is_active FROM webhook; SELECT api_key FROM "user"; SELECT name FROM account WHERE id='a1'`,
+        `SELECT status, password, use_smtp FROM email_account; SELECT is_active FROM webhook; SELECT api_key FROM "user" WHERE id='u1'; SELECT name FROM account WHERE id='a1'`,
         "espo_copy",
       ),
       "Inactive||f\nf\n\n张伟有限公司\n",
@@ -189,5 +221,6 @@ test("CRMs on PostgreSQL", async (context) => {
     for (const rule of ["user.user_name name", "account.name name", "note.post mentions"]) {
       assert.ok(ruled.includes(rule), `${rule} of ${ruled.join(", ")}`);
     }
+    assert.match(await server.sql(espo.anonymised('"'), "espo_training"), espo.nobody(String.raw`\|`, ""));
   });
 });

@@ -112,6 +112,14 @@ test(`demo data of SuiteCRM, CiviCRM and Dolibarr${leftOut}`, async (context) =>
     const people = `SELECT name FROM accounts UNION SELECT ${person} FROM contacts UNION SELECT ${person} FROM leads
       UNION SELECT ${person} FROM users UNION SELECT email_address FROM email_addresses UNION SELECT from_addr FROM emails_text`;
     await nobodyIsLeft(server, "suite", "suite_training", people);
+    // Of settings, only an address that mail is from.
+    assert.equal(
+      await server.sql(
+        "SELECT live.name FROM suite.config live JOIN suite_training.config USING (category, name) WHERE NOT live.value<=>config.value",
+        "suite_training",
+      ),
+      "fromaddress\n",
+    );
   });
 
   await context.test("CiviCRM 4.2 on WordPress: both databases", async () => {
