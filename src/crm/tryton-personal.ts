@@ -66,7 +66,6 @@ const words: PersonalColumns = {
   ir_message: { keep: "text" },
   ir_model: { keep: "name info" },
   ir_model_button: { keep: "name string help confirm" },
-  ir_model_data: { keep: "fs_id" },
   ir_model_field: { keep: "name field_description help" },
   ir_module: { keep: "name" },
   ir_module_dependency: { keep: "name" },

@@ -121,7 +121,9 @@ function kindOf(column: ColumnSchema, isPeoples: boolean, rules: Rules): Anonymi
   if (kind === "date") return kind;
   if (!holdsText(column, rules)) return undefined;
   // Where any column may hold text, one of numbers is somebody's number, or names a row: `company` is then no company's name.
-  if (kind !== "phone" && kind !== "code" && isOfNumbers.test(column.type)) return undefined;
+  if (kind !== "phone" && kind !== "code" && rules.searchable(column) === "mixed" && isOfNumbers.test(column.type)) {
+    return undefined;
+  }
   return kind ?? (freeText.test(name) ? (isPeoples ? "text" : "mentions") : undefined);
 }
 
@@ -131,7 +133,7 @@ function holdsText(column: ColumnSchema, rules: Rules): boolean {
   return searchable === "mixed" || (searchable === "text" && /char|text|json/i.test(column.type));
 }
 
-const isOfNumbers = /int|real|floa|doub|num|dec|bool/i;
+const isOfNumbers = /int|real|floa|doub|numeric|decimal|bool/i;
 
 function isOfPeople(table: TableSchema, relations: Relations): boolean {
   const entities = relations.entitiesOf(table).map(({ entity }) => entity.name);
