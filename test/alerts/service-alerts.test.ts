@@ -119,9 +119,8 @@ test("files that cannot be read are a gap like one of rows: told, shown everywhe
   await service.end("SIGKILL");
   renameSync(away, attachments);
   service = await startServing(crm, port);
-  await until(() => told(web).length > 3);
-  const rows = ["recovered follow/acme", "warning follow/acme"];
-  assert.deepEqual(told(web).slice(1).toSorted(), ["recovered follow/acme", ...rows]);
+  await until(() => told(web).length > 2);
+  assert.deepEqual(told(web).slice(1).toSorted(), ["recovered follow/acme", "warning follow/acme"]);
   assert.match(
     web.calls.map(({ body }) => body).join(),
     /cannot be recovered before the next backup \(nobody followed/,
@@ -129,6 +128,7 @@ test("files that cannot be read are a gap like one of rows: told, shown everywhe
   await until(async () => listIn(await crm.json(["status"]), "crms")[0]?.["gaps"] === 0);
   // Since when every moment of the files can be had is listed with the recovery points, as soon as the journal says it.
   assert.equal(await service.end("SIGTERM"), 0);
+  assert.equal(told(web).length, 3, "that the service's own backup closed the gap that its start made is no news");
   const listed = await crm.json(["snapshots"]);
   const [files] = listIn(listed, "files") as readonly { readonly crm: string; readonly spans: readonly object[] }[];
   assert.deepEqual([files?.crm, (files?.spans.length ?? 0) > 0], ["acme", true], listed.stdout);

@@ -8,7 +8,7 @@ import type { Engine } from "../../src/engine/engine.ts";
 import { FollowStream } from "../../src/engine/follow-stream.ts";
 import { JournalKeeper, keeperTiming } from "../../src/engine/journal-keeper.ts";
 import { HoldfastError, isHoldfastError } from "../../src/lib/errors.ts";
-import type { IndexedRepository, StoredSnapshot } from "../../src/repository/repository.ts";
+import type { IndexedRepository, Repository, StoredSnapshot } from "../../src/repository/repository.ts";
 import { localStorage } from "../../src/storage/local.ts";
 import { endingStorage } from "../support/ending-storage.ts";
 import { resticOn } from "../support/restic.ts";
@@ -29,11 +29,7 @@ test("what a run stored that was killed before it was named is not taken for nam
         opened++ === 0 ? endingStorage(localStorage(location), ending) : localStorage(location),
     };
     await using repository = await openFor(engine, access, run);
-    await using keeper = new JournalKeeper({
-      ...{ engine, repository, run, crm: description.name },
-      limits: { ...limits, workers: 1 },
-      timing: keeperTiming,
-    });
+    await using keeper = keeperOf(crm, engine, repository);
     await keeper.open();
     const stream = new FollowStream(description.name, keeper.writer.database("main"));
     if (seal === "a segment") {
@@ -134,18 +130,15 @@ test("whoever reads sees what an index names and no snapshot yet, in every order
 
 /** Stores a segment more, and ends as if it was killed, with nothing named, or names it. The newest that it found. */
 async function keepOne(
-  { access, run, description }: SmallCrm,
+  crm: SmallCrm,
   engine: Engine,
   position: number,
   ending: "killed" | "named",
   onOpen?: (head: number | undefined) => void,
 ): Promise<number | undefined> {
+  const { access, run, description } = crm;
   await using repository = await openFor(engine, access, run);
-  await using keeper = new JournalKeeper({
-    ...{ engine, repository, run, crm: description.name },
-    limits: { ...limits, workers: 1 },
-    timing: keeperTiming,
-  });
+  await using keeper = keeperOf(crm, engine, repository);
   await keeper.open();
   const known = keeper.writer.database("main");
   onOpen?.(known.head?.number);
@@ -163,6 +156,14 @@ async function keepOne(
   assert.equal(await keeper.store(stream.waiting), "stored");
   if (ending === "named") await keeper.publishIfDue("now");
   return known.head?.number;
+}
+
+function keeperOf({ run, description }: SmallCrm, engine: Engine, repository: Repository): JournalKeeper {
+  return new JournalKeeper({
+    ...{ engine, repository, run, crm: description.name },
+    limits: { ...limits, workers: 1 },
+    timing: keeperTiming,
+  });
 }
 
 /** Where it begins; nobody reads it. */
