@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
+import { isPath } from "../config/location.ts";
 import type { Kit } from "../engine/kit.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { shellCommand } from "../lib/shell-command.ts";
@@ -46,6 +47,11 @@ async function saveKit(path: string, lines: readonly string[]): Promise<void> {
   }
 }
 
+/** Volumes are media, and a path is this machine's. */
+function needsLogin(location: string): boolean {
+  return !isPath(location) && !location.startsWith("volumes:");
+}
+
 /** The page to print: what it is, the facts, and the commands to type, word by word. */
 export function kitLines({ words, format }: Context, kit: Kit): string[] {
   const texts = words.kit;
@@ -67,6 +73,7 @@ export function kitLines({ words, format }: Context, kit: Kit): string[] {
     texts.intro,
     "",
     ...facts.map(([name, value]) => `${padEnd(name, width)}  ${value}`),
+    ...(needsLogin(kit.location) ? ["", texts.login] : []),
     "",
     texts.writePassword,
     `  (umask 077; cat > password.txt)`,

@@ -170,6 +170,7 @@ test("the kit opens the repository, and doctor knows it then", async () => {
   await crm.run(["init"]);
   const printed = await crm.run(["kit"]);
   assert.ok(printed.stdout.includes(password));
+  assert.doesNotMatch(printed.stdout, /login/);
   const [, checksum = ""] = /^Checksum +([0-9a-f]{16})$/m.exec(printed.stdout) ?? [];
   assert.match((await crm.run(["doctor"])).stdout, /kit was never used/);
   assert.equal((await crm.run(["kit", "--check", "0123456789abcdef"])).code, 40);

@@ -37,6 +37,7 @@ export async function remoteFlow(place: RemotePlace): Promise<void> {
   };
   await run("init", "--yes", "--repository", place.location("acme"), "--password-file", "../password.txt");
   await run("backup");
+  assert.match(await run("kit"), /login that is not on this page/);
   {
     using database = new DatabaseSync(join(crm, "crm.db"));
     database.exec("UPDATE contacts SET phone = '+86 10 0000' WHERE id % 40 = 0; DELETE FROM notes WHERE id < 50");

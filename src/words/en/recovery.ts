@@ -148,6 +148,8 @@ export const recovery = {
     crms: "CRMs",
     created: "Printed",
     checksum: "Checksum",
+    login:
+      "The repository is reached by a login that is not on this page: write it down here as well (a key of the cloud, an SSH key, a user and a password).",
     withHoldfast: "With Holdfast",
     withRestic: "Without Holdfast, with restic 0.14 or newer",
     writePassword: "Write the password to a file that only you can read:",

@@ -148,6 +148,7 @@ export const recovery: Translated<typeof english> = {
     crms: "CRM",
     created: "打印时间",
     checksum: "校验码",
+    login: "访问这个仓库需要登录，登录信息不在这一页上：请把它（云的密钥、SSH 密钥、用户和密码）记在旁边。",
     withHoldfast: "使用 Holdfast",
     withRestic: "不用 Holdfast，使用 restic 0.14 或更高版本",
     writePassword: "把密码写入只有您能读取的文件：",
