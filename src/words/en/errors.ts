@@ -165,7 +165,7 @@ export const errors = {
     },
     "repository-incomplete": {
       text: "There is a key but no config[[ at {location}]]: an `init` was cut off there, or the file was lost.",
-      hint: "`holdfast init` goes on with the same password. If there were backups, run `holdfast repair plan index`. A key that nobody needs is removed by hand[[: {key}]].",
+      hint: "`holdfast init` goes on with the same password. If there were backups, run `holdfast repair index`. A key that nobody needs is removed by hand[[: {key}]].",
     },
     "repair-first": {
       text: "Something else of the repository must be repaired first: the {what}.",

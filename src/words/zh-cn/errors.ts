@@ -159,7 +159,7 @@ export const errors: Translated<typeof english> = {
     },
     "repository-incomplete": {
       text: "[[{location} ]]中有密钥但没有 config：`init` 曾被中断，或该文件已丢失。",
-      hint: "`holdfast init` 会用同一密码继续。如果那里曾有备份，请运行 `holdfast repair plan index`。无人需要的密钥请手动删除[[：{key}]]。",
+      hint: "`holdfast init` 会用同一密码继续。如果那里曾有备份，请运行 `holdfast repair index`。无人需要的密钥请手动删除[[：{key}]]。",
     },
     "repair-first": {
       text: "必须先修复仓库的另一部分：{what}。",
