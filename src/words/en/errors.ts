@@ -53,7 +53,7 @@ export const errors = {
     },
     "storage-full": {
       text: "The storage of the repository is full[[ ({path})]].",
-      hint: "Free some space there and run the command again: what was stored already is used.",
+      hint: 'Free some space there and run the command again: what was stored already is used. `docs/retention.md` says how, under "When the disk is full".',
     },
     "storage-denied": {
       text: "No permission for {path}[[ ({reason})]].",
@@ -149,7 +149,7 @@ export const errors = {
     },
     "repository-damaged": {
       text: "The repository is damaged[[ at {subject}]][[: {reason}]][[: {detail}]].",
-      hint: "Run `holdfast verify --read-data` to see what it touches. Do not delete anything yet.",
+      hint: "Run `holdfast verify --read-data` to see what it touches, and do not delete anything yet: `docs/damage.md` says what can be saved, and how.",
     },
     "repository-locked": {
       text: "The repository is locked[[ by {username}]][[ on {hostname}]][[, process {pid}]][[, since {time:time}]].",

@@ -47,7 +47,7 @@ export const errors: Translated<typeof english> = {
     },
     "storage-full": {
       text: "仓库所在的存储空间已满[[（{path}）]]。",
-      hint: "请腾出空间后再次运行同一命令：已经存入的数据会继续使用。",
+      hint: "请腾出空间后再次运行同一命令：已经存入的数据会继续使用。做法见 `docs/retention.zh-CN.md` 的“磁盘已满时”。",
     },
     "storage-denied": {
       text: "没有访问 {path} 的权限[[（{reason}）]]。",
@@ -143,7 +143,7 @@ export const errors: Translated<typeof english> = {
     },
     "repository-damaged": {
       text: "仓库已损坏[[，位置 {subject}]][[：{reason}]][[：{detail}]]。",
-      hint: "请运行 `holdfast verify --read-data` 查看影响范围。暂时不要删除任何内容。",
+      hint: "请运行 `holdfast verify --read-data` 查看影响范围，暂时不要删除任何内容：能挽救什么、怎么做，见 `docs/damage.zh-CN.md`。",
     },
     "repository-locked": {
       text: "仓库已被锁定[[，用户 {username}]][[，主机 {hostname}]][[，进程 {pid}]][[，开始于 {time:time}]]。",
