@@ -62,3 +62,30 @@ test("as much as may wait in memory waits; then nothing more is read before some
   assert.deepEqual([transactions, stream.waitingBytes], [100, 0]);
   assert.ok(stored > 20);
 });
+
+test("whoever waits for room, since nothing can be stored, can be cancelled", async () => {
+  const stream = new FollowStream("acme", { name: "main", spans: [], outside: [] });
+  const feed: Pick<ChangeFeed, "history" | "start"> = { history: "h", start: placeAt(0) };
+  stream.begin(feed as ChangeFeed);
+  const stop = new AbortController();
+  const row = "x".repeat(1 << 20);
+  const reading = (async () => {
+    for (let number = 1; ; number++) {
+      await stream.add([{ type: "write", table, after: `i${number}\t${row}` }], stop.signal);
+    }
+  })();
+  const ended = reading.then(
+    () => "well",
+    (error: unknown) => error,
+  );
+  for (let before = -1; before !== stream.waitingBytes;) {
+    before = stream.waitingBytes;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  stop.abort("cancelled");
+  const turns = (async () => {
+    for (let turn = 0; turn < 1000; turn++) await new Promise((resolve) => setImmediate(resolve));
+    return "still waiting";
+  })();
+  assert.equal(await Promise.race([ended, turns]), "cancelled");
+});

@@ -75,10 +75,16 @@ export class FollowStream {
       else if (change.type === "write" || change.type === "delete") this.rows++;
       if (this.#builder.bytes >= segmentBytes) this.seal();
     }
-    while (this.#waitingBytes > mostWaitingBytes) {
-      signal.throwIfAborted();
-      this.#room ??= Promise.withResolvers<void>();
-      await this.#room.promise;
+    const wake = (): void => this.#room?.resolve();
+    signal.addEventListener("abort", wake);
+    try {
+      while (this.#waitingBytes > mostWaitingBytes) {
+        signal.throwIfAborted();
+        this.#room ??= Promise.withResolvers<void>();
+        await this.#room.promise;
+      }
+    } finally {
+      signal.removeEventListener("abort", wake);
     }
   }
 

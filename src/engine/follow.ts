@@ -102,7 +102,7 @@ export async function follow(engine: Engine, input: FollowInput, run: Run): Prom
     run: { ...run, signal: new AbortController().signal },
     timing: input.timing ?? keeperTiming,
   });
-  await again("storage", inner, () => keeper.open());
+  await again("storage", inner, () => keeper.open(signal));
   const following = new Following(engine, input, repository, keeper, inner);
   const streams = sources.map(({ name }) => new FollowStream(input.crm.name, keeper.writer.database(name)));
   using files = new FollowFiles({

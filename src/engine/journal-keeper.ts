@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { FilesSpan } from "../contents/journal/journal-file.ts";
 import type { StoredLook } from "../contents/journal/journal-tree.ts";
 import { looseSegments } from "../contents/journal/loose-segments.ts";
@@ -8,6 +9,7 @@ import type { Id } from "../format/tree.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Run } from "../lib/run.ts";
+import { isDamage } from "../repository/child-trees.ts";
 import type { IndexedRepository, Lock, Repository, StoredSnapshot, Upload } from "../repository/repository.ts";
 import type { Engine } from "./engine.ts";
 import { isHoldTag } from "./holds.ts";
@@ -61,6 +63,8 @@ interface Session extends AsyncDisposable {
   readonly upload: Upload;
   readonly lock: Lock;
   readonly snapshots: readonly StoredSnapshot[];
+  /** `kept`: the index was read for a session before this one. */
+  readonly index: "read" | "kept";
 }
 
 /**
@@ -78,6 +82,8 @@ export class JournalKeeper implements AsyncDisposable {
   #unnamed: SealedSegment[] = [];
   /** Of a run before this one, taken up and not named yet. */
   #takenUp: readonly Id[] = [];
+  /** Found stored since the last `store` that ended well: what is to be stored again may be among it. */
+  readonly #foundStored = new Set<Id>();
   #unnamedSince = 0;
   #restUntil = 0;
   #publishedAt = -Infinity;
@@ -111,16 +117,14 @@ export class JournalKeeper implements AsyncDisposable {
   }
 
   /** Reads the journal as it is, and takes up what a run stored that was cut off. Waits for the lock. */
-  async open(): Promise<void> {
-    const { run } = this.#options;
+  async open(signal: AbortSignal): Promise<void> {
     for (;;) {
       try {
         await this.#begin();
         return;
       } catch (error) {
         if (!isHoldfastError(error, "repository-locked")) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 500));
-        run.signal.throwIfAborted();
+        await delay(500, undefined, { signal });
       }
     }
   }
@@ -130,12 +134,15 @@ export class JournalKeeper implements AsyncDisposable {
     if (segments.length > 0 && !(await this.#ready())) return "waiting";
     const session = this.#session;
     if (!session || segments.length === 0) return "stored";
+    // A try that failed may have stored some all the same: in the journal each stands once.
+    const lacking = segments.filter(({ id }) => !this.#foundStored.has(id));
     try {
-      await this.writer.store(segments, session.upload);
+      await this.writer.store(lacking, session.upload);
     } catch (error) {
       await this.#abandon();
       throw error;
     }
+    this.#foundStored.clear();
     if (this.#unnamed.length === 0) this.#unnamedSince = performance.now();
     this.#unnamed.push(...segments);
     await this.#record();
@@ -179,24 +186,26 @@ export class JournalKeeper implements AsyncDisposable {
       (this.writer.hasUnnamed && (now - this.#unnamedSince >= timing.publishMs || bytes > mostUnnamedBytes)) ||
       (this.#changed === "yes" && now - this.#publishedAt >= timing.publishMs);
     if (!due || !(await this.#ready())) return "not-yet";
-    await this.#publish();
-    return "published";
+    return await this.#publish();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#end();
   }
 
-  async #publish(): Promise<void> {
+  async #publish(): Promise<"published" | "not-yet"> {
     const { engine, crm, run, timing } = this.#options;
     const session = this.#session;
-    if (!session) return;
+    if (!session) return "not-yet";
     try {
       const oldest = backupsOf(session.snapshots, crm)[0]?.snapshot.time ?? run.now().toISOString();
-      const time = run.now().toISOString();
       const waiting = [...this.#looks];
+      // By its time it is known that a snapshot is the newest, and that what it names comes last: whatever the clock says by now.
+      const behindMs = Date.parse(journalsOf(session.snapshots, crm).at(-1)?.snapshot.time ?? "") || 0;
+      const time = notBefore(run.now().toISOString(), behindMs + waiting.length + 1);
       for (const { span } of waiting) if (span) this.writer.looked(span);
-      const facts = { about: engine.host, time, oldest, looks: waiting.map(({ look }) => look) };
+      const looks = waiting.map(({ look }, at) => ({ ...look, ended: notBefore(look.ended, behindMs + at + 1) }));
+      const facts = { about: engine.host, time, oldest, looks };
       const stored = await this.writer.publish(session.upload, facts, run.signal);
       for (const { named } of waiting) named.resolve();
       this.#newest = stored.id;
@@ -208,10 +217,13 @@ export class JournalKeeper implements AsyncDisposable {
       await this.#rollUp(session);
     } catch (error) {
       await this.#abandon();
+      // Somebody who prunes deletes at once, maybe: with the index as it is now it goes on.
+      if (session.index === "kept" && isDamage(error) && (await this.#ready())) return await this.#publish();
       throw error;
     }
     await this.#end();
     this.#restUntil = performance.now() + timing.restMs;
+    return "published";
   }
 
   /** Whether there is a session, a new one if need be and if it can be had. */
@@ -237,14 +249,15 @@ export class JournalKeeper implements AsyncDisposable {
     const snapshots = await repository.snapshots(signal);
     const newest = journalsOf(snapshots, crm).at(-1);
     const isOurs = newest?.id === this.#newest && this.#indexed !== undefined;
-    if (!isOurs || performance.now() - this.#loadedAt > timing.reloadMs) {
+    const index = !isOurs || performance.now() - this.#loadedAt > timing.reloadMs ? "read" : "kept";
+    if (index === "read") {
       this.#indexed = await repository.index(signal);
       this.#loadedAt = performance.now();
     }
     const indexed = this.#indexed ?? (await repository.index(signal));
     const upload = opening.use(await indexed.upload({ signal, lock, limits, leftovers: "leave" }));
     const held = opening.move();
-    this.#session = { upload, lock, snapshots, [Symbol.asyncDispose]: () => held.disposeAsync() };
+    this.#session = { upload, lock, snapshots, index, [Symbol.asyncDispose]: () => held.disposeAsync() };
     this.#snapshots = snapshots;
     if (isOurs && this.#writer) return;
     await this.#takeUp(newest, upload, signal);
@@ -267,6 +280,7 @@ export class JournalKeeper implements AsyncDisposable {
       this.#changed = "yes";
     }
     const there = new Set(loose.segments.map(({ id }) => id));
+    for (const id of there) this.#foundStored.add(id);
     const lacking = this.#unnamed.filter(({ id, header }) => {
       const head = this.#writer?.database(header.database).head;
       return !there.has(id) && header.number > (head?.number ?? 0);
@@ -327,4 +341,8 @@ export class JournalKeeper implements AsyncDisposable {
     const unnamed = typeof state === "object" && state !== null && "unnamed" in state ? state.unnamed : [];
     return Array.isArray(unnamed) ? unnamed.filter((id): id is Id => typeof id === "string") : [];
   }
+}
+
+function notBefore(time: string, earliestMs: number): string {
+  return new Date(Math.max(Date.parse(time), earliestMs)).toISOString();
 }

@@ -7,6 +7,7 @@ import { openFor } from "../../src/engine/access.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { FollowStream } from "../../src/engine/follow-stream.ts";
 import { JournalKeeper, keeperTiming } from "../../src/engine/journal-keeper.ts";
+import { prune } from "../../src/engine/prune.ts";
 import { HoldfastError, isHoldfastError } from "../../src/lib/errors.ts";
 import type { IndexedRepository, Repository, StoredSnapshot } from "../../src/repository/repository.ts";
 import { localStorage } from "../../src/storage/local.ts";
@@ -30,7 +31,7 @@ test("what a run stored that was killed before it was named is not taken for nam
     };
     await using repository = await openFor(engine, access, run);
     await using keeper = keeperOf(crm, engine, repository);
-    await keeper.open();
+    await keeper.open(run.signal);
     const stream = new FollowStream(description.name, keeper.writer.database("main"));
     if (seal === "a segment") {
       const point = { position: "1", time: "2026-03-12T14:00:00.000Z" };
@@ -128,6 +129,126 @@ test("whoever reads sees what an index names and no snapshot yet, in every order
   await resticOn(access.location, access.password).check();
 });
 
+test("what a try stored that failed all the same stands in the journal once, and what comes next behind it", async () => {
+  for (const between of ["nothing", "named"] as const) {
+    using folder = temporaryFolder();
+    const crm = await smallCrm(folder.path);
+    const { access, run, description } = crm;
+    let state: "well" | "unanswered" = "well";
+    const engine: Engine = {
+      ...crm.engine,
+      openStorage: (location) => {
+        const storage = localStorage(location);
+        return {
+          ...storage,
+          save: async (file, bytes, signal) => {
+            await storage.save(file, bytes, signal);
+            if (state === "unanswered" && file.kind === "data") throw new HoldfastError("storage-unreachable", {});
+          },
+        };
+      },
+    };
+    await using repository = await openFor(engine, access, run);
+    await using keeper = keeperOf(crm, engine, repository);
+    await keeper.open(run.signal);
+    const stream = new FollowStream(description.name, keeper.writer.database("main"));
+    stream.begin(feedAt({ position: "0", time: "2026-03-12T14:00:00.000Z" }));
+    await sealOne(stream, 1, run.signal);
+    state = "unanswered";
+    await assert.rejects(keeper.store(stream.waiting), (error) => isHoldfastError(error, "storage-unreachable"));
+    state = "well";
+    if (between === "named") assert.equal(await keeper.publishIfDue("now"), "published");
+    keeper.endRest();
+    await sealOne(stream, 2, run.signal);
+    assert.equal(await keeper.store(stream.waiting), "stored");
+    stream.stored(2);
+    await sealOne(stream, 3, run.signal);
+    assert.equal(await keeper.store(stream.waiting), "stored");
+    assert.equal(await keeper.publishIfDue("now"), "published");
+    assert.deepEqual(await numbersIn(crm), [1, 2, 3], between);
+    await resticOn(access.location, access.password).check();
+  }
+});
+
+test("a clock that is set back loses nothing: what is named last is the newest, and stands last", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  const at = (time: string): SmallCrm => ({ ...crm, run: { ...crm.run, now: () => new Date(time) } });
+  assert.equal(await keepOne(at("2026-03-12T15:30:00.000Z"), crm.engine, 1, "named"), undefined);
+  assert.equal(await keepOne(at("2026-03-12T14:29:00.000Z"), crm.engine, 2, "named"), 1);
+  assert.equal(await keepOne(at("2026-03-12T14:30:00.000Z"), crm.engine, 3, "named"), 2);
+  assert.deepEqual(await numbersIn(crm), [1, 2, 3]);
+  await prune(crm.engine, { repository: crm.access, limits, ...pruning }, crm.run);
+  assert.deepEqual(await numbersIn(crm), [1, 2, 3]);
+  assert.equal(await keepOne(at("2026-03-12T16:00:00.000Z"), crm.engine, 4, "named"), 3);
+  assert.deepEqual(await numbersIn(crm), [1, 2, 3, 4]);
+});
+
+test("whoever prunes in between, and deletes at once, does not end it", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  const { access, run, description } = crm;
+  await using repository = await openFor(crm.engine, access, run);
+  await using keeper = keeperOf(crm, crm.engine, repository, { ...keeperTiming, rollUpMs: 0 });
+  await keeper.open(run.signal);
+  // What the journal has of a database stays where it is until something happens there again: here, so long that nobody has it at hand.
+  const [main, other] = ["main", "other"].map(
+    (name) => new FollowStream(description.name, keeper.writer.database(name)),
+  );
+  assert.ok(main && other);
+  for (const stream of [main, other]) stream.begin(feedAt({ position: "0", time: "2026-03-12T14:00:00.000Z" }));
+  const keep = async (stream: FollowStream, position: number): Promise<void> => {
+    await sealOne(stream, position, run.signal);
+    assert.equal(await keeper.store(stream.waiting), "stored");
+    stream.stored(1);
+    assert.equal(await keeper.publishIfDue("now"), "published");
+    keeper.endRest();
+  };
+  const numbers = Array.from({ length: 18 }, (_, at) => at + 1);
+  await keep(other, 1);
+  for (const number of numbers) await keep(main, number);
+  await resticOn(access.location, access.password).output("prune", "--max-unused", "0");
+  await keep(other, 2);
+  assert.deepEqual(await numbersIn(crm), numbers);
+  assert.deepEqual(await numbersIn(crm, "other"), [1, 2]);
+  await resticOn(access.location, access.password).check();
+});
+
+const pruning = {
+  mode: "apply",
+  keepMarkedMs: 0,
+  waitMs: 0,
+  maxRepackBytes: Infinity,
+  maxUnused: { bytes: 0 },
+} as const;
+
+async function sealOne(stream: FollowStream, position: number, signal: AbortSignal): Promise<void> {
+  const point = { position: `${position}`, time: `2026-03-12T14:00:${String(position).padStart(2, "0")}.000Z` };
+  await stream.add(
+    [
+      { type: "tables", digest: "none", outside: [] },
+      { type: "reached", point },
+    ],
+    signal,
+  );
+  stream.seal();
+}
+
+/** Of all segments, as whoever reads the journal finds them. */
+async function numbersIn(
+  { engine, access, run, description }: SmallCrm,
+  database = "main",
+): Promise<readonly number[]> {
+  await using repository = await openFor(engine, access, run);
+  const snapshots = await repository.snapshots(run.signal);
+  const journal = await openJournal(await repository.index(run.signal), snapshots, description.name, run.signal);
+  const numbers: number[] = [];
+  for await (const { header } of journal?.segments(database, "2026-03-12T00:00:00.000Z", 0, run.signal) ?? []) {
+    numbers.push(header.number);
+  }
+  return numbers;
+}
+
 /** Stores a segment more, and ends as if it was killed, with nothing named, or names it. The newest that it found. */
 async function keepOne(
   crm: SmallCrm,
@@ -139,7 +260,7 @@ async function keepOne(
   const { access, run, description } = crm;
   await using repository = await openFor(engine, access, run);
   await using keeper = keeperOf(crm, engine, repository);
-  await keeper.open();
+  await keeper.open(run.signal);
   const known = keeper.writer.database("main");
   onOpen?.(known.head?.number);
   const stream = new FollowStream(description.name, known);
@@ -158,11 +279,15 @@ async function keepOne(
   return known.head?.number;
 }
 
-function keeperOf({ run, description }: SmallCrm, engine: Engine, repository: Repository): JournalKeeper {
+function keeperOf(
+  { run, description }: SmallCrm,
+  engine: Engine,
+  repository: Repository,
+  timing = keeperTiming,
+): JournalKeeper {
   return new JournalKeeper({
-    ...{ engine, repository, run, crm: description.name },
+    ...{ engine, repository, run, timing, crm: description.name },
     limits: { ...limits, workers: 1 },
-    timing: keeperTiming,
   });
 }
 
