@@ -216,7 +216,7 @@ class RecordsPlanning {
         for (const relation of to ? this.#relations.to(to) : []) {
           if (relation.kind === "refers") continue;
           const names = ofTable.flatMap((row) => nameIn(inTable(relation, table), "to", row, rules) ?? []);
-          for (const row of await namingLive(relation, names, this.#live, rules)) {
+          for (const { row } of await namingLive(relation, names, this.#live, rules)) {
             if (row.key === "" || (await this.#records.get(row.table, row.key))) continue;
             add(row, relation.kind === "links" ? "links" : "belongs");
           }

@@ -172,6 +172,43 @@ test("an undo puts back what is still as the restore left it, and tells what is 
   assert.deepEqual(await crm.rows(), wrong);
 });
 
+test("a row that somebody removed since does not come back by an undo, nor by taking back what changed it", async () => {
+  await using place = await world();
+  const { crm, sql } = place;
+  await sql("UPDATE contact SET email = NULL WHERE id < 4");
+  await crm.backup();
+  const { snapshots } = await listSnapshots(crm.engine, { repository: crm.access }, crm.run);
+  const [before, after] = snapshots.map(({ id }) => ({ kind: "id" as const, prefix: id }));
+  assert.ok(before && after);
+  await crm.apply(await crm.plan({ compared: ["changed"], fields: ["email"] }, { point: before }));
+  await sql("DELETE FROM contact WHERE id = 2");
+  const left = await sql("SELECT id, email FROM contact WHERE id > 3 ORDER BY id");
+  const report = await crm.undo();
+  assert.deepEqual(report.failed, [{ path: "contact/2", reason: "removed-since" }]);
+  assert.equal(await sql("SELECT id, email FROM contact WHERE id < 4 ORDER BY id"), "1|\n3|");
+  assert.equal(await sql("SELECT id, email FROM contact WHERE id > 3 ORDER BY id"), left);
+  const plan = await crm.plan({ compared: ["changed"], in: ["contact"], until: after }, { ...all, point: before });
+  assert.equal(fate(plan, "contact/2"), "conflict removed-since");
+  assert.equal(fate(plan, "contact/3"), "update");
+  // Whoever asks for the record itself gets it.
+  assert.equal(fate(await crm.plan({ handles: ["contact/2"] }, { point: before }), "contact/2"), "insert");
+});
+
+test("a row that names what is to be removed in another case is seen, where the database takes the two for equal", async () => {
+  await using place = await world(`CREATE TABLE code (name TEXT PRIMARY KEY COLLATE NOCASE, label TEXT);
+    CREATE TABLE coded (id INTEGER PRIMARY KEY, code TEXT COLLATE NOCASE REFERENCES code (name) ON DELETE CASCADE, body TEXT);
+    INSERT INTO code VALUES ('Old', 'old'); INSERT INTO coded VALUES (1, 'OLD', 'first');`);
+  const { crm, sql } = place;
+  await sql("INSERT INTO code VALUES ('New', 'new'), ('Free', 'free'); INSERT INTO coded VALUES (2, 'NEW', 'kept')");
+  const plan = await crm.plan({ compared: ["created"], in: ["code"] }, all);
+  assert.equal(fate(plan, "code/New"), "conflict still-referenced coded/2");
+  assert.equal(fate(plan, "code/Free"), "remove");
+  await crm.apply(plan);
+  assert.equal(await sql("SELECT code FROM coded ORDER BY id"), "OLD\nNEW");
+  await sql("DELETE FROM coded WHERE id = 1");
+  assert.equal(fate(await crm.plan({ handles: ["coded/1"] }), "coded/1"), "insert");
+});
+
 test("rows that the database refuses end the plan, and values that trade places are no trouble", async () => {
   await using place = await world(`CREATE TABLE rated (id INTEGER PRIMARY KEY, stars INTEGER);
     INSERT INTO rated VALUES (1, 9);`);

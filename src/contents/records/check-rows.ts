@@ -1,5 +1,6 @@
 import { RowMap } from "./closure.ts";
-import type { LiveRows } from "./plan-rows.ts";
+import type { ColumnSchema, TableSchema } from "../../database/database.ts";
+import type { FoundFor, LiveRows } from "./plan-rows.ts";
 import { isChange, rowAfter, type PlannedRow, type RowReason } from "./planned-row.ts";
 import { type HandleRules, handleOf } from "./record-handle.ts";
 import { entityOf, nameIn, recordRow, type RecordRow } from "./record-row.ts";
@@ -55,7 +56,7 @@ export async function checkParents(rows: readonly PlannedRow[], input: CheckInpu
       const found = await liveNames(relation, names, live, rules);
       for (const { planned, row } of missing) {
         const name = nameIn(relation, "from", row, rules) ?? "";
-        if (found.has(name) && !parents.gone.has(name)) continue;
+        if (found.get(name)?.some((parent) => !parents.gone.has(parent)) === true) continue;
         // What the database does not hold to may have been dangling then too; only what is in conflict is told.
         if (relation.origin !== "declared" && !parents.gone.has(name) && relation.kind !== "links") continue;
         const detail = `${relation.to.name}/${name.replaceAll("\0", "/")}`;
@@ -93,20 +94,57 @@ function parentsLeft(relation: Relation, rows: readonly PlannedRow[], rules: Han
   return { there, gone };
 }
 
-/** Which of these names a row has where the rows go. */
-async function liveNames(relation: Relation, names: readonly string[], live: LiveRows, rules: HandleRules) {
+/**
+ * By names that were asked for, how the rows are called that are there: the database may take other bytes for equal, another case or
+ * a blank at the end.
+ */
+async function liveNames(
+  relation: Relation,
+  names: readonly string[],
+  live: LiveRows,
+  rules: HandleRules,
+): Promise<ReadonlyMap<string, readonly string[]>> {
   const columns = relation.referenced.flatMap((at) => relation.to.columns[at] ?? []);
-  const values = names.map((name) => {
-    const texts = name.split("\0");
-    return columns.map((column, at) => rules.lineField(texts[at] ?? null, column)).join("\t");
-  });
-  if (values.length === 0) return new Set<string>();
-  const found = await live.find(
-    relation.to,
-    columns.map(({ name }) => name),
-    values,
+  const asked = valuesOf(names, columns, rules);
+  const found = new Map<string, readonly string[]>();
+  for (const { value, row } of await foundFor(relation.to, columns, asked, live)) {
+    const [name, own] = [asked.get(value), nameIn(relation, "to", row, rules)];
+    if (name !== undefined && own !== undefined) found.set(name, [...(found.get(name) ?? []), own]);
+  }
+  return found;
+}
+
+/** Names by the values that stand for them in lines. */
+function valuesOf(
+  names: readonly string[],
+  columns: readonly ColumnSchema[],
+  rules: HandleRules,
+  prefix = "",
+): ReadonlyMap<string, string> {
+  return new Map(
+    names.map((name) => {
+      const texts = name.split("\0");
+      const fields = columns.map((column, at) => {
+        const text = texts[at] ?? null;
+        return rules.lineField(at === 0 && text !== null ? prefix + text : text, column);
+      });
+      return [fields.join("\t"), name];
+    }),
   );
-  return new Set(found.flatMap((row) => nameIn(relation, "to", row, rules) ?? []));
+}
+
+async function foundFor(
+  table: TableSchema,
+  columns: readonly ColumnSchema[],
+  asked: ReadonlyMap<string, string>,
+  live: LiveRows,
+): Promise<readonly FoundFor[]> {
+  if (asked.size === 0) return [];
+  return live.findFor(
+    table,
+    columns.map(({ name }) => name),
+    [...asked.keys()],
+  );
 }
 
 /** A value that no two rows may share, and that another row has that stays. */
@@ -130,13 +168,12 @@ export async function checkUnique(rows: readonly PlannedRow[], input: CheckInput
       });
       if (takers.length === 0) continue;
       const values = takers.map(({ value }) => value);
-      const holders = await live.find(table, names, values);
-      const staying = holders.filter((holder) => {
-        const planned = byKey.get(table, holder.key);
-        return !planned || valueOf(left(planned)) === valueOf(holder);
+      const staying = (await live.findFor(table, names, values)).filter(({ row }) => {
+        const planned = byKey.get(table, row.key);
+        return !planned || valueOf(left(planned)) === valueOf(row);
       });
       for (const { planned, value } of takers) {
-        const holder = staying.find((one) => one.key !== planned.key && same(valueOf(one), value, holders, places));
+        const holder = staying.find((one) => one.value === value && one.row.key !== planned.key)?.row;
         if (!holder) continue;
         const entity = entityOf(relations.entitiesOf(table), holder, rules);
         const texts = places.map((at) => {
@@ -149,13 +186,6 @@ export async function checkUnique(rows: readonly PlannedRow[], input: CheckInput
     }
   }
   return replaced(rows, wrong);
-}
-
-/** Equal in bytes; or the database said so of a value that nobody has in these very bytes. */
-function same(a: string | undefined, b: string, holders: readonly RecordRow[], places: readonly number[]): boolean {
-  if (a === b) return true;
-  const exact = holders.some((row) => places.map((at) => row.fields[at] ?? "").join("\t") === b);
-  return !exact && a !== undefined && a.toLowerCase().trimEnd() === b.toLowerCase().trimEnd();
 }
 
 /** A row that others name cannot go. */
@@ -174,10 +204,11 @@ export async function checkReferences(rows: readonly PlannedRow[], input: CheckI
           return name === undefined ? [] : [[name, planned] as const];
         }),
       );
-      for (const row of await namingLive(relation, [...gone.keys()], live, rules)) {
+      for (const { row, name } of await namingLive(relation, [...gone.keys()], live, rules)) {
         const planned = byKey.get(row.table, row.key);
         const stays = planned ? left(planned) : row;
-        const target = gone.get((stays && nameIn(relation, "from", stays, rules)) ?? "");
+        const names = stays && nameIn(relation, "from", stays, rules);
+        const target = gone.get((names === nameIn(relation, "from", row, rules) ? name : names) ?? "");
         if (!stays || !target) continue;
         const entity = entityOf(relations.entitiesOf(row.table), row, rules);
         wrong.set(target, asConflict(target, "still-referenced", handleOf(relations, row, entity, rules)));
@@ -187,28 +218,20 @@ export async function checkReferences(rows: readonly PlannedRow[], input: CheckI
   return replaced(rows, wrong);
 }
 
-/** Rows that name one of these, where the rows go. */
+/** Rows that name one of these, where the rows go, as far as the database takes it for that name. */
 export async function namingLive(
   relation: Relation,
   names: readonly string[],
   live: LiveRows,
   rules: HandleRules,
-): Promise<readonly RecordRow[]> {
+): Promise<readonly { readonly row: RecordRow; readonly name: string }[]> {
   const columns = relation.columns.flatMap((at) => relation.from.columns[at] ?? []);
-  const values = names.map((name) => {
-    const texts = name.split("\0");
-    return columns
-      .map((column, at) => rules.lineField(`${at === 0 ? (relation.prefix ?? "") : ""}${texts[at] ?? ""}`, column))
-      .join("\t");
+  const asked = valuesOf(names, columns, rules, relation.prefix);
+  const found = await foundFor(relation.from, columns, asked, live);
+  return found.flatMap(({ value, row }) => {
+    const name = asked.get(value);
+    return name === undefined || nameIn(relation, "from", row, rules) === undefined ? [] : [{ row, name }];
   });
-  if (values.length === 0) return [];
-  const found = await live.find(
-    relation.from,
-    columns.map(({ name }) => name),
-    values,
-  );
-  const wanted = new Set(names);
-  return found.filter((row) => wanted.has(nameIn(relation, "from", row, rules) ?? ""));
 }
 
 function replaced(rows: readonly PlannedRow[], wrong: ReadonlyMap<PlannedRow, PlannedRow>): readonly PlannedRow[] {

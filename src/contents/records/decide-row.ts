@@ -41,6 +41,8 @@ export function decideRow(
   }
   if (!now) {
     if (!switches.createMissing || input.fields) return skip("missing");
+    // It was still there after what is to be taken back. Parents must come all the same.
+    if (base?.fields && why === "chosen") return conflict("removed-since");
     if (refused) return conflict(refused.reason, refused.detail);
     if (facts.transactional === "no") return conflict("no-transactions");
     const known = table.columns.flatMap((column, at) => (then[at] === undefined ? [] : [{ column, field: then[at] }]));

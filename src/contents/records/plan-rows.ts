@@ -73,11 +73,17 @@ function asRefused({ table, key, why, refused }: WantedRow): PlannedRow {
   return { ...about, action: "conflict", ...(refused && { reason: refused.reason }) };
 }
 
+export interface FoundFor {
+  readonly value: string;
+  readonly row: RecordRow;
+}
+
 /** Rows where they go to, each asked for once. */
 export class LiveRows {
   readonly #input: Pick<PlanRowsInput, "rows" | "rules">;
   readonly #facts = new Map<TableSchema, TableFacts>();
   readonly #found = new Map<string, readonly RecordRow[]>();
+  readonly #equals = new Map<string, readonly string[]>();
 
   constructor(input: Pick<PlanRowsInput, "rows" | "rules">) {
     this.#input = input;
@@ -112,6 +118,38 @@ export class LiveRows {
     }
     const exact = asked.flatMap((value) => this.#found.get(`${name}\0${value}`) ?? []);
     return [...exact, ...(this.#found.get(`${name}\0\0others`) ?? [])];
+  }
+
+  /** The same, each row beside a value that the database takes for equal to what it holds. */
+  async findFor(
+    table: TableSchema,
+    columns: readonly string[],
+    values: readonly string[],
+  ): Promise<readonly FoundFor[]> {
+    const places = columns.map((column) => table.columns.findIndex((one) => one.name === column));
+    const exact = new Set(values);
+    const found: FoundFor[] = [];
+    const others = new Map<string, RecordRow>();
+    for (const row of await this.find(table, columns, values)) {
+      const value = places.map((at) => row.fields[at] ?? "").join("\t");
+      if (exact.has(value)) found.push({ value, row });
+      else others.set(row.line, row);
+    }
+    // Which value it was that they came for only the database can tell.
+    for (const value of others.size === 0 ? [] : exact) {
+      for (const line of await this.#equal(table, columns, value)) {
+        const row = others.get(line);
+        if (row) found.push({ value, row });
+      }
+    }
+    return found;
+  }
+
+  async #equal(table: TableSchema, columns: readonly string[], value: string): Promise<readonly string[]> {
+    const name = JSON.stringify([table.schema, table.name, columns, value]);
+    const known = this.#equals.get(name) ?? (await this.#input.rows.find(table, columns, [value]));
+    this.#equals.set(name, known);
+    return known;
   }
 
   digest(): string {

@@ -26,6 +26,7 @@ export type RowReason =
   | "newer"
   | "other-side-gone"
   | "changed-again"
+  | "removed-since"
   | "key-reused"
   | "parent-gone"
   | "unique-taken"

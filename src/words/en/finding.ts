@@ -101,6 +101,7 @@ export const finding = {
       newer: "came after the recovery point; --remove-newer removes it",
       "other-side-gone": "only links to a record that is not there[[: {detail}]]",
       "changed-again": "changed again since by somebody else[[: {detail}]]",
+      "removed-since": "removed since by somebody else",
       "key-reused": "its key belongs to another record now",
       "parent-gone": "belongs to a record that is gone[[: {detail}]]",
       "unique-taken": "another record has its value now[[: {detail}]]",

@@ -103,6 +103,7 @@ export const finding: Translated<typeof english> = {
       newer: "在恢复点之后出现；--remove-newer 会删除它",
       "other-side-gone": "只是连接一条已不存在的记录[[：{detail}]]",
       "changed-again": "之后又被他人改动[[：{detail}]]",
+      "removed-since": "之后已被他人删除",
       "key-reused": "它的主键现在属于另一条记录",
       "parent-gone": "它所属的记录已不存在[[：{detail}]]",
       "unique-taken": "它的唯一值现在被另一条记录占用[[：{detail}]]",
