@@ -77,8 +77,11 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
   const plan = await readPlan(engine, input.plan);
   const addressOf = await addressesFor(engine, input.crms, plan.snapshot.crm, run.signal);
   const place: SwapPlace = { engine, addressOf, signal: run.signal };
-  const record = (await loadRecords(engine)).find((one) => one.plan === plan.id && isHalfMade(one));
-  if (record && record.state === "undoing") throw new HoldfastError("plan-outdated", { reason: "undo" });
+  const earlier = (await loadRecords(engine)).find((one) => one.plan === plan.id);
+  // What it had made lies where it would be made once more, and somebody may have worked in it before it was taken back.
+  const isTakenBack = earlier?.state === "undone" && earlier.databases.length + earlier.steps.length > 0;
+  const record = earlier && isHalfMade(earlier) ? earlier : undefined;
+  if (isTakenBack || record?.state === "undoing") throw new HoldfastError("plan-outdated", { reason: "undo" });
   if (record && record.state === "swapping") {
     await refuseIfHeld(place, record);
     run.report({ type: "note", code: "resumed", facts: { id: record.id } });
@@ -119,10 +122,11 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
     inner,
   );
   if (prepared.summary.seen !== plan.seen) throw new HoldfastError("plan-outdated", {});
-  await refuseIfHeld(place, {
+  const targets = {
     steps: prepared.databases.flatMap(({ file }) => (file ? [{ target: nameFromText(file.path) }] : [])),
     databases: prepared.databases.flatMap(({ file, address }) => (file ? [] : [{ target: address.url }])),
-  });
+  };
+  await refuseIfHeld(place, targets);
   const { neededBytes: needed, freeBytes: free } = prepared.summary;
   if (needed > free) throw new HoldfastError("target-full", { needed, free });
   await thaw(indexed, await coldPacksOf(indexed, reader, prepared, inner.signal), input.thaw, inner);
@@ -143,6 +147,11 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
   });
   built.heldBack = heldBackOf(plan, prepared);
   run.report({ type: "phase", phase: "swap" });
+  // Building took a while: whoever came meanwhile would go on writing to what is replaced. A server sees to that itself.
+  await refuseIfHeld(place, { ...targets, databases: [] }).catch(async (error: unknown) => {
+    await staging.drop().catch(leftBehind);
+    throw error;
+  });
   const ready = staging.ready();
   const { records, exported } = prepared;
   if (exported) {

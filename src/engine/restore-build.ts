@@ -6,6 +6,7 @@ import { writeFolder } from "../contents/folders/write-folder.ts";
 import { loadContent, treeOf } from "../contents/open-snapshot.ts";
 import { setMetadata } from "../files/write-entry.ts";
 import { joinName, nameFromText, nameText } from "../lib/byte-name.ts";
+import { HoldfastError } from "../lib/errors.ts";
 import type { Warning } from "../lib/events.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Run } from "../lib/run.ts";
@@ -15,6 +16,7 @@ import { buildDatabase, type DatabaseWork } from "./restore-database.ts";
 import type { HeldBack, RestorePlan } from "./restore-plan.ts";
 import type { ConfigWork, FolderWork, ItemWork } from "./restore-draft.ts";
 import type { PreparedRestore } from "./restore-prepare.ts";
+import { seeDatabase, TargetWitness } from "./restore-target.ts";
 import type { Staging } from "./staging.ts";
 import { identity } from "./swap.ts";
 
@@ -51,12 +53,25 @@ export async function buildAll(build: Build): Promise<Built> {
   const folders = prepared.folders.toSorted((a, b) => a.path.length - b.path.length);
   const holdsDatabase = ({ path }: FolderWork) =>
     prepared.databases.some(({ file }) => file?.path.startsWith(`${path}/`));
+  const merged = prepared.databases.filter(({ how }) => how === "merge");
+  const before = await Promise.all(merged.map((work) => seen(work, build.run.signal)));
   for (const work of folders.filter(holdsDatabase)) await buildFolder(build, work, built);
   for (const work of prepared.databases) await buildOneDatabase(build, work, built);
   for (const work of folders.filter((one) => !holdsDatabase(one))) await buildFolder(build, work, built);
   for (const work of prepared.items) await buildItems(build, work, built);
   for (const work of prepared.config) await buildConfig(build, work, built);
+  // What somebody wrote since the rows were read would stay behind.
+  for (const [at, work] of merged.entries()) {
+    if ((await seen(work, build.run.signal)) !== before[at])
+      throw new HoldfastError("plan-outdated", { path: work.shown });
+  }
   return built;
+}
+
+async function seen({ engine, address }: DatabaseWork, signal: AbortSignal): Promise<string> {
+  const witness = new TargetWitness();
+  await seeDatabase(witness, engine, address, signal);
+  return witness.digest();
 }
 
 async function buildOneDatabase(
@@ -86,7 +101,7 @@ async function buildOneDatabase(
   }
   giveOwner(file, slot, staging.madeAbove(file.path));
   for (const beside of engine.home.files(work.address.url).slice(1)) {
-    await staging.moveAway(nameFromText(beside), dirname(file.path));
+    await staging.clear(nameFromText(beside), dirname(file.path));
   }
   staging.put(nameFromText(file.path), nameFromText(slot));
 }

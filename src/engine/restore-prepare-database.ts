@@ -1,8 +1,6 @@
-import { lstatSync } from "node:fs";
 import { type OpenedSnapshot, subtreeAt } from "../contents/open-snapshot.ts";
 import type { DatabaseAddress, DatabaseEngine } from "../database/database.ts";
 import type { Id } from "../format/tree.ts";
-import { nameFromText } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import type { BlobReader } from "../repository/repository.ts";
@@ -12,6 +10,7 @@ import { countMerge, type DatabaseWork } from "./restore-database.ts";
 import type { RestoreDraft } from "./restore-draft.ts";
 import type { Places } from "./restore-places.ts";
 import type { RestorePlan } from "./restore-plan.ts";
+import { seeDatabase } from "./restore-target.ts";
 
 export interface DatabaseInput extends Pick<DatabaseWork, "erased"> {
   readonly engine: Engine;
@@ -38,7 +37,7 @@ export async function prepareDatabase(
   if (!manifest || tree === undefined) throw new HoldfastError("repository-damaged", { subject: name });
   const database = databaseEngineFor(input.engine, url);
   const address = input.addressOf(url);
-  const exists = await see(draft, database, address, run.signal);
+  const exists = await seeDatabase(draft.witness, database, address, run.signal);
   const bytes = await treeBytes(reader, tree, run.signal);
   const rows = manifest.tables.reduce((total, table) => total + table.rows, 0);
   const part = { kind: "database", name, path: shown, rows, bytes } as const;
@@ -87,22 +86,6 @@ async function warnOfLeft(
   if (home.kind === "file") return;
   for (const subject of (await home.leftByRename?.(address, signal)) ?? [])
     warnings.push({ code: "undo-without", subject });
-}
-
-/** Witnesses a database; whether it is there. */
-async function see(
-  { witness }: RestoreDraft,
-  { home }: DatabaseEngine,
-  address: DatabaseAddress,
-  signal: AbortSignal,
-): Promise<"yes" | "no"> {
-  if (home.kind === "file") {
-    for (const path of home.dataFiles(address.url)) witness.seeData(nameFromText(path));
-    return lstatSync(home.files(address.url)[0] ?? "/", { throwIfNoEntry: false }) ? "yes" : "no";
-  }
-  const identity = await home.identity(address, signal);
-  witness.add(identity === undefined ? "absent" : await home.witness(address, signal));
-  return identity === undefined ? "no" : "yes";
 }
 
 function isExact(switches: RestorePlan["switches"]): boolean {

@@ -4,7 +4,7 @@ import type { Run } from "../lib/run.ts";
 import type { Engine } from "./engine.ts";
 import { listState, readState, removeState, writeState } from "./state.ts";
 import { databaseBack, databaseForward, dropDatabases, type DatabaseStep, type SwapPlace } from "./swap-database.ts";
-import { removeEmptyFolders, removeTree, stepBack, stepForward, syncFolders, type SwapStep } from "./swap.ts";
+import { asFound, removeEmptyFolders, removeTree, stepBack, stepForward, syncFolders, type SwapStep } from "./swap.ts";
 
 /**
  * What a restore has done so far, kept in the state folder from before its first write until three newer restores of
@@ -69,12 +69,12 @@ export async function refuseHalfMade(engine: Engine, crm: string, run: Pick<Run,
 /** Does all steps that are not done, durably. Can be called again after a crash at any moment. */
 export async function swapIn(place: SwapPlace, record: RestoreRecord): Promise<RestoreRecord> {
   const { engine } = place;
-  const swapping = { ...record, state: "swapping" } as const;
+  const swapping = { ...record, steps: record.steps.map(asFound), state: "swapping" } as const;
   await saveRecord(engine, swapping);
   for (const step of record.databases) await databaseForward(step, place);
-  for (const step of record.steps) stepForward(step);
+  for (const step of swapping.steps) stepForward(step);
   syncFolders(record.folders);
-  const done = { ...record, state: "done" } as const;
+  const done = { ...swapping, state: "done" } as const;
   await saveRecord(engine, done);
   return done;
 }

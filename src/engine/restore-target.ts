@@ -1,7 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { lstatSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
-import { type ByteName, nameBytes, nameText } from "../lib/byte-name.ts";
+import { type ByteName, nameBytes, nameFromText, nameText } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { DatabaseAddress, DatabaseEngine } from "../database/database.ts";
 import { databaseEngineFor } from "./engine.ts";
@@ -63,6 +63,22 @@ export class TargetWitness {
   digest(): string {
     return this.#hash.digest("hex");
   }
+}
+
+/** Witnesses a database; whether it is there. */
+export async function seeDatabase(
+  witness: TargetWitness,
+  { home }: DatabaseEngine,
+  address: DatabaseAddress,
+  signal: AbortSignal,
+): Promise<"yes" | "no"> {
+  if (home.kind === "file") {
+    for (const path of home.dataFiles(address.url)) witness.seeData(nameFromText(path));
+    return lstatSync(home.files(address.url)[0] ?? "/", { throwIfNoEntry: false }) ? "yes" : "no";
+  }
+  const identity = await home.identity(address, signal);
+  witness.add(identity === undefined ? "absent" : await home.witness(address, signal));
+  return identity === undefined ? "no" : "yes";
 }
 
 /** Bytes that this user may still write on the file system that holds `path` (or its nearest existing folder). */

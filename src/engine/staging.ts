@@ -128,6 +128,17 @@ export class Staging {
     this.#steps.push({ target, slot: nameFromText(slot), old });
   }
 
+  /**
+   * Plans that nothing is at a target beside a database that is put: whatever is there by then belongs to the one that goes. A log of
+   * the old one would be written into the new.
+   */
+  async clear(target: ByteName, parent: string): Promise<void> {
+    if (this.#insideWhole(nameText(target)) !== undefined) return;
+    const slot = await this.slot(parent, basename(nameText(target)));
+    const old = identity(target);
+    this.#steps.push({ target, slot: nameFromText(slot), ...(old !== undefined && { old }) });
+  }
+
   /** Everything is built and durable: the record that `swapIn` takes. */
   ready(): RestoreRecord {
     syncFolders(this.#record.folders);

@@ -21,6 +21,18 @@ export interface SwapStep {
   readonly old?: string;
 }
 
+/**
+ * A step that is not begun, as its target is now: what somebody has put there since it was planned is what it replaces, and what is
+ * to be put back.
+ */
+export function asFound(step: SwapStep): SwapStep {
+  const present = identity(step.target);
+  const { old, ...rest } = step;
+  const isBegun = old !== undefined && [step.slot, asideOf(step.slot)].some((path) => identity(path) === old);
+  if (isBegun || present === old || (step.made !== undefined && present === step.made)) return step;
+  return { ...rest, ...(present !== undefined && { old: present }) };
+}
+
 /** Does a step, if it is not done. */
 export function stepForward(step: SwapStep): void {
   const present = identity(step.target);

@@ -93,7 +93,8 @@ function pathsOf({ databases, steps, rows }: RestoreRecord): readonly string[] {
   return [
     ...(rows ? [rows.target] : []),
     ...databases.map(({ target }) => target),
-    ...steps.map(({ target }) => nameText(target as ByteName)),
+    // Beside a database there may be nothing.
+    ...steps.filter(({ made, old }) => (made ?? old) !== undefined).map(({ target }) => nameText(target as ByteName)),
   ];
 }
 

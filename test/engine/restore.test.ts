@@ -5,6 +5,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, st
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import { sqliteEngine } from "../../src/database/sqlite/sqlite.ts";
 import { applyRestore } from "../../src/engine/restore-apply.ts";
 import type { RestoreSwitches } from "../../src/engine/restore-plan.ts";
 import { listUndoable, undoRestore } from "../../src/engine/undo.ts";
@@ -168,6 +169,51 @@ for (const [name, switches, [created, second, newer, logs]] of switchCases) {
     assert.equal(crm.rows("SELECT line FROM log WHERE line = 'a'").length, logs);
   });
 }
+
+test("what is written while rows are being merged stays: the restore ends before it replaces anything", async () => {
+  using folder = temporaryFolder();
+  const crm = await backedUp(folder.path);
+  crm.sql("DELETE FROM contact WHERE id = 5");
+  const plan = await crm.plan({ scope: { kind: "database" }, switches: missingOnly });
+  const load: typeof sqliteEngine.load = async (...input) => {
+    await sqliteEngine.load(...input);
+    crm.sql("INSERT INTO contact VALUES (9001, 'written meanwhile', 0)");
+  };
+  const input = { plan: plan.id, password: crm.access.password, limits, crms: [crm.description], confirm: "acme" };
+  const restored = applyRestore({ ...crm.engine, databases: [{ ...sqliteEngine, load }] }, input, crm.run);
+  await assert.rejects(restored, fails("plan-outdated"));
+  assert.equal(crm.rows("SELECT 1 FROM contact WHERE id = 9001").length, 1);
+  assert.deepEqual(readdirSync(crm.folder).toSorted(), ["attachments", "crm.db", "holdfast.yaml"]);
+  await crm.apply(await crm.plan({ scope: { kind: "database" }, switches: missingOnly }));
+  assert.equal(crm.rows("SELECT 1 FROM contact WHERE id IN (5, 9001)").length, 2);
+});
+
+test("a log that a killed process left of a restored database is not read into the one that an undo puts back", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  crm.sql("PRAGMA journal_mode = wal");
+  await crm.backup();
+  crm.sql("UPDATE contact SET name = 'before the restore'");
+  await crm.apply(await crm.plan({ scope: { kind: "database" } }));
+  const log = `${crm.database}-wal`;
+  assert.equal(existsSync(log), false);
+  const kept = join(folder.path, "kept");
+  {
+    using connection = new DatabaseSync(crm.database);
+    connection.exec("UPDATE contact SET name = 'after the restore'");
+    copy(crm.database, kept);
+    copy(log, `${kept}-wal`);
+  }
+  copy(kept, crm.database);
+  copy(`${kept}-wal`, log);
+  const { restored } = await undoRestore(crm.engine, {}, crm.run);
+  assert.deepEqual(restored, [crm.database]);
+  assert.equal(existsSync(log), false);
+  assert.deepEqual(
+    crm.rows("SELECT DISTINCT name FROM contact").map((row) => ({ ...(row as object) })),
+    [{ name: "before the restore" }],
+  );
+});
 
 test("elsewhere it must be said what for; a clone is made harmless, a replacement is not", async () => {
   using folder = temporaryFolder();

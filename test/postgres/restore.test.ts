@@ -88,6 +88,15 @@ test("backed up three times, destroyed, put back beside and swapped in, and undo
   assert.ok(report.kept.some((url) => url.includes(`${crm.name}_holdfast_`)));
   await undoRestore(crm.engine, {}, crm.run);
   assert.equal(await dumped(crm.name), broken);
+
+  // What somebody did between a restore and its undo is kept, also when the same plan is applied once more.
+  const again = await crm.plan({ scope: { kind: "database" } });
+  await crm.apply(again);
+  await crm.psql("INSERT INTO tag VALUES ('a day of work', 1)");
+  const worked = await dumped(crm.name);
+  await undoRestore(crm.engine, {}, crm.run);
+  await assert.rejects(crm.apply(again), fails("plan-outdated"));
+  assert.equal(await dumped(`${crm.name}_holdfast_${again.id}_new`), worked);
 });
 
 test("a plan is refused once the database moved, and while somebody is connected", async () => {
