@@ -135,12 +135,14 @@ function locationBelow(home: string, folder: string, location: string): string {
 /** The password where there is none yet, then the repository. What was made is taken away again when it fails. */
 async function makeRepository(context: Context, plan: InitPlan): Promise<Made> {
   const { door, run } = context;
-  const { location, password: reference, keeping, credentials } = plan;
+  const { location, password: reference, keeping, credentials, draft } = plan;
   const passwordMade = reference.kind === "file" && !existsSync(reference.target);
   if (passwordMade) await writePassword(reference.target);
   try {
     const password = await context.password(reference);
-    const repository = { location, password, keeping, reach: await context.reach(credentials) };
+    // What is only to be written has no limits yet, and cannot be read.
+    const reach = draft === undefined ? await context.reach(credentials) : {};
+    const repository = { location, password, keeping, reach };
     try {
       const { id } = await door.createRepository(repository, run);
       return { password, passwordMade, id };

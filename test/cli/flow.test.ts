@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { DatabaseSync } from "node:sqlite";
@@ -163,6 +163,19 @@ test("the repository and its password are enough: no configuration, another mach
   const backup = await crm.json(["backup", ...access], elsewhere);
   assert.equal(backup.code, 0, backup.stderr);
   assert.equal(backup.records.at(-1)?.["kind"], "incremental");
+});
+
+test("init writes the file that --config names, for a CRM in another folder", async () => {
+  using crm = cliCrm();
+  rmSync(crm.config);
+  mkdirSync(join(crm.folder, "../etc"));
+  const config = join(crm.folder, "../etc/holdfast.yaml");
+  const options = ["--config", config, "--repository", "../backups", "--password-file", "password.txt"];
+  const made = await crm.run(["init", "--yes", ...options, "."]);
+  assert.equal(made.code, 0, made.stderr);
+  assert.match(readFileSync(config, "utf8"), /^ +database: sqlite:\/.+\/acme\/crm\.db$/m);
+  const backup = await crm.json(["--config", config, "backup"]);
+  assert.equal(backup.records.at(-1)?.["outcome"], "ok", backup.stderr);
 });
 
 test("the kit opens the repository, and doctor knows it then", async () => {
