@@ -80,16 +80,29 @@ function programOf({ version }: RouteOptions): string {
 /** Pauses before the second and the third attempt. */
 const pausesMs = [5_000, 30_000];
 
-/** Sends an alert to every route that wants it; gives what came of it. */
+/** Which try of an alert it is. */
+export interface AlertTry {
+  /** Of the message, the same each time. */
+  readonly id: string;
+  /** Names of the routes that lack it still, each of which is tried once more; absent: it is the first time. */
+  readonly again?: readonly string[];
+}
+
+/** Sends an alert to every route that wants it; gives the names of those that lack it, and may get it later. */
 export async function deliver(
   options: AlertingOptions,
   alert: Alert,
   signal: AbortSignal,
-): Promise<readonly Delivery[]> {
-  const wanted = options.routes.filter((route) => wants(route, alert));
+  { id, again }: AlertTry,
+): Promise<readonly string[]> {
+  const wanted = options.routes.filter(
+    (route) => wants(route, alert) && (again === undefined || again.includes(route.name)),
+  );
   if (wanted.length === 0) return [];
-  const message = messageOf(options, alert);
-  return Promise.all(wanted.map((route) => deliverTo(options, route, message, signal)));
+  const message = messageOf(options, alert, id);
+  const pauses = again === undefined ? pausesMs : [];
+  const ends = await Promise.all(wanted.map((route) => deliverTo(options, route, message, pauses, signal)));
+  return ends.flatMap(({ delivery, later }) => (later === "worthwhile" ? [delivery.route] : []));
 }
 
 /** An alert that says nothing is wrong, by the way of all others. */
@@ -99,7 +112,8 @@ export async function deliverTest(
   signal: AbortSignal,
 ): Promise<Delivery> {
   const alert: Alert = { event: "test", subject: route.name, timeMs: options.now().getTime(), facts: {} };
-  return deliverTo(options, route, messageOf(options, alert), signal);
+  const { delivery } = await deliverTo(options, route, messageOf(options, alert, options.newId()), pausesMs, signal);
+  return delivery;
 }
 
 function wants(route: RouteConfig, { event, crm }: Alert): boolean {
@@ -108,36 +122,39 @@ function wants(route: RouteConfig, { event, crm }: Alert): boolean {
   return route.crms === undefined || crm === undefined || route.crms.includes(crm);
 }
 
-function messageOf({ describe, newId }: AlertingOptions, alert: Alert): AlertMessage {
+function messageOf({ describe }: AlertingOptions, alert: Alert, id: string): AlertMessage {
   const { event, subject, timeMs, facts, run } = alert;
   const ofRun = run && { job: run.job, outcome: run.outcome, run: run.id, ...(run.error && { error: run.error.code }) };
   const all = { ...(alert.crm !== undefined && { crm: alert.crm }), ...ofRun, ...facts };
-  return { id: newId(), event, subject, time: new Date(timeMs).toISOString(), ...describe(alert), facts: all };
+  return { id, event, subject, time: new Date(timeMs).toISOString(), ...describe(alert), facts: all };
 }
 
 async function deliverTo(
   options: AlertingOptions,
   route: RouteConfig,
   message: AlertMessage,
+  pauses: readonly number[],
   signal: AbortSignal,
-): Promise<Delivery> {
+): Promise<{ readonly delivery: Delivery; readonly later: "worthwhile" | "useless" }> {
   const { open, now, pause, log } = options;
   const told = { route: route.name, event: message.event, subject: message.subject };
   for (let attempt = 0; ; attempt++) {
     try {
       const opened = await open(route);
       await opened.route.send(message, signal);
-      return logged({ ...told, timeMs: now().getTime(), outcome: "sent" });
+      return { delivery: logged({ ...told, timeMs: now().getTime(), outcome: "sent" }), later: "useless" };
     } catch (error) {
       signal.throwIfAborted();
-      const pauseMs = pausesMs[attempt];
-      const passing = isHoldfastError(error, "alert-failed") && error.facts["lasting"] === undefined;
+      const pauseMs = pauses[attempt];
+      const isLasting = isHoldfastError(error, "alert-failed") && error.facts["lasting"] !== undefined;
+      const passing = isHoldfastError(error, "alert-failed") && !isLasting;
       if (passing && pauseMs !== undefined) {
         await pause(pauseMs, signal);
         continue;
       }
       const reason = isHoldfastError(error) ? String(error.facts["reason"] ?? error.code) : String(error);
-      return logged({ ...told, timeMs: now().getTime(), outcome: "failed", detail: reason });
+      const delivery = logged({ ...told, timeMs: now().getTime(), outcome: "failed", detail: reason });
+      return { delivery, later: isLasting ? "useless" : "worthwhile" };
     }
   }
 

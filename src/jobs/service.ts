@@ -11,7 +11,6 @@ import {
   alertOfRecovered,
   alertOfRun,
   type AlertingOptions,
-  deliver,
 } from "./alerting.ts";
 import { Dispatcher, type RunEnd } from "./dispatcher.ts";
 import { dropGaps, gapReportOf, keepGap, keptGaps } from "./gaps.ts";
@@ -22,6 +21,7 @@ import { reportOf, reportsCrmOf } from "./job-reports.ts";
 import { rememberFromRepository } from "./remember.ts";
 import { statusOf, type StatusReport } from "./status.ts";
 import type { JobRun, JobStore } from "./store.ts";
+import { keepAlert, tellWaiting } from "./waiting-alerts.ts";
 
 /**
  * `holdfast serve`: one process that does everything when it is due. Each second it looks what has become due, begins what
@@ -197,7 +197,7 @@ class Service {
       if (type === "note" || type === "warning") log({ type: "job-event", run, event });
       this.#noteGap(run, event);
       if (type === "note" && event.code === "follow-anomaly")
-        this.#later(() => this.#tell(anomalyAlert(run, this.#crmOf(run.subject), this.#nowMs(), [event.facts])));
+        this.#tellSoon(anomalyAlert(run, this.#crmOf(run.subject), this.#nowMs(), [event.facts]));
       if (progress === undefined) return;
       if (!isDurable && "durableTo" in progress) {
         isDurable = true;
@@ -220,17 +220,15 @@ class Service {
     // That all can be read is no news where nothing else was told.
     if (report.kind === "gap-end" && alert === undefined) return;
     keepGap(store, { crm: run.subject, report });
-    this.#later(async () => {
-      if (alert) await this.#tell(alert);
-      await this.#report();
-    });
+    if (alert) this.#tellSoon(alert);
+    this.#later(() => this.#report());
   }
 
   /** What never ends well by itself is well again as soon as it does its work. */
   #recovered(run: JobRun): void {
     const { store } = this.#options;
     const alert = alertOfRun({ ...run, outcome: "ok", endedMs: this.#nowMs() }, this.#crmOf(run.subject), store);
-    if (alert) this.#later(() => this.#tell(alert));
+    if (alert) this.#tellSoon(alert);
   }
 
   #cancelUnwanted(nowMs: number): void {
@@ -248,9 +246,9 @@ class Service {
     this.#followed.add(run.id);
     const crm = this.#crmOf(run.subject);
     const alert = alertOfRun(run, crm, store);
+    if (alert) this.#tellSoon(alert);
+    for (const anomaly of anomaliesIn(run, crm)) this.#tellSoon(anomaly);
     this.#later(async () => {
-      if (alert) await this.#tell(alert);
-      for (const anomaly of anomaliesIn(run, crm)) await this.#tell(anomaly);
       await this.#report();
       if (ping && (run.outcome === "ok" || run.outcome === "warning")) {
         await ping(signal).catch((error: unknown) => log({ type: "trouble", doing: "ping", error }));
@@ -266,9 +264,16 @@ class Service {
     });
   }
 
-  async #tell(alert: Alert): Promise<void> {
-    const { alerting, signal } = this.#options;
-    await deliver(alerting, alert, signal);
+  /** It is on disk when this returns. */
+  #tellSoon(alert: Alert): void {
+    const { store, newId } = this.#options;
+    keepAlert(store, newId(), alert, this.#nowMs());
+    this.#later(() => this.#tell());
+  }
+
+  async #tell(): Promise<void> {
+    const { alerting, store, signal } = this.#options;
+    await tellWaiting(alerting, store, signal);
   }
 
   /** Writes into the repository what it has not yet; what fails is tried again with the next. */
@@ -305,6 +310,7 @@ class Service {
     store.dropBefore(nowMs - keepMs);
     this.#later(async () => {
       if (store.fact("remembered") === undefined) await this.#remember();
+      await this.#tell();
       await this.#report();
       await this.#tellHowItIs();
     });
@@ -320,7 +326,7 @@ class Service {
         missed !== undefined
           ? alertOfMissed({ item, job, missed }, crm, this.#nowMs(), store)
           : job === "backup" && outcome === "ok" && alertOfRecovered({ item, job }, crm, this.#nowMs(), store);
-      if (alert) await this.#tell(alert);
+      if (alert) this.#tellSoon(alert);
     }
     for (const { crm, openGaps } of crms) {
       if (openGaps.some(({ of }) => of === "rows")) continue;
@@ -328,7 +334,7 @@ class Service {
       const follows = itemsOf(world.config, (job) => jobKinds[job].scope).find(
         ({ job, subject }) => job === "follow" && subject === crm,
       );
-      if (alert) await this.#tell({ ...alert, subject: follows?.key ?? `follow/${crm}` });
+      if (alert) this.#tellSoon({ ...alert, subject: follows?.key ?? `follow/${crm}` });
     }
   }
 

@@ -12,14 +12,14 @@ export interface WebHook extends Disposable {
 }
 
 /** A web server on loopback that keeps what it is sent; a scope. */
-export async function webHook(): Promise<WebHook> {
+export async function webHook(answer: () => number = () => 200): Promise<WebHook> {
   const calls: HookCall[] = [];
   const server = createServer((request, response) => {
     const parts: Buffer[] = [];
     request.on("data", (part: Buffer) => parts.push(part));
     request.on("end", () => {
       calls.push({ headers: request.headers, body: Buffer.concat(parts).toString("utf8") });
-      response.writeHead(200).end();
+      response.writeHead(answer()).end();
     });
   });
   server.listen({ host: "127.0.0.1", port: 0 });
