@@ -19,6 +19,7 @@ const atOnce: ReadonlySet<WarningCode> = new Set([
   "password-file-open",
   "lock-stale-removed",
   "newer-with-warnings",
+  "point-ahead",
 ] satisfies WarningCode[]);
 
 const progressEveryMs = 100;

@@ -21,7 +21,7 @@ import { Early } from "./early.ts";
 import { platformNamed, type Engine, type RepositoryAccess } from "./engine.ts";
 import { KeyWatch } from "./key-watch.ts";
 import { lockOptions } from "./lock-options.ts";
-import { backupsOf, snapshotTags } from "./points.ts";
+import { aheadWarnings, backupsOf, snapshotTags } from "./points.ts";
 import { updateParityOf } from "./parity.ts";
 import { protectRepository } from "./protect.ts";
 import { refuseHalfMade } from "./restore-record.ts";
@@ -130,6 +130,8 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
       waiting.onWait?.(holder);
     },
   });
+  // What is taken after a wait is not what was there before it.
+  const began = waited ? run.now() : started;
   if (waited) await early?.renew();
   const signal = AbortSignal.any([run.signal, lock.lost]);
   const inner: Run = { ...run, signal };
@@ -137,6 +139,7 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
   const indexed = await repository.index(signal, "to-add");
   await using uploading = new Early(() => indexed.upload({ signal, lock, limits: input.limits }));
   const start = await startingPoint(snapshots, input.crm.name, input.kind, indexed, signal);
+  for (const warning of aheadWarnings(start.parent?.stored, began)) run.report({ type: "warning", warning });
   if (!start.parent && input.kind !== "full") {
     run.report({ type: "note", code: "first-backup-is-full", facts: { crm: input.crm.name } });
   }
@@ -154,7 +157,7 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
     warnings.push(warning);
     run.report({ type: "warning", warning });
   };
-  const ledger = parts.attachments && new AttachmentLedger(parts.attachments, started);
+  const ledger = parts.attachments && new AttachmentLedger(parts.attachments, began);
   const touched: Capture["touched"] = async (was, database, snapshot) => {
     const search = { engine, crm: input.crm.name, indexed, snapshots, parent: was, database, snapshot };
     return await touchedSince({ ...search, waitMs: input.journalWaitMs }, inner);
@@ -169,7 +172,7 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
     indexed,
     upload,
     run: inner,
-    started,
+    started: began,
     warn,
   };
   const keys = new KeyWatch(parts);
@@ -192,7 +195,7 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
     description,
     kind: start.kind,
     outcome,
-    startedAt: started.toISOString(),
+    startedAt: began.toISOString(),
     finishedAt: run.now().toISOString(),
     ...(start.parent && { parent: start.parent.stored.id }),
     ...(start.lastFull && start.kind !== "full" && { lastFull: start.lastFull }),
@@ -204,18 +207,18 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
     program: engine.program,
   };
   run.report({ type: "phase", phase: "snapshot" });
-  const tree = await writeSnapshotTree(upload, input.crm.name, manifest, { databases, folders, config }, started);
+  const tree = await writeSnapshotTree(upload, input.crm.name, manifest, { databases, folders, config }, began);
   const rows = sumRows(databases);
   const files = sumFiles(folders, start.kind);
   const stored = await upload.finish({
-    time: started.toISOString(),
+    time: began.toISOString(),
     ...(start.parent && { parent: start.parent.stored.id }),
     tree,
     paths: [`/${input.crm.name}`],
     ...engine.host,
     tags: snapshotTags(start.kind, outcome),
     programVersion: engine.program,
-    summary: summarise(upload.stats(), folders, rows.readBytes, started, run.now()),
+    summary: summarise(upload.stats(), folders, rows.readBytes, began, run.now()),
   });
   const parity = await updateParityOf(repository, input.repository, inner);
   const protection = await protectRepository(engine, repository, stored.id, inner);

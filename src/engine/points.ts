@@ -1,4 +1,5 @@
 import { HoldfastError } from "../lib/errors.ts";
+import type { Warning } from "../lib/events.ts";
 import type { StoredSnapshot } from "../repository/repository.ts";
 import type { BackupKind, Outcome } from "../contents/manifest.ts";
 import type { PointName } from "./snapshots.ts";
@@ -90,6 +91,15 @@ export function choosePoint(
     throw new HoldfastError("snapshot-none", { crm: name, withWarnings: newest.id.slice(0, 8) });
   }
   return { chosen, passedOver: reachable.slice(reachable.indexOf(chosen) + 1) };
+}
+
+/** A clock may be a little ahead of another. */
+const aheadMs = 5 * 60_000;
+
+/** Says of a point that was made "in the future" that it is taken for the newest, whatever came since. */
+export function aheadWarnings(stored: StoredSnapshot | undefined, now: Date): readonly Warning[] {
+  if (stored === undefined || timeOf(stored) - now.getTime() < aheadMs) return [];
+  return [{ code: "point-ahead", subject: stored.id.slice(0, 8), detail: stored.snapshot.time }];
 }
 
 function timeOf(stored: StoredSnapshot): number {

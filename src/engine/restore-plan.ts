@@ -14,7 +14,7 @@ import { openFor } from "./access.ts";
 import { addressesFor } from "./database-address.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
 import type { PointSource } from "./open-point.ts";
-import { choosePoint, crmOf } from "./points.ts";
+import { aheadWarnings, choosePoint, crmOf } from "./points.ts";
 import { prepareRestore } from "./restore-prepare.ts";
 import { type ColdSum, coldPacksOf } from "./restore-thaw.ts";
 import { refuseHalfMade } from "./restore-record.ts";
@@ -207,7 +207,7 @@ export async function planRestore(engine: Engine, input: RestorePlanInput, run: 
     ...(cold.length > 0 && { cold: { packs: cold.length, bytes: cold.reduce((sum, { size }) => sum + size, 0) } }),
     ...(moment && input.point.kind === "moment" && { moment: momentOf(moment, input.point) }),
     ...(heldRows > 0 && { heldBack: { rows: heldRows, files: 0 } }),
-    warnings: [...warnings, ...(moment?.warnings ?? []), ...summary.warnings],
+    warnings: [...warnings, ...aheadWarnings(chosen, run.now()), ...(moment?.warnings ?? []), ...summary.warnings],
   };
   await writeState(engine, planRecord(plan.id), plan);
   return plan;

@@ -44,6 +44,7 @@ export const warningCodes = [
   "files-unseen", // nobody looked at the files from `subject` to `detail`, in which the moment lies
   "files-behind", // nobody looked at the files after `subject`
   "newer-with-warnings", // a newer snapshot exists, ended with warnings, and was not taken for `latest`
+  "point-ahead", // it bears a time that has not come yet, and is taken for the newest until then
   "table-unkeyed",
   "grant-refused", // a statement that gives an owner or a right, for a role that is not there say, or makes a view of what is not there
   "undo-without", // it is in the live database, and would not come back with an undo: a view of what is not there

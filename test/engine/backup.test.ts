@@ -3,12 +3,14 @@ import { rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { predictBackup } from "../../src/engine/backup.ts";
+import { openFor } from "../../src/engine/access.ts";
+import { backup, predictBackup } from "../../src/engine/backup.ts";
 import { listSnapshots } from "../../src/engine/snapshots.ts";
 import { isHoldfastError } from "../../src/lib/errors.ts";
 import { resticOn } from "../support/restic.ts";
 import { limits, smallCrm } from "../support/small-crm.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
+import { until } from "../support/until.ts";
 
 test("the three kinds store what changed since the right backup", async () => {
   using folder = temporaryFolder();
@@ -49,6 +51,46 @@ test("the three kinds store what changed since the right backup", async () => {
     ],
   );
   await resticOn(crm.access.location, crm.access.password).check();
+});
+
+test("a backup that waited for the repository is of the moment when it got it, and says so", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  await using repository = await openFor(crm.engine, crm.access, crm.run);
+  const lock = await repository.lock("exclusive", { ...crm.run, waitMs: 0 });
+  const waiting = crm.backup(undefined, { waitMs: 60_000 });
+  await until(() => crm.events.some((event) => event.type === "note" && event.code === "waiting-for-lock"));
+  crm.sql("INSERT INTO contact VALUES (9000, 'meanwhile', 0)");
+  const written = Date.now();
+  await lock[Symbol.asyncDispose]();
+  const { rows, time } = await waiting;
+  assert.equal(rows.rows, 3006);
+  assert.ok(Date.parse(time) >= written, `${time} is before ${new Date(written).toISOString()}`);
+});
+
+test("a recovery point that was made by a clock that was ahead is told, as long as it counts as the newest", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  await crm.backup();
+  const ahead = { ...crm.run, now: () => new Date(Date.now() + 86_400_000) };
+  const { snapshot, time } = await backup(
+    crm.engine,
+    {
+      ...{ crm: crm.description, configFile: crm.configFile, repository: crm.access, limits },
+      waitMs: 0,
+      inconsistencies: "warn",
+    },
+    ahead,
+  );
+  const told = { code: "point-ahead", subject: snapshot.slice(0, 8), detail: time };
+  assert.equal(crm.events.filter(({ type }) => type === "warning").length, 0);
+  assert.equal((await crm.backup()).outcome, "ok");
+  assert.deepEqual(
+    crm.events.filter(({ type }) => type === "warning"),
+    [{ type: "warning", warning: told }],
+  );
+  const { warnings } = await crm.plan({ scope: { kind: "database" } });
+  assert.deepEqual(warnings, [told]);
 });
 
 test("a row without its file is a warning once it is new, and known after", async () => {

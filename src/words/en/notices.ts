@@ -23,6 +23,8 @@ export const notices = {
       "Nobody looked at the files from {subject:time} to {detail:time}: of those that changed or went in between, an older version may be given.",
     "files-behind":
       "The files were not looked at after {subject:time}: what was new, changed or gone since then is not known.",
+    "point-ahead":
+      "The recovery point {subject} bears a time that has not come yet, {detail}: until then it counts as the newest. If a clock was wrong, `holdfast forget {subject}` takes it away.",
     "newer-with-warnings": "A newer recovery point ended with warnings and was not taken: {subject}[[ ({detail})]]",
     "grant-refused": "An owner, a right or a view could not be given back[[ ({detail})]]: {subject}",
     "undo-without":

@@ -21,6 +21,8 @@ export const notices: Translated<typeof english> = {
     "outside-journal": "表 {subject} 取自该时刻之前的备份：无法跟踪（{detail}）。",
     "files-unseen": "从 {subject:time} 到 {detail:time} 没有查看过文件：其间更改或删除的文件，给出的可能是较早的版本。",
     "files-behind": "{subject:time} 之后没有查看过文件：此后新增、更改或删除了什么，无从得知。",
+    "point-ahead":
+      "恢复点 {subject} 的时间 {detail} 尚未到来：在此之前它算作最新的。若是时钟有误，可用 `holdfast forget {subject}` 去掉它。",
     "newer-with-warnings": "有一个更新的恢复点带有警告，未被采用：{subject}[[（{detail}）]]",
     "grant-refused": "未能还原所有者、权限或视图[[（{detail}）]]：{subject}",
     "undo-without":
