@@ -29,6 +29,7 @@ import { type LogEvent, LogStream } from "./log-stream.ts";
 import { escaped, type LogField } from "./log-values.ts";
 import { type Target, targetOf } from "./location.ts";
 import { Session } from "./session.ts";
+import { statementTables, type TableInDatabase } from "./statement-tables.ts";
 
 /** So many pieces of SQL are asked for in one statement. */
 const askedAtOnce = 500;
@@ -240,22 +241,22 @@ export class MysqlFeed implements ChangeFeed {
 
   async #query(event: LogEvent, changes: Change[]): Promise<void> {
     const { database, sql } = parseQuery(event.body);
-    const word = /^[\s(]*(?:\/\*.*?\*\/\s*)*(\w+)/s.exec(sql)?.[1]?.toUpperCase() ?? "";
+    const word = /^[\s(]*(?:\/\*(?:(?!\*\/).)*\*\/\s*)*(\w+)/s.exec(sql)?.[1]?.toUpperCase() ?? "";
     if (word === "BEGIN" || word === "SAVEPOINT" || word === "ROLLBACK" || word === "RELEASE") return;
     if (word === "COMMIT") return this.#commit(event, changes);
     const isOurs = database === this.#target.database || sql.includes(this.#target.database);
-    if (isOurs) await this.#statement(sql, event, changes);
+    if (isOurs) await this.#statement(sql, database, changes);
     this.#commit(event, changes);
   }
 
   /** A statement that is in the log as text: tables are emptied, made or altered. */
-  async #statement(sql: string, event: LogEvent, changes: Change[]): Promise<void> {
-    const emptied = /^\s*(?:\/\*.*?\*\/\s*)*TRUNCATE\s+(?:TABLE\s+)?(?:[`\w$]+\s*\.\s*)?`?((?:[^`\s;]|``)+)`?/is.exec(
-      sql,
-    )?.[1];
-    if (emptied !== undefined) {
-      const table = this.#tables.find(({ name }) => name === emptied.replaceAll("``", "`"));
-      if (table) changes.push({ type: "truncate", table });
+  async #statement(sql: string, database: string, changes: Change[]): Promise<void> {
+    const { emptied, replaced } = statementTables(sql, database);
+    // One of that name elsewhere, in a copy of the CRM say, is another one.
+    const isOwn = ({ name }: TableSchema, of: readonly TableInDatabase[]): boolean =>
+      of.some((one) => one.database === this.#target.database && one.table === name);
+    if (emptied.length > 0) {
+      for (const table of this.#tables) if (isOwn(table, emptied)) changes.push({ type: "truncate", table });
       return;
     }
     const before = this.#tables;
@@ -263,7 +264,8 @@ export class MysqlFeed implements ChangeFeed {
     // What came in between is read by what the tables are now.
     const to = await pointNow(this.#session);
     const altered = tables.filter(
-      (table) => before.find(({ name }) => name === table.name)?.fingerprint !== table.fingerprint,
+      (table) =>
+        isOwn(table, replaced) || before.find(({ name }) => name === table.name)?.fingerprint !== table.fingerprint,
     );
     const gone = before.filter(({ name }) => !tables.some((table) => table.name === name));
     this.#tables = tables;
