@@ -1,4 +1,5 @@
 import type { DatabaseAddress, DatabaseHolder, ServerHome } from "../database.ts";
+import { othersIn } from "./holders.ts";
 import { quoteName, quoteText } from "./identifier.ts";
 import { identityOf, tablesDigest } from "./identity.ts";
 import { databaseOf, targetOf, withDatabase } from "./location.ts";
@@ -44,12 +45,7 @@ export const mysqlHome: ServerHome = {
 };
 
 export function holdersOf(address: DatabaseAddress, signal: AbortSignal): Promise<readonly DatabaseHolder[]> {
-  return onServer(address, signal, async (session, database) => {
-    const rows = await session.query(
-      `SELECT ID, USER, HOST FROM information_schema.PROCESSLIST WHERE DB=${quoteText(database)} AND ID<>CONNECTION_ID()`,
-    );
-    return rows.map(([id, user, host]) => ({ pid: Number(id), command: `${user}@${host}` }));
-  });
+  return onServer(address, signal, othersIn);
 }
 
 function eventsIn(database: string): "asleep" | "awake" {

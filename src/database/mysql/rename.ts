@@ -2,6 +2,7 @@ import { HoldfastError } from "../../lib/errors.ts";
 import { saysBrokenView, viewOf } from "./broken-view.ts";
 import { eventState } from "./event-state.ts";
 import { serverCode } from "./failure.ts";
+import { othersIn } from "./holders.ts";
 import { quoteName, quoteText } from "./identifier.ts";
 import { identityOf, isEmpty } from "./identity.ts";
 import { dropMarker, readMarker, writeMarker } from "./marker.ts";
@@ -86,10 +87,8 @@ async function begin(session: Session, from: string, to: string, events: "asleep
 }
 
 async function refuseUsed(session: Session, database: string): Promise<void> {
-  const [used] = await session.query(
-    `SELECT ID, USER FROM information_schema.PROCESSLIST WHERE DB=${quoteText(database)} AND ID<>CONNECTION_ID()`,
-  );
-  if (used) throw new HoldfastError("target-in-use", { path: database, pid: Number(used[0]), command: used[1] ?? "" });
+  const [used] = await othersIn(session, database);
+  if (used) throw new HoldfastError("target-in-use", { path: database, pid: used.pid, command: used.command });
 }
 
 /** What an attempt left that was cut off before its marker was whole. Anything else is somebody's. */
