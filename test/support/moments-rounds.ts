@@ -180,7 +180,8 @@ export async function momentsRounds(
   let beside: Promise<void> | undefined;
   while (states.length < 10 + rounds / 2) {
     await commit(world.statement(random));
-    if (random.oneIn(3)) await settle();
+    // The first one too: what was there before it has no name here.
+    if (random.oneIn(3) || states.length === 1) await settle();
     switch (random.below(50)) {
       case 0:
         await begin("whole");
