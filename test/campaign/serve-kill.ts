@@ -36,7 +36,8 @@ export const campaign: Campaign = {
       assert.equal(started.code, 0, started.stderr);
       for (let kill = 0; kill < 2; kill++) {
         const serving = await startServing(crm, port);
-        await sleep(random.below(4000));
+        // More often early, while something is under way.
+        await sleep(random.below(1 + random.below(4000)));
         await serving.end("SIGKILL");
         counts.kills++;
       }
