@@ -206,16 +206,18 @@ export class JournalKeeper implements AsyncDisposable {
       for (const { span } of waiting) if (span) this.writer.looked(span);
       const looks = waiting.map(({ look }, at) => ({ ...look, ended: notBefore(look.ended, behindMs + at + 1) }));
       const facts = { about: engine.host, time, oldest, looks };
+      // What is told from here on is not in this one: files are looked at meanwhile.
+      this.#changed = "no";
       const stored = await this.writer.publish(session.upload, facts, run.signal);
       for (const { named } of waiting) named.resolve();
       this.#newest = stored.id;
       this.#unnamed = [];
       this.#takenUp = [];
-      this.#changed = "no";
       this.#publishedAt = performance.now();
       await this.#record();
       await this.#rollUp(session);
     } catch (error) {
+      this.#changed = "yes";
       await this.#abandon();
       // Somebody who prunes deletes at once, maybe: with the index as it is now it goes on.
       if (session.index === "kept" && isDamage(error) && (await this.#ready())) return await this.#publish();

@@ -214,6 +214,48 @@ test("whoever prunes in between, and deletes at once, does not end it", async ()
   await resticOn(access.location, access.password).check();
 });
 
+test("a look at the files that ends while the journal is named is in the next snapshot", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  const { access, run, description } = crm;
+  let onSnapshot: (() => void) | undefined;
+  const engine: Engine = {
+    ...crm.engine,
+    openStorage: (location) => {
+      const storage = localStorage(location);
+      return {
+        ...storage,
+        save: async (file, bytes, signal) => {
+          if (file.kind === "snapshot") onSnapshot?.();
+          await storage.save(file, bytes, signal);
+        },
+      };
+    },
+  };
+  await using repository = await openFor(engine, access, run);
+  await using keeper = keeperOf(crm, engine, repository, { ...keeperTiming, publishMs: 0 });
+  await keeper.open(run.signal);
+  const stream = new FollowStream(description.name, keeper.writer.database("main"));
+  stream.begin(feedAt({ position: "0", time: "2026-03-12T14:00:00.000Z" }));
+  await sealOne(stream, 1, run.signal);
+  assert.equal(await keeper.store(stream.waiting), "stored");
+  // Later than now: what was before the oldest backup, of which there is none, is let go.
+  const from = "2126-03-12T14:00:00.000Z";
+  const [first, second] = ["2126-03-12T14:01:00.000Z", "2026-03-12T14:02:00.000Z"];
+  keeper.looked({ from, to: first });
+  onSnapshot = () => {
+    onSnapshot = undefined;
+    keeper.looked({ from, to: second });
+  };
+  for (const to of [first, second]) {
+    keeper.endRest();
+    assert.equal(await keeper.publishIfDue(), "published");
+    const snapshots = await repository.snapshots(run.signal);
+    const journal = await openJournal(await repository.index(run.signal), snapshots, description.name, run.signal);
+    assert.deepEqual(journal?.files.spans, [{ from, to }]);
+  }
+});
+
 const pruning = {
   mode: "apply",
   keepMarkedMs: 0,
