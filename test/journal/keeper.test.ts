@@ -241,7 +241,7 @@ test("a look at the files that ends while the journal is named is in the next sn
   assert.equal(await keeper.store(stream.waiting), "stored");
   // Later than now: what was before the oldest backup, of which there is none, is let go.
   const from = "2126-03-12T14:00:00.000Z";
-  const [first, second] = ["2126-03-12T14:01:00.000Z", "2026-03-12T14:02:00.000Z"];
+  const [first, second] = ["2126-03-12T14:01:00.000Z", "2126-03-12T14:02:00.000Z"];
   keeper.looked({ from, to: first });
   onSnapshot = () => {
     onSnapshot = undefined;
