@@ -183,7 +183,8 @@ export function openDoor({ loadEngine, keys, lockFolders }: DoorOptions): Door {
       if (!found) return undoRestore(await engine(), input, run);
       const what = { crm: found.crm, location: found.location, job: "undo", waitMs };
       await using _lock = await locked(what, run);
-      return await undoRestore(await engine(), input, run);
+      // The one that the lock is for, not what another restore has made the newest meanwhile.
+      return await undoRestore(await engine(), { ...input, id: found.id }, run);
     },
     async undoable() {
       const { listUndoable } = await import("../engine/undo.ts");
