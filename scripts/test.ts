@@ -28,7 +28,7 @@ interface Counts {
   failed: number;
 }
 
-/** What took longest and what cost most, so that one sees where a run's time goes. */
+/** What took most processor time, so that one sees where a run's time goes. */
 const slowestShown = 30;
 
 const durations = new Map<string, number>();

@@ -11,6 +11,7 @@ import { prune } from "../../src/engine/prune.ts";
 import { HoldfastError, isHoldfastError } from "../../src/lib/errors.ts";
 import type { IndexedRepository, Repository, StoredSnapshot } from "../../src/repository/repository.ts";
 import { localStorage } from "../../src/storage/local.ts";
+import type { FileKind, Storage } from "../../src/storage/storage.ts";
 import { endingStorage } from "../support/ending-storage.ts";
 import { resticOn } from "../support/restic.ts";
 import { limits, type SmallCrm, smallCrm } from "../support/small-crm.ts";
@@ -83,18 +84,11 @@ test("whoever reads sees what an index names and no snapshot yet, in every order
   };
   /** Everything is stored but the snapshot; what it knows of its runs before is elsewhere. */
   const withoutSnapshot = (machine: string): Engine => ({
-    ...crm.engine,
+    ...savingBy(crm.engine, async (kind, save) => {
+      if (kind === "snapshot") throw new HoldfastError("storage-failed", { reason: "test" });
+      await save();
+    }),
     stateFolder: join(folder.path, machine),
-    openStorage: (location) => {
-      const storage = localStorage(location);
-      return {
-        ...storage,
-        save: async (file, bytes, signal) => {
-          if (file.kind === "snapshot") throw new HoldfastError("storage-failed", { reason: "test" });
-          await storage.save(file, bytes, signal);
-        },
-      };
-    },
   });
   const fails = async (position: number, machine: string, head: number | undefined): Promise<void> => {
     let seen: number | undefined;
@@ -135,19 +129,10 @@ test("what a try stored that failed all the same stands in the journal once, and
     const crm = await smallCrm(folder.path);
     const { access, run, description } = crm;
     let state: "well" | "unanswered" = "well";
-    const engine: Engine = {
-      ...crm.engine,
-      openStorage: (location) => {
-        const storage = localStorage(location);
-        return {
-          ...storage,
-          save: async (file, bytes, signal) => {
-            await storage.save(file, bytes, signal);
-            if (state === "unanswered" && file.kind === "data") throw new HoldfastError("storage-unreachable", {});
-          },
-        };
-      },
-    };
+    const engine = savingBy(crm.engine, async (kind, save) => {
+      await save();
+      if (state === "unanswered" && kind === "data") throw new HoldfastError("storage-unreachable", {});
+    });
     await using repository = await openFor(engine, access, run);
     await using keeper = keeperOf(crm, engine, repository);
     await keeper.open(run.signal);
@@ -219,19 +204,10 @@ test("a look at the files that ends while the journal is named is in the next sn
   const crm = await smallCrm(folder.path);
   const { access, run, description } = crm;
   let onSnapshot: (() => void) | undefined;
-  const engine: Engine = {
-    ...crm.engine,
-    openStorage: (location) => {
-      const storage = localStorage(location);
-      return {
-        ...storage,
-        save: async (file, bytes, signal) => {
-          if (file.kind === "snapshot") onSnapshot?.();
-          await storage.save(file, bytes, signal);
-        },
-      };
-    },
-  };
+  const engine = savingBy(crm.engine, async (kind, save) => {
+    if (kind === "snapshot") onSnapshot?.();
+    await save();
+  });
   await using repository = await openFor(engine, access, run);
   await using keeper = keeperOf(crm, engine, repository, { ...keeperTiming, publishMs: 0 });
   await keeper.open(run.signal);
@@ -255,6 +231,18 @@ test("a look at the files that ends while the journal is named is in the next sn
     assert.deepEqual(journal?.files.spans, [{ from, to }]);
   }
 });
+
+/** With a storage that saves each file by `around`. */
+function savingBy(engine: Engine, around: (kind: FileKind, save: () => Promise<void>) => Promise<void>): Engine {
+  const openStorage = (location: string): Storage => {
+    const storage = localStorage(location);
+    return {
+      ...storage,
+      save: (file, bytes, signal) => around(file.kind, () => storage.save(file, bytes, signal)),
+    };
+  };
+  return { ...engine, openStorage };
+}
 
 const pruning = {
   mode: "apply",
