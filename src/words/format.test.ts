@@ -22,6 +22,9 @@ test("sizes, counts, lengths of time", () => {
   assert.equal(english.count(1, "file"), "1 file");
   assert.equal(english.count(1240, "row"), "1,240 rows");
   assert.equal(chinese.count(1240, "row"), "1,240 行");
+  const history = { crm: "acme", backups: 1, days: 1, total: 1000, change: 1000 };
+  assert.match(english.fill(en.advise.seen, history), /^acme: 1 backup in 1 day, /);
+  assert.match(english.fill(en.advise.thin, { crm: "acme", have: 1, backups: 5, days: 7 }), /\(1 backup\)/);
   assert.equal(english.duration(420), "0.4 s");
   assert.equal(english.duration(200_000), "3 min 20 s");
   assert.equal(english.duration(7_500_000), "2 h 5 min");

@@ -188,12 +188,17 @@ test("the kit opens the repository, and doctor knows it then", async () => {
   assert.match((await crm.run(["doctor"])).stdout, /kit was never used/);
   assert.equal((await crm.run(["kit", "--check", "0123456789abcdef"])).code, 40);
   assert.equal((await crm.run(["kit", "--check", checksum])).code, 0);
-  assert.match((await crm.run(["doctor"])).stdout, /kit was used and works/);
+  const remarked = await crm.run(["doctor"]);
+  assert.match(remarked.stdout, /kit was used and works/);
+  assert.match(remarked.stdout, /3-2-1 asks for 3 copies[^]*\n0 problems, \d warnings?\.$/m);
+  assert.equal(remarked.code, 3, "what is told as a warning is one to scripts, too");
   const saved = await crm.run(["kit", "--output", "kit.txt"]);
   assert.equal(saved.code, 0);
   assert.equal(statSync(join(crm.folder, "kit.txt")).mode & 0o777, 0o600);
   assert.ok(!saved.stdout.includes(password));
   assert.equal((await crm.run(["kit", "--output", "kit.txt"])).code, 1);
+  rmSync(join(crm.folder, "attachments"), { recursive: true });
+  assert.equal((await crm.run(["doctor"])).code, 1);
 });
 
 test("tables align in Chinese", async () => {

@@ -45,7 +45,7 @@ export const notices = {
     mended: "Made anew, with nothing lost: {subject}",
     "lock-ineffective":
       "{subject} should be locked, and could be deleted all the same. It was put back; check the bucket's Object Lock.",
-    "lock-failed": "{subject} files could not be locked for longer ({detail}).",
+    "lock-failed": "{subject:file} could not be locked for longer ({detail}).",
     "source-unknown-type": "{subject} is no file, folder, link or device, and was left out.",
   } satisfies Record<WarningCode, string>,
   /** The same kinds of warning, counted where there are many. */

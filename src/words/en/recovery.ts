@@ -94,7 +94,7 @@ export const recovery = {
     states: { ok: "passed", failed: "FAILED", none: "nothing there", skipped: "not done" },
     checks: {
       rows: {
-        ok: "Rows: {detail} tables hash to what was backed up, computed by the database itself.",
+        ok: "Rows: {detail:table}, and what was backed up has the same hashes, computed by the database itself.",
         failed: "Rows differ: {detail}",
         none: "Rows: there is no database.",
         skipped: "Rows: {detail}",
@@ -106,7 +106,7 @@ export const recovery = {
         skipped: "References: {detail}",
       },
       files: {
-        ok: "Files: all {detail} are there, and those that rows name.",
+        ok: "Files: {detail:file}, each of them there, and those that rows name.",
         failed: "File missing: {subject}[[ ({detail})]]",
         none: "Files: there are none.",
         skipped: "Files: {detail}",

@@ -112,7 +112,7 @@ export const repository = {
     allRead: "All of it was read on this machine since {time:time}.",
     neverRead: "Not yet read on this machine: {bytes:bytes} in {packs:pack}.",
     cold: "{packs:pack} in a cold class: their sizes are right, and they were not read.",
-    parity: "Parity: {packs:pack} in {groups} groups can be made anew; {uncovered} are in no group.",
+    parity: "Parity: {packs:pack} in {groups:group} can be made anew; {uncovered} in no group.",
     unnamedRoots:
       "{count:snapshot} may have been lost, or forgotten and not pruned yet: `{command}` shows what can be brought back.",
     repair: "What can be saved, and how:",

@@ -14,12 +14,12 @@ export const service = {
     predictionNote: "Nothing was written. Bytes stored and the time are estimates.",
   },
   follow: {
-    done: "Followed {crm} for {ms:duration}: {transactions} transactions, {rows:row}, {files:file}.",
+    done: "Followed {crm} for {ms:duration}: {transactions:transaction}, {rows:row}, {files:file}.",
     state: "{subject}: in the repository up to {durableTo:time}[[, {waiting:bytes} waiting]]",
   },
   advise: {
-    thin: "{crm}: too little is known yet ({have} backups). At least {backups} over {days} days are needed.",
-    seen: "{crm}: {backups} backups in {days:day}, {total:bytes} now, {change:bytes} stored a day.",
+    thin: "{crm}: too little is known yet ({have:backup}). At least {backups} over {days:day} are needed.",
+    seen: "{crm}: {backups:backup} in {days:day}, {total:bytes} now, {change:bytes} stored a day.",
     names: {
       "full-daily": "full daily",
       "full-incremental": "full weekly, incremental daily",

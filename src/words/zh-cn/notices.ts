@@ -40,7 +40,7 @@ export const notices: Translated<typeof english> = {
     "lost-manifest": "恢复点对自身的描述（包括此前缺少什么）已丢失，已根据另一个恢复点补上：{subject}",
     mended: "已重新生成，没有丢失内容：{subject}",
     "lock-ineffective": "{subject} 本应锁定，却仍可删除。文件已放回；请检查存储桶的对象锁定。",
-    "lock-failed": "{subject} 个文件无法延长锁定（{detail}）。",
+    "lock-failed": "{subject:file}无法延长锁定（{detail}）。",
     "source-unknown-type": "{subject} 不是文件、文件夹、链接或设备，已略过。",
   },
   moreWarnings: "…… 还有 {count} 条同类警告；--verbose 可全部显示",

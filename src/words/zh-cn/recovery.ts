@@ -94,7 +94,7 @@ export const recovery: Translated<typeof english> = {
     states: { ok: "通过", failed: "失败", none: "没有此项", skipped: "未做" },
     checks: {
       rows: {
-        ok: "数据行：{detail} 张表的散列值与备份时一致，由数据库自己计算。",
+        ok: "数据行：{detail:table}的散列值与备份时一致，由数据库自己计算。",
         failed: "数据行不一致：{detail}",
         none: "数据行：没有数据库。",
         skipped: "数据行：{detail}",
@@ -106,7 +106,7 @@ export const recovery: Translated<typeof english> = {
         skipped: "引用：{detail}",
       },
       files: {
-        ok: "文件：{detail} 个全部都在，记录所指的文件也都在。",
+        ok: "文件：{detail:file}全部都在，记录所指的文件也都在。",
         failed: "缺少文件：{subject}[[（{detail}）]]",
         none: "文件：没有。",
         skipped: "文件：{detail}",

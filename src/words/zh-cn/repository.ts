@@ -103,7 +103,7 @@ export const repository: Translated<typeof english> = {
     allRead: "自 {time:time} 起，全部内容都已在本机读取过。",
     neverRead: "尚未在本机读取：{packs:pack}，共 {bytes:bytes}。",
     cold: "{packs:pack} 处于冷存储类别：大小正确，内容未读取。",
-    parity: "校验：{groups} 组共 {packs:pack} 可以重建；{uncovered} 个不在任何组中。",
+    parity: "校验：{groups:group}共 {packs:pack} 可以重建；{uncovered} 个不在任何组中。",
     unnamedRoots: "{count:snapshot}可能已丢失，或已遗忘而尚未清理：`{command}` 会显示能找回的内容。",
     repair: "能挽救什么、如何挽救：",
     unused: "{blobs:blob}和 {packs:pack}不属于任何恢复点：中断的备份会留下这些内容，没有害处。",

@@ -16,12 +16,12 @@ export const service: Translated<typeof english> = {
     predictionNote: "没有写入任何内容。存入字节数和时间为估计值。",
   },
   follow: {
-    done: "已跟踪 {crm} {ms:duration}：{transactions} 个事务，{rows:row}，{files:file}。",
+    done: "已跟踪 {crm} {ms:duration}：{transactions:transaction}，{rows:row}，{files:file}。",
     state: "{subject}：截至 {durableTo:time} 已入仓库[[，{waiting:bytes} 等待中]]",
   },
   advise: {
-    thin: "{crm}：目前所知太少（{have} 次备份）。至少需要 {days} 天内的 {backups} 次。",
-    seen: "{crm}：{days:day}内 {backups} 次备份，现有 {total:bytes}，每天存入 {change:bytes}。",
+    thin: "{crm}：目前所知太少（{have:backup}）。至少需要 {days:day}内的 {backups} 次。",
+    seen: "{crm}：{days:day}内 {backups:backup}，现有 {total:bytes}，每天存入 {change:bytes}。",
     names: {
       "full-daily": "每天全量",
       "full-incremental": "每周全量，每天增量",
