@@ -2,7 +2,7 @@ import type { RetentionLock } from "../lib/keeping.ts";
 import { isAzureError } from "./azure-error.ts";
 import type { AzureRequests } from "./azure-requests.ts";
 import { azureVersions } from "./azure-versions.ts";
-import { storedPath } from "./layout.ts";
+import { isStoredPath, storedPath } from "./layout.ts";
 import type { StorageRetention, StoredFile } from "./storage.ts";
 
 /**
@@ -60,7 +60,7 @@ export function azureRetention(
 
     async *hidden(signal) {
       for await (const { path, version, size, state, until } of azureVersions(requests, signal)) {
-        if (state === "old") yield { path, version, size, ...(until && { until }) };
+        if (state === "old" && isStoredPath(path)) yield { path, version, size, ...(until && { until }) };
       }
     },
 

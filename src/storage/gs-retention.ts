@@ -2,7 +2,7 @@ import { isHoldfastError } from "../lib/errors.ts";
 import type { RetentionLock } from "../lib/keeping.ts";
 import { type GsRequests } from "./gs-requests.ts";
 import { gsVersions, isGeneration, retentionIn } from "./gs-versions.ts";
-import { storedPath } from "./layout.ts";
+import { isStoredPath, storedPath } from "./layout.ts";
 import type { StorageRetention, StoredFile } from "./storage.ts";
 
 /**
@@ -51,7 +51,8 @@ export function gsRetention(
 
     async *hidden(signal) {
       for await (const { path, generation, size, goneMs, until } of gsVersions(requests, signal)) {
-        if (goneMs !== undefined) yield { path, version: generation, size, ...(until && { until }) };
+        if (goneMs !== undefined && isStoredPath(path))
+          yield { path, version: generation, size, ...(until && { until }) };
       }
     },
 

@@ -42,6 +42,12 @@ export function storedFileAt(path: string): StoredFile {
   return kind === undefined ? { kind: "config", name: "" } : { kind, name: rest.at(-1) ?? "" };
 }
 
+/** Whether a repository has a file at this path: in a bucket others may keep theirs below the same prefix. */
+export function isStoredPath(path: string): boolean {
+  const file = storedFileAt(path);
+  return storedPath(file) === path && (file.kind === "config" || isStoredName(file.name));
+}
+
 /** The file's name when the key of an object below `folder` is one of ours, where it belongs. */
 export function nameInKey(kind: FileKind, folder: string, key: string): string | undefined {
   if (!key.startsWith(folder)) return undefined;

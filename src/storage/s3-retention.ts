@@ -1,5 +1,6 @@
 import { HoldfastError } from "../lib/errors.ts";
 import type { RetentionLock } from "../lib/keeping.ts";
+import { isStoredPath } from "./layout.ts";
 import { isS3Error } from "./s3-error.ts";
 import type { S3Requests } from "./s3-requests.ts";
 import { s3Versions } from "./s3-versions.ts";
@@ -61,9 +62,8 @@ export function s3Retention(
 
     async *hidden(signal) {
       for await (const { key, version, size, kind, isLatest } of s3Versions(requests, place.prefix, signal)) {
-        if (isLatest && kind === "file") continue;
         const path = key.slice(place.prefix.length);
-        if (kind === "marker") continue;
+        if (isLatest || kind === "marker" || !isStoredPath(path)) continue;
         const until = await ask(undefined, signal, async (client, { HeadObjectCommand }, bucket) => {
           const command = new HeadObjectCommand({ ...bucket, Key: key, VersionId: version });
           const found = await client.send(command, { abortSignal: signal });

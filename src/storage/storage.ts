@@ -97,7 +97,7 @@ export interface StorageRetention {
   extend(file: StoredFile, until: Date, signal: AbortSignal): Promise<void>;
   /** Really tries: what is destroyed by it was not locked. Refusals for whatever reason count as `refused`. */
   tryToDestroy(file: StoredFile, signal: AbortSignal): Promise<"refused" | "destroyed">;
-  /** What `remove` has hidden. */
+  /** What `remove` has hidden; nothing of what others keep below the same place. */
   hidden(signal: AbortSignal): AsyncIterable<HiddenFile>;
   /** Frees a hidden file's bytes; to be asked for only when its time is over. */
   destroyHidden(file: HiddenFile, signal: AbortSignal): Promise<void>;

@@ -71,4 +71,16 @@ export function retentionContract(title: string, { location, open, momentMs }: R
     await storage.remove(file, signal);
     assert.deepEqual(await Array.fromAsync(storage.retention?.hidden(signal) ?? assert.fail()), []);
   });
+
+  test(`${title}: what somebody else keeps below the same place is not taken for something that was removed here`, async () => {
+    await using storage = open(location());
+    await storage.create(signal);
+    await using inner = open(`${storage.location}/another`);
+    const file = { kind: "data", name: randomBytes(32).toString("hex") } as const;
+    await inner.save(file, randomBytes(100), signal);
+    await inner.remove(file, signal);
+    const hiddenIn = async ({ retention = assert.fail() }: Storage) => await Array.fromAsync(retention.hidden(signal));
+    assert.equal((await hiddenIn(inner)).length, 1);
+    assert.deepEqual(await hiddenIn(storage), []);
+  });
 }
