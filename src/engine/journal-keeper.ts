@@ -14,7 +14,6 @@ import type { IndexedRepository, Lock, Repository, StoredSnapshot, Upload } from
 import type { Engine } from "./engine.ts";
 import { isHoldTag } from "./holds.ts";
 import { backupsOf } from "./points.ts";
-import { readState, writeState } from "./state.ts";
 
 /** When what is stored becomes known, and how long others may have the repository for themselves. */
 export interface KeeperTiming {
@@ -80,8 +79,6 @@ export class JournalKeeper implements AsyncDisposable {
   #session: Session | undefined;
   /** Stored in this or an earlier session, and not named yet. */
   #unnamed: SealedSegment[] = [];
-  /** Of a run before this one, taken up and not named yet. */
-  #takenUp: readonly Id[] = [];
   /** Found stored since the last `store` that ended well: what is to be stored again may be among it. */
   readonly #foundStored = new Set<Id>();
   #unnamedSince = 0;
@@ -145,7 +142,6 @@ export class JournalKeeper implements AsyncDisposable {
     this.#foundStored.clear();
     if (this.#unnamed.length === 0) this.#unnamedSince = performance.now();
     this.#unnamed.push(...segments);
-    await this.#record();
     return "stored";
   }
 
@@ -212,9 +208,7 @@ export class JournalKeeper implements AsyncDisposable {
       for (const { named } of waiting) named.resolve();
       this.#newest = stored.id;
       this.#unnamed = [];
-      this.#takenUp = [];
       this.#publishedAt = performance.now();
-      await this.#record();
       await this.#rollUp(session);
     } catch (error) {
       this.#changed = "yes";
@@ -272,8 +266,7 @@ export class JournalKeeper implements AsyncDisposable {
     // stored when the same is to be stored again, and no index file would ever name it.
     const indexed = await repository.index(signal);
     const known = newest && (await readJournalSnapshot(indexed, newest, signal));
-    const recorded = await this.#recorded();
-    const loose = await looseSegments(indexed, crm, known?.databases ?? [], recorded, signal);
+    const loose = await looseSegments(indexed, crm, known?.databases ?? [], signal);
     this.#writer = new JournalWriter(crm, engine.program, known);
     this.#newest = newest?.id;
     this.#writer.recover(loose, upload);
@@ -288,8 +281,6 @@ export class JournalKeeper implements AsyncDisposable {
       return !there.has(id) && header.number > (head?.number ?? 0);
     });
     if (lacking.length > 0) await this.#writer.store(lacking, upload);
-    const own = new Set(this.#unnamed.map(({ id }) => id));
-    this.#takenUp = [...there].filter((id) => !own.has(id));
   }
 
   async #abandon(): Promise<void> {
@@ -324,24 +315,6 @@ export class JournalKeeper implements AsyncDisposable {
       // A few snapshots more hurt nobody.
       if (!isHoldfastError(error, "storage-append-only")) throw error;
     }
-  }
-
-  get #stateName(): string {
-    const { repository, crm } = this.#options;
-    return `journal/${repository.id.slice(0, 12)}-${encodeURIComponent(crm)}.json`;
-  }
-
-  /** On this machine it is known which segments are stored and not named, whoever puts them into an index meanwhile. */
-  async #record(): Promise<void> {
-    await writeState(this.#options.engine, this.#stateName, {
-      unnamed: [...this.#takenUp, ...this.#unnamed.map(({ id }) => id)],
-    });
-  }
-
-  async #recorded(): Promise<readonly Id[]> {
-    const state = await readState(this.#options.engine, this.#stateName);
-    const unnamed = typeof state === "object" && state !== null && "unnamed" in state ? state.unnamed : [];
-    return Array.isArray(unnamed) ? unnamed.filter((id): id is Id => typeof id === "string") : [];
   }
 }
 

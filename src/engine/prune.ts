@@ -6,6 +6,7 @@ import type { PruneOptions, PruneResult, PruneSummary } from "../repository/prun
 import type { Lock, Repository } from "../repository/repository.ts";
 import { openFor } from "./access.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
+import { awaitedPacks } from "./journal-awaited.ts";
 import { updateParityOf } from "./parity.ts";
 import { lockOptions } from "./lock-options.ts";
 
@@ -32,7 +33,7 @@ export interface PruneReport extends PruneSummary {
 export async function prune(engine: Engine, input: PruneInput, run: Run): Promise<PruneReport> {
   const started = run.now();
   await using repository = await openFor(engine, input.repository, run);
-  const options = optionsOf(input, run);
+  const options = optionsOf(input, repository, run);
   await using lock = await lockFor(repository, input, options, run);
   run.report({ type: "phase", phase: "plan", subject: repository.location });
   const plan = await repository.planPrune({ ...options, signal: AbortSignal.any([run.signal, lock.lost]) });
@@ -60,7 +61,7 @@ async function lockFor(repository: Repository, input: PruneInput, options: Prune
   }
 }
 
-function optionsOf(input: PruneInput, run: Run): PruneOptions {
+function optionsOf(input: PruneInput, repository: Repository, run: Run): PruneOptions {
   const { maxUnused, maxRepackBytes, keepMarkedMs, limits } = input;
   const report = (doneBytes: number): void => run.report({ type: "progress", phase: "prune", doneBytes, doneItems: 0 });
   return {
@@ -70,6 +71,7 @@ function optionsOf(input: PruneInput, run: Run): PruneOptions {
     maxUnused,
     maxRepackBytes,
     keepMarkedMs,
+    awaited: (signal) => awaitedPacks(repository, signal),
     onTrees: (doneItems) => run.report({ type: "progress", phase: "plan", doneBytes: 0, doneItems }),
     onMoved: report,
     onDeleted: report,

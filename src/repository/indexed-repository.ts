@@ -119,15 +119,23 @@ export async function loadIndexedRepository(
     },
 
     besides(id) {
-      const shared = new Set(index.findAll("data", id).flatMap((entry) => index.location(entry)?.pack ?? []));
       const found: Id[] = [];
-      for (let entry = 0; entry < index.count; entry++) {
+      for (const entry of index.findAll("data", id)) {
         const pack = index.location(entry)?.pack;
-        if (pack === undefined || !shared.has(pack) || index.type(entry) === "tree") continue;
-        const other = index.id(entry);
-        if (other !== id) found.push(other);
+        if (pack === undefined) continue;
+        const isShared = (other: number): boolean => index.location(other)?.pack === pack;
+        let first = entry;
+        while (first > 0 && isShared(first - 1)) first--;
+        for (let other = first; other < index.count && isShared(other); other++) {
+          if (other !== entry && index.type(other) === "data") found.push(index.id(other));
+        }
       }
       return found;
+    },
+
+    packsWith(id) {
+      const numbers = index.findAll("data", id).flatMap((entry) => index.location(entry)?.pack ?? []);
+      return numbers.map((number) => packs.id(number));
     },
 
     async writeFiles(files, options) {

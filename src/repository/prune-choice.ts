@@ -37,22 +37,32 @@ export interface ChoiceLimits {
 const smallPackBytes = 4 << 20;
 const manySmallPacks = 10;
 
-/** `sizes`: the pack files that are there; `cold`: those of them that cannot be read now, and so not be written anew. */
+/** Packs of which more is known than what is needed of them. */
+export interface SpecialPacks {
+  /** They cannot be read now, and so not be written anew. */
+  readonly cold: ReadonlySet<Id>;
+  /** They stay as they are, needed or not. */
+  readonly awaited: ReadonlySet<Id>;
+}
+
+/** `sizes`: the pack files that are there. */
 export function choosePacks(
   state: IndexState,
   { used }: UsedBlobs,
   sizes: ReadonlyMap<Id, number>,
   limits: ChoiceLimits,
-  cold: ReadonlySet<Id> = new Set(),
+  { cold, awaited }: SpecialPacks = { cold: new Set(), awaited: new Set() },
 ): PruneChoice {
   const copies = chooseCopies(state, used, sizes);
   const { kept, keptBlobs, keptBytes } = copies;
-  const fates = state.packs.map((_, pack): PackFate => (keptBlobs[pack] === 0 ? "drop" : "keep"));
+  const fates = state.packs.map(({ id }, pack): PackFate =>
+    keptBlobs[pack] === 0 && !awaited.has(id) ? "drop" : "keep",
+  );
   let usedTotal = 0;
   let left = 0;
   const candidates: { pack: number; waste: number; must: boolean }[] = [];
-  for (const [pack, { size }] of state.packs.entries()) {
-    if (fates[pack] === "drop") continue;
+  for (const [pack, { id, size }] of state.packs.entries()) {
+    if (fates[pack] === "drop" || awaited.has(id)) continue;
     const keptHere = keptBytes[pack] ?? 0;
     usedTotal += keptHere;
     const must = mustBeWrittenAnew(state, pack);
@@ -65,7 +75,7 @@ export function choosePacks(
   let room = limits.maxRepackBytes;
   const repack = (pack: number): boolean => {
     const { size = 0, id = "" } = state.packs[pack] ?? {};
-    if (size > room || cold.has(id)) return false;
+    if (size > room || cold.has(id) || awaited.has(id)) return false;
     room -= size;
     fates[pack] = "repack";
     return true;

@@ -1,3 +1,4 @@
+import type { Id } from "../format/tree.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { ChoiceLimits } from "./prune-choice.ts";
 import type { Lock } from "./repository.ts";
@@ -11,6 +12,8 @@ export interface PruneOptions extends ChoiceLimits {
    * milliseconds. 0: they are deleted at once, and nothing bigger than an index is written before.
    */
   readonly keepMarkedMs: number;
+  /** Ids of packs that stay as they are though no snapshot needs them yet; absent: none. Asked when all else is known to be whole. */
+  readonly awaited?: (signal: AbortSignal) => Promise<ReadonlySet<Id>>;
   readonly onTrees?: (trees: number) => void;
   /** Bytes of old packs of which what is needed was read, so far. */
   readonly onMoved?: (bytes: number) => void;

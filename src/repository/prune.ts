@@ -48,6 +48,8 @@ interface Found {
   readonly choice: PruneChoice;
   /** Packs that no index names and none marks. */
   readonly unnamed: readonly Id[];
+  /** Such that stay: see `PruneOptions.awaited`. */
+  readonly kept: readonly Id[];
   /** Marked packs that are there: to be deleted now, and later. */
   readonly due: readonly Id[];
   readonly waiting: ReadonlySet<Id>;
@@ -110,7 +112,8 @@ async function look({ storage, key }: PrunedParts, options: PruneOptions): Promi
   }
   const [problem] = used.problems;
   if (problem !== undefined) throw unsafe(problem.code, problem.blob, used.problemCount);
-  const choice = choosePacks(state, used, sizes, options, cold);
+  const awaited = (await options.awaited?.(signal)) ?? new Set<Id>();
+  const choice = choosePacks(state, used, sizes, options, { cold, awaited });
   const [lost] = choice.lost;
   if (lost !== undefined) {
     const code = sizes.has(lost) ? "pack-size" : "pack-missing";
@@ -131,9 +134,10 @@ async function look({ storage, key }: PrunedParts, options: PruneOptions): Promi
     }
   }
   const known = new Set([...due, ...waiting]);
-  const unnamed = [...sizes.keys()].filter((id) => !named.has(id) && !known.has(id));
+  const others = [...sizes.keys()].filter((id) => !named.has(id) && !known.has(id));
+  const [unnamed, kept] = [others.filter((id) => !awaited.has(id)), others.filter((id) => awaited.has(id))];
   const hidden = await lookAtHidden(storage, options);
-  return { snapshots: readable.length, state, used, sizes, choice, unnamed, due, waiting, hidden };
+  return { snapshots: readable.length, state, used, sizes, choice, unnamed, kept, due, waiting, hidden };
 }
 
 async function lookAtHidden({ retention }: Storage, { signal, now }: PruneOptions): Promise<Hidden> {
@@ -154,7 +158,8 @@ async function lookAtHidden({ retention }: Storage, { signal, now }: PruneOption
   return { locked: { files, bytes, ...(last > 0 && { until: new Date(last).toISOString() }) }, free };
 }
 
-function summarise({ snapshots, state, used, sizes, choice, unnamed, due, waiting, hidden }: Found): PruneSummary {
+function summarise(found: Found): PruneSummary {
+  const { snapshots, state, used, sizes, choice, unnamed, kept, due, waiting, hidden } = found;
   const sumOf = (ids: Iterable<Id>): PackSum => {
     const sum = { packs: 0, bytes: 0 };
     for (const id of ids) {
@@ -174,7 +179,7 @@ function summarise({ snapshots, state, used, sizes, choice, unnamed, due, waitin
     snapshots,
     trees: used.trees,
     total: sumOf(sizes.keys()),
-    keep: sumOf(idsOf(ofFate("keep"))),
+    keep: sumOf([...idsOf(ofFate("keep")), ...kept]),
     repack: { ...sumOf(idsOf(ofFate("repack"))), keptBytes: rewrittenBytes },
     remove: sumOf(idsOf(ofFate("drop"))),
     unnamed: sumOf(unnamed),

@@ -202,8 +202,10 @@ export interface IndexedRepository extends BlobReader {
    * blobs can be read from now on. Not to be written with any more: an upload would take for stored what no index file names.
    */
   loosePacks(mostBlobs: number, signal: AbortSignal): Promise<readonly IndexedPack[]>;
-  /** Data blobs that stand in a pack with this one, by the index: it is walked from end to end. */
+  /** Data blobs that stand in a pack with this one, by the index as it was read. */
   besides(id: Id): readonly Id[];
+  /** Packs in which a data blob stands, by the index. */
+  packsWith(id: Id): readonly Id[];
   /** Writes the contents of many files, in the order of the packs; see `FileToWrite`. */
   writeFiles(files: AsyncIterable<FileToWrite> | Iterable<FileToWrite>, options: WriteOptions): Promise<void>;
   /** Whether any pack is in a cold class. */

@@ -8,6 +8,7 @@ import type { Engine } from "../../src/engine/engine.ts";
 import { FollowStream } from "../../src/engine/follow-stream.ts";
 import { JournalKeeper, keeperTiming } from "../../src/engine/journal-keeper.ts";
 import { prune } from "../../src/engine/prune.ts";
+import { repair } from "../../src/engine/repair.ts";
 import { HoldfastError, isHoldfastError } from "../../src/lib/errors.ts";
 import type { IndexedRepository, Repository, StoredSnapshot } from "../../src/repository/repository.ts";
 import { localStorage } from "../../src/storage/local.ts";
@@ -60,6 +61,42 @@ test("what was taken up and not named yet is found again, whoever put it into an
   await crm.backup();
   heads.push(await keepOne(crm, crm.engine, 3, "killed"));
   assert.deepEqual(heads, [undefined, 1, 2]);
+});
+
+test("what was acknowledged outlives a backup, a repair of the index and a prune before it is named, and is found on another machine", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  const { engine, access, run } = crm;
+  const pruneAll = () => prune(engine, { repository: access, limits, ...pruning }, run);
+  const repairIndex = async (): Promise<void> => {
+    const input = { repository: access, what: "index", lost: "leave", limits } as const;
+    const { id } = await repair(engine, input, run);
+    await repair(engine, { ...input, plan: id }, run);
+  };
+  await crm.backup();
+  // Before any snapshot names the journal, behind one that does, and then two in a row.
+  let position = 0;
+  for (const then of [pruneAll, repairIndex, () => crm.backup(), pruneAll]) {
+    await keepOne(crm, { ...engine, stateFolder: join(folder.path, `machine ${position}`) }, ++position, "killed");
+    await then();
+    const numbers = Array.from({ length: position }, (_, at) => at + 1);
+    assert.deepEqual(await numbersIn(crm), numbers);
+    // By now whatever put them into an index is no matter.
+    await pruneAll();
+    assert.deepEqual(await numbersIn(crm), numbers);
+  }
+  const elsewhere = { ...engine, stateFolder: join(folder.path, "elsewhere") };
+  assert.equal(await keepOne(crm, elsewhere, ++position, "named"), position - 1);
+  // Nothing but what a snapshot names is kept any longer.
+  await pruneAll();
+  const { total, keep, wasteLeftBytes } = await prune(
+    engine,
+    { repository: access, limits, ...pruning, mode: "plan" },
+    run,
+  );
+  assert.deepEqual([keep, wasteLeftBytes], [total, 0]);
+  assert.deepEqual(await numbersIn(crm), [1, 2, 3, 4, 5]);
+  await resticOn(access.location, access.password).check();
 });
 
 test("whoever reads sees what an index names and no snapshot yet, in every order of reading, and on another machine too", async () => {

@@ -18,7 +18,7 @@ import { extendJournalTree, type StoredLook, type StoredSegment } from "./journa
 import type { LooseSegments } from "./loose-segments.ts";
 import { journalSuffix, type KnownJournal } from "./open-journal.ts";
 import type { SegmentHeader } from "./segment.ts";
-import { setSignpost } from "./signpost.ts";
+import { freePlace } from "./signpost.ts";
 
 /** A segment that is ready to be stored. */
 export interface SealedSegment {
@@ -45,8 +45,6 @@ export class JournalWriter {
   readonly #crm: string;
   readonly #program: string;
   #databases: Map<string, JournalDatabase>;
-  /** As the newest snapshot has them. */
-  #named: readonly JournalDatabase[];
   #files: JournalFiles | undefined;
   #unnamed = new Map<string, StoredSegment[]>();
   /** Of the newest snapshot. */
@@ -56,7 +54,6 @@ export class JournalWriter {
     this.#crm = crm;
     this.#program = program;
     this.#databases = new Map(known?.databases.map((one) => [one.name, one]));
-    this.#named = known?.databases ?? [];
     this.#files = known?.files;
     this.#tree = known?.tree;
   }
@@ -76,12 +73,17 @@ export class JournalWriter {
     return this.#unnamed.size > 0;
   }
 
-  /** Durable when it returns. */
+  /** Durable when it returns. The upload has one thread, so that what is given together shares a pack. */
   async store(segments: readonly SealedSegment[], upload: Upload): Promise<void> {
-    // A copy: the upload takes the memory over, and a try that failed must not lose what is to be tried again.
-    const saving = segments.map(({ bytes }) => upload.blob("data", Uint8Array.from(bytes), "hot"));
-    await upload.store();
-    await Promise.all(saving);
+    for (const together of inPacks(segments)) {
+      const saving = together.flatMap(({ header, bytes }) => [
+        upload.blob("data", freePlace(upload, this.#crm, header.previous), "hot"),
+        // A copy: the upload takes the memory over, and a try that failed must not lose what is to be tried again.
+        upload.blob("data", Uint8Array.from(bytes), "hot"),
+      ]);
+      await upload.store();
+      await Promise.all(saving);
+    }
     for (const { id, header, bytes } of segments) {
       this.#note(header.database, { id, number: header.number, bytes: bytes.length });
       this.#databases.set(header.database, withSegment(this.database(header.database), header, id));
@@ -108,9 +110,6 @@ export class JournalWriter {
     const file = { format: 1, crm: this.#crm, databases, ...(files && { files }), program: this.#program } as const;
     const json = serialiseJournalFile(file);
     const segments = [...this.#unnamed].map(([database, stored]) => ({ database, segments: stored }));
-    // From the index on until the snapshot is there, whoever reads has nothing else that leads to them.
-    const ids = segments.flatMap((one) => one.segments.map(({ id }) => id));
-    if (ids.length > 0) await setSignpost(upload, this.#crm, this.#named, ids);
     const tree = await extendJournalTree(
       upload,
       this.#tree,
@@ -132,7 +131,6 @@ export class JournalWriter {
       programVersion: this.#program,
     });
     this.#tree = tree;
-    this.#named = databases;
     this.#unnamed = new Map();
     return stored;
   }
@@ -142,4 +140,22 @@ export class JournalWriter {
     unnamed.push(segment);
     this.#unnamed.set(database, unnamed);
   }
+}
+
+/** So much goes into one pack together with its places: no pack is full before. */
+const mostTogether = { bytes: 4 << 20, segments: 16 };
+
+function inPacks(segments: readonly SealedSegment[]): readonly (readonly SealedSegment[])[] {
+  const packs: SealedSegment[][] = [];
+  let room = 0;
+  for (const segment of segments) {
+    const last = packs.at(-1);
+    if (last && room > 0 && last.length < mostTogether.segments) last.push(segment);
+    else {
+      packs.push([segment]);
+      room = mostTogether.bytes;
+    }
+    room -= segment.bytes.length;
+  }
+  return packs;
 }

@@ -4,9 +4,9 @@ import { isHoldfastError } from "../../lib/errors.ts";
 import type { IndexedRepository } from "../../repository/repository.ts";
 import { type JournalDatabase, withSegment } from "./journal-file.ts";
 import { type SegmentHeader, readSegmentHeader } from "./segment.ts";
-import { followSignpost } from "./signpost.ts";
+import { besidePlaces } from "./signpost.ts";
 
-/** A flush makes a pack of a blob or two. */
+/** A flush makes packs of fewer blobs: see `JournalWriter.store`. */
 const mostBlobs = 64;
 
 export interface LooseSegment {
@@ -20,72 +20,59 @@ export interface LooseSegments {
   readonly databases: readonly JournalDatabase[];
   /** In the order of each database's chain. */
   readonly segments: readonly LooseSegment[];
+  /** Those of their packs that no index names. */
   readonly packs: readonly IndexedPack[];
 }
 
 /**
- * Segments that are stored and that no snapshot names yet: those of the last minute, or of a run that was cut off. Each says
- * which one it follows, so that they are taken up in order, as far as the chain has no hole. Those that an index names already,
- * and a snapshot is about to, are found by their signpost; `others`: ids of more blobs that an index names by now.
+ * Segments that are stored and that no snapshot names yet: those of the last minute, or of a run that was cut off. Each is found by
+ * the one that it follows, in a pack that no index names, or that one names by now; see `signpost.ts`.
  */
 export async function looseSegments(
   indexed: IndexedRepository,
   crm: string,
   databases: readonly JournalDatabase[],
-  others: readonly Id[],
   signal: AbortSignal,
 ): Promise<LooseSegments> {
-  const byPlace = new Map<string, LooseSegment>();
-  const packOf = new Map<Id, IndexedPack>();
-  const look = async (id: Id, pack?: IndexedPack): Promise<void> => {
-    const bytes = await load(indexed, id, signal);
-    const header = bytes && readSegmentHeader(bytes);
-    if (!bytes || header?.crm !== crm) return;
-    byPlace.set(placeIn(header.database, header.number), { id, bytes: bytes.length, header });
-    if (pack) packOf.set(id, pack);
+  // Its blobs are known to the index from here on.
+  const unnamed = await indexed.loosePacks(mostBlobs, signal);
+  const behind = async (previous: Id | undefined): Promise<readonly LooseSegment[]> => {
+    const found: LooseSegment[] = [];
+    for (const id of besidePlaces(indexed, crm, previous)) {
+      const bytes = await load(indexed, id, signal);
+      const header = bytes && readSegmentHeader(bytes);
+      if (bytes && header?.crm === crm && header.previous === previous) found.push({ id, bytes: bytes.length, header });
+    }
+    return found;
   };
-  const lookInIndex = async (ids: readonly Id[]): Promise<void> => {
-    for (const id of ids) if (indexed.has("data", id)) await look(id);
-  };
-  // Before anything loose is taken up: a signpost stands behind what was named, not behind what came after it.
-  let known: Extended = { databases, segments: [] };
   const segments: LooseSegment[] = [];
-  do {
-    await lookInIndex(await followSignpost(indexed, crm, known.databases, (id) => load(indexed, id, signal)));
-    known = extend(known.databases, byPlace);
-    segments.push(...known.segments);
-  } while (known.segments.length > 0);
-  for (const pack of await indexed.loosePacks(mostBlobs, signal)) {
-    for (const { id } of pack.blobs) await look(id, pack);
-  }
-  await lookInIndex(others);
-  const all = extend(known.databases, byPlace);
-  segments.push(...all.segments);
-  const packs = new Set(segments.flatMap(({ id }) => packOf.get(id) ?? []));
-  return { databases: all.databases, segments, packs: [...packs] };
-}
-
-type Extended = Pick<LooseSegments, "databases" | "segments">;
-
-/** The databases with every segment that follows their newest ones without a hole. */
-function extend(databases: readonly JournalDatabase[], byPlace: ReadonlyMap<string, LooseSegment>): Extended {
-  const segments: LooseSegment[] = [];
-  const names = new Set(databases.map(({ name }) => name));
-  for (const { header } of byPlace.values()) names.add(header.database);
-  const extended = [...names].map((name) => {
-    let database = databases.find((one) => one.name === name) ?? { name, spans: [], outside: [] };
+  const firsts = await behind(undefined);
+  const names = new Set([...databases, ...firsts.map(({ header }) => ({ name: header.database }))].map(nameOf));
+  const extended: JournalDatabase[] = [];
+  for (const name of names) {
+    let database: JournalDatabase = databases.find((one) => one.name === name) ?? { name, spans: [], outside: [] };
     for (;;) {
-      const next = byPlace.get(placeIn(name, (database.head?.number ?? 0) + 1));
-      if (!next || next.header.previous !== database.head?.id) return database;
+      const { head } = database;
+      const candidates = (head ? await behind(head.id) : firsts).filter(
+        ({ header }) => header.database === name && header.number === (head?.number ?? 0) + 1,
+      );
+      const next = candidates.toSorted((a, b) => compareByReach(indexed, crm, a, b)).at(-1);
+      if (!next) break;
       segments.push(next);
       database = withSegment(database, next.header, next.id);
     }
-  });
-  return { databases: extended, segments };
+    extended.push(database);
+  }
+  const ids = new Set(segments.map(({ id }) => id));
+  return { databases: extended, segments, packs: unnamed.filter(({ blobs }) => blobs.some(({ id }) => ids.has(id))) };
 }
 
-function placeIn(database: string, number: number): string {
-  return `${number} ${database}`;
+const nameOf = ({ name }: { readonly name: string }): string => name;
+
+/** A try that failed may have come to more than it was known to: of two that follow the same one, it is that which was gone on from. */
+function compareByReach(indexed: IndexedRepository, crm: string, a: LooseSegment, b: LooseSegment): number {
+  const leadsOn = ({ id }: LooseSegment): number => Math.min(1, besidePlaces(indexed, crm, id).length);
+  return leadsOn(a) - leadsOn(b) || (a.header.to.position < b.header.to.position ? -1 : 1);
 }
 
 /** `undefined`: pruned meanwhile, or damaged: what never was named is missed by its place in the chain. */

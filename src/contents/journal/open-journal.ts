@@ -69,7 +69,7 @@ export async function openJournal(
 ): Promise<Journal | undefined> {
   const newest = await newestJournal(indexed, snapshots, crm, signal);
   const known = newest && (await readJournalSnapshot(indexed, newest, signal));
-  const loose = await looseSegments(indexed, crm, known?.databases ?? [], [], signal);
+  const loose = await looseSegments(indexed, crm, known?.databases ?? [], signal);
   if (loose.databases.length === 0) return undefined;
   return {
     databases: loose.databases,
