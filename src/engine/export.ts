@@ -211,8 +211,11 @@ async function putIn(drive: Drive, volume: VolumeName, { askVolume }: ExportInpu
 /** Sets of this repository that volumes tell of. */
 async function learn(engine: Engine, repository: Id, from: DriveChoice, signal: AbortSignal): Promise<void> {
   await using drive = openDriveOf(engine, from);
-  for (const catalogue of await new VolumeAccess(drive).sets(signal)) {
-    if (catalogue.repository === repository) await rememberSet(engine, { catalogue });
+  const access = new VolumeAccess(drive);
+  for (const catalogue of await access.sets(signal)) {
+    if (catalogue.repository !== repository) continue;
+    // A set that was cut off holds less than its catalogue says: one that stands on it could never be read.
+    if (await access.isComplete(catalogue, signal)) await rememberSet(engine, { catalogue });
   }
 }
 

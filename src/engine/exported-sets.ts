@@ -45,11 +45,14 @@ export function baseOf(sets: readonly ExportedSet[], kind: SetKind): SetBase {
   const newest = complete.findLast((one) => kind === "incremental" || one.kind === "full");
   if (newest === undefined) throw new HoldfastError("export-base-missing", { kind });
   const known = new Set<string>();
+  // Each once: media may say that two sets stand on each other.
+  const left = new Map(complete.map((one) => [one.set, one]));
   for (let one: Catalogue | undefined = newest; one !== undefined;) {
     for (const { path } of one.files) known.add(path);
+    left.delete(one.set);
     const { base }: Catalogue = one;
     if (base === undefined) break;
-    one = complete.find(({ set }) => set === base);
+    one = left.get(base);
     if (one === undefined) throw new HoldfastError("export-base-missing", { kind, set: base });
   }
   return { base: newest.set, known };

@@ -34,6 +34,13 @@ export class VolumeAccess {
     return (this.#sets = sets);
   }
 
+  /** Whether the last volume that is there is the set's last: one that was cut off names the same files. */
+  async isComplete(set: Catalogue, signal: AbortSignal): Promise<boolean> {
+    const { reader, head } = await this.#volume({ set: set.set, number: set.volumes.length }, signal);
+    await reader.seek(dataAt(set, head, set.files.length) - 2 * recordBytes);
+    return (await reader.take(recordBytes)).length === recordBytes;
+  }
+
   /** How often a volume was put in. */
   get volumesRead(): number {
     return this.#volumesRead;

@@ -123,6 +123,28 @@ test("sets of volumes unpack by tar alone to a repository, and each further one 
   assert.deepEqual(learnt["snapshots"], [fourth]);
 });
 
+test("a set of which the last volume is not there is no ground for another one", async () => {
+  using crm = crmWithFiles();
+  await crm.ok("init", "--yes");
+  await crm.ok("backup");
+  const volumes = join(crm.folder, "../volumes");
+  const full = await crm.ok("export", "--to", volumes, "--volume-size", "1MB", "--name", "acme-full");
+  assert.equal(full["volumes"], 2);
+  const last = join(volumes, "acme-full-0002.tar");
+  const bytes = readFileSync(last);
+  rmSync(last);
+  rmSync(join(crm.folder, "../home/state/exports"), { recursive: true });
+  writeFileSync(join(crm.folder, "attachments/late.txt"), "late\n");
+  await crm.ok("backup");
+  const learn = ["--to", volumes, "--base", volumes, "--name", "acme-next"];
+  const refused = await crm.run(["export", "incremental", ...learn]);
+  assert.equal(refused.code, 2, refused.stderr);
+  assert.match(refused.stderr, /full/);
+  // With the volume that was missing it is one.
+  writeFileSync(last, bytes);
+  assert.equal((await crm.ok("export", "incremental", ...learn))["base"], "acme-full");
+});
+
 test("what is wrong is said in one line, and nothing is written over", async () => {
   using crm = crmWithFiles();
   await crm.ok("init", "--yes");
