@@ -1,5 +1,5 @@
 import type { ServiceConfig } from "../config/service-config.ts";
-import { allowedAt, dueSince, expectedAfter, type JobItem, spreadMs } from "./job-item.ts";
+import { allowedAt, clockToleranceMs, dueSince, expectedAfter, type JobItem, spreadMs } from "./job-item.ts";
 import { newRun } from "./new-run.ts";
 import type { JobRun, JobStore, RunError } from "./store.ts";
 
@@ -30,12 +30,14 @@ export type RunEnd =
   | { readonly outcome: "failed"; readonly error: RunError; readonly again: "worthwhile" | "useless" }
   | { readonly outcome: "cancelled" };
 
-/** A clock that was set back by more than this is said so; a little is what NTP does. */
-const clockToleranceMs = 5 * 60_000;
+/** A clock that was set back by more than this was wrong for long: even one time that came "in the future" comes again. */
+const clockWrongMs = 3_600_000;
 /** With `missed: skip`, what is due this long ago was missed. */
 const skipAfterMs = 5 * 60_000;
 /** So long others wait for a job that needs the repository alone. */
 const patienceMs = 10 * 60_000;
+/** But not for the end of what has run for so long: it may run for hours yet, and backups are due. */
+const longRunMs = 3_600_000;
 
 const strengths: Readonly<Record<string, number>> = { full: 3, differential: 2, incremental: 1 };
 
@@ -111,7 +113,8 @@ export class Dispatcher {
     const known = store.watermark(item.key) ?? { dueMs: nowMs, sinceMs: nowMs };
     let { dueMs: watermark } = known;
     // The clock was ahead and is set right: what was done "in the future" does not protect today.
-    if (watermark > nowMs + clockToleranceMs && (dueSince(item, nowMs, watermark, zone)?.times ?? 0) > 1) {
+    const isAhead = watermark > nowMs + clockToleranceMs;
+    if (watermark > nowMs + clockWrongMs || (isAhead && (dueSince(item, nowMs, watermark, zone)?.times ?? 0) > 1)) {
       watermark = nowMs;
     }
     const due = dueSince(item, watermark, nowMs, zone);
@@ -165,17 +168,19 @@ export class Dispatcher {
     const open = store.open();
     const running = open.filter(({ state, job }) => state === "running" && !isContinuous(job));
     const covered = new Set<string>();
-    const all = open.filter((run) => run.state === "queued" && run.readyMs <= nowMs && !run.cancelling);
-    const ready = all.filter(({ job }) => !isContinuous(job));
+    const all = open.filter((run) => run.state === "queued" && this.#isReady(run, nowMs) && !run.cancelling);
+    const isAllowed = (run: JobRun): boolean =>
+      run.schedule === undefined || allowedAt(service.blackouts, jobOf(run), nowMs, zone) <= nowMs;
+    const ready = all.filter((run) => !isContinuous(run.job) && isAllowed(run));
     const begun = all.filter(({ job }) => isContinuous(job)).map((run) => this.#start(run, nowMs));
-    const impatient = ready.some((run) => isExclusive(run.job) && run.readyMs + patienceMs < nowMs);
+    const isLong = running.some(({ startedMs = nowMs }) => nowMs - startedMs >= longRunMs);
+    const impatient = !isLong && ready.some((run) => isExclusive(run.job) && run.readyMs + patienceMs < nowMs);
     for (const run of ready) {
       if (running.length >= service.jobsAtOnce) break;
       if (covered.has(run.id)) continue;
       const exclusive = isExclusive(run.job);
       if (running.some((other) => other.subject === run.subject)) continue;
       if (exclusive ? running.length > 0 : running.some(({ job }) => isExclusive(job)) || impatient) continue;
-      if (run.schedule !== undefined && allowedAt(service.blackouts, jobOf(run), nowMs, zone) > nowMs) continue;
       const alike = ready.filter((other) => isBackupOf(other, run.subject) && !covered.has(other.id));
       const chosen = run.job === "backup" ? (alike.toSorted((a, b) => strengthOf(b) - strengthOf(a))[0] ?? run) : run;
       const started = this.#start(chosen, nowMs);
@@ -189,6 +194,13 @@ export class Dispatcher {
       begun.push(started);
     }
     return begun;
+  }
+
+  /** One that a clock made that was ahead does not wait until the time comes that it showed. */
+  #isReady({ readyMs, dueMs, attempts }: JobRun, nowMs: number): boolean {
+    const { longestMs } = this.#options.service.retry;
+    if (readyMs <= nowMs || dueMs > nowMs + clockToleranceMs) return true;
+    return attempts > 0 && readyMs > nowMs + longestMs + clockToleranceMs;
   }
 
   #start(run: JobRun, nowMs: number): JobRun {

@@ -50,6 +50,9 @@ export interface Due {
   readonly times: number;
 }
 
+/** A clock that was set back by more than this is said so; a little is what NTP does. */
+export const clockToleranceMs = 5 * 60_000;
+
 /** Nobody needs to know it more exactly than this. */
 const mostTimes = 10_000;
 
@@ -84,9 +87,9 @@ export function allowedAt(blackouts: readonly BlackoutConfig[], job: JobName, ms
   // One may begin where another ends; more of them than there are in a week is never left.
   for (let round = 0; round <= own.length * 8; round++) {
     const local = Temporal.Instant.fromEpochMilliseconds(at).toZonedDateTimeISO(zone);
-    const end = own.map((one) => blackoutEnd(one, local)).find((one) => one !== undefined);
     // An end that the change of the clock puts before this moment is none.
-    if (end === undefined || end <= at) return at;
+    const end = own.map((one) => blackoutEnd(one, local) ?? at).find((one) => one > at);
+    if (end === undefined) return at;
     at = end;
   }
   return at;

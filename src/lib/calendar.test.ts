@@ -95,3 +95,11 @@ test("the last time before is what the next one came after", () => {
     }
   }
 });
+
+test("a time that the change of the clock puts into the next day is due then, whoever asks when", () => {
+  // 2026-03-28 23:00 becomes 2026-03-29 00:00.
+  const zone = "America/Nuuk";
+  const put = Date.parse("2026-03-29T00:30:00-01:00");
+  for (const ms of [-2, -0.25]) assert.equal(nextTime(parsed("daily 23:30"), put + ms * 3_600_000, zone), put);
+  assert.equal(lastTime(parsed("daily 23:30"), put, zone), put);
+});

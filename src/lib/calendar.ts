@@ -120,8 +120,9 @@ const horizonDays = 8 * 366 + 1;
 
 /** The first time after `afterMs` (milliseconds since 1970) that is due. */
 export function nextTime(calendar: Calendar, afterMs: number, zone: string): number | undefined {
-  let date = dateAt(afterMs, zone);
-  for (let day = 0; day < horizonDays; day++) {
+  // Where the clock skips midnight, a time of the day before lies in this one.
+  let date = dateAt(afterMs, zone).subtract({ days: 1 });
+  for (let day = 0; day <= horizonDays; day++) {
     if (isDueOn(calendar, date)) {
       for (const time of timesOn(calendar, date, zone)) if (time > afterMs) return time;
     }
