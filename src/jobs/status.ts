@@ -2,8 +2,8 @@ import type { Config } from "../config/config.ts";
 import type { BackupRow, CrmOverview, Overview } from "../engine/overview.ts";
 import { wholeRepository, type Report } from "../engine/reports.ts";
 import { type Gap, keptGaps, openGaps } from "./gaps.ts";
-import { expectedAfter, itemsOf, type JobItem } from "./job-item.ts";
-import { jobKinds } from "./job-kinds.ts";
+import { clockToleranceMs, expectedAfter, itemsOf, type JobItem } from "./job-item.ts";
+import { jobKindNamed, jobKinds } from "./job-kinds.ts";
 import { reportsCrmOf, runOfReport } from "./job-reports.ts";
 import type { JobRun, JobStore } from "./store.ts";
 
@@ -126,22 +126,39 @@ function runsByItem({ crms, reports }: Overview): ReadonlyMap<string, readonly J
 }
 
 /** What is known of the last times, newest first, from the reports and from what is written down here. */
-function lastRunsOf(item: string, reported: readonly JobRun[], store: JobStore | undefined): readonly JobRun[] {
+function lastRunsOf(
+  item: string,
+  reported: readonly JobRun[],
+  { store, nowMs }: Pick<StatusInput, "store" | "nowMs">,
+): readonly JobRun[] {
   const here = store?.endedOf(item, 20) ?? [];
   const ids = new Set(here.map(({ id }) => id));
   const both = [...here, ...reported.filter(({ id }) => !ids.has(id))];
-  return both.toSorted((a, b) => (b.endedMs ?? 0) - (a.endedMs ?? 0));
+  return both
+    .filter(({ endedMs = 0 }) => isPast(endedMs, nowMs))
+    .toSorted((a, b) => (b.endedMs ?? 0) - (a.endedMs ?? 0));
+}
+
+/** What a clock did that was ahead would be the newest for as long, and hide what came since. */
+function isPast(ms: number, nowMs: number): boolean {
+  return ms <= nowMs + clockToleranceMs;
+}
+
+/** Since when such a job is being done just now: what has begun is not missed, until it is due once more. */
+function runningSince({ job, subject }: JobItem, { store, service }: StatusInput): number | undefined {
+  if (service !== "running") return undefined;
+  return store?.open().find((run) => run.state === "running" && run.job === job && run.subject === subject)?.startedMs;
 }
 
 function itemStatus(item: JobItem, input: StatusInput, runs: ReadonlyMap<string, readonly JobRun[]>): ItemStatus {
   const { overview, store, nowMs, zone, config } = input;
-  const last = lastRunsOf(item.key, runs.get(item.key) ?? [], store).filter(({ outcome }) => outcome !== "cancelled");
+  const last = lastRunsOf(item.key, runs.get(item.key) ?? [], input).filter(({ outcome }) => outcome !== "cancelled");
   const [newest] = last;
   const good = last.find(isGood);
-  const backup = item.job === "backup" ? newestBackup(item, overview) : undefined;
+  const backup = item.job === "backup" ? newestBackup(item, overview, nowMs) : undefined;
   const backupMs = backup && Date.parse(backup.time);
   const goodMs = latest(good?.startedMs, backupMs);
-  const attemptedMs = latest(newest?.startedMs, backupMs);
+  const attemptedMs = latest(newest?.startedMs, backupMs, runningSince(item, input));
   const knownMs = attemptedMs ?? store?.watermark(item.key)?.sinceMs;
   const blackouts = config?.service.blackouts ?? [];
   const expectation = knownMs === undefined ? undefined : expectedAfter(item, knownMs, blackouts, zone);
@@ -192,9 +209,10 @@ function continuousStatus(item: JobItem, { store, service }: StatusInput): ItemS
 const strengths = { incremental: 1, differential: 2, full: 3 } as const;
 
 /** By whomever it was made; a full does for an incremental, not the other way round. */
-function newestBackup({ schedule, subject }: JobItem, overview: Overview): BackupRow | undefined {
+function newestBackup({ schedule, subject }: JobItem, overview: Overview, nowMs: number): BackupRow | undefined {
   const least = strengths[schedule.kind ?? "incremental"];
-  return overview.crms.find(({ crm }) => crm === subject)?.backups.findLast(({ kind }) => strengths[kind] >= least);
+  const backups = overview.crms.find(({ crm }) => crm === subject)?.backups ?? [];
+  return backups.findLast(({ kind, time }) => strengths[kind] >= least && isPast(Date.parse(time), nowMs));
 }
 
 function isGood({ outcome }: JobRun): boolean {
@@ -217,9 +235,10 @@ function crmStatus(
   gaps: readonly Gap[],
   nowMs: number,
 ): CrmStatus {
-  const own = jobs.filter((job) => job.subject === crm);
+  const own = jobs.filter(({ job, subject }) => subject === crm && jobKindNamed(job)?.scope === "crm");
   const lastBackup = known?.backups.at(-1);
-  const restorable = known?.backups.findLast(({ outcome }) => outcome === "ok") ?? lastBackup;
+  const past = known?.backups.filter(({ time }) => isPast(Date.parse(time), nowMs));
+  const restorable = past?.findLast(({ outcome }) => outcome === "ok") ?? past?.at(-1) ?? lastBackup;
   const drill = known?.reports.findLast(({ kind }) => kind === "drill");
   const byJobs = own.flatMap(({ outcome }) => outcome ?? []);
   const drilled = drill && drillOutcome(drill);
