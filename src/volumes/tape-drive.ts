@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { open, type FileHandle } from "node:fs/promises";
 import { promisify } from "node:util";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
-import { type Drive, type VolumeName, volumeText } from "./drive.ts";
+import { type Drive, parseVolumeText, type VolumeName, volumeText } from "./drive.ts";
 import { readHead, VolumeReader } from "./read-volume.ts";
 
 const run = promisify(execFile);
@@ -22,12 +22,15 @@ export interface TapeOptions {
  * A tape drive of Linux (`st`), moved by `mt`; with a changer, `mtx` puts the tapes in. Blocks are of one size, and one
  * file mark stands behind a volume. Without a changer somebody changes tapes, and is told which one is wanted.
  *
- * A tape on which a volume of ours is, is never written over: `mt -f DEVICE erase` makes it empty again.
+ * Only a tape that begins with a mark is written on: `mt -f DEVICE weof` makes one empty. What holds anything is not, and
+ * neither is what cannot be read: with a dirty head, or another one's blocks, a full tape looks like a new one.
  */
 export function tapeDrive({ device, changer, environment }: TapeOptions): Drive {
   let handle: FileHandle | undefined;
+  /** A tape that is protected against writing can be read. */
+  let access: "r" | "r+" = "r";
   let loaded: number | undefined;
-  /** Which slot has which volume, as far as was seen; `empty`: nothing of ours. */
+  /** Which slot has which volume, as far as was seen. */
   const seen = new Map<number, string>();
   /** Tapes that this run has filled: without a changer the next volume needs another one. */
   let filled = false;
@@ -53,7 +56,7 @@ export function tapeDrive({ device, changer, environment }: TapeOptions): Drive 
   const mt = (signal: AbortSignal, ...args: readonly string[]) => program("mt", ["-f", device, ...args], signal);
   const opened = async (): Promise<FileHandle> => {
     try {
-      return (handle ??= await open(device, "r+"));
+      return (handle ??= await open(device, access));
     } catch (error) {
       throw new HoldfastError("drive-failed", { drive: device, reason: (error as NodeJS.ErrnoException).code }, error);
     }
@@ -64,11 +67,16 @@ export function tapeDrive({ device, changer, environment }: TapeOptions): Drive 
     await mt(signal, ...args);
   };
 
+  /** `empty`, or `other`: something that is no volume of ours, or cannot be read. */
   async function volumeInside(drive: Drive, signal: AbortSignal): Promise<string> {
     try {
+      access = "r";
+      await drive.seek(0, signal);
+      if ((await drive.read(signal)) === "end") return "empty";
       return volumeText((await readHead(new VolumeReader(drive, signal))).volume);
     } catch (error) {
-      if (isHoldfastError(error, "volume-damaged")) return "empty";
+      const isRead = isHoldfastError(error, "drive-failed") && unreadable.has(error.facts["reason"]);
+      if (isRead || isHoldfastError(error, "volume-damaged")) return "other";
       throw error;
     }
   }
@@ -101,10 +109,7 @@ export function tapeDrive({ device, changer, environment }: TapeOptions): Drive 
     async inventory(signal) {
       if (changer !== undefined) await findSlot(drive, "nothing is called so", signal);
       const texts = changer === undefined ? [await volumeInside(drive, signal)] : [...seen.values()];
-      return texts.flatMap((text) => {
-        const at = text.lastIndexOf("-");
-        return text === "empty" ? [] : [{ set: text.slice(0, at), number: Number(text.slice(at + 1)) }];
-      });
+      return texts.flatMap((text) => parseVolumeText(text) ?? []);
     },
 
     async load(volume: VolumeName, purpose, signal) {
@@ -116,6 +121,7 @@ export function tapeDrive({ device, changer, environment }: TapeOptions): Drive 
         if (filled || (await volumeInside(drive, signal)) !== "empty") return false;
       }
       filled = purpose === "write";
+      access = purpose === "write" ? "r+" : "r";
       await move(signal, "rewind");
       return true;
     },
@@ -135,13 +141,11 @@ export function tapeDrive({ device, changer, environment }: TapeOptions): Drive 
 
     async read(signal) {
       signal.throwIfAborted();
-      const block = Buffer.alloc(blockBytes);
       try {
+        const block = Buffer.alloc(blockBytes);
         const { bytesRead } = await (await opened()).read(block, 0, block.length, null);
         return bytesRead === 0 ? "end" : block.subarray(0, bytesRead);
       } catch (error) {
-        // An empty tape has nothing to read, and says so with an error.
-        if ((error as NodeJS.ErrnoException).code === "EIO") return "end";
         throw failed(error);
       }
     },
@@ -161,3 +165,6 @@ export function tapeDrive({ device, changer, environment }: TapeOptions): Drive 
 
   return drive;
 }
+
+/** What reading says of damage, of a tape that was never written on, and of blocks that are larger than ours. */
+const unreadable: ReadonlySet<unknown> = new Set(["EIO", "ENOMEM"]);

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { hash } from "node:crypto";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { localStorage } from "../../src/storage/local.ts";
+import { tapeDrive } from "../../src/volumes/tape-drive.ts";
 import { cliCrm, configText, type CliCrm, password } from "../cli/cli-crm.ts";
 import { assertSameTrees } from "../support/compare-trees.ts";
 import { resticOn } from "../support/restic.ts";
@@ -186,6 +188,21 @@ test("what is wrong is said in one line, and nothing is written over", async () 
   }
 });
 
+/** How this process has a file open. */
+function accessOf(path: string): readonly string[] {
+  const open = readdirSync("/proc/self/fd").filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === path;
+    } catch {
+      return false;
+    }
+  });
+  return open.map((fd) => {
+    const [, flags = ""] = /flags:\s*(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8")) ?? [];
+    return /[0-7]*[04]$/.test(flags) ? "read" : "write";
+  });
+}
+
 /** `mt` and `mtx` as scripts over plain files: what is asked of them is what a drive would be asked. */
 test("a tape drive with a changer is moved by mt and mtx", async () => {
   using crm = crmWithFiles();
@@ -229,6 +246,23 @@ test("a tape drive with a changer is moved by mt and mtx", async () => {
   assert.match(asked, new RegExp(`mt -f ${tape} rewind`));
   assert.match(asked, new RegExp(`mt -f ${tape} weof 1`));
   assert.match(asked, /mtx -f \/dev\/sg9 load 2 0/);
+  // What holds something else, or a volume that is damaged, is not written over either.
+  writeFileSync(join(place, "slot-1"), await commandOutput("tar", ["-cf", "-", "holdfast.yaml"], { cwd: crm.folder }));
+  const damaged = readFileSync(join(place, "slot-2"));
+  damaged[0] = 0;
+  writeFileSync(join(place, "slot-2"), damaged);
+  const others = () => [1, 2].map((slot) => hash("sha256", readFileSync(join(place, `slot-${slot}`))));
+  const before = others();
+  assert.deepEqual(await run("export", "full", "--to", `tape:${tape}`, "--name", "more", ...changer), done);
+  await commandOutput(join(bin, "mtx"), ["-f", "x", "unload", "3", "0"]);
+  assert.deepEqual(others(), before);
+  assert.match(readFileSync(join(place, "slot-3"), "latin1"), /^more-0001/);
+  // One that is protected against writing can be read.
+  writeFileSync(tape, readFileSync(join(place, "slot-3")));
+  await using drive = tapeDrive({ device: tape, environment: { PATH: environment.PATH } });
+  assert.ok(await drive.load({ set: "more", number: 1 }, "read", AbortSignal.timeout(5000)));
+  await drive.read(AbortSignal.timeout(5000));
+  assert.deepEqual(accessOf(tape), ["read"]);
   // Without these programs the message names the package.
   const none = await crm.run(["import", `tape:${tape}`, "--into", into], { environment: { PATH: "/nowhere" } });
   assert.match(none.stderr, /apt-get install mt-st/);

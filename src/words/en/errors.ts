@@ -423,7 +423,7 @@ export const errors = {
     },
     "volume-needed": {
       text: "Volume {volume} is needed and is not there ({drive}).",
-      hint: "Put it in (to write: an empty medium) and run the same command again; an export goes on with --resume.",
+      hint: "Put it in (to write: an empty medium; mt weof empties a tape) and run the same command again; an export goes on with --resume.",
     },
     "volume-other": {
       text: "Volume {wanted} is needed, and {volume} is in {drive}.",

@@ -417,7 +417,7 @@ export const errors: Translated<typeof english> = {
     },
     "volume-needed": {
       text: "需要卷 {volume}，但它不在（{drive}）。",
-      hint: "请放入该卷（写入时：空介质）后重新运行同一命令；导出用 --resume 继续。",
+      hint: "请放入该卷（写入时：空介质；mt weof 可清空磁带）后重新运行同一命令；导出用 --resume 继续。",
     },
     "volume-other": {
       text: "需要卷 {wanted}，而 {drive} 中是 {volume}。",
