@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import type { JournalDatabase } from "../contents/journal/journal-file.ts";
 import type { SealedSegment } from "../contents/journal/journal-writer.ts";
-import { SegmentBuilder } from "../contents/journal/segment.ts";
+import { SegmentBuilder, segmentLength } from "../contents/journal/segment.ts";
 import type { ChangeFeed, Change, FeedPlace, GapReason, LogPoint, LogPosition } from "../database/change-feed.ts";
 
 /** A segment is cut at this size at the latest. */
@@ -95,7 +95,7 @@ export class FollowStream {
     const isWanted = wanted !== undefined && from.position < wanted && wanted <= to.position;
     if (this.#builder.isEmpty && !isWanted) return;
     const number = (this.#head?.number ?? 0) + 1;
-    const { header, bytes } = this.#builder.take({
+    const built = this.#builder.take({
       crm: this.crm,
       database: this.database,
       history,
@@ -105,12 +105,12 @@ export class FollowStream {
       to,
       ...(this.#anew !== undefined && { anew: this.#anew }),
     });
-    const id = hash("sha256", bytes, "hex");
+    const segment = { ...built, id: hash("sha256", built.bytes, "hex") };
     this.#anew = undefined;
-    this.#head = { id, number };
+    this.#head = { id: segment.id, number };
     this.#from = to;
-    this.#waiting.push({ header, bytes, id });
-    this.#waitingBytes += bytes.length;
+    this.#waiting.push(segment);
+    this.#waitingBytes += segmentLength(segment);
   }
 
   /** Segments that are to be stored, oldest first; they stay until `stored` is called. */
@@ -119,7 +119,7 @@ export class FollowStream {
   }
 
   stored(count: number): void {
-    for (const { bytes } of this.#waiting.splice(0, count)) this.#waitingBytes -= bytes.length;
+    for (const segment of this.#waiting.splice(0, count)) this.#waitingBytes -= segmentLength(segment);
     this.#room?.resolve();
     this.#room = undefined;
   }

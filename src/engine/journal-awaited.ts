@@ -22,7 +22,9 @@ export async function awaitedPacks(repository: Repository, signal: AbortSignal):
     const newest = journalsOf(snapshots, crm).at(-1);
     const known = newest && (await readJournalSnapshot(indexed, newest, signal));
     const { segments } = await looseSegments(indexed, crm, known?.databases ?? [], signal);
-    for (const { id } of segments) for (const pack of indexed.packsWith(id)) packs.add(pack);
+    for (const { id, header } of segments) {
+      for (const blob of [id, ...(header.rest ?? [])]) for (const pack of indexed.packsWith(blob)) packs.add(pack);
+    }
   }
   return packs;
 }

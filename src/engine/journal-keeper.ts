@@ -4,6 +4,7 @@ import type { StoredLook } from "../contents/journal/journal-tree.ts";
 import { looseSegments } from "../contents/journal/loose-segments.ts";
 import { type SealedSegment, JournalWriter } from "../contents/journal/journal-writer.ts";
 import { journalsOf, readJournalSnapshot } from "../contents/journal/open-journal.ts";
+import { segmentLength } from "../contents/journal/segment.ts";
 import type { LogPoint } from "../database/change-feed.ts";
 import type { Id } from "../format/tree.ts";
 import { isHoldfastError } from "../lib/errors.ts";
@@ -175,7 +176,7 @@ export class JournalKeeper implements AsyncDisposable {
   async publishIfDue(how: "when-due" | "now" = "when-due"): Promise<"published" | "not-yet"> {
     const { timing } = this.#options;
     const now = performance.now();
-    const bytes = this.#unnamed.reduce((sum, segment) => sum + segment.bytes.length, 0);
+    const bytes = this.#unnamed.reduce((sum, segment) => sum + segmentLength(segment), 0);
     const due =
       how === "now" ||
       this.#looks.size > 0 ||

@@ -12,6 +12,7 @@ import { isHoldfastError } from "../../src/lib/errors.ts";
 import { following } from "../support/following.ts";
 import { hashOfLive, hashOfPoint } from "../support/live-hash.ts";
 import { momentOf, withPoint } from "../support/open-moment.ts";
+import { resticOn } from "../support/restic.ts";
 import { exact, smallCrm } from "../support/small-crm.ts";
 import { followed, gapsOf } from "../support/survival.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
@@ -63,6 +64,31 @@ for (const mode of ["wal", "delete"] as const) {
     );
   });
 }
+
+test("a row that is longer than a blob can be does not end it, and comes back", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  const url = `sqlite:${crm.database}`;
+  const running = await followed(crm);
+  await crm.backup();
+  const states: { time: string; hash: string }[] = [];
+  for (const statement of [
+    "INSERT INTO contact VALUES (9000, hex(randomblob(9000000)), 1)",
+    "UPDATE contact SET name = hex(randomblob(5000000)) WHERE id IN (9000, 17)",
+  ]) {
+    crm.sql(statement);
+    const hash = await hashOfLive(sqliteEngine, url);
+    await running.durable(new Date(Date.now() + 1000).toISOString());
+    states.push({ time: new Date().toISOString(), hash });
+  }
+  crm.sql("DELETE FROM contact WHERE id = 9000");
+  await running.durable(new Date(Date.now() + 1000).toISOString());
+  // Before a snapshot names it, and after that.
+  for (const state of states) assert.equal(await withPoint(crm, momentOf(state), hashOfPoint), state.hash);
+  await running.end();
+  for (const state of states) assert.equal(await withPoint(crm, momentOf(state), hashOfPoint), state.hash);
+  await resticOn(crm.access.location, crm.access.password).check();
+});
 
 test("what waits while others have the repository for themselves is stored by an orderly end", async () => {
   using folder = temporaryFolder();

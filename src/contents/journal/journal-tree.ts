@@ -15,12 +15,13 @@ import { journalFileName } from "./journal-file.ts";
  * /<crm>.journal/files/<day>/<hour>/<minute, second and millisecond>/…
  * ```
  *
- * Each such file is the segments of about a minute, one after the other, a blob each; below `files` is a folder for each look at
+ * Each such file is the segments of about a minute, one after the other, a blob each, or more where one is long; below `files` is a folder for each look at
  * the CRM's files that found something (`file-look.ts`). The newest snapshot names all that there
  * are, so any `forget` that keeps the newest of a group loses nothing.
  */
 export interface StoredSegment {
-  readonly id: Id;
+  /** Ids of its blobs, its own first. */
+  readonly blobs: readonly Id[];
   readonly number: number;
   readonly bytes: number;
 }
@@ -69,7 +70,7 @@ export async function extendJournalTree(
     const size = segments.reduce((sum, { bytes }) => sum + bytes, 0);
     const node = virtualFile(
       name,
-      segments.map(({ id }) => id),
+      segments.flatMap(({ blobs }) => blobs),
       size,
       time,
     );
@@ -114,10 +115,10 @@ function withoutDaysBefore(days: Tree, first: string): Tree {
 }
 
 /**
- * Ids of the segments of a database in order, from the hour on that `since` (RFC 3339, UTC) is in. Lists of ids only; nothing of
+ * Ids of the blobs of the segments of a database in order, from the hour on that `since` (RFC 3339, UTC) is in. Lists of ids only; nothing of
  * the segments themselves is read.
  */
-export async function* segmentIds(
+export async function* segmentBlobs(
   reader: BlobReader,
   root: Tree,
   database: string,

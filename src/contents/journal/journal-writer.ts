@@ -17,13 +17,11 @@ import {
 import { extendJournalTree, type StoredLook, type StoredSegment } from "./journal-tree.ts";
 import type { LooseSegments } from "./loose-segments.ts";
 import { journalSuffix, type KnownJournal } from "./open-journal.ts";
-import type { SegmentHeader } from "./segment.ts";
+import { type BuiltSegment, segmentLength } from "./segment.ts";
 import { freePlace } from "./signpost.ts";
 
 /** A segment that is ready to be stored. */
-export interface SealedSegment {
-  readonly header: SegmentHeader;
-  readonly bytes: Buffer;
+export interface SealedSegment extends BuiltSegment {
   readonly id: Id;
 }
 
@@ -65,7 +63,9 @@ export class JournalWriter {
   /** Takes up segments that a run stored that was cut off. */
   recover({ segments, packs, databases }: LooseSegments, upload: Upload): void {
     upload.adopt(packs);
-    for (const { id, bytes, header } of segments) this.#note(header.database, { id, number: header.number, bytes });
+    for (const { id, bytes, header } of segments) {
+      this.#note(header.database, { blobs: [id, ...(header.rest ?? [])], number: header.number, bytes });
+    }
     for (const one of databases) this.#databases.set(one.name, one);
   }
 
@@ -75,17 +75,21 @@ export class JournalWriter {
 
   /** Durable when it returns. The upload has one thread, so that what is given together shares a pack. */
   async store(segments: readonly SealedSegment[], upload: Upload): Promise<void> {
+    // Copies: the upload takes the memory over, and a try that failed must not lose what is to be tried again.
+    const save = (bytes: Uint8Array): Promise<unknown> => upload.blob("data", Uint8Array.from(bytes), "hot");
     for (const together of inPacks(segments)) {
-      const saving = together.flatMap(({ header, bytes }) => [
-        upload.blob("data", freePlace(upload, this.#crm, header.previous), "hot"),
-        // A copy: the upload takes the memory over, and a try that failed must not lose what is to be tried again.
-        upload.blob("data", Uint8Array.from(bytes), "hot"),
-      ]);
-      await upload.store();
-      await Promise.all(saving);
+      // First what the header of a long one names: it is there then, or it is none.
+      for (const { rest } of together) await storeAll(upload, rest.map(save));
+      const place = ({ header }: SealedSegment): Uint8Array => freePlace(upload, this.#crm, header.previous);
+      await storeAll(
+        upload,
+        together.flatMap((segment) => [save(place(segment)), save(segment.bytes)]),
+      );
     }
-    for (const { id, header, bytes } of segments) {
-      this.#note(header.database, { id, number: header.number, bytes: bytes.length });
+    for (const segment of segments) {
+      const { id, header } = segment;
+      const blobs = [id, ...(header.rest ?? [])];
+      this.#note(header.database, { blobs, number: header.number, bytes: segmentLength(segment) });
       this.#databases.set(header.database, withSegment(this.database(header.database), header, id));
     }
   }
@@ -140,6 +144,12 @@ export class JournalWriter {
     unnamed.push(segment);
     this.#unnamed.set(database, unnamed);
   }
+}
+
+async function storeAll(upload: Upload, saving: readonly Promise<unknown>[]): Promise<void> {
+  if (saving.length === 0) return;
+  await upload.store();
+  await Promise.all(saving);
 }
 
 /** So much goes into one pack together with its places: no pack is full before. */

@@ -11,6 +11,7 @@ const mostBlobs = 64;
 
 export interface LooseSegment {
   readonly id: Id;
+  /** Of all its blobs. */
   readonly bytes: number;
   readonly header: SegmentHeader;
 }
@@ -41,7 +42,11 @@ export async function looseSegments(
     for (const id of besidePlaces(indexed, crm, previous)) {
       const bytes = await load(indexed, id, signal);
       const header = bytes && readSegmentHeader(bytes);
-      if (bytes && header?.crm === crm && header.previous === previous) found.push({ id, bytes: bytes.length, header });
+      if (!bytes || header?.crm !== crm || header.previous !== previous) continue;
+      const rest = (header.rest ?? []).map((piece) => indexed.size("data", piece) ?? Number.NaN);
+      const length = rest.reduce((sum, size) => sum + size, bytes.length);
+      // A long one that is not there as a whole is none.
+      if (!Number.isNaN(length)) found.push({ id, bytes: length, header });
     }
     return found;
   };
@@ -63,7 +68,7 @@ export async function looseSegments(
     }
     extended.push(database);
   }
-  const ids = new Set(segments.map(({ id }) => id));
+  const ids = new Set(segments.flatMap(({ id, header }) => [id, ...(header.rest ?? [])]));
   return { databases: extended, segments, packs: unnamed.filter(({ blobs }) => blobs.some(({ id }) => ids.has(id))) };
 }
 

@@ -6,7 +6,7 @@ import { damaged } from "../checked.ts";
 import { loadContent, nodeNamed } from "../open-snapshot.ts";
 import { type FileLook, openLook } from "./file-look.ts";
 import { type JournalDatabase, type JournalFiles, journalFileName, parseJournalFile } from "./journal-file.ts";
-import { lookTrees, segmentIds } from "./journal-tree.ts";
+import { lookTrees, segmentBlobs } from "./journal-tree.ts";
 import { type LooseSegment, looseSegments } from "./loose-segments.ts";
 import { readSegment, readSegmentHeader, type SegmentHeader } from "./segment.ts";
 
@@ -112,13 +112,24 @@ async function* segmentsInOrder(
   let before: { readonly id: Id; readonly number: number } | undefined;
   const start = new Date(Date.parse(since) - clockSlackMs).toISOString();
   const ids = async function* (): AsyncGenerator<Id, void> {
-    yield* segmentIds(reader, root, database, start, signal);
-    for (const { id, header } of loose) if (header.database === database) yield id;
+    yield* segmentBlobs(reader, root, database, start, signal);
+    for (const { id, header } of loose) if (header.database === database) yield* [id, ...(header.rest ?? [])];
   };
+  /** Blobs of a long segment that stand behind its first. */
+  let rest: readonly Id[] = [];
   for await (const id of ids()) {
-    const bytes = await reader.load("data", id, signal);
-    const header = readSegmentHeader(bytes);
+    const [expected] = rest;
+    if (expected !== undefined) {
+      if (id !== expected) throw damaged(`journal/${database}`, "segment");
+      rest = rest.slice(1);
+      continue;
+    }
+    const first = await reader.load("data", id, signal);
+    const header = readSegmentHeader(first);
     if (!header || header.database !== database) throw damaged(`journal/${database}`, "segment");
+    const pieces = [first];
+    for (const piece of (rest = header.rest ?? [])) pieces.push(await reader.load("data", piece, signal));
+    const bytes = rest.length > 0 ? Buffer.concat(pieces) : first;
     const follows = before === undefined || (header.previous === before.id && header.number === before.number + 1);
     if (!follows) throw damaged(`journal/${database}`, `segment ${header.number}`);
     before = { id, number: header.number };

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import {
   type Change,
   type GapReason,
@@ -9,6 +10,7 @@ import {
   type TableId,
 } from "../../database/change-feed.ts";
 import type { TableSchema } from "../../database/database.ts";
+import { maxChunk } from "../../format/chunker.ts";
 import type { Id } from "../../format/tree.ts";
 import { type Check, count, damaged, hexId, list, object, oneOf, optional, parseChecked, text } from "../checked.ts";
 import { tableCheck } from "../schema-file.ts";
@@ -53,6 +55,8 @@ export interface SegmentHeader {
   readonly outside?: readonly OutsideTable[];
   /** Stands for all tables and their columns, from here on; absent: as before. */
   readonly tables?: string;
+  /** Ids of more blobs with all its records, in order, where these are longer than a blob can be. The first is only the header then. */
+  readonly rest?: readonly Id[];
 }
 
 /** Changes of these tables from one point to another that the journal lacks. */
@@ -90,12 +94,25 @@ const header: Check<SegmentHeader> = object({
   gaps: optional(list(gap)),
   outside: optional(outsideTables),
   tables: optional(text),
+  rest: optional(list(hexId)),
 });
+
+/** As its blobs: the first begins with the header, and its id is the segment's. */
+export interface BuiltSegment {
+  readonly header: SegmentHeader;
+  readonly bytes: Buffer;
+  /** As the header names them. */
+  readonly rest: readonly Buffer[];
+}
+
+export function segmentLength({ bytes, rest }: Pick<BuiltSegment, "bytes" | "rest">): number {
+  return rest.reduce((sum, piece) => sum + piece.length, bytes.length);
+}
 
 /** What whoever keeps the journal says of a segment. */
 export type SegmentFacts = Omit<
   SegmentHeader,
-  "holdfast" | "format" | "transactions" | "rows" | "gaps" | "outside" | "tables"
+  "holdfast" | "format" | "transactions" | "rows" | "gaps" | "outside" | "tables" | "rest"
 >;
 
 /** Gathers changes until they are worth a segment. */
@@ -160,7 +177,9 @@ export class SegmentBuilder {
   }
 
   /** The segment; the builder begins anew. */
-  take(facts: SegmentFacts): { readonly header: SegmentHeader; readonly bytes: Buffer } {
+  take(facts: SegmentFacts): BuiltSegment {
+    const records = Buffer.from(this.#records.join(""), "latin1");
+    const rest = records.length > longestInOne ? inPieces(records) : [];
     const line: SegmentHeader = {
       holdfast: "journal",
       format: 1,
@@ -169,8 +188,10 @@ export class SegmentBuilder {
       rows: this.#rows,
       ...(this.#gaps.length > 0 && { gaps: this.#gaps }),
       ...(this.#known && { outside: this.#known.outside, tables: this.#known.digest }),
+      ...(rest.length > 0 && { rest: rest.map((piece) => hash("sha256", piece, "hex")) }),
     };
-    const bytes = Buffer.from(`${bytesOf(JSON.stringify(line))}\n${this.#records.join("")}`, "latin1");
+    const head = Buffer.from(`${JSON.stringify(line)}\n`, "utf8");
+    const bytes = rest.length > 0 ? head : Buffer.concat([head, records]);
     this.#records = [];
     this.#tables = new Map();
     this.#rows = 0;
@@ -179,7 +200,7 @@ export class SegmentBuilder {
     this.#known = undefined;
     this.#content = "nothing";
     this.bytes = 0;
-    return { header: line, bytes };
+    return { header: line, bytes, rest };
   }
 
   #table(table: TableSchema): number {
@@ -197,6 +218,16 @@ export class SegmentBuilder {
     this.#records.push(record);
     this.bytes += record.length;
   }
+}
+
+/** Of records. A blob holds more, since the header of a database with many tables is long too. */
+const longestInOne = maxChunk - (2 << 20);
+
+/** A row may be longer than a blob. */
+function inPieces(records: Buffer): readonly Buffer[] {
+  const pieces: Buffer[] = [];
+  for (let at = 0; at < records.length; at += maxChunk) pieces.push(records.subarray(at, at + maxChunk));
+  return pieces;
 }
 
 /** UTF-8 as a latin1 string of bytes. */
