@@ -4,6 +4,8 @@ import type { ColumnSchema, RowKey, TableSchema } from "./database.ts";
  * Single rows of a database that is in use, found and changed in one transaction. What `find` gave is locked until the
  * end where the engine locks rows, so that what was looked at is what is changed.
  *
+ * A change fails with `rows-miscounted` when it touches another number of rows than it was meant for.
+ *
  * Lines are latin1 strings of bytes without LF, as everywhere; values are fields of such lines.
  */
 export interface RowTransaction {
@@ -14,7 +16,7 @@ export interface RowTransaction {
    * Rows that hold one of `values` in these columns: for several columns, fields joined by TAB. Equal is what the database
    * takes for equal, so more may come than have the same bytes; NULL is equal to nothing. Whole lines, in any order.
    */
-  find(table: TableSchema, columns: readonly string[], values: readonly string[]): Promise<readonly string[]>;
+  find(table: TableSchema, by: ComparedColumns, values: readonly string[]): Promise<readonly string[]>;
   /** New rows; columns that are left out get their defaults. Identities and counters are what the lines say. */
   insert(table: TableSchema, columns: readonly ColumnSchema[], lines: readonly string[]): Promise<void>;
   /** Whole lines of one row with one key. Columns that do not differ stay as they are, whatever the table would do to them. */
@@ -22,10 +24,16 @@ export interface RowTransaction {
   remove(table: TableSchema, keys: readonly RowKey[]): Promise<void>;
 }
 
+export interface ComparedColumns {
+  readonly columns: readonly string[];
+  /** For each column the name of a collation to compare by, as SQL writes it; `undefined`: the column's own. Absent: all by their own. */
+  readonly collations?: readonly (string | undefined)[];
+}
+
 /** What else decides whether a row can be put into a table. */
 export interface TableFacts {
   /** Columns whose values together no two rows may share, NULL excepted; the key's among them. */
-  readonly unique: readonly (readonly string[])[];
+  readonly unique: readonly ComparedColumns[];
   /** Columns that a new row must be given. */
   readonly required: readonly string[];
   /** Triggers that would act on changed rows: `aside`: they do not while rows come back; `fires`: the server lets nobody stop them. */

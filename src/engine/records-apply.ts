@@ -7,7 +7,7 @@ import type { RowTransaction } from "../database/row-transaction.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import { planRecords } from "./records-plan.ts";
-import { asRefusal, factsOf, type PreparedRecords, stepsOf } from "./records-prepare.ts";
+import { asRefusal, type PreparedRecords, stepsOf } from "./records-prepare.ts";
 
 /** What a restore of records did, before it is made to stay. */
 export interface ChangedRows {
@@ -29,8 +29,7 @@ export async function applyRecords(
       const again = await planRecords(source, rows);
       if (again.seen !== planned.seen) throw new HoldfastError("plan-outdated", { path: address.url });
       const changes = again.rows.filter(isChange);
-      const facts = await factsOf(changes, rows);
-      await runSteps(rows, stepsOf(again, facts, engine));
+      await runSteps(rows, stepsOf(again, engine));
       await beforeCommit(await imagesOf(changes, rows));
       return again.rows;
     });
@@ -48,7 +47,7 @@ async function imagesOf(changes: readonly PlannedRow[], rows: RowTransaction): P
     const names = table.columns.slice(0, table.keyLength).map(({ name }) => name);
     const found = await rows.find(
       table,
-      names,
+      { columns: names },
       ofTable.map(({ key }) => key),
     );
     const now = new Map(found.map((line) => [recordRow(table, line).key, line]));

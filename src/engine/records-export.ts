@@ -53,7 +53,7 @@ function asSql({ engine, relations, rows }: ExportedRecords): string {
     ...{ action: "insert", table: row.table, key: row.key, why, before: undefined, after: row.line },
     ...{ columns: row.table.columns, changed: [] },
   }));
-  const steps = orderChanges(inserts, { relations, rules: engine, unique: () => [] });
+  const steps = orderChanges(inserts, { relations, rules: engine, waits: [] });
   const statements = steps.flatMap((step) => statementsOf(engine, step));
   return ["BEGIN", ...statements, "COMMIT"].map((statement) => `${statement};\n`).join("");
 }

@@ -112,7 +112,7 @@ export async function prepareExport(input: RecordsInput, folder: string, run: Ru
     ...{ action: "insert", table: row.table, key: row.key, why, before: undefined, after: row.line },
     ...{ columns: row.table.columns, changed: [] },
   }));
-  const planned = { rows: inserts, relations, closure: rows, mappings: [], gone: [], seen: "" };
+  const planned = { rows: inserts, relations, waits: [], closure: rows, mappings: [], gone: [], seen: "" };
   const summary = summaryOf({ source: found.source, url: folder, planned, facts: new Map() });
   return {
     engine: from.engine,
@@ -136,7 +136,7 @@ export async function prepareRecords(input: RecordsInput, run: Run): Promise<Pre
     const made = await planRecords(source, rows);
     return { planned: made, facts: await factsOf(made.rows, rows) };
   });
-  await rehearse({ engine: from.engine, address, planned, facts }, run);
+  await rehearse({ engine: from.engine, address, planned }, run);
   return {
     engine: from.engine,
     address,
@@ -171,7 +171,7 @@ async function sourceOf(
 }
 
 /** Of each table that gets changes. */
-export async function factsOf(
+async function factsOf(
   rows: readonly PlannedRow[],
   transaction: RowTransaction,
 ): Promise<ReadonlyMap<TableSchema, TableFacts>> {
@@ -184,26 +184,17 @@ export async function factsOf(
 
 /** The changes of a plan as steps, in an order in which they hold. */
 export function stepsOf(
-  { rows, relations }: Pick<PlannedRecords, "rows" | "relations">,
-  facts: ReadonlyMap<TableSchema, TableFacts>,
+  { rows, relations, waits }: Pick<PlannedRecords, "rows" | "relations" | "waits">,
   rules: DatabaseEngine,
 ): readonly RowStep[] {
-  const unique = (table: TableSchema) => facts.get(table)?.unique ?? [];
-  return orderChanges(rows.filter(isChange), { relations, rules, unique });
+  return orderChanges(rows.filter(isChange), { relations, rules, waits });
 }
 
 async function rehearse(
-  {
-    engine,
-    address,
-    planned,
-    facts,
-  }: Pick<PreparedRecords, "engine" | "address" | "planned"> & {
-    readonly facts: ReadonlyMap<TableSchema, TableFacts>;
-  },
+  { engine, address, planned }: Pick<PreparedRecords, "engine" | "address" | "planned">,
   run: Run,
 ): Promise<void> {
-  const steps = stepsOf(planned, facts, engine);
+  const steps = stepsOf(planned, engine);
   if (steps.length === 0) return;
   try {
     await engine.rows(address, "rehearse", run.signal, (rows) => runSteps(rows, steps));

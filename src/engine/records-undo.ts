@@ -17,7 +17,7 @@ import { crmOf } from "./points.ts";
 import { databaseEngineFor, type Engine } from "./engine.ts";
 import { openRecordSnapshot, saveRecordSnapshot } from "./record-snapshot.ts";
 import { readErasures } from "./erasures.ts";
-import { factsOf, stepsOf } from "./records-prepare.ts";
+import { stepsOf } from "./records-prepare.ts";
 import type { RestoreRecord } from "./restore-record.ts";
 
 /** What restores of records replaced is kept as snapshots under `/<crm>.undo`, one a restore. */
@@ -100,8 +100,7 @@ async function applyImages(
       noise: () => new Set(),
       signal: run.signal,
     });
-    const facts = await factsOf(plan.rows, rows);
-    await runSteps(rows, stepsOf({ rows: plan.rows, relations }, facts, database));
+    await runSteps(rows, stepsOf({ ...plan, relations }, database));
     const failed = plan.rows
       .filter(({ action }) => action === "conflict")
       .map(({ table, key, reason, detail }) => ({

@@ -91,6 +91,7 @@ export const errorCodes = [
   "nothing-matched",
   "record-unknown",
   "rows-refused", // by the database
+  "rows-miscounted", // a statement touched another number of rows than it was meant for
   "commit-unknown", // whether a change of rows stayed
   "target-not-empty",
   "target-folder-needed",

@@ -32,11 +32,13 @@ export async function rowsContract({ engine, address, sql }: RowsWorld): Promise
     const note = table(rows, "note");
     const body = line(note, { id: "900", parent_type: "party", parent_id: "1", body: odd });
     await rows.insert(note, note.columns, [body, line(note, { id: "901" })]);
-    assert.deepEqual(await rows.find(note, ["id"], [field(note, "id", "900"), field(note, "id", "999")]), [body]);
-    assert.deepEqual(await rows.find(note, ["body"], [field(note, "body", odd)]), [body]);
+    assert.deepEqual(await rows.find(note, { columns: ["id"] }, [field(note, "id", "900"), field(note, "id", "999")]), [
+      body,
+    ]);
+    assert.deepEqual(await rows.find(note, { columns: ["body"] }, [field(note, "body", odd)]), [body]);
     const pair = [field(note, "parent_type", "party"), field(note, "id", "900")].join("\t");
-    assert.deepEqual(await rows.find(note, ["parent_type", "id"], [pair]), [body]);
-    assert.deepEqual(await rows.find(note, ["id"], []), []);
+    assert.deepEqual(await rows.find(note, { columns: ["parent_type", "id"] }, [pair]), [body]);
+    assert.deepEqual(await rows.find(note, { columns: ["id"] }, []), []);
     for (const [at, column] of note.columns.entries()) {
       const text = body.split("\t")[at] ?? "";
       assert.equal(engine.lineField(engine.readable(text, column), column), text);
@@ -77,7 +79,7 @@ export async function rowsContract({ engine, address, sql }: RowsWorld): Promise
     );
     const values: Readonly<Record<string, string>> = { id: "700", name: "new", touched: "2020-01-01 00:00:00" };
     await rows.insert(party, given, [given.map(({ name }) => field(party, name, values[name] ?? "")).join("\t")]);
-    const [made = ""] = await rows.find(party, ["id"], [field(party, "id", "700")]);
+    const [made = ""] = await rows.find(party, { columns: ["id"] }, [field(party, "id", "700")]);
     const deleted = party.columns.findIndex(({ name }) => name === "deleted");
     assert.equal(engine.readable(made.split("\t")[deleted] ?? "", party.columns[deleted] ?? assert.fail()), "0");
     const phone = party.columns.findIndex(({ name }) => name === "phone");
@@ -92,8 +94,8 @@ export async function rowsContract({ engine, address, sql }: RowsWorld): Promise
     ]);
     const facts = await rows.facts(party);
     assert.deepEqual(facts.required.toSorted(), engine.name === "postgres" ? ["name"] : ["name"]);
-    assert.deepEqual(facts.unique.map((names) => names.join()).toSorted(), ["code", "id"]);
-    assert.deepEqual((await rows.facts(table(rows, "party_tag"))).unique, [["party", "tag"]]);
+    assert.deepEqual(facts.unique.map(({ columns }) => columns.join()).toSorted(), ["code", "id"]);
+    assert.deepEqual((await rows.facts(table(rows, "party_tag"))).unique, [{ columns: ["party", "tag"] }]);
     assert.equal(facts.transactional, "yes");
   });
   assert.equal(await count("party WHERE id = 700 AND phone = '1'"), "1");

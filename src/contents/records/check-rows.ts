@@ -1,7 +1,7 @@
 import { RowMap } from "./closure.ts";
 import type { ColumnSchema, TableSchema } from "../../database/database.ts";
 import type { FoundFor, LiveRows } from "./plan-rows.ts";
-import { isChange, rowAfter, type PlannedRow, type RowReason } from "./planned-row.ts";
+import { asConflict, isChange, rowLeft, type PlannedRow } from "./planned-row.ts";
 import { type HandleRules, handleOf } from "./record-handle.ts";
 import { entityOf, nameIn, recordRow, type RecordRow } from "./record-row.ts";
 import type { Relation, Relations } from "./relations.ts";
@@ -11,21 +11,6 @@ export interface CheckInput {
   readonly rules: HandleRules;
   readonly live: LiveRows;
 }
-
-/** The whole row as the plan leaves it; `undefined`: there is none. */
-function left(row: PlannedRow): RecordRow | undefined {
-  if (isChange(row)) return rowAfter(row);
-  return row.before === undefined ? undefined : recordRow(row.table, row.before);
-}
-
-const asConflict = (row: PlannedRow, reason: RowReason, detail: string): PlannedRow => ({
-  ...row,
-  action: "conflict",
-  after: undefined,
-  changed: [],
-  reason,
-  detail,
-});
 
 /** It may hold more of a record of another table. */
 function mayStandAlone({ extends: extending, origin }: Relation): boolean {
@@ -38,7 +23,7 @@ export async function checkParents(rows: readonly PlannedRow[], input: CheckInpu
   const wrong = new Map<PlannedRow, PlannedRow>();
   for (const [table, ofTable] of Map.groupBy(rows.filter(isChange), (row) => row.table)) {
     const changed = ofTable.flatMap((planned) => {
-      const row = left(planned);
+      const row = rowLeft(planned);
       return row ? [{ planned, row }] : [];
     });
     for (const relation of relations.from(table)) {
@@ -78,7 +63,7 @@ function parentsLeft(relation: Relation, rows: readonly PlannedRow[], rules: Han
   const gone = new Set<string>();
   for (const planned of rows) {
     if (planned.table !== relation.to) continue;
-    const stays = left(planned);
+    const stays = rowLeft(planned);
     const name = stays && nameIn(relation, "to", stays, rules);
     if (name !== undefined) there.add(name);
     const before = planned.before === undefined ? undefined : recordRow(planned.table, planned.before);
@@ -140,52 +125,7 @@ async function foundFor(
   live: LiveRows,
 ): Promise<readonly FoundFor[]> {
   if (asked.size === 0) return [];
-  return live.findFor(
-    table,
-    columns.map(({ name }) => name),
-    [...asked.keys()],
-  );
-}
-
-/** A value that no two rows may share, and that another row has that stays. */
-export async function checkUnique(rows: readonly PlannedRow[], input: CheckInput): Promise<readonly PlannedRow[]> {
-  const { live, relations, rules } = input;
-  const byKey = new RowMap<PlannedRow>();
-  for (const row of rows) byKey.set(row.table, row.key, row);
-  const wrong = new Map<PlannedRow, PlannedRow>();
-  for (const [table, ofTable] of Map.groupBy(rows.filter(isChange), (row) => row.table)) {
-    for (const names of (await live.facts(table)).unique) {
-      const places = names.map((name) => table.columns.findIndex((column) => column.name === name));
-      if (places.includes(-1)) continue;
-      const valueOf = (row: RecordRow | undefined): string | undefined => {
-        const fields = places.map((at) => row?.fields[at] ?? "\\N");
-        return fields.includes("\\N") ? undefined : fields.join("\t");
-      };
-      const takers = ofTable.flatMap((planned) => {
-        const value = valueOf(left(planned));
-        const had = planned.before === undefined ? undefined : valueOf(recordRow(table, planned.before));
-        return value === undefined || value === had ? [] : [{ planned, value }];
-      });
-      if (takers.length === 0) continue;
-      const values = takers.map(({ value }) => value);
-      const staying = (await live.findFor(table, names, values)).filter(({ row }) => {
-        const planned = byKey.get(table, row.key);
-        return !planned || valueOf(left(planned)) === valueOf(row);
-      });
-      for (const { planned, value } of takers) {
-        const holder = staying.find((one) => one.value === value && one.row.key !== planned.key)?.row;
-        if (!holder) continue;
-        const entity = entityOf(relations.entitiesOf(table), holder, rules);
-        const texts = places.map((at) => {
-          const column = table.columns[at];
-          return column ? rules.readable(left(planned)?.fields[at] ?? "\\N", column) : "";
-        });
-        const detail = `${names.join(", ")} ${texts.join(", ")}: ${handleOf(relations, holder, entity, rules)}`;
-        wrong.set(planned, asConflict(planned, "unique-taken", detail));
-      }
-    }
-  }
-  return replaced(rows, wrong);
+  return live.findFor(table, { columns: columns.map(({ name }) => name) }, [...asked.keys()]);
 }
 
 /** A row that others name cannot go. */
@@ -206,7 +146,7 @@ export async function checkReferences(rows: readonly PlannedRow[], input: CheckI
       );
       for (const { row, name } of await namingLive(relation, [...gone.keys()], live, rules)) {
         const planned = byKey.get(row.table, row.key);
-        const stays = planned ? left(planned) : row;
+        const stays = planned ? rowLeft(planned) : row;
         const names = stays && nameIn(relation, "from", stays, rules);
         const target = gone.get((names === nameIn(relation, "from", row, rules) ? name : names) ?? "");
         if (!stays || !target) continue;
@@ -234,6 +174,10 @@ export async function namingLive(
   });
 }
 
-function replaced(rows: readonly PlannedRow[], wrong: ReadonlyMap<PlannedRow, PlannedRow>): readonly PlannedRow[] {
+/** The rows, with those that had to be decided in another way. */
+export function replaced(
+  rows: readonly PlannedRow[],
+  wrong: ReadonlyMap<PlannedRow, PlannedRow>,
+): readonly PlannedRow[] {
   return wrong.size === 0 ? rows : rows.map((row) => wrong.get(row) ?? row);
 }

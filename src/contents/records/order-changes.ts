@@ -4,6 +4,7 @@ import { rowAfter, type PlannedRow } from "./planned-row.ts";
 import type { HandleRules } from "./record-handle.ts";
 import { nameIn, recordRow, type RecordRow } from "./record-row.ts";
 import { type Relation, type Relations } from "./relations.ts";
+import type { ValueWait } from "./unique-values.ts";
 
 /** One statement's worth of changes of one table. */
 export type RowStep =
@@ -38,8 +39,7 @@ interface Wait {
 export interface OrderInput {
   readonly relations: Relations;
   readonly rules: HandleRules;
-  /** Columns whose values no two rows may share, by table. */
-  readonly unique: (table: TableSchema) => readonly (readonly string[])[];
+  readonly waits: readonly ValueWait[];
 }
 
 /**
@@ -59,8 +59,8 @@ export function orderChanges(rows: readonly PlannedRow[], input: OrderInput): re
     // All that is ready of one table and kind at once: statements cost more than rows.
     const [first] = ready;
     if (!first) break;
-    const now = ready.filter(({ row }) => isAlike(row, first.row));
-    ready = ready.filter((one) => !now.includes(one));
+    const { true: now = [], false: later = [] } = Object.groupBy(ready, ({ row }) => `${isAlike(row, first.row)}`);
+    ready = later;
     steps.push(stepOf(now));
     for (const one of now) waiting.delete(one);
     for (const one of now) ready.push(...freed(one, waiting));
@@ -119,7 +119,7 @@ function stepOf(operations: readonly Operation[]): RowStep {
   return { kind: "update", table, changes };
 }
 
-function operationsOf(rows: readonly PlannedRow[], { relations, rules, unique }: OrderInput): Operation[] {
+function operationsOf(rows: readonly PlannedRow[], { relations, rules, waits }: OrderInput): Operation[] {
   const operations = rows.map((row): Operation => {
     const { table } = row;
     const before = row.before === undefined ? undefined : recordRow(table, row.before);
@@ -151,25 +151,11 @@ function operationsOf(rows: readonly PlannedRow[], { relations, rules, unique }:
         if (parent && named !== names) wait(parent, operation, { own: [], theirs: relation.columns });
       }
     }
-    for (const names of unique(table)) {
-      const places = names.map((name) => table.columns.findIndex((column) => column.name === name));
-      const valueOf = (row: RecordRow | undefined): string | undefined => {
-        const fields = places.map((at) => row?.fields[at] ?? "\\N");
-        return fields.includes("\\N") ? undefined : fields.join("\t");
-      };
-      const holders = new Map(
-        ofTable.flatMap((one) => {
-          const value = valueOf(one.before);
-          return value === undefined || value === valueOf(one.after) ? [] : [[value, one] as const];
-        }),
-      );
-      if (holders.size === 0) continue;
-      for (const one of ofTable) {
-        const value = valueOf(one.after);
-        if (value !== undefined && value !== valueOf(one.before))
-          wait(one, holders.get(value), { own: places, theirs: places });
-      }
-    }
+  }
+  const byRow = new Map(operations.map((one) => [one.row, one]));
+  for (const { taker, holder, columns } of waits) {
+    const who = byRow.get(taker);
+    if (who) wait(who, byRow.get(holder), { own: columns, theirs: columns });
   }
   return operations;
 }

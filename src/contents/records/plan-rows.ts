@@ -1,14 +1,15 @@
 import { createHash } from "node:crypto";
 import type { TableSchema } from "../../database/database.ts";
-import type { RowTransaction, TableFacts } from "../../database/row-transaction.ts";
+import type { ComparedColumns, RowTransaction, TableFacts } from "../../database/row-transaction.ts";
 import { RowMap } from "./closure.ts";
 import type { MergeSwitches } from "../merge-rows.ts";
 import { type PlannedRow, type WantedRow } from "./planned-row.ts";
 import { decideRow, type DecideRules } from "./decide-row.ts";
-import { checkParents, checkReferences, checkUnique } from "./check-rows.ts";
+import { checkParents, checkReferences } from "./check-rows.ts";
 import type { HandleRules } from "./record-handle.ts";
 import { type RecordRow, recordRow } from "./record-row.ts";
 import type { Relations } from "./relations.ts";
+import { checkUnique, type ValueWait, valueWaits } from "./unique-values.ts";
 
 export interface PlanRowsInput {
   /** Of the tables where the rows go. */
@@ -25,6 +26,8 @@ export interface PlanRowsInput {
 
 export interface RowsPlan {
   readonly rows: readonly PlannedRow[];
+  /** What the order of the changes has to heed beside the relations. */
+  readonly waits: readonly ValueWait[];
   /** Digest of all that was looked at: it changes when anything that the plan rests on does. */
   readonly seen: string;
 }
@@ -60,7 +63,7 @@ export async function planRows(wanted: readonly WantedRow[], input: PlanRowsInpu
       rows = await check(rows, { ...input, live });
     }
   }
-  return { rows, seen: live.digest() };
+  return { rows, waits: await valueWaits(rows, { ...input, live }), seen: live.digest() };
 }
 
 /** Where it should go is no table, or one in which a row cannot be told from another. */
@@ -98,21 +101,23 @@ export class LiveRows {
   /** Rows by the very bytes of their keys. */
   async byKey(table: TableSchema, keys: readonly string[]): Promise<ReadonlyMap<string, RecordRow>> {
     const names = table.columns.slice(0, table.keyLength).map(({ name }) => name);
-    const found = names.length === 0 ? [] : await this.find(table, names, keys);
-    return new Map(found.map((row) => [row.key, row]));
+    const found = names.length === 0 ? [] : await this.find(table, { columns: names }, keys);
+    const asked = new Set(keys);
+    return new Map(found.flatMap((row) => (asked.has(row.key) ? [[row.key, row]] : [])));
   }
 
-  async find(table: TableSchema, columns: readonly string[], values: readonly string[]): Promise<readonly RecordRow[]> {
-    const name = JSON.stringify([table.schema, table.name, columns]);
+  async find(table: TableSchema, by: ComparedColumns, values: readonly string[]): Promise<readonly RecordRow[]> {
+    const name = JSON.stringify([table.schema, table.name, by]);
     const asked = [...new Set(values)];
     const unknown = asked.filter((value) => !this.#found.has(`${name}\0${value}`));
     if (unknown.length > 0) {
-      const places = columns.map((column) => table.columns.findIndex((one) => one.name === column));
-      const rows = (await this.#input.rows.find(table, columns, unknown)).map((line) => recordRow(table, line));
+      const places = by.columns.map((column) => table.columns.findIndex((one) => one.name === column));
+      const rows = (await this.#input.rows.find(table, by, unknown)).map((line) => recordRow(table, line));
       const byValue = Map.groupBy(rows, (row) => places.map((at) => row.fields[at] ?? "").join("\t"));
       for (const value of unknown) this.#found.set(`${name}\0${value}`, byValue.get(value) ?? []);
       // The database takes more for equal than we do: a blank at the end, another case.
-      const others = [...byValue].filter(([value]) => !unknown.includes(value)).flatMap(([, some]) => some);
+      const asking = new Set(unknown);
+      const others = [...byValue].filter(([value]) => !asking.has(value)).flatMap(([, some]) => some);
       if (others.length > 0)
         this.#found.set(`${name}\0\0others`, [...(this.#found.get(`${name}\0\0others`) ?? []), ...others]);
     }
@@ -121,33 +126,35 @@ export class LiveRows {
   }
 
   /** The same, each row beside a value that the database takes for equal to what it holds. */
-  async findFor(
-    table: TableSchema,
-    columns: readonly string[],
-    values: readonly string[],
-  ): Promise<readonly FoundFor[]> {
-    const places = columns.map((column) => table.columns.findIndex((one) => one.name === column));
+  async findFor(table: TableSchema, by: ComparedColumns, values: readonly string[]): Promise<readonly FoundFor[]> {
+    const places = by.columns.map((column) => table.columns.findIndex((one) => one.name === column));
     const exact = new Set(values);
     const found: FoundFor[] = [];
     const others = new Map<string, RecordRow>();
-    for (const row of await this.find(table, columns, values)) {
+    for (const row of await this.find(table, by, values)) {
       const value = places.map((at) => row.fields[at] ?? "").join("\t");
       if (exact.has(value)) found.push({ value, row });
       else others.set(row.line, row);
     }
     // Which value it was that they came for only the database can tell.
-    for (const value of others.size === 0 ? [] : exact) {
-      for (const line of await this.#equal(table, columns, value)) {
-        const row = others.get(line);
-        if (row) found.push({ value, row });
+    // By halves: a few of thousands are found in few questions.
+    let parts: readonly (readonly string[])[] = others.size === 0 ? [] : halves([...exact]);
+    while (parts.length > 0) {
+      const next: (readonly string[])[] = [];
+      for (const part of parts) {
+        const rows = (await this.#equal(table, by, part)).flatMap((line) => others.get(line) ?? []);
+        const [value = "", ...more] = part;
+        if (more.length === 0) found.push(...rows.map((row) => ({ value, row })));
+        else if (rows.length > 0) next.push(...halves(part));
       }
+      parts = next;
     }
     return found;
   }
 
-  async #equal(table: TableSchema, columns: readonly string[], value: string): Promise<readonly string[]> {
-    const name = JSON.stringify([table.schema, table.name, columns, value]);
-    const known = this.#equals.get(name) ?? (await this.#input.rows.find(table, columns, [value]));
+  async #equal(table: TableSchema, by: ComparedColumns, values: readonly string[]): Promise<readonly string[]> {
+    const name = JSON.stringify([table.schema, table.name, by, values]);
+    const known = this.#equals.get(name) ?? (await this.#input.rows.find(table, by, values));
     this.#equals.set(name, known);
     return known;
   }
@@ -161,4 +168,9 @@ export class LiveRows {
     }
     return hash.digest("hex");
   }
+}
+
+function halves<T>(all: readonly T[]): readonly (readonly T[])[] {
+  const middle = all.length >> 1;
+  return [all.slice(0, middle), all.slice(middle)].filter((part) => part.length > 0);
 }

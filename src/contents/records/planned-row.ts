@@ -61,6 +61,17 @@ export function isChange({ action }: Pick<PlannedRow, "action">): boolean {
   return action !== "skip" && action !== "conflict";
 }
 
+/** The whole row as the plan leaves it; `undefined`: there is none. */
+export function rowLeft(row: PlannedRow): RecordRow | undefined {
+  if (isChange(row)) return rowAfter(row);
+  return row.before === undefined ? undefined : recordRow(row.table, row.before);
+}
+
+/** The same row, which has to stay as it is. */
+export function asConflict(row: PlannedRow, reason: RowReason, detail: string): PlannedRow {
+  return { ...row, action: "conflict", after: undefined, changed: [], reason, detail };
+}
+
 /** The whole row that a change leaves; what an inserted one is not given counts as NULL. `undefined`: none. */
 export function rowAfter({ table, action, after, columns }: PlannedRow): RecordRow | undefined {
   if (after === undefined || action !== "insert" || columns === table.columns) {

@@ -1,6 +1,7 @@
 import type { DatabaseAddress, TableSchema } from "../database.ts";
 import { type CommitFate, commitForSure } from "../lost-commit.ts";
-import type { RowMode, RowTransaction, TableFacts } from "../row-transaction.ts";
+import type { ComparedColumns, RowMode, RowTransaction, TableFacts } from "../row-transaction.ts";
+import { expectRows } from "../expect-rows.ts";
 import { inParts } from "../in-parts.ts";
 import { quoteName } from "./identifier.ts";
 import { inspectDatabase, isTransactional } from "./inspect.ts";
@@ -65,7 +66,7 @@ async function witnessedFate(session: Session, { witnesses, tables }: MysqlRows)
   const told = new Set<CommitFate>();
   for (const { table, key, before, after } of witnesses) {
     const keys = table.columns.slice(0, table.keyLength).map(({ name }) => name);
-    const now = (await rows.find(table, keys, [key])).find((line) => keyIn(table, line) === key);
+    const now = (await rows.find(table, { columns: keys }, [key])).find((line) => keyIn(table, line) === key);
     if (isSeen(now, after) && !isSeen(now, before)) told.add("committed");
     else if (isSeen(now, before) && !isSeen(now, after)) told.add("undone");
   }
@@ -118,7 +119,7 @@ class MysqlRows implements RowTransaction {
     return this.#facts.get(name) ?? { unique: [], required: [], triggers: [], transactional: "no" };
   }
 
-  async find(table: TableSchema, columns: readonly string[], values: readonly string[]): Promise<readonly string[]> {
+  async find(table: TableSchema, { columns }: ComparedColumns, values: readonly string[]): Promise<readonly string[]> {
     const found: string[] = [];
     for (const part of inParts(values, mostValues)) {
       const where = this.#among(table, columns, part);
@@ -142,7 +143,8 @@ class MysqlRows implements RowTransaction {
       }),
     );
     for (const part of inParts(lines, mostValues, batchBytes)) {
-      await this.#session.run(insertStatement(shape, Buffer.from(`${part.join("\n")}\n`, "latin1")));
+      const statement = insertStatement(shape, Buffer.from(`${part.join("\n")}\n`, "latin1"));
+      expectRows(table, part.length, await this.#session.changed(statement));
     }
   }
 
@@ -162,16 +164,16 @@ class MysqlRows implements RowTransaction {
       });
       if (set.length === 0) continue;
       const key = was.slice(0, table.keyLength).join("\t");
-      await this.#session.run(
-        `UPDATE ${quoteName(table.name)} SET ${set.join(",")} WHERE ${this.#isKey(table, [key])}`,
-      );
+      const sql = `UPDATE ${quoteName(table.name)} SET ${set.join(",")} WHERE ${this.#isKey(table, [key])}`;
+      expectRows(table, 1, await this.#session.changed(sql));
     }
   }
 
   async remove(table: TableSchema, keys: readonly string[]): Promise<void> {
     this.#remember(keys.map((key) => ({ table, key, before: "there", after: undefined })));
     for (const part of inParts(keys, mostValues)) {
-      await this.#session.run(`DELETE FROM ${quoteName(table.name)} WHERE ${this.#isKey(table, part)}`);
+      const sql = `DELETE FROM ${quoteName(table.name)} WHERE ${this.#isKey(table, part)}`;
+      expectRows(table, part.length, await this.#session.changed(sql));
     }
   }
 
@@ -229,7 +231,7 @@ async function readFacts(session: Session): Promise<ReadonlyMap<string, TableFac
         index.every(([, , column, part]) => column !== null && part === null),
       );
       const facts: TableFacts = {
-        unique: whole.map((index) => index.map(([, , column]) => column ?? "")),
+        unique: whole.map((index) => ({ columns: index.map(([, , column]) => column ?? "") })),
         required: ofTable(required, name),
         triggers: ofTable(triggers, name).map((trigger) => ({ name: trigger, how: "fires" })),
         transactional: isTransactional(engine ?? "") ? "yes" : "no",

@@ -114,6 +114,19 @@ export class Session implements AsyncDisposable {
     await this.query(sql);
   }
 
+  /** How many rows a statement was for: of an `UPDATE`, those too that are as they should be. */
+  async changed(sql: string): Promise<number> {
+    const { connection, lost } = this.#opened;
+    const answer = new Promise<number>((resolve, reject) => {
+      connection.query<ResultSetHeader>(sql, (error, header) => (error ? reject(error) : resolve(header.affectedRows)));
+    });
+    try {
+      return await Promise.race([answer, lost]);
+    } catch (error) {
+      throw this.#failed(error);
+    }
+  }
+
   /** Reads a large answer through a sink, stopping the server when what was read is not taken yet. */
   async *stream(sql: string, sink: RowSink): AsyncGenerator<RowBatch, void> {
     const { connection, lost, target, signal } = this.#opened;

@@ -127,6 +127,11 @@ export class PostgresConnection implements AsyncDisposable {
     }, subject);
   }
 
+  /** How many rows a statement was for. */
+  async changed(sql: string, subject: string): Promise<number> {
+    return this.#told(async () => (await this.#client.query(sql)).rowCount ?? 0, subject);
+  }
+
   async *copyOut(sql: string, targetBytes: number, subject: string): AsyncGenerator<RowBatch, void> {
     const copy = new CopyOut(sql, targetBytes, this.#spare);
     this.#client.query(copy);
@@ -148,10 +153,10 @@ export class PostgresConnection implements AsyncDisposable {
     sql: string,
     batches: AsyncIterable<Pick<RowBatch, "lines" | "release">>,
     subject: string,
-  ): Promise<void> {
+  ): Promise<number> {
     const copy = new CopyIn(sql, batches);
     this.#client.query(copy);
-    await this.#told(() => copy.done, subject);
+    return await this.#told(() => copy.done, subject);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

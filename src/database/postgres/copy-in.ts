@@ -7,14 +7,16 @@ import type { RowBatch } from "../database.ts";
 export class CopyIn implements Submittable {
   readonly #sql: string;
   readonly #batches: AsyncIterable<Pick<RowBatch, "lines" | "release">>;
-  readonly done: Promise<void>;
-  #settle: { readonly resolve: () => void; readonly reject: (error: unknown) => void };
+  /** How many rows the table took. */
+  readonly done: Promise<number>;
+  #rows = 0;
+  #settle: { readonly resolve: (rows: number) => void; readonly reject: (error: unknown) => void };
   #failed: unknown;
 
   constructor(sql: string, batches: AsyncIterable<Pick<RowBatch, "lines" | "release">>) {
     this.#sql = sql;
     this.#batches = batches;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
     this.done = promise;
     this.#settle = { resolve, reject };
   }
@@ -30,10 +32,13 @@ export class CopyIn implements Submittable {
     });
   }
 
-  handleCommandComplete(): void {}
+  /** `COPY 12` */
+  handleCommandComplete({ text }: { readonly text: string }): void {
+    this.#rows = Number(text.split(" ")[1]);
+  }
 
   handleReadyForQuery(): void {
-    this.#settle.resolve();
+    this.#settle.resolve(this.#rows);
   }
 
   handleError(error: Error): void {

@@ -1,7 +1,8 @@
 import type { ColumnSchema, DatabaseAddress, TableSchema } from "../database.ts";
+import { expectRows } from "../expect-rows.ts";
 import { inParts } from "../in-parts.ts";
 import { type CommitFate, commitForSure } from "../lost-commit.ts";
-import type { RowMode, RowTransaction, TableFacts } from "../row-transaction.ts";
+import type { ComparedColumns, RowMode, RowTransaction, TableFacts } from "../row-transaction.ts";
 import type { Environment } from "./address.ts";
 import { PostgresConnection } from "./connection.ts";
 import { quoteName, quoteQualified, quoteText } from "./identifier.ts";
@@ -84,9 +85,14 @@ class PostgresRows implements RowTransaction {
   async facts(table: TableSchema): Promise<TableFacts> {
     const oid = [quoteQualified(table)];
     const unique = await this.#connection.rows(
-      `SELECT (SELECT json_agg(a.attname ORDER BY k.place) FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(number, place)
-         JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number WHERE k.place <= i.indnkeyatts)
-       FROM pg_index i WHERE i.indrelid = $1::regclass AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL`,
+      `SELECT k.* FROM pg_index i CROSS JOIN LATERAL (
+         SELECT json_agg(a.attname ORDER BY k.place),
+           json_agg(CASE WHEN k.coll <> a.attcollation THEN format('%I.%I', n.nspname, c.collname) END ORDER BY k.place)
+         FROM unnest(i.indkey::int2[], i.indcollation::oid[]) WITH ORDINALITY AS k(number, coll, place)
+         JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+         LEFT JOIN pg_collation c ON c.oid = k.coll LEFT JOIN pg_namespace n ON n.oid = c.collnamespace
+         WHERE k.place <= i.indnkeyatts) AS k
+       WHERE i.indrelid = $1::regclass AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL`,
       oid,
     );
     const required = await this.#connection.rows(
@@ -97,18 +103,24 @@ class PostgresRows implements RowTransaction {
     const triggers = await this.#triggers(table);
     const how = (await this.#isOwner(table)) ? "aside" : "fires";
     return {
-      unique: unique.map(([columns]) => JSON.parse(columns ?? "[]") as string[]),
+      unique: unique.map(([names, others]) => {
+        const columns = JSON.parse(names ?? "[]") as string[];
+        const collations = JSON.parse(others ?? "[]") as (string | null)[];
+        return collations.every((one) => one === null)
+          ? { columns }
+          : { columns, collations: collations.map((one) => one ?? undefined) };
+      }),
       required: required.map(([name]) => name ?? ""),
       triggers: triggers.map(({ name }) => ({ name, how })),
       transactional: "yes",
     };
   }
 
-  async find(table: TableSchema, columns: readonly string[], values: readonly string[]): Promise<readonly string[]> {
+  async find(table: TableSchema, by: ComparedColumns, values: readonly string[]): Promise<readonly string[]> {
     const found: string[] = [];
     const list = table.columns.map(({ name }) => quoteName(name)).join(",");
     for (const part of inParts(values, mostValues)) {
-      const where = among(table, columns, part);
+      const where = among(table, by, part);
       const sql = `COPY (SELECT ${list} FROM ONLY ${quoteQualified(table)} WHERE ${where}${this.#lock}) TO STDOUT`;
       for await (const { lines } of this.#connection.copyOut(sql, batchBytes, subject(table))) {
         found.push(...lines.toString("latin1").split("\n").slice(0, -1));
@@ -126,7 +138,8 @@ class PostgresRows implements RowTransaction {
       for (const part of inParts(lines, Infinity, batchBytes))
         yield { lines: Buffer.from(`${part.join("\n")}\n`, "latin1") };
     };
-    await this.#connection.copyIn(`COPY ${quoteQualified(table)} (${names}) FROM STDIN`, parts(), subject(table));
+    const sql = `COPY ${quoteQualified(table)} (${names}) FROM STDIN`;
+    expectRows(table, lines.length, await this.#connection.copyIn(sql, parts(), subject(table)));
   }
 
   async update(
@@ -141,19 +154,18 @@ class PostgresRows implements RowTransaction {
         at < keyLength || was[at] === now[at] ? [] : [`${quoteName(column.name)}=${literal(column, now[at] ?? "")}`],
       );
       if (set.length === 0) continue;
-      const where = among(table, keyNames(table), [was.slice(0, keyLength).join("\t")]);
-      await this.#connection.run(
-        `UPDATE ONLY ${quoteQualified(table)} SET ${set.join(",")} WHERE ${where}`,
-        subject(table),
-      );
+      const where = among(table, ownKey(table), [was.slice(0, keyLength).join("\t")]);
+      const sql = `UPDATE ONLY ${quoteQualified(table)} SET ${set.join(",")} WHERE ${where}`;
+      expectRows(table, 1, await this.#connection.changed(sql, subject(table)));
     }
   }
 
   async remove(table: TableSchema, keys: readonly string[]): Promise<void> {
     await this.#putTriggersAside(table);
     for (const part of inParts(keys, mostValues)) {
-      const where = among(table, keyNames(table), part);
-      await this.#connection.run(`DELETE FROM ONLY ${quoteQualified(table)} WHERE ${where}`, subject(table));
+      const where = among(table, ownKey(table), part);
+      const sql = `DELETE FROM ONLY ${quoteQualified(table)} WHERE ${where}`;
+      expectRows(table, part.length, await this.#connection.changed(sql, subject(table)));
     }
   }
 
@@ -217,17 +229,24 @@ class PostgresRows implements RowTransaction {
   }
 }
 
-function among({ columns: all }: TableSchema, names: readonly string[], values: readonly string[]): string {
+function among(
+  { columns: all }: TableSchema,
+  { columns: names, collations = [] }: ComparedColumns,
+  values: readonly string[],
+): string {
   const columns = names.flatMap((name) => all.find((column) => column.name === name) ?? []);
   const literals = values.map((value) => {
     const fields = value.split("\t");
     return `(${columns.map((column, at) => literal(column, fields[at] ?? "")).join(",")})`;
   });
-  return `(${columns.map(({ name }) => quoteName(name)).join(",")}) IN (${literals.join(",")})`;
+  const left = columns.map(({ name }, at) =>
+    collations[at] === undefined ? quoteName(name) : `${quoteName(name)} COLLATE ${collations[at]}`,
+  );
+  return `(${left.join(",")}) IN (${literals.join(",")})`;
 }
 
-function keyNames({ columns, keyLength }: TableSchema): readonly string[] {
-  return columns.slice(0, keyLength).map(({ name }) => name);
+function ownKey({ columns, keyLength }: TableSchema): ComparedColumns {
+  return { columns: columns.slice(0, keyLength).map(({ name }) => name) };
 }
 
 function subject({ schema, name }: TableSchema): string {

@@ -6,30 +6,33 @@ import { all, text } from "./query.ts";
 import { runSchemaStatement, schemaOptions } from "./statements.ts";
 
 /**
- * Key columns that do not compare by bytes. SQLite tells the collation of an index's columns, not of a table's: so the table
- * is made again in memory, with an index over its key.
+ * Collations of columns that do not compare by bytes. SQLite tells those of an index's columns, not of a table's: so the table
+ * is made again in memory, with an index over them.
  */
-export function collatedColumns(connection: DatabaseSync, table: TableSchema): ReadonlySet<string> {
+export function collationsOf(
+  connection: DatabaseSync,
+  table: TableSchema,
+  columns: readonly string[],
+): ReadonlyMap<string, string> {
   const definition = all(
     connection,
     "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?",
     table.name,
   )[0];
   const sql = text(definition, "sql");
-  if (!/collate/i.test(sql)) return new Set();
-  const key = table.columns.slice(0, table.keyLength).map(({ name }) => name);
+  if (!/collate/i.test(sql)) return new Map();
   const scratch = new DatabaseSync(":memory:", schemaOptions);
   try {
     runSchemaStatement(scratch, sql);
     runSchemaStatement(
       scratch,
-      `CREATE INDEX "holdfast key" ON ${quoteName(table.name)}(${key.map(quoteName).join(",")})`,
+      `CREATE INDEX "holdfast columns" ON ${quoteName(table.name)}(${columns.map(quoteName).join(",")})`,
     );
-    const columns = all(
+    const collated = all(
       scratch,
-      "SELECT name FROM pragma_index_xinfo('holdfast key') WHERE coll <> 'BINARY' AND key = 1",
+      "SELECT name, coll FROM pragma_index_xinfo('holdfast columns') WHERE coll <> 'BINARY' AND key = 1",
     );
-    return new Set(columns.map((row) => text(row, "name")));
+    return new Map(collated.map((row) => [text(row, "name"), text(row, "coll")]));
   } finally {
     scratch.close();
   }

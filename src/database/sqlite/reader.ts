@@ -2,7 +2,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 
 import type { OneRow, RowBatch, RowKey, RowRange, TableReader, TableSchema } from "../database.ts";
 import { keyOf } from "../rows.ts";
-import { collatedColumns } from "./collation.ts";
+import { collationsOf } from "./collation.ts";
 import { decodeBound, type Parameter } from "./bounds.ts";
 import { databaseFailure } from "./failure.ts";
 import { quoteName } from "./identifier.ts";
@@ -24,7 +24,7 @@ export class SqliteTableReader implements TableReader {
   readonly #connection: DatabaseSync;
   readonly #encoding: TextEncoding;
   readonly #statements = new Map<string, StatementSync>();
-  #collated: ReadonlySet<string> | undefined;
+  #collated: ReadonlyMap<string, string> | undefined;
 
   constructor(connection: DatabaseSync, table: TableSchema, encoding: TextEncoding) {
     this.#connection = connection;
@@ -160,12 +160,11 @@ export class SqliteTableReader implements TableReader {
 
   /** Key columns as SQL compares and sorts them by bytes. */
   #keyColumns(): readonly string[] {
-    this.#collated ??= collatedColumns(this.#connection, this.table);
+    const key = this.table.columns.slice(0, this.table.keyLength).map(({ name }) => name);
+    this.#collated ??= collationsOf(this.#connection, this.table, key);
     const collated = this.#collated;
     // Named where it is not needed, BINARY keeps SQLite from using an index for `(a,b) > (?,?)`.
-    return this.table.columns
-      .slice(0, this.table.keyLength)
-      .map(({ name }) => (collated.has(name) ? `${quoteName(name)} COLLATE BINARY` : quoteName(name)));
+    return key.map((name) => (collated.has(name) ? `${quoteName(name)} COLLATE BINARY` : quoteName(name)));
   }
 
   /** A name by which SQLite gives the rowid: any of three, unless a column has taken it. */

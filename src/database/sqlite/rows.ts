@@ -1,6 +1,9 @@
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import type { TableSchema } from "../database.ts";
-import type { RowMode, RowTransaction, TableFacts } from "../row-transaction.ts";
+import { expectRows } from "../expect-rows.ts";
+import { inParts } from "../in-parts.ts";
+import type { ComparedColumns, RowMode, RowTransaction, TableFacts } from "../row-transaction.ts";
+import { collationsOf } from "./collation.ts";
 import { databaseFailure, sqliteCode, sqliteErrorCode } from "./failure.ts";
 import { decodeField } from "./field.ts";
 import { quoteName } from "./identifier.ts";
@@ -12,6 +15,9 @@ import { lineBytes, lineExpression, registerRowFunctions } from "./row-sql.ts";
 
 /** How long another writer may take before we give up. */
 const busyTimeoutMs = 10_000;
+
+/** SQLite takes 32,766 parameters of a statement, and 500 parts of a list. */
+const mostValues = 500;
 
 /** One transaction on a database file, next to whoever else has it open. */
 export async function sqliteRows<T>(
@@ -59,12 +65,28 @@ class SqliteRows implements RowTransaction {
     this.tables = inspectSchema(connection, "wal").tables;
   }
 
-  async facts({ name }: TableSchema): Promise<TableFacts> {
+  async facts(table: TableSchema): Promise<TableFacts> {
     const connection = this.#connection;
+    const { name } = table;
     const unique = all(connection, "SELECT name FROM pragma_index_list(?) WHERE [unique] = 1 AND partial = 0", name)
-      .map((index) => all(connection, "SELECT name FROM pragma_index_info(?) ORDER BY seqno", text(index, "name")))
+      .map((index) =>
+        all(
+          connection,
+          "SELECT name, coll FROM pragma_index_xinfo(?) WHERE key = 1 ORDER BY seqno",
+          text(index, "name"),
+        ),
+      )
       .filter((columns) => columns.every((column) => column["name"] !== null))
-      .map((columns) => columns.map((column) => text(column, "name")));
+      .map((index) => {
+        const columns = index.map((column) => text(column, "name"));
+        const own = collationsOf(connection, table, columns);
+        // Named where it is not needed, a collation keeps SQLite from using an index for several columns.
+        const collations = index.map((column, at) => {
+          const collation = text(column, "coll");
+          return collation === (own.get(columns[at] ?? "") ?? "BINARY") ? undefined : quoteName(collation);
+        });
+        return collations.some((one) => one !== undefined) ? { columns, collations } : { columns };
+      });
     const columns = all(
       connection,
       "SELECT name, type, [notnull], dflt_value, pk FROM pragma_table_xinfo(?) WHERE hidden = 0",
@@ -73,7 +95,7 @@ class SqliteRows implements RowTransaction {
     const rowid = columns.filter((column) => number(column, "pk") > 0);
     const isRowid = rowid.length === 1 && /^integer$/i.test(text(rowid[0], "type"));
     return {
-      unique: [...unique, ...(isRowid ? [[text(rowid[0], "name")]] : [])],
+      unique: [...unique, ...(isRowid ? [{ columns: [text(rowid[0], "name")] }] : [])],
       required: columns
         .filter((column) => number(column, "notnull") === 1 && column["dflt_value"] === null)
         .map((column) => text(column, "name")),
@@ -82,22 +104,31 @@ class SqliteRows implements RowTransaction {
     };
   }
 
-  async find(table: TableSchema, columns: readonly string[], values: readonly string[]): Promise<readonly string[]> {
+  async find(
+    table: TableSchema,
+    { columns, collations = [] }: ComparedColumns,
+    values: readonly string[],
+  ): Promise<readonly string[]> {
     const encoding = textEncoding(this.#connection);
     const line = lineExpression(
       table.columns.map(({ name }) => name),
       encoding,
       "single",
     );
-    const where = (casts: readonly string[]) =>
-      columns.map((name, at) => `${quoteName(name)} = ${casts[at] ?? "?"}`).join(" AND ");
+    const names = columns
+      .map((name, at) =>
+        collations[at] === undefined ? quoteName(name) : `${quoteName(name)} COLLATE ${collations[at]}`,
+      )
+      .join(",");
     const found: string[] = [];
-    for (const value of values) {
-      const { parameters, places } = bound(value.split("\t"));
+    for (const part of inParts(values, mostValues)) {
+      const sought = part.map((value) => bound(value.split("\t")));
+      const lists = sought.map(({ places }) => `(${places.join(",")})`).join(",");
+      const among = columns.length === 1 ? `${names} IN (${lists})` : `(${names}) IN (VALUES ${lists})`;
       const statement = this.#connection.prepare(
-        `SELECT CAST(${line} AS BLOB) AS line FROM main.${quoteName(table.name)} WHERE ${where(places)}`,
+        `SELECT CAST(${line} AS BLOB) AS line FROM main.${quoteName(table.name)} WHERE ${among}`,
       );
-      for (const row of statement.iterate(...parameters)) {
+      for (const row of statement.iterate(...sought.flatMap(({ parameters }) => parameters))) {
         const bytes = row["line"];
         found.push(bytes instanceof Uint8Array ? lineBytes(bytes, encoding).toString("latin1") : "");
       }
@@ -111,7 +142,7 @@ class SqliteRows implements RowTransaction {
     for (const line of lines) {
       const { parameters, places } = bound(columns.length === 0 ? [] : line.split("\t"));
       const values = columns.length === 0 ? "DEFAULT VALUES" : `(${names}) VALUES(${places.join(",")})`;
-      this.#run(`INSERT INTO main.${quoteName(table.name)} ${values}`, parameters);
+      this.#changeOne(table, `INSERT INTO main.${quoteName(table.name)} ${values}`, parameters);
     }
   }
 
@@ -125,20 +156,18 @@ class SqliteRows implements RowTransaction {
       const differ = table.columns.flatMap((_, at) => (at >= table.keyLength && was[at] !== now[at] ? [at] : []));
       if (differ.length === 0) continue;
       const { parameters, places } = bound(differ.map((at) => now[at] ?? ""));
-      const key = bound(was.slice(0, table.keyLength));
       const set = differ.map((at, index) => `${quoteName(table.columns[at]?.name ?? "")}=${places[index]}`).join(",");
-      this.#run(`UPDATE main.${quoteName(table.name)} SET ${set} WHERE ${this.#isKey(table, key.places)}`, [
-        ...parameters,
-        ...key.parameters,
-      ]);
+      const row = onlyRow(table, was);
+      const sql = `UPDATE main.${quoteName(table.name)} SET ${set} WHERE ${row.where}`;
+      this.#changeOne(table, sql, [...parameters, ...row.parameters]);
     }
   }
 
   async remove(table: TableSchema, keys: readonly string[]): Promise<void> {
     this.#putTriggersAside(table.name);
     for (const key of keys) {
-      const { parameters, places } = bound(key.split("\t"));
-      this.#run(`DELETE FROM main.${quoteName(table.name)} WHERE ${this.#isKey(table, places)}`, parameters);
+      const { where, parameters } = onlyRow(table, key.split("\t"));
+      this.#changeOne(table, `DELETE FROM main.${quoteName(table.name)} WHERE ${where}`, parameters);
     }
   }
 
@@ -146,17 +175,10 @@ class SqliteRows implements RowTransaction {
     for (const sql of this.#asleep.splice(0)) this.#connection.exec(sql);
   }
 
-  #isKey({ columns, keyLength }: TableSchema, places: readonly string[]): string {
-    return columns
-      .slice(0, keyLength)
-      .map(({ name }, at) => `${quoteName(name)} = ${places[at] ?? "?"}`)
-      .join(" AND ");
-  }
-
-  #run(sql: string, parameters: readonly SQLInputValue[]): void {
+  #changeOne(table: TableSchema, sql: string, parameters: readonly SQLInputValue[]): void {
     const statement = this.#connection.prepare(sql);
     statement.setReadBigInts(true);
-    statement.run(...parameters);
+    expectRows(table, 1, Number(statement.run(...parameters).changes));
   }
 
   /** Triggers of a table but for those that keep a virtual table (a full-text index) in step: no row holds that. */
@@ -184,6 +206,23 @@ class SqliteRows implements RowTransaction {
       this.#asleep.push(sql);
     }
   }
+}
+
+/**
+ * The row with just this key. Its columns may compare by another collation than the index that makes the key unique: as they
+ * compare, an index of theirs is used; byte by byte, it is the one row.
+ */
+function onlyRow(
+  { columns, keyLength }: TableSchema,
+  fields: readonly string[],
+): Omit<Bound, "places"> & { where: string } {
+  const { parameters, places } = bound(fields.slice(0, keyLength));
+  const isKey = (collation: string): string =>
+    columns
+      .slice(0, keyLength)
+      .map(({ name }, at) => `${quoteName(name)}${collation} = ${places[at] ?? "?"}`)
+      .join(" AND ");
+  return { where: `${isKey("")} AND ${isKey(" COLLATE BINARY")}`, parameters: [...parameters, ...parameters] };
 }
 
 interface Bound {

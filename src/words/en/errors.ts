@@ -321,6 +321,10 @@ export const errors = {
       text: "The database does not take these rows[[: {reason}]].",
       hint: "Nothing was changed. Choose fewer records or fields, or restore them as files with --to-files.",
     },
+    "rows-miscounted": {
+      text: "In the table {table} a statement was meant for {wanted:row} and touched {touched:row}.",
+      hint: "Nothing was changed. A rule, a policy or a trigger of the database may be in between, or a row whose key it takes for equal. Restore the records as files with --to-files, or into a copy.",
+    },
     "commit-unknown": {
       text: "The connection to the database was lost while the change was made to stay, and nobody could say whether it did[[: {path}]].",
       hint: "It is all there or not at all, and what the rows were is kept. `holdfast restore undo` takes back what is there; `holdfast restore apply` of the same plan makes it whole. Both look at each row first.",

@@ -315,6 +315,10 @@ export const errors: Translated<typeof english> = {
       text: "数据库不接受这些行[[：{reason}]]。",
       hint: "没有任何改动。请少选一些记录或字段，或用 --to-files 还原为文件。",
     },
+    "rows-miscounted": {
+      text: "在表 {table} 中，一条语句应涉及 {wanted:row}，实际涉及了 {touched:row}。",
+      hint: "没有任何改动。可能是数据库的规则、策略或触发器从中干预，或有一行的键被数据库视为相同。请用 --to-files 把记录还原为文件，或还原到副本中。",
+    },
     "commit-unknown": {
       text: "在使改动生效时，与数据库的连接中断，无法得知改动是否已生效[[：{path}]]。",
       hint: "改动要么全部生效，要么全无，各行原来的内容已保存。`holdfast restore undo` 撤销已生效的部分；再次 `holdfast restore apply` 同一方案会将其补全。两者都会先逐行核对。",
