@@ -254,6 +254,7 @@ test("a tape drive with a changer is moved by mt and mtx", async () => {
   const others = () => [1, 2].map((slot) => hash("sha256", readFileSync(join(place, `slot-${slot}`))));
   const before = others();
   assert.deepEqual(await run("export", "full", "--to", `tape:${tape}`, "--name", "more", ...changer), done);
+  assert.equal(/load (\d) 0\n(?!.*load)/s.exec(readFileSync(log, "utf8"))?.[1], "3", "the one that is empty");
   await commandOutput(join(bin, "mtx"), ["-f", "x", "unload", "3", "0"]);
   assert.deepEqual(others(), before);
   assert.match(readFileSync(join(place, "slot-3"), "latin1"), /^more-0001/);
