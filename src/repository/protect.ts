@@ -124,9 +124,17 @@ async function prove(
   for (const file of files) {
     // Here first: if it can be deleted after all, it must not be lost by that.
     const bytes = await storage.load(file, undefined, signal);
-    const result = await retention.tryToDestroy(file, signal);
-    if (result === "destroyed") await storage.save(file, bytes, signal);
-    proofs.push({ path: storedPath(file), result });
+    try {
+      const result = await retention.tryToDestroy(file, signal);
+      if (result === "destroyed") await storage.save(file, bytes, signal);
+      proofs.push({ path: storedPath(file), result });
+    } catch (error) {
+      // Nobody knows whether it is there: this run may have been cancelled meanwhile, so not by its signal.
+      await storage.save(file, bytes, AbortSignal.timeout(putBackMs)).catch(() => undefined);
+      throw error;
+    }
   }
   return proofs;
 }
+
+const putBackMs = 10_000;

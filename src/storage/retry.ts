@@ -78,7 +78,16 @@ function retentionAgain(retention: StorageRetention, again: Again): StorageReten
     lock: retention.lock,
     until: (file, signal) => again(signal, () => retention.until(file, signal)),
     extend: (file, until, signal) => again(signal, () => retention.extend(file, until, signal)),
-    tryToDestroy: (file, signal) => again(signal, () => retention.tryToDestroy(file, signal)),
+    tryToDestroy: (file, signal) =>
+      again(signal, async (attempt) => {
+        try {
+          return await retention.tryToDestroy(file, signal);
+        } catch (error) {
+          // Its answer may be all that was lost.
+          if (attempt === 1 || !isHoldfastError(error, "storage-not-found")) throw error;
+          return "destroyed";
+        }
+      }),
     hidden: (signal) => retention.hidden(signal),
     destroyHidden: (file, signal) => again(signal, () => retention.destroyHidden(file, signal)),
   };

@@ -9,6 +9,7 @@ import { storageContract } from "../../src/storage/contract.ts";
 import { gsStorage } from "../../src/storage/gs.ts";
 import { cliCrm, configText, type JsonRecord } from "../cli/cli-crm.ts";
 import { assertSameTrees } from "../support/compare-trees.ts";
+import { cuttingProxy } from "../support/cutting-proxy.ts";
 import { startGcs } from "../support/gcs-emulator.ts";
 import { retentionContract } from "../support/retention-contract.ts";
 import { fails } from "../support/storage-probes.ts";
@@ -128,6 +129,22 @@ test("a lock that does not hold is told, and what could be deleted is put back; 
   const { answer } = await asOwner("GET", `${bucket}/o?versions=true`);
   const left = answer["items"] as readonly { timeDeleted?: string; retention?: object }[];
   assert.ok(left.every(({ timeDeleted, retention }) => timeDeleted === undefined || retention !== undefined));
+});
+
+test("what is deleted by the proof is put back, also when the answer to that is lost", async () => {
+  const { crm, bucket, run } = gsCrm("  lock: { mode: governance, days: 5 }\n");
+  using _scope = crm;
+  await run(0, "init", "--yes");
+  gcs.careless.add(bucket);
+  const isDelete = (sent: string) => /DELETE [^ ]*%2Fsnapshots%2F[^ ]*generation=/.test(sent);
+  await using proxy = await cuttingProxy(gcs.port, { at: isDelete, how: "lost", after: "open" });
+  const behind = { ...environment, STORAGE_EMULATOR_HOST: `http://127.0.0.1:${proxy.port}` };
+  const { code, records, stderr } = await crm.json(["backup"], { environment: behind });
+  assert.equal(proxy.cuts(), 1);
+  assert.equal(code, 3, stderr);
+  const { proofs } = told(records, "backup")["lock"] as ProtectReport;
+  assert.equal(proofs.find(({ path }) => path.startsWith("snapshots/"))?.result, "destroyed");
+  assert.equal((told(await run(0, "snapshots"), "snapshots")["snapshots"] as unknown[]).length, 1);
 });
 
 test("only the contents of files go to a cold class, which can be read at once", async () => {
