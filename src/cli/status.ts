@@ -1,3 +1,4 @@
+import { keptGaps } from "../jobs/gaps.ts";
 import { statusOf, type CrmStatus, type StatusReport } from "../jobs/status.ts";
 import type { Command } from "./command.ts";
 import type { Context } from "./context.ts";
@@ -21,6 +22,7 @@ export const statusCommand: Command = {
     const repository = await context.access();
     const nowMs = surroundings.now().getTime();
     using store = config === undefined ? undefined : await openBooks(context, config);
+    const keptBefore = store ? keptGaps(store) : [];
     const since = new Date(nowMs - lookBackMs).toISOString();
     const all = await door.overview({ repository, since }, context.run);
     const { crm } = globals;
@@ -29,6 +31,7 @@ export const statusCommand: Command = {
     const report = statusOf({
       ...(config && { config: { ...config, crms } }),
       overview,
+      keptBefore,
       ...(store && { store }),
       service: isServing(store, nowMs) ? "running" : "stopped",
       nowMs,

@@ -123,9 +123,11 @@ class Service {
   /** What is known of the repository, a quarter of an hour old at most, and how that makes everything. */
   async status(): Promise<StatusReport> {
     const { world, store } = this.#options;
+    const { config, zone } = world;
     const nowMs = this.#nowMs();
+    const keptBefore = keptGaps(store);
     const overview = await this.#look(nowMs);
-    return statusOf({ config: world.config, overview, store, service: "running", nowMs, zone: world.zone });
+    return statusOf({ config, overview, keptBefore, store, service: "running", nowMs, zone });
   }
 
   #nowMs(): number {

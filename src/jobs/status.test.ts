@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { configFromText } from "../config/load.ts";
 import type { BackupRow } from "../engine/overview.ts";
+import type { KeptGap } from "./gaps.ts";
 import { newRun } from "./new-run.ts";
 import { statusOf, type StatusReport } from "./status.ts";
 import { type JobRun, JobStore } from "./store.ts";
@@ -11,7 +12,12 @@ const hourMs = 60 * minuteMs;
 const noon = Date.UTC(2026, 5, 1, 12);
 
 /** How everything is by the backups in the repository and the service's books. */
-function statusAt(nowMs: number, backups: readonly BackupRow[], runs: readonly JobRun[]): StatusReport {
+function statusAt(
+  nowMs: number,
+  backups: readonly BackupRow[],
+  runs: readonly JobRun[],
+  keptBefore: readonly KeptGap[] = [],
+): StatusReport {
   const config = configFromText(
     `crm: {name: acme, database: "sqlite:a.db"}
 repository: {location: /r, password: "env:P"}
@@ -24,7 +30,7 @@ service: {preset: none, schedules: [{job: backup, name: hourly, at: hourly}, {jo
   for (const run of runs) store.add(run);
   const crms = [{ crm: "acme", backups, uncovered: [], reports: [] }];
   const overview = { repositoryId: "0".repeat(64), location: "/r", crms, reports: [] };
-  return statusOf({ config, overview, store, service: "running", nowMs, zone: "UTC" });
+  return statusOf({ config, overview, keptBefore, store, service: "running", nowMs, zone: "UTC" });
 }
 
 function backupAt(ms: number): BackupRow {
@@ -59,4 +65,12 @@ test("a copy that is called like a CRM speaks for itself alone", () => {
   const copy = { item: "copy/acme", job: "copy", schedule: "copy", state: "ended", outcome: "failed" } as const;
   const { crms, jobs } = statusAt(noon, [backupAt(noon)], [runAt(noon - hourMs, { ...copy, endedMs: noon })]);
   assert.deepEqual([jobs[1]?.outcome, crms[0]?.outcome], ["failed", "ok"]);
+});
+
+test("a gap that was written into the repository while that was read is shown all the same", () => {
+  const time = new Date(noon).toISOString();
+  const report = { id: "1", kind: "gap", time, body: { of: "files", subject: "/srv/files", reason: "EACCES" } };
+  const at = (kept: readonly KeptGap[]) => statusAt(noon, [backupAt(noon - minuteMs)], [], kept).crms[0];
+  const [there, gone] = [at([{ crm: "acme", report }]), at([])];
+  assert.deepEqual([there?.gaps, there?.outcome, gone?.gaps], [1, "warning", 0]);
 });

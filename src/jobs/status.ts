@@ -1,7 +1,7 @@
 import type { Config } from "../config/config.ts";
 import type { BackupRow, CrmOverview, Overview } from "../engine/overview.ts";
 import { wholeRepository, type Report } from "../engine/reports.ts";
-import { type Gap, keptGaps, openGaps } from "./gaps.ts";
+import { type Gap, type KeptGap, keptGaps, openGaps } from "./gaps.ts";
 import { clockToleranceMs, expectedAfter, itemsOf, type JobItem } from "./job-item.ts";
 import { jobKindNamed, jobKinds } from "./job-kinds.ts";
 import { reportsCrmOf, runOfReport } from "./job-reports.ts";
@@ -74,6 +74,8 @@ export interface StatusInput {
   /** Absent: only what the repository knows. */
   readonly config?: Pick<Config, "crms" | "copies" | "service">;
   readonly overview: Overview;
+  /** Reports of gaps that were not in the repository before it was read: one that was written meanwhile stands nowhere else. */
+  readonly keptBefore: readonly KeptGap[];
   /** What the service has written down on this machine, if it ever ran. */
   readonly store?: JobStore;
   readonly service: "running" | "stopped";
@@ -82,17 +84,18 @@ export interface StatusInput {
 }
 
 export function statusOf(input: StatusInput): StatusReport {
-  const { config, overview, store, service, nowMs, zone } = input;
+  const { config, overview, keptBefore, store, service, nowMs, zone } = input;
   // A schedule that nobody wrote down and no service keeps to is not missed.
   const expected = config !== undefined && (config.service.origin === "written" || store !== undefined);
   const items = expected ? itemsOf(config, (job) => jobKinds[job].scope) : [];
   const runs = runsByItem(overview);
   const jobs = items.map((item) => ("always" in item.schedule.when ? continuousStatus : itemStatus)(item, input, runs));
+  const kept = [...keptBefore, ...(store ? keptGaps(store) : [])];
   const names = new Set([...(config?.crms ?? []).map(({ name }) => name), ...overview.crms.map(({ crm }) => crm)]);
   const crms = [...names].map((crm) => {
     const known = overview.crms.find((one) => one.crm === crm);
     const due = config === undefined || config.crms.some(({ name }) => name === crm) ? jobs : [];
-    const waiting = (store ? keptGaps(store) : []).filter((one) => one.crm === crm).map(({ report }) => report);
+    const waiting = kept.filter((one) => one.crm === crm).map(({ report }) => report);
     return crmStatus(crm, known, due, openGaps(known ?? { backups: [], reports: [] }, waiting), nowMs);
   });
   const all = [...crms.map(({ outcome }) => outcome), ...jobs.flatMap(({ outcome }) => outcome ?? [])];
