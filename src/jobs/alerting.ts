@@ -86,6 +86,8 @@ export interface AlertTry {
   readonly id: string;
   /** Names of the routes that lack it still, each of which is tried once more; absent: it is the first time. */
   readonly again?: readonly string[];
+  /** Names of the routes that are not to get it yet. */
+  readonly behind?: readonly string[];
 }
 
 /** Sends an alert to every route that wants it; gives the names of those that lack it, and may get it later. */
@@ -93,7 +95,7 @@ export async function deliver(
   options: AlertingOptions,
   alert: Alert,
   signal: AbortSignal,
-  { id, again }: AlertTry,
+  { id, again, behind = [] }: AlertTry,
 ): Promise<readonly string[]> {
   const wanted = options.routes.filter(
     (route) => wants(route, alert) && (again === undefined || again.includes(route.name)),
@@ -101,8 +103,14 @@ export async function deliver(
   if (wanted.length === 0) return [];
   const message = messageOf(options, alert, id);
   const pauses = again === undefined ? pausesMs : [];
-  const ends = await Promise.all(wanted.map((route) => deliverTo(options, route, message, pauses, signal)));
-  return ends.flatMap(({ delivery, later }) => (later === "worthwhile" ? [delivery.route] : []));
+  const lacking = await Promise.all(
+    wanted.map(async (route) => {
+      if (behind.includes(route.name)) return [route.name];
+      const { later } = await deliverTo(options, route, message, pauses, signal);
+      return later === "worthwhile" ? [route.name] : [];
+    }),
+  );
+  return lacking.flat();
 }
 
 /** An alert that says nothing is wrong, by the way of all others. */

@@ -25,15 +25,29 @@ export function keepAlert(store: JobStore, id: string, alert: Alert, nowMs: numb
   write(store, [...read(store), { id, alert, sinceMs: nowMs }].slice(-most));
 }
 
-/** Tells what waits, the oldest first; what does not get through is told a few minutes later. */
+/**
+ * Tells what waits, the oldest first; what does not get through is told a few minutes later, and so is what comes after it of the same:
+ * whoever heard that something failed after that it is well again would believe it.
+ */
 export async function tellWaiting(options: AlertingOptions, store: JobStore, signal: AbortSignal): Promise<void> {
+  const pausing = new Map<string, NonNullable<WaitingAlert["tried"]>>();
   for (const waiting of read(store)) {
     const { id, alert, tried, sinceMs } = waiting;
     const nowMs = options.now().getTime();
-    if (tried && Math.abs(nowMs - tried.atMs) < pauseMs) continue;
-    const lacking = await deliver(options, alert, signal, { id, ...(tried && { again: tried.routes }) });
+    if (tried && Math.abs(nowMs - tried.atMs) < pauseMs) {
+      pausing.set(alert.subject, tried);
+      continue;
+    }
+    const before = pausing.get(alert.subject);
+    const lacking = await deliver(options, alert, signal, {
+      id,
+      ...(tried && { again: tried.routes }),
+      ...(before && { behind: before.routes }),
+    });
     const isOver = lacking.length === 0 || Math.abs(nowMs - sinceMs) > longestMs;
-    const left = isOver ? [] : [{ ...waiting, tried: { atMs: options.now().getTime(), routes: lacking } }];
+    const waits = before !== undefined && lacking.every((route) => before.routes.includes(route));
+    const atMs = waits ? before.atMs : options.now().getTime();
+    const left = isOver ? [] : [{ ...waiting, tried: { atMs, routes: lacking } }];
     write(
       store,
       read(store).flatMap((one) => (one.id === id ? left : [one])),

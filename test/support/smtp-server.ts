@@ -12,7 +12,7 @@ export interface Mail {
   readonly data: string;
 }
 
-/** aiosmtpd, as Debian has it, on loopback; a scope. With `login` it takes mail of `alerts` with `s3cret` alone. */
+/** aiosmtpd, as Debian has it, on loopback; a scope. With `login` it takes mail of `alerts` with `s3cret` alone, and cannot tell just now whether `later` is right; nobody@… is no mailbox. */
 export async function smtpServer(login: "login" | "open"): Promise<Disposable & { port: number; mails: Mail[] }> {
   const port = await freePort();
   const child = spawn("/usr/bin/python3", [join(import.meta.dirname, "smtp_server.py"), String(port), login], {

@@ -25,6 +25,8 @@ class Handler:
 
 
 def authenticate(server, session, envelope, mechanism, login):
+    if login.password == b"later":
+        return AuthResult(success=False, handled=False, message="454 4.7.0 Temporary authentication failure")
     known = (login.login, login.password) == (b"alerts", b"s3cret")
     return AuthResult(success=known, handled=False)
 
