@@ -18,8 +18,9 @@ export const adviseCommand: Command = {
     const config = await context.config();
     const repository = await context.access();
     const copy = config?.copies.find(({ location }) => location === repository.location);
-    const { price, capacityBytes: written } = copy ?? config?.repository ?? {};
-    const capacityBytes = written ?? (await roomAt(repository.location));
+    const configured = config?.repository.location === repository.location ? config.repository : copy;
+    const { price, capacityBytes } = configured ?? {};
+    const freeBytes = await freeAt(repository.location);
     const { crm } = globals;
     const report = await door.advise(
       {
@@ -28,6 +29,7 @@ export const adviseCommand: Command = {
         retention: copy?.retention ? { byCrm: {}, others: copy.retention } : (config?.retention ?? { byCrm: {} }),
         ...(price && { price }),
         ...(capacityBytes !== undefined && { capacityBytes }),
+        ...(freeBytes !== undefined && { freeBytes }),
         zone: format.zone,
       },
       context.run,
@@ -46,11 +48,11 @@ export const adviseCommand: Command = {
   },
 };
 
-/** What a local disk has in all for backups: what is free, and what they take already is added by the forecast's start. */
-async function roomAt(location: string): Promise<number | undefined> {
+/** What a local disk has left for whoever is not root: others' files lie on it as well. */
+async function freeAt(location: string): Promise<number | undefined> {
   if (!isPath(location)) return undefined;
   const found = await statfs(location).catch(() => undefined);
-  return found && found.blocks * found.bsize;
+  return found && found.bavail * found.bsize;
 }
 
 function adviceLines(context: Context, report: AdviceReport): string[] {

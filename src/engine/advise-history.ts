@@ -6,7 +6,7 @@ export interface BackupHistory {
   readonly days: number;
   /** Rows and files that the newest holds. */
   readonly totalBytes: number;
-  /** Stored by the first backup there is, which holds everything. */
+  /** Stored by the first backup there is, which holds everything, or before it by those that retention took away. */
   readonly baseBytes: number;
   /** Stored a day by what changed; the middle, and the tenth and ninetieth percentile of single backups. */
   readonly changeBytesPerDay: Band;
@@ -28,8 +28,8 @@ export interface Band {
 export const leastBackups = 4;
 export const leastDays = 3;
 
-/** `undefined`: too little to say anything. Backups oldest first. */
-export function historyOf(backups: readonly BackupRow[]): BackupHistory | undefined {
+/** `undefined`: too little to say anything. Backups oldest first; `olderBytes`: what is kept of such as are gone. */
+export function historyOf(backups: readonly BackupRow[], olderBytes = 0): BackupHistory | undefined {
   const known = backups.filter(({ totalBytes, storedBytes }) => totalBytes !== undefined && storedBytes !== undefined);
   const [first] = known;
   const last = known.at(-1);
@@ -51,7 +51,8 @@ export function historyOf(backups: readonly BackupRow[]): BackupHistory | undefi
     backups: known.length,
     days,
     totalBytes: last.totalBytes ?? 0,
-    baseBytes: first.storedBytes ?? 0,
+    // Never more than all it holds: other things may lie in the repository as well.
+    baseBytes: Math.max(first.storedBytes ?? 0, Math.min((first.storedBytes ?? 0) + olderBytes, last.totalBytes ?? 0)),
     changeBytesPerDay: {
       low: Math.min(middle, quantile(rates, 0.1) ?? middle),
       middle,

@@ -12,6 +12,8 @@ export interface AdviseInput {
   readonly price?: { readonly gbMonth: number; readonly thousandRequests: number; readonly currency: string };
   /** All that there is room for, what is taken included; absent: not known. */
   readonly capacityBytes?: number;
+  /** What is left beside it, where that is what is known. */
+  readonly freeBytes?: number;
   /** IANA name. */
   readonly zone: string;
 }
@@ -98,9 +100,14 @@ const overheadMs = 1500;
 /** Compares ways of making backups by what this repository has seen, and recommends one. Nothing is written. */
 export async function advise(engine: Engine, input: AdviseInput, run: Run): Promise<AdviceReport> {
   const found = await overview(engine, { repository: input.repository, since: run.now().toISOString() }, run);
-  const wanted = found.crms.filter(({ crm }) => input.crm === undefined || input.crm === crm);
-  const crms = wanted.map(({ crm, backups }): CrmAdvice => {
-    const history = historyOf(backups);
+  const all = found.crms.flatMap(({ backups }) => backups);
+  const olderBytes = found.packBytes - all.reduce((sum, { storedBytes = 0 }) => sum + storedBytes, 0);
+  const totals = found.crms.map(({ backups }) => backups.at(-1)?.totalBytes ?? 0);
+  const total = totals.reduce((sum, one) => sum + one, 0);
+  const everybody = found.crms.map(({ crm, backups }, at): CrmAdvice => {
+    // Which CRM's it is that remains of what retention took away nobody knows: shared out by how much each has.
+    const share = total === 0 ? 0 : (totals[at] ?? 0) / total;
+    const history = historyOf(backups, Math.max(0, olderBytes) * share);
     if (history === undefined) {
       return { crm, needed: { backups: leastBackups, days: leastDays, have: backups.length }, strategies: [] };
     }
@@ -108,13 +115,14 @@ export async function advise(engine: Engine, input: AdviseInput, run: Run): Prom
     const estimates = strategies.map((strategy) => estimate(strategy, history, policy, input));
     return { crm, history, strategies: estimates, recommended: recommend(estimates) };
   });
-  const histories = crms.flatMap(({ history }) => history ?? []);
-  const stored = wanted.flatMap(({ backups }) => backups).reduce((sum, one) => sum + (one.storedBytes ?? 0), 0);
+  const crms = everybody.filter(({ crm }) => input.crm === undefined || input.crm === crm);
+  // The repository grows by all of them, whoever is asked about.
+  const histories = everybody.flatMap(({ history }) => history ?? []);
   return {
     type: "advice",
     crms,
-    ...(histories.length === crms.length &&
-      crms.length > 0 && { forecast: forecast(stored, histories, input, run.now()) }),
+    ...(histories.length === everybody.length &&
+      crms.length > 0 && { forecast: forecast(found.packBytes, histories, input, run.now()) }),
     ...(input.price && { currency: input.price.currency }),
   };
 }
@@ -203,7 +211,10 @@ const tenYears = 3653;
 function forecast(
   nowBytes: number,
   histories: readonly BackupHistory[],
-  { capacityBytes }: Pick<AdviseInput, "capacityBytes">,
+  {
+    freeBytes,
+    capacityBytes = freeBytes === undefined ? undefined : nowBytes + freeBytes,
+  }: Pick<AdviseInput, "capacityBytes" | "freeBytes">,
   now: Date,
 ): Forecast {
   const sum = (side: keyof Band) => histories.reduce((total, one) => total + one.changeBytesPerDay[side], 0);

@@ -40,6 +40,8 @@ export interface CrmOverview {
 export interface Overview {
   readonly repositoryId: Id;
   readonly location: string;
+  /** What all packs of the repository take. */
+  readonly packBytes: number;
   readonly crms: readonly CrmOverview[];
   /** Of what concerns no CRM. */
   readonly reports: readonly Report[];
@@ -66,7 +68,8 @@ export async function overview(engine: Engine, input: OverviewInput, run: Run): 
   }
   const { since } = input;
   const reports = await readReports(indexed, snapshots, { crm: wholeRepository, since }, run.signal);
-  return { repositoryId: repository.id, location: repository.location, crms, reports };
+  const { packBytes } = indexed;
+  return { repositoryId: repository.id, location: repository.location, packBytes, crms, reports };
 }
 
 function backupRow(stored: StoredSnapshot): readonly BackupRow[] {

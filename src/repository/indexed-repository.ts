@@ -57,6 +57,7 @@ export async function loadIndexedRepository(
 
   return {
     repository,
+    packBytes: packs.bytes,
     has: (type, id) => reader.has(type, id),
     size: (type, id) => reader.size(type, id),
     load: (type, id, loadSignal) => reader.load(type, id, loadSignal),

@@ -10,6 +10,11 @@ export class PackTable {
     return this.#ids.length;
   }
 
+  /** Of all packs, without their headers. */
+  get bytes(): number {
+    return this.#ends.reduce((sum, end) => sum + end, 0);
+  }
+
   has(id: Id): boolean {
     return this.#numbers.has(id);
   }

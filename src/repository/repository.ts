@@ -194,6 +194,8 @@ export interface BlobReader {
 
 export interface IndexedRepository extends BlobReader {
   readonly repository: Repository;
+  /** What all packs take, by the index as it was read. */
+  readonly packBytes: number;
   upload(options: UploadOptions): Promise<Upload>;
   /** Snapshots that are not in the list of those that can be read, as far as anything is left of them. */
   lostSnapshots(signal: AbortSignal): Promise<LostSnapshots>;

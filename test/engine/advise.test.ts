@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
+import { globSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { advicePicture } from "../../src/cli/advise-picture.ts";
 import { advise } from "../../src/engine/advise.ts";
 import { historyOf } from "../../src/engine/advise-history.ts";
 import { backup } from "../../src/engine/backup.ts";
+import { forget } from "../../src/engine/forget.ts";
 import type { BackupRow } from "../../src/engine/overview.ts";
+import { prune } from "../../src/engine/prune.ts";
 import { en } from "../../src/words/en.ts";
 import { createFormat } from "../../src/words/format.ts";
 import { limits, smallCrm } from "../support/small-crm.ts";
@@ -78,4 +82,40 @@ test("from a real repository: strategies, a recommendation, a forecast with its 
   const picture = advicePicture(words, report);
   assert.match(picture, /^<svg xmlns/);
   assert.equal(picture.match(/<rect/g)?.length, 6);
+});
+
+test("what retention took away is not taken for nothing: the forecast begins with what the repository takes", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  crm.sql("INSERT INTO contact SELECT id + 100000, hex(randomblob(400)), 1 FROM contact");
+  const input = {
+    crm: crm.description,
+    configFile: crm.configFile,
+    repository: crm.access,
+    limits,
+    waitMs: 0,
+  } as const;
+  let nowMs = start;
+  const run = { ...crm.run, now: () => new Date(nowMs) };
+  for (let day = 0; day < 6; day++, nowMs += dayMs) {
+    crm.sql(`INSERT INTO contact SELECT id + ${(day + 1) * 10_000}, hex(randomblob(4)), 1 FROM contact WHERE id <= 30`);
+    await backup(crm.engine, { ...input, inconsistencies: "warn" }, run);
+  }
+  const policies = { byCrm: {}, others: { last: 4 } };
+  const common = { repository: crm.access, zone: "UTC", waitMs: 0, mode: "apply" } as const;
+  await forget(crm.engine, { ...common, what: { kind: "policy", policies } }, run);
+  const cleaning = { maxUnused: { bytes: 0 }, maxRepackBytes: Infinity, keepMarkedMs: 0, limits } as const;
+  await prune(crm.engine, { ...common, ...cleaning }, run);
+  const packs = globSync(join(crm.access.location, "data/*/*")).reduce((sum, file) => sum + statSync(file).size, 0);
+  const { crms, forecast } = await advise(
+    crm.engine,
+    { repository: crm.access, retention: policies, zone: "UTC", freeBytes: 1_000_000 },
+    run,
+  );
+  assert.ok(forecast);
+  assert.ok(Math.abs(forecast.nowBytes / packs - 1) < 0.1, `${forecast.nowBytes} of ${packs}`);
+  assert.equal(forecast.capacityBytes, forecast.nowBytes + 1_000_000);
+  const [one] = crms;
+  assert.ok(one?.history && one.history.baseBytes > packs / 2, `${one?.history?.baseBytes} of ${packs}`);
+  assert.ok(one.strategies.every(({ storedBytes }) => storedBytes.middle > packs / 2));
 });
