@@ -7,6 +7,7 @@ import { neutraliseCms, neutraliseCmsConfiguration } from "./civicrm-cms.ts";
 import { neutraliseConfiguration, neutraliseStatements, neutraliseSummary } from "./civicrm-clone.ts";
 import { civicrmModel } from "./civicrm-model.ts";
 import { rowTexts, type FieldRules } from "./column-texts.ts";
+import type { CrmFiles } from "./crm-files.ts";
 import { databasePart, detected, insideOf, needed, readConfiguration, readText, withFiles } from "./known-crm.ts";
 import { decipher, readable } from "./open-secret.ts";
 import { readPhp, setPhp, type PhpFile } from "./php-data.ts";
@@ -16,7 +17,6 @@ import type {
   CrmParts,
   DatabasePart,
   DetectedCrm,
-  KeyFiles,
   KeyPart,
   OwnedFile,
   PlacedParts,
@@ -281,7 +281,7 @@ function relocatedDrupal(text: string, place: ServerPlace): string {
  * `CTK?k=<key's id>&t=<text>` behind a byte of 2, inside of settings: AES-256, with the credential keys of the settings
  * file; where the suite ends in `-hs`, an HMAC is its seal.
  */
-async function secrets({ config }: KeyFiles): Promise<readonly StoredSecret[]> {
+async function secrets({ config }: CrmFiles): Promise<readonly StoredSecret[]> {
   const written = readPhp((await config(settingsFile)) ?? "").get("CIVICRM_CRED_KEYS") ?? "";
   const keys = written.split(" ").flatMap((one) => credentialKey(one) ?? []);
   const open: StoredSecret["open"] = (value) => {

@@ -8,6 +8,7 @@ import type { RowBatch, TableSchema } from "../database/database.ts";
 import { sqliteEngine } from "../database/sqlite/sqlite.ts";
 import { nameFromText, nameText } from "../lib/byte-name.ts";
 import { isHoldfastError } from "../lib/errors.ts";
+import { noFiles } from "./crm-files.ts";
 import { custom } from "./custom.ts";
 import type { CrmDescription } from "./platform.ts";
 
@@ -136,7 +137,7 @@ test("what tables mean, as the configuration says", async () => {
     Object.entries(types).map(([name, type]) => ({ name, type, nullable: true }));
   const contact = { ...table, name: "contact", columns: columns({ id: "INTEGER", first: "TEXT", gone: "INTEGER" }) };
   const note = { ...table, name: "note", columns: columns({ id: "INTEGER", about: "INTEGER", gone_at: "TEXT" }) };
-  const source = { tables: [contact, note], async *rows() {} };
+  const source = { tables: [contact, note], files: noFiles, async *rows() {} };
   assert.equal(await custom.model?.(source, description), undefined);
   const model = await custom.model?.(source, {
     ...description,

@@ -3,6 +3,7 @@ import { dirname, join, posix } from "node:path";
 import type { RowBatch, TableSchema } from "../database/database.ts";
 import { nameFromText } from "../lib/byte-name.ts";
 import { rowTexts, type FieldRules } from "./column-texts.ts";
+import type { CrmFiles } from "./crm-files.ts";
 import { neutraliseConfiguration, neutraliseStatements, neutraliseSummary } from "./dolibarr-clone.ts";
 import { readDolibarrConfig, type DolibarrConfig } from "./dolibarr-config.ts";
 import { dolibarrModel } from "./dolibarr-model.ts";
@@ -15,7 +16,6 @@ import type {
   CrmDescription,
   CrmParts,
   DetectedCrm,
-  KeyFiles,
   KeyPart,
   OwnedFile,
   Platform,
@@ -164,7 +164,7 @@ function relocated(text: string, { folders, databases }: PlacedParts): string {
 }
 
 /** `dolcrypt:AES-256-CTR:<vector>:<base64>` with the instance's key, which OpenSSL fills up with zeros to 32 bytes. */
-async function secrets({ config }: KeyFiles): Promise<readonly StoredSecret[]> {
+async function secrets({ config }: CrmFiles): Promise<readonly StoredSecret[]> {
   const text = (await config(configurationFile)) ?? "";
   const { prefix, secretKey = "" } = readDolibarrConfig(text, configurationFile);
   const key = Buffer.alloc(32);

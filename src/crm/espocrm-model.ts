@@ -1,12 +1,14 @@
 import type { TableSchema } from "../database/database.ts";
 import type { CrmModel, Entity, ModelSource, Reference } from "./model.ts";
 import { entity, inSchema, noiseOf, personalData, polymorphic, reference } from "./model-parts.ts";
+import { espocrmMetadata, typeName } from "./espocrm-metadata.ts";
 import { espocrmNobody, espocrmPersonal } from "./espocrm-personal.ts";
 
 /**
  * EspoCRM's tables, those of its own and those that the Entity Manager makes: all follow one scheme, so they are read from
  * the schema. A table is an entity if its rows have an id, a name and a mark for deleted; `<x>_id` names a row of table `x`,
- * `<x>_id` with `<x>_type` one of any; a table of two such columns and no name joins two. No foreign key is declared.
+ * `<x>_id` with `<x>_type` one of any; a table of two such columns and no name joins two. Where a link is not called like what
+ * it leads to, metadata says it (`espocrm-metadata.ts`), of EspoCRM's own links `linked`. No foreign key is declared.
  */
 const labels: Readonly<Record<string, string>> = { account: "company", attachment: "attachment" };
 
@@ -16,14 +18,17 @@ const people: Readonly<Record<string, string>> = { assigned_user: "user", create
 /** Rows that are a part of the record that their pair names. */
 const parts: readonly string[] = ["note", "attachment", "subscription", "call", "meeting", "task", "email"];
 
-export async function espocrmModel({ tables }: ModelSource): Promise<CrmModel> {
+export async function espocrmModel({ tables, files }: ModelSource): Promise<CrmModel> {
   const names = new Set(tables.map(({ name }) => name));
   const entities = tables.flatMap(entityOf);
+  const metadata = espocrmMetadata(files);
+  const links = await metadata.links();
   const records = entities.map(({ table }) => [typeName(table.name), `${table.name}.id`] as const);
   return inSchema(
     {
       entities,
-      references: tables.flatMap((table) => referencesOf(table, names, records)),
+      references: [...links, ...tables.flatMap((table) => referencesOf(table, names, records))],
+      fileLabels: metadata.labels,
       personal: personalData(espocrmPersonal, { nobody: espocrmNobody }),
       noise: noiseOf(
         entities.map(({ table }) => table.name),
@@ -75,9 +80,4 @@ function referencesOf(
     if (to === undefined || to === table.name) return [];
     return [reference(isJoin ? "links" : "refers", `${table.name}.${column}`, `${to}.id`)];
   });
-}
-
-/** `target_list` is `TargetList` where a pair names it. */
-function typeName(table: string): string {
-  return table.replaceAll(/(?:^|_)(\w)/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -4,6 +4,7 @@ import type { DatabaseAddress, RowBatch, TableSchema } from "../database/databas
 import { nameFromText } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { isTrue, rowValues, type FieldRules } from "./column-texts.ts";
+import type { CrmFiles } from "./crm-files.ts";
 import { neutraliseConfiguration, neutraliseStatements, neutraliseSummary } from "./espocrm-clone.ts";
 import { espocrmModel } from "./espocrm-model.ts";
 import { databasePart, detected, needed, readConfiguration, readText, withFiles } from "./known-crm.ts";
@@ -15,7 +16,6 @@ import {
   type CrmDescription,
   type CrmParts,
   type DetectedCrm,
-  type KeyFiles,
   type KeyPart,
   type OwnedFile,
   type PlacedParts,
@@ -184,7 +184,7 @@ function relocated(text: string, { databases }: PlacedParts): string | undefined
 }
 
 /** Passwords of mail accounts: AES-256 in CBC mode, the key is the SHA-256 of `cryptKey`, the vector stands at the end. */
-async function secrets({ config }: KeyFiles): Promise<readonly StoredSecret[]> {
+async function secrets({ config }: CrmFiles): Promise<readonly StoredSecret[]> {
   const texts = await Promise.all(files.map(config));
   const found = texts.flatMap((text) => (text === undefined ? [] : [readPhp(text).get("return", "cryptKey")]));
   const cryptKey = found.findLast((value) => value !== undefined) ?? "";

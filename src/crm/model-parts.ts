@@ -109,6 +109,7 @@ export function inSchema(model: CrmModel, tables: readonly TableSchema[]): CrmMo
     }),
     ...(model.personal && { personal: model.personal.filter(({ table }) => !lacks(table)) }),
     ...(model.labels && { labels: model.labels.filter(({ from, columns }) => !lacks(from, ...columns)) }),
+    ...(model.fileLabels && { fileLabels: model.fileLabels }),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { TableSchema } from "../database/database.ts";
 import type { AnonymiseKind } from "../lib/anonymise-kinds.ts";
+import type { CrmFiles } from "./crm-files.ts";
 
 /**
  * What a CRM's tables mean to a person: entities, the references between their rows that the database does not
@@ -14,6 +15,11 @@ export interface CrmModel {
   readonly noise: readonly { readonly table: TableName; readonly columns: readonly string[] }[];
   /** Absent: the CRM's database does not say what people call its columns. */
   readonly labels?: readonly ColumnLabels[];
+  /**
+   * What people call the columns of a table, where files of the CRM say it; asked for table by table, since each has files of
+   * its own. `said`: what `labels` say of this table, which may be no more than the key of a text in such a file.
+   */
+  readonly fileLabels?: (table: TableSchema, said: ReadonlyMap<string, string>) => Promise<ReadonlyMap<string, string>>;
   /** What an anonymised copy needs to know; absent: what columns are called says it all. */
   readonly personal?: readonly PersonalData[];
 }
@@ -98,9 +104,10 @@ export interface Reference {
   readonly kind: "belongs" | "links" | "refers";
 }
 
-/** What a model is worked out from: the schema of a point, and the texts of rows where tables themselves say it. */
+/** What a model is worked out from: the schema of a point, and the texts of rows and files where those themselves say it. */
 export interface ModelSource {
   readonly tables: readonly TableSchema[];
+  readonly files: CrmFiles;
   /** What these columns hold as a person reads it, row by row; `undefined` for NULL and nothing. None where there is no such table. */
   rows(table: TableName, columns: readonly string[]): AsyncIterable<readonly (string | undefined)[]>;
 }

@@ -87,6 +87,44 @@ test("a constant that is computed, or not there, is defined before anything else
   }
 });
 
+test("of an array, what is no plain value is left out, and the rest is read", () => {
+  const php = readPhp(`<?php
+$dictionary['Account'] = array('table' => 'accounts', 'fields' => array(
+  'name' => array('vname' => 'LBL_NAME', 'relationship' => strtolower($module) . '_x, [y]', 'len' => 4 * 5, 'type' => 'name'),
+  strtolower($name) . '_type' => array('vname' => 'LBL_LOST'),
+  'call' => $f(['vname' => "it's"], ')'), /* 'x' => 1, */ 'email' => ['vname' => 'LBL_' . 'EMAIL', ...$more],
+), 'one', count($a), 'three');
+`);
+  assert.deepEqual(php.keys("dictionary", "Account", "fields"), ["name", "email"]);
+  assert.deepEqual(php.keys("dictionary", "Account", "fields", "name"), ["vname", "type"]);
+  assert.deepEqual(
+    ["0", "1", "2"].map((key) => php.get("dictionary", "Account", key)),
+    ["one", undefined, "three"],
+  );
+  assert.equal(php.get("dictionary", "Account", "fields", "email", "vname"), "LBL_EMAIL");
+});
+
+test("a text that was made to be slow to read is not", () => {
+  for (const part of [
+    "/*",
+    "'\\'",
+    "$a=[",
+    "(object)",
+    "[",
+    "$a=/*",
+    "$a=['\\'",
+    "['a'=>",
+    "#\n",
+    "$a='x'.",
+    "$a=[f(",
+    "{",
+  ]) {
+    const started = performance.now();
+    for (const closed of ["", "]"]) readPhp(part.repeat(200_000 / part.length) + closed.repeat(100_000)).get("a");
+    assert.ok(performance.now() - started < 5000, part);
+  }
+});
+
 test("text that is no PHP, or cut off, gives nothing and does not hang", () => {
   for (const odd of [
     "",

@@ -1,7 +1,8 @@
 /**
  * A PHP configuration file as data: `$name = …;`, `$name['a']['b'] = …;`, `define('NAME', …);` and `return …;` where
  * what stands there is plain (strings, numbers, true, false, null, arrays of them). The text is never run. What is no
- * plain value (a call, a variable, text with a variable inside) is left out, so that nobody takes it for one.
+ * plain value (a call, a variable, text with a variable inside) is left out, so that nobody takes it for one; of an array, that
+ * entry. A text may be anybody's: reading one takes no more than a few times its length, and no deep stack.
  *
  * A value is found by its path: the name of the variable or constant, or `return`, then keys of arrays.
  */
@@ -107,13 +108,18 @@ const statement = new RegExp(
   "gy",
 );
 
+/** That goes to the end, for PHP too. */
+const neverClosed = /^(?:['"]|\/\*)/;
+
 function statementsOf(text: string): readonly Statement[] {
   const found: Statement[] = [];
+  let left = text.length * 8;
   statement.lastIndex = 0;
-  for (let at = 0; at < text.length;) {
+  for (let at = 0; at < text.length && left > 0;) {
     statement.lastIndex = at;
     const match = statement.exec(text);
     if (!match) {
+      if (neverClosed.test(text.slice(at, at + 2))) break;
       at++;
       continue;
     }
@@ -123,6 +129,7 @@ function statementsOf(text: string): readonly Statement[] {
     if (root === undefined) continue;
     const reader = new Reader(text, at);
     const node = reader.expression();
+    left -= reader.at - at;
     if (!node || !reader.endsWith((single ?? double) ? ")" : ";")) continue;
     const inner = [...keys.matchAll(/'([^'\\]*)'|"([^"\\$]*)"|(\d+)/g)].map(([, a, b, c]) => a ?? b ?? c ?? "");
     found.push({ path: [root, ...inner], node });
@@ -134,12 +141,18 @@ function statementsOf(text: string): readonly Statement[] {
 const space = /(?:\s|\/\/[^\n]*|#[^\n]*|\/\*[\s\S]*?\*\/)*/y;
 const scalar =
   /'((?:[^'\\]|\\[\s\S])*)'|"((?:[^"\\$]|\\[\s\S]|\$(?![a-zA-Z_{]))*)"|(-?\d[\d.]*)|\b(true|false|null)\b/iy;
+/** What is stepped over in what is no plain value. */
+const token =
+  /'(?:[^'\\]|\\[\s\S])*'|"(?:[^"\\]|\\[\s\S])*"|\/\/[^\n]*|#[^\n]*|\/\*[\s\S]*?\*\/|[^'"/#()[\]{},]+|[()[\]{},]|\/(?!\*)/y;
+/** Nobody's configuration is nested like this. */
+const deepest = 64;
 const open = /\(object\)|(?:\\?stdClass::__set_state\s*\(\s*)?(?:array\s*\(|\[)/iy;
 const controls: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", v: "\v", f: "\f", e: "\u001B" };
 
 /** Reads one plain expression from a place in the text on. */
 class Reader {
   readonly #text: string;
+  #depth = 0;
   at: number;
 
   constructor(text: string, at: number) {
@@ -177,8 +190,13 @@ class Reader {
     this.#take(space);
     const start = this.at;
     const array = this.#take(open);
-    if (array?.[0].toLowerCase() === "(object)") return this.#operand();
-    if (array) return this.#array(start, array[0]);
+    if (array) {
+      if (this.#depth >= deepest) return undefined;
+      this.#depth++;
+      const found = array[0].toLowerCase() === "(object)" ? this.#operand() : this.#array(start, array[0]);
+      this.#depth--;
+      return found;
+    }
     const match = this.#take(scalar);
     if (!match) return undefined;
     const [, single, double, number, word] = match;
@@ -200,20 +218,23 @@ class Reader {
       this.#take(space);
       if (this.#text[this.at] === close) break;
       const first = this.expression();
-      if (!first) return undefined;
       this.#take(space);
-      if (this.#text.startsWith("=>", this.at)) {
-        this.at += 2;
-        const value = this.expression();
-        if (!value || first.value === undefined) return undefined;
+      const isPair = first !== undefined && this.#text.startsWith("=>", this.at);
+      if (isPair) this.at += 2;
+      const value = isPair ? this.expression() : first;
+      this.#take(space);
+      const isPlain = this.#text[this.at] === "," || this.#text[this.at] === close;
+      const [end, hasKey] = isPlain ? [this.#text[this.at], isPair] : this.#skip(isPair);
+      if (end === undefined) return undefined;
+      if (!hasKey) {
+        if (isPlain && value) items.set(String(index), value);
+        index++;
+      } else if (isPlain && value && first?.value !== undefined) {
         items.set(first.value, value);
         if (/^\d+$/.test(first.value)) index = Math.max(index, Number(first.value) + 1);
-      } else {
-        items.set(String(index++), first);
       }
-      this.#take(space);
-      if (this.#text[this.at] === ",") this.at++;
-      else if (this.#text[this.at] !== close) return undefined;
+      if (end === ",") this.at++;
+      else if (end !== close) return undefined;
     }
     this.at++;
     const end = this.at;
@@ -222,6 +243,23 @@ class Reader {
       this.at++;
     }
     return { start, end, items };
+  }
+
+  /** To what ends an entry of an array that is not plain: a comma or a closing bracket; and whether it has a key. */
+  #skip(hasKey: boolean): readonly [end: string | undefined, hasKey: boolean] {
+    let nested = 0;
+    let found = hasKey;
+    for (;;) {
+      const [mark] = this.#take(token) ?? [];
+      if (mark === undefined) return [undefined, found];
+      if (nested === 0 && (mark === "," || /^[)\]}]$/.test(mark))) {
+        this.at--;
+        return [mark, found];
+      }
+      if (/^[([{]$/.test(mark)) nested++;
+      else if (/^[)\]}]$/.test(mark)) nested--;
+      else if (nested === 0 && !/^['"/#]/.test(mark) && mark.includes("=>")) found = true;
+    }
   }
 
   #take(pattern: RegExp): RegExpExecArray | null {

@@ -2,6 +2,7 @@ import type { DatabaseAddress, RowBatch, TableSchema } from "../database/databas
 import type { AnonymiseKind } from "../lib/anonymise-kinds.ts";
 import type { FieldRules } from "./column-texts.ts";
 import type { ByteName } from "../lib/byte-name.ts";
+import type { CrmFiles } from "./crm-files.ts";
 import type { CrmModel, ModelSource } from "./model.ts";
 
 /**
@@ -43,7 +44,7 @@ export interface Platform {
    */
   readonly start?: (copy: RestoredCopy, signal: AbortSignal) => Promise<RunningCopy | undefined>;
   /** What it stores encrypted, and how to open it with the keys of a restored copy. Absent: nothing that we can open. */
-  readonly secrets?: (files: KeyFiles) => Promise<readonly StoredSecret[]>;
+  readonly secrets?: (files: CrmFiles) => Promise<readonly StoredSecret[]>;
 }
 
 /** Name of the folder that holds the CRM's own program, for platforms that back it up. */
@@ -62,14 +63,6 @@ export interface RestoredCopy {
 export interface RunningCopy extends AsyncDisposable {
   /** What the application says is in a field of a record, by table, key and column; `undefined`: it has no such record. */
   ask(table: string, key: string, column: string): Promise<string | undefined>;
-}
-
-/** Files of a recovery point or of a restored copy, where keys are looked for; `undefined`: there is no such file. */
-export interface KeyFiles {
-  /** A configuration file by its name in `CrmParts.config`. */
-  readonly config: (name: string) => Promise<string | undefined>;
-  /** A file below one of `CrmParts.folders`. */
-  readonly file: (folder: string, path: string) => Promise<string | undefined>;
 }
 
 /** A column that holds what the CRM encrypted with its keys. */

@@ -1,6 +1,9 @@
 import type { TableSchema } from "../database/database.ts";
+import type { CrmFiles } from "./crm-files.ts";
 import type { CrmModel, Entity, ModelSource, Reference } from "./model.ts";
 import { entity, inSchema, noiseOf, personalData, polymorphic, reference } from "./model-parts.ts";
+import { readPhp } from "./php-data.ts";
+import { suitecrmFile, suitecrmLabels } from "./suitecrm-labels.ts";
 import { suitecrmPersonal } from "./suitecrm-personal.ts";
 
 /**
@@ -75,9 +78,15 @@ const named: Readonly<Record<string, string>> = {
 /** Rows that are a part of the record that their pair names. */
 const parts = ["notes", "calls", "meetings", "tasks", "emails"];
 
-export async function suitecrmModel({ tables }: ModelSource): Promise<CrmModel> {
-  const entities = Object.entries(modules).map(([name, one]) => entityOf(name, one));
-  const byModule = Object.values(modules).map(({ module, table }) => [module, `${table}.id`] as const);
+export async function suitecrmModel({ tables, files }: ModelSource): Promise<CrmModel> {
+  const built = await builtModules(files, tables);
+  const all: Readonly<Record<string, Module>> = { ...built, ...modules };
+  const entities = Object.entries(all).map(([name, one]) => {
+    const { label, ...made } = entityOf(name, one);
+    return built[name] === one || label === undefined ? made : { ...made, label };
+  });
+  const byModule = Object.values(all).map(({ module, table }) => [module, `${table}.id`] as const);
+  const tableOf = new Map(Object.values(all).map(({ module, table }) => [module, `${table}_cstm`]));
   return inSchema(
     {
       entities,
@@ -91,17 +100,38 @@ export async function suitecrmModel({ tables }: ModelSource): Promise<CrmModel> 
         ...polymorphic("belongs", "aos_line_item_groups.parent_id", "parent_type", byModule),
         reference("belongs", "document_revisions.document_id", "documents.id"),
         reference("belongs", "emails_text.email_id", "emails.id"),
-        ...Object.values(modules).map(({ table }) => reference("belongs", `${table}_audit.parent_id`, `${table}.id`)),
-        ...tables.flatMap(byNames),
+        ...Object.values(all).map(({ table }) => reference("belongs", `${table}_audit.parent_id`, `${table}.id`)),
+        ...tables.flatMap((table) => byNames(table, all)),
       ],
       personal: personalData(suitecrmPersonal),
       noise: noiseOf(
-        Object.values(modules).map(({ table }) => table),
+        Object.values(all).map(({ table }) => table),
         ["date_modified", "modified_user_id"],
       ),
+      labels: [{ from: { name: "fields_meta_data" }, columns: ["custom_module", "name", "vname"], tables: tableOf }],
+      fileLabels: suitecrmLabels(files, new Map(Object.values(all).map(({ module, table }) => [table, module]))),
     },
     tables,
   );
+}
+
+/** Modules that the Module Builder made, or an extension brought: those that SuiteCRM itself is told of, where they have a table. */
+async function builtModules(
+  files: CrmFiles,
+  tables: readonly TableSchema[],
+): Promise<Readonly<Record<string, Module>>> {
+  const text = await suitecrmFile(files, "custom/application/Ext/Include/modules.ext.php");
+  const found = readPhp(text ?? "")
+    .keys("beanList")
+    .flatMap((module): readonly (readonly [string, Module])[] => {
+      const table = tables.find(({ name }) => name === module.toLowerCase());
+      const has = (column: string): boolean => table?.columns.some(({ name }) => name === column) === true;
+      if (!table || !has("id") || !/^\w+$/.test(module)) return [];
+      const title = [person, ["document_name"], ["name"]].find((columns) => columns.every(has));
+      return title ? [[table.name.replaceAll("_", "-"), { table: table.name, module, title }]] : [];
+    });
+  const known = new Set(Object.values(modules).map(({ table }) => table));
+  return Object.fromEntries(found.filter(([, { table }]) => !known.has(table)));
 }
 
 function entityOf(name: string, { table, title, label }: Module): Entity {
@@ -116,16 +146,16 @@ function entityOf(name: string, { table, title, label }: Module): Entity {
 }
 
 /** What the names of a table's columns say. A table that does nothing but join has no name of its own for its rows. */
-function byNames(table: TableSchema): readonly Reference[] {
+function byNames(table: TableSchema, all: Readonly<Record<string, Module>>): readonly Reference[] {
   const columns = table.columns.map(({ name }) => name);
-  const isModule = Object.values(modules).some((one) => one.table === table.name);
+  const isModule = Object.values(all).some((one) => one.table === table.name);
   const isJoin = !isModule && !columns.some((name) => /^(name|date_entered|document_name)$/.test(name));
   const targets = columns.flatMap((column) => {
     const built = /^(?:.*?_1)?(\w+)_id[ab]$/.exec(column)?.[1];
     const to =
       built === undefined
         ? named[column]
-        : Object.values(modules).find((one) => built === one.table || built.endsWith(`_${one.table}`))?.table;
+        : Object.values(all).find((one) => built === one.table || built.endsWith(`_${one.table}`))?.table;
     return to === undefined || (column === "document_id" && table.name === "document_revisions")
       ? []
       : [{ column, to }];

@@ -5,6 +5,7 @@ import { nameFromText } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { blowfishDecrypt } from "./blowfish.ts";
 import { isTrue, rowValues, type FieldRules } from "./column-texts.ts";
+import type { CrmFiles } from "./crm-files.ts";
 import { readEnv, setEnv } from "./env-file.ts";
 import { databasePart, detected, insideOf, needed, readConfiguration, readText, withFiles } from "./known-crm.ts";
 import { readable } from "./open-secret.ts";
@@ -15,7 +16,6 @@ import {
   type CrmDescription,
   type CrmParts,
   type DetectedCrm,
-  type KeyFiles,
   type KeyPart,
   type OwnedFile,
   type PlacedParts,
@@ -24,6 +24,7 @@ import {
 } from "./platform.ts";
 import { addressOf, phpHost, placeOf } from "./server-url.ts";
 import { neutraliseConfiguration, neutraliseStatements, neutraliseSummary } from "./suitecrm-clone.ts";
+import { suitecrmFile } from "./suitecrm-labels.ts";
 import { suitecrmModel } from "./suitecrm-model.ts";
 
 /**
@@ -262,9 +263,9 @@ function relocated(name: string, text: string, { databases }: PlacedParts): stri
 }
 
 /** Passwords of mail servers: Blowfish in ECB mode with the key file's key, base64. */
-async function secrets({ file }: KeyFiles): Promise<readonly StoredSecret[]> {
+async function secrets(files: CrmFiles): Promise<readonly StoredSecret[]> {
   const keyOf = async (path: string): Promise<string | undefined> => {
-    const text = (await file(programFolder, `public/legacy/${path}`)) ?? (await file(programFolder, path));
+    const text = await suitecrmFile(files, path);
     return text === undefined ? undefined : readPhp(text).get("key", "0");
   };
   const secret = (table: string, column: string, key: string | undefined): StoredSecret => ({

@@ -7,6 +7,7 @@ import { test, type TestContext } from "node:test";
 import type { RowBatch, TableSchema } from "../database/database.ts";
 import { sqliteEngine } from "../database/sqlite/sqlite.ts";
 import { isHoldfastError } from "../lib/errors.ts";
+import { noFiles } from "./crm-files.ts";
 import { readIni } from "./ini.ts";
 import type { CrmDescription } from "./platform.ts";
 import { tryton } from "./tryton.ts";
@@ -276,6 +277,7 @@ test("a note names its record by a model's name and a number in one text", async
   ];
   const model = await tryton.model?.({
     tables,
+    files: noFiles,
     async *rows({ name }) {
       if (name !== "ir_model") return;
       yield* [

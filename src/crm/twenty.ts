@@ -5,6 +5,7 @@ import type { DatabaseAddress, RowBatch, TableSchema } from "../database/databas
 import { nameFromText } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { rowTexts, rowValues, type FieldRules } from "./column-texts.ts";
+import type { CrmFiles } from "./crm-files.ts";
 import { readEnv, setEnv } from "./env-file.ts";
 import { databasePart, detected, readConfiguration, readText, withFiles } from "./known-crm.ts";
 import { decipher, readable } from "./open-secret.ts";
@@ -13,7 +14,6 @@ import type {
   CrmDescription,
   CrmParts,
   DetectedCrm,
-  KeyFiles,
   OwnedFile,
   PlacedParts,
   Platform,
@@ -200,7 +200,7 @@ function relocated(text: string, { databases, folders }: PlacedParts): string {
  * `enc:v2:<key's id>:<base64 of vector, text and seal>`: AES-256 in GCM mode with a key that HKDF makes from `ENCRYPTION_KEY`
  * for the workspace. Values of older versions have no mark and no seal, so they prove nothing.
  */
-async function secrets({ config }: KeyFiles): Promise<readonly StoredSecret[]> {
+async function secrets({ config }: CrmFiles): Promise<readonly StoredSecret[]> {
   const values = readEnv((await config(configurationFile)) ?? "");
   const keys = ["ENCRYPTION_KEY", "FALLBACK_ENCRYPTION_KEY", "APP_SECRET"].flatMap((name) => values.get(name) || []);
   const open: StoredSecret["open"] = (value, workspace) => {

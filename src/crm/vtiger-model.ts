@@ -1,5 +1,6 @@
 import type { CrmModel, Entity, ModelSource, Reference } from "./model.ts";
 import { entity, inSchema, lackingIn, noiseOf, personalData, reference } from "./model-parts.ts";
+import { vtigerLabels } from "./vtiger-labels.ts";
 import { vtigerNobody, vtigerPersonal } from "./vtiger-personal.ts";
 
 /**
@@ -102,6 +103,7 @@ const records: readonly (readonly [Reference["kind"], string])[] = [
 
 export async function vtigerModel(source: ModelSource): Promise<CrmModel> {
   const entities: Entity[] = [];
+  const modulesOf = new Map<string, readonly string[]>([["vtiger_users", ["Users"]]]);
   const columns = ["modulename", "tablename", "fieldname", "entityidfield"];
   const lacks = lackingIn(source.tables);
   for await (const [module, table, fields, id] of source.rows({ name: "vtiger_entityname" }, columns)) {
@@ -115,6 +117,9 @@ export async function vtigerModel(source: ModelSource): Promise<CrmModel> {
       modified: [`${base}.modifiedtime`],
       deleted: { column: `${base}.deleted`, when: "true" },
     });
+    for (const one of [made.table, ...made.extensions.map((extension) => extension.table)]) {
+      if (one.name !== base) modulesOf.set(one.name, [...(modulesOf.get(one.name) ?? []), module]);
+    }
     const { label: _, ...bare } = made;
     entities.push(label === undefined ? bare : { ...made, label });
   }
@@ -137,6 +142,7 @@ export async function vtigerModel(source: ModelSource): Promise<CrmModel> {
           tables: new Map(source.tables.map(({ name }) => [name, name])),
         },
       ],
+      fileLabels: vtigerLabels(source.files, modulesOf),
     },
     source.tables,
   );

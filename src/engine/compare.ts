@@ -191,7 +191,7 @@ async function* tableDifferences(
     const { action, handle, title, fields, noise } = change;
     count[action === "changed" && fields.length === 0 ? "noise" : action]++;
     // What is stored can be read meanwhile; a live database gives its rows just now.
-    const labelOf = await (work.to.live ? views.from : views.to).labels();
+    const labelOf = await (work.to.live ? views.from : views.to).labels([table]);
     const place = { database: database.name, table: table.name, ...entityFacts(entity) };
     yield {
       ...{ type: "change", ...place, action, handle, ...(title !== undefined && { title }) },

@@ -1,5 +1,3 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { predictFolder } from "../contents/folders/predict-folder.ts";
 import { fieldText, recordRows } from "../contents/records/record-row.ts";
 import { rowTexts } from "../crm/column-texts.ts";
@@ -10,6 +8,7 @@ import type { Run } from "../lib/run.ts";
 import { AttachmentLedger } from "./attachments.ts";
 import { databaseEngineFor, type Engine } from "./engine.ts";
 import type { OpenedPoint } from "./open-point.ts";
+import { placedFiles } from "./point-files.ts";
 import { viewOf } from "./point-model.ts";
 import type { RestoreReport } from "./restore-apply.ts";
 
@@ -110,13 +109,7 @@ function describeCopy(was: CrmDescription, { databases, folders, config }: Resto
 }
 
 async function* checkSecrets({ point, copy }: CopyToCheck, run: Run): AsyncGenerator<DrillCheck, void> {
-  const secrets = await point.platform?.secrets?.({
-    config: (name) => textOf(copy.config.find((one) => one.name === name)?.path),
-    file: (folder, path) => {
-      const root = copy.folders.find(({ name }) => name === folder)?.path;
-      return textOf(root === undefined ? undefined : join(root, path));
-    },
-  });
+  const secrets = await point.platform?.secrets?.(placedFiles(copy));
   if (!secrets) return;
   for (const secret of secrets) {
     const state = await openStored(point, secret, run.signal);
@@ -147,10 +140,6 @@ async function openStored(
     }
   }
   return undefined;
-}
-
-async function textOf(path: string | undefined): Promise<string | undefined> {
-  return path === undefined ? undefined : readFile(path, "utf8").catch(() => undefined);
 }
 
 async function* checkSql({ engine, copy, sql }: CopyToCheck, run: Run): AsyncGenerator<DrillCheck, void> {

@@ -117,7 +117,10 @@ async function findSubject(source: PointSource, crm: string, record: string): Pr
     for (const database of point.databases) {
       const view = await viewOf(point, database, source.run.signal);
       const handle = parseHandle(view.relations, record, database.engine);
-      if (handle) return { crm, record, database: database.name, view, handle, labelOf: await view.labels() };
+      if (!handle) continue;
+      const more = extensionsOf(view.relations, handle.table).map(({ from }) => from);
+      const labelOf = await view.labels([handle.table, ...more]);
+      return { crm, record, database: database.name, view, handle, labelOf };
     }
   }
   throw new HoldfastError("nothing-matched", { path: record });

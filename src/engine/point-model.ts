@@ -4,6 +4,7 @@ import { modelSource } from "../contents/records/point-records.ts";
 import type { CrmModel } from "../crm/model.ts";
 import type { TableSchema } from "../database/database.ts";
 import type { OpenedPoint, PointDatabase } from "./open-point.ts";
+import { pointFiles } from "./point-files.ts";
 
 /** What the tables of a database mean at a point. */
 export interface DatabaseView {
@@ -13,25 +14,21 @@ export interface DatabaseView {
   readonly model: CrmModel | undefined;
   /** Columns of a table that a CRM writes by itself: stamps and counters. */
   noiseOf(table: TableSchema): ReadonlySet<string>;
-  /** What the CRM itself calls its columns; read when it is asked for first. */
-  labels(): Promise<LabelOf>;
+  /** What the CRM itself calls columns of these tables; read when it is asked for first. */
+  labels(tables: readonly TableSchema[]): Promise<LabelOf>;
 }
 
-export async function viewOf(
-  { platform, description }: OpenedPoint,
-  database: PointDatabase,
-  signal: AbortSignal,
-): Promise<DatabaseView> {
-  const source = modelSource(database, database.engine, signal);
+export async function viewOf(point: OpenedPoint, database: PointDatabase, signal: AbortSignal): Promise<DatabaseView> {
+  const { platform, description } = point;
+  const source = modelSource(database, pointFiles(point, signal), database.engine, signal);
   const model = await platform?.model?.(source, description);
   const relations = relationsOf(database.schema.tables, model);
-  let labels: Promise<LabelOf> | undefined;
   return {
     database,
     relations,
     model,
     noiseOf: (table) => noiseOf(model, relations, table),
-    labels: () => (labels ??= columnLabels(source, model)),
+    labels: columnLabels(source, model),
   };
 }
 

@@ -123,7 +123,7 @@ async function tablesToSearch(
   for (const database of point.databases) {
     const view = await viewOf(point, database, signal);
     // Later a live database will be giving rows.
-    if (point.live) await view.labels();
+    if (point.live) await view.labels([]);
     for (const table of database.schema.tables) {
       const entities = view.relations.entitiesOf(table).map(({ entity }) => entity.name);
       const names = [table.name, `${table.schema}.${table.name}`, ...entities];
@@ -153,7 +153,7 @@ async function hitOf(
     table: row.table.name,
     ...entityFacts(entity),
     ...namedRecord({ relations, rules }, row),
-    fields: labelled(fields, row.table, await labels()),
+    fields: labelled(fields, row.table, await labels([row.table])),
   };
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { handleOf } from "../../src/contents/records/record-handle.ts";
 import { fieldText, type RecordRow } from "../../src/contents/records/record-row.ts";
+import { noFiles } from "../../src/crm/crm-files.ts";
 import { dolibarr } from "../../src/crm/dolibarr.ts";
 import { dolibarrModel } from "../../src/crm/dolibarr-model.ts";
 import type { ColumnSchema, DatabaseEngine, TableSchema } from "../../src/database/database.ts";
@@ -99,7 +100,7 @@ async function subsets(root: string, world: World, { rounds, seed, report }: Cam
     ...{ configuration: made.configuration, files: made.documents },
   });
   await crm.backup();
-  const all = await allRecords(engine, url, (tables) => dolibarrModel({ tables, async *rows() {} }));
+  const all = await allRecords(engine, url, (tables) => dolibarrModel({ tables, files: noFiles, async *rows() {} }));
   const names = [...all.rows.keys()].map(({ name }) => name);
   const hashed = async (script = "") => (await world.sql(`${script}\n${world.hashes(names)};`)).trim();
   const clean = await hashed();

@@ -75,10 +75,29 @@ test("CRMs on MariaDB", async (context) => {
     const { relations, model } = await scene.model();
     assert.deepEqual(
       model.entities.map(({ name }) => name),
-      ["account", "contact", "note"],
+      ["abc-vehicles", "account", "contact", "note"],
     );
+    assert.deepEqual(await scene.labels("account/a1"), suite.accountLabels);
+    assert.deepEqual(await scene.labels("account/a1", "live"), suite.accountLabels);
+    assert.deepEqual(await scene.labels("abc-vehicles/v1"), {
+      deleted: "Deleted",
+      plate: "Plate",
+      date_entered: "Date Created",
+    });
     const notes = relations.tableNamed("notes");
     assert.ok(notes && relations.from(notes).some(({ to, kind }) => to.name === "accounts" && kind === "belongs"));
+    assert.ok(
+      relations.from(notes).some(({ to, when }) => to.name === "abc_vehicles" && when?.equals === "abc_Vehicles"),
+    );
+    const join3 = relations.tableNamed("abc_vehicles_accounts_1_c");
+    assert.deepEqual(
+      join3 &&
+        relations
+          .from(join3)
+          .map(({ to, kind }) => `${to.name} ${kind}`)
+          .toSorted(),
+      ["abc_vehicles links", "accounts links"],
+    );
     const join2 = relations.tableNamed("accounts_contacts");
     assert.deepEqual(
       join2 &&
@@ -121,6 +140,7 @@ test("CRMs on MariaDB", async (context) => {
       assert.match(readFileSync(join(copy, "public/legacy/config.php"), "utf8"), /'db_name' => 'suite8_copy'/);
       assert.match(readFileSync(join(copy, "extensions/own/x.php"), "utf8"), /php/);
       assert.throws(() => readFileSync(join(copy, "cache/prod/x.php")), /ENOENT/);
+      assert.deepEqual(await scene.labels("account/a1"), suite.accountLabels);
 
       // A newer program than the recovery point's: its database alone would be a mix.
       writeFiles(folder, { "public/legacy/suitecrm_version.php": "<?php\n$suitecrm_version = '8.9.0';\n" });
@@ -147,7 +167,7 @@ test("CRMs on MariaDB", async (context) => {
       await scene.apply(await scene.plan({ ...point, switches: missingOnly, crms }), crms);
       assert.equal(readFileSync(join(folder, "public/legacy/upload/n1"), "utf8"), "offer");
       assert.match(readFileSync(join(folder, ".env.local"), "utf8"), /suite8\?/);
-      assert.equal(await server.sql("SELECT count(*) FROM notes", "suite8"), "4\n");
+      assert.equal(await server.sql("SELECT count(*) FROM notes", "suite8"), "5\n");
     },
   );
 
@@ -192,10 +212,27 @@ test("CRMs on MariaDB", async (context) => {
     assert.deepEqual(model.entities.map(({ name }) => name).toSorted(), [
       "account",
       "attachment",
+      "c-building",
       "contact",
       "note",
       "user",
     ]);
+    assert.deepEqual(await scene.labels("c-building/b1"), espo.buildingLabels);
+    assert.deepEqual(await scene.labels("c-building/b1", "live"), espo.buildingLabels);
+    assert.deepEqual(await scene.labels("account/a1"), {
+      name: "Firm",
+      created_at: "Erstellt am",
+      assigned_user_id: "Betreuer",
+    });
+    const relation = (table: string): readonly string[] => {
+      const found = relations.tableNamed(table);
+      assert.ok(found);
+      return relations
+        .from(found)
+        .map(({ columns, to, kind }) => `${columns.map((at) => found.columns[at]?.name).join()} ${to.name} ${kind}`);
+    };
+    assert.deepEqual(relation("c_building"), ["owner_firm_id account refers"]);
+    assert.deepEqual(relation("c_neighbours"), ["left_id c_building links", "right_id c_building links"]);
     const attachment = relations.tableNamed("attachment");
     assert.ok(
       attachment && relations.from(attachment).some(({ to, when }) => to.name === "note" && when?.equals === "Note"),
@@ -276,9 +313,9 @@ test("CRMs on MariaDB", async (context) => {
       ["contact 1", "account 3", "document 1", "comment 1", "user 0"],
     );
     assert.deepEqual(await scene.labels("account/2"), {
-      accountname: "Account Name",
+      accountname: "Firmenname",
       "vtiger_accountscf.cf_900": "Grade",
-      "vtiger_crmentity.createdtime": "Created Time",
+      "vtiger_crmentity.createdtime": "Erstellt",
     });
     const comments = relations.tableNamed("vtiger_modcomments");
     assert.ok(

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { civicrm } from "../../src/crm/civicrm.ts";
 import { dolibarr } from "../../src/crm/dolibarr.ts";
@@ -22,6 +22,7 @@ import { history } from "../../src/engine/history.ts";
 import { applyRestore, type RestoreReport } from "../../src/engine/restore-apply.ts";
 import { openPoint } from "../../src/engine/open-point.ts";
 import { search } from "../../src/engine/search.ts";
+import { placedFiles } from "../../src/engine/point-files.ts";
 import { viewOf } from "../../src/engine/point-model.ts";
 import { planRestore, type RestorePlan, type RestorePlanInput } from "../../src/engine/restore-plan.ts";
 import type { Warning } from "../../src/lib/events.ts";
@@ -51,7 +52,7 @@ export interface PlatformScene {
   /** What the newest backup's tables mean. */
   model(): Promise<{ readonly model: CrmModel; readonly relations: Relations }>;
   /** What people call the fields of a record there, of those that the CRM has a word for. */
-  labels(handle: string): Promise<LabelsOf>;
+  labels(handle: string, where?: "live"): Promise<LabelsOf>;
   /** The same of what changed between the last two backups, in its history, and where a search finds the word. */
   labelsTold(handle: string, word: string): Promise<Readonly<Record<"compare" | "history" | "search", LabelsOf>>>;
 }
@@ -79,16 +80,7 @@ export function codesOf(warnings: readonly Warning[]): readonly string[] {
 
 /** Keys of a restored copy, read from where its configuration says that its parts are. */
 export async function openSecrets(platform: Platform, description: CrmDescription): Promise<readonly StoredSecret[]> {
-  const { config, folders } = await platform.parts(description);
-  const read = async (path: string | undefined): Promise<string | undefined> =>
-    path === undefined || !existsSync(path) ? undefined : readFileSync(path, "utf8");
-  const secrets = await platform.secrets?.({
-    config: (name) => read(config.find((one) => one.name === name)?.path),
-    file: (folder, path) => {
-      const found = folders.find(({ name }) => name === folder);
-      return read(found && join(found.path, path));
-    },
-  });
+  const secrets = await platform.secrets?.(placedFiles(await platform.parts(description)));
   return secrets ?? [];
 }
 
@@ -190,9 +182,10 @@ export async function platformScene(
       assert.ok(model);
       return { model, relations };
     },
-    async labels(path) {
-      const point = { kind: "id", prefix: (await points()).at(-1) ?? "" } as const;
-      return browse(engine, { repository: access, point, path }, run, async (answer) => {
+    async labels(path, where) {
+      const newest = { kind: "id", prefix: (await points()).at(-1) ?? "" } as const;
+      const point = where === "live" ? ({ kind: "live" } as const) : newest;
+      return browse(engine, { repository: access, point, path, crms }, run, async (answer) => {
         return labelsIn(answer.type === "record" ? answer.fields : []);
       });
     },

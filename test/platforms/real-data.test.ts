@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { civicrm } from "../../src/crm/civicrm.ts";
+import { noFiles } from "../../src/crm/crm-files.ts";
 import { dolibarr } from "../../src/crm/dolibarr.ts";
 import { dolibarrModel } from "../../src/crm/dolibarr-model.ts";
 import type { CrmModel } from "../../src/crm/model.ts";
@@ -212,7 +213,7 @@ test(`demo data of SuiteCRM, CiviCRM and Dolibarr${leftOut}`, async (context) =>
       { signal: AbortSignal.timeout(60_000) },
     );
     const { tables } = await source.inspect(AbortSignal.timeout(60_000));
-    const model = await dolibarrModel({ tables, async *rows() {} });
+    const model = await dolibarrModel({ tables, files: noFiles, async *rows() {} });
     assert.equal(model.entities.length, 17);
     assert.ok(model.entities.every(({ title }) => title.length > 0));
     const references = await resolved(server, crm.database, model);

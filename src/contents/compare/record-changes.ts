@@ -9,7 +9,7 @@ export interface FieldChange {
   /** As a person reads it; `null` is NULL. Absent: the record, or the column, was not there. */
   readonly before?: string | null;
   readonly after?: string | null;
-  /** What people call it, as the CRM's own database says. */
+  /** What people call it, as the CRM itself says. */
   readonly label?: string;
 }
 

@@ -4,17 +4,41 @@ import type { TableSchema } from "../../database/database.ts";
 /** What people call a column of a table; `undefined`: the CRM does not say. */
 export type LabelOf = (table: TableSchema, column: string) => string | undefined;
 
-/** Reads what the CRM itself calls its columns. */
-export async function columnLabels(source: ModelSource, model: CrmModel | undefined): Promise<LabelOf> {
-  const found = new Map<string, string>();
+/** Reads what the CRM itself calls columns: what its database says at once, what files say as tables are asked for. */
+export function columnLabels(
+  source: ModelSource,
+  model: CrmModel | undefined,
+): (tables: readonly TableSchema[]) => Promise<LabelOf> {
+  let reading: Promise<Labels> | undefined;
+  const inFiles = new Map<string, Promise<ReadonlyMap<string, string>>>();
+  return async (tables) => {
+    const inDatabase = await (reading ??= databaseLabels(source, model));
+    const labels = new Map<string, ReadonlyMap<string, string>>(inDatabase);
+    for (const table of model?.fileLabels ? tables : []) {
+      const known = inFiles.get(table.name) ?? model?.fileLabels?.(table, inDatabase.get(table.name) ?? new Map());
+      if (!known) continue;
+      inFiles.set(table.name, known);
+      labels.set(table.name, await known);
+    }
+    return (table, column) => labels.get(table.name)?.get(column);
+  };
+}
+
+/** By table and column. */
+type Labels = ReadonlyMap<string, ReadonlyMap<string, string>>;
+
+async function databaseLabels(source: ModelSource, model: CrmModel | undefined): Promise<Labels> {
+  const found = new Map<string, Map<string, string>>();
   for (const { from, columns, tables: byWord, except } of model?.labels ?? []) {
     for await (const [word = "", column, label] of source.rows(from, columns)) {
       const table = byWord.get(word);
       const text = label === undefined || except?.test(label) ? "" : inOneLanguage(label);
-      if (table !== undefined && column !== undefined && text !== "") found.set(`${table}.${column}`, text);
+      if (table === undefined || column === undefined || text === "") continue;
+      const ofTable = found.get(table) ?? new Map<string, string>();
+      found.set(table, ofTable.set(column, text));
     }
   }
-  return (table, column) => found.get(`${table.name}.${column}`);
+  return found;
 }
 
 /** With what people call each of these columns, where the CRM says so. */

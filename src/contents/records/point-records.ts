@@ -1,4 +1,5 @@
 import { rowValues, type FieldRules } from "../../crm/column-texts.ts";
+import type { CrmFiles } from "../../crm/crm-files.ts";
 import type { ModelSource } from "../../crm/model.ts";
 import type { RowBatch, RowKey, TableSchema } from "../../database/database.ts";
 import type { Probe } from "../tables/probe.ts";
@@ -172,10 +173,16 @@ function keysNamed(
 }
 
 /** What a platform's model is worked out from. */
-export function modelSource(source: RecordSource, rules: FieldRules, signal: AbortSignal): ModelSource {
+export function modelSource(
+  source: RecordSource,
+  files: CrmFiles,
+  rules: FieldRules,
+  signal: AbortSignal,
+): ModelSource {
   const { tables } = source.schema;
   return {
     tables,
+    files,
     async *rows({ schema, name }, columns) {
       const table = tables.find((one) => one.name === name && (schema ?? one.schema) === one.schema);
       if (!table) return;

@@ -17,7 +17,7 @@ export interface FieldValue {
   /** `colour`, or `party_extra.colour` where it stands in another table that holds more of the record. */
   readonly column: string;
   readonly value: string | null;
-  /** What people call it, as the CRM's own database says. */
+  /** What people call it, as the CRM itself says. */
   readonly label?: string;
 }
 
@@ -53,7 +53,7 @@ export interface RecordScene {
   readonly rules: HandleRules;
   readonly signal: AbortSignal;
   /** What people call columns. */
-  readonly labels?: () => Promise<LabelOf>;
+  readonly labels?: (tables: readonly TableSchema[]) => Promise<LabelOf>;
 }
 
 /** A record with all that hangs on it; of each related list the first `most`. */
@@ -62,7 +62,7 @@ export async function recordDetails(scene: RecordScene, row: RecordRow, most: nu
   const records = pointRecords(scene.source, rules, scene.signal);
   const extensions = await extensionRows(scene, records, row);
   const entity = entityOf(relations.entitiesOf(row.table), row, rules);
-  const labelOf = await scene.labels?.();
+  const labelOf = await scene.labels?.([row, ...extensions].map(({ table }) => table));
   return {
     ...namedRecord(scene, row, extensions),
     table: row.table.name,

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { recordsModel, recordsRows, recordsSchema } from "../../../test/support/records-crm.ts";
 import { temporaryFolder } from "../../../test/support/temp-folder.ts";
 import { testRepository } from "../../../test/support/test-repository.ts";
+import { noFiles } from "../../crm/crm-files.ts";
 import { sqliteEngine } from "../../database/sqlite/sqlite.ts";
 import { captureDatabase, readDatabase } from "../databases.ts";
 import { modelSource, pointRecords, type RecordSource } from "./point-records.ts";
@@ -145,6 +146,7 @@ test("foreign keys and a model's references are one graph; records are found by 
   assert.equal((await records.getAll(table("party"), many)).length, 20);
 
   const texts: (readonly (string | undefined)[])[] = [];
-  for await (const row of modelSource(source, sqliteEngine, signal).rows({ name: "tag" }, ["label"])) texts.push(row);
+  for await (const row of modelSource(source, noFiles, sqliteEngine, signal).rows({ name: "tag" }, ["label"]))
+    texts.push(row);
   assert.deepEqual(texts.at(-1), ["Tag 4"]);
 });
