@@ -1,3 +1,4 @@
+import { journalSuffix } from "../contents/journal/open-journal.ts";
 import { streamsAtHand, streamsOf } from "../contents/stream-of.ts";
 import type { Id } from "../format/tree.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
@@ -11,6 +12,7 @@ import type { ProtectReport } from "../repository/protect.ts";
 import { openFor } from "./access.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
 import { ledgerSuffix } from "./erasures.ts";
+import { hasJournal, isNewestJournal, isSupersededJournal, saveJournalCopy } from "./copy-journals.ts";
 import { createRepositoryAt } from "./init.ts";
 import { lockOptions } from "./lock-options.ts";
 import { backupsOf, chooseCrm, choosePoint, crmOf, isBackup, isRecord } from "./points.ts";
@@ -94,9 +96,11 @@ export async function copySnapshots(engine: Engine, input: CopyInput, run: Run):
 
   run.report({ type: "phase", phase: "copy", subject: input.name });
   const there = await to.snapshots(signal);
-  const chosen = choose(await from.snapshots(signal), input);
+  const all = await from.snapshots(signal);
+  const chosen = choose(all, input);
   const known = new CopiedAlready(there);
-  const wanted = chosen.filter((stored) => !known.has(stored));
+  const isJournal = (stored: StoredSnapshot): boolean => isNewestJournal(stored, all);
+  const wanted = chosen.filter((stored) => !(isJournal(stored) ? hasJournal(there, stored) : known.has(stored)));
   const report: Mutable<CopyReport> = {
     type: "copy",
     to: input.name,
@@ -131,6 +135,7 @@ export async function copySnapshots(engine: Engine, input: CopyInput, run: Run):
         }),
     });
     let batch: StoredSnapshot[] = [];
+    const journals: StoredSnapshot[] = [];
     let written = 0;
     const writeBatch = async () => {
       report.copied = [...report.copied, ...(await saveCopies(upload, batch))];
@@ -143,10 +148,14 @@ export async function copySnapshots(engine: Engine, input: CopyInput, run: Run):
       if (missing.length > 0) {
         const blobs = missing.slice(0, namedBlobs);
         report.damaged = [...report.damaged, { ...describe(stored), missing: missing.length, blobs }];
-      } else batch.push(stored);
+      } else (isJournal(stored) ? journals : batch).push(stored);
       if (upload.stats().storedBytes - written >= batchBytes) await writeBatch();
     }
     await writeBatch();
+    for (const stored of journals) {
+      const copy = await saveJournalCopy({ upload, to, lock: toLock, program: engine.program, signal }, stored);
+      report.copied = [...report.copied, { ...describe(stored), copy: copy.id }];
+    }
     const { dataBlobs, treeBlobs, addedBytes, storedBytes } = upload.stats();
     Object.assign(report, { blobs: dataBlobs + treeBlobs, addedBytes, storedBytes });
   }
@@ -182,17 +191,22 @@ function describe(stored: StoredSnapshot): CopiedSnapshot {
   return { id: stored.id, crm: crmOf(stored), time: stored.snapshot.time };
 }
 
-/** In the order of the list, oldest first, each once. What was erased of a CRM goes with its backups, or they would give it back. */
+/**
+ * In the order of the list, oldest first, each once. What was erased of a CRM goes with its backups, or they would give it back. Of a
+ * journal the newest has all.
+ */
 function choose(all: readonly StoredSnapshot[], { crm, points }: CopyInput): readonly StoredSnapshot[] {
   if (points.length > 0) {
     const chosen = new Set(points.map((point) => choosePoint(all, crm, point).chosen));
     const ledgers = new Set([...chosen].map((stored) => `${crmOf(stored)}${ledgerSuffix}`));
     return all.filter((stored) => chosen.has(stored) || ledgers.has(crmOf(stored)));
   }
-  if (crm === undefined) return all;
+  const current = all.filter((stored) => !isSupersededJournal(stored, all));
+  if (crm === undefined) return current;
   const name = chooseCrm(all, crm);
   const backups = new Set(backupsOf(all, name));
-  return all.filter((stored) => backups.has(stored) || crmOf(stored) === `${name}${ledgerSuffix}`);
+  const names = [`${name}${ledgerSuffix}`, `${name}${journalSuffix}`];
+  return current.filter((stored) => backups.has(stored) || names.includes(crmOf(stored)));
 }
 
 /**

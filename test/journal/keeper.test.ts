@@ -2,19 +2,19 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { journalsOf, openJournal } from "../../src/contents/journal/open-journal.ts";
-import type { ChangeFeed, LogPoint } from "../../src/database/change-feed.ts";
 import { openFor } from "../../src/engine/access.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { FollowStream } from "../../src/engine/follow-stream.ts";
-import { JournalKeeper, keeperTiming } from "../../src/engine/journal-keeper.ts";
+import { keeperTiming } from "../../src/engine/journal-keeper.ts";
 import { prune } from "../../src/engine/prune.ts";
 import { repair } from "../../src/engine/repair.ts";
 import { HoldfastError, isHoldfastError } from "../../src/lib/errors.ts";
-import type { IndexedRepository, Repository, StoredSnapshot } from "../../src/repository/repository.ts";
+import type { IndexedRepository, StoredSnapshot } from "../../src/repository/repository.ts";
 import { localStorage } from "../../src/storage/local.ts";
 import type { FileKind, Storage } from "../../src/storage/storage.ts";
 import { endingStorage } from "../support/ending-storage.ts";
 import { resticOn } from "../support/restic.ts";
+import { feedAt, keeperOf, keepOne, numbersIn, sealOne } from "../support/journal-keeping.ts";
 import { limits, type SmallCrm, smallCrm } from "../support/small-crm.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
@@ -288,83 +288,3 @@ const pruning = {
   maxRepackBytes: Infinity,
   maxUnused: { bytes: 0 },
 } as const;
-
-async function sealOne(stream: FollowStream, position: number, signal: AbortSignal): Promise<void> {
-  const point = { position: `${position}`, time: `2026-03-12T14:00:${String(position).padStart(2, "0")}.000Z` };
-  await stream.add(
-    [
-      { type: "tables", digest: "none", outside: [] },
-      { type: "reached", point },
-    ],
-    signal,
-  );
-  stream.seal();
-}
-
-/** Of all segments, as whoever reads the journal finds them. */
-async function numbersIn(
-  { engine, access, run, description }: SmallCrm,
-  database = "main",
-): Promise<readonly number[]> {
-  await using repository = await openFor(engine, access, run);
-  const snapshots = await repository.snapshots(run.signal);
-  const journal = await openJournal(await repository.index(run.signal), snapshots, description.name, run.signal);
-  const numbers: number[] = [];
-  for await (const { header } of journal?.segments(database, "2026-03-12T00:00:00.000Z", 0, run.signal) ?? []) {
-    numbers.push(header.number);
-  }
-  return numbers;
-}
-
-/** Stores a segment more, and ends as if it was killed, with nothing named, or names it. The newest that it found. */
-async function keepOne(
-  crm: SmallCrm,
-  engine: Engine,
-  position: number,
-  ending: "killed" | "named",
-  onOpen?: (head: number | undefined) => void,
-): Promise<number | undefined> {
-  const { access, run, description } = crm;
-  await using repository = await openFor(engine, access, run);
-  await using keeper = keeperOf(crm, engine, repository);
-  await keeper.open(run.signal);
-  const known = keeper.writer.database("main");
-  onOpen?.(known.head?.number);
-  const stream = new FollowStream(description.name, known);
-  const time = `2026-03-12T14:00:0${position}.000Z`;
-  stream.begin(feedAt({ position: "0", time }));
-  await stream.add(
-    [
-      { type: "tables", digest: "none", outside: [] },
-      { type: "reached", point: { position: `${position}`, time } },
-    ],
-    run.signal,
-  );
-  stream.seal();
-  assert.equal(await keeper.store(stream.waiting), "stored");
-  if (ending === "named") await keeper.publishIfDue("now");
-  return known.head?.number;
-}
-
-function keeperOf(
-  { run, description }: SmallCrm,
-  engine: Engine,
-  repository: Repository,
-  timing = keeperTiming,
-): JournalKeeper {
-  return new JournalKeeper({
-    ...{ engine, repository, run, timing, crm: description.name },
-    limits: { ...limits, workers: 1 },
-  });
-}
-
-/** Where it begins; nobody reads it. */
-function feedAt(start: LogPoint): ChangeFeed {
-  return {
-    history: "one",
-    start,
-    changes: () => assert.fail(),
-    acknowledge: async () => {},
-    [Symbol.asyncDispose]: async () => {},
-  };
-}

@@ -95,6 +95,11 @@ export async function extendJournalTree(
   return upload.tree(withNode(root, virtualFile(journalFileName, content, json.length, time)));
 }
 
+/** A day more than the oldest backup: what was told before it may belong to a transaction that it does not hold. */
+export function firstDayFor(oldest: string): string {
+  return new Date(Date.parse(oldest) - 86_400_000).toISOString().slice(0, 10);
+}
+
 interface TimeParts {
   readonly day: string;
   readonly hour: string;

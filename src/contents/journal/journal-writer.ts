@@ -14,7 +14,7 @@ import {
   withoutBefore,
   withSegment,
 } from "./journal-file.ts";
-import { extendJournalTree, type StoredLook, type StoredSegment } from "./journal-tree.ts";
+import { extendJournalTree, firstDayFor, type StoredLook, type StoredSegment } from "./journal-tree.ts";
 import type { LooseSegments } from "./loose-segments.ts";
 import { journalSuffix, type KnownJournal } from "./open-journal.ts";
 import { type BuiltSegment, segmentLength } from "./segment.ts";
@@ -120,8 +120,7 @@ export class JournalWriter {
       { segments, looks },
       Buffer.from(json),
       time,
-      // A day more: what was told before a backup may belong to a transaction that it does not hold.
-      new Date(Date.parse(oldest) - 86_400_000).toISOString().slice(0, 10),
+      firstDayFor(oldest),
       signal,
     );
     const name = `${this.#crm}${journalSuffix}`;

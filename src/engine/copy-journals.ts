@@ -1,0 +1,83 @@
+import { isOver, type JournalTree, mergeJournals } from "../contents/journal/merge-journals.ts";
+import { journalsOf, journalSuffix, readJournalSnapshot } from "../contents/journal/open-journal.ts";
+import { virtualFolder } from "../contents/tables/virtual-nodes.ts";
+import type { Id } from "../format/tree.ts";
+import { isHoldfastError } from "../lib/errors.ts";
+import { isDamage } from "../repository/child-trees.ts";
+import type { Lock, Repository, StoredSnapshot, Upload } from "../repository/repository.ts";
+import { isHoldTag } from "./holds.ts";
+import { backupsOf, crmOf } from "./points.ts";
+
+/** Whose journal a snapshot is; `undefined`: it is none. */
+function followedIn(stored: StoredSnapshot): string | undefined {
+  const name = crmOf(stored);
+  return name.endsWith(journalSuffix) ? name.slice(0, -journalSuffix.length) : undefined;
+}
+
+/** Whether it is what a journal is by now: it names all that those before it do. */
+export function isNewestJournal(stored: StoredSnapshot, all: readonly StoredSnapshot[]): boolean {
+  const crm = followedIn(stored);
+  return crm !== undefined && journalsOf(all, crm).at(-1) === stored;
+}
+
+export function isSupersededJournal(stored: StoredSnapshot, all: readonly StoredSnapshot[]): boolean {
+  return followedIn(stored) !== undefined && !isHeld(stored) && !isNewestJournal(stored, all);
+}
+
+/** Whether the other repository has a journal of this CRM that is no older. */
+export function hasJournal(there: readonly StoredSnapshot[], stored: StoredSnapshot): boolean {
+  const newest = journalsOf(there, followedIn(stored) ?? "").at(-1);
+  return newest !== undefined && Date.parse(newest.snapshot.time) >= Date.parse(stored.snapshot.time);
+}
+
+function isHeld({ snapshot }: StoredSnapshot): boolean {
+  return snapshot.tags?.some(isHoldTag) === true;
+}
+
+export interface JournalCopy {
+  readonly upload: Upload;
+  readonly to: Repository;
+  readonly lock: Lock;
+  readonly program: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Writes the copy of a journal whose blobs are copied. It takes the place of those that are there: the one copy names all that they do,
+ * as far as a backup there needs it, which may be kept for longer than in the repository that is copied from.
+ */
+export async function saveJournalCopy(
+  { upload, to, lock, program, signal }: JournalCopy,
+  stored: StoredSnapshot,
+): Promise<StoredSnapshot> {
+  const { parent: _, ...kept } = stored.snapshot;
+  const { time } = kept;
+  const crm = followedIn(stored) ?? "";
+  const there = await to.snapshots(signal);
+  const oldest = backupsOf(there, crm)[0]?.snapshot.time ?? time;
+  const copied = await readJournalSnapshot(upload, stored, signal);
+  let merged: JournalTree = copied;
+  const superseded: Id[] = [];
+  for (const older of journalsOf(there, crm).toReversed()) {
+    const found = await readJournalSnapshot(upload, older, signal).catch((error: unknown) => {
+      // What can be had of it is for a repair to say.
+      if (isDamage(error)) return undefined;
+      throw error;
+    });
+    if (!found) continue;
+    const both = await mergeJournals(upload, found, merged, { crm, program, oldest, time }, signal);
+    if (both) merged = both;
+    // One that this one does not go on from stays as long as there is a backup that it may belong to.
+    const isSuperseded = both !== undefined || isOver(found, oldest);
+    if (isSuperseded && !isHeld(older)) superseded.push(older.id);
+  }
+  const name = `${crm}${journalSuffix}`;
+  const tree = merged === copied ? kept.tree : await upload.tree({ nodes: [virtualFolder(name, merged.tree, time)] });
+  const copy = await upload.finish({ ...kept, tree, original: kept.original ?? stored.id });
+  try {
+    await to.removeSnapshots(superseded, { signal, lock });
+  } catch (error) {
+    if (!isHoldfastError(error, "storage-append-only")) throw error;
+  }
+  return copy;
+}
