@@ -1,4 +1,4 @@
-import type { TableSchema } from "../database/database.ts";
+import type { ColumnSchema, TableSchema } from "../database/database.ts";
 import { quoteName } from "../database/sqlite/identifier.ts";
 import { cloneTables } from "./clone-statements.ts";
 import { readIni, setIniOption } from "./ini.ts";
@@ -9,19 +9,60 @@ export const neutraliseSummary: readonly string[] = [
   "scheduled-jobs",
   "queued-tasks",
   "mail-collectors",
+  "calendars",
+  "messages",
   "webhooks",
+  "e-invoices",
   "payment-credentials",
   "program-keys",
   "hostname",
 ];
 
-/** Text columns of modules that talk to payment, shipping, calendar and other services, wherever they are. */
-const secretColumns =
-  /(^|_)(secret|secret_key|client_secret|api_key|webhook_secret|private_key|rtoken|refresh_token|server_key|passphrase)$/;
+/** What modules that talk to payment, shipping, calendar, authorities and other services keep in columns of texts, wherever they are. */
+const secrets =
+  /(?:^|_)(?:secret|secret_key|api_?key|private_key|server_key|hmac_key|passphrase|password|passwd|credential|authorization_code|[a-z]*token)$/;
+/** Of payment services all that names an account, too: a page may ask for a card with no more than a public key. */
+const ofPayments = /key|secret|token|password|login|account|merchant|access|sha_|shakey|signature|client|webhook/;
+const payments = /^(?:payment_(?:provider|acquirer)|pos_payment_(?:method|provider))$/;
+/** Users and visitors sign in with these, or open what was shared with them: that is within the clone. */
+const kept: ReadonlySet<string> = new Set([
+  ...["access_token", "signup_token", "invite_token", "totp_secret", "visibility_password"],
+  ...["res_users.password", "ir_config_parameter.value", "iap_account.account_token"],
+]);
+
+/** Switches of modules: who sends invoices to an authority, parcels or payments does so for a test. */
+const switches: readonly (readonly [pattern: RegExp, value: boolean])[] = [
+  [/(?:^|_)prod(?:uction)?_env(?:ironment)?$|^is_live$|_edi_register$|^cdn_activated$/, false],
+  [/(?:^|_)(?:test|demo)_(?:env|environment|mode)$|(?:^|_)synchronization_stopped$/, true],
+];
+const modes: Readonly<Record<string, string>> = {
+  l10n_sa_api_mode: "sandbox",
+  l10n_hu_edi_server_mode: "test",
+  l10n_my_edi_mode: "test",
+  "pos_payment_provider.mode": "test",
+};
+
+/** Nobody listens there. */
+const nowhere = "http://127.0.0.1:9";
+
+/** Rows that wait to be sent. */
+const queues: readonly (readonly [table: string, from: string, to: string])[] = [
+  ["mail_mail", "'outgoing'", "cancel"],
+  ["sms_sms", "'outgoing','process'", "canceled"],
+  ["snailmail_letter", "'pending'", "canceled"],
+  ["whatsapp_message", "'outgoing'", "cancel"],
+  ["mailing_mailing", "'in_queue','sending'", "draft"],
+  ["queue_job", "'pending','enqueued','started'", "failed"],
+];
+
+/** Keys for other programs, and where to push to; what names rows of another stands before it. */
+const emptied = [
+  ...["res_users_apikeys", "mail_push", "mail_notification_web_push", "mail_push_device", "mail_partner_device"],
+] as const;
 
 /**
- * What Odoo's own `neutralize` does for its base modules, and the secrets of all others. Fails closed: without mail
- * servers, scheduled actions and parameters this is no Odoo that we know. Users keep their passwords.
+ * What Odoo's own `neutralize` does, module by module, and the secrets of all others. Fails closed: without mail servers,
+ * scheduled actions and parameters this is no Odoo that we know. Users keep their passwords.
  */
 export function neutraliseStatements(tables: readonly TableSchema[]): readonly string[] {
   const { has, when, need } = cloneTables(tables);
@@ -39,47 +80,74 @@ export function neutraliseStatements(tables: readonly TableSchema[]): readonly s
     // Without any server Odoo takes the one of its command line, or the machine's own.
     `INSERT INTO ir_mail_server (name, smtp_host, smtp_port, smtp_encryption, active${sign ? ", smtp_authentication" : ""}) VALUES ('clone: no mail', 'invalid', 1025, 'none', true${sign ? ", 'login'" : ""})`,
     "UPDATE ir_cron SET active=false",
-    "DELETE FROM ir_config_parameter WHERE key ~ '(secret|token|password|api_key|apikey)' AND key <> 'database.secret'",
+    `DELETE FROM ir_config_parameter WHERE ${otherServices}`,
+    "UPDATE ir_config_parameter SET value='test' WHERE key ~ '[.]edi[.]mode$|_ksef[.]mode$'",
     ...parameter("database.is_neutralized", "'true'"),
     ...parameter("database.uuid", "md5(random()::text)::uuid::text"),
     ...parameter("database.secret", "md5(random()::text) || md5(random()::text)"),
     ...parameter("web.base.url", "'http://localhost:8069'"),
+    // What is sold by Odoo itself: text messages, letters, and what companies are looked up with.
+    ...["iap.endpoint", "sms.endpoint", "snailmail.endpoint"].flatMap((key) => parameter(key, `'${nowhere}'`)),
     ...when("fetchmail_server", ["active"], "UPDATE fetchmail_server SET active=false"),
-    ...when("fetchmail_server", ["password"], "UPDATE fetchmail_server SET password=NULL"),
     ...when("mail_template", ["mail_server_id"], "UPDATE mail_template SET mail_server_id=NULL"),
-    ...when("mail_mail", ["state"], "UPDATE mail_mail SET state='cancel' WHERE state='outgoing'"),
-    ...when("sms_sms", ["state"], "UPDATE sms_sms SET state='canceled' WHERE state='outgoing'"),
-    ...when(
-      "mailing_mailing",
-      ["state"],
-      "UPDATE mailing_mailing SET state='draft' WHERE state IN ('in_queue','sending')",
-    ),
-    ...when(
-      "queue_job",
-      ["state"],
-      "UPDATE queue_job SET state='failed' WHERE state IN ('pending','enqueued','started')",
+    ...queues.flatMap(([table, from, to]) =>
+      when(table, ["state"], `UPDATE ${table} SET state='${to}' WHERE state IN (${from})`),
     ),
     ...when(
       "ir_act_server",
       ["webhook_url"],
-      "UPDATE ir_act_server SET webhook_url='http://127.0.0.1:9' WHERE webhook_url IS NOT NULL",
+      `UPDATE ir_act_server SET webhook_url='${nowhere}' WHERE webhook_url IS NOT NULL`,
     ),
     ...when("payment_provider", ["state"], "UPDATE payment_provider SET state='disabled' WHERE state='enabled'"),
-    ...when("payment_provider", ["is_live"], "UPDATE payment_provider SET is_live=false"),
     ...when("payment_acquirer", ["state"], "UPDATE payment_acquirer SET state='disabled' WHERE state='enabled'"),
-    ...when("delivery_carrier", ["prod_environment"], "UPDATE delivery_carrier SET prod_environment=false"),
+    ...when("account_edi_proxy_client_user", ["active"], "UPDATE account_edi_proxy_client_user SET active=false"),
     ...when("iap_account", ["account_token"], "UPDATE iap_account SET account_token='disabled-' || id"),
     ...when("auth_oauth_provider", ["enabled"], "UPDATE auth_oauth_provider SET enabled=false"),
-    ...when("res_users_apikeys", ["id"], "DELETE FROM res_users_apikeys"),
-    ...when("mail_push_device", ["id"], "DELETE FROM mail_push_device"),
-    ...tables
-      .filter(({ name }) => !["ir_config_parameter", "res_users_apikeys"].includes(name))
-      .flatMap((table) =>
-        table.columns
-          .filter(({ name, type }) => secretColumns.test(name) && /^(character varying|text)/i.test(type))
-          .map(({ name }) => `UPDATE ${quoteName(table.name)} SET ${quoteName(name)}='' WHERE ${quoteName(name)}<>''`),
-      ),
+    ...emptied.flatMap((table) => when(table, ["id"], `DELETE FROM ${table}`)),
+    // Links lead to the clone itself, nobody finds it, and its visitors are counted nowhere.
+    ...when("website", ["domain"], "UPDATE website SET domain=NULL"),
+    ...when("website", ["robots_txt"], String.raw`UPDATE website SET robots_txt=E'User-agent: *\nDisallow: /'`),
+    ...["google_analytics_key", "plausible_shared_key"].flatMap((column) =>
+      when("website", [column], `UPDATE website SET ${column}=NULL`),
+    ),
+    ...when(
+      "ir_ui_view",
+      ["key", "active"],
+      "UPDATE ir_ui_view SET active=true WHERE key IN ('web.neutralize_banner','website.neutralize_ribbon')",
+    ),
+    ...tables.flatMap(ofColumns),
   ];
+}
+
+/** Parameters that hold somebody's key, or lead elsewhere; those of passwords that users choose are settings. */
+const otherServices = [
+  "key ~ 'secret|token|password|passwd|api_?key|private_key|access_key|server_key|account_info|_key$|^cloud_storage_provider$|^report[.]url$'",
+  "key <> 'database.secret'",
+  "key !~ '^auth_(signup|password_policy|totp)[.]'",
+].join(" AND ");
+
+/** What the names of a table's columns say. */
+function ofColumns({ name: table, columns }: TableSchema): readonly string[] {
+  const changes = columns.flatMap((column): readonly (readonly [column: string, value: string])[] => {
+    const value = kept.has(column.name) || kept.has(`${table}.${column.name}`) ? undefined : newValue(table, column);
+    return value === undefined ? [] : [[quoteName(column.name), value]];
+  });
+  if (changes.length === 0) return [];
+  const set = changes.map(([column, value]) => `${column}=${value}`).join(", ");
+  const differs = changes.map(([column, value]) => `${column} IS DISTINCT FROM ${value}`).join(" OR ");
+  return [`UPDATE ${quoteName(table)} SET ${set} WHERE ${differs}`];
+}
+
+function newValue(table: string, { name, type, nullable }: ColumnSchema): string | undefined {
+  if (/^bool/i.test(type)) {
+    const found = switches.find(([pattern]) => pattern.test(name));
+    return found && String(found[1]);
+  }
+  if (!/^(?:character varying|text)/i.test(type)) return undefined;
+  const mode = modes[name] ?? modes[`${table}.${name}`];
+  if (mode !== undefined) return `'${mode}'`;
+  const isSecret = secrets.test(name) || (payments.test(table) && ofPayments.test(name));
+  return isSecret ? (nullable ? "NULL" : "''") : undefined;
 }
 
 /** No scheduled actions at all, and no mail server of the machine where the database names none. */

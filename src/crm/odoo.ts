@@ -196,10 +196,17 @@ const attachmentRule: AttachmentRule = {
     }
   },
   *outside(table: TableSchema, batch: RowBatch, rules: FieldRules): Iterable<string> {
-    // Modules that keep files elsewhere write `s3://bucket/…`, or the name of a storage before the colon.
-    for (const { texts } of rowTexts(rules, table, batch, ["store_fname"])) {
-      const [, place] = /^(\w+:\/\/[^/]*)/.exec(texts[0] ?? "") ?? [];
+    // Modules that keep files elsewhere write `s3://bucket/…`, or the name of a storage before the colon; Odoo's own, from 18
+    // on, write the address.
+    const cloud = ["type", "url"].every((name) => table.columns.some((one) => one.name === name))
+      ? ["type", "url"]
+      : [];
+    for (const { texts } of rowTexts(rules, table, batch, ["store_fname", ...cloud])) {
+      const [name, type, url] = texts;
+      const [, place] = /^(\w+:\/\/[^/]*)/.exec(name ?? "") ?? [];
       if (place !== undefined) yield place.startsWith("s3:") ? place : place.replace(/\/\/.*/, "//");
+      const [bucket] = type === "cloud_storage" ? (/^https:\/\/[^/?#]+(?:\/[^/?#]*)?/.exec(url ?? "") ?? [type]) : [];
+      if (bucket !== undefined) yield bucket;
     }
   },
   ownable: () => false,

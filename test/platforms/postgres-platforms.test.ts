@@ -31,6 +31,7 @@ test("CRMs on PostgreSQL", async (context) => {
     const report = await scene.backup();
     assert.deepEqual(codesOf(report.warnings), [
       "file-missing filestore/aa/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+      "not-covered https://storage.googleapis.com/bucket-2",
       "not-covered s3://bucket-1",
     ]);
     await scene.clone(join(root.path, "copy"), url("acme_copy"));
@@ -44,6 +45,27 @@ test("CRMs on PostgreSQL", async (context) => {
         "acme_copy",
       ),
       "smtp.example.org|f|\ninvalid|t|\nf\nhttp://127.0.0.1:9\nf|\ndisabled||\ncancel\nsent\ntrue\nhttp://localhost:8069\n0\n0\n张伟有限公司\nAda\n",
+    );
+    assert.deepEqual(
+      (
+        await server.sql(
+          `SELECT code, is_live, stripe_publishable_key, authorize_login, adyen_hmac_key, aps_sha_request FROM payment_provider;
+           SELECT sms_twilio_auth_token, l10n_eg_client_secret, l10n_eg_production_env, l10n_es_sii_test_env, l10n_sa_api_mode, l10n_hu_edi_server_mode, ldap_password FROM res_company;
+           SELECT google_calendar_rtoken, google_calendar_token, google_synchronization_stopped, microsoft_calendar_sync_token FROM res_users_settings;
+           SELECT domain, cdn_activated, robots_txt LIKE '%Disallow: /', google_analytics_key FROM website WHERE id = 1; SELECT key, active, visibility_password FROM ir_ui_view ORDER BY id;
+           SELECT account_token FROM iap_account; SELECT active, refresh_token FROM account_edi_proxy_client_user; SELECT count(*) FROM mail_push_device;
+           SELECT state FROM snailmail_letter; SELECT prod_environment FROM delivery_carrier; SELECT DISTINCT password FROM res_users; SELECT access_token FROM sale_order;
+           SELECT key || '=' || value FROM ir_config_parameter WHERE key ~ 'auth_|peppol|endpoint' ORDER BY key`,
+          "acme_copy",
+        )
+      ).split("\n"),
+      [
+        ...["stripe|f||||", "||f|t|sandbox|test|", "||t|", "|f|t|"],
+        ...["web.neutralize_banner|t|", "website.page|f|$pbkdf2$x", "disabled-1", "f|", "0", "canceled", "f"],
+        ...["$pbkdf2$x", "shared", "account_peppol.edi.mode=test", "auth_password_policy.minlength=8"],
+        ...["auth_signup.reset_password=True", "iap.endpoint=http://127.0.0.1:9", "sms.endpoint=http://127.0.0.1:9"],
+        ...["snailmail.endpoint=http://127.0.0.1:9", ""],
+      ],
     );
     const config = readFileSync(join(copy, "odoo.conf"), "utf8");
     for (const line of [
@@ -107,7 +129,7 @@ test("CRMs on PostgreSQL", async (context) => {
     const { model, relations } = await scene.model();
     assert.deepEqual(
       model.entities.map(({ name }) => name),
-      ["partner", "lead", "opportunity", "message", "invoice", "attachment", "user"],
+      ["partner", "lead", "opportunity", "message", "sale-order", "invoice", "attachment", "user"],
     );
     const messages = relations.tableNamed("mail_message");
     assert.deepEqual(
@@ -120,6 +142,27 @@ test("CRMs on PostgreSQL", async (context) => {
     );
     const tags = relations.tableNamed("crm_tag_rel");
     assert.deepEqual(tags && [...new Set(relations.from(tags).map(({ kind }) => kind))], ["links"]);
+    const ofTable = (name: string): readonly string[] => {
+      const table = relations.tableNamed(name);
+      assert.ok(table);
+      const found = relations.from(table).filter(({ when }) => when === undefined || when.equals === "res.partner");
+      return found.map(({ columns, to, kind, prefix }) =>
+        [...columns.map((at) => table.columns[at]?.name), to.name, kind, prefix].filter(Boolean).join(" "),
+      );
+    };
+    // An order needs its customer, and is no part of it; its lines are parts of it.
+    assert.deepEqual(ofTable("sale_order"), ["partner_id res_partner refers"]);
+    assert.deepEqual(ofTable("sale_order_line"), ["order_id sale_order belongs"]);
+    assert.deepEqual(ofTable("res_partner"), ["parent_id res_partner belongs"]);
+    assert.deepEqual(
+      ofTable("product_variant_combination").map((text) => text.split(" ").at(-1)),
+      ["links", "links"],
+    );
+    assert.deepEqual(ofTable("ir_model_data"), ["res_id res_partner belongs"]);
+    assert.deepEqual(ofTable("ir_property").slice(0, 2), [
+      "res_id res_partner belongs res.partner,",
+      "res_id crm_lead belongs crm.lead,",
+    ]);
   });
 
   await context.test("Twenty", async () => {

@@ -7,6 +7,8 @@ export const platforms = {
     mail: "Outgoing mail is switched off.",
     messages: "Text messages and telephony are switched off.",
     "scheduled-jobs": "Scheduled jobs are switched off.",
+    calendars: "Calendars are no longer synchronised.",
+    "e-invoices": "Invoices are sent to no authority or network.",
     webhooks: "Calls to other systems are switched off.",
     "queued-tasks": "Tasks that waited to be done are removed.",
     sessions: "Everybody is signed out, and keys for other programs are removed.",

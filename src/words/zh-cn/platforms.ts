@@ -10,6 +10,8 @@ export const platforms: Translated<typeof english> = {
     mail: "外发邮件已关闭。",
     messages: "短信和电话已关闭。",
     "scheduled-jobs": "计划任务已关闭。",
+    calendars: "日历不再同步。",
+    "e-invoices": "发票不会发送给任何主管机关或网络。",
     webhooks: "对其他系统的调用已关闭。",
     "queued-tasks": "等待执行的任务已删除。",
     sessions: "所有人已退出登录，给其他程序使用的密钥已删除。",
