@@ -1,7 +1,7 @@
 import type { Warning } from "../lib/events.ts";
 import type { Run } from "../lib/run.ts";
 import type { Id } from "../format/tree.ts";
-import type { ProtectReport } from "../repository/protect.ts";
+import type { KnownLocks, ProtectReport } from "../repository/protect.ts";
 import type { Repository } from "../repository/repository.ts";
 import type { Engine } from "./engine.ts";
 import { readState, writeState } from "./state.ts";
@@ -23,18 +23,18 @@ export async function protectRepository(
   run: Run,
 ): Promise<Protection | undefined> {
   const record = `locked/${repository.id}.json`;
-  const known = knownTimes(await readState(engine, record));
+  const known = knownLocks(await readState(engine, record));
   run.report({ type: "phase", phase: "protect", subject: repository.location });
   const result = await repository.protect({
     signal: run.signal,
     now: run.now,
-    known,
+    ...(known && { known }),
     ...(snapshot !== undefined && { snapshot }),
     onProgress: (doneItems, totalItems) =>
       run.report({ type: "progress", phase: "protect", doneBytes: 0, doneItems, totalItems }),
   });
   if (result === undefined) return undefined;
-  await writeState(engine, record, Object.fromEntries(result.known));
+  await writeState(engine, record, { ...result.known, until: Object.fromEntries(result.known.until) });
   const { report } = result;
   const warnings: Warning[] = report.proofs
     .filter((proof) => proof.result === "destroyed")
@@ -46,7 +46,11 @@ export async function protectRepository(
   return { report, warnings };
 }
 
-function knownTimes(value: unknown): ReadonlyMap<string, number> {
-  if (typeof value !== "object" || value === null) return new Map();
-  return new Map(Object.entries(value).filter((entry): entry is [string, number] => typeof entry[1] === "number"));
+function knownLocks(value: unknown): KnownLocks | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const { location, mode, until } = value as Readonly<Record<string, unknown>>;
+  const isMode = mode === "compliance" || mode === "governance";
+  if (typeof location !== "string" || !isMode || typeof until !== "object" || until === null) return undefined;
+  const times = Object.entries(until).filter((entry): entry is [string, number] => typeof entry[1] === "number");
+  return { location, mode, until: new Map(times) };
 }

@@ -12,9 +12,17 @@ export interface ProtectOptions {
   readonly now: () => Date;
   /** A snapshot that was just made: its file is one of those on which the lock is tried. */
   readonly snapshot?: Id;
-  /** Until when files are locked, in milliseconds since 1970, by their paths, as far as was learned before. */
-  readonly known: ReadonlyMap<string, number>;
+  /** What was learned before. */
+  readonly known?: KnownLocks;
   readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** What was learned of locks; of a repository elsewhere, or of a weaker lock, it says nothing. */
+export interface KnownLocks {
+  readonly location: string;
+  readonly mode: RetentionLock["mode"];
+  /** Until when files are locked, in milliseconds since 1970, by their paths. */
+  readonly until: ReadonlyMap<string, number>;
 }
 
 export interface ProtectReport extends RetentionLock {
@@ -39,8 +47,8 @@ export interface LockProof {
 
 export interface ProtectResult {
   readonly report: ProtectReport;
-  /** `known`, as of now. */
-  readonly known: ReadonlyMap<string, number>;
+  /** As of now. */
+  readonly known: KnownLocks;
 }
 
 /**
@@ -60,6 +68,9 @@ export async function protect(
   const files = await neededFiles(storage, key, signal, "with parity");
   const least = leastLockedUntil(retention.lock, now());
   const until = lockedUntil(retention.lock, now());
+  const { location } = storage;
+  const { mode } = retention.lock;
+  const before = options.known?.location === location && options.known.mode === mode ? options.known.until : undefined;
   const known = new Map<string, number>();
   let extended = 0;
   let failed = 0;
@@ -68,7 +79,7 @@ export async function protect(
   await mapBounded(files, storage.traits.connections, async (file, done) => {
     const path = storedPath(file);
     try {
-      let locked = options.known.get(path) ?? (await retention.until(file, signal))?.getTime() ?? 0;
+      let locked = before?.get(path) ?? (await retention.until(file, signal))?.getTime() ?? 0;
       if (locked < least.getTime()) {
         await retention.extend(file, until, signal);
         locked = until.getTime();
@@ -89,7 +100,7 @@ export async function protect(
   const proofs = await prove(storage, retention, chosenForProof(files, options), signal);
   const holds = failed === 0 && proofs.every(({ result }) => result === "refused");
   return {
-    known,
+    known: { location, mode, until: known },
     report: {
       ...retention.lock,
       ...(holds && { until: new Date(earliest).toISOString() }),

@@ -6,7 +6,9 @@ import { DatabaseSync } from "node:sqlite";
 import { after, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import {
+  CreateBucketCommand,
   DeleteObjectCommand,
+  GetObjectCommand,
   GetObjectRetentionCommand,
   ListObjectVersionsCommand,
   PutBucketPolicyCommand,
@@ -186,6 +188,34 @@ test("forget and prune say until when, locks are extended for what is needed, an
   assert.deepEqual(left.markers, []);
   await run("verify", "--read-data");
   await resticOn(`s3:${ceph.endpoint}/${bucket}/acme`, password).check();
+});
+
+test("what this machine remembers of locks counts for the place and the kind of lock that it was learned of", async () => {
+  const { crm, bucket, run, environment } = lockedCrm("governance");
+  using _scope = crm;
+  await run("init", "--yes");
+  await run("backup");
+  const use = (change: (text: string) => string) => writeFileSync(crm.config, change(readFileSync(crm.config, "utf8")));
+  // The same files elsewhere, brought there by another program.
+  const moved = `locked-${randomUUID()}`;
+  await root.send(new CreateBucketCommand({ Bucket: moved, ObjectLockEnabledForBucket: true }));
+  for (const { Key = "" } of (await versions(bucket)).files) {
+    const { Body = assert.fail() } = await root.send(new GetObjectCommand({ Bucket: bucket, Key }));
+    await root.send(new PutObjectCommand({ Bucket: moved, Key, Body: await Body.transformToByteArray() }));
+  }
+  use((text) => text.replace(bucket, moved));
+  const there = told(await run("backup"), "backup", "lock") as ProtectReport;
+  assert.ok(there.until !== undefined && there.extended > 0, JSON.stringify(there));
+  for (const { Key, VersionId } of (await versions(moved)).files) {
+    const { Retention } = await root.send(new GetObjectRetentionCommand({ Bucket: moved, Key, VersionId }));
+    assert.equal(Retention?.Mode, "GOVERNANCE", String(Key));
+  }
+  // Ceph makes a lock stricter only for who may bypass it: then it is not claimed.
+  use((text) => text.replace("governance", "compliance"));
+  const { code, records, stderr } = await crm.json(["backup"], { environment });
+  assert.equal(code, 3, stderr);
+  const stricter = told(records, "backup", "lock") as ProtectReport;
+  assert.ok(stricter.until === undefined && stricter.failed > 0, JSON.stringify(stricter));
 });
 
 test("a key that may only add suffices for a backup, and cannot destroy or hide", async () => {
