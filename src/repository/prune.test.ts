@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { createCheapRepository } from "../../test/support/cheap-key.ts";
 import { temporaryFolder } from "../../test/support/temp-folder.ts";
 import { testRepository, type TestRepository } from "../../test/support/test-repository.ts";
 import { byteName } from "../lib/byte-name.ts";
@@ -19,6 +20,7 @@ import { isHoldfastError } from "../lib/errors.ts";
 import type { Id, TreeNode } from "../format/tree.ts";
 import { localStorage } from "../storage/local.ts";
 import type { PruneOptions, PruneResult, PruneSummary } from "./prune-plan.ts";
+import type { Storage } from "../storage/storage.ts";
 import type { StoredSnapshot, Upload } from "./repository.ts";
 
 const { signal } = new AbortController();
@@ -231,6 +233,41 @@ describe("prune", () => {
       (error) => isHoldfastError(error, "repository-damaged"),
     );
     for (const name of before.keys()) assert.ok((await filesIn(at)).has(name));
+  });
+
+  test("deletes nothing more when the machine has slept so long that others take the lock for forgotten", async () => {
+    using folder = temporaryFolder();
+    const local = localStorage(join(folder.path, "repo"));
+    let sleptMs = 0;
+    const now = (): Date => new Date(Date.now() + sleptMs);
+    const sleeping: Storage = {
+      ...local,
+      async remove(file, removeSignal) {
+        await local.remove(file, removeSignal);
+        if (file.kind !== "data" || sleptMs > 0) return;
+        sleptMs = 40 * 60_000;
+        for await (const { name } of local.list("lock", signal)) await local.remove({ kind: "lock", name }, signal);
+      },
+    };
+    const host = { hostname: "test", username: "tester", uid: 0, gid: 0 };
+    const repository = await createCheapRepository(sleeping, "asleep", { signal, now, host });
+    const limits = { workers: 1, priority: "normal" } as const;
+    {
+      await using lock = await repository.lock("shared", { signal, now, waitMs: 0 });
+      await using upload = await (await repository.index(signal)).upload({ signal, lock, limits });
+      for (const bytes of blobs(12, 1000)) {
+        await upload.blob("data", Buffer.from(bytes), "hot");
+        await upload.store();
+      }
+    }
+    await using lock = await repository.lock("exclusive", { signal, now, waitMs: 0 });
+    const options = { keepMarkedMs: 0, maxUnused: { share: 0.05 }, maxRepackBytes: Infinity };
+    const plan = await repository.planPrune({ signal, now, limits, ...options });
+    assert.equal(plan.summary.unnamed.packs, 12);
+    await assert.rejects(plan.apply(lock), (error) => isHoldfastError(error, "lock-lost"));
+    // Besides the first those that were on their way with it.
+    const left = (await filesIn(local.location)).size;
+    assert.ok(left >= 12 - 2 * local.traits.connections, `${left} packs are left`);
   });
 
   test("removes what cut-off saves left behind", async () => {

@@ -9,6 +9,7 @@ import { storedPath } from "../storage/layout.ts";
 import type { HiddenFile, Storage } from "../storage/storage.ts";
 import { DefectList } from "./defects.ts";
 import { rewriteIndex } from "./index-rewrite.ts";
+import { checksOf } from "./lock-checks.ts";
 import { makeRoom } from "./make-room.ts";
 import { regroup } from "./parity.ts";
 import { PackTable } from "./pack-table.ts";
@@ -213,10 +214,13 @@ async function applyPrune(
     markedBytes: 0,
     writtenBytes: 0,
   };
+  const makeSure = checksOf(lock, options.now, signal);
   const remove = async (ids: readonly Id[]): Promise<void> => {
     await lock.check(signal);
     if (ids.length > 0) await regroup(storage, new Set(ids), { signal });
     await mapBounded(ids, storage.traits.connections, async (name) => {
+      // Others may have taken them up by now, who took the lock of a machine that slept for forgotten.
+      await makeSure();
       await storage.remove({ kind: "data", name }, signal);
       result.deletedPacks++;
       result.deletedBytes += sizes.get(name) ?? 0;
