@@ -106,6 +106,7 @@ export const gapReasons = [
   "acknowledged-elsewhere", // the server was told that changes are safe, and they are not here
   "schema",
   "table-added",
+  "log-form", // the log has changes in another form than as rows
   "journal-damaged",
 ] as const;
 export type GapReason = (typeof gapReasons)[number];

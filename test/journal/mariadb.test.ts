@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { setTimeout as wait } from "node:timers/promises";
 import { after, before, test } from "node:test";
 import { keeperTiming } from "../../src/engine/journal-keeper.ts";
+import type { Change } from "../../src/database/change-feed.ts";
 import { mysqlEngine } from "../../src/database/mysql/mysql.ts";
 import { isHoldfastError } from "../../src/lib/errors.ts";
 import { following } from "../support/following.ts";
@@ -64,6 +65,67 @@ test("a log that comes faster than it is read is read to its end", async () => {
     if (told === rows) break;
   }
   assert.equal(told, rows);
+});
+
+/** What a feed of the database tells, from before `sqls` until a row of table `last` is written. */
+async function toldOf(database: string, sqls: readonly string[], last = "last"): Promise<readonly Change[]> {
+  const options = {
+    ...{ signal: AbortSignal.timeout(120_000), name: database },
+    ...{ mostLagBytes: 2 ** 40, intervalMs: 300, silenceMs: 60_000 },
+  };
+  assert.ok(mysqlEngine.log);
+  await using feed = await mysqlEngine.log.follow({ url: server.url(database) }, options);
+  const told: Change[] = [];
+  const written = async (): Promise<void> => {
+    for (const sql of sqls) await server.sql(sql, database);
+    await server.sql(`INSERT INTO ${last} VALUES (1)`, database);
+  };
+  const writing = written();
+  for await (const changes of feed.changes()) {
+    told.push(...changes);
+    if (changes.some((change) => change.type === "write" && change.table.name === last)) break;
+  }
+  await writing;
+  return told;
+}
+
+test("what the log has as statements, or before it is decided, is a gap of all tables, and not of those that are not followed", async () => {
+  await server.sql(`CREATE DATABASE told; USE told; CREATE TABLE item (id INT PRIMARY KEY, body INT); CREATE TABLE last (id INT PRIMARY KEY);
+    CREATE TABLE held (id INT PRIMARY KEY) ENGINE=MEMORY; INSERT INTO item VALUES (1, 1), (2, 2), (3, 3)`);
+  const gaps = async (statement: string): Promise<readonly string[]> => {
+    const told = await toldOf("told", [statement]);
+    await server.sql("DELETE FROM last", "told");
+    return told.flatMap((change) =>
+      change.type === "gap" ? change.tables.map(({ name }) => `${change.reason} ${name}`) : [],
+    );
+  };
+  const all = ["log-form item", "log-form last"];
+  const asStatement = "SET SESSION binlog_format='STATEMENT';";
+  assert.deepEqual(await gaps(`${asStatement} UPDATE item SET body = 7 WHERE id = 1`), all);
+  assert.deepEqual(await gaps(`${asStatement} /* note */ INSERT INTO item VALUES (4, 4)`), all);
+  assert.deepEqual(
+    await gaps("XA START 'a'; UPDATE item SET body = 8; XA END 'a'; XA PREPARE 'a'; XA COMMIT 'a'"),
+    all,
+  );
+  // What a server writes of a table that it has in memory, once it was started anew.
+  assert.deepEqual(await gaps(`${asStatement} DELETE FROM told.held`), []);
+});
+
+test("values that the server is asked for are there however many there were before, and are asked for in pieces that it takes", async () => {
+  await server.sql(`CREATE DATABASE asked; USE asked; CREATE TABLE number (id INT PRIMARY KEY, value DOUBLE); CREATE TABLE last (id INT PRIMARY KEY);
+    CREATE TABLE text (id INT PRIMARY KEY, body LONGTEXT CHARACTER SET latin1)`);
+  const told = await toldOf("asked", [
+    "INSERT INTO number SELECT seq, seq + 0.25 FROM seq_1_to_99950",
+    "INSERT INTO number SELECT 200000 + seq, IF(seq < 100, seq + 0.25, seq * 1000 + 0.5) FROM seq_1_to_200",
+    "INSERT INTO text SELECT seq, CONCAT('ü', seq, REPEAT('x', 40000)) FROM seq_1_to_600",
+  ]);
+  const lines = told.flatMap((change) => (change.type === "write" ? change.after : []));
+  assert.equal(lines.length, 99_950 + 200 + 600 + 1);
+  assert.deepEqual(
+    lines.filter((line) => line.endsWith("\t")),
+    [],
+  );
+  assert.ok(lines.includes("200007\t7.25"));
 });
 
 test("rows that go with their partition or their table, of which the log says nothing, are a gap of that table", async () => {

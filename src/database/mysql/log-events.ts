@@ -16,8 +16,10 @@ export const eventTypes = {
   description: 15,
   xid: 16,
   tableMap: 19,
+  executeLoad: 18,
   heartbeat: 27,
   gtidMysql: 33,
+  xaPrepare: 38,
   partialUpdate: 39,
   payload: 40,
   gtidMariadb: 162,
@@ -35,6 +37,13 @@ export function rowsEvent(
 }
 
 const kinds = ["insert", "update", "delete"] as const;
+
+/** Database in which `LOAD DATA` was run that is in the log as a statement. */
+export function loadsInto(body: Buffer): string {
+  // As of a statement, with the file's number, two places in the statement and what to do with duplicates before it.
+  const at = 26 + body.readUInt16LE(11);
+  return body.toString("utf8", at, at + (body[8] ?? 0));
+}
 
 export function parseTableMap(body: Buffer): LogTable {
   const reader = new EventReader(body);

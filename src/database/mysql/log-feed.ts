@@ -12,6 +12,7 @@ import type { DatabaseAddress, TableSchema } from "../database.ts";
 import { HoldfastError } from "../../lib/errors.ts";
 import {
   eventTypes,
+  loadsInto,
   type LogRow,
   type LogTable,
   parseGtid,
@@ -26,13 +27,18 @@ import { historyOf, type LogPlace, placeOf, positionOf } from "./log-position.ts
 import { SilenceWatch } from "../silence-watch.ts";
 import { checkSettings, digestOf, followed, logFiles, pointNow } from "./log-server.ts";
 import { type LogEvent, LogStream } from "./log-stream.ts";
-import { escaped, type LogField } from "./log-values.ts";
+import { LogTexts } from "./log-texts.ts";
+import type { LogField } from "./log-values.ts";
 import { type Target, targetOf } from "./location.ts";
 import { Session } from "./session.ts";
-import { statementTables, type TableInDatabase } from "./statement-tables.ts";
-
-/** So many pieces of SQL are asked for in one statement. */
-const askedAtOnce = 500;
+import {
+  changesRows,
+  deletedWhole,
+  firstWords,
+  statementTables,
+  type TableInDatabase,
+  touches,
+} from "./statement-tables.ts";
 
 /** The changes of one database by the server's binary log. One session reads the log, one is asked what stands where. */
 export class MysqlFeed implements ChangeFeed {
@@ -51,13 +57,16 @@ export class MysqlFeed implements ChangeFeed {
   /** Tables of which rows were told by other columns than they have, and behind which point. */
   readonly #unfit = new Map<TableSchema, LogPoint>();
   readonly #maps = new Map<string, LogTable>();
-  readonly #texts = new Map<string, string>();
+  readonly #texts: LogTexts;
   #file: string;
   #last: LogPoint;
   #open: { transaction: string; alone: boolean } | undefined;
+  /** Whether the transaction that is open has rows of ours, and whether one has that was only prepared. */
+  #rowsOf: { open: "no" | "yes"; prepared: "no" | "yes" } = { open: "no", prepared: "no" };
 
   private constructor(parts: FeedParts) {
     this.#session = parts.session;
+    this.#texts = new LogTexts(parts.session);
     this.#logSession = parts.logSession;
     this.#stream = parts.stream;
     this.#target = parts.target;
@@ -195,6 +204,12 @@ export class MysqlFeed implements ChangeFeed {
       case eventTypes.xid:
         this.#commit(event, changes);
         return;
+      case eventTypes.xaPrepare:
+        this.#prepare(event, changes);
+        return;
+      case eventTypes.executeLoad:
+        if (loadsInto(body) === this.#target.database) await this.#untold(changes);
+        return;
       case eventTypes.query:
         await this.#query(event, changes);
         return;
@@ -214,6 +229,7 @@ export class MysqlFeed implements ChangeFeed {
 
   #begin(transaction: string, how: "alone" | "more", event: LogEvent, changes: Change[]): void {
     this.#open = { transaction, alone: how === "alone" };
+    this.#rowsOf.open = "no";
     changes.push({ type: "begin", transaction, time: timeOf(event) });
   }
 
@@ -228,6 +244,7 @@ export class MysqlFeed implements ChangeFeed {
     const log = this.#maps.get(tableOfRows(body));
     const table = log && this.#tables.find(({ name }) => name === log.name);
     if (!log || !table) return;
+    this.#rowsOf.open = "yes";
     if (!sameColumns(log, table)) {
       if (!this.#unfit.has(table)) this.#unfit.set(table, this.#last);
       return;
@@ -241,12 +258,40 @@ export class MysqlFeed implements ChangeFeed {
 
   async #query(event: LogEvent, changes: Change[]): Promise<void> {
     const { database, sql } = parseQuery(event.body);
-    const word = /^[\s(]*(?:\/\*(?:(?!\*\/).)*\*\/\s*)*(\w+)/s.exec(sql)?.[1]?.toUpperCase() ?? "";
+    const { word, next } = firstWords(sql);
     if (word === "BEGIN" || word === "SAVEPOINT" || word === "ROLLBACK" || word === "RELEASE") return;
     if (word === "COMMIT") return this.#commit(event, changes);
-    const isOurs = database === this.#target.database || sql.includes(this.#target.database);
-    if (isOurs) await this.#statement(sql, database, changes);
+    const { database: ours } = this.#target;
+    if (word === "XA") {
+      if (next !== "COMMIT" && next !== "ROLLBACK") return;
+      // Its rows came before it was decided, and those of others between them and this.
+      if (next === "COMMIT" && (database === ours || this.#rowsOf.prepared === "yes")) await this.#untold(changes);
+    } else if (changesRows(word)) {
+      if (touches(sql, database, ours) && !this.#isOfOthers(sql, database)) await this.#untold(changes);
+    } else if (database === ours || sql.includes(ours)) await this.#statement(sql, database, changes);
     this.#commit(event, changes);
+  }
+
+  /** Prepared is not committed: whether it will be, the log says later. */
+  #prepare(event: LogEvent, changes: Change[]): void {
+    if (event.body[0] === 1) return this.#commit(event, changes);
+    if (this.#rowsOf.open === "yes") this.#rowsOf.prepared = "yes";
+    this.#open = undefined;
+  }
+
+  /** What a server that was started anew writes of a table that it has in memory, say. */
+  #isOfOthers(sql: string, database: string): boolean {
+    const emptied = deletedWhole(sql, database);
+    return emptied !== undefined && !this.#tables.some(({ name }) => name === emptied.table);
+  }
+
+  /** Changes that the log has in another form than as rows: nobody knows which. */
+  async #untold(changes: Change[]): Promise<void> {
+    // Where that is how the server is set by now, there would be no end of it.
+    await checkSettings(this.#session, this.#target);
+    const tables = this.#tables.map(({ schema, name }) => ({ schema, name }));
+    const to = await pointNow(this.#session);
+    if (tables.length > 0) changes.push({ type: "gap", tables, reason: "log-form", from: this.#last, to });
   }
 
   /** A statement that is in the log as text: tables are emptied, made or altered. */
@@ -311,18 +356,10 @@ export class MysqlFeed implements ChangeFeed {
     const asked = new Set<string>();
     for (const { before, after } of rows) {
       for (const field of [...(before ?? []), ...(after ?? [])]) {
-        if (typeof field !== "string" && !this.#texts.has(field.sql)) asked.add(field.sql);
+        if (typeof field !== "string") asked.add(field.sql);
       }
     }
-    const all = [...asked];
-    if (this.#texts.size + all.length > 100_000) this.#texts.clear();
-    for (let at = 0; at < all.length; at += askedAtOnce) {
-      const some = all.slice(at, at + askedAtOnce);
-      const [row] = await this.#session.query(`SELECT ${some.join(",")}`);
-      for (const [place, sql] of some.entries()) {
-        this.#texts.set(sql, escaped(Buffer.from(row?.[place] ?? "", "utf8").toString("latin1")));
-      }
-    }
+    await this.#texts.learn(asked);
     for (const { table, before, after, put } of rows) put(this.#change(table, before, after));
   }
 
@@ -343,7 +380,7 @@ export class MysqlFeed implements ChangeFeed {
   }
 
   #line(row: LogRow): readonly string[] {
-    return row.map((field: LogField) => (typeof field === "string" ? field : (this.#texts.get(field.sql) ?? "")));
+    return row.map((field: LogField) => (typeof field === "string" ? field : this.#texts.of(field.sql)));
   }
 }
 

@@ -28,7 +28,7 @@ const otherRows = /\b(?:(?:TRUNCATE|DROP|EXCHANGE)\s+(?:SUB)?PARTITION\b|RENAME\
  * @param database where a table is whose name stands alone
  */
 export function statementTables(sql: string, database: string): StatementTables {
-  const text = sql.replaceAll(/\/\*(?:(?!\*\/).)*\*\//gs, " ").trim();
+  const text = withoutComments(sql);
   const emptied = truncate.exec(text);
   if (emptied) return { emptied: named(emptied, database), replaced: [] };
   const altered = alter.exec(text);
@@ -40,6 +40,33 @@ export function statementTables(sql: string, database: string): StatementTables 
   const isList = !/^CREATE/i.test(text);
   const tables = [...(found.groups?.["rest"] ?? "").matchAll(new RegExp(table, "g"))];
   return { emptied: [], replaced: (isList ? tables : tables.slice(0, 1)).flatMap((one) => named(one, database)) };
+}
+
+/** The first two words of a statement, in capital letters. */
+export function firstWords(sql: string): { readonly word: string; readonly next: string } {
+  const found = /^[\s(]*(\w+)(?:\s+(\w+))?/.exec(withoutComments(sql));
+  return { word: found?.[1]?.toUpperCase() ?? "", next: found?.[2]?.toUpperCase() ?? "" };
+}
+
+/** Whether a statement that begins with this word changes rows, by what it calls maybe: in a log of rows there is none. */
+export function changesRows(word: string): boolean {
+  return /^(?:INSERT|UPDATE|DELETE|REPLACE|LOAD|WITH|SELECT|DO|CALL)$/.test(word);
+}
+
+/** Whether a statement may change tables of a database. */
+export function touches(sql: string, current: string, database: string): boolean {
+  const inDatabase = new RegExp(String.raw`(?:^|[^\w$])["\`]?${RegExp.escape(database)}["\`]?\s*\.`);
+  return current === database || inDatabase.test(sql);
+}
+
+/** The table of which a statement removes all rows, if that is all that it says. */
+export function deletedWhole(sql: string, database: string): TableInDatabase | undefined {
+  const found = new RegExp(String.raw`^DELETE\s+FROM\s+${table}\s*;?\s*$`, "i").exec(withoutComments(sql));
+  return found ? named(found, database)[0] : undefined;
+}
+
+function withoutComments(sql: string): string {
+  return sql.replaceAll(/\/\*(?:(?!\*\/).)*\*\//gs, " ").trim();
 }
 
 function named(found: RegExpExecArray, database: string): readonly TableInDatabase[] {

@@ -207,6 +207,7 @@ export const notices = {
     "acknowledged-elsewhere": "changes were taken for stored that are not here",
     schema: "tables were made or altered",
     "table-added": "tables were added",
+    "log-form": "the server's log has changes that are no rows (binlog_format, XA)",
     "journal-damaged": "the journal was damaged",
   },
 } as const;
