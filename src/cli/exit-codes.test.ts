@@ -45,6 +45,7 @@ test("every error code ends with the exit code that scripts rely on", () => {
       "export-unfinished",
       "import-other-repository",
       "job-ambiguous",
+      "undo-databases",
       "alert-none",
     ],
     4: [

@@ -66,6 +66,7 @@ const special: Partial<Record<ErrorCode, keyof typeof exitCodes>> = {
   "key-current": "usage",
   "key-unknown": "nothingMatched",
   "retention-empty": "usage",
+  "undo-databases": "usage",
   "snapshot-unknown": "nothingMatched",
   "snapshot-none": "nothingMatched",
   "moment-too-early": "nothingMatched",

@@ -26,6 +26,7 @@ export const restorePlanOptions: readonly OptionSpec[] = [
   { flags: "--undo-transaction <transaction>" },
   { flags: "--undo-between <moments...>" },
   { flags: "--undo-by <user>" },
+  { flags: "--undo-in <database>" },
   ...recordOptions,
 ];
 
@@ -86,12 +87,14 @@ function undoCause(context: Context, invocation: Invocation): UndoCause | undefi
 async function planUndo(context: Context, invocation: Invocation, cause: UndoCause): Promise<RestorePlan> {
   const crm = await context.crmName();
   const targetDatabase = textOption(invocation, "toDatabase");
+  const database = textOption(invocation, "undoIn");
   return context.door.planUndo(
     {
       repository: await context.access(),
       ...(crm === undefined ? {} : { crm }),
       crms: (await context.config())?.crms ?? [],
       ...(targetDatabase === undefined ? {} : { targetDatabase }),
+      ...(database === undefined ? {} : { database }),
       cause,
     },
     context.run,

@@ -176,7 +176,7 @@ class Following {
       if (!engine.log) return;
       await using feed = await engine.log.follow(address, {
         signal,
-        name: feedName(this.#input.crm.name, this.#repository.id),
+        name: feedName(this.#input.crm.name, this.#repository.id, name),
         ...(stream.from && { from: stream.from }),
         mostLagBytes: this.#input.mostLagBytes,
         intervalMs: this.#input.rpoMs,
@@ -363,10 +363,14 @@ function leadsOn({ spans }: JournalDatabase, from: SnapshotPoint): boolean {
   return span.gaps.every(({ to }) => to.position <= from.position);
 }
 
-/** What the server's things are called, one for each CRM and repository: letters that every server takes. */
-function feedName(crm: string, repository: Id): string {
+/**
+ * What the server's things are called, one for each CRM, repository and database, of which a server may have several: letters
+ * that every server takes. The main one's is not told from that of a CRM with one: a slot that nobody knows any more keeps its log.
+ */
+function feedName(crm: string, repository: Id, database: string): string {
+  const whose = [crm, repository, ...(database === "main" ? [] : [database])].join(" ");
   const plain = crm.toLowerCase().replaceAll(/[^a-z0-9]+/g, "_");
-  return `holdfast_${plain.slice(0, 30)}_${hash("sha256", `${crm} ${repository}`).slice(0, 8)}`;
+  return `holdfast_${plain.slice(0, 30)}_${hash("sha256", whose).slice(0, 8)}`;
 }
 
 /** Does `work` until it ends or fails for good; what passes is waited out. `isBack`: it works again. */

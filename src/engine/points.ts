@@ -93,6 +93,11 @@ export function choosePoint(
   return { chosen, passedOver: reachable.slice(reachable.indexOf(chosen) + 1) };
 }
 
+/** Whose point is named: a moment may be one that only the journal leads to. */
+export function crmOfPoint(snapshots: readonly StoredSnapshot[], crm: string | undefined, point: PointName): string {
+  return point.kind === "moment" ? chooseCrm(snapshots, crm) : crmOf(choosePoint(snapshots, crm, point).chosen);
+}
+
 /** A clock may be a little ahead of another. */
 const aheadMs = 5 * 60_000;
 

@@ -42,6 +42,13 @@ export interface RecordRoots {
   readonly newer: readonly RowKey[];
 }
 
+/** Rows that are known already. */
+export interface ChosenRoots {
+  /** Name of their database in the recovery point. */
+  readonly database: string;
+  readonly roots: readonly RecordRoots[];
+}
+
 export interface SelectInput {
   readonly selection: RecordSelection;
   readonly source: PointSource;

@@ -13,7 +13,13 @@ import type { Run } from "../lib/run.ts";
 import { type OpenedPoint, openPoint, type PointDatabase, type PointSource } from "./open-point.ts";
 import { viewOf } from "./point-model.ts";
 import { filesOfRows } from "./record-files.ts";
-import { databaseNamed, type RecordRoots, type RecordSelection, selectRecords } from "./record-selection.ts";
+import {
+  type ChosenRoots,
+  databaseNamed,
+  type RecordRoots,
+  type RecordSelection,
+  selectRecords,
+} from "./record-selection.ts";
 import { type PlannedRecords, planRecords, type RecordsSource } from "./records-plan.ts";
 import type { ExportedRecords } from "./records-export.ts";
 import type { RestoreSwitches } from "./restore-plan.ts";
@@ -77,7 +83,7 @@ export interface RecordsInput {
   readonly open: PointSource;
   readonly selection: RecordSelection;
   /** Of a saved plan; absent: the selection is looked up. */
-  readonly roots?: readonly RecordRoots[];
+  readonly roots?: ChosenRoots;
   readonly switches: RestoreSwitches;
   /** Where the rows go. */
   readonly addressOf: (url: string) => DatabaseAddress;
@@ -152,7 +158,7 @@ async function sourceOf(
   { point, open, selection, roots, switches }: RecordsInput,
   run: Run,
 ): Promise<AsyncDisposable & { readonly source: RecordsSource }> {
-  const [from] = point.databases;
+  const from = roots ? databaseNamed(point, roots.database) : point.databases[0];
   if (!from) throw new HoldfastError("nothing-matched", { path: "/databases" });
   const { model, relations, noiseOf } = await viewOf(point, from, run.signal);
   await using opening = new AsyncDisposableStack();
@@ -162,7 +168,7 @@ async function sourceOf(
   const selecting = { selection, source: open, points: point, from, relations, until: compareWith };
   const source: RecordsSource = {
     ...{ from, relations, model, selection, switches, signal: run.signal },
-    roots: roots ?? (await selectRecords(selecting)),
+    roots: roots?.roots ?? (await selectRecords(selecting)),
     noise: (table) => noiseOf(from.schema.tables.find((one) => sameTable(one, table)) ?? table),
     ...(until && { until: databaseNamed(until, from.name) }),
   };

@@ -298,7 +298,7 @@ function prepareInput(plan: RestorePlan): PrepareInput {
     ...(folder !== undefined && { target: folder }),
     ...(database !== undefined && { targetDatabase: database }),
     ...(plan.purpose && { purpose: plan.purpose }),
-    ...(plan.records && { roots: plan.records.roots }),
+    ...(plan.records && { roots: { database: plan.records.database, roots: plan.records.roots } }),
     ...(plan.anonymised && { anonymise: plan.anonymised }),
   };
 }

@@ -14,13 +14,13 @@ import { openFor } from "./access.ts";
 import { addressesFor } from "./database-address.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
 import type { PointSource } from "./open-point.ts";
-import { aheadWarnings, choosePoint, crmOf } from "./points.ts";
+import { aheadWarnings, choosePoint, crmOfPoint } from "./points.ts";
 import { prepareRestore } from "./restore-prepare.ts";
 import { type ColdSum, coldPacksOf } from "./restore-thaw.ts";
 import { refuseHalfMade } from "./restore-record.ts";
 import { listState, readState, writeState } from "./state.ts";
 import { type ReachedMoment, reachPoint } from "./reach-moment.ts";
-import type { RecordRoots, RecordSelection } from "./record-selection.ts";
+import type { ChosenRoots, RecordSelection } from "./record-selection.ts";
 import type { RecordFormat } from "./records-export.ts";
 import type { RecordsSummary } from "./records-prepare.ts";
 import type { PointName } from "./snapshots.ts";
@@ -68,7 +68,7 @@ export interface RestorePlanInput {
   /** Of a clone, or of records to files: nobody is to be known by what comes. */
   readonly anonymise?: Pick<Anonymised, "files">;
   /** Of records: which rows, where that is known already. Absent: the selection is looked up. */
-  readonly roots?: readonly RecordRoots[];
+  readonly roots?: ChosenRoots;
 }
 
 export type PlannedAction = "create" | "update" | "remove" | "skip" | "replace" | "conflict";
@@ -162,7 +162,7 @@ export async function planRestore(engine: Engine, input: RestorePlanInput, run: 
   await using lock = await repository.lock("shared", { signal: run.signal, now: run.now, waitMs: 0 });
   const inner = { ...run, signal: AbortSignal.any([run.signal, lock.lost]) };
   const snapshots = await repository.snapshots(inner.signal);
-  await refuseHalfMade(engine, crmOf(choosePoint(snapshots, input.crm, input.point).chosen), run);
+  await refuseHalfMade(engine, crmOfPoint(snapshots, input.crm, input.point), run);
   const indexed = await repository.index(inner.signal);
   const reached = await reachPoint({ engine, reader: indexed, snapshots, run: inner }, input.crm, input.point);
   const { reader, snapshot: opened, passedOver, moment, erased } = reached;

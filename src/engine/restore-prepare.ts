@@ -13,7 +13,7 @@ import { anonymisedExport, anonymiseRulesOf } from "./anonymise.ts";
 import { databaseEngineFor, platformNamed, type Engine } from "./engine.ts";
 import type { PointErasures } from "./erasures.ts";
 import { openPoint, type PointSource } from "./open-point.ts";
-import type { RecordRoots, RecordSelection } from "./record-selection.ts";
+import type { ChosenRoots, RecordSelection } from "./record-selection.ts";
 import type { RecordFormat } from "./records-export.ts";
 import {
   type PreparedExport,
@@ -67,7 +67,7 @@ export interface PreparedRestore {
 
 export type PrepareInput = Pick<RestorePlanInput, "scope" | "target" | "targetDatabase" | "purpose" | "switches"> & {
   /** Which records a saved plan had found. */
-  readonly roots?: readonly RecordRoots[];
+  readonly roots?: ChosenRoots;
   /** `rules`: of a saved plan; absent: they are worked out. */
   readonly anonymise?: Pick<Anonymised, "files"> & Partial<Anonymised>;
 };

@@ -8,7 +8,7 @@ import type { Run } from "../lib/run.ts";
 import { openFor } from "./access.ts";
 import type { Engine } from "./engine.ts";
 import { chooseCrm } from "./points.ts";
-import type { RecordRoots } from "./record-selection.ts";
+import type { ChosenRoots, RecordRoots } from "./record-selection.ts";
 import { planRestore, type RestorePlan, type RestorePlanInput } from "./restore-plan.ts";
 import type { PointName } from "./snapshots.ts";
 
@@ -21,6 +21,8 @@ export type UndoCause =
 
 export interface UndoPlanInput extends Pick<RestorePlanInput, "repository" | "crm" | "crms" | "targetDatabase"> {
   readonly cause: UndoCause;
+  /** Name of the database, of a CRM with several: each has transactions of its own. Absent: the one that has such changes. */
+  readonly database?: string;
 }
 
 /**
@@ -28,7 +30,7 @@ export interface UndoPlanInput extends Pick<RestorePlanInput, "repository" | "cr
  * meanwhile, is a conflict to decide, and stays as it is.
  */
 export async function planUndo(engine: Engine, input: UndoPlanInput, run: Run): Promise<RestorePlan> {
-  const { cause: _cause, ...rest } = input;
+  const { cause: _cause, database: _database, ...rest } = input;
   const found = await findCause(engine, input, run);
   return planRestore(
     engine,
@@ -51,12 +53,12 @@ interface FoundCause {
   readonly crm: string;
   readonly before: PointName;
   readonly after: PointName;
-  readonly roots: readonly RecordRoots[];
+  readonly roots: ChosenRoots;
 }
 
 async function findCause(
   engine: Engine,
-  { repository: access, crm: named, cause }: UndoPlanInput,
+  { repository: access, crm: named, cause, database }: UndoPlanInput,
   run: Run,
 ): Promise<FoundCause> {
   await using repository = await openFor(engine, access, run);
@@ -65,9 +67,11 @@ async function findCause(
   const journal = await openJournal(await repository.index(run.signal), snapshots, crm, run.signal);
   if (!journal) throw new HoldfastError("journal-none", { crm });
   const since = cause.kind === "between" ? cause.from : (cause.around ?? new Date(0));
-  const touched = new TouchedRows();
-  let only: JournalTransaction | undefined;
+  const found: { readonly roots: ChosenRoots; readonly only: JournalTransaction | undefined }[] = [];
   for (const { name } of journal.databases) {
+    if (database !== undefined && name !== database) continue;
+    const touched = new TouchedRows();
+    let only: JournalTransaction | undefined;
     for await (const one of transactionsOf(journal.segments(name, since.toISOString(), 0, run.signal))) {
       if (cause.kind === "transaction") {
         if (one.transaction !== cause.transaction && one.position !== cause.transaction) continue;
@@ -82,9 +86,15 @@ async function findCause(
       if (isHis) touched.add(one);
       else touched.leave(one);
     }
+    const roots = touched.roots();
+    if (roots.length > 0) found.push({ roots: { database: name, roots }, only });
   }
-  const roots = touched.roots();
-  if (roots.length === 0) {
+  // Rows of two databases are in no transaction together.
+  if (found.length > 1) {
+    throw new HoldfastError("undo-databases", { names: found.map(({ roots }) => roots.database).join(", ") });
+  }
+  const [{ roots, only } = {}] = found;
+  if (!roots) {
     const text = cause.kind === "transaction" ? cause.transaction : (cause.by ?? "");
     throw new HoldfastError("moment-transaction", { text });
   }

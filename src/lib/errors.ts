@@ -111,6 +111,7 @@ export const errorCodes = [
   "restore-incomplete",
   "restore-mismatch",
   "undo-none",
+  "undo-databases",
   "undo-emptied", // a transaction that emptied a table cannot be taken back row by row
   "restore-lost",
   "undo-lost",

@@ -24,6 +24,7 @@ const planOptions = {
   undoTransaction: "put back what this transaction changed, by its number; a moment narrows the search",
   undoBetween: "put back what was changed between two moments, each with @",
   undoBy: "of that, only what this user changed, as the rows say",
+  undoIn: "of that, only what is in this database, of a CRM with several",
   alone: "only the records themselves, without what belongs to them",
   toFiles: "write the records to this new or empty folder, in place of a database",
   format: "with --to-files: csv (default) or json, a file a table; or sql",

@@ -409,6 +409,10 @@ export const errors = {
       text: "The restore {id} cannot be undone: what it replaced is no longer there[[: {path}]].",
       hint: "Somebody moved or removed it. A backup from before that restore still has it: `holdfast snapshots`.",
     },
+    "undo-databases": {
+      text: "What is to be taken back is in several databases of the CRM: {names}.",
+      hint: "Take it back in one after the other: --undo-in NAME says in which. Each is a restore of its own.",
+    },
     "undo-emptied": {
       text: "Transaction {transaction} emptied table {table}: that cannot be taken back row by row.",
       hint: "Restore the records of that table as of the moment before: `holdfast restore plan @MOMENT --deleted --in {table}`.",

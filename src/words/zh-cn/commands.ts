@@ -26,6 +26,7 @@ const planOptions = {
   undoTransaction: "撤回此编号的事务所做的更改；给出时刻可缩小查找范围",
   undoBetween: "撤回两个时刻之间的更改，各以 @ 开头",
   undoBy: "其中仅撤回此用户的更改（以行中所记为准）",
+  undoIn: "其中仅撤回此数据库中的更改（用于有多个数据库的 CRM）",
   alone: "只还原记录本身，不含从属内容",
   toFiles: "把记录写到这个新建或空的文件夹，而不是数据库",
   format: "配合 --to-files：csv（默认）或 json，每表一个文件；或 sql",

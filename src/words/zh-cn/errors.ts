@@ -403,6 +403,10 @@ export const errors: Translated<typeof english> = {
       text: "还原 {id} 无法撤销：被它替换的内容已不存在[[：{path}]]。",
       hint: "它已被移动或删除。该还原之前的备份中仍有这些内容：`holdfast snapshots`。",
     },
+    "undo-databases": {
+      text: "要撤回的内容分布在 CRM 的多个数据库中：{names}。",
+      hint: "请逐个撤回：用 --undo-in NAME 指明数据库。每个都是单独的一次还原。",
+    },
     "undo-emptied": {
       text: "事务 {transaction} 清空了表 {table}：无法逐行撤回。",
       hint: "请还原该表在此前时刻的记录：`holdfast restore plan @时刻 --deleted --in {table}`。",
