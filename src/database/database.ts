@@ -276,6 +276,13 @@ export interface DatabaseEngine {
   rowSql(table: TableSchema, before: string | undefined, after: string | undefined): string;
   /** `restore.sql`: loads the folder with the engine's own client alone. */
   restoreScript(schema: DatabaseSchema, tables: readonly StoredTableLayout[]): string;
+  /** Tables whose rows the schema's own statements compute from others when it is loaded: not the stored ones. Absent: none. */
+  computedTables?(schema: DatabaseSchema): ReadonlySet<string>;
+  /**
+   * The same schema, which computes anew what holds what other rows hold, for where these are not given as they are stored.
+   * `ifPossible`: what cannot be computed here stays as it was, instead of failing. Absent: there is nothing such.
+   */
+  computingAnew?(schema: DatabaseSchema, how: "always" | "ifPossible"): DatabaseSchema;
   /** Runs statements on an existing database, all in one transaction or none (neutralising a clone). */
   execute(address: DatabaseAddress, statements: readonly string[], signal: AbortSignal): Promise<void>;
   /** The first value of what one statement gives, for a person to judge; `null` for NULL and for no row at all. */

@@ -208,6 +208,34 @@ test("an erased person is given back by nothing: looks, restores, comparisons, u
   await repository.check();
 });
 
+test("the words of an erased person do not stay in a full-text index over the CRM's tables", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "crm.db");
+  {
+    using connection = new DatabaseSync(path);
+    connection.exec(`${recordsSchema("sqlite")} ${recordsRows("sqlite")}
+      UPDATE contact SET name = 'Anna Schmidt' WHERE id = 6;
+      CREATE VIRTUAL TABLE words USING fts5 (name, email, content='contact', content_rowid='id');
+      INSERT INTO words (words) VALUES ('rebuild');`);
+  }
+  const crm = await recordsCrm(folder.path, { engine: sqliteEngine, url: `sqlite:${path}`, sql: async () => "" });
+  await crm.backup();
+  await erase(crm, await planned(crm, ["contact/6"]));
+  const target = join(folder.path, "copy");
+  const input = {
+    repository: crm.access,
+    point: { kind: "latest" } as const,
+    crms: [crm.description],
+    switches,
+    target,
+  };
+  const plan = await planRestore(crm.engine, { ...input, scope: { kind: "system" }, purpose: "replacement" }, crm.run);
+  await crm.apply(plan);
+  using copy = new DatabaseSync(join(target, "crm.db"));
+  assert.equal(copy.prepare("SELECT count(*) FROM words WHERE words MATCH 'contact'").get()?.["count(*)"], 39);
+  assert.doesNotMatch(readFileSync(join(target, "crm.db"), "latin1"), /schmidt/i);
+});
+
 test("whoever is erased while still in the CRM stays held back in later backups; a drill of such a point passes", async () => {
   using folder = temporaryFolder();
   const path = join(folder.path, "crm.db");

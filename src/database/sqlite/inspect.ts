@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 
 import type { DatabaseSchema, ForeignKey, TableSchema } from "../database.ts";
-import { quoteName, quoteText } from "./identifier.ts";
+import { commandTo, contentOf, isFullText, moduleOf } from "./full-text.ts";
+import { quoteText } from "./identifier.ts";
 import { all, number, text, type Row } from "./query.ts";
 import type { TextEncoding } from "./row-sql.ts";
 import { rehearse, type Rehearsed } from "./statements.ts";
@@ -192,26 +193,19 @@ function virtualTableStatements(virtual: readonly SchemaObject[]): readonly stri
 function rebuildStatements(connection: DatabaseSync, virtual: readonly SchemaObject[]): readonly string[] {
   const statements: string[] = [];
   for (const { subject, sql } of virtual) {
-    if (!/^fts[345]$/.test(moduleOf(sql))) continue;
-    const content = /\bcontent\s*=\s*(?:"((?:[^"]|"")*)"|'((?:[^']|'')*)'|([\w$]+))/i.exec(sql);
+    if (!isFullText(sql)) continue;
     const rowid = /\bcontent_rowid\s*=\s*["']?([\w$]+)/i.exec(sql)?.[1] ?? "rowid";
-    const table = content?.slice(1).find((name) => name !== undefined && name !== "");
-    if (table === undefined || !["rowid", "oid", "_rowid_"].includes(rowid.toLowerCase())) continue;
+    const table = contentOf(sql) ?? "";
+    if (table === "" || !["rowid", "oid", "_rowid_"].includes(rowid.toLowerCase())) continue;
     const found = all(
       connection,
       "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND lower(name) = lower(?)",
       table,
     )[0];
     if (found === undefined || hasRowidColumn(connection, text(found, "name"))) continue;
-    statements.push(`INSERT INTO ${quoteName(subject)}(${quoteName(subject)}) VALUES('rebuild')`);
+    statements.push(commandTo(subject, "rebuild"));
   }
   return statements;
-}
-
-/** The module of `CREATE VIRTUAL TABLE name USING module(…)`, in lower case. */
-function moduleOf(sql: string): string {
-  const rest = sql.replace(/^CREATE VIRTUAL TABLE\s+("(?:[^"]|"")*"|'(?:[^']|'')*'|`[^`]*`|\[[^\]]*\]|\S+)\s+/i, "");
-  return (/^USING\s+["'`[]?([\w$]+)/i.exec(rest)?.[1] ?? "").toLowerCase();
 }
 
 function hasTable(connection: DatabaseSync, name: string): boolean {

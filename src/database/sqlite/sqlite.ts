@@ -7,7 +7,7 @@
  * - `field.ts`, `real.ts`: what a field of a line means. `compare-keys.ts`, `row-hash.ts`: order and sums of lines.
  * - `load.ts` and `row-inserter.ts` build a database from lines; `restore-script.ts` writes the SQL that does the same in
  *   SQLite's own shell.
- * - `rows.ts` finds and changes single rows.
+ * - `rows.ts` finds and changes single rows. `full-text.ts`: indexes of words, which may have to be built again.
  * - `difference-feed.ts` follows a database, which has no log, by what differs each time that it is looked at.
  * - `check.ts`, `execute.ts`, `estimate.ts`, `open-by.ts`: smaller questions to a database file.
  */
@@ -24,6 +24,7 @@ import { loadSqlite } from "./load.ts";
 import { isSqliteUrl, sqliteDataSuffixes, sqliteFileSuffixes, sqlitePath } from "./location.ts";
 import { rowSql } from "./literal.ts";
 import { databaseUsers } from "./open-by.ts";
+import { computedTables, computingAnew } from "./full-text.ts";
 import { lineField, readable, textOf } from "./readable.ts";
 import { restoreScript } from "./restore-script.ts";
 import { addRowHash, rowHash } from "./row-hash.ts";
@@ -45,6 +46,8 @@ export const sqliteEngine: DatabaseEngine = {
   searchable: () => "mixed",
   rowSql,
   restoreScript,
+  computedTables,
+  computingAnew,
   execute: ({ url }, statements, signal) => executeSqlite(url, statements, signal),
   ask: ({ url }, statement, signal) => askSqlite(url, statement, signal),
   rows: ({ url }, mode, signal, work) => sqliteRows(url, mode, signal, work),

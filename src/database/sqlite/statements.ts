@@ -1,4 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
+import { fullTextCommand } from "./full-text.ts";
 
 /** Options under which a schema made by any SQLite works: `"text"` in double quotes, own rows of `sqlite_schema`. */
 export const schemaOptions = {
@@ -6,9 +7,6 @@ export const schemaOptions = {
   enableDoubleQuotedStringLiterals: true,
   defensive: false,
 } as const;
-
-/** `INSERT INTO "name"("name") VALUES('rebuild')`: a full-text table's own command. */
-const rebuild = /^INSERT INTO ("(?:[^"]|"")*")\(\1\) VALUES\('rebuild'\)$/;
 
 const allowed =
   /^(CREATE (UNIQUE |VIRTUAL )?(TABLE|INDEX|TRIGGER|VIEW)\b|ANALYZE sqlite_schema$|INSERT INTO sqlite_(schema|stat1)\(|PRAGMA writable_schema=(ON|RESET)$)/i;
@@ -18,7 +16,7 @@ const allowed =
  * a table's definition: so it must be one statement, and of a kind that only defines something in this database.
  */
 export function runSchemaStatement(connection: DatabaseSync, statement: string): void {
-  if (!allowed.test(statement) && !rebuild.test(statement))
+  if (!allowed.test(statement) && !fullTextCommand.test(statement))
     throw new Error(`not a schema statement: ${statement.slice(0, 40)}`);
   const prepared = connection.prepare(statement);
   // `sourceSQL` is what SQLite compiled: the first statement only.
