@@ -1,4 +1,5 @@
 import type { Anonymiser } from "../contents/anonymise/anonymised.ts";
+import { madeOf } from "../contents/anonymise/domains.ts";
 import { type AnonymiseRule, anonymiseRules } from "../contents/anonymise/anonymise-rules.ts";
 import { recordRow } from "../contents/records/record-row.ts";
 import type { DatabaseAddress } from "../database/database.ts";
@@ -20,7 +21,10 @@ export async function anonymiseRulesOf(point: OpenedPoint, signal: AbortSignal):
       relations.tableNamed(name) !== undefined || relations.entities.some(({ entity }) => entity.name === name);
     const here = written.filter(([name]) => isHere(name));
     for (const [name] of here) known.add(name);
-    rules.push(...anonymiseRules(database.name, relations, database.engine, Object.fromEntries(here), model?.personal));
+    const made = madeOf(database.schema.before);
+    rules.push(
+      ...anonymiseRules(database.name, relations, database.engine, Object.fromEntries(here), model?.personal, made),
+    );
   }
   const unknown = written.find(([name]) => !known.has(name));
   if (unknown) throw new HoldfastError("anonymise-column", { column: unknown[0] });

@@ -135,6 +135,69 @@ test("the same on PostgreSQL", async () => {
   await check(sql, (script) => server.sql(script, "copy"));
 });
 
+test("nobody is left in columns of types that hold texts and numbers in another way (PostgreSQL)", async () => {
+  using folder = temporaryFolder();
+  await using server = await startPostgres();
+  await server.sql("CREATE DATABASE crm");
+  const types = `
+    CREATE DOMAIN mailbox AS VARCHAR(80) CHECK (VALUE LIKE '%@%');
+    CREATE TABLE phones (id INTEGER PRIMARY KEY);
+    INSERT INTO phones VALUES (1234567);
+    ALTER TABLE contact ADD work_email mailbox, ADD emails TEXT[] NOT NULL DEFAULT '{}', ADD nicknames TEXT[],
+      ADD mobile BIGINT, ADD fax NUMERIC(15), ADD phone INTEGER REFERENCES phones (id), ADD words TSVECTOR;
+    ALTER TABLE tag ADD friends TEXT[];
+    UPDATE contact SET work_email = 'anna@work.test', emails = '{anna.schmidt@firma.test,anna@work.test}', nicknames = '{Annika}',
+      mobile = 491701234567, fax = 4930987654321, phone = 1234567, words = to_tsvector('simple', name) WHERE id = 6;`;
+  await server.sql(recordsSchema("postgres") + recordsRows("postgres") + people + types, "crm");
+  const sql: Sql = (script) => server.sql(script, "crm");
+  const crm = await recordsCrm(folder.path, { engine: postgresEngine({}), url: server.url("crm"), sql });
+  await crm.backup();
+  const plan = await clone(crm, { target: join(folder.path, "copy"), targetDatabase: server.url("copy") });
+  await crm.apply(plan);
+  await check(sql, (script) => server.sql(script, "copy"));
+  const row = await server.sql("SELECT to_jsonb(contact)::text FROM contact WHERE id = 6", "copy");
+  assert.doesNotMatch(row, /anna|annika|schmidt|work\.test|491701234567|4930987654321/i);
+  assert.match(row, /"phone": 1234567/);
+
+  await sql("UPDATE tag SET friends = '{anna.schmidt@firma.test}' WHERE id = 1");
+  await crm.backup();
+  const leaking = await clone(crm, { target: join(folder.path, "leak"), targetDatabase: server.url("leak") });
+  await assert.rejects(crm.apply(leaking), (error: unknown) => {
+    assert.ok(isHoldfastError(error, "anonymise-leak"));
+    assert.match(String(error.facts["columns"]), /^tag\.friends \(1\)$/);
+    return true;
+  });
+});
+
+const indexes: Readonly<Record<string, readonly [sql: string, rules?: Rules]>> = {
+  "over a table": ["fts5 (name, email, content='contact', content_rowid='id')"],
+  "with texts of its own": ["fts5 (name, email)", { words_content: { c0: "name", c1: "email" } }],
+  "without texts": ["fts5 (name, email, content='')"],
+  "of an older kind": ['fts4 (name, email, content="contact")'],
+};
+for (const [which, [module, rules]] of Object.entries(indexes)) {
+  test(`nobody is left in the words of a full-text index ${which} (SQLite)`, async () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "crm.db");
+    {
+      using connection = new DatabaseSync(path);
+      connection.exec(`${recordsSchema("sqlite")} ${recordsRows("sqlite")} ${people}
+        CREATE VIRTUAL TABLE words USING ${module};
+        INSERT INTO words (rowid, name, email) SELECT id, name, email FROM contact`);
+    }
+    const crm = await recordsCrm(folder.path, { engine: sqliteEngine, url: `sqlite:${path}`, sql: async () => "" });
+    await crm.backup();
+    const target = join(folder.path, "copy");
+    await crm.apply(await clone(crm, { target }, "left-out", rules));
+    using copy = new DatabaseSync(join(target, "crm.db"));
+    const find = copy.prepare("SELECT rowid FROM words WHERE words MATCH ?");
+    assert.deepEqual(find.all("schmidt"), []);
+    assert.doesNotMatch(readFileSync(join(target, "crm.db"), "latin1"), /anna|schmidt|firma/i);
+    const name = String(copy.prepare("SELECT name FROM contact WHERE id = 6").get()?.["name"]);
+    assert.equal(find.all(name.split(" ")[0] ?? "").length, which === "without texts" ? 0 : 2, name);
+  });
+}
+
 test("records as files are anonymised too, and their files left out", async () => {
   using folder = temporaryFolder();
   const path = join(folder.path, "crm.db");

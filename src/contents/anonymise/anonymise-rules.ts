@@ -11,6 +11,8 @@ export interface AnonymiseRule {
   readonly table: string;
   readonly column: string;
   readonly kind: AnonymiseKind;
+  /** What the column's domain is made of; absent: its type is none. */
+  readonly type?: string;
   /** Values that are nobody's, and stay. */
   readonly nobody?: readonly string[];
 }
@@ -66,19 +68,31 @@ export function anonymiseRules(
   rules: Rules,
   written: WrittenRules,
   personal: readonly PersonalData[] = [],
+  madeOf: (type: string) => string = (type) => type,
 ): readonly AnonymiseRule[] {
   const found = new Map<string, AnonymiseRule>();
   const nameOf = (table: TableSchema, column: string): string => JSON.stringify([table.schema, table.name, column]);
-  const put = (table: TableSchema, { name }: ColumnSchema, kind: AnonymiseKind, nobody?: readonly string[]): void => {
-    const rule = { database, schema: table.schema, table: table.name, column: name, kind };
-    found.set(nameOf(table, name), nobody ? { ...rule, nobody } : rule);
+  const put = (table: TableSchema, column: ColumnSchema, kind: AnonymiseKind, nobody?: readonly string[]): void => {
+    const { name } = column;
+    const type = madeOf(column.type);
+    found.set(nameOf(table, name), {
+      ...{ database, schema: table.schema, table: table.name, column: name },
+      // A list has no value of its own that another could stand for.
+      kind: isList(type) && kind !== "keep" ? "empty" : kind,
+      ...(type !== column.type && { type }),
+      ...(nobody && { nobody }),
+    });
   };
   for (const table of relations.tables) {
     const known = personal.find((one) => isTable(table, one.table));
     const isPeoples = isOfPeople(table, relations);
-    for (const column of table.columns.slice(table.keyLength)) {
-      const kind = knownKind(column, known?.columns[column.name], rules) ?? kindOf(column, isPeoples, rules);
-      if (kind) put(table, column, kind, known?.nobody);
+    const naming = new Set(relations.from(table).flatMap(({ columns }) => columns));
+    for (const [at, written_] of table.columns.entries()) {
+      if (at < table.keyLength) continue;
+      const column = { ...written_, type: madeOf(written_.type) };
+      const means = { isPeoples, namesRow: naming.has(at) };
+      const kind = knownKind(column, known?.columns[column.name], rules) ?? kindOf(column, means, rules);
+      if (kind) put(table, written_, kind, known?.nobody);
     }
   }
   for (const [name, columns] of Object.entries(written)) {
@@ -111,20 +125,37 @@ function knownKind(column: ColumnSchema, kind: AnonymiseKind | undefined, rules:
   return kind === "keep" || kind === "empty" || kind === "date" || holdsText(column, rules) ? kind : undefined;
 }
 
-function kindOf(column: ColumnSchema, isPeoples: boolean, rules: Rules): AnonymiseKind | undefined {
+function kindOf(
+  column: ColumnSchema,
+  { isPeoples, namesRow }: { readonly isPeoples: boolean; readonly namesRow: boolean },
+  rules: Rules,
+): AnonymiseKind | undefined {
   const name = column.name.replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase();
   if (/_(?:id|ids|count|type|status|state|opt_out|optout|enabled|template|at|on)$|^(?:is|has|fk)_/.test(name))
     return undefined;
   if (isPeoples && /blob|bytea|binary/i.test(column.type)) return "empty";
+  // The words of other columns, by which the database searches them.
+  if (/^tsvector$/i.test(column.type)) return "empty";
   const patterns = isPeoples ? [...anywhere, ...ofPeople] : anywhere;
-  const kind = patterns.find(([pattern]) => pattern.test(name))?.[1];
-  if (kind === "date") return kind;
-  if (!holdsText(column, rules)) return undefined;
-  // Where any column may hold text, one of numbers is somebody's number, or names a row: `company` is then no company's name.
-  if (kind !== "phone" && kind !== "code" && rules.searchable(column) === "mixed" && isOfNumbers.test(column.type)) {
-    return undefined;
+  const kindNamed = (one: string) => patterns.find(([pattern]) => pattern.test(one))?.[1];
+  if (isList(column.type)) {
+    const some = [name, name.replace(/s$/, "")];
+    return some.some((one) => kindNamed(one) || freeText.test(one)) ? "empty" : undefined;
   }
+  const kind = kindNamed(name);
+  if (kind === "date") return kind;
+  const isMixed = rules.searchable(column) === "mixed";
+  // One of numbers is somebody's number, or names a row: `company` is then no company's name.
+  if (isMixed ? /int|real|floa|doub|numeric|decimal|bool/i.test(column.type) : isOfNumbers(column.type)) {
+    return !namesRow && (kind === "phone" || kind === "code") ? kind : undefined;
+  }
+  if (!holdsText(column, rules)) return undefined;
   return kind ?? (freeText.test(name) ? (isPeoples ? "text" : "mentions") : undefined);
+}
+
+/** Of PostgreSQL: several values in one. */
+export function isList(type: string): boolean {
+  return type.endsWith("[]");
 }
 
 /** Of any length: a value of an enumeration, a UUID or an address of the network can be nothing else than such a one. */
@@ -133,7 +164,10 @@ function holdsText(column: ColumnSchema, rules: Rules): boolean {
   return searchable === "mixed" || (searchable === "text" && /char|text|json/i.test(column.type));
 }
 
-const isOfNumbers = /int|real|floa|doub|numeric|decimal|bool/i;
+/** In which a telephone number has room. */
+export function isOfNumbers(type: string): boolean {
+  return /^(?:big)?int(?:eger)?\b|^(?:numeric|decimal)\b/i.test(type);
+}
 
 function isOfPeople(table: TableSchema, relations: Relations): boolean {
   const entities = relations.entitiesOf(table).map(({ entity }) => entity.name);

@@ -1,6 +1,6 @@
 import type { ColumnSchema, DatabaseEngine, RowBatch, TableSchema } from "../../database/database.ts";
 import type { ReadableTable } from "../tables/stored-table.ts";
-import type { AnonymiseRule } from "./anonymise-rules.ts";
+import { type AnonymiseRule, isList, isOfNumbers } from "./anonymise-rules.ts";
 import { Originals } from "./originals.ts";
 import { cut, pseudonym } from "./pseudonym.ts";
 
@@ -71,7 +71,7 @@ export class Anonymiser {
     if (columns.size === 0) return undefined;
     return (line) => {
       const fields = line.split("\t");
-      for (const [at, { kind, nobody }] of columns) {
+      for (const [at, { kind, nobody, type }] of columns) {
         const column = table.columns[at];
         const text = column && this.#textOf(fields[at] ?? "\\N", column);
         if (!column || text === undefined || text === null) continue;
@@ -80,13 +80,13 @@ export class Anonymiser {
           continue;
         }
         if (kind === "mentions") {
-          const made = this.#withoutMentions(text, widthOf(column));
+          const made = this.#withoutMentions(text, widthOf(type ?? column.type));
           if (made !== text) fields[at] = this.#fields.lineField(made, column);
           continue;
         }
-        const field = this.#fieldOf(pseudonym(kind, text, this.#secret, widthOf(column)), column);
+        const field = this.#fieldOf(this.#made(kind, text, type ?? column.type), column);
         fields[at] = field;
-        this.#originals.addMade(this.#fields.textOf(field, column) ?? "");
+        this.#originals.addMade(this.#checkedOf(field, column) ?? "");
       }
       return fields.join("\t");
     };
@@ -118,10 +118,10 @@ export class Anonymiser {
       const fields = line.split("\t");
       return table.columns.filter((column, at) => {
         if (kept.has(column.name)) return false;
-        const text = this.#fields.textOf(fields[at] ?? "\\N", column);
+        const text = this.#checkedOf(fields[at] ?? "\\N", column);
         if (text === undefined) return false;
         const kind = columns.get(at)?.kind;
-        if (kind === undefined) return this.#originals.isIn(text);
+        if (kind === undefined) return !isOfNumbers(column.type) && this.#originals.isIn(text);
         if (kind === "mentions") return this.#originals.isNamedIn(text);
         return !this.#originals.isMade(text);
       });
@@ -137,6 +137,16 @@ export class Anonymiser {
     return new Map(rules.map((rule) => [table.columns.findIndex(({ name }) => name === rule.column), rule]));
   }
 
+  /** A number stays one that its column has room for. */
+  #made(kind: Exclude<AnonymiseRule["kind"], "mentions">, text: string, type: string): string | undefined {
+    const digits = /^-?(\d+)(?:\.\d+)?$/.exec(text)?.[1]?.length;
+    if (digits === undefined || !isOfNumbers(type) || (kind !== "phone" && kind !== "code")) {
+      return pseudonym(kind, text, this.#secret, widthOf(type));
+    }
+    const made = pseudonym("phone", text, this.#secret);
+    return digits >= (/big/i.test(type) ? 19 : 10) && !/numeric|decimal/i.test(type) ? made?.replace(/\d/, "1") : made;
+  }
+
   /** PHP counts the bytes of each text that it serialises: such a one goes as a whole. */
   #withoutMentions(text: string, most: number): string {
     const made = this.#originals.replaced(text, (kind, part) => pseudonym(kind, part, this.#secret) ?? "");
@@ -144,20 +154,30 @@ export class Anonymiser {
     return isSerialised.test(text) ? (pseudonym("text", text, this.#secret, most) ?? "") : cut(made, most);
   }
 
+  /** What of a value can be compared with what was put there: a time may be written in another way, and binary is emptied. */
+  #checkedOf(field: string, column: ColumnSchema): string | undefined {
+    const text = this.#fields.textOf(field, column);
+    if (text !== undefined || field === "\\N") return text;
+    return isList(column.type) || isOfNumbers(column.type)
+      ? (this.#fields.readable(field, column) ?? undefined)
+      : undefined;
+  }
+
   #textOf(field: string, column: ColumnSchema): string | null {
     return this.#fields.textOf(field, column) ?? this.#fields.readable(field, column);
   }
 
-  /** Nothing, where a column may not be without a value, is an empty text, or an empty object. */
+  /** Nothing, where a column may not be without a value, is an empty text, list or object. */
   #fieldOf(text: string | undefined, column: ColumnSchema): string {
     const isJson = /json/i.test(column.type);
-    if (text === undefined) return this.#fields.lineField(column.nullable ? null : isJson ? "{}" : "", column);
+    const nothing = isJson || isList(column.type) ? "{}" : "";
+    if (text === undefined) return this.#fields.lineField(column.nullable ? null : nothing, column);
     return this.#fields.lineField(isJson ? JSON.stringify(text) : text, column);
   }
 }
 
 /** `varchar(40)`, `character varying(40)`: 40 */
-function widthOf({ type }: ColumnSchema): number {
+function widthOf(type: string): number {
   const width = /char[a-z ]*\((\d+)\)/i.exec(type)?.[1];
   if (width !== undefined) return Number(width);
   return /^tinytext/i.test(type) ? 63 : Infinity;
