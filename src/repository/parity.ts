@@ -80,7 +80,9 @@ export async function regroup(storage: Storage, going: ReadonlySet<Id>, options:
   const { groups } = await loadGroups(storage, options.signal);
   const broken = groups.filter(({ data }) => data.some(({ id }) => going.has(id)));
   if (broken.length === 0) return;
-  const safe = new Set(groups.filter((one) => !broken.includes(one)).flatMap(({ data }) => data.map(({ id }) => id)));
+  // One that was cut off while it was written keeps nothing safe yet.
+  const whole = groups.filter((one) => !broken.includes(one) && one.files.size === one.parity);
+  const safe = new Set(whole.flatMap(({ data }) => data.map(({ id }) => id)));
   const staying = new Map<Id, Pack>();
   for (const { data } of broken)
     for (const pack of data) if (!going.has(pack.id) && !safe.has(pack.id)) staying.set(pack.id, pack);

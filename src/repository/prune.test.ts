@@ -13,12 +13,14 @@ import {
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { createCheapRepository } from "../../test/support/cheap-key.ts";
+import { quotaStorage } from "../../test/support/quota-storage.ts";
 import { temporaryFolder } from "../../test/support/temp-folder.ts";
 import { testRepository, type TestRepository } from "../../test/support/test-repository.ts";
 import { byteName } from "../lib/byte-name.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import type { Id, TreeNode } from "../format/tree.ts";
 import { localStorage } from "../storage/local.ts";
+import { openRepository } from "./open.ts";
 import type { PruneOptions, PruneResult, PruneSummary } from "./prune-plan.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { StoredSnapshot, Upload } from "./repository.ts";
@@ -233,6 +235,27 @@ describe("prune", () => {
       (error) => isHoldfastError(error, "repository-damaged"),
     );
     for (const name of before.keys()) assert.ok((await filesIn(at)).has(name));
+  });
+
+  test("makes room on a full disk also where there is none for parity of what stays", async () => {
+    using folder = temporaryFolder();
+    const at = join(folder.path, "repo");
+    await using repository = await testRepository(at);
+    const shape = { data: 4, parity: 2 };
+    const made = [];
+    for (let run = 0; run < 6; run++) made.push(await backUp(repository, blobs(1, 300_000)));
+    await repository.repository.updateParity(shape, { signal });
+    await forget(repository, ...made.slice(1).map(({ id }) => id));
+    const host = { hostname: "test", username: "tester", uid: 0, gid: 0 };
+    const full = await quotaStorage(localStorage(at), 20_000);
+    const opened = await openRepository(full, "correct horse", { signal, now: () => new Date(), host });
+    const { result } = await prune({ ...repository, repository: opened }, { keepMarkedMs: 1e9 });
+    assert.ok(result.forLackOfRoom && result.deletedBytes > 1_500_000, JSON.stringify(result));
+    await opened.updateParity(shape, { signal });
+    const report = await opened.verify({ signal, limits: repository.limits, depth: "data" });
+    assert.deepEqual(report.defects, []);
+    assert.equal(report.parity?.uncovered, 0);
+    await repository.restic().check();
   });
 
   test("deletes nothing more when the machine has slept so long that others take the lock for forgotten", async () => {

@@ -3,7 +3,7 @@ import { indexJson, maxIndexBlobs } from "../format/index-file.ts";
 import { formatTime, parseTime } from "../format/time.ts";
 import type { Id } from "../format/tree.ts";
 import { sealUnpacked } from "../format/unpacked.ts";
-import { HoldfastError } from "../lib/errors.ts";
+import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import { storedPath } from "../storage/layout.ts";
 import type { HiddenFile, Storage } from "../storage/storage.ts";
@@ -217,7 +217,12 @@ async function applyPrune(
   const makeSure = checksOf(lock, options.now, signal);
   const remove = async (ids: readonly Id[]): Promise<void> => {
     await lock.check(signal);
-    if (ids.length > 0) await regroup(storage, new Set(ids), { signal });
+    try {
+      if (ids.length > 0) await regroup(storage, new Set(ids), { signal });
+    } catch (error) {
+      // Where there is no room for both, room comes first: whoever keeps parity makes it anew after a prune.
+      if (!isHoldfastError(error, "storage-full")) throw error;
+    }
     await mapBounded(ids, storage.traits.connections, async (name) => {
       // Others may have taken them up by now, who took the lock of a machine that slept for forgotten.
       await makeSure();

@@ -8,7 +8,7 @@ import { fileKinds, type Storage } from "../../src/storage/storage.ts";
 export async function quotaStorage(storage: Storage, freeBytes: number): Promise<Storage> {
   const { signal } = new AbortController();
   const sizes = new Map<string, number>();
-  for (const kind of fileKinds) {
+  for (const kind of [...fileKinds, "parity"] as const) {
     for await (const { name, size } of storage.list(kind, signal)) sizes.set(`${kind} ${name}`, blocks(size));
   }
   let free = freeBytes;
