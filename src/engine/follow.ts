@@ -5,7 +5,7 @@ import { beginsBefore } from "../contents/journal/reach.ts";
 import type { Manifest } from "../contents/manifest.ts";
 import { openSnapshot } from "../contents/open-snapshot.ts";
 import type { CrmDescription } from "../crm/platform.ts";
-import type { ChangeFeed, SnapshotPoint } from "../database/change-feed.ts";
+import type { ChangeFeed, LogPosition, SnapshotPoint } from "../database/change-feed.ts";
 import type { DatabaseAddress, DatabaseEngine } from "../database/database.ts";
 import type { Id } from "../format/tree.ts";
 import { type ErrorCode, HoldfastError, isHoldfastError } from "../lib/errors.ts";
@@ -216,7 +216,7 @@ class Following {
         const at = performance.now();
         if ((await this.#flush(streams)) === "stored") this.#tell(streams);
         isBack();
-        if ((await this.#keeper.publishIfDue()) === "published") this.#acknowledge(streams);
+        if ((await this.#keeper.publishIfDue()) === "published") await this.#acknowledgeNamed(streams);
         const newest = this.#newestBackup(this.#keeper.snapshots);
         if (newest) await this.#look(newest);
         if (performance.now() - this.#toldAt >= 1000) this.#tell(streams);
@@ -262,18 +262,24 @@ class Following {
       const segments = waiting[at] ?? [];
       stream.stored(segments.length);
       const last = segments.at(-1);
-      if (last) await this.#feeds.get(stream.database)?.acknowledge(last.header.to.position);
+      if (last) await this.#acknowledge(stream.database, last.header.history, last.header.to.position);
     }
     for (const { last, database } of reached) if (last) this.#keeper.reached(database, last);
     return waiting.some((segments) => segments.length > 0) ? "stored" : "nothing";
   }
 
   /** Positions that nothing led to but time: they are in a snapshot now. */
-  #acknowledge(streams: readonly FollowStream[]): void {
+  async #acknowledgeNamed(streams: readonly FollowStream[]): Promise<void> {
     for (const { database } of streams) {
-      const to = this.#keeper.writer.database(database).spans.at(-1)?.to;
-      if (to) void this.#feeds.get(database)?.acknowledge(to.position);
+      const span = this.#keeper.writer.database(database).spans.at(-1);
+      if (span) await this.#acknowledge(database, span.history, span.to.position);
     }
+  }
+
+  /** What was stored of another log, before this server was at the address, says nothing of the log that is read by now. */
+  async #acknowledge(database: string, history: string, position: LogPosition): Promise<void> {
+    const feed = this.#feeds.get(database);
+    if (feed?.history === history) await feed.acknowledge(position);
   }
 
   #tell(streams: readonly FollowStream[]): void {

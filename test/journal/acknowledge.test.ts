@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { Change, ChangeFeed } from "../../src/database/change-feed.ts";
+import { sqliteEngine } from "../../src/database/sqlite/sqlite.ts";
+import { openFor } from "../../src/engine/access.ts";
+import { HoldfastError } from "../../src/lib/errors.ts";
+import { following } from "../support/following.ts";
+import { smallCrm } from "../support/small-crm.ts";
+import { temporaryFolder } from "../support/temp-folder.ts";
+import { until } from "../support/until.ts";
+
+/** What a server is told to be safe, and what it tells. */
+interface ToldServer {
+  readonly acknowledged: string[];
+  readonly feed: ChangeFeed;
+}
+
+function serverThat(
+  place: Pick<ChangeFeed, "history" | "start" | "startedAnew">,
+  tell: () => AsyncIterable<readonly Change[]>,
+): ToldServer {
+  const acknowledged: string[] = [];
+  const acknowledge = async (position: string): Promise<void> => void acknowledged.push(position);
+  return { acknowledged, feed: { ...place, changes: tell, acknowledge, [Symbol.asyncDispose]: async () => {} } };
+}
+
+test("a server that has come to the address is not told that places of the log before it are safe", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  const time = new Date().toISOString();
+  const [locked, broken, ended] = [0, 1, 2].map(() => Promise.withResolvers<void>());
+  const before = serverThat({ history: "one", start: { position: "500", time } }, async function* () {
+    await locked?.promise;
+    yield [
+      { type: "tables", digest: "one", outside: [] },
+      { type: "reached", point: { position: "900", time } },
+    ];
+    await broken?.promise;
+    throw new HoldfastError("database-unreachable", { path: "test" });
+  });
+  // Of it nothing has come when what waits is stored.
+  const after = serverThat(
+    { history: "two", start: { position: "100", time }, startedAnew: "other-server" },
+    // oxlint-disable-next-line require-yield -- that is what it does
+    async function* () {
+      await ended?.promise;
+    },
+  );
+  const servers = [before, after];
+  let opened = 0;
+  const log = { pointOf: () => undefined, follow: async () => servers[opened++]?.feed ?? assert.fail() };
+  const engine = { ...crm.engine, databases: [{ ...sqliteEngine, log }] };
+  await using running = following({ ...crm, engine });
+  {
+    await using repository = await openFor(crm.engine, crm.access, crm.run);
+    const { signal, now } = crm.run;
+    await using _lock = await repository.lock("exclusive", { signal, now, waitMs: 60_000 });
+    locked?.resolve();
+    await running.event((event) => event.type === "note" && event.code === "follow-waiting");
+    broken?.resolve();
+    await until(() => opened === 2);
+  }
+  await running.event((event) => event.type === "journal" && event.position === "900" && event.waitingBytes === 0);
+  // Stored, and named.
+  await until(() => readdirSync(join(crm.access.location, "snapshots")).length > 0);
+  ended?.resolve();
+  await running.end();
+  assert.deepEqual([before.acknowledged, after.acknowledged], [[], []]);
+});
