@@ -41,6 +41,7 @@ export function neutraliseStatements(tables: readonly TableSchema[]): readonly s
     ...when("o_auth_account", ["access_token"], "UPDATE o_auth_account SET access_token=NULL"),
     ...when("o_auth_account", ["refresh_token"], "UPDATE o_auth_account SET refresh_token=NULL"),
     ...when("o_auth_provider", ["client_secret"], "UPDATE o_auth_provider SET client_secret=NULL"),
+    ...when("app_secret", ["value"], "UPDATE app_secret SET value=''"),
     ...when("auth_token", ["id"], "DELETE FROM auth_token"),
     ...userKeys(tables),
   ];
@@ -54,15 +55,20 @@ function userKeys(tables: readonly TableSchema[]): readonly string[] {
   return [`UPDATE ${isPostgres ? '"user"' : "`user`"} SET api_key=NULL`];
 }
 
-/** The clone starts no jobs by itself, its links lead to itself, and it knows no mail server. */
+/** The clone starts no jobs by itself, its links lead to itself, it knows no mail server, and writes files here only. */
 export function neutraliseConfiguration(name: string, text: string): string | undefined {
   if (!/^(config|config-internal|config-override|config-internal-override|state)\.php$/.test(name)) return undefined;
   const php = readPhp(text);
-  const isThere = (key: string) => php.get("return", key) !== undefined;
-  const values: readonly (readonly [string, string | boolean])[] = [
-    ...(name === "config.php" || isThere("siteUrl") ? [["siteUrl", "http://localhost"] as const] : []),
-    ...(name === "config.php" || isThere("cronDisabled") ? [["cronDisabled", true] as const] : []),
-    ...["smtpServer", "smtpUsername", "smtpPassword"].filter(isThere).map((key) => [key, ""] as const),
+  const values: readonly (readonly [path: readonly string[], value: string | boolean])[] = [
+    [["siteUrl"], "http://localhost"],
+    [["cronDisabled"], true],
+    [["defaultFileStorage"], "EspoUploadDir"],
+    ...["smtpServer", "smtpUsername", "smtpPassword"].map((key) => [[key], ""] as const),
+    ...["key", "secret"].map((key) => [["awsS3Storage", "credentials", key], ""] as const),
   ];
-  return values.reduce((result, [key, value]) => setPhp(result, ["return", key], value), text);
+  const isNeeded = (path: readonly string[]): boolean =>
+    name === "config.php" && /^(?:siteUrl|cronDisabled)$/.test(path[0] ?? "");
+  return values
+    .filter(([path]) => isNeeded(path) || php.get("return", ...path) !== undefined)
+    .reduce((result, [path, value]) => setPhp(result, ["return", ...path], value), text);
 }

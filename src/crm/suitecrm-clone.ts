@@ -9,9 +9,17 @@ export const neutraliseSummary: readonly string[] = [
   "scheduled-jobs",
   "queued-tasks",
   "mail-collectors",
+  "calendars",
   "payment-credentials",
   "program-keys",
   "hostname",
+];
+
+/** What opens other services. */
+const secrets: readonly (readonly [table: string, columns: readonly string[]])[] = [
+  ["eapm", ["password", "api_data", "consumer_secret", "oauth_token", "oauth_secret"]],
+  ["external_oauth_connections", ["client_secret", "access_token", "refresh_token"]],
+  ["external_oauth_providers", ["client_secret"]],
 ];
 
 /** Nobody listens there: mail ends as an error, and no name has to be looked up. */
@@ -31,16 +39,14 @@ export function neutraliseStatements(tables: readonly TableSchema[]): readonly s
     ...when("inbound_email", ["email_password"], "UPDATE inbound_email SET email_password=NULL"),
     ...when("job_queue", ["status"], "DELETE FROM job_queue WHERE status<>'done'"),
     ...when("emailman", ["id"], "DELETE FROM emailman"),
-    ...when("eapm", ["password"], "UPDATE eapm SET password=NULL"),
+    ...secrets.flatMap(([table, columns]) =>
+      columns.flatMap((column) => when(table, [column], `UPDATE ${table} SET ${column}=NULL`)),
+    ),
+    // Each user's tokens for Google's calendar.
+    ...when("user_preferences", ["category"], "DELETE FROM user_preferences WHERE category='GoogleSync'"),
+    ...when("users_password_link", ["id"], "DELETE FROM users_password_link"),
     ...when("oauth_tokens", ["id"], "DELETE FROM oauth_tokens"),
     ...when("oauth2tokens", ["id"], "DELETE FROM oauth2tokens"),
-    ...when("external_oauth_connections", ["access_token"], "UPDATE external_oauth_connections SET access_token=NULL"),
-    ...when(
-      "external_oauth_connections",
-      ["refresh_token"],
-      "UPDATE external_oauth_connections SET refresh_token=NULL",
-    ),
-    ...when("external_oauth_providers", ["client_secret"], "UPDATE external_oauth_providers SET client_secret=NULL"),
     ...when(
       "config",
       ["category", "name", "value"],
@@ -49,7 +55,7 @@ export function neutraliseStatements(tables: readonly TableSchema[]): readonly s
   ];
 }
 
-/** Links lead to the clone itself; SuiteCRM 8 sends its own mail to nowhere. */
+/** Links lead to the clone itself, which writes to no index of another; SuiteCRM 8 sends its own mail to nowhere. */
 export function neutraliseConfiguration(name: string, text: string): string | undefined {
   if (name === ".env.local") {
     const here = setEnv(text, "MAILER_DSN", "null://null");
@@ -58,10 +64,14 @@ export function neutraliseConfiguration(name: string, text: string): string | un
   const isOverride = name === "config_override.php";
   if (name !== "config.php" && !isOverride) return undefined;
   const php = readPhp(text);
-  return [
-    ["site_url", "http://localhost"],
-    ["host_name", "localhost"],
-  ]
-    .filter(([key = ""]) => !isOverride || php.get("sugar_config", key) !== undefined)
-    .reduce((result, [key = "", value = ""]) => setPhp(result, ["sugar_config", key], value), text);
+  const values: readonly (readonly [path: readonly string[], value: string | boolean])[] = [
+    [["site_url"], "http://localhost"],
+    [["host_name"], "localhost"],
+    [["search", "ElasticSearch", "enabled"], false],
+    [["google_auth_json"], ""],
+  ];
+  const isNeeded = (path: readonly string[]): boolean => !isOverride && /^(?:site_url|host_name)$/.test(path[0] ?? "");
+  return values
+    .filter(([path]) => isNeeded(path) || php.get("sugar_config", ...path) !== undefined)
+    .reduce((result, [path, value]) => setPhp(result, ["sugar_config", ...path], value), text);
 }

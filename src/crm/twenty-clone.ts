@@ -8,6 +8,7 @@ export const neutraliseSummary: readonly string[] = [
   "mail",
   "scheduled-jobs",
   "mail-collectors",
+  "calendars",
   "webhooks",
   "payment-credentials",
   "program-keys",
@@ -24,14 +25,28 @@ const changes: readonly { readonly table: string; readonly columns: readonly str
   { table: "connectedAccount", columns: ["connectionParameters"], sql: `UPDATE {} SET "connectionParameters"=NULL` },
   { table: "messageChannel", columns: ["isSyncEnabled"], sql: `UPDATE {} SET "isSyncEnabled"=false` },
   { table: "calendarChannel", columns: ["isSyncEnabled"], sql: `UPDATE {} SET "isSyncEnabled"=false` },
+  // What Google and Microsoft were told to call; whoever takes one of them back takes it from the CRM that this is a clone of.
+  { table: "connectedAccountWebhookSubscription", columns: ["id"], sql: `DELETE FROM {}` },
   { table: "apiKey", columns: ["revokedAt"], sql: `UPDATE {} SET "revokedAt"=now()` },
   { table: "appToken", columns: ["id"], sql: `DELETE FROM {}` },
   { table: "workflowAutomatedTrigger", columns: ["id"], sql: `DELETE FROM {}` },
+  { table: "workflowEventListener", columns: ["id"], sql: `DELETE FROM {}` },
   { table: "cronTrigger", columns: ["id"], sql: `DELETE FROM {}` },
+  { table: "databaseEventTrigger", columns: ["id"], sql: `DELETE FROM {}` },
+  ...["cronTriggerSettings", "databaseEventTriggerSettings"].map((column) => ({
+    table: "logicFunction",
+    columns: [column],
+    sql: `UPDATE {} SET "${column}"=NULL`,
+  })),
+  { table: "applicationVariable", columns: ["value", "isSecret"], sql: `UPDATE {} SET "value"='' WHERE "isSecret"` },
+  { table: "applicationRegistrationVariable", columns: ["encryptedValue"], sql: `UPDATE {} SET "encryptedValue"=''` },
+  // Links lead to a workspace's own domain where it has one.
+  { table: "workspace", columns: ["customDomain"], sql: `UPDATE {} SET "customDomain"=NULL` },
+  { table: "workspace", columns: ["isCustomDomainEnabled"], sql: `UPDATE {} SET "isCustomDomainEnabled"=false` },
   {
     table: "keyValuePair",
     columns: ["key", "type"],
-    sql: `DELETE FROM {} WHERE "type"::text='CONFIG_VARIABLE' AND "key" ~ '(^EMAIL_|SECRET|TOKEN|PASSWORD|API_KEY|^MESSAGING_|^CALENDAR_|^BILLING_|^STORAGE_)'`,
+    sql: `DELETE FROM {} WHERE "type"::text='CONFIG_VARIABLE' AND "key" ~ '(^EMAIL_|SECRET|TOKEN|PASSWORD|API_KEY|ACCESS_KEY|^MESSAGING_|^CALENDAR_|^BILLING_|^STORAGE_|STRIPE|^SENTRY_|CLICKHOUSE)'`,
   },
   { table: "workspaceSSOIdentityProvider", columns: ["clientSecret"], sql: `UPDATE {} SET "clientSecret"=NULL` },
   { table: "postgresCredentials", columns: ["id"], sql: `DELETE FROM {}` },
@@ -51,14 +66,21 @@ export function neutraliseStatements(tables: readonly TableSchema[]): readonly s
   );
 }
 
+/** Keys of other services, and where they are told of what happens. */
 const secretNames =
-  /(SECRET_ACCESS_KEY|CLIENT_SECRET|SMTP_PASSWORD|API_KEY|WEBHOOK_SECRET|STRIPE_.*|LICENSE_KEY|ENTERPRISE_KEY)$/;
+  /(ACCESS_KEY(_ID)?|CLIENT_SECRET|SMTP_PASSWORD|API_KEY|API_TOKEN|WEBHOOK_SECRET|CAPTCHA_SECRET_KEY|STRIPE_.*|LICENSE_KEY|ENTERPRISE_KEY|SENTRY_.*DSN|CLICKHOUSE_URL)$/;
 const keptKeys = /^(ENCRYPTION_KEY|FALLBACK_ENCRYPTION_KEY|APP_SECRET|PG_DATABASE_.*)$/;
+/** Its queue is worked off by whoever is at it: a clone has one of its own, or none. */
+const queueNames = ["REDIS_URL", "REDIS_QUEUE_URL"];
 
-/** Mail goes to the log, nothing is fetched, no scheduled jobs are registered, and keys of other services are blank. */
+/**
+ * Mail goes to the log, nothing is fetched, no scheduled jobs are registered, files are written here only, and keys of other
+ * services are blank.
+ */
 export function neutraliseConfiguration(text: string): string {
   const values = readEnv(text);
   const blank = [...values.keys()].filter((name) => secretNames.test(name) && !keptKeys.test(name));
+  const project = values.get("COMPOSE_PROJECT_NAME");
   const switches: readonly (readonly [string, string])[] = [
     ["SERVER_URL", "http://localhost:3000"],
     ["EMAIL_DRIVER", "logger"],
@@ -67,6 +89,10 @@ export function neutraliseConfiguration(text: string): string {
     ["CALENDAR_PROVIDER_GOOGLE_ENABLED", "false"],
     ["MESSAGING_PROVIDER_MICROSOFT_ENABLED", "false"],
     ["CALENDAR_PROVIDER_MICROSOFT_ENABLED", "false"],
+    ...(values.has("STORAGE_TYPE") ? [["STORAGE_TYPE", "local"] as const] : []),
+    ...queueNames.filter((name) => values.has(name)).map((name) => [name, "redis://127.0.0.1:1"] as const),
+    // Docker Compose takes containers and volumes of this name for its own.
+    ...(project ? [["COMPOSE_PROJECT_NAME", `${project}-clone`] as const] : []),
     ...blank.map((name) => [name, ""] as const),
   ];
   return switches.reduce((result, [name, value]) => setEnv(result, name, value), text);

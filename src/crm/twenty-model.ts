@@ -5,8 +5,8 @@ import { twentyEverywhere, twentyPersonal } from "./twenty-personal.ts";
 
 /**
  * Twenty's tables: each workspace has a schema of its own, `workspace_…`, with tables that people may add to. A table is an
- * entity if its rows have an id and times; `<x>Id` names a row of table `x` of the same schema. Tables whose names end in
- * `Target` join a note, a task or an attachment with whatever it is about.
+ * entity if its rows have an id and times; `<x>Id` names a row of table `x` of the same schema, or of `_x` where people added it.
+ * Tables whose names end in `Target` join a note, a task or an attachment with whatever it is about.
  */
 const labels: Readonly<Record<string, string>> = {
   company: "company",
@@ -21,7 +21,19 @@ const labels: Readonly<Record<string, string>> = {
 };
 
 const titles = [["nameFirstName", "nameLastName"], ["name"], ["title"], ["subject"], ["label"]] as const;
-const parts = /^(attachment|timelineActivity|noteTarget|taskTarget|activityTarget)$/;
+/** Rows that are a part of whatever record they name, but of the member who made them. */
+const parts = /^(attachment|timelineActivity)$/;
+/** Rows that are a part of a record of this one table. */
+const partsOf: Readonly<Record<string, string>> = {
+  messageParticipant: "message",
+  messageChannelMessageAssociation: "message",
+  calendarEventParticipant: "calendarEvent",
+  calendarChannelEventAssociation: "calendarEvent",
+  workflowVersion: "workflow",
+  workflowRun: "workflow",
+  workflowAutomatedTrigger: "workflow",
+  workflowEventListener: "workflow",
+};
 
 export async function twentyModel(source: ModelSource): Promise<CrmModel> {
   const { tables } = source;
@@ -83,13 +95,16 @@ function workspaceModel(schema: string, tables: readonly TableSchema[], suffix: 
   });
   const references = tables.flatMap((table) =>
     table.columns.flatMap(({ name: column }): readonly Reference[] => {
-      const word = /^(?:target)?(\w+)Id$/.exec(column)?.[1];
+      const word = /^(?:target(?!\p{Ll}))?([\p{L}\p{N}_]+)Id$/u.exec(column)?.[1];
       const to =
         word === undefined
           ? undefined
-          : [word, word.charAt(0).toLowerCase() + word.slice(1)].find((one) => names.has(one));
+          : [word, word.charAt(0).toLowerCase() + word.slice(1)]
+              .flatMap((one) => [one, `_${one}`])
+              .find((one) => names.has(one));
       if (to === undefined || (to === table.name && column === "id")) return [];
-      const kind = table.name.endsWith("Target") ? "links" : parts.test(table.name) ? "belongs" : "refers";
+      const isPart = partsOf[table.name] === to || (parts.test(table.name) && to !== "workspaceMember");
+      const kind = table.name.endsWith("Target") ? "links" : isPart ? "belongs" : "refers";
       return [reference(kind, `${table.name}.${column}`, `${to}.id`, { schema })];
     }),
   );
@@ -101,5 +116,12 @@ function workspaceModel(schema: string, tables: readonly TableSchema[], suffix: 
   const columns = Object.fromEntries(
     tables.map(({ name }) => [name, { ...twentyEverywhere, ...twentyPersonal[name] }] as const),
   );
-  return { entities, references, noise, personal: personalData(columns, { schema }) };
+  const members: Reference = {
+    from: { schema, name: "workspaceMember" },
+    columns: ["userId"],
+    to: { schema: "core", name: "user" },
+    referenced: ["id"],
+    kind: "refers",
+  };
+  return { entities, references: [...references, members], noise, personal: personalData(columns, { schema }) };
 }

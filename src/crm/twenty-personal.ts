@@ -45,7 +45,20 @@ export const twentyPersonal: PersonalColumns = {
   messageParticipant: { email: "handle", name: "displayName" },
   messageChannel: { email: "handle" },
   messageThread: { mentions: "subject" },
-  connectedAccount: { email: "handle", text: "handleAliases", empty: "connectionParameters" },
+  connectedAccount: {
+    email: "handle",
+    text: "handleAliases",
+    empty: "connectionParameters oidcTokenClaims",
+    name: "name",
+  },
+  appToken: { empty: "context" },
+  agentChatThread: { mentions: "title" },
+  agentMessagePart: {
+    text: "textContent reasoningContent errorMessage",
+    empty: "toolInput toolOutput errorDetails providerMetadata",
+    mentions: "sourceUrlTitle sourceDocumentTitle sourceDocumentFilename fileFilename",
+    url: "sourceUrlUrl",
+  },
   blocklist: { email: "handle" },
   calendarChannel: { email: "handle" },
   calendarEvent: {

@@ -161,11 +161,15 @@ function attachmentRule(): AttachmentRule {
         }
         return;
       }
-      const gone = table.columns.some(({ name }) => name === "deletedAt") ? ["deletedAt"] : [];
-      for (const { texts, row } of rowValues(rules, table, batch, ["path", "workspaceId", "applicationId", ...gone])) {
-        const [path, workspace, application, deleted] = texts;
+      const more = ["deletedAt", "status"].filter((name) => table.columns.some((one) => one.name === name));
+      for (const { texts, row } of rowValues(rules, table, batch, ["path", "workspaceId", "applicationId", ...more])) {
+        const [path, workspace, application] = texts;
+        const [deleted, status] = ["deletedAt", "status"].map((name) => texts[3 + more.indexOf(name)]);
         const folder = applications.get(application ?? "");
-        if (!path || workspace === undefined || folder === undefined || deleted !== undefined) continue;
+        if (!path || workspace === undefined || folder === undefined) continue;
+        // What was announced and did not arrive yet has a row, and no file.
+        if ((more.includes("deletedAt") && deleted !== undefined) || (more.includes("status") && status === "PENDING"))
+          continue;
         if (path.split("/").includes("..")) continue;
         yield { folder: "storage", path: nameFromText(`${workspace}/${folder}/${path}`), row };
       }

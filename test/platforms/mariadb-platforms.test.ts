@@ -57,8 +57,18 @@ test("CRMs on MariaDB", async (context) => {
       ),
       "Inactive\n127.0.0.1\tNULL\nInactive\nj2\n张伟有限公司\n",
     );
+    assert.equal(
+      await server.sql(
+        `SELECT COALESCE(password, api_data, consumer_secret, oauth_token, oauth_secret) FROM eapm;
+         SELECT COALESCE(client_secret, access_token, refresh_token) FROM external_oauth_connections; SELECT category FROM user_preferences`,
+        "suite7_copy",
+      ),
+      "NULL\nNULL\nglobal\n",
+    );
     const config = readFileSync(join(copy, "config.php"), "utf8");
     assert.match(config, /'db_name' => 'suite7_copy'/);
+    assert.match(config, /'google_auth_json' => ''/);
+    assert.match(config, /'enabled' => false, 'host' => 'search\.example\.org'/);
     assert.match(config, /'site_url' => 'http:\/\/localhost'/);
     assert.match(readFileSync(join(copy, "config_override.php"), "utf8"), /\['site_url'\] = 'http:\/\/localhost'/);
     assert.match(readFileSync(join(copy, "modules/Built/Built.php"), "utf8"), /php/);
@@ -75,7 +85,7 @@ test("CRMs on MariaDB", async (context) => {
     const { relations, model } = await scene.model();
     assert.deepEqual(
       model.entities.map(({ name }) => name),
-      ["abc-vehicles", "account", "contact", "note"],
+      ["abc-vehicles", "account", "contact", "case", "note"],
     );
     assert.deepEqual(await scene.labels("account/a1"), suite.accountLabels);
     assert.deepEqual(await scene.labels("account/a1", "live"), suite.accountLabels);
@@ -98,6 +108,11 @@ test("CRMs on MariaDB", async (context) => {
           .toSorted(),
       ["abc_vehicles links", "accounts links"],
     );
+    const updates = relations.tableNamed("aop_case_updates");
+    assert.deepEqual(updates && relations.from(updates).map(({ to, kind }) => `${to.name} ${kind}`), [
+      "cases belongs",
+      "contacts refers",
+    ]);
     const join2 = relations.tableNamed("accounts_contacts");
     assert.deepEqual(
       join2 &&
@@ -186,10 +201,10 @@ test("CRMs on MariaDB", async (context) => {
     assert.equal(
       await server.sql(
         `SELECT status, password, use_smtp, smtp_password FROM email_account; SELECT status, password FROM inbound_email; SELECT status FROM scheduled_job;
-         SELECT id FROM job; SELECT is_active FROM webhook; SELECT enabled, data FROM integration; SELECT api_key, password FROM user WHERE id='u1'; SELECT name FROM account WHERE id='a1'`,
+         SELECT id FROM job; SELECT is_active FROM webhook; SELECT enabled, data FROM integration; SELECT value FROM app_secret; SELECT api_key, password FROM user WHERE id='u1'; SELECT name FROM account WHERE id='a1'`,
         "espo_copy",
       ),
-      "Inactive\tNULL\t0\tNULL\nInactive\tNULL\nInactive\nj2\n0\n0\tNULL\nNULL\t$2y$10$x\n张伟有限公司\n",
+      "Inactive\tNULL\t0\tNULL\nInactive\tNULL\nInactive\nj2\n0\n0\tNULL\n\nNULL\t$2y$10$x\n张伟有限公司\n",
     );
     await scene.anonymised(join(root.path, "training"), `mariadb://crm@127.0.0.1:${server.port}/espo_training`);
     assert.match(await server.sql(espo.anonymised("`"), "espo_training"), espo.nobody("\t", "NULL"));
@@ -199,6 +214,8 @@ test("CRMs on MariaDB", async (context) => {
       "'cronDisabled' => true",
       "'smtpServer' => ''",
       "'smtpPassword' => ''",
+      "'defaultFileStorage' => 'EspoUploadDir'",
+      "'secret' => ''",
     ]) {
       assert.ok(config.includes(line), `${line}\n${config}`);
     }

@@ -186,12 +186,27 @@ test("CRMs on PostgreSQL", async (context) => {
       ),
       "http://127.0.0.1:9|\n|\nf\nt\nonboarding\n张伟有限公司\n",
     );
+    assert.equal(
+      await server.sql(
+        `SELECT "customDomain", "isCustomDomainEnabled" FROM core.workspace; SELECT count(*) FROM core."connectedAccountWebhookSubscription";
+         SELECT "cronTriggerSettings", "databaseEventTriggerSettings", "httpRouteTriggerSettings" FROM core."logicFunction";
+         SELECT value FROM core."applicationVariable" ORDER BY id; SELECT "encryptedValue" FROM core."applicationRegistrationVariable"`,
+        "twenty_copy",
+      ),
+      '|f\n0\n||{"path": "/in"}\n\neu\n\n',
+    );
     const environment = readFileSync(join(copy, ".env"), "utf8");
     for (const line of [
       "SERVER_URL=http://localhost:3000",
       "EMAIL_DRIVER=logger",
       "EMAIL_SMTP_PASSWORD= # of the mail server",
       "AUTH_GOOGLE_CLIENT_SECRET=",
+      ...[
+        "REDIS_URL=redis://127.0.0.1:1",
+        "COMPOSE_PROJECT_NAME=crm-clone",
+        "SENTRY_DSN=",
+        "STORAGE_S3_ACCESS_KEY_ID=",
+      ],
       `PG_DATABASE_URL=postgres://crm:geheim@127.0.0.1:${server.port}/twenty_copy`,
       `STORAGE_LOCAL_PATH=${copy}/.local-storage`,
     ]) {
@@ -206,8 +221,19 @@ test("CRMs on PostgreSQL", async (context) => {
     const { model, relations } = await scene.model();
     assert.deepEqual(
       model.entities.map(({ name, label }) => `${name} ${label}`).toSorted(),
-      ["company company", "note note", "person contact", "workspace-member user", "车辆 undefined"].toSorted(),
+      [
+        ...["company company", "message email", "note note", "person contact", "workspace-member user"],
+        "车辆 undefined",
+      ].toSorted(),
     );
+    const ofTable = (name: string): readonly string[] => {
+      const table = relations.tableNamed(name);
+      assert.ok(table);
+      return relations.from(table).map(({ to, kind }) => `${to.name} ${kind}`);
+    };
+    assert.deepEqual(ofTable("timelineActivity"), ["workspaceMember refers", "person belongs", "_车辆 belongs"]);
+    assert.deepEqual(ofTable("messageParticipant").toSorted(), ["message belongs", "person refers"]);
+    assert.deepEqual(ofTable("workspaceMember"), ["user refers"]);
     const company = "company/00000000-0000-4000-8000-000000000011";
     assert.deepEqual(await scene.labels(company), { name: "Firma", createdAt: "Creation date" });
     assert.deepEqual(await scene.labels("车辆/00000000-0000-4000-8000-000000000023"), { name: "车牌" });

@@ -49,7 +49,8 @@ export const platforms = {
     "twenty-config": "Look at .env: `SERVER_URL`, and the database's address, user and password of this machine.",
     "twenty-start":
       "Start server and worker with the image of the same version (`TAG` in .env), with the files in the server's storage folder, and look at a few records.",
-    "twenty-redis": "Begin with an empty Redis: what waited in its queue is not in the backup.",
+    "twenty-redis":
+      "Begin with an empty Redis of its own (`REDIS_URL` in .env, which a clone lacks): what waited in a queue is not in the backup.",
     "start-crm": "Start the CRM and look at a few records.",
     "tryton-start": "Start trytond with the restored trytond.conf and look at a few records.",
     "tryton-update": "If this machine has a newer Tryton, run `trytond-admin -c trytond.conf -d DATABASE --all` first.",

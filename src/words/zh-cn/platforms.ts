@@ -46,7 +46,7 @@ export const platforms: Translated<typeof english> = {
     "twenty-config": "检查 .env：`SERVER_URL`，以及本机的数据库地址、用户和密码。",
     "twenty-start":
       "用相同版本的镜像（.env 中的 `TAG`）启动 server 和 worker，文件放在服务器的存储文件夹中，然后查看几条记录。",
-    "twenty-redis": "从空的 Redis 开始：队列中等待的内容不在备份中。",
+    "twenty-redis": "从它自己的空 Redis 开始（.env 中的 `REDIS_URL`，克隆中没有）：队列中等待的内容不在备份中。",
     "start-crm": "启动 CRM，查看几条记录。",
     "tryton-start": "用还原的 trytond.conf 启动 trytond，查看几条记录。",
     "tryton-update": "如果本机的 Tryton 更新，请先运行 `trytond-admin -c trytond.conf -d DATABASE --all`。",
