@@ -138,14 +138,14 @@ export class OpenedRepository implements Repository {
 
   async updateParity(shape: ParityShape, options: ParityOptions): Promise<ParityReport> {
     const { storage, masterKey } = this.#parts;
-    const needed = await neededFiles(storage, masterKey, options.signal, "without parity");
-    const packs = needed.filter(({ kind }) => kind === "data").map(({ name: id, ...rest }) => ({ ...rest, id }));
-    return updateParity(storage, packs, shape, options);
+    const { files, lostPacks } = await neededFiles(storage, masterKey, options.signal, "without parity");
+    const packs = files.filter(({ kind }) => kind === "data").map(({ name: id, ...rest }) => ({ ...rest, id }));
+    return updateParity(storage, packs, lostPacks, shape, options);
   }
 
-  storedFiles(signal: AbortSignal): Promise<readonly NeededFile[]> {
+  async storedFiles(signal: AbortSignal): Promise<readonly NeededFile[]> {
     const { storage, masterKey } = this.#parts;
-    return neededFiles(storage, masterKey, signal, "without parity");
+    return (await neededFiles(storage, masterKey, signal, "without parity")).files;
   }
 
   loadStoredFile(file: StoredFile, signal: AbortSignal): Promise<Buffer> {

@@ -1,8 +1,16 @@
 import assert from "node:assert/strict";
 import { hash, randomBytes } from "node:crypto";
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { faultStorage } from "../../test/support/fault-storage.ts";
+import { temporaryFolder } from "../../test/support/temp-folder.ts";
+import { testRepository } from "../../test/support/test-repository.ts";
+import type { TreeNode } from "../format/tree.ts";
+import { byteName } from "../lib/byte-name.ts";
 import { isHoldfastError } from "../lib/errors.ts";
+import { storedPath } from "../storage/layout.ts";
+import { localStorage } from "../storage/local.ts";
 import { memoryStorage } from "../storage/memory.ts";
 import { loadGroups } from "./parity-file.ts";
 import { regroup, updateParity } from "./parity.ts";
@@ -13,7 +21,7 @@ test("a group that was cut off while it was written makes no pack safe", async (
   const storage = { ...memoryStorage(), traits: { connections: 1, parity: "kept" } } as const;
   const packs = [1, 2].map(() => randomBytes(1000)).map((bytes) => ({ id: hash("sha256", bytes), bytes, size: 1000 }));
   for (const { id, bytes } of packs) await storage.save({ kind: "data", name: id }, bytes, signal);
-  await updateParity(storage, packs, { data: 2, parity: 2 }, { signal });
+  await updateParity(storage, packs, new Set(), { data: 2, parity: 2 }, { signal });
   const [stays, goes] = packs.map(({ id }) => id);
   const failing = faultStorage(storage, { at: 2, when: "before", kind: "fail" });
   const going = new Set([goes ?? ""]);
@@ -22,3 +30,45 @@ test("a group that was cut off while it was written makes no pack safe", async (
   const group = (await loadGroups(storage, signal)).groups.find(({ data }) => data.every(({ id }) => id === stays));
   assert.equal(group?.files.size, 2);
 });
+
+test("what makes a lost pack anew stays when parity is made for new ones", async () => {
+  using folder = temporaryFolder();
+  const at = join(folder.path, "repo");
+  await using made = await testRepository(at);
+  const { repository, limits } = made;
+  const shape = { data: 2, parity: 1 };
+  const add = () =>
+    made.upload(async (upload) => {
+      const { id } = await upload.blob("data", randomBytes(2000), "hot");
+      return { tree: await upload.tree({ nodes: [fileNode(id, 2000)] }) };
+    });
+  await add();
+  await repository.updateParity(shape, { signal });
+  const [lost] = await Array.fromAsync(localStorage(at).list("data", signal));
+  const path = join(at, storedPath({ kind: "data", name: lost?.name ?? "" }));
+  const before = readFileSync(path);
+  rmSync(path);
+  await add();
+  await repository.updateParity(shape, { signal });
+  await using lock = await repository.lock("exclusive", { signal, now: () => new Date(), waitMs: 0 });
+  const plan = await repository.planRepair({ what: "packs", signal, limits });
+  assert.deepEqual(plan.summary.rebuilt, [lost?.name]);
+  await plan.apply(lock);
+  assert.deepEqual(readFileSync(path), before);
+  assert.deepEqual((await repository.verify({ signal, limits, depth: "data" })).defects, []);
+});
+
+function fileNode(content: string, size: number): TreeNode {
+  const time = "2026-11-22T08:00:00Z";
+  const times = { mtime: time, atime: time, ctime: time };
+  return {
+    name: byteName(Buffer.from("f")),
+    type: "file",
+    mode: 420,
+    ...times,
+    uid: 0,
+    gid: 0,
+    content: [content],
+    size,
+  };
+}

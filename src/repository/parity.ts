@@ -38,11 +38,12 @@ interface Pack {
 
 /**
  * Makes groups of all packs that are in none, as large as `shape` says; small groups are joined with what is new. Reads
- * each new pack once. `needed`: the packs that an index names.
+ * each new pack once. `needed`: the packs that an index names and that are there; `lost`: those that are not there.
  */
 export async function updateParity(
   storage: Storage,
   needed: readonly (Pack & { readonly access?: "cold" })[],
+  lost: ReadonlySet<Id>,
   shape: ParityShape,
   options: ParityOptions,
 ): Promise<ParityReport> {
@@ -60,9 +61,10 @@ export async function updateParity(
   for (const id of safe) pool.delete(id);
   const written = await writeGroups(storage, [...pool.values()], shape, options);
   const old = [...groups.filter((group) => !isTrue(group)), ...small];
-  // Where a pack turned out damaged, its old group may still save it.
+  // Where a pack is lost, or turned out damaged, its old group may still save it.
+  const isOfNoUse = (id: Id): boolean => !there.has(id) && !lost.has(id);
   const isDone = ({ data }: ParityGroup): boolean =>
-    data.every(({ id }) => !there.has(id) || written.packs.has(id) || safe.has(id));
+    data.every(({ id }) => isOfNoUse(id) || written.packs.has(id) || safe.has(id));
   await removeGroups(storage, old.filter(isDone), written.names, options.signal);
   const left = kept.length - small.length;
   const packs = safe.size + written.packs.size;

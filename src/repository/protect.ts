@@ -65,7 +65,7 @@ export async function protect(
   const { retention } = storage;
   if (retention === undefined) return undefined;
   const { signal, now, onProgress } = options;
-  const files = await neededFiles(storage, key, signal, "with parity");
+  const { files } = await neededFiles(storage, key, signal, "with parity");
   const least = leastLockedUntil(retention.lock, now());
   const until = lockedUntil(retention.lock, now());
   const { location } = storage;

@@ -8,6 +8,12 @@ import type { FileKind, ListedFile, Storage, StoredFile } from "../storage/stora
 /** A file that the repository needs, as its storage lists it. */
 export interface NeededFile extends StoredFile, ListedFile {}
 
+export interface NeededFiles {
+  readonly files: readonly NeededFile[];
+  /** Packs that an index names and that are not there. */
+  readonly lostPacks: ReadonlySet<Id>;
+}
+
 /**
  * What makes the repository: its keys, snapshots and indexes, and the packs that an index names. Snapshots are listed
  * before indexes, and these before packs, so that all that is listed is whole, whoever writes meanwhile. Locks are left
@@ -18,7 +24,7 @@ export async function neededFiles(
   key: MasterKey,
   signal: AbortSignal,
   parity: "with parity" | "without parity",
-): Promise<readonly NeededFile[]> {
+): Promise<NeededFiles> {
   const files: NeededFile[] = [];
   const kinds: FileKind[] = ["snapshot", "index", "config", "key"];
   if (parity === "with parity" && storage.traits.parity === "kept") kinds.push("parity");
@@ -29,9 +35,13 @@ export async function neededFiles(
     files.filter(({ kind }) => kind === "index"),
     signal,
   );
-  for await (const file of storage.list("data", signal))
-    if (named.has(file.name)) files.push({ kind: "data", ...file });
-  return files;
+  const lostPacks = new Set(named);
+  for await (const file of storage.list("data", signal)) {
+    if (!named.has(file.name)) continue;
+    files.push({ kind: "data", ...file });
+    lostPacks.delete(file.name);
+  }
+  return { files, lostPacks };
 }
 
 async function namedPacks(
