@@ -65,7 +65,7 @@ export async function protect(
   const { retention } = storage;
   if (retention === undefined) return undefined;
   const { signal, now, onProgress } = options;
-  const { files } = await neededFiles(storage, key, signal, "with parity");
+  const { files, lostPacks } = await neededFiles(storage, key, signal, "with parity");
   const least = leastLockedUntil(retention.lock, now());
   const until = lockedUntil(retention.lock, now());
   const { location } = storage;
@@ -73,8 +73,9 @@ export async function protect(
   const before = options.known?.location === location && options.known.mode === mode ? options.known.until : undefined;
   const known = new Map<string, number>();
   let extended = 0;
-  let failed = 0;
-  let reason: string | undefined;
+  // What is lost, or hidden, is needed all the same, and its lock runs out.
+  let failed = lostPacks.size;
+  let reason: string | undefined = failed > 0 ? "pack-missing" : undefined;
   let earliest = until.getTime();
   await mapBounded(files, storage.traits.connections, async (file, done) => {
     const path = storedPath(file);

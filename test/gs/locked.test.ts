@@ -131,6 +131,19 @@ test("a lock that does not hold is told, and what could be deleted is put back; 
   assert.ok(left.every(({ timeDeleted, retention }) => timeDeleted === undefined || retention !== undefined));
 });
 
+test("of a pack that somebody has hidden it is not claimed that it is locked for longer", async () => {
+  const { crm, bucket, run } = gsCrm("  lock: { mode: compliance, days: 5 }\n  cold: COLDLINE\n");
+  using _scope = crm;
+  await run(0, "init", "--yes");
+  await run(0, "backup");
+  // One that no backup reads.
+  const [hidden] = [...gcs.objects(bucket)].find(([, { storageClass }]) => storageClass === "COLDLINE") ?? [];
+  assert.equal((await asOwner("DELETE", `${bucket}/o/${encodeURIComponent(hidden ?? "")}`)).status, 204);
+  writeFileSync(join(crm.folder, "attachments/more.txt"), "more\n");
+  const report = told(await run(3, "backup"), "backup")["lock"] as ProtectReport;
+  assert.deepEqual([report.until, report.failed], [undefined, 1]);
+});
+
 test("what is deleted by the proof is put back, also when the answer to that is lost", async () => {
   const { crm, bucket, run } = gsCrm("  lock: { mode: governance, days: 5 }\n");
   using _scope = crm;
