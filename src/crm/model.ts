@@ -67,6 +67,7 @@ export interface Entity {
    * Vtiger's `vtiger_crmentity` by `crmid`. They come and go with the record.
    */
   readonly extensions: readonly { readonly table: TableName; readonly key: string }[];
+  /** When it was made, by which it is told from another that has its key: no date that a person sets. */
   readonly created?: ModelColumn;
   /** Later first: Tryton's `write_date` is NULL until the first edit, so `["write_date", "create_date"]`. */
   readonly modified: readonly ModelColumn[];

@@ -8,6 +8,7 @@ import {
   type TableMapping,
 } from "../contents/records/map-table.ts";
 import { LiveRows, planRows, type RowsPlan } from "../contents/records/plan-rows.ts";
+import { isAnother, isMadeAnew } from "../contents/records/decide-row.ts";
 import { namingLive } from "../contents/records/check-rows.ts";
 import type { WantedRow } from "../contents/records/planned-row.ts";
 import { pointRecords, type PointRecords } from "../contents/records/point-records.ts";
@@ -104,7 +105,7 @@ class RecordsPlanning {
       signal,
     });
     const wanted: WantedRow[] = [];
-    for (const one of closure) wanted.push(...(await this.#wanted(one)));
+    for (const one of closure) wanted.push(await this.#wanted(one));
     if (!selection.fields) wanted.push(...(await this.#newer(closure, wanted)));
     const plan = await planRows(wanted, {
       relations: this.#relations,
@@ -133,48 +134,48 @@ class RecordsPlanning {
     return mapping;
   }
 
-  /** Rows that are there and do not say that they are gone. */
+  /** Rows that are there, the same as then, and do not say that they are gone. */
   async #areThere(table: TableSchema, some: readonly RecordRow[]): Promise<ReadonlySet<RecordRow>> {
     const mapping = await this.#mapping(table);
     const there = new Set<RecordRow>();
     if (!mapping) return there;
     const rules = this.#source.from.engine;
     const keyed = some.flatMap((row) => {
-      const key = mappedKey(mapping, mapRow(mapping, row, rules));
-      return key === undefined ? [] : [{ row, key }];
+      const fields = mapRow(mapping, row, rules);
+      const key = mappedKey(mapping, fields);
+      return key === undefined ? [] : [{ row, key, fields }];
     });
     const live = await this.#live.byKey(
       mapping.to,
       keyed.map(({ key }) => key),
     );
-    for (const { row, key } of keyed) {
+    const { entitiesOf } = this.#relations;
+    for (const { row, key, fields } of keyed) {
       const now = live.get(key);
-      const entity = now && entityOf(this.#relations.entitiesOf(mapping.to), now, rules);
-      if (now && isDeleted(entity, now, rules) === "no") there.add(row);
+      if (!now || isMadeAnew(mapping.to, fields, now, { rules, entitiesOf })) continue;
+      if (isDeleted(entityOf(entitiesOf(mapping.to), now, rules), now, rules) === "no") there.add(row);
     }
     return there;
   }
 
-  async #wanted({ row, why }: ClosureRow): Promise<readonly WantedRow[]> {
+  async #wanted({ row, why }: ClosureRow): Promise<WantedRow> {
     const rules = this.#source.from.engine;
     const mapping = await this.#mapping(row.table);
     const cannot = (table: TableSchema, reason: "table-gone" | "no-key"): WantedRow => ({
       ...{ table, key: row.key || row.line, fields: row.fields, why },
       refused: { reason },
     });
-    if (!mapping) return [cannot(row.table, "table-gone")];
+    if (!mapping) return cannot(row.table, "table-gone");
     const fields = mapRow(mapping, row, rules);
     const key = mappedKey(mapping, fields);
-    if (key === undefined) return [cannot(mapping.to, "no-key")];
+    if (key === undefined) return cannot(mapping.to, "no-key");
     const refused = refusedColumns(mapping, row, rules);
     const base = await this.#base(row, mapping.to);
-    return [
-      {
-        ...{ table: mapping.to, key, fields, why },
-        ...(base && { base }),
-        ...(refused.length > 0 && { refused: { reason: "column-refused", detail: refused.join(", ") } }),
-      },
-    ];
+    return {
+      ...{ table: mapping.to, key, fields, why },
+      ...(base && { base }),
+      ...(refused.length > 0 && { refused: { reason: "column-refused", detail: refused.join(", ") } }),
+    };
   }
 
   /** The row as it was at the moment right after what is to be taken back, in the shape of `to`. */
@@ -189,7 +190,28 @@ class RecordsPlanning {
     };
   }
 
-  /** Rows that came after the point: those that were found by comparison, and parts of what was chosen. */
+  /** Those whose key another record has now: its parts are not theirs. */
+  async #strangers(wanted: readonly WantedRow[]): Promise<ReadonlySet<WantedRow | undefined>> {
+    const rules = { rules: this.#source.from.engine, entitiesOf: this.#relations.entitiesOf };
+    const found = new Set<WantedRow>();
+    for (const [table, ofTable] of Map.groupBy(wanted, (one) => one.table)) {
+      if (!this.#rows.tables.includes(table)) continue;
+      const live = await this.#live.byKey(
+        table,
+        ofTable.map(({ key }) => key),
+      );
+      for (const one of ofTable) {
+        const now = live.get(one.key);
+        if (now && isAnother(one, now, rules)) found.add(one);
+      }
+    }
+    return found;
+  }
+
+  /**
+   * Rows that came after the point: those that were found by comparison, and parts of what was chosen.
+   * @param wanted of each row of `closure`, in its order, what it is to be
+   */
   async #newer(closure: readonly ClosureRow[], wanted: readonly WantedRow[]): Promise<readonly WantedRow[]> {
     const { roots, from, switches, selection } = this.#source;
     const rules = from.engine;
@@ -208,7 +230,10 @@ class RecordsPlanning {
       for (const row of (await this.#live.byKey(to, newer)).values()) add(row, "chosen", await this.#base(row, to));
     }
     if (!switches.removeNewer) return [...found.values()];
-    const whole = closure.filter(({ why }) => why === "chosen" || why === "belongs");
+    const strangers = await this.#strangers(wanted);
+    const whole = closure.filter(
+      ({ why }, at) => (why === "chosen" || why === "belongs") && !strangers.has(wanted[at]),
+    );
     let rows: readonly RecordRow[] = [...next, ...(selection.related === "all" ? whole.map(({ row }) => row) : [])];
     for (next = []; rows.length > 0; rows = next.splice(0)) {
       for (const [table, ofTable] of Map.groupBy(rows, (row) => row.table)) {

@@ -87,6 +87,32 @@ test("a key that another record has now: by its creation, or since it was gone i
   assert.equal(fate(note, "note/9"), "conflict key-reused");
 });
 
+test("nothing of a record is hung on a stranger that has its key now", async () => {
+  await using place = await world();
+  const { crm, sql } = place;
+  await sql(`DELETE FROM invoice_line WHERE invoice IN (SELECT id FROM invoice WHERE party = 7);
+    DELETE FROM note WHERE parent_type = 'party' AND parent_id = 7; DELETE FROM party_extra WHERE party_id = 7;
+    DELETE FROM invoice WHERE party = 7; DELETE FROM contact WHERE party = 7; DELETE FROM party_tag WHERE party = 7;
+    DELETE FROM party WHERE id = 7; INSERT INTO party (id, name, created) VALUES (7, 'somebody else', '2026-06-06');
+    INSERT INTO contact (id, party, name) VALUES (900, 7, 'of somebody else')`);
+  const before = await crm.rows();
+  const one = await crm.plan({ handles: ["invoice/6"] });
+  assert.equal(fate(one, "party/7"), "conflict key-reused");
+  assert.equal(fate(one, "invoice/6"), "conflict parent-gone party/7");
+  const whole = await crm.plan({ handles: ["party/7"] }, all);
+  for (const record of ["contact/6", "invoice/6", "party_extra/7", "note/6"]) {
+    assert.match(fate(whole, record), /^conflict parent-gone /, record);
+  }
+  assert.deepEqual(
+    whole.records?.rows.filter(({ action }) => action === "remove"),
+    [],
+  );
+  assert.equal(fate(whole, "party_tag/7/4"), "skip other-side-gone party/7");
+  await crm.apply(whole);
+  await crm.apply(await crm.plan({ compared: ["deleted"] }));
+  assert.deepEqual(await crm.rows(), before);
+});
+
 test("a parent that is gone keeps its children away; one that is only linked to, quietly", async () => {
   await using place = await world();
   const { crm, sql } = place;

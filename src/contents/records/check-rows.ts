@@ -27,11 +27,12 @@ export async function checkParents(rows: readonly PlannedRow[], input: CheckInpu
       return row ? [{ planned, row }] : [];
     });
     for (const relation of relations.from(table)) {
-      if (mayStandAlone(relation) || changed.length === 0) continue;
+      if (changed.length === 0) continue;
       const parents = parentsLeft(relation, rows, rules);
       const missing = changed.filter(({ planned, row }) => {
         const name = nameIn(relation, "from", row, rules);
         if (name === undefined || parents.there.has(name)) return false;
+        if (mayStandAlone(relation) && !parents.gone.has(name)) return false;
         // What it names already now is as good as it was.
         return (
           planned.before === undefined || nameIn(relation, "from", recordRow(table, planned.before), rules) !== name
@@ -65,7 +66,8 @@ function parentsLeft(relation: Relation, rows: readonly PlannedRow[], rules: Han
     if (planned.table !== relation.to) continue;
     const stays = rowLeft(planned);
     const name = stays && nameIn(relation, "to", stays, rules);
-    if (name !== undefined) there.add(name);
+    // What has the key now is a stranger to those that named the row which had it then.
+    if (name !== undefined) (planned.reason === "key-reused" ? gone : there).add(name);
     const before = planned.before === undefined ? undefined : recordRow(planned.table, planned.before);
     const old = before && nameIn(relation, "to", before, rules);
     if (old !== undefined && old !== name) gone.add(old);

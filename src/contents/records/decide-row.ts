@@ -49,6 +49,7 @@ export function decideRow(
     const after = known.map(({ field }) => field).join("\t");
     return { ...about, action: "insert", after, columns: known.map(({ column }) => column) };
   }
+  if (why === "parent" && isMadeAnew(table, then, now, input)) return conflict("key-reused");
   if (why === "parent" && !revives(table, then, now, input)) return skip("same");
   if (isAnother(wanted, now, input)) return conflict("key-reused");
   const differ = differences(table, then, now, input);
@@ -127,18 +128,28 @@ function revives(table: TableSchema, then: MappedFields, now: RecordRow, input: 
 }
 
 /** Whether the row that has this key now is another record than the one that had it then. */
-function isAnother(
+export function isAnother(
   { table, fields: then, base }: WantedRow,
   now: RecordRow,
-  { rules, entitiesOf }: DecideRules,
+  input: Pick<DecideRules, "rules" | "entitiesOf">,
 ): boolean {
   // It was gone in between: only the very same row is the same record, as after a restore that was cut off once it was done.
   if (base && base.fields === undefined)
     return then?.some((field, at) => field !== undefined && field !== now.fields[at]) ?? true;
+  return then !== undefined && isMadeAnew(table, then, now, input);
+}
+
+/** Whether the row that has this key now was made at another time, where that is known. */
+export function isMadeAnew(
+  table: TableSchema,
+  then: MappedFields,
+  now: RecordRow,
+  { rules, entitiesOf }: Pick<DecideRules, "rules" | "entitiesOf">,
+): boolean {
   const created = entityOf(entitiesOf(table), now, rules)?.entity.created;
   const at = created && created.extension === undefined ? columnOf(table, created.column) : -1;
   const column = table.columns[at];
-  const was = then?.[at];
+  const was = then[at];
   if (!column || was === undefined) return false;
   const [before, is] = [rules.readable(was, column), fieldText(now, at, rules)];
   return before !== null && is !== null && before !== is;
