@@ -102,6 +102,39 @@ test("while somebody has the repository for himself, changes wait unacknowledged
   await isAsItWas(crm, commits);
 });
 
+test("the log that a server keeps for us is bounded too while nothing can be stored: rather a gap than a full disk", async () => {
+  using folder = temporaryFolder();
+  const crm = await newCrm(folder.path, "lagging");
+  await using workload = await PostgresWorkload.open(server.url("lagging"));
+  const running = await followed(crm, { mostLagBytes: 32 << 20 });
+  await crm.backup();
+  const kept = await workload.commit("INSERT INTO contact (name) VALUES ('before')");
+  await running.durable(kept.time);
+  {
+    const { signal, now } = crm.run;
+    await using repository = await openFor(crm.engine, crm.access, crm.run);
+    await using _lock = await repository.lock("exclusive", { signal, now, waitMs: 60_000 });
+    // Little in the server's log, and more than waits in memory: nothing is read any more.
+    await workload.run("INSERT INTO contact (name) SELECT repeat('x', 1000000) FROM generate_series(1, 100)");
+    await running.event((event) => event.type === "note" && Number(event.facts["bytes"]) > 60 << 20);
+    await workload.run(
+      "INSERT INTO contact (name) SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 1300000) i GROUP BY i % 50",
+    );
+    await until(
+      async () =>
+        (
+          await server.sql("SELECT slot_name FROM pg_replication_slots WHERE database = 'lagging'", "lagging")
+        ).trim() === "",
+    );
+  }
+  await running.event((event) => event.type === "note" && event.facts["reason"] === "slot-lost");
+  await crm.backup();
+  const next = await workload.commit("DELETE FROM contact WHERE name = 'before'");
+  await running.durable(next.time);
+  await running.end();
+  await isAsItWas(crm, [kept, next]);
+});
+
 test("a publication that is lost, and a table that is taken out of it, are gaps", async () => {
   using folder = temporaryFolder();
   const crm = await newCrm(folder.path, "lost");

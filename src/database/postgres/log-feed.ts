@@ -60,6 +60,9 @@ export class PostgresFeed implements ChangeFeed {
   #mark: LogPoint | undefined;
   #markedAt = -Infinity;
   #sequences = new Map<string, string>();
+  readonly #lagTimer: NodeJS.Timeout;
+  #lagLook: Promise<void> | undefined;
+  #gaveUp: HoldfastError | undefined;
 
   private constructor(parts: FeedParts) {
     const { session, stream, options, watch, tables, outside, digest, history, start, startedAnew, nearXid } = parts;
@@ -77,6 +80,10 @@ export class PostgresFeed implements ChangeFeed {
     this.#seen = start;
     this.#last = start;
     this.#nearXid = nearXid;
+    // Also while nobody reads on, since nothing can be stored: that is when the server's log grows.
+    this.#lagTimer = setInterval(() => {
+      this.#lagLook ??= this.#lookAtLag().finally(() => (this.#lagLook = undefined));
+    }, lookEveryMs).unref();
   }
 
   static async open(address: DatabaseAddress, options: FeedOptions, environment: Environment): Promise<PostgresFeed> {
@@ -138,18 +145,21 @@ export class PostgresFeed implements ChangeFeed {
   }
 
   async *changes(): AsyncGenerator<readonly Change[], void> {
+    let failure: unknown;
     try {
       yield* this.#told();
     } catch (error) {
-      throw this.#watch.failure(error);
+      failure = error;
     }
+    await this.#lagLook;
+    throw this.#gaveUp ?? this.#watch.failure(failure);
   }
 
   async *#told(): AsyncGenerator<readonly Change[], void> {
     yield [{ type: "tables", digest: this.#digest, outside: this.#outside }];
     let lookedAt = performance.now();
     let state: "between" | "within" = "between";
-    for (;;) {
+    while (!this.#gaveUp) {
       const changes: Change[] = [];
       let commits = 0;
       await this.#setMark();
@@ -207,6 +217,7 @@ export class PostgresFeed implements ChangeFeed {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#lagTimer);
     this.#watch[Symbol.dispose]();
     await this.#stream[Symbol.asyncDispose]();
     await this.#session[Symbol.asyncDispose]();
@@ -256,8 +267,6 @@ export class PostgresFeed implements ChangeFeed {
 
   /** Looks whether tables were made or altered: then what is known of them begins anew. */
   async #look(): Promise<readonly Change[]> {
-    const lag = await slotLag(this.#session, this.#options.name);
-    if (lag !== undefined && lag > this.#options.mostLagBytes) await this.#giveUp(lag);
     const { name } = this.#options;
     const digest = await tablesDigest(this.#session);
     const seen = this.#seen;
@@ -294,8 +303,19 @@ export class PostgresFeed implements ChangeFeed {
     return { position: positionOf(BigInt(row[1] ?? 0)), time: new Date(row[0] ?? "").toISOString() };
   }
 
+  async #lookAtLag(): Promise<void> {
+    if (this.#gaveUp) return;
+    try {
+      const lag = await slotLag(this.#session, this.#options.name);
+      if (lag !== undefined && lag > this.#options.mostLagBytes) await this.#giveUp(lag);
+    } catch {
+      // Whoever reads on hears of it.
+    }
+  }
+
   /** Rather a gap in the journal than a disk of the CRM that is full of log. */
-  async #giveUp(lagBytes: number): Promise<never> {
+  async #giveUp(lagBytes: number): Promise<void> {
+    this.#gaveUp = new HoldfastError("follow-lag", { path: this.#session.path, bytes: lagBytes });
     await this.#stream[Symbol.asyncDispose]();
     const { name, signal } = this.#options;
     for (let attempt = 0; attempt < 50; attempt++) {
@@ -305,7 +325,6 @@ export class PostgresFeed implements ChangeFeed {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     await this.#session.rows("SELECT pg_drop_replication_slot($1)", [name]);
-    throw new HoldfastError("follow-lag", { path: this.#session.path, bytes: lagBytes });
   }
 
   async #movedSequences(): Promise<readonly Change[]> {
