@@ -70,7 +70,7 @@ export async function verify(engine: Engine, input: VerifyInput, run: Run): Prom
   if (input.read.kind !== "none") {
     for (const id of packs.keys()) if (!sizes.has(id)) packs.delete(id);
     const snapshots = new Map([...memory.snapshots, ...tables.snapshots.map((id) => [id, now] as const)]);
-    const there = new Set((await repository.snapshots(inner.signal)).map(({ id }) => id));
+    const there = new Set((await repository.snapshots(inner.signal, "leave out")).map(({ id }) => id));
     for (const id of snapshots.keys()) if (!there.has(id)) snapshots.delete(id);
     await rememberVerified(engine, repository.id, { packs, snapshots });
   }
@@ -101,7 +101,7 @@ async function tablesOf(
   });
   if (indexed === undefined) return noTables;
   const touched = new Set(defects.flatMap(({ snapshots }) => snapshots));
-  const snapshots = await repository.snapshots(run.signal);
+  const snapshots = await repository.snapshots(run.signal, "leave out");
   const bytes = part.bytes * rowBytesPerByte;
   const newest = part.read.kind === "all" ? "always" : "in turn";
   return verifyTables({ engine, indexed, snapshots, touched, read: memory.snapshots, bytes, newest, run });

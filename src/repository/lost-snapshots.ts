@@ -3,9 +3,10 @@ import { parseSnapshot } from "../format/snapshot-json.ts";
 import type { Snapshot } from "../format/snapshot.ts";
 import type { Id } from "../format/tree.ts";
 import { openUnpacked } from "../format/unpacked.ts";
+import { isHoldfastError } from "../lib/errors.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { BlobIndex } from "./blob-index.ts";
-import { childTrees, isDamage } from "./child-trees.ts";
+import { childTrees } from "./child-trees.ts";
 import type { BlobReader, LostSnapshots } from "./repository.ts";
 import { loadSnapshots } from "./snapshots.ts";
 
@@ -18,6 +19,8 @@ export async function findLostSnapshots(
   signal: AbortSignal,
 ): Promise<LostSnapshots> {
   const { readable, unreadable } = await loadSnapshots(storage, key, signal);
+  // Who finds nothing in a file removes it.
+  for (const { withheld } of unreadable) if (withheld) throw withheld;
   const found: { id: Id; snapshot?: Snapshot }[] = [];
   for (const { id } of unreadable.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
     const snapshot = await readAnyway(storage, key, id, signal);
@@ -37,7 +40,7 @@ async function readAnyway(
   try {
     return parseSnapshot(openUnpacked(key, await storage.load({ kind: "snapshot", name: id }, undefined, signal)));
   } catch (error) {
-    if (isDamage(error)) return undefined;
+    if (isHoldfastError(error, "repository-damaged") || isHoldfastError(error, "storage-not-found")) return undefined;
     throw error;
   }
 }

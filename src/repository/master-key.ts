@@ -78,5 +78,6 @@ export async function openMasterKey(
 
 /** What is wrong with one key file alone. */
 function isKeyFailure(error: unknown): error is HoldfastError {
-  return isHoldfastError(error, "repository-damaged") || isHoldfastError(error, "storage-not-found");
+  const codes = ["repository-damaged", "storage-not-found", "storage-failed"] as const;
+  return codes.some((code) => isHoldfastError(error, code));
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmod, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, readdir, readFile, rm, writeFile, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { faultStorage } from "../../test/support/fault-storage.ts";
@@ -102,10 +102,13 @@ test("key files of other passwords, damaged ones and hostile ones hide none that
   const keys = join(location, "keys");
   await writeFile(join(keys, "00".repeat(32)), "");
   await writeFile(join(keys, "ff".repeat(32)), "{}");
-  const right = (await readdir(keys)).find((name) => !/^(00|ff)+$/.test(name));
+  const right = (await readdir(keys)).find((name) => !/^(00|ee|ff)+$/.test(name));
   const fields = JSON.parse(await readFile(join(keys, right ?? ""), "utf8")) as object;
   const hostile = Buffer.from(JSON.stringify({ ...fields, N: 2 ** 31 }));
   await writeFile(join(keys, sha256(hostile)), hostile);
+  // One that no memory holds.
+  await writeFile(join(keys, "ee".repeat(32)), "");
+  await truncate(join(keys, "ee".repeat(32)), 3 * 2 ** 30);
   for (const password of ["first", "second"]) await openRepository(localStorage(location), password, options);
   await assert.rejects(openRepository(localStorage(location), "third", options), is("password-wrong"));
 });

@@ -83,9 +83,12 @@ export class OpenedRepository implements Repository {
     return sameKey(this.#parts.masterKey, other.sharedKey.masterKey);
   }
 
-  async snapshots(signal: AbortSignal): Promise<readonly StoredSnapshot[]> {
+  async snapshots(signal: AbortSignal, how: "fail" | "leave out" = "fail"): Promise<readonly StoredSnapshot[]> {
     const { storage, masterKey } = this.#parts;
-    return (await loadSnapshots(storage, masterKey, signal)).readable;
+    const { readable, unreadable } = await loadSnapshots(storage, masterKey, signal);
+    // Whoever decides by the list must not take it for all that there is.
+    for (const { withheld } of unreadable) if (withheld && how === "fail") throw withheld;
+    return readable;
   }
 
   async lock(mode: LockMode, options: LockOptions): Promise<Lock> {

@@ -34,8 +34,8 @@ export interface Repository extends AsyncDisposable {
   /** For making another repository with the same key. */
   readonly sharedKey: SharedKey;
   hasKeyOf(other: Repository): boolean;
-  /** All readable snapshots, oldest first. */
-  snapshots(signal: AbortSignal): Promise<readonly StoredSnapshot[]>;
+  /** All that are not damaged, oldest first. `withheld`: those that the storage does not give now; absent: `fail`. */
+  snapshots(signal: AbortSignal, withheld?: "fail" | "leave out"): Promise<readonly StoredSnapshot[]>;
   /** Takes restic's lock; a scope: `await using lock = await repository.lock("shared", …)`. */
   lock(mode: LockMode, options: LockOptions): Promise<Lock>;
   /** Removes locks that nobody holds any more; see `UnlockOptions`. */

@@ -14,21 +14,24 @@ const loadsAtOnce = 8;
 export interface SnapshotFiles {
   /** Oldest first. */
   readonly readable: readonly StoredSnapshot[];
-  readonly unreadable: readonly { readonly id: Id; readonly reason: string }[];
+  /** `withheld`: the storage does not give it, now; another day it may. */
+  readonly unreadable: readonly { readonly id: Id; readonly reason: string; readonly withheld?: HoldfastError }[];
 }
 
 /** Every snapshot file. Damaged ones are told apart, so that they do not hide the others; one that is gone is left out. */
 export async function loadSnapshots(storage: Storage, key: MasterKey, signal: AbortSignal): Promise<SnapshotFiles> {
   const names: Id[] = [];
   for await (const { name } of storage.list("snapshot", signal)) names.push(name);
-  const unreadable: { id: Id; reason: string }[] = [];
+  const unreadable: { id: Id; reason: string; withheld?: HoldfastError }[] = [];
   const loaded = await mapBounded(names, loadsAtOnce, async (id) => {
     try {
       return await loadSnapshot(storage, key, id, signal);
     } catch (error) {
       if (isHoldfastError(error, "storage-not-found")) return undefined;
-      if (!isHoldfastError(error, "repository-damaged")) throw error;
-      unreadable.push({ id, reason: String(error.facts["reason"] ?? error.code) });
+      const isWithheld = isHoldfastError(error, "storage-failed");
+      if (!isWithheld && !isHoldfastError(error, "repository-damaged")) throw error;
+      const reason = String(error.facts["reason"] ?? error.code);
+      unreadable.push({ id, reason, ...(isWithheld && { withheld: error }) });
       return undefined;
     }
   });

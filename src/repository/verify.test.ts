@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import {
@@ -10,7 +10,9 @@ import {
 } from "../../test/support/crafted-repository.ts";
 import { resticOn } from "../../test/support/restic.ts";
 import { temporaryFolder } from "../../test/support/temp-folder.ts";
+import { testRepository } from "../../test/support/test-repository.ts";
 import type { Id } from "../format/tree.ts";
+import { isHoldfastError } from "../lib/errors.ts";
 import { localStorage } from "../storage/local.ts";
 import type { VerifyOptions, VerifyReport } from "./repository.ts";
 import { verifyRepository } from "./verify.ts";
@@ -420,4 +422,25 @@ test("progress ends at the whole, and an abort ends the walk", async () => {
   assert.ok(done !== undefined && done > 0 && done === total);
   const reason = new Error("stopped");
   await assert.rejects(verify(crafted, { signal: AbortSignal.abort(reason) }), reason);
+});
+
+test("a snapshot that the storage does not give is a defect, and hides no other one; whoever needs all of them fails", async () => {
+  using folder = temporaryFolder();
+  await using made = await testRepository(folder.path);
+  await made.upload(async (upload) => ({ tree: await upload.tree({ nodes: [] }) }));
+  const name = "ab".repeat(32);
+  // As a bad sector: this one is too large to be read.
+  writeFileSync(join(folder.path, "snapshots", name), "");
+  truncateSync(join(folder.path, "snapshots", name), 3 * 2 ** 30);
+  const { repository, limits } = made;
+  const report = await repository.verify({ ...options, limits });
+  assert.deepEqual(
+    report.defects.map(({ code, snapshots }) => [code, snapshots]),
+    [["snapshot-unreadable", [name]]],
+  );
+  assert.equal(report.snapshots, 1);
+  await assert.rejects(repository.snapshots(signal), (error) => isHoldfastError(error, "storage-failed"));
+  const pruning = { keepMarkedMs: 0, maxUnused: { share: 0 }, maxRepackBytes: Infinity, now: () => new Date() };
+  const plan = repository.planPrune({ signal, limits, ...pruning });
+  await assert.rejects(plan, (error) => isHoldfastError(error, "prune-unsafe"));
 });

@@ -106,7 +106,7 @@ async function verifyKeys(storage: Storage, defects: DefectList, signal: AbortSi
       parseKeyFile(name, await storage.load({ kind: "key", name }, undefined, signal));
     } catch (error) {
       if (isHoldfastError(error, "storage-not-found")) continue;
-      if (!isHoldfastError(error, "repository-damaged")) throw error;
+      if (!isHoldfastError(error, "repository-damaged") && !isHoldfastError(error, "storage-failed")) throw error;
       defects.add("key-damaged", storedPath({ kind: "key", name }), String(error.facts["reason"] ?? ""));
     }
   }

@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { link, lstat, mkdir, open, readdir, rename, stat, statfs, unlink, type FileHandle } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { HoldfastError } from "../lib/errors.ts";
+import { checkedLength, shortError } from "./checked-answer.ts";
 import { DirectWriter } from "./direct-write.ts";
 import { isStoredName, kindFolders, packFolders, resticFolders, storedPath } from "./layout.ts";
 import { hasSystemCode, localError } from "./local-error.ts";
@@ -197,10 +198,10 @@ async function readExactly(
   const offset = range?.offset ?? 0;
   const length = range?.length ?? size;
   if (offset < 0 || length < 0 || offset + length > size) throw shortError(path);
-  const bytes = Buffer.allocUnsafeSlow(length);
+  const bytes = Buffer.allocUnsafeSlow(checkedLength(length, path));
   let filled = 0;
   while (filled < length) {
-    const { bytesRead } = await handle.read(bytes, filled, length - filled, offset + filled);
+    const { bytesRead } = await handle.read(bytes, filled, Math.min(length - filled, mostAtOnce), offset + filled);
     signal.throwIfAborted();
     if (bytesRead === 0) throw shortError(path);
     filled += bytesRead;
@@ -208,9 +209,8 @@ async function readExactly(
   return bytes;
 }
 
-function shortError(path: string): HoldfastError {
-  return new HoldfastError("storage-failed", { path, reason: "shorter than asked for" });
-}
+/** Node counts what is read at once by 31 bits. */
+const mostAtOnce = 2 ** 30;
 
 async function sizeOf(path: string): Promise<number | undefined> {
   try {
