@@ -103,7 +103,9 @@ async function makePlace({ parent, accounts, socket }: PrivateServerOptions): Pr
     return { account, folder };
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
-    throw error;
+    // Root without the right to be somebody else, as in a service or a container.
+    const reason = (error as NodeJS.ErrnoException).code === "EPERM" && account && `EPERM, ${account.name}`;
+    throw reason ? new HoldfastError("server-not-started", { reason }, error) : error;
   }
 }
 
