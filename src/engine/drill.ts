@@ -6,6 +6,7 @@ import type { Limits } from "../lib/limits.ts";
 import type { Run } from "../lib/run.ts";
 import { openFor } from "./access.ts";
 import { checkCopy, type DrillCheck, type SqlCheck } from "./drill-checks.ts";
+import { removeLeftovers } from "./drill-leftovers.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
 import { openPoint, type OpenedPoint } from "./open-point.ts";
 import { saveReports } from "./reports.ts";
@@ -86,6 +87,7 @@ export async function drill(engine: Engine, input: DrillInput, run: Run): Promis
       run.report(event);
     },
   };
+  await removeLeftovers(engine, input.crms, run.signal);
   const copy = new ScratchCopy(engine, input, point, id);
   const found: Found = { checks: [], purpose: "clone" };
   try {

@@ -5,6 +5,7 @@ import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import { addressesFor } from "./database-address.ts";
 import type { DrillInput } from "./drill.ts";
+import { ScratchNote, type ScratchPlace } from "./drill-leftovers.ts";
 import { databaseEngineFor, type Engine } from "./engine.ts";
 import type { OpenedPoint, PointDatabase } from "./open-point.ts";
 import { applyRestore, type RestoreReport } from "./restore-apply.ts";
@@ -32,16 +33,19 @@ export class ScratchCopy {
   readonly #engine: Engine;
   readonly #input: DrillInput;
   readonly #point: OpenedPoint;
+  readonly #id: string;
   readonly #folder: string;
   readonly #onServer: PointDatabase | undefined;
   #url: string | undefined;
   #server: PrivateServer | undefined;
   #plan: RestorePlan | undefined;
+  #note: ScratchNote | undefined;
 
   constructor(engine: Engine, input: DrillInput, point: OpenedPoint, id: string) {
     this.#engine = engine;
     this.#input = input;
     this.#point = point;
+    this.#id = id;
     this.#folder = join(input.scratch ?? join(engine.stateFolder, "drills"), `copy-${id}`);
     this.#onServer = point.databases.find(({ engine: database }) => database.home.kind === "server");
     this.#url = this.#onServer && (input.targetDatabase ?? drillDatabase(this.#onServer.location, id));
@@ -65,15 +69,31 @@ export class ScratchCopy {
   async make(found: CopyMade, run: Run): Promise<void> {
     const { limits, repository, crms } = this.#input;
     const begun = run.now();
+    this.#note = await ScratchNote.create(this.#engine, this.#id, { ...this.#place(), databases: [] });
     await mkdir(join(this.#folder, "running"), { recursive: true, mode: 0o700 });
     await this.#startServer(run.signal);
     this.#plan = await this.#planned(found, run);
     found.plan = this.#plan;
     this.#checkRoom();
+    await this.#note.write({ ...this.#place(), databases: this.#ownDatabases(this.#plan) });
     const { location: _, ...access } = repository;
     const apply = { ...access, plan: this.#plan.id, limits, ...(crms && { crms }) };
     found.restored = await applyRestore(this.#engine, apply, run);
     found.restoreMs = run.now().getTime() - begun.getTime();
+  }
+
+  #place(): Pick<ScratchPlace, "crm" | "folder"> {
+    return { crm: this.#point.crm, folder: this.#folder };
+  }
+
+  /** Those whose names nobody else gives: of one that was named to us, somebody may have made another one when it is looked for. */
+  #ownDatabases({ id, parts }: RestorePlan): readonly string[] {
+    if (this.#server || this.#input.targetDatabase !== undefined) return [];
+    return parts.flatMap(({ path: url }) => {
+      const home = this.#engine.databases.find((one) => one.accepts(url))?.home;
+      if (home?.kind !== "server") return [];
+      return [url, ...(["new", "old"] as const).map((role) => home.beside({ url }, id, role).url)];
+    });
   }
 
   async #startServer(signal: AbortSignal): Promise<void> {
@@ -142,10 +162,6 @@ export class ScratchCopy {
   /** Gives what could not be removed. */
   async remove(): Promise<readonly string[]> {
     const left: string[] = [];
-    const whenStuck = (what: string) => (error: unknown) => {
-      if (!isHoldfastError(error)) throw error;
-      left.push(what);
-    };
     // Not the run's signal: a drill that was cancelled leaves nothing behind either.
     const signal = AbortSignal.timeout(60_000);
     if (this.#server) {
@@ -155,10 +171,12 @@ export class ScratchCopy {
         const { home } = databaseEngineFor(this.#engine, url);
         if (home.kind !== "server") continue;
         const addressOf = await addressesFor(this.#engine, this.#input.crms, this.#point.crm, signal);
-        await home.drop(addressOf(url), signal).catch(whenStuck(url));
+        // Whatever it is that keeps it: what was found out about the recovery point is told all the same.
+        await home.drop(addressOf(url), signal).catch(() => left.push(url));
       }
     }
     await rm(this.#folder, { recursive: true, force: true }).catch(() => left.push(this.#folder));
+    await this.#note?.end(left.length === 0 ? "removed" : "kept");
     return left;
   }
 }

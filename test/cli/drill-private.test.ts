@@ -144,3 +144,30 @@ test("MariaDB: a server of the drill's own, whatever ~/.my.cnf says", async () =
   assert.deepEqual([readdirSync(scratch.path), processesIn(scratch.path)], [[], []]);
   assert.equal(await server.sql("SHOW DATABASES LIKE 'crm%'"), "crm\n");
 });
+
+test("what a drill left on the CRM's server when it was killed is taken away by the next one", async () => {
+  await using server = await startPostgres();
+  await server.sql("CREATE DATABASE crm");
+  await server.sql(`${contacts} INSERT INTO contacts SELECT n, 'more ' || n FROM generate_series(10, 3000) n`, "crm");
+  const databases = () => server.sql("SELECT datname FROM pg_database ORDER BY 1");
+  const before = await databases();
+  using crm = await backedUp(server.url("crm"));
+  const quick = readFileSync(crm.config, "utf8");
+  const home = join(crm.folder, "../home");
+  const copies = () => readdirSync(join(home, "state/drills")).filter((name) => name.startsWith("copy-"));
+  writeFileSync(crm.config, `${quick}limits: {rows: 10}\n`);
+  const child = spawn(process.execPath, [...program, "drill"], {
+    cwd: crm.folder,
+    env: { ...cheapProcess(), PATH: process.env["PATH"], HOME: home, HOLDFAST_STATE: join(home, "state") },
+    stdio: "ignore",
+  });
+  const ended = once(child, "exit");
+  await until(async () => (await databases()).includes("_drill_") || child.exitCode !== null);
+  child.kill("SIGKILL");
+  await ended;
+  assert.deepEqual([copies().length, (await databases()) === before], [1, false]);
+  writeFileSync(crm.config, quick);
+  const { code, stderr } = await drilled(crm);
+  assert.equal(code, 0, stderr);
+  assert.deepEqual([copies(), readdirSync(join(home, "state/drills/running")), await databases()], [[], [], before]);
+});

@@ -14,6 +14,8 @@ import { test } from "node:test";
 import type { DrillReport } from "../../src/engine/drill.ts";
 import { type CliCrm, cliCrm, configText, listIn, password } from "./cli-crm.ts";
 import { resticOn } from "../support/restic.ts";
+import { startProgram } from "../support/serving.ts";
+import { until } from "../support/until.ts";
 
 const checks = `  attachments: []
   neutralise: ["UPDATE contacts SET phone = NULL"]
@@ -117,4 +119,18 @@ test("bad input changes nothing", async () => {
   appendFileSync(crm.config, "drils: {}\n");
   assert.equal((await crm.run(["drill"])).code, 2);
   assert.ok(!existsSync(join(crm.folder, "y")));
+});
+
+test("a drill leaves the copy of another one alone that still runs, and takes away what is left of one that was killed", async () => {
+  using crm = await backedUp(checks);
+  const copies = () => readdirSync(state(crm)).filter((name) => name.startsWith("copy-"));
+  const { child, end } = startProgram(crm, ["drill"], "ignore");
+  await until(() => existsSync(state(crm)) && copies().length > 0);
+  child.kill("SIGSTOP");
+  const [own] = copies();
+  assert.equal((await drilled(crm)).code, 0);
+  assert.deepEqual(copies(), [own]);
+  await end("SIGKILL");
+  assert.equal((await drilled(crm)).code, 0);
+  assert.deepEqual(copies(), []);
 });
