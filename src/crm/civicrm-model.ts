@@ -52,7 +52,7 @@ const tables = [
 
 const pairs: readonly (readonly [string, Reference["kind"]])[] = [
   ["civicrm_note", "belongs"],
-  ["civicrm_entity_file", "links"],
+  ["civicrm_entity_file", "belongs"],
   ["civicrm_entity_tag", "links"],
   ["civicrm_line_item", "belongs"],
   ["civicrm_entity_financial_trxn", "links"],
@@ -90,7 +90,6 @@ const links: readonly (readonly [string, string])[] = [
   ["civicrm_case_activity.activity_id", "civicrm_activity.id"],
   ["civicrm_case_contact.case_id", "civicrm_case.id"],
   ["civicrm_case_contact.contact_id", "civicrm_contact.id"],
-  ["civicrm_entity_file.file_id", "civicrm_file.id"],
   ["civicrm_entity_tag.tag_id", "civicrm_tag.id"],
   ["civicrm_uf_match.contact_id", "civicrm_contact.id"],
 ];
@@ -134,6 +133,9 @@ export async function civicrmModel(source: ModelSource): Promise<CrmModel> {
         ),
         ...belongs.map((from) => reference("belongs", from, "civicrm_contact.id")),
         ...links.map(([from, to]) => reference("links", from, to)),
+        // A file does not say whose it is: it is a part of the row that does, as that is of the record.
+        reference("belongs", "civicrm_file.id", "civicrm_entity_file.file_id"),
+        reference("refers", "civicrm_entity_file.file_id", "civicrm_file.id"),
       ],
       personal: personalData(civicrmPersonal),
       noise: noiseOf(

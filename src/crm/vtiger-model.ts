@@ -34,6 +34,9 @@ const labels: Readonly<Record<string, readonly [name: string, label: string]>> =
   ServiceContracts: ["contract", "contract"],
 };
 
+/** Modules that keep their records in one table, told apart by `activitytype`: what is neither of these is an event. */
+const kindsOfActivity: Readonly<Record<string, string>> = { Calendar: "Task", Emails: "Emails" };
+
 /** Columns of the same record, where the table is not named like the module's own. */
 const more: Readonly<Record<string, readonly string[]>> = {
   vtiger_account: [
@@ -46,6 +49,7 @@ const more: Readonly<Record<string, readonly string[]>> = {
     "vtiger_contactsubdetails.contactsubscriptionid",
     "vtiger_contactscf.contactid",
     "vtiger_customerdetails.customerid",
+    "vtiger_portalinfo.id",
   ],
   vtiger_leaddetails: [
     "vtiger_leadaddress.leadaddressid",
@@ -54,9 +58,22 @@ const more: Readonly<Record<string, readonly string[]>> = {
   ],
   vtiger_potential: ["vtiger_potentialscf.potentialid"],
   vtiger_troubletickets: ["vtiger_ticketcf.ticketid"],
-  vtiger_activity: ["vtiger_activitycf.activityid"],
+  vtiger_activity: ["vtiger_activitycf.activityid", "vtiger_emaildetails.emailid"],
   vtiger_notes: ["vtiger_notescf.notesid"],
   vtiger_products: ["vtiger_productcf.productid"],
+  vtiger_campaign: ["vtiger_campaignscf.campaignid"],
+  vtiger_faq: ["vtiger_faqcf.faqid"],
+  vtiger_salesorder: [
+    "vtiger_salesordercf.salesorderid",
+    "vtiger_sobillads.sobilladdressid",
+    "vtiger_soshipads.soshipaddressid",
+    "vtiger_invoice_recurring_info.salesorderid",
+  ],
+  vtiger_purchaseorder: [
+    "vtiger_purchaseordercf.purchaseorderid",
+    "vtiger_pobillads.pobilladdressid",
+    "vtiger_poshipads.poshipaddressid",
+  ],
   vtiger_invoice: [
     "vtiger_invoicecf.invoiceid",
     "vtiger_invoicebillads.invoicebilladdressid",
@@ -69,36 +86,87 @@ const more: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-/** Each of these ends is the id of a record of whichever module. */
-const records: readonly (readonly [Reference["kind"], string])[] = [
-  ["links", "vtiger_crmentityrel.crmid"],
-  ["links", "vtiger_crmentityrel.relcrmid"],
-  ["links", "vtiger_seactivityrel.crmid"],
-  ["links", "vtiger_seactivityrel.activityid"],
-  ["links", "vtiger_cntactivityrel.contactid"],
-  ["links", "vtiger_cntactivityrel.activityid"],
-  ["links", "vtiger_senotesrel.crmid"],
-  ["links", "vtiger_senotesrel.notesid"],
-  ["links", "vtiger_seattachmentsrel.crmid"],
-  ["links", "vtiger_contpotentialrel.contactid"],
-  ["links", "vtiger_contpotentialrel.potentialid"],
-  ["links", "vtiger_seproductsrel.crmid"],
-  ["links", "vtiger_seproductsrel.productid"],
-  ["links", "vtiger_campaigncontrel.campaignid"],
-  ["links", "vtiger_campaigncontrel.contactid"],
-  ["links", "vtiger_campaignleadrel.campaignid"],
-  ["links", "vtiger_campaignleadrel.leadid"],
-  ["belongs", "vtiger_modcomments.related_to"],
-  ["belongs", "vtiger_inventoryproductrel.id"],
-  ["refers", "vtiger_contactdetails.accountid"],
-  ["refers", "vtiger_potential.related_to"],
-  ["refers", "vtiger_potential.contact_id"],
-  ["refers", "vtiger_troubletickets.parent_id"],
-  ["refers", "vtiger_troubletickets.contact_id"],
-  ["refers", "vtiger_account.parentid"],
-  ["refers", "vtiger_invoice.accountid"],
-  ["refers", "vtiger_quotes.accountid"],
-  ["refers", "vtiger_inventoryproductrel.productid"],
+/** Each of these ends is the id of a record of whichever module: by table, its columns. */
+const records: Readonly<Record<Reference["kind"], Readonly<Record<string, string>>>> = {
+  links: {
+    vtiger_crmentityrel: "crmid relcrmid",
+    vtiger_seactivityrel: "crmid activityid",
+    vtiger_cntactivityrel: "contactid activityid",
+    vtiger_senotesrel: "crmid notesid",
+    vtiger_contpotentialrel: "contactid potentialid",
+    vtiger_seproductsrel: "crmid productid",
+    vtiger_seticketsrel: "crmid ticketid",
+    vtiger_vendorcontactrel: "vendorid contactid",
+    vtiger_pricebookproductrel: "pricebookid productid",
+    vtiger_campaigncontrel: "campaignid contactid",
+    vtiger_campaignleadrel: "campaignid leadid",
+    vtiger_campaignaccountrel: "campaignid accountid",
+    vtiger_freetagged_objects: "object_id",
+  },
+  belongs: {
+    vtiger_seattachmentsrel: "crmid",
+    vtiger_modcomments: "related_to",
+    vtiger_ticketcomments: "ticketid",
+    vtiger_faqcomments: "faqid",
+    vtiger_inventoryproductrel: "id",
+    vtiger_inventorysubproductrel: "id",
+    vtiger_inventoryshippingrel: "id",
+    vtiger_inventorychargesrel: "recordid",
+    vtiger_producttaxrel: "productid",
+    vtiger_productcurrencyrel: "productid",
+    vtiger_projecttask: "projectid",
+    vtiger_projectmilestone: "projectid",
+    vtiger_activity_reminder: "activity_id",
+    vtiger_activity_reminder_popup: "recordid",
+    vtiger_recurringevents: "activityid",
+    vtiger_invitees: "activityid",
+    vtiger_modtracker_basic: "crmid",
+    vtiger_email_track: "mailid",
+    vtiger_email_access: "mailid",
+    vtiger_emailslookup: "crmid",
+    vtiger_pbxmanager_phonelookup: "crmid",
+    vtiger_smsnotifier_status: "smsnotifierid",
+    vtiger_potstagehistory: "potentialid",
+    vtiger_quotestagehistory: "quoteid",
+    vtiger_sostatushistory: "salesorderid",
+    vtiger_postatushistory: "purchaseorderid",
+    vtiger_invoicestatushistory: "invoiceid",
+    vtiger_crmentity_user_field: "recordid",
+    vtiger_relatedlists_rb: "entityid",
+  },
+  refers: {
+    vtiger_account: "parentid",
+    vtiger_contactdetails: "accountid reportsto",
+    vtiger_potential: "related_to contact_id campaignid",
+    vtiger_troubletickets: "parent_id contact_id product_id",
+    vtiger_quotes: "accountid contactid potentialid",
+    vtiger_salesorder: "accountid contactid potentialid quoteid",
+    vtiger_purchaseorder: "vendorid contactid quoteid accountid",
+    vtiger_invoice: "accountid contactid salesorderid potential_id",
+    vtiger_products: "vendor_id",
+    vtiger_campaign: "product_id",
+    vtiger_faq: "product_id",
+    vtiger_project: "linktoaccountscontacts potentialid",
+    vtiger_servicecontracts: "sc_related_to",
+    vtiger_assets: "account contact product invoiceid",
+    vtiger_inventoryproductrel: "productid",
+    vtiger_inventorysubproductrel: "productid",
+    vtiger_modcomments: "parent_comments customer",
+    vtiger_pbxmanager: "customer",
+    vtiger_mailscanner_ids: "crmid",
+    vtiger_mailmanager_mailrel: "crmid",
+    vtiger_attachments: "attachmentsid",
+  },
+};
+
+/** Users, who are no records of a module. */
+const users: readonly (readonly [Reference["kind"], string])[] = [
+  ["refers", `${base}.smownerid`],
+  ["refers", `${base}.smcreatorid`],
+  ["refers", `${base}.modifiedby`],
+  ["refers", "vtiger_invitees.inviteeid"],
+  ["belongs", "vtiger_user2role.userid"],
+  ["links", "vtiger_users2group.userid"],
 ];
 
 export async function vtigerModel(source: ModelSource): Promise<CrmModel> {
@@ -110,12 +178,14 @@ export async function vtigerModel(source: ModelSource): Promise<CrmModel> {
     if (module === undefined || table === undefined || id === undefined || lacks({ name: table }, id)) continue;
     const [name, label] = labels[module] ?? [module.toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, "-"), undefined];
     if (entities.some((one) => one.name === name)) continue;
+    const kind = kindsOfActivity[module];
     const made = entity(name, table, {
       title: (fields ?? "").split(",").map((field) => field.trim()),
       extensions: [`${base}.crmid`, ...(more[table] ?? [`${table}cf.${id}`])],
       created: `${base}.createdtime`,
       modified: [`${base}.modifiedtime`],
       deleted: { column: `${base}.deleted`, when: "true" },
+      ...(kind !== undefined && { where: { column: "activitytype", equals: kind } }),
     });
     for (const one of [made.table, ...made.extensions.map((extension) => extension.table)]) {
       if (one.name !== base) modulesOf.set(one.name, [...(modulesOf.get(one.name) ?? []), module]);
@@ -123,15 +193,35 @@ export async function vtigerModel(source: ModelSource): Promise<CrmModel> {
     const { label: _, ...bare } = made;
     entities.push(label === undefined ? bare : { ...made, label });
   }
-  entities.push(entity("user", "vtiger_users", { title: ["first_name", "last_name"] }));
+  entities.push(
+    entity("user", "vtiger_users", {
+      title: ["first_name", "last_name"],
+      created: "date_entered",
+      modified: ["date_modified"],
+      deleted: { column: "deleted", when: "true" },
+    }),
+  );
+  // Of a table's entities the first one that fits is a row's.
+  entities.sort((a, b) => Number(b.where !== undefined) - Number(a.where !== undefined));
+  const kinds: readonly Reference["kind"][] = ["links", "belongs", "refers"];
   return inSchema(
     {
       entities,
       references: [
-        ...records.map(([kind, from]) => reference(kind, from, `${base}.crmid`)),
-        reference("links", "vtiger_seattachmentsrel.attachmentsid", "vtiger_attachments.attachmentsid"),
-        reference("refers", "vtiger_attachments.attachmentsid", `${base}.crmid`),
-        reference("refers", `${base}.smownerid`, "vtiger_users.id"),
+        ...kinds.flatMap((kind) =>
+          Object.entries(records[kind]).flatMap(([table, ends]) =>
+            ends.split(" ").map((column) => reference(kind, `${table}.${column}`, `${base}.crmid`)),
+          ),
+        ),
+        ...users.map(([kind, from]) => reference(kind, from, "vtiger_users.id")),
+        // An attachment does not say whose it is: it is a part of the row that does, as that is of the record.
+        reference("belongs", "vtiger_attachments.attachmentsid", "vtiger_seattachmentsrel.attachmentsid"),
+        reference("refers", "vtiger_seattachmentsrel.attachmentsid", "vtiger_attachments.attachmentsid"),
+        reference("links", "vtiger_users2group.groupid", "vtiger_groups.groupid"),
+        reference("links", "vtiger_freetagged_objects.tag_id", "vtiger_freetags.id"),
+        reference("belongs", "vtiger_modtracker_detail.id", "vtiger_modtracker_basic.id"),
+        reference("belongs", "vtiger_modtracker_relations.id", "vtiger_modtracker_basic.id"),
+        reference("refers", "vtiger_notes.folderid", "vtiger_attachmentsfolder.folderid"),
       ],
       personal: personalData(vtigerPersonal, { nobody: vtigerNobody }),
       noise: noiseOf([base], ["modifiedtime", "modifiedby", "viewedtime"]),

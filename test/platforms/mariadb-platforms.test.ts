@@ -292,7 +292,19 @@ test("CRMs on MariaDB", async (context) => {
       ),
       "0\n127.0.0.1:1\t\n0\t\n0\n0\n1\n张伟有限公司\n",
     );
+    assert.equal(
+      await server.sql(
+        `SELECT isactive, password, parameters FROM vtiger_smsnotifier_servers; SELECT COUNT(*) FROM vtiger_google_oauth2; SELECT enabled FROM vtiger_google_sync_settings;
+         SELECT COUNT(*) FROM vtiger_mailer_queue; SELECT COUNT(*) FROM vtiger_extnstore_users; SELECT COUNT(*) FROM vtiger_ws_userauthtoken; SELECT user_password FROM vtiger_portalinfo`,
+        "vt_copy",
+      ),
+      "0\t\t\n0\n0\n0\n0\n0\nx\n",
+    );
     await scene.anonymised(join(root.path, "training"), socketUrl("vt_training"));
+    assert.equal(
+      await server.sql("SELECT accountname FROM vtiger_sostatushistory", "vt_training"),
+      await server.sql("SELECT accountname FROM vtiger_account", "vt_training"),
+    );
     const [company = "", ...labels] = (
       await server.sql("SELECT accountname FROM vtiger_account; SELECT label FROM vtiger_crmentity", "vt_training")
     ).split("\n");
@@ -320,6 +332,7 @@ test("CRMs on MariaDB", async (context) => {
     );
     const config = readFileSync(join(copy, "config.inc.php"), "utf8");
     assert.ok(config.includes("$site_URL = 'http://localhost/';"), config);
+    assert.ok(config.includes("$PORTAL_URL = 'http://localhost/portal';"), config);
     assert.ok(config.includes(`$root_directory = '${copy}/';`), config);
     assert.ok(config.includes("$dbconfig['db_name'] = 'vt_copy';"), config);
     assert.deepEqual(folderContent(join(copy, "storage")), folderContent(join(folder, "storage")));
@@ -327,8 +340,36 @@ test("CRMs on MariaDB", async (context) => {
     const { model, relations } = await scene.model();
     assert.deepEqual(
       model.entities.map(({ name, extensions }) => `${name} ${extensions.length}`),
-      ["contact 1", "account 3", "document 1", "comment 1", "user 0"],
+      [
+        ...["activity 2", "email 2", "contact 2", "account 3", "document 1", "event 2", "sales-order 2", "comment 1"],
+        "user 0",
+      ],
     );
+    for (const [handle, subject] of [
+      ["activity/20", "Call back"],
+      ["event/21", "Visit"],
+      ["email/10", "Hello"],
+    ] as const) {
+      assert.equal(await scene.title(handle), subject);
+    }
+    const kinds = (name: string): readonly string[] => {
+      const table = relations.tableNamed(name);
+      assert.ok(table);
+      return relations
+        .from(table)
+        .map(({ columns, to, kind }) => `${columns.map((at) => table.columns[at]?.name).join()} ${to.name} ${kind}`)
+        .toSorted();
+    };
+    assert.deepEqual(kinds("vtiger_seattachmentsrel"), [
+      "attachmentsid vtiger_attachments refers",
+      "crmid vtiger_crmentity belongs",
+    ]);
+    assert.deepEqual(kinds("vtiger_sostatushistory"), ["salesorderid vtiger_crmentity belongs"]);
+    assert.deepEqual(kinds("vtiger_modtracker_detail"), ["id vtiger_modtracker_basic belongs"]);
+    assert.deepEqual(kinds("vtiger_salesorder"), [
+      "accountid vtiger_crmentity refers",
+      "contactid vtiger_crmentity refers",
+    ]);
     assert.deepEqual(await scene.labels("account/2"), {
       accountname: "Firmenname",
       "vtiger_accountscf.cf_900": "Grade",
@@ -338,6 +379,26 @@ test("CRMs on MariaDB", async (context) => {
     assert.ok(
       comments && relations.from(comments).some(({ to, kind }) => to.name === "vtiger_crmentity" && kind === "belongs"),
     );
+    // A document comes back with its base row, its attachment and the file.
+    const gone = `SELECT COUNT(*) FROM vtiger_notes; SELECT storedname FROM vtiger_attachments WHERE attachmentsid = 5; SELECT COUNT(*) FROM vtiger_seattachmentsrel;
+      SELECT crmid FROM vtiger_crmentity WHERE crmid IN (4, 5) ORDER BY crmid; SELECT COUNT(*) FROM vtiger_senotesrel`;
+    const whole = await server.sql(gone, "vt");
+    await server.sql(
+      `DELETE FROM vtiger_senotesrel; DELETE FROM vtiger_seattachmentsrel; DELETE FROM vtiger_attachments WHERE attachmentsid = 5; DELETE FROM vtiger_notes;
+       DELETE FROM vtiger_crmentity WHERE crmid IN (4, 5)`,
+      "vt",
+    );
+    rmSync(join(folder, "storage/2026/November/week4/5_42b4.txt"));
+    const selection = { handles: ["document/4"], keys: [], compared: [], in: [], related: "all", renames: [] } as const;
+    await scene.apply(
+      await scene.plan({
+        point: { kind: "id", prefix: (await scene.points()).at(-1) ?? "" },
+        scope: { kind: "records", selection },
+        switches: missingOnly,
+      }),
+    );
+    assert.equal(await server.sql(gone, "vt"), whole);
+    assert.equal(readFileSync(join(folder, "storage/2026/November/week4/5_42b4.txt"), "utf8"), "offer");
     rmSync(join(folder, "config.csrf-secret.php"));
     assert.ok(
       codesOf((await scene.backup()).warnings).some((text) => text.startsWith("key-missing config.csrf-secret.php")),

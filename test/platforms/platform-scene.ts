@@ -53,6 +53,8 @@ export interface PlatformScene {
   model(): Promise<{ readonly model: CrmModel; readonly relations: Relations }>;
   /** What people call the fields of a record there, of those that the CRM has a word for. */
   labels(handle: string, where?: "live"): Promise<LabelsOf>;
+  /** How a record there is named in a list. */
+  title(handle: string): Promise<string | undefined>;
   /** The same of what changed between the last two backups, in its history, and where a search finds the word. */
   labelsTold(handle: string, word: string): Promise<Readonly<Record<"compare" | "history" | "search", LabelsOf>>>;
 }
@@ -187,6 +189,12 @@ export async function platformScene(
       const point = where === "live" ? ({ kind: "live" } as const) : newest;
       return browse(engine, { repository: access, point, path, crms }, run, async (answer) => {
         return labelsIn(answer.type === "record" ? answer.fields : []);
+      });
+    },
+    async title(path) {
+      const point = { kind: "id", prefix: (await points()).at(-1) ?? "" } as const;
+      return browse(engine, { repository: access, point, path }, run, async (answer) => {
+        return answer.type === "record" ? answer.title : undefined;
       });
     },
     async labelsTold(handle, text) {

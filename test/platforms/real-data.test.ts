@@ -187,7 +187,14 @@ test(`demo data of SuiteCRM, CiviCRM and Dolibarr${leftOut}`, async (context) =>
       "civicrm_value_constituent_information_1.marital_status_2": "Marital Status",
       "civicrm_value_constituent_information_1.marriage_date_3": "Marriage Date",
     });
-    const { model } = await scene.model();
+    const { model, relations } = await scene.model();
+    const [file, owner] = ["civicrm_file", "civicrm_entity_file"].map((name) => relations.tableNamed(name));
+    assert.ok(file && owner);
+    assert.deepEqual(
+      relations.from(file).map(({ to, kind }) => `${to.name} ${kind}`),
+      ["civicrm_entity_file belongs"],
+    );
+    assert.ok(relations.from(owner).some(({ to, kind }) => to.name === "civicrm_contact" && kind === "belongs"));
     assert.ok(
       ["individual", "organization", "household", "activity", "contribution", "event"].every((name) =>
         model.entities.some((one) => one.name === name),
