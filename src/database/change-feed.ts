@@ -17,6 +17,7 @@ export interface LogPoint {
 
 /** One thing that a feed tells. Lines are rows as readers give them, without LF: latin1 strings of bytes. */
 export type Change =
+  /** What was told before of a transaction that was not committed does not count: it was rolled back, or is told anew. */
   | {
       readonly type: "begin";
       /** The server's number of the transaction: PostgreSQL's 64-bit xid, MariaDB's GTID. */
@@ -87,6 +88,7 @@ export const outsideReasons = [
   "rights",
   "busy", // somebody holds it; tried again
   "engine", // MySQL's engines without transactions
+  "history", // MariaDB's tables that keep what their rows were: its log does not tell that from what they are
   "cascade", // rows that MariaDB changes by a foreign key's rule, which its log does not tell
   "type", // a column whose values the log has in another form
 ] as const;
@@ -105,8 +107,8 @@ export const gapReasons = [
   "other-server",
   "acknowledged-elsewhere", // the server was told that changes are safe, and they are not here
   "schema",
+  "log-form", // the log has changes in another form than as whole rows
   "table-added",
-  "log-form", // the log has changes in another form than as rows
   "journal-damaged",
 ] as const;
 export type GapReason = (typeof gapReasons)[number];

@@ -89,28 +89,6 @@ async function toldOf(database: string, sqls: readonly string[], last = "last"):
   return told;
 }
 
-test("what the log has as statements, or before it is decided, is a gap of all tables, and not of those that are not followed", async () => {
-  await server.sql(`CREATE DATABASE told; USE told; CREATE TABLE item (id INT PRIMARY KEY, body INT); CREATE TABLE last (id INT PRIMARY KEY);
-    CREATE TABLE held (id INT PRIMARY KEY) ENGINE=MEMORY; INSERT INTO item VALUES (1, 1), (2, 2), (3, 3)`);
-  const gaps = async (statement: string): Promise<readonly string[]> => {
-    const told = await toldOf("told", [statement]);
-    await server.sql("DELETE FROM last", "told");
-    return told.flatMap((change) =>
-      change.type === "gap" ? change.tables.map(({ name }) => `${change.reason} ${name}`) : [],
-    );
-  };
-  const all = ["log-form item", "log-form last"];
-  const asStatement = "SET SESSION binlog_format='STATEMENT';";
-  assert.deepEqual(await gaps(`${asStatement} UPDATE item SET body = 7 WHERE id = 1`), all);
-  assert.deepEqual(await gaps(`${asStatement} /* note */ INSERT INTO item VALUES (4, 4)`), all);
-  assert.deepEqual(
-    await gaps("XA START 'a'; UPDATE item SET body = 8; XA END 'a'; XA PREPARE 'a'; XA COMMIT 'a'"),
-    all,
-  );
-  // What a server writes of a table that it has in memory, once it was started anew.
-  assert.deepEqual(await gaps(`${asStatement} DELETE FROM told.held`), []);
-});
-
 test("values that the server is asked for are there however many there were before, and are asked for in pieces that it takes", async () => {
   await server.sql(`CREATE DATABASE asked; USE asked; CREATE TABLE number (id INT PRIMARY KEY, value DOUBLE); CREATE TABLE last (id INT PRIMARY KEY);
     CREATE TABLE text (id INT PRIMARY KEY, body LONGTEXT CHARACTER SET latin1)`);

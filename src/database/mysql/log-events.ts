@@ -1,4 +1,3 @@
-import { HoldfastError } from "../../lib/errors.ts";
 import type { TableSchema } from "../database.ts";
 import { type LogColumn, type LogField, metadataBytes, ValueReader } from "./log-values.ts";
 
@@ -7,7 +6,8 @@ export interface LogTable {
   readonly id: string;
   readonly database: string;
   readonly name: string;
-  readonly columns: readonly LogColumn[];
+  /** `undefined`: their names are not in it, and so nobody knows which they are. */
+  readonly columns: readonly LogColumn[] | undefined;
 }
 
 export const eventTypes = {
@@ -15,11 +15,13 @@ export const eventTypes = {
   rotate: 4,
   description: 15,
   xid: 16,
+  loadQuery: 18,
   tableMap: 19,
-  executeLoad: 18,
+  incident: 26,
   heartbeat: 27,
   gtidMysql: 33,
-  xaPrepare: 38,
+  gtidAnonymous: 34,
+  prepared: 38,
   partialUpdate: 39,
   payload: 40,
   gtidMariadb: 162,
@@ -27,7 +29,13 @@ export const eventTypes = {
   compressedQuery: 165,
 } as const;
 
-/** What a rows event does, by its type; versions 1 and 2 and MariaDB's compressed ones. */
+/** What stands in a compressed log, and changes of parts of a value: nothing of it is read. */
+export function isUnreadable(type: number): boolean {
+  const { payload, partialUpdate, compressedQuery } = eventTypes;
+  return type === payload || type === partialUpdate || (type >= compressedQuery && type <= compressedQuery + 6);
+}
+
+/** What a rows event does, by its type; versions 1 and 2. */
 export function rowsEvent(
   type: number,
 ): { readonly what: "insert" | "update" | "delete"; readonly version: 1 | 2 } | undefined {
@@ -37,13 +45,6 @@ export function rowsEvent(
 }
 
 const kinds = ["insert", "update", "delete"] as const;
-
-/** Database in which `LOAD DATA` was run that is in the log as a statement. */
-export function loadsInto(body: Buffer): string {
-  // As of a statement, with the file's number, two places in the statement and what to do with duplicates before it.
-  const at = 26 + body.readUInt16LE(11);
-  return body.toString("utf8", at, at + (body[8] ?? 0));
-}
 
 export function parseTableMap(body: Buffer): LogTable {
   const reader = new EventReader(body);
@@ -68,11 +69,13 @@ export function parseTableMap(body: Buffer): LogTable {
     const field = reader.bytes(reader.packed());
     if (kind === columnNames) names = columnNamesOf(field);
   }
-  if (names.length !== count) {
-    throw new HoldfastError("follow-settings", { path: `${database}.${name}`, setting: "binlog_row_metadata = FULL" });
-  }
   const columns = types.map((type, column) => ({ name: names[column] ?? "", type, meta: metas[column] ?? 0 }));
-  return { id: String(id), database, name, columns };
+  return { id: String(id), database, name, columns: names.length === count ? columns : undefined };
+}
+
+/** Whether all columns of a table are among these, as the log calls them. */
+export function hasColumns(columns: readonly LogColumn[], table: TableSchema): boolean {
+  return table.columns.every(({ name }) => columns.some((column) => column.name === name));
 }
 
 const columnNames = 4;
@@ -97,13 +100,17 @@ export interface RowChange {
   readonly after?: LogRow;
 }
 
-/** `table`: as the database declares it, whose columns the log's are by their names. */
-export function* parseRows(
+/**
+ * Rows, whose columns are the log's by their names. `undefined`: some columns are missing in them.
+ *
+ * @param table as the database declares it
+ */
+export function parseRows(
   body: Buffer,
   { what, version }: NonNullable<ReturnType<typeof rowsEvent>>,
-  log: LogTable,
+  columns: readonly LogColumn[],
   table: TableSchema,
-): Generator<RowChange, void> {
+): Iterable<RowChange> | undefined {
   const reader = new EventReader(body);
   reader.skip(8);
   if (version === 2) reader.skip(reader.number(2) - 2);
@@ -111,18 +118,13 @@ export function* parseRows(
   const width = (count + 7) >> 3;
   const present = reader.bytes(width);
   const presentAfter = what === "update" ? reader.bytes(width) : present;
-  if (![present, presentAfter].every((bitmap) => holdsAll(bitmap, count))) {
-    throw new HoldfastError("follow-settings", {
-      path: `${log.database}.${log.name}`,
-      setting: "binlog_row_image = FULL",
-    });
-  }
-  const places = log.columns.map(({ name }) => table.columns.findIndex((column) => column.name === name));
+  if (![present, presentAfter].every((bitmap) => holdsAll(bitmap, count))) return undefined;
+  const places = columns.map(({ name }) => table.columns.findIndex((column) => column.name === name));
   const values = new ValueReader(body, reader.at);
   const row = (): LogRow => {
     const nulls = values.take(width);
     const fields = Array.from<LogField>({ length: table.columns.length });
-    for (const [at, column] of log.columns.entries()) {
+    for (const [at, column] of columns.entries()) {
       const place = places[at] ?? -1;
       const isNull = ((nulls[at >> 3] ?? 0) >> (at & 7)) & 1;
       const field = isNull === 1 ? String.raw`\N` : values.value(column, table.columns[place]);
@@ -130,14 +132,16 @@ export function* parseRows(
     }
     return fields;
   };
-  while (!values.isAtEnd) {
-    if (what === "insert") yield { after: row() };
-    else if (what === "delete") yield { before: row() };
-    else {
-      const before = row();
-      yield { before, after: row() };
+  return (function* () {
+    while (!values.isAtEnd) {
+      if (what === "insert") yield { after: row() };
+      else if (what === "delete") yield { before: row() };
+      else {
+        const before = row();
+        yield { before, after: row() };
+      }
     }
-  }
+  })();
 }
 
 function holdsAll(bitmap: Buffer, count: number): boolean {
@@ -145,18 +149,33 @@ function holdsAll(bitmap: Buffer, count: number): boolean {
   return true;
 }
 
-/** A statement in the log. */
-export function parseQuery(body: Buffer): { readonly database: string; readonly sql: string } {
+/** A statement in the log, which may be one that loads a file. */
+export function parseQuery(
+  body: Buffer,
+  type: number = eventTypes.query,
+): { readonly database: string; readonly sql: string } {
   const databaseLength = body[8] ?? 0;
-  const start = 13 + body.readUInt16LE(11);
+  const start = (type === eventTypes.loadQuery ? 26 : 13) + body.readUInt16LE(11);
   const database = body.toString("utf8", start, start + databaseLength);
   return { database, sql: body.toString("utf8", start + databaseLength + 1) };
 }
 
-/** MariaDB's number of a transaction; `alone`: one statement that ends by itself. */
-export function parseGtid(body: Buffer, server: number): { readonly gtid: string; readonly alone: boolean } {
-  const alone = ((body[12] ?? 0) & 1) === 1;
-  return { gtid: `${body.readUInt32LE(8)}-${server}-${body.readBigUInt64LE(0)}`, alone };
+/** MariaDB's number of a transaction; `alone`: one statement that ends by itself, `prepared`: it does not count yet. */
+export function parseGtid(
+  body: Buffer,
+  server: number,
+): { readonly gtid: string; readonly how: "alone" | "open" | "prepared" } {
+  const flags = body[12] ?? 0;
+  const how = (flags & 1) === 1 ? "alone" : (flags & 64) === 64 ? "prepared" : "open";
+  return { gtid: `${body.readUInt32LE(8)}-${server}-${body.readBigUInt64LE(0)}`, how };
+}
+
+/** `once`: it is committed with that, as one that never was prepared. `xid`: as statements in the log have it. */
+export function parsePrepared(body: Buffer): { readonly xid: string; readonly once: boolean } {
+  const [format, first, second] = [body.readUInt32LE(1), body.readUInt32LE(5), body.readUInt32LE(9)];
+  const part = (from: number, to: number): string => `X'${body.toString("hex", from, to).toUpperCase()}'`;
+  const xid = `${part(13, 13 + first)},${part(13 + first, 13 + first + second)},${format}`;
+  return { xid, once: body[0] === 1 };
 }
 
 export function parseRotate(body: Buffer): { readonly file: string; readonly offset: number } {

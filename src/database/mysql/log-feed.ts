@@ -1,21 +1,21 @@
-import { hash } from "node:crypto";
 import {
   type Change,
   type ChangeFeed,
-  type FeedOptions,
   type GapReason,
   type LogPoint,
+  type LogPosition,
   type OutsideTable,
-  placeTimeSlackMs,
 } from "../change-feed.ts";
-import type { DatabaseAddress, TableSchema } from "../database.ts";
+import type { TableSchema } from "../database.ts";
 import { HoldfastError } from "../../lib/errors.ts";
+import type { LogAgain } from "./log-again.ts";
 import {
   eventTypes,
-  loadsInto,
-  type LogRow,
+  hasColumns,
+  isUnreadable,
   type LogTable,
   parseGtid,
+  parsePrepared,
   parseQuery,
   parseRotate,
   parseRows,
@@ -23,22 +23,20 @@ import {
   rowsEvent,
   tableOfRows,
 } from "./log-events.ts";
-import { historyOf, type LogPlace, placeOf, positionOf } from "./log-position.ts";
-import { SilenceWatch } from "../silence-watch.ts";
-import { checkSettings, digestOf, followed, logFiles, pointNow } from "./log-server.ts";
-import { type LogEvent, LogStream } from "./log-stream.ts";
+import { type LogPlace, positionOf } from "./log-position.ts";
+import type { SilenceWatch } from "../silence-watch.ts";
+import { ChangeBatch } from "./log-rows.ts";
+import { checkSettings, digestOf, followed, pointNow } from "./log-server.ts";
+import { logStatement } from "./log-statement.ts";
+import { type LogEvent, type LogStream, timeOf } from "./log-stream.ts";
+import { isWithout, type LogStretch, LogTransaction } from "./log-transaction.ts";
 import { LogTexts } from "./log-texts.ts";
-import type { LogField } from "./log-values.ts";
-import { type Target, targetOf } from "./location.ts";
-import { Session } from "./session.ts";
-import {
-  changesRows,
-  deletedWhole,
-  firstWords,
-  statementTables,
-  type TableInDatabase,
-  touches,
-} from "./statement-tables.ts";
+import type { Target } from "./location.ts";
+import type { Session } from "./session.ts";
+import { deletedWhole, statementTables, type TableInDatabase, touches } from "./statement-tables.ts";
+
+/** So many changes are told at once of what is read a second time. */
+const mostToldAgain = 10_000;
 
 /** The changes of one database by the server's binary log. One session reads the log, one is asked what stands where. */
 export class MysqlFeed implements ChangeFeed {
@@ -54,19 +52,24 @@ export class MysqlFeed implements ChangeFeed {
   readonly #clockMs: number;
   #tables: readonly TableSchema[];
   #outside: readonly OutsideTable[];
-  /** Tables of which rows were told by other columns than they have, and behind which point. */
-  readonly #unfit = new Map<TableSchema, LogPoint>();
-  readonly #maps = new Map<string, LogTable>();
+  readonly #again: LogAgain;
+  readonly #called: (name: string) => string;
   readonly #texts: LogTexts;
+  /** Tables of which the transaction that is open has changes that cannot be told, and why. */
+  readonly #unfit = new Map<TableSchema, GapReason>();
+  /** Up to where a gap was told of them. */
+  readonly #untoldTo = new Map<TableSchema, LogPosition>();
+  readonly #maps = new Map<string, LogTable>();
+  /** Where the rows are of transactions that were prepared, by what they are called; there may be none of ours. */
+  readonly #prepared = new Map<string, LogStretch | "nothing">();
+  /** Where the log was read to, be it in the midst of a transaction. */
   #file: string;
+  #at: number;
   #last: LogPoint;
-  #open: { transaction: string; alone: boolean } | undefined;
-  /** Whether the transaction that is open has rows of ours, and whether one has that was only prepared. */
-  #rowsOf: { open: "no" | "yes"; prepared: "no" | "yes" } = { open: "no", prepared: "no" };
+  #open: LogTransaction | undefined;
 
-  private constructor(parts: FeedParts) {
+  constructor(parts: FeedParts) {
     this.#session = parts.session;
-    this.#texts = new LogTexts(parts.session);
     this.#logSession = parts.logSession;
     this.#stream = parts.stream;
     this.#target = parts.target;
@@ -74,75 +77,15 @@ export class MysqlFeed implements ChangeFeed {
     this.#clockMs = parts.clockMs;
     this.#tables = parts.tables;
     this.#outside = parts.outside;
-    this.#file = parts.file;
+    this.#again = parts.again;
+    this.#called = parts.called;
+    this.#texts = new LogTexts(parts.session);
+    this.#file = parts.place.file;
+    this.#at = parts.place.offset;
     this.history = parts.history;
     this.start = parts.start;
     this.#last = parts.start;
     if (parts.startedAnew !== undefined) this.startedAnew = parts.startedAnew;
-  }
-
-  static async open(address: DatabaseAddress, options: FeedOptions): Promise<MysqlFeed> {
-    const target = await targetOf(address);
-    await using opening = new AsyncDisposableStack();
-    const watch = opening.use(new SilenceWatch(options.signal, options.silenceMs, target.location));
-    try {
-      return await MysqlFeed.#opened(target, options, watch, opening);
-    } catch (error) {
-      throw watch.failure(error);
-    }
-  }
-
-  static async #opened(
-    target: Target,
-    { from, name }: FeedOptions,
-    watch: SilenceWatch,
-    opening: AsyncDisposableStack,
-  ): Promise<MysqlFeed> {
-    const { signal } = watch;
-    const session = opening.use(await Session.open(target, target.database, signal));
-    // Whatever it answers, it is there.
-    watch.heard("listening");
-    const now = await checkSettings(session, target);
-    const history = historyOf(now.file, now.server);
-    const wanted = from?.history === history ? placeOf(from.position, history) : undefined;
-    // Above what people give their servers, and its own for each repository.
-    const number = 0x4000_0000 + (Number.parseInt(hash("sha256", name).slice(0, 7), 16) & 0x0fff_ffff);
-    const opened = async (place: LogPlace) => {
-      const logSession = opening.use(await Session.open(target, undefined, signal));
-      const stream = await LogStream.open(logSession, place, number, watch);
-      // Begun since we were there: a log that was made anew has files of the same names.
-      const isOther =
-        from && place === wanted && (stream?.fileSince ?? 0) > (Date.parse(from.time) + placeTimeSlackMs) / 1000;
-      if (stream && !isOther) return { stream, place, logSession };
-      await logSession[Symbol.asyncDispose]();
-      return undefined;
-    };
-    const { tables, outside } = await followed(session);
-    watch.heard("listening");
-    const isListed = wanted !== undefined && (await logFiles(session)).includes(wanted.file);
-    const isThere = isListed && from !== undefined && from.position <= positionOf(now);
-    const isAltered = isThere && from.tables !== digestOf(tables, outside);
-    let log = isThere && !isAltered ? await opened(wanted) : undefined;
-    const goesOn = log !== undefined;
-    log ??= await opened(now);
-    if (!log) throw new HoldfastError("database-unreachable", { path: target.location, reason: "no log" });
-    const { stream, place, logSession } = log;
-    const otherwise = from?.history === history ? ("log-purged" as const) : ("other-server" as const);
-    opening.move();
-    return new MysqlFeed({
-      session,
-      logSession,
-      stream,
-      target,
-      watch,
-      tables,
-      outside,
-      history,
-      file: place.file,
-      start: { position: positionOf(place), time: now.time },
-      startedAnew: isAltered ? "schema" : from === undefined || goesOn ? undefined : otherwise,
-      clockMs: Date.parse(now.time) - Date.now(),
-    });
   }
 
   async *changes(): AsyncGenerator<readonly Change[], void> {
@@ -156,15 +99,30 @@ export class MysqlFeed implements ChangeFeed {
   async *#told(): AsyncGenerator<readonly Change[], void> {
     yield [this.#known];
     for (;;) {
-      const changes: Change[] = [];
-      const rows: PendingRow[] = [];
+      let batch = new ChangeBatch();
       for (const event of await this.#stream.take(500)) {
-        await this.#event(event, changes, rows);
+        const again = await this.#event(event, batch);
+        if (!again) continue;
+        yield await batch.settled(this.#texts);
+        yield* this.#toldAgain(again);
+        batch = new ChangeBatch();
+        await this.#commit(event, batch);
       }
-      await this.#settle(rows);
-      if (this.#unfit.size > 0 && !this.#open) changes.push(...(await this.#toldOtherwise()));
+      const changes = await batch.settled(this.#texts);
       if (changes.length > 0) yield changes;
     }
+  }
+
+  /** What the transaction that is open is to have of a stretch of the log, which may be long. */
+  async *#toldAgain(stretch: LogStretch): AsyncGenerator<readonly Change[], void> {
+    let batch = new ChangeBatch();
+    for await (const event of this.#again.events(stretch)) {
+      if (event.end > stretch.from && !isWithout(stretch, event.end)) this.#content(event, batch);
+      if (batch.changes.length < mostToldAgain) continue;
+      yield await batch.settled(this.#texts);
+      batch = new ChangeBatch();
+    }
+    yield await batch.settled(this.#texts);
   }
 
   /** The server keeps its log as long as it is told to by its own settings, whoever has read it. */
@@ -176,141 +134,209 @@ export class MysqlFeed implements ChangeFeed {
     await this.#session[Symbol.asyncDispose]();
   }
 
-  async #event(event: LogEvent, changes: Change[], rows: PendingRow[]): Promise<void> {
+  /** A stretch: it is to be told again, and then the transaction is committed. */
+  async #event(event: LogEvent, batch: ChangeBatch): Promise<LogStretch | undefined> {
     const { type, body } = event;
+    const from = this.#at;
+    if (event.end > 0) this.#at = event.end;
     switch (type) {
-      case eventTypes.rotate:
-        this.#file = parseRotate(body).file;
+      case eventTypes.rotate: {
+        const { file, offset } = parseRotate(body);
+        this.#file = file;
+        this.#at = offset;
         this.#maps.clear();
-        return;
+        // A server that was killed left it there.
+        this.#open = undefined;
+        return undefined;
+      }
       case eventTypes.heartbeat:
-        this.#reached(event, changes);
-        return;
+        this.#reached(event, batch);
+        return undefined;
       case eventTypes.gtidMariadb: {
-        const { gtid, alone } = parseGtid(body, event.server);
-        this.#begin(gtid, alone ? "alone" : "more", event, changes);
-        return;
+        const { gtid, how } = parseGtid(body, event.server);
+        this.#begin(new LogTransaction(gtid, timeOf(event), how, { file: this.#file, from }), batch);
+        return undefined;
       }
       case eventTypes.gtidMysql:
-        this.#begin(`${body.toString("hex", 1, 17)}:${body.readBigInt64LE(17)}`, "more", event, changes);
-        return;
-      case eventTypes.tableMap: {
-        // Other databases of the server are in the same log.
-        if (databaseOf(body) !== this.#target.database) return;
-        const table = parseTableMap(body);
-        this.#maps.set(table.id, table);
-        return;
+      case eventTypes.gtidAnonymous: {
+        const gtid = `${body.toString("hex", 1, 17)}:${body.readBigInt64LE(17)}`;
+        const name = type === eventTypes.gtidMysql ? gtid : positionOf({ file: this.#file, offset: from });
+        // What comes next says whether it is more than that.
+        this.#begin(new LogTransaction(name, timeOf(event), "alone", { file: this.#file, from }), batch);
+        return undefined;
       }
       case eventTypes.xid:
-        this.#commit(event, changes);
-        return;
-      case eventTypes.xaPrepare:
-        this.#prepare(event, changes);
-        return;
-      case eventTypes.executeLoad:
-        if (loadsInto(body) === this.#target.database) await this.#untold(changes);
-        return;
-      case eventTypes.query:
-        await this.#query(event, changes);
-        return;
-      case eventTypes.payload:
-      case eventTypes.partialUpdate:
-      case eventTypes.compressedQuery:
-      case 166:
-      case 167:
-      case 168:
-        throw new HoldfastError("follow-settings", { path: this.#target.location, setting: "log_bin_compress = OFF" });
-      default: {
-        const found = rowsEvent(type);
-        if (found) this.#rows(body, found, changes, rows);
+        return this.#end(event, batch);
+      case eventTypes.prepared: {
+        const { xid, once } = parsePrepared(body);
+        if (once) return this.#end(event, batch);
+        if (this.#open) this.#prepared.set(xid, this.#open.rows === "some" ? this.#open.stretch(event.end) : "nothing");
+        this.#forget(event, batch);
+        return undefined;
       }
+      case eventTypes.query:
+        return this.#query(event, from, batch);
+      case eventTypes.incident:
+        this.#untold(this.#tables, "log-form");
+        return undefined;
+      default:
+        if (isUnreadable(type)) {
+          throw new HoldfastError("follow-settings", {
+            path: this.#target.location,
+            setting: "log_bin_compress = OFF",
+          });
+        }
+        this.#content(event, batch);
+        return undefined;
     }
   }
 
-  #begin(transaction: string, how: "alone" | "more", event: LogEvent, changes: Change[]): void {
-    this.#open = { transaction, alone: how === "alone" };
-    this.#rowsOf.open = "no";
-    changes.push({ type: "begin", transaction, time: timeOf(event) });
+  /** What a transaction consists of. */
+  #content(event: LogEvent, batch: ChangeBatch): void {
+    const { type, body } = event;
+    if (type === eventTypes.tableMap) {
+      const table = parseTableMap(body);
+      // Other databases of the server are in the same log.
+      if (this.#isOurs(table.database)) this.#maps.set(table.id, table);
+      else this.#maps.delete(table.id);
+    } else if (type === eventTypes.query || type === eventTypes.loadQuery) {
+      const { database, sql } = parseQuery(body, type);
+      const statement = logStatement(sql);
+      if (statement.what === "rows") this.#written(statement.text, database);
+    } else {
+      const found = rowsEvent(type);
+      if (found) this.#rows(body, found, batch);
+    }
   }
 
-  #commit(event: LogEvent, changes: Change[]): void {
+  /** A statement that writes rows, of whose log the rows are no part. */
+  #written(text: string, database: string): void {
+    if (!touches(this.#called(text), this.#called(database), this.#called(this.#target.database))) return;
+    // What a server that was started anew writes of a table that it has in memory, say.
+    const emptied = deletedWhole(text, database);
+    if (emptied && !this.#tables.some((table) => this.#is(table, emptied))) return;
+    if (this.#open) this.#open.rows = "some";
+    this.#untold(this.#tables, "log-form");
+  }
+
+  #begin(transaction: LogTransaction, batch: ChangeBatch): void {
+    this.#open = transaction;
+    this.#unfit.clear();
+    batch.push({ type: "begin", transaction: transaction.name, time: transaction.time });
+  }
+
+  /** The transaction that is open counts. */
+  async #end(event: LogEvent, batch: ChangeBatch): Promise<LogStretch | undefined> {
+    const open = this.#open;
+    if (open && (open.isTakenBack || open.how === "prepared")) {
+      this.#begin(open, batch);
+      open.how = "open";
+      return open.stretch(event.end);
+    }
+    await this.#commit(event, batch);
+    return undefined;
+  }
+
+  async #commit(event: LogEvent, batch: ChangeBatch): Promise<void> {
+    if (!this.#open) return;
+    this.#open = undefined;
+    const point = { position: positionOf({ file: this.#file, offset: event.end }), time: timeOf(event) };
+    // The gap first: one that is not stored must be found again.
+    await this.#toldOtherwise(point, batch);
+    this.#last = point;
+    batch.push({ type: "commit", point });
+  }
+
+  /** The transaction that is open does not count. */
+  #forget(event: LogEvent, batch: ChangeBatch): void {
     if (!this.#open) return;
     this.#open = undefined;
     this.#last = { position: positionOf({ file: this.#file, offset: event.end }), time: timeOf(event) };
-    changes.push({ type: "commit", point: this.#last });
+    batch.push({ type: "reached", point: this.#last });
   }
 
-  #rows(body: Buffer, found: NonNullable<ReturnType<typeof rowsEvent>>, changes: Change[], rows: PendingRow[]): void {
+  #rows(body: Buffer, found: NonNullable<ReturnType<typeof rowsEvent>>, batch: ChangeBatch): void {
     const log = this.#maps.get(tableOfRows(body));
-    const table = log && this.#tables.find(({ name }) => name === log.name);
+    const table = log && this.#tables.find(({ name }) => this.#called(name) === this.#called(log.name));
     if (!log || !table) return;
-    this.#rowsOf.open = "yes";
-    if (!sameColumns(log, table)) {
-      if (!this.#unfit.has(table)) this.#unfit.set(table, this.#last);
-      return;
-    }
-    for (const { before, after } of parseRows(body, found, log, table)) {
-      // Its place is kept until the server has said how it writes what only it knows how to.
-      const at = changes.push({ type: "truncate", table }) - 1;
-      rows.push({ table, before, after, put: (change) => (changes[at] = change) });
-    }
+    if (this.#open) this.#open.rows = "some";
+    if (this.#open?.how === "prepared") return;
+    const { columns } = log;
+    if (!columns) return this.#untold([table], "log-form");
+    if (!hasColumns(columns, table)) return this.#untold([table], "schema");
+    const rows = parseRows(body, found, columns, table);
+    if (!rows) return this.#untold([table], "log-form");
+    for (const row of rows) batch.row(table, row);
   }
 
-  async #query(event: LogEvent, changes: Change[]): Promise<void> {
+  /** Changes of these tables that are in the transaction cannot be told. */
+  #untold(tables: readonly TableSchema[], reason: GapReason): void {
+    for (const table of tables) if (!this.#unfit.has(table)) this.#unfit.set(table, reason);
+  }
+
+  async #query(event: LogEvent, from: number, batch: ChangeBatch): Promise<LogStretch | undefined> {
     const { database, sql } = parseQuery(event.body);
-    const { word, next } = firstWords(sql);
-    if (word === "BEGIN" || word === "SAVEPOINT" || word === "ROLLBACK" || word === "RELEASE") return;
-    if (word === "COMMIT") return this.#commit(event, changes);
-    const { database: ours } = this.#target;
-    if (word === "XA") {
-      if (next !== "COMMIT" && next !== "ROLLBACK") return;
-      // Its rows came before it was decided, and those of others between them and this.
-      if (next === "COMMIT" && (database === ours || this.#rowsOf.prepared === "yes")) await this.#untold(changes);
-    } else if (changesRows(word)) {
-      if (touches(sql, database, ours) && !this.#isOfOthers(sql, database)) await this.#untold(changes);
-    } else if (database === ours || sql.includes(ours)) await this.#statement(sql, database, changes);
-    this.#commit(event, changes);
+    const statement = logStatement(sql);
+    if (this.#open?.statement(statement, { from, to: event.end }) === "unknown") this.#untold(this.#tables, "log-form");
+    switch (statement.what) {
+      case "commit":
+        return this.#end(event, batch);
+      case "rollback":
+        this.#forget(event, batch);
+        return undefined;
+      case "commit-prepared": {
+        const again = this.#again;
+        const found = this.#prepared.get(statement.xid);
+        // Who prepared it may have done so before we began to read.
+        const rows = found ?? (await again.prepared(this.#session, statement.xid, { file: this.#file, to: from }));
+        this.#prepared.delete(statement.xid);
+        if (rows !== undefined && rows !== "nothing") return rows;
+        if (!rows) this.#untold(this.#tables, "log-purged");
+        break;
+      }
+      case "rollback-prepared":
+        this.#prepared.delete(statement.xid);
+        this.#forget(event, batch);
+        return undefined;
+      case "definition":
+        if (this.#isAbout(database, sql)) await this.#statement(statement.text, database, batch);
+        break;
+      default:
+        this.#content(event, batch);
+    }
+    return this.#open?.how === "alone" ? this.#end(event, batch) : undefined;
   }
 
-  /** Prepared is not committed: whether it will be, the log says later. */
-  #prepare(event: LogEvent, changes: Change[]): void {
-    if (event.body[0] === 1) return this.#commit(event, changes);
-    if (this.#rowsOf.open === "yes") this.#rowsOf.prepared = "yes";
-    this.#open = undefined;
+  #isOurs(database: string): boolean {
+    return this.#called(database) === this.#called(this.#target.database);
   }
 
-  /** What a server that was started anew writes of a table that it has in memory, say. */
-  #isOfOthers(sql: string, database: string): boolean {
-    const emptied = deletedWhole(sql, database);
-    return emptied !== undefined && !this.#tables.some(({ name }) => name === emptied.table);
+  /** One of that name elsewhere, in a copy of the CRM say, is another one. */
+  #is({ name }: TableSchema, { database, table }: TableInDatabase): boolean {
+    return this.#isOurs(database) && this.#called(table) === this.#called(name);
   }
 
-  /** Changes that the log has in another form than as rows: nobody knows which. */
-  async #untold(changes: Change[]): Promise<void> {
-    // Where that is how the server is set by now, there would be no end of it.
-    await checkSettings(this.#session, this.#target);
-    const tables = this.#tables.map(({ schema, name }) => ({ schema, name }));
-    const to = await pointNow(this.#session);
-    if (tables.length > 0) changes.push({ type: "gap", tables, reason: "log-form", from: this.#last, to });
+  #isAbout(database: string, sql: string): boolean {
+    return this.#isOurs(database) || this.#called(sql).includes(this.#called(this.#target.database));
   }
 
   /** A statement that is in the log as text: tables are emptied, made or altered. */
-  async #statement(sql: string, database: string, changes: Change[]): Promise<void> {
-    const { emptied, replaced } = statementTables(sql, database);
-    // One of that name elsewhere, in a copy of the CRM say, is another one.
-    const isOwn = ({ name }: TableSchema, of: readonly TableInDatabase[]): boolean =>
-      of.some((one) => one.database === this.#target.database && one.table === name);
+  async #statement(text: string, database: string, batch: ChangeBatch): Promise<void> {
+    const { emptied, replaced, dropped } = statementTables(text, database);
     if (emptied.length > 0) {
-      for (const table of this.#tables) if (isOwn(table, emptied)) changes.push({ type: "truncate", table });
+      for (const table of this.#tables) {
+        if (emptied.some((one) => this.#is(table, one))) batch.push({ type: "truncate", table });
+      }
       return;
     }
+    const isOther = (table: TableSchema): boolean =>
+      (dropped !== undefined && this.#isOurs(dropped)) || replaced.some((one) => this.#is(table, one));
     const before = this.#tables;
     const { tables, outside } = await followed(this.#session);
     // What came in between is read by what the tables are now.
     const to = await pointNow(this.#session);
     const altered = tables.filter(
-      (table) =>
-        isOwn(table, replaced) || before.find(({ name }) => name === table.name)?.fingerprint !== table.fingerprint,
+      (table) => isOther(table) || before.find(({ name }) => name === table.name)?.fingerprint !== table.fingerprint,
     );
     const gone = before.filter(({ name }) => !tables.some((table) => table.name === name));
     this.#tables = tables;
@@ -318,29 +344,31 @@ export class MysqlFeed implements ChangeFeed {
     this.#maps.clear();
     const named = [...altered, ...gone].map(({ schema, name }) => ({ schema, name }));
     // The gap first: one that is not stored must be found again.
-    if (named.length > 0) changes.push({ type: "gap", tables: named, reason: "schema", from: this.#last, to });
-    changes.push(this.#known);
+    if (named.length > 0) batch.push({ type: "gap", tables: named, reason: "schema", from: this.#last, to });
+    batch.push(this.#known);
   }
 
   get #known(): Change {
     return { type: "tables", digest: digestOf(this.#tables, this.#outside), outside: this.#outside };
   }
 
-  /** Rows that were written before a table was altered, when it is already known as it is now. */
-  async #toldOtherwise(): Promise<readonly Change[]> {
+  /** Changes that are in the log in a form that tells nobody what they are, before the transaction that ends at `end`. */
+  async #toldOtherwise(end: LogPoint, batch: ChangeBatch): Promise<void> {
+    if (this.#unfit.size === 0) return;
+    const reasons = [...this.#unfit.values()];
+    // Somebody had other settings for himself; where they are the server's, it would be so for ever.
+    if (reasons.includes("log-form")) await checkSettings(this.#session, this.#target);
     const to = await pointNow(this.#session);
-    const gaps = [...this.#unfit].map(([{ schema, name }, from]): Change => ({
-      type: "gap",
-      tables: [{ schema, name }],
-      reason: "schema",
-      from,
-      to,
-    }));
+    for (const [table, reason] of this.#unfit) {
+      if ((this.#untoldTo.get(table) ?? "") >= end.position) continue;
+      this.#untoldTo.set(table, to.position);
+      const { schema, name } = table;
+      batch.push({ type: "gap", tables: [{ schema, name }], reason, from: this.#last, to });
+    }
     this.#unfit.clear();
-    return gaps;
   }
 
-  #reached(event: LogEvent, changes: Change[]): void {
+  #reached(event: LogEvent, batch: ChangeBatch): void {
     if (this.#open) return;
     const position = positionOf({ file: this.#file, offset: event.end });
     // Times in the log are whole seconds: of the one that is not over yet, more may come.
@@ -348,50 +376,12 @@ export class MysqlFeed implements ChangeFeed {
     const time = new Date(second - 1).toISOString();
     if (position < this.#last.position || time <= this.#last.time) return;
     this.#last = { position, time };
-    changes.push({ type: "reached", point: this.#last });
-  }
-
-  async #settle(rows: readonly PendingRow[]): Promise<void> {
-    if (rows.length === 0) return;
-    const asked = new Set<string>();
-    for (const { before, after } of rows) {
-      for (const field of [...(before ?? []), ...(after ?? [])]) {
-        if (typeof field !== "string") asked.add(field.sql);
-      }
-    }
-    await this.#texts.learn(asked);
-    for (const { table, before, after, put } of rows) put(this.#change(table, before, after));
-  }
-
-  #change(table: TableSchema, before: LogRow | undefined, after: LogRow | undefined): Change {
-    const old = before && this.#line(before);
-    const now = after && this.#line(after);
-    const keyOf = (line: readonly string[]): string => line.slice(0, table.keyLength).join("\t");
-    if (!now) return { type: "delete", table, key: keyOf(old ?? []), ...(old && { before: old.join("\t") }) };
-    const oldKey = old && keyOf(old);
-    return {
-      type: "write",
-      table,
-      after: now.join("\t"),
-      ...(old && { before: old.join("\t") }),
-      ...(oldKey !== undefined && oldKey !== keyOf(now) && { oldKey }),
-      ...(!old && { row: "new" as const }),
-    };
-  }
-
-  #line(row: LogRow): readonly string[] {
-    return row.map((field: LogField) => (typeof field === "string" ? field : this.#texts.of(field.sql)));
+    batch.push({ type: "reached", point: this.#last });
   }
 }
 
-interface PendingRow {
-  readonly table: TableSchema;
-  readonly before: LogRow | undefined;
-  readonly after: LogRow | undefined;
-  readonly put: (change: Change) => Change;
-}
-
-interface FeedParts {
+/** What a feed is made of (`log-open.ts`). */
+export interface FeedParts {
   readonly session: Session;
   readonly logSession: Session;
   readonly stream: LogStream;
@@ -400,20 +390,10 @@ interface FeedParts {
   readonly tables: readonly TableSchema[];
   readonly outside: readonly OutsideTable[];
   readonly history: string;
-  readonly file: string;
+  readonly place: LogPlace;
+  readonly again: LogAgain;
+  readonly called: (name: string) => string;
   readonly start: LogPoint;
   readonly startedAnew: GapReason | undefined;
   readonly clockMs: number;
-}
-
-function timeOf({ timestamp }: LogEvent): string {
-  return new Date(timestamp * 1000).toISOString();
-}
-
-function databaseOf(tableMap: Buffer): string {
-  return tableMap.toString("utf8", 9, 9 + (tableMap[8] ?? 0));
-}
-
-function sameColumns({ columns }: LogTable, table: TableSchema): boolean {
-  return table.columns.every(({ name }) => columns.some((column) => column.name === name));
 }

@@ -56,7 +56,17 @@ export async function checkSettings(
       error,
     );
   });
+  // Even one that leaves this database in leaves statements out that change it, by where whoever typed them was.
+  for (const [setting, value] of now.filters) {
+    if (value) throw new HoldfastError("follow-settings", { path: location, setting: `${setting} = ''`, value });
+  }
   return { ...now, server: values.get("server_id") ?? "" };
+}
+
+/** What stands for a name when two are compared: on some servers, names of tables and databases do not depend on case. */
+export async function nameComparison(session: Session): Promise<(name: string) => string> {
+  const [row] = await session.query("SELECT @@lower_case_table_names");
+  return row?.[0] === "0" ? (name) => name : (name) => name.toLowerCase();
 }
 
 /** What a replica is sent stands in its own log only where it is told to put it there: else nothing would ever seem to change. */
@@ -86,6 +96,8 @@ interface LogEnd {
   readonly file: string;
   readonly offset: number;
   readonly time: string;
+  /** Of what it is by the server's settings, each with its name; empty where it is of everything. */
+  readonly filters: readonly (readonly [setting: string, value: string | null | undefined])[];
 }
 
 /** Where the server's log is now. */
@@ -94,7 +106,8 @@ async function logEnd(session: Session): Promise<LogEnd> {
   const [row] = await session.query(newer ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS");
   const [time] = await session.query("SELECT UTC_TIMESTAMP(6)");
   const at = new Date(`${time?.[0]?.replace(" ", "T")}Z`).toISOString();
-  return { file: row?.[0] ?? "", offset: Number(row?.[1] ?? 4), time: at };
+  const filters = [["binlog_do_db", row?.[2]] as const, ["binlog_ignore_db", row?.[3]] as const];
+  return { file: row?.[0] ?? "", offset: Number(row?.[1] ?? 4), time: at, filters };
 }
 
 export async function pointNow(session: Session): Promise<LogPoint> {
@@ -112,14 +125,14 @@ export async function followed(
 ): Promise<{ readonly tables: readonly TableSchema[]; readonly outside: readonly OutsideTable[] }> {
   const { schema } = await inspectDatabase(session, "rows");
   const names = schema.tables.map(({ name }) => quoteText(name)).join(",");
-  const engines = new Map(
+  const kinds = new Map(
     names === ""
       ? []
       : (
           await session.query(
-            `SELECT TABLE_NAME, IFNULL(ENGINE,'') FROM information_schema.TABLES WHERE TABLE_SCHEMA=DATABASE() AND TABLE_NAME IN (${names})`,
+            `SELECT TABLE_NAME, IFNULL(ENGINE,''), TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA=DATABASE() AND TABLE_NAME IN (${names})`,
           )
-        ).map(([name, engine]) => [name ?? "", engine ?? ""]),
+        ).map(([name, engine, type]) => [name ?? "", { engine: engine ?? "", type }]),
   );
   const cascaded = new Set(
     (
@@ -134,13 +147,15 @@ export async function followed(
     const reason =
       table.keyLength === 0
         ? "no-identity"
-        : !transactional.test(engines.get(table.name) ?? "")
+        : !transactional.test(kinds.get(table.name)?.engine ?? "")
           ? "engine"
-          : cascaded.has(table.name)
-            ? "cascade"
-            : table.columns.every(canFollow)
-              ? undefined
-              : "type";
+          : kinds.get(table.name)?.type === "SYSTEM VERSIONED"
+            ? "history"
+            : cascaded.has(table.name)
+              ? "cascade"
+              : table.columns.every(canFollow)
+                ? undefined
+                : "type";
     if (reason !== undefined) outside.push({ schema: table.schema, name: table.name, reason });
     return reason === undefined;
   });

@@ -14,6 +14,11 @@ export interface LogEvent {
   readonly body: Buffer;
 }
 
+/** RFC 3339; whole seconds. */
+export function timeOf({ timestamp }: LogEvent): string {
+  return new Date(timestamp * 1000).toISOString();
+}
+
 /** What is read ahead before the socket is stopped. */
 const mostWaitingBytes = 8 << 20;
 const headerBytes = 19;

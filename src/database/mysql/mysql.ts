@@ -9,8 +9,9 @@
  * - `rows.ts` finds and changes single rows (`key-literal.ts`).
  * - `home.ts`, `identity.ts`, `rename.ts`, `marker.ts`: a restored database takes the place of the live one.
  * - `private-server.ts` starts a server for one copy.
- * - `log-feed.ts` follows changes by the binary log: `log-stream.ts` is sent it, `log-events.ts` and `log-values.ts` turn rows into
- *   lines; what only the server knows how to write, it is asked for.
+ * - `log-open.ts`, `log-feed.ts` follow changes by the binary log: `log-stream.ts` is sent it, `log-events.ts`, `log-values.ts` and
+ *   `log-rows.ts` turn rows into lines; what only the server knows how to write, it is asked for. `log-statement.ts` and
+ *   `statement-tables.ts` read statements, `log-transaction.ts` keeps what was taken back, `log-again.ts` reads what counts only later.
  */
 import type { DatabaseEngine } from "../database.ts";
 import { fittedValue } from "../fitted-value.ts";
@@ -52,8 +53,8 @@ export const mysqlEngine: DatabaseEngine = {
   log: {
     pointOf: snapshotPoint,
     async follow(address, options) {
-      const { MysqlFeed } = await import("./log-feed.ts");
-      return MysqlFeed.open(address, options);
+      const { openFeed } = await import("./log-open.ts");
+      return openFeed(address, options);
     },
   },
 };

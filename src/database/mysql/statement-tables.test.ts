@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { logStatement } from "./log-statement.ts";
 import { statementTables } from "./statement-tables.ts";
 
 test("tables that a statement empties or replaces are known in whatever way somebody typed it, and in their database", () => {
   const of = (sql: string): string => {
-    const { emptied, replaced } = statementTables(sql, "here");
+    const statement = logStatement(sql);
+    if (statement.what !== "definition") return statement.what;
+    const { emptied, replaced, dropped } = statementTables(statement.text, "here");
+    if (dropped !== undefined) return `dropped ${dropped}`;
     const shown = (what: string, tables: typeof emptied) =>
       tables.map(({ database, table }) => `${what} ${database} | ${table}`);
     return [...shown("emptied", emptied), ...shown("replaced", replaced)].join(", ");
@@ -14,13 +18,19 @@ test("tables that a statement empties or replaces are known in whatever way some
     "truncate pair;": "emptied here | pair",
     "/* a job */ TRUNCATE tables_seen": "emptied here | tables_seen",
     "TRUNCATE`pair`": "emptied here | pair",
+    "# one\n-- two\n /*!40000 TRUNCATE */ pair -- three": "emptied here | pair",
+    "TRUNCATE `a/*b` -- */": "emptied here | a/*b",
+    "SET STATEMENT sql_mode='' FOR TRUNCATE pair": "emptied here | pair",
     "TRUNCATE TABLE `od``d.name`": "emptied here | od`d.name",
     "TRUNCATE `crm-test`.`pair`": "emptied crm-test | pair",
     "TRUNCATE TABLE crm_test . pair WAIT 5": "emptied crm_test | pair",
     'TRUNCATE TABLE "crm"."pa""ir"': 'emptied crm | pa"ir',
     "ALTER TABLE pair TRUNCATE PARTITION p0": "replaced here | pair",
     "alter online table if exists `crm`.`visit` drop partition p2024, p2025": "replaced crm | visit",
-    "ALTER TABLE visit EXCHANGE PARTITION p0 WITH TABLE old": "replaced here | visit",
+    "ALTER TABLE visit EXCHANGE PARTITION p0 WITH TABLE crm.old": "replaced here | visit, replaced crm | old",
+    "ALTER TABLE visit CONVERT PARTITION p0 TO TABLE old": "replaced here | visit",
+    "ALTER IGNORE TABLE visit ADD UNIQUE (a)": "replaced here | visit",
+    "ALTER TABLE visit IMPORT TABLESPACE": "replaced here | visit",
     "ALTER TABLE visit RENAME TO visits": "replaced here | visit",
     "ALTER TABLE visit RENAME COLUMN a TO b": "",
     "ALTER TABLE pair DROP COLUMN b, ADD PARTITION (PARTITION p9 VALUES LESS THAN (9))": "",
@@ -30,8 +40,17 @@ test("tables that a statement empties or replaces are known in whatever way some
     "RENAME TABLE pair TO pair_old, pair_new TO pair":
       "replaced here | pair, replaced here | TO, replaced here | pair_old, replaced here | pair_new, replaced here | TO, replaced here | pair",
     "DROP TEMPORARY TABLE pair": "",
-    "INSERT INTO pair VALUES ('TRUNCATE pair')": "",
+    "DROP /*!40005 TEMPORARY */ TABLE IF EXISTS `pair`": "",
+    "DROP DATABASE IF EXISTS `od``d`": "dropped od`d",
+    "create or replace schema crm;": "dropped crm",
+    "INSERT INTO pair VALUES ('TRUNCATE pair')": "rows",
+    "SET STATEMENT max_statement_time=1 FOR UPDATE pair SET a = 1": "rows",
+    "(SELECT writes())": "rows",
+    "ANALYZE FORMAT=JSON DELETE FROM pair": "rows",
+    "ANALYZE LOCAL TABLE pair": "",
+    "/* nothing */": "nothing",
   };
   for (const [sql, expected] of Object.entries(cases)) assert.equal(of(sql), expected, sql);
-  assert.equal(of(`${"/* x */".repeat(1000)} UPDATE pair SET a = 1`), "");
+  assert.equal(of(`${"/* x */".repeat(1000)} UPDATE pair SET a = 1`), "rows");
+  assert.equal(of(`INSERT INTO pair VALUES ('${"x".repeat(2 ** 25)}')`), "rows");
 });

@@ -8,6 +8,8 @@ export interface StatementTables {
   readonly emptied: readonly TableInDatabase[];
   /** What rows are in it after the statement nobody can tell by the rows of the log: it, or a partition, went, or another came in its place. */
   readonly replaced: readonly TableInDatabase[];
+  /** A database that went, with all its tables. */
+  readonly dropped?: string;
 }
 
 const name = '(?:`((?:[^`]|``)+)`|"((?:[^"]|"")+)"|([^\\s`".,;()]+))';
@@ -20,53 +22,51 @@ const alter = new RegExp(
   String.raw`^ALTER(?:\s+(?:ONLINE|IGNORE)\b)*\s+TABLE\b\s*(?:IF\s+EXISTS\b\s*)?${table}(?<rest>.*)`,
   "is",
 );
-const otherRows = /\b(?:(?:TRUNCATE|DROP|EXCHANGE)\s+(?:SUB)?PARTITION\b|RENAME\s+(?!COLUMN\b|INDEX\b|KEY\b))/i;
+const otherRows =
+  /\b(?:(?:TRUNCATE|DROP|EXCHANGE|CONVERT)\s+(?:SUB)?PARTITION\b|(?:DISCARD|IMPORT)\s|CONVERT\s+TABLE\b|RENAME\s+(?!COLUMN\b|INDEX\b|KEY\b))/i;
+/** Rows that a new unique key does not allow are removed. */
+const ignore = /^ALTER(?:\s+ONLINE)?\s+IGNORE\b/i;
+const exchanged = new RegExp(String.raw`\bWITH\s+TABLE\s+${table}`, "i");
+const droppedDatabase = new RegExp(
+  String.raw`^(?:DROP|CREATE\s+OR\s+REPLACE)\s+(?:DATABASE|SCHEMA)\b\s*(?:IF\s+EXISTS\b\s*)?${name}`,
+  "i",
+);
 
 /**
- * Tables whose rows go by a statement and by no row of the log, where it stands as somebody typed it.
+ * Tables whose rows go by a statement and by no row of the log.
  *
- * @param database where a table is whose name stands alone
+ * @param text without comments
+ * @param current where a table is whose name stands alone
  */
-export function statementTables(sql: string, database: string): StatementTables {
-  const text = withoutComments(sql);
+export function statementTables(text: string, current: string): StatementTables {
   const emptied = truncate.exec(text);
-  if (emptied) return { emptied: named(emptied, database), replaced: [] };
+  if (emptied) return { emptied: named(emptied, current), replaced: [] };
   const altered = alter.exec(text);
   if (altered) {
-    return { emptied: [], replaced: otherRows.test(altered.groups?.["rest"] ?? "") ? named(altered, database) : [] };
+    const rest = altered.groups?.["rest"] ?? "";
+    if (!otherRows.test(rest) && !ignore.test(text)) return { emptied: [], replaced: [] };
+    const other = exchanged.exec(rest);
+    return { emptied: [], replaced: [...named(altered, current), ...(other ? named(other, current) : [])] };
   }
+  const dropped = droppedDatabase.exec(text);
+  if (dropped) return { emptied: [], replaced: [], dropped: nameIn(dropped, 1) ?? "" };
   const found = gone.exec(text);
   if (!found) return { emptied: [], replaced: [] };
   const isList = !/^CREATE/i.test(text);
   const tables = [...(found.groups?.["rest"] ?? "").matchAll(new RegExp(table, "g"))];
-  return { emptied: [], replaced: (isList ? tables : tables.slice(0, 1)).flatMap((one) => named(one, database)) };
-}
-
-/** The first two words of a statement, in capital letters. */
-export function firstWords(sql: string): { readonly word: string; readonly next: string } {
-  const found = /^[\s(]*(\w+)(?:\s+(\w+))?/.exec(withoutComments(sql));
-  return { word: found?.[1]?.toUpperCase() ?? "", next: found?.[2]?.toUpperCase() ?? "" };
-}
-
-/** Whether a statement that begins with this word changes rows, by what it calls maybe: in a log of rows there is none. */
-export function changesRows(word: string): boolean {
-  return /^(?:INSERT|UPDATE|DELETE|REPLACE|LOAD|WITH|SELECT|DO|CALL)$/.test(word);
+  return { emptied: [], replaced: (isList ? tables : tables.slice(0, 1)).flatMap((one) => named(one, current)) };
 }
 
 /** Whether a statement may change tables of a database. */
-export function touches(sql: string, current: string, database: string): boolean {
+export function touches(text: string, current: string, database: string): boolean {
   const inDatabase = new RegExp(String.raw`(?:^|[^\w$])["\`]?${RegExp.escape(database)}["\`]?\s*\.`);
-  return current === database || inDatabase.test(sql);
+  return current === database || inDatabase.test(text);
 }
 
 /** The table of which a statement removes all rows, if that is all that it says. */
-export function deletedWhole(sql: string, database: string): TableInDatabase | undefined {
-  const found = new RegExp(String.raw`^DELETE\s+FROM\s+${table}\s*;?\s*$`, "i").exec(withoutComments(sql));
-  return found ? named(found, database)[0] : undefined;
-}
-
-function withoutComments(sql: string): string {
-  return sql.replaceAll(/\/\*(?:(?!\*\/).)*\*\//gs, " ").trim();
+export function deletedWhole(text: string, current: string): TableInDatabase | undefined {
+  const found = new RegExp(String.raw`^DELETE\s+FROM\s+${table}\s*;?\s*$`, "i").exec(text);
+  return found ? named(found, current)[0] : undefined;
 }
 
 function named(found: RegExpExecArray, database: string): readonly TableInDatabase[] {

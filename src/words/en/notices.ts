@@ -207,7 +207,7 @@ export const notices = {
     "acknowledged-elsewhere": "changes were taken for stored that are not here",
     schema: "tables were made or altered",
     "table-added": "tables were added",
-    "log-form": "the server's log has changes that are no rows (binlog_format, XA)",
+    "log-form": "the server's log has changes that are no whole rows (binlog_format, binlog_row_image)",
     "journal-damaged": "the journal was damaged",
   },
 } as const;

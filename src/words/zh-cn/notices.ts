@@ -196,7 +196,7 @@ export const notices: Translated<typeof english> = {
     "acknowledged-elsewhere": "有变更被当作已存储，但此处没有",
     schema: "表被新建或修改",
     "table-added": "新增了表",
-    "log-form": "服务器日志中有些变更不是行（binlog_format、XA）",
+    "log-form": "服务器日志中有些变更不是完整的行（binlog_format、binlog_row_image）",
     "journal-damaged": "日志已损坏",
   },
 };

@@ -1,0 +1,224 @@
+import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { targetOf } from "../../src/database/mysql/location.ts";
+import { Session } from "../../src/database/mysql/session.ts";
+import { isHoldfastError } from "../../src/lib/errors.ts";
+import { type MariadbServer, startMariadb } from "../support/mariadb-server.ts";
+import { ToldRows } from "../support/told-rows.ts";
+
+const options = ["--log-bin=log", "--server-id=7", "--binlog-format=ROW", "--binlog-row-metadata=FULL"];
+let server: MariadbServer;
+before(async () => {
+  // What is prepared is on disk before anybody is told so.
+  server = await startMariadb([...options, "--innodb-flush-log-at-trx-commit=1", "--sync-binlog=1"]);
+});
+after(() => server[Symbol.asyncDispose]());
+
+async function newDatabase(name: string, tables: string, at = server): Promise<void> {
+  await at.sql(`CREATE DATABASE ${name} CHARACTER SET utf8mb4; USE ${name}; ${tables}`);
+}
+
+const prepared = (xid: string, rows: string): string => `XA START ${xid}; ${rows}; XA END ${xid}; XA PREPARE ${xid}`;
+
+test("rows of an XA transaction count when it is committed, whoever does that, and not when it is rolled back", async () => {
+  await newDatabase("xa", "CREATE TABLE deal (id INT PRIMARY KEY, v INT); CREATE TABLE note (id INT PRIMARY KEY)");
+  await newDatabase("elsewhere", "CREATE TABLE deal (id INT PRIMARY KEY)");
+  await using told = await ToldRows.of(server, "xa");
+  await server.sql(`${prepared("'a'", "INSERT INTO deal VALUES (1, 1)")}; XA COMMIT 'a'`, "xa");
+  await server.sql(`${prepared("'b','part',5", "INSERT INTO deal VALUES (2, 2)")}; XA ROLLBACK 'b','part',5`, "xa");
+  await server.sql("XA START 'c'; INSERT INTO deal VALUES (3, 3); XA END 'c'; XA COMMIT 'c' ONE PHASE", "xa");
+  await server.sql("XA START 'd'; INSERT INTO deal VALUES (4, 4); XA END 'd'; XA ROLLBACK 'd'", "xa");
+  await server.sql(prepared("'e'", "INSERT INTO deal SELECT seq, 5 FROM seq_1001_to_31000"), "xa");
+  await server.sql(prepared("'f'", "UPDATE deal SET v = 60 WHERE id = 1"), "xa");
+  await server.sql(prepared("'g'", "INSERT INTO deal VALUES (1)"), "elsewhere");
+  await server.sql("INSERT INTO note VALUES (1)", "xa");
+  assert.deepEqual(await told.now(), []);
+  assert.deepEqual([told.rows("deal"), told.rows("note")], [["1=1", "3=3"], ["1"]]);
+  await server.sql("XA ROLLBACK 'f'; XA COMMIT 'g'; XA COMMIT 'e'", "elsewhere");
+  await server.sql("DELETE FROM deal WHERE id > 1002", "xa");
+  assert.deepEqual(await told.now(), []);
+  assert.deepEqual(told.rows("deal"), ["1=1", "1001=5", "1002=5", "3=3"]);
+});
+
+test("what was prepared before somebody followed, or the server was started anew, is found in the log; where that is gone, it is a gap", async () => {
+  await newDatabase("later", "CREATE TABLE deal (id INT PRIMARY KEY, v INT); CREATE TABLE note (id INT PRIMARY KEY)");
+  const sql = (text: string) => server.sql(text, "later");
+  const first = await ToldRows.of(server, "later");
+  for (const id of [1, 2, 3, 4]) await sql(prepared(`'${id}'`, `INSERT INTO deal VALUES (${id}, ${id})`));
+  // The same name for another one, which was undone long ago.
+  await sql(`${prepared("'0'", "INSERT INTO deal VALUES (0, 1)")}; XA ROLLBACK '0'`);
+  await sql(prepared("'0'", "INSERT INTO deal VALUES (0, 2)"));
+  assert.deepEqual(await first.now(), []);
+  const { place } = first;
+  await first[Symbol.asyncDispose]();
+  await sql("XA COMMIT '3'");
+  await server.kill();
+  await server.start();
+  await using second = await ToldRows.of(server, "later", place);
+  await sql("XA COMMIT '1'; XA ROLLBACK '2'; XA COMMIT '0'; INSERT INTO note VALUES (1); FLUSH BINARY LOGS");
+  assert.deepEqual(await second.now(), []);
+  assert.deepEqual([second.rows("deal"), second.rows("note")], [["0=2", "1=1", "3=3"], ["1"]]);
+  const current = (await server.sql("SHOW MASTER STATUS")).split("\t")[0];
+  await server.sql(`PURGE BINARY LOGS TO '${current}'`);
+  await using third = await ToldRows.of(server, "later", second.place);
+  await sql("XA COMMIT '4'; INSERT INTO note VALUES (2)");
+  assert.deepEqual(await third.now(), ["log-purged deal", "log-purged note"]);
+  assert.deepEqual([third.rows("deal"), third.rows("note")], [[], ["2"]]);
+});
+
+test("what a transaction takes back to a savepoint is not told, though the log has it", async () => {
+  await newDatabase(
+    "back",
+    "CREATE TABLE deal (id INT PRIMARY KEY); CREATE TABLE hit (id INT PRIMARY KEY) ENGINE=MyISAM",
+  );
+  await using told = await ToldRows.of(server, "back");
+  // A table without transactions has it in the log with what was taken back.
+  const keep = "INSERT INTO hit SELECT COUNT(*) FROM hit";
+  await server.sql(
+    `BEGIN; INSERT INTO deal VALUES (1); SAVEPOINT one; INSERT INTO deal VALUES (2); SAVEPOINT two; INSERT INTO deal VALUES (3); ${keep};
+     ROLLBACK TO TWO; INSERT INTO deal VALUES (4); ${keep}; ROLLBACK TO one; INSERT INTO deal VALUES (5); SAVEPOINT one; INSERT INTO deal VALUES (6);
+     ROLLBACK TO one; RELEASE SAVEPOINT one; INSERT INTO deal SELECT seq FROM seq_101_to_20100; COMMIT; DELETE FROM deal WHERE id > 101`,
+    "back",
+  );
+  const temporary = "CREATE TEMPORARY TABLE draft (a INT PRIMARY KEY)";
+  await server.sql(`BEGIN; INSERT INTO deal VALUES (7); ${temporary}; DROP TEMPORARY TABLE draft; ROLLBACK`, "back");
+  const inXa = `INSERT INTO deal VALUES (8); SAVEPOINT s; INSERT INTO deal VALUES (9); ${keep}; ROLLBACK TO s`;
+  await server.sql(`${prepared("'s'", inXa)}; XA COMMIT 's'`, "back");
+  assert.deepEqual(await told.now(), []);
+  assert.deepEqual(told.rows("deal"), ["1", "101", "5", "8"]);
+  assert.equal((await server.sql("SELECT GROUP_CONCAT(id ORDER BY id) FROM deal", "back")).trim(), "1,5,8,101");
+});
+
+test("changes that the log has in another form are a gap, and what comes after them is told", async () => {
+  await newDatabase(
+    "form",
+    "CREATE TABLE deal (id INT PRIMARY KEY, v INT, w INT); CREATE TABLE note (id INT PRIMARY KEY)",
+  );
+  await server.sql("CREATE TABLE held (id INT PRIMARY KEY) ENGINE=MEMORY; INSERT INTO deal VALUES (1, 1, 1)", "form");
+  await using told = await ToldRows.of(server, "form");
+  const gaps = async (sql: string, from = "form"): Promise<readonly string[]> => {
+    await server.sql(sql, from);
+    return told.now();
+  };
+  const all = ["log-form deal", "log-form note"];
+  const asStatement = "SET SESSION binlog_format='STATEMENT';";
+  assert.deepEqual(await gaps(`${asStatement} UPDATE deal SET v = 7`), all);
+  assert.deepEqual(await gaps(`${asStatement} /* note */ INSERT INTO form.deal VALUES (4, 4, 4)`, "mysql"), all);
+  assert.deepEqual(await gaps(`${asStatement} ANALYZE UPDATE deal SET v = 8`), all);
+  assert.deepEqual(await gaps(`${asStatement} ${prepared("'a'", "UPDATE deal SET v = 9")}; XA COMMIT 'a'`), all);
+  const path = join(server.folder, "rows.txt");
+  await server.sql(`SELECT 5, 5, 5 INTO OUTFILE '${path}'`);
+  assert.deepEqual(await gaps(`${asStatement} LOAD DATA INFILE '${path}' INTO TABLE deal`), all);
+  rmSync(path);
+  assert.deepEqual(await gaps("SET SESSION binlog_row_image='MINIMAL'; UPDATE deal SET v = 10 WHERE id = 1"), [
+    "log-form deal",
+  ]);
+  // What a server writes of a table that it has in memory, once it was started anew.
+  assert.deepEqual(await gaps(`${asStatement} DELETE FROM form.held`), []);
+  assert.deepEqual(await gaps("INSERT INTO note VALUES (1)"), []);
+  assert.deepEqual(told.rows("note"), ["1"]);
+  // Where the whole server is set so, there would be no end of gaps.
+  await server.sql("SET GLOBAL binlog_row_image='MINIMAL'");
+  await server.sql("UPDATE deal SET v = 11 WHERE id = 1", "form");
+  await assert.rejects(
+    told.now(),
+    (error) => isHoldfastError(error, "follow-settings") && error.facts["setting"] === "binlog_row_image = FULL",
+  );
+  await server.sql("SET GLOBAL binlog_row_image='FULL'");
+  await using again = await ToldRows.of(server, "form", told.place);
+  assert.deepEqual(await again.now(), ["log-form deal"]);
+});
+
+test("a table is emptied or replaced by whatever statement, however it is typed", async () => {
+  await newDatabase(
+    "typed",
+    "CREATE TABLE deal (id INT PRIMARY KEY, v INT); CREATE TABLE old (id INT PRIMARY KEY, v INT)",
+  );
+  await server.sql(
+    "CREATE TABLE part (id INT PRIMARY KEY, v INT) PARTITION BY RANGE (id) (PARTITION low VALUES LESS THAN (10), PARTITION high VALUES LESS THAN (20))",
+    "typed",
+  );
+  // The client that tests have leaves comments out.
+  const target = await targetOf({ url: server.url("typed") });
+  await using session = await Session.open(target, "typed", new AbortController().signal);
+  await using told = await ToldRows.of(server, "typed");
+  const emptying = [
+    "/*!40000 TRUNCATE TABLE deal */",
+    "# a job\nTRUNCATE -- all of it\n /*M!100100 TABLE */ deal",
+    "SET STATEMENT max_statement_time=100 FOR TRUNCATE TABLE deal",
+  ];
+  for (const sql of emptying) {
+    await session.run("INSERT INTO deal VALUES (1, 1)");
+    assert.deepEqual([await told.now(), told.rows("deal")], [[], ["1=1"]]);
+    await session.run(sql);
+    assert.deepEqual([await told.now(), told.rows("deal")], [[], []], sql);
+  }
+  const replacing = {
+    "ALTER IGNORE TABLE deal ADD UNIQUE (v)": ["schema deal"],
+    "ALTER TABLE part EXCHANGE PARTITION low WITH TABLE old": ["schema old", "schema part"],
+    "ALTER TABLE part CONVERT PARTITION low TO TABLE apart": ["schema apart", "schema part"],
+    "ALTER TABLE part CONVERT TABLE apart TO PARTITION more VALUES LESS THAN (30)": ["schema apart", "schema part"],
+  };
+  for (const [sql, gaps] of Object.entries(replacing)) {
+    await session.run(sql);
+    assert.deepEqual([...(await told.now())].toSorted(), gaps, sql);
+  }
+});
+
+test("a database that is dropped and made again as it was is a gap of all its tables", async () => {
+  const made = "CREATE DATABASE anew; CREATE TABLE anew.deal (id INT PRIMARY KEY); INSERT INTO anew.deal VALUES (1)";
+  await server.sql(made);
+  const first = await ToldRows.of(server, "anew");
+  await first.now();
+  await first[Symbol.asyncDispose]();
+  // By the time that the log is read it is there again.
+  await server.sql(`DROP DATABASE anew; ${made}; INSERT INTO anew.deal VALUES (2)`);
+  await using second = await ToldRows.of(server, "anew", first.place);
+  assert.deepEqual(await second.now(), ["schema deal"]);
+});
+
+test("tables that keep what their rows were are not followed: the log does not tell that from what they are", async () => {
+  await newDatabase(
+    "kept",
+    "CREATE TABLE deal (id INT PRIMARY KEY, v INT) WITH SYSTEM VERSIONING; CREATE TABLE note (id INT PRIMARY KEY)",
+  );
+  await using told = await ToldRows.of(server, "kept");
+  await server.sql("INSERT INTO deal VALUES (1, 1); DELETE FROM deal; INSERT INTO note VALUES (1)", "kept");
+  await told.now();
+  assert.deepEqual([told.outside, told.rows("deal"), told.rows("note")], [["history deal"], [], ["1"]]);
+  await server.sql("ALTER TABLE note ADD SYSTEM VERSIONING", "kept");
+  assert.deepEqual([await told.now(), told.outside], [["schema note"], ["history deal", "history note"]]);
+});
+
+test("where names do not depend on case, a statement's need not be as the table was made", async () => {
+  await using folding = await startMariadb([...options, "--lower-case-table-names=1"]);
+  await newDatabase("Shop", "CREATE TABLE Deal (id INT PRIMARY KEY); CREATE TABLE note (id INT PRIMARY KEY)", folding);
+  await using told = await ToldRows.of(folding, "SHOP");
+  const sql = (text: string) => folding.sql(text, "shop");
+  await sql("INSERT INTO DEAL VALUES (1)");
+  assert.deepEqual([await told.now(), told.rows("deal")], [[], ["1"]]);
+  await sql("TRUNCATE TABLE SHOP.DEAL");
+  assert.deepEqual([await told.now(), told.rows("deal")], [[], []]);
+  await sql("DROP TABLE NOTE; CREATE TABLE Note (id INT PRIMARY KEY)");
+  assert.deepEqual(await told.now(), ["schema note"]);
+  await sql("CREATE TABLE Other LIKE Deal");
+  assert.deepEqual(await told.now(), ["schema other"]);
+  await sql("RENAME TABLE DEAL TO Old, OTHER TO deal");
+  assert.deepEqual([...(await told.now())].toSorted(), ["schema deal", "schema old", "schema other"]);
+});
+
+test("a log that is not of everything is refused, as nobody could see what it lacks", async () => {
+  for (const [setting, value] of [
+    ["binlog_do_db", "crm"],
+    ["binlog_ignore_db", "crm"],
+  ] as const) {
+    await using part = await startMariadb([...options, `--${setting.replaceAll("_", "-")}=${value}`]);
+    await part.sql("CREATE DATABASE crm");
+    await assert.rejects(
+      ToldRows.of(part, "crm"),
+      (error) => isHoldfastError(error, "follow-settings") && error.facts["setting"] === `${setting} = ''`,
+    );
+  }
+});
