@@ -179,7 +179,8 @@ async function filesToWrite(
   );
   for (const { kind, name, size } of found) {
     const path = storedPath({ kind, name });
-    if (known.has(path)) continue;
+    // By its config each set is known for the repository's: another's must not be imported over it.
+    if (kind !== "config" && known.has(path)) continue;
     const sha256 = kind === "config" ? await configHash(repository, signal) : name;
     files.push({ path, size, sha256 });
   }

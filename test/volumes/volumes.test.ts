@@ -171,12 +171,24 @@ test("what is wrong is said in one line, and nothing is written over", async () 
     await Array.fromAsync(localStorage(join(crm.folder, "../x")).list("snapshot", AbortSignal.timeout(5000))),
     [],
   );
-  // A repository that is another one.
+  // A repository that is another one, also where the set holds no more than what is new.
   writeFileSync(crm.config, configText.replace("./backups", "./others"));
   await crm.ok("init", "--yes");
   const other = await crm.run(["import", volumes, "--set", "set"]);
   assert.equal(other.code, 2, other.stderr);
   assert.match(other.stderr, /Another repository/);
+  const elsewhere = join(crm.folder, "../elsewhere");
+  await crm.ok("backup");
+  await crm.ok("export", "full", "--to", elsewhere, "--name", "others-full");
+  writeFileSync(join(crm.folder, "attachments/late.txt"), "late\n");
+  await crm.ok("backup");
+  await crm.ok("export", "--to", volumes, "--name", "others-late");
+  writeFileSync(crm.config, configText);
+  for (const args of [[], ["--set", "others-late"]]) {
+    const mixed = await crm.run(["import", volumes, ...args]);
+    assert.equal(mixed.code, args.length === 0 ? 1 : 2, mixed.stderr);
+  }
+  await crm.ok("verify");
   for (const args of [
     ["export"],
     ["export", "--to", "x", "--volume-size", "much"],
