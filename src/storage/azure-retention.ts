@@ -66,7 +66,10 @@ export function azureRetention(
 
     destroyHidden: ({ path, version }, signal) =>
       ask(undefined, signal, async ({ container, abortSignal }) => {
-        await container.getBlobClient(`${prefix}${path}`).withVersion(version).delete({ abortSignal });
+        const blob = container.getBlobClient(`${prefix}${path}`).withVersion(version);
+        await blob.delete({ abortSignal }).catch((error: unknown) => {
+          if (!isAzureError(error, "BlobNotFound")) throw error;
+        });
       }),
   };
 }

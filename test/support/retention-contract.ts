@@ -72,6 +72,19 @@ export function retentionContract(title: string, { location, open, momentMs }: R
     assert.deepEqual(await Array.fromAsync(storage.retention?.hidden(signal) ?? assert.fail()), []);
   });
 
+  test(`${title}: freeing what was freed already succeeds, as after a lost answer`, async () => {
+    await using storage = open(location());
+    await storage.create(signal);
+    const path = `data/ab/ab${randomBytes(31).toString("hex")}`;
+    const file = { kind: "data", name: path.slice(-64) } as const;
+    await storage.save(file, randomBytes(100), signal);
+    await storage.remove(file, signal);
+    const retention = storage.retention ?? assert.fail();
+    const [hidden] = await Array.fromAsync(retention.hidden(signal));
+    const other = `data/cd/cd${randomBytes(31).toString("hex")}`;
+    await retention.destroyHidden({ path: other, version: hidden?.version ?? "", size: 100 }, signal);
+  });
+
   test(`${title}: what somebody else keeps below the same place is not taken for something that was removed here`, async () => {
     await using storage = open(location());
     await storage.create(signal);
