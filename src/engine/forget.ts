@@ -13,6 +13,7 @@ import { backupsOf, chooseCrm, choosePoint, crmOf, isBackup, outcomeOf } from ".
 import { isErasure } from "./erasures.ts";
 import { oldImages } from "./records-undo.ts";
 import { supersededReports } from "./reports.ts";
+import { supersededJournals } from "./superseded-journals.ts";
 
 export interface ForgetInput {
   readonly repository: RepositoryAccess;
@@ -47,6 +48,8 @@ export interface ForgetReport {
   readonly leftAlone: readonly string[];
   /** Snapshots of reports that go because a newer one holds the same. */
   readonly supersededReports: number;
+  /** Snapshots of journals that go because the newest has all that a backup needs. */
+  readonly supersededJournals: number;
   /** Snapshots of what restores of records replaced, beyond the newest 20 of a CRM. */
   readonly oldImages: number;
   readonly warnings: readonly Warning[];
@@ -62,17 +65,17 @@ export async function forget(engine: Engine, input: ForgetInput, run: Run): Prom
   await using repository = await openFor(engine, input.repository, run);
   if (input.mode === "plan") {
     await using _lock = await repository.lock("shared", lockOptions(input, run));
-    const decision = await decide(repository, input, run);
+    const decision = await decide(engine, repository, input, run);
     return reportOf({ ...decision, ...(await lockedOf(repository, decision, run)) }, input, run, started);
   }
   const gone: ForgetRow[] = [];
-  await using lock = await lockFor(repository, input, run, gone);
-  const decision = await decide(repository, input, run, gone);
+  await using lock = await lockFor(engine, repository, input, run, gone);
+  const decision = await decide(engine, repository, input, run, gone);
   run.report({ type: "phase", phase: "forget", subject: repository.location });
   // The oldest first: cut off anywhere, what is left is what a policy would rather keep.
   const ids = decision.remove.map(({ id }) => id).toReversed();
   const locked = await lockedOf(repository, decision, run);
-  await repository.removeSnapshots([...ids, ...decision.superseded, ...decision.oldImages], {
+  await repository.removeSnapshots([...ids, ...decision.superseded, ...decision.journals, ...decision.oldImages], {
     signal: run.signal,
     lock,
   });
@@ -92,6 +95,7 @@ interface Decision {
   readonly leftAlone: readonly string[];
   /** Records of ours that a newer one holds too. */
   readonly superseded: readonly Id[];
+  readonly journals: readonly Id[];
   /** Of what restores of records replaced, those that came before the last that are kept. */
   readonly oldImages: readonly Id[];
   readonly warnings: readonly Warning[];
@@ -99,6 +103,7 @@ interface Decision {
 
 /** `gone`: what was removed already, to make room for the lock. */
 async function decide(
+  { program }: Engine,
   repository: Repository,
   { what, zone }: ForgetInput,
   run: Run,
@@ -107,9 +112,11 @@ async function decide(
   const all = await repository.snapshots(run.signal);
   if (what.kind === "policy") {
     const superseded = await supersededReports(repository, all, run.signal);
+    const journals = await supersededJournals(repository, all, program, run.signal);
     return {
       ...byPolicy(all, what, zone, run.now()),
       superseded: superseded.map(({ id }) => id),
+      journals: journals.map(({ id }) => id),
       oldImages: oldImages(all).map(({ id }) => id),
     };
   }
@@ -122,7 +129,7 @@ function byPolicy(
   { crm, policies }: Extract<ForgetWhat, { kind: "policy" }>,
   zone: string,
   now: Date,
-): Omit<Decision, "superseded" | "oldImages"> {
+): Omit<Decision, "superseded" | "journals" | "oldImages"> {
   const names = [...new Set(all.filter(isBackup).map(crmOf))].toSorted();
   const wanted = crm === undefined ? names : [chooseCrm(all, crm)];
   const rows: ForgetRow[] = [];
@@ -165,6 +172,7 @@ function byIds(all: readonly StoredSnapshot[], ids: readonly string[], zone: str
     remove: [...chosen.values()].map((stored) => rowOf(stored, [])),
     leftAlone: [],
     superseded: [],
+    journals: [],
     oldImages: [],
     warnings,
   };
@@ -174,12 +182,18 @@ function byIds(all: readonly StoredSnapshot[], ids: readonly string[], zone: str
  * An exclusive lock. On a disk that is so full that not even a lock can be written, nobody else can write one either: if
  * there is none, one snapshot that is to go is removed first, which makes the room.
  */
-async function lockFor(repository: Repository, input: ForgetInput, run: Run, gone: ForgetRow[]): Promise<Lock> {
+async function lockFor(
+  engine: Engine,
+  repository: Repository,
+  input: ForgetInput,
+  run: Run,
+  gone: ForgetRow[],
+): Promise<Lock> {
   try {
     return await repository.lock("exclusive", lockOptions(input, run));
   } catch (error) {
     if (!isHoldfastError(error, "storage-full")) throw error;
-    const { remove } = await decide(repository, input, run);
+    const { remove } = await decide(engine, repository, input, run);
     const oldest = remove.at(-1);
     if (oldest === undefined || !(await repository.makeRoom({ snapshot: oldest.id }, run.signal))) throw error;
     gone.push(oldest);
@@ -190,12 +204,13 @@ async function lockFor(repository: Repository, input: ForgetInput, run: Run, gon
 function reportOf(decision: Decision, input: ForgetInput, run: Run, started: Date): ForgetReport {
   for (const warning of decision.warnings) run.report({ type: "warning", warning });
   const durationMs = run.now().getTime() - started.getTime();
-  const { superseded, oldImages: images, ...decided } = decision;
+  const { superseded, journals, oldImages: images, ...decided } = decision;
   return {
     type: "forget",
     mode: input.mode,
     ...decided,
     supersededReports: superseded.length,
+    supersededJournals: journals.length,
     oldImages: images.length,
     zone: input.zone,
     durationMs,

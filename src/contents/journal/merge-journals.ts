@@ -28,18 +28,20 @@ export interface MergeFacts {
   readonly time: string;
 }
 
+export type MergeStore = Pick<Upload, "load" | "loadTree" | "tree" | "bytes">;
+
 /**
  * A journal that has all of the newer one, and what that has let go since the older one was made, because its repository has forgotten
- * the backups that it belongs to. `undefined`: the newer one does not go on from the older one.
+ * the backups that it belongs to. `undefined`: the newer one does not go on from the older one. The newer one itself: it has all.
  */
 export async function mergeJournals(
-  upload: Upload,
+  store: MergeStore,
   older: JournalTree,
   newer: JournalTree,
   facts: MergeFacts,
   signal: AbortSignal,
 ): Promise<JournalTree | undefined> {
-  const merging = new Merging(upload, facts, signal);
+  const merging = new Merging(store, facts, signal);
   for (const database of newer.databases) {
     const before = older.databases.find(({ name }) => name === database.name);
     if (before && !(await merging.goesOn(older, before, newer))) return undefined;
@@ -59,9 +61,9 @@ export async function mergeJournals(
   if (nodes === newer.nodes && sameJson(merged, newer)) return newer;
   const { crm, program, time } = facts;
   const json = Buffer.from(serialiseJournalFile({ format: 1, crm, ...merged, program }));
-  const content = await upload.bytes(json, "hot");
+  const content = await store.bytes(json, "hot");
   nodes = withNode(nodes, virtualFile(journalFileName, content, json.length, time));
-  return { ...merged, nodes, tree: await upload.tree(nodes) };
+  return { ...merged, nodes, tree: await store.tree(nodes) };
 }
 
 /** Whether a journal has nothing that only backups from `oldest` on could need. */
@@ -117,12 +119,12 @@ function filesWithOlder(
 }
 
 class Merging {
-  readonly #upload: Upload;
+  readonly #store: MergeStore;
   readonly #facts: MergeFacts;
   readonly #signal: AbortSignal;
 
-  constructor(upload: Upload, facts: MergeFacts, signal: AbortSignal) {
-    this.#upload = upload;
+  constructor(store: MergeStore, facts: MergeFacts, signal: AbortSignal) {
+    this.#store = store;
     this.#facts = facts;
     this.#signal = signal;
   }
@@ -134,7 +136,7 @@ class Merging {
     if (first === undefined || head === undefined) return true;
     const there = await this.#firstSegment(older.nodes, path, first.day);
     if (there?.id === first.id) return true;
-    return readSegmentHeader(await this.#upload.load("data", first.id, this.#signal))?.previous === head.id;
+    return readSegmentHeader(await this.#store.load("data", first.id, this.#signal))?.previous === head.id;
   }
 
   /** `newer` with the days of a folder that only `older` has. */
@@ -151,7 +153,7 @@ class Merging {
     if (before === undefined) return newer;
     const merged = await this.withDays(folder ?? { nodes: [] }, before, inside);
     if (merged === folder || merged.nodes.length === 0) return newer;
-    return withNode(newer, virtualFolder(name, await this.#upload.tree(merged), this.#facts.time));
+    return withNode(newer, virtualFolder(name, await this.#store.tree(merged), this.#facts.time));
   }
 
   async #firstSegment(
@@ -176,6 +178,6 @@ class Merging {
   }
 
   async #load({ subtree }: TreeNode): Promise<Tree | undefined> {
-    return subtree === undefined ? undefined : this.#upload.loadTree(subtree, this.#signal);
+    return subtree === undefined ? undefined : this.#store.loadTree(subtree, this.#signal);
   }
 }
