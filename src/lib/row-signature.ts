@@ -22,26 +22,38 @@ const quote = 0x22;
 const integer = 0x69;
 
 const lower = Uint8Array.from({ length: 256 }, (_, byte) => (byte >= 0x41 && byte <= 0x5a ? byte + 32 : byte));
+/** What a byte as the last of three adds to their product with `factor`, which the next byte moves up by eight bits. */
+const products = Int32Array.from(lower, (byte) => Math.imul(byte << 8, factor));
+
+/** A byte for each bit, since setting a bit means reading its word first, and the words are few. Zeros between two calls. */
+const marks = new Uint8Array(signatureBits);
+const fourMarks = new Uint32Array(marks.buffer);
 
 /** The signature of whole lines. Bits are numbered from the lowest of the first byte. */
 export function signRows(lines: Uint8Array, signs: ColumnSigns): Uint8Array {
-  const words = new Int32Array(signatureBits / 32);
   const { length } = lines;
   let column = 0;
   let byte = 0;
   // Field by field, each kind in a loop of its own: this looks at every byte of every row, and is twice as fast so.
   for (let at = 0; at < length; at++) {
-    const sign = startOf(lines, at, signs[column] ?? 0);
+    let sign = signs[column] ?? 0;
+    if (sign === columnSigns.mixed) sign = signOf(lines[at] ?? 0);
     if (sign === columnSigns.text) {
-      // The last three bytes, in the upper bytes of a word.
-      let gram = 0;
-      for (; at < length; at++) {
+      let product = 0;
+      // Two bytes a turn take a tenth less than one.
+      for (; at < length; at += 2) {
         byte = lines[at] ?? 0;
         if (byte <= lineFeed && byte >= tab) break;
-        gram = (gram | (lower[byte] ?? 0)) << 8;
-        const bit = Math.imul(gram, factor) >>> shift;
-        const word = bit >>> 5;
-        words[word] = (words[word] ?? 0) | (1 << bit);
+        product = ((product << 8) + (products[byte] ?? 0)) | 0;
+        marks[product >>> shift] = 1;
+        if (at + 1 === length) break;
+        byte = lines[at + 1] ?? 0;
+        if (byte <= lineFeed && byte >= tab) {
+          at++;
+          break;
+        }
+        product = ((product << 8) + (products[byte] ?? 0)) | 0;
+        marks[product >>> shift] = 1;
       }
     } else if (sign === columnSigns.number) {
       let number = numberSeed(column);
@@ -50,7 +62,10 @@ export function signRows(lines: Uint8Array, signs: ColumnSigns): Uint8Array {
         if (byte <= lineFeed && byte >= tab) break;
         number = Math.imul(number ^ byte, 0x01000193);
       }
-      if (at < length) setNumber(words, number);
+      if (at < length) {
+        marks[firstBit(number)] = 1;
+        marks[secondBit(number)] = 1;
+      }
     } else {
       for (; at < length; at++) {
         byte = lines[at] ?? 0;
@@ -59,13 +74,28 @@ export function signRows(lines: Uint8Array, signs: ColumnSigns): Uint8Array {
     }
     column = byte === tab ? column + 1 : 0;
   }
-  return new Uint8Array(words.buffer);
+  return takeMarks();
 }
 
-/** What the field that begins here adds. */
-function startOf(lines: Uint8Array, at: number, sign: number): number {
-  if (sign !== columnSigns.mixed) return sign;
-  const first = lines[at];
+/** The marks as bits; none is left. */
+function takeMarks(): Uint8Array {
+  const signature = new Uint8Array(signatureBytes);
+  for (let at = 0; at < signatureBytes; at++) {
+    const low = fourMarks[at * 2] ?? 0;
+    const high = fourMarks[at * 2 + 1] ?? 0;
+    signature[at] = bitsOf(low) | (bitsOf(high) << 4);
+  }
+  marks.fill(0);
+  return signature;
+}
+
+/** Four bytes, each 0 or 1, as four bits: the product brings them together in its highest bits. */
+function bitsOf(bytes: number): number {
+  return Math.imul(bytes, 0x10204080) >>> 28;
+}
+
+/** What a field of a `mixed` column adds, by the byte that it begins with. */
+function signOf(first: number): number {
   return first === quote ? columnSigns.text : first === integer ? columnSigns.number : columnSigns.nothing;
 }
 
@@ -73,12 +103,12 @@ function numberSeed(column: number): number {
   return Math.imul(column + 1, numberFactor) ^ 0x811c9dc5;
 }
 
-function setNumber(words: Int32Array, number: number): void {
-  for (const bit of numberBits(number)) words[bit >>> 5] = (words[bit >>> 5] ?? 0) | (1 << (bit & 31));
+function firstBit(number: number): number {
+  return Math.imul(number, factor) >>> shift;
 }
 
-function numberBits(number: number): readonly [number, number] {
-  return [Math.imul(number, factor) >>> shift, Math.imul(number, secondFactor) >>> shift];
+function secondBit(number: number): number {
+  return Math.imul(number, secondFactor) >>> shift;
 }
 
 /** Bits that rows with this piece of a text set; empty where it is shorter than three bytes. Latin1, lower case in ASCII. */
@@ -95,7 +125,7 @@ export function bitsOfText(piece: string): readonly number[] {
 export function bitsOfNumber(column: number, field: string): readonly number[] {
   let number = numberSeed(column);
   for (let at = 0; at < field.length; at++) number = Math.imul(number ^ field.charCodeAt(at), 0x01000193);
-  return numberBits(number);
+  return [firstBit(number), secondBit(number)];
 }
 
 /** Whether all these bits are set in the signature that begins at `start`. */

@@ -7,6 +7,7 @@ import { type Environment, type Login, loginOf } from "./address.ts";
 import { CopyIn } from "./copy-in.ts";
 import { CopyOut } from "./copy-out.ts";
 import { postgresFailure } from "./failure.ts";
+import { lendingSocket } from "./lent-socket.ts";
 import { passwordFor } from "./password.ts";
 import { mayGoPlain, tlsOptions } from "./tls.ts";
 
@@ -252,6 +253,8 @@ async function attempt(
     // A function, so that the driver looks nowhere by itself.
     password: async () => password as string,
     ssl,
+    // TLS takes over the socket and gives its own out, which read as they like.
+    ...(ssl === false && { stream: lendingSocket }),
     application_name: "holdfast",
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,

@@ -2,10 +2,10 @@ import type { Socket } from "node:net";
 
 import type { Connection, Submittable } from "pg";
 import type { RowBatch } from "../database.ts";
+import { lendReads, readBytes } from "./lent-socket.ts";
 
 /** Batches that wait for their reader; above, the server is made to wait. */
 const mostWaiting = 4;
-const slackBytes = 64 * 1024;
 /** What is more than this is not kept for later. */
 const mostSpare = 24;
 
@@ -49,6 +49,7 @@ export class CopyOut implements Submittable {
     this.#driver = stream.listeners("data") as ((chunk: Buffer) => void)[];
     stream.removeAllListeners("data");
     stream.on("data", this.#take);
+    lendReads(stream, "lent");
   }
 
   /** Whole lines, until the server says that there are no more; throws what it says instead. */
@@ -167,7 +168,8 @@ export class CopyOut implements Submittable {
   }
 
   #memory(): Buffer {
-    const size = this.#targetBytes + slackBytes;
+    // What makes a batch full comes at once with more.
+    const size = this.#targetBytes + readBytes;
     const spare = this.#spare.pop();
     return spare !== undefined && spare.length >= size ? spare : Buffer.allocUnsafeSlow(size);
   }
@@ -175,13 +177,15 @@ export class CopyOut implements Submittable {
   #handOver(rest: Buffer): void {
     const driver = this.#driver;
     this.#giveBack();
-    for (const listener of driver) listener.call(this.#stream, rest);
+    const kept = Buffer.from(rest);
+    for (const listener of driver) listener.call(this.#stream, kept);
   }
 
   #giveBack(): void {
     this.#stream?.removeListener("data", this.#take);
     for (const listener of this.#driver) this.#stream?.on("data", listener);
     this.#driver = [];
+    if (this.#stream) lendReads(this.#stream, "copied");
     this.#stream?.resume();
   }
 
