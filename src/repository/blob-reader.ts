@@ -26,6 +26,8 @@ interface Window {
   readonly start: number;
   readonly end: number;
   readonly bytes: Promise<Buffer>;
+  /** Who waits for it or looks at it. */
+  users: number;
 }
 
 /** Reads single blobs from the packs of a storage. For many files at once there is `writeFiles`. */
@@ -84,9 +86,10 @@ export class StoredBlobReader implements BlobReader {
       if (location === undefined) continue;
       const { pack, offset, length } = location;
       // What was kept by a cache, or came over a bad line, may be wrong though the pack is right.
-      for (const read of [() => this.#sealed(location, signal), () => this.#read(pack, { offset, length }, signal)]) {
+      for (const from of ["window", "pack"] as const) {
         try {
-          return open(await read(), location);
+          if (from === "window") return await this.#inWindow(location, signal, open);
+          return open(await this.#read(pack, { offset, length }, signal), location);
         } catch (error) {
           signal.throwIfAborted();
           if (!isHoldfastError(error)) throw error;
@@ -116,29 +119,49 @@ export class StoredBlobReader implements BlobReader {
     return plain;
   }
 
-  async #sealed(location: BlobLocation, signal: AbortSignal): Promise<Buffer> {
+  /** `open` looks at memory that is used no longer than it runs. */
+  async #inWindow<T>(
+    location: BlobLocation,
+    signal: AbortSignal,
+    open: (sealed: Buffer, location: BlobLocation) => T,
+  ): Promise<T> {
     const { pack, offset, length } = location;
     if (length < sealOverhead) throw new HoldfastError("repository-damaged", { reason: "blob length" });
-    if (length > smallBlob) return this.#read(pack, { offset, length }, signal);
-    const end = offset + length;
-    let window = this.#windows.find((one) => one.pack === pack && one.start <= offset && one.end >= end);
-    if (window === undefined) {
-      const start = offset - (offset % windowBytes);
-      const stop = Math.max(end, Math.min(start + windowBytes, this.#packs.end(pack)));
-      const range = { offset: start, length: stop - start, again: "likely" } as const;
-      window = { pack, start, end: stop, bytes: this.#read(pack, range, signal) };
-    } else this.#windows = this.#windows.filter((one) => one !== window);
-    this.#windows = [...this.#windows.slice(1 - windows), window];
+    if (length > smallBlob) return open(await this.#read(pack, { offset, length }, signal), location);
+    const window = this.#windowOf(location, signal);
+    window.users++;
     try {
-      const bytes = await window.bytes;
-      return bytes.subarray(offset - window.start, end - window.start);
-    } catch (error) {
+      // It may have been read for somebody who has gone, or reach beyond a pack that was cut off.
+      const bytes = await window.bytes.catch(() => undefined);
+      if (bytes) return open(bytes.subarray(offset - window.start, offset + length - window.start), location);
       this.#windows = this.#windows.filter((one) => one !== window);
-      // The window may have been read for somebody who has gone, or reach beyond a pack that was cut off.
-      return await this.#read(pack, { offset, length }, signal).catch(() => {
-        throw error;
-      });
+    } finally {
+      window.users--;
+      this.#freeUnlessKept(window);
     }
+    return open(await this.#read(pack, { offset, length }, signal), location);
+  }
+
+  #windowOf({ pack, offset, length }: BlobLocation, signal: AbortSignal): Window {
+    const end = offset + length;
+    const known = this.#windows.find((one) => one.pack === pack && one.start <= offset && one.end >= end);
+    if (known) {
+      this.#windows = [...this.#windows.filter((one) => one !== known), known];
+      return known;
+    }
+    const start = offset - (offset % windowBytes);
+    const stop = Math.max(end, Math.min(start + windowBytes, this.#packs.end(pack)));
+    const range = { offset: start, length: stop - start, again: "likely" } as const;
+    const window: Window = { pack, start, end: stop, bytes: this.#read(pack, range, signal), users: 0 };
+    this.#windows.push(window);
+    const oldest = this.#windows.length > windows ? this.#windows.shift() : undefined;
+    if (oldest) this.#freeUnlessKept(oldest);
+    return window;
+  }
+
+  #freeUnlessKept(window: Window): void {
+    if (window.users > 0 || this.#windows.includes(window)) return;
+    window.bytes.then(freeMemory, () => {});
   }
 
   #read(pack: number, range: ByteRange, signal: AbortSignal): Promise<Buffer> {

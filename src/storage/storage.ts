@@ -66,6 +66,7 @@ export interface Storage extends AsyncDisposable {
   /** Makes the place ready for a new repository (folders, bucket). Succeeds when it is there already. */
   create(signal: AbortSignal): Promise<void>;
   save(file: StoredFile, bytes: Uint8Array, signal: AbortSignal): Promise<void>;
+  /** In memory that is the caller's alone from now on. */
   load(file: StoredFile, range: ByteRange | undefined, signal: AbortSignal): Promise<Buffer>;
   /** Size in bytes, or `undefined` when there is no such file. */
   stat(file: StoredFile, signal: AbortSignal): Promise<number | undefined>;

@@ -24,23 +24,30 @@ export async function* storedRanges(
     const range = { from: ranges[first]?.firstKey, below: ranges[last + 1]?.firstKey };
     let index = first;
     let rows: KeyedRow[] = [];
-    for await (const { lines } of mergedRows(folder, base, overlay, range)) {
+    // Of batches before the one at hand, whose last rows are in the range at hand.
+    const releases: (() => void)[] = [];
+    const next = (): void => {
+      rows = [];
+      index++;
+      for (const release of releases.splice(0)) release();
+    };
+    for await (const { lines, release } of mergedRows(folder, base, overlay, range)) {
       for (let at = 0; at < lines.length;) {
         const end = lineEnd(lines, at, lines.length);
         const key = keyAt(order, lines, at, end);
-        for (let next = ranges[index + 1]?.firstKey; next !== undefined; next = ranges[index + 1]?.firstKey) {
-          if (order.compare(next, key) > 0) break;
+        for (let start = ranges[index + 1]?.firstKey; start !== undefined; start = ranges[index + 1]?.firstKey) {
+          if (order.compare(start, key) > 0) break;
           yield { index, rows };
-          rows = [];
-          index++;
+          next();
         }
         rows.push({ key, line: lines.subarray(at, end) });
         at = end + 1;
       }
+      if (release) releases.push(release);
     }
-    for (; index <= last; index++) {
+    while (index <= last) {
       yield { index, rows };
-      rows = [];
+      next();
     }
   }
 }
