@@ -51,26 +51,42 @@ export function withRetry(storage: Storage, options: RetryOptions): Storage {
     },
     stat: (file, signal) => again(signal, () => storage.stat(file, signal)),
 
-    async *list(kind, signal) {
-      const seen = new Set<string>();
-      let pending = storage.list(kind, signal)[Symbol.asyncIterator]();
-      while (true) {
-        const next = await again(signal, async (attempt) => {
-          if (attempt > 1) pending = storage.list(kind, signal)[Symbol.asyncIterator]();
-          return pending.next();
-        });
-        if (next.done === true) return;
-        if (seen.has(next.value.name)) continue;
-        seen.add(next.value.name);
-        yield next.value;
-      }
-    },
+    list: (kind, signal) =>
+      listAgain(
+        again,
+        signal,
+        () => storage.list(kind, signal),
+        ({ name }) => name,
+      ),
 
     remove: (file, signal) => again(signal, () => storage.remove(file, signal)),
     ...(storage.retention && { retention: retentionAgain(storage.retention, again) }),
     ...(storage.thaw && { thaw: thawAgain(storage.thaw, again) }),
     [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose](),
   };
+}
+
+/** A list that is begun anew where it broke off, each found once. Only what is new ends the time for which it is tried. */
+async function* listAgain<T>(
+  again: Again,
+  signal: AbortSignal,
+  begin: () => AsyncIterable<T>,
+  nameOf: (found: T) => string,
+): AsyncGenerator<T> {
+  const seen = new Set<string>();
+  let pending = begin()[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await again(signal, async (attempt) => {
+      if (attempt > 1) pending = begin()[Symbol.asyncIterator]();
+      for (;;) {
+        const found = await pending.next();
+        if (found.done === true || !seen.has(nameOf(found.value))) return found;
+      }
+    });
+    if (next.done === true) return;
+    seen.add(nameOf(next.value));
+    yield next.value;
+  }
 }
 
 function retentionAgain(retention: StorageRetention, again: Again): StorageRetention {
@@ -88,7 +104,13 @@ function retentionAgain(retention: StorageRetention, again: Again): StorageReten
           return "destroyed";
         }
       }),
-    hidden: (signal) => retention.hidden(signal),
+    hidden: (signal) =>
+      listAgain(
+        again,
+        signal,
+        () => retention.hidden(signal),
+        ({ path, version }) => `${path} ${version}`,
+      ),
     destroyHidden: (file, signal) => again(signal, () => retention.destroyHidden(file, signal)),
   };
 }

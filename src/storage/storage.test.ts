@@ -147,6 +147,33 @@ test("retry: pauses double, are spread, and end at the limit; other errors are n
   assert.equal(pauses.length, 4);
 });
 
+test("retry: a listing of which the second part never comes ends at the limit", async () => {
+  let clock = 0;
+  const inner = memoryStorage();
+  const names = [1, 2, 3].map((digit) => `${digit}`.repeat(64));
+  for (const name of names) await inner.save({ kind: "index", name }, Buffer.from("x"), signal);
+  const broken: Storage = {
+    ...inner,
+    async *list(kind, abort) {
+      for await (const found of inner.list(kind, abort)) {
+        if (found.name === names[2]) throw new HoldfastError("storage-unreachable");
+        yield found;
+      }
+    },
+  };
+  const pause = async (ms: number): Promise<void> => {
+    clock += ms;
+    if (clock > 100_000) assert.fail("it never ends");
+  };
+  const storage = withRetry(broken, { now: () => new Date(clock), limitMs: 10_000, pause });
+  const seen: string[] = [];
+  const listing = async (): Promise<void> => {
+    for await (const { name } of storage.list("index", signal)) seen.push(name);
+  };
+  await assert.rejects(listing(), (error) => isHoldfastError(error, "storage-unreachable"));
+  assert.deepEqual(seen, names.slice(0, 2));
+});
+
 test("retry: a config whose answer was lost is known as ours, another's is not", async () => {
   const inner = memoryStorage();
   let calls = 0;
