@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { hasPort } from "./service-schema.ts";
 import { parseSecretReference, secretPattern } from "./secret-reference.ts";
 import { type AlertsConfig, type RouteConfig, alertEvents } from "./service-config.ts";
 
@@ -27,6 +28,7 @@ const route = z.strictObject({
   server: z
     .string()
     .regex(/^(?:smtps?|smtp\+plain):\/\/(?:[^\s@/:]+@)?[^\s@/:]+(?::\d{1,5})?$/, { error: "smtp-address" })
+    .refine((text) => hasPort(text) && isEncoded(text), problem("smtp-address"))
     .optional()
     .meta({
       description: "Of e-mail: smtps:// (TLS), smtp:// (STARTTLS), smtp+plain:// (without, for this machine).",
@@ -94,6 +96,14 @@ function resolveRoute(written: WrittenRoute, folder: string): RouteConfig {
 
 function resolveAddress(text: string, folder: string): NonNullable<AlertsConfig["ping"]> {
   return secretPattern.test(text) ? parseSecretReference(text, folder) : { kind: "url", target: text };
+}
+
+function isEncoded(text: string): boolean {
+  try {
+    return decodeURIComponent(text) !== "";
+  } catch {
+    return false;
+  }
 }
 
 function isWebAddress(text: string): boolean {

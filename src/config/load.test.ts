@@ -271,11 +271,20 @@ test("a service: the preset, schedules in place of its own, and each mistake by 
     ["service: {schedules: [{job: follow, at: hourly}]}", "always-runs"],
     ["service: {schedules: [{job: prune, after: follow}]}", "value"],
     ["service: {schedules: [{job: prune, after: prune}]}", "after-itself"],
+    // Whichever of them came first, the others would follow without end.
+    ["service: {schedules: [{job: prune, after: verify}, {job: verify, after: prune, name: again}]}", "after-itself"],
+    ["service: {schedules: [{job: backup, after: forget}]}\nretention: {last: 3}", "after-itself"],
     ["service: {schedules: [{job: prune, at: hourly, kind: full}]}", "only-for"],
     ["service: {schedules: [{job: backup, at: hourly, crms: [acne]}]}", "crm-unknown"],
     ["service: {listen: 9188}", "type"],
+    ["service: {listen: '127.0.0.1:91880'}", "listen"],
     ["service: {blackouts: [{from: late, to: '06:00'}]}", "time-of-day"],
     ["alerts: {routes: [{name: a, kind: email, from: a@b.de, to: [c@d.de]}]}", "missing"],
+    ["alerts: {routes: [{name: a, kind: email, server: 'smtp://a%@b', from: a@b.de, to: [c@d.de]}]}", "smtp-address"],
+    [
+      "alerts: {routes: [{name: a, kind: email, server: 'smtp://b:70000', from: a@b.de, to: [c@d.de]}]}",
+      "smtp-address",
+    ],
     ["alerts: {routes: [{name: a, kind: webhook, url: 'https://u:p@host/'}]}", "web-address"],
     ["alerts: {routes: [{name: a, kind: webhook, url: 'https://host/', to: [a@b.de]}]}", "only-for"],
   ];

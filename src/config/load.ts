@@ -18,7 +18,7 @@ import { resolveAlerts, routeProblem } from "./alerts-schema.ts";
 import { type ConfigProblem, problemAt, problemsOf } from "./problems.ts";
 import { parseSecretReference } from "./secret-reference.ts";
 import { resolveRetention } from "./retention-schema.ts";
-import { resolveService, scheduleName, scheduleProblem } from "./service-schema.ts";
+import { followsItself, resolveService, scheduleName, scheduleProblem } from "./service-schema.ts";
 import { parseRate } from "./size.ts";
 
 /**
@@ -102,7 +102,8 @@ function meaningProblems(config: WrittenConfig): MeaningProblem[] {
   ];
 }
 
-function serviceProblems({ service, alerts }: WrittenConfig, crms: ReadonlySet<string>): MeaningProblem[] {
+function serviceProblems(config: WrittenConfig, crms: ReadonlySet<string>): MeaningProblem[] {
+  const { service, alerts } = config;
   const schedules = (service?.schedules ?? []).map((one, index) => ({
     name: scheduleName(one),
     crms: one.crms,
@@ -116,6 +117,11 @@ function serviceProblems({ service, alerts }: WrittenConfig, crms: ReadonlySet<s
     path: ["alerts", "routes", index],
   }));
   const found: MeaningProblem[] = [...namesTwice(schedules), ...namesTwice(routes)];
+  if (schedules.every(({ fault }) => fault === undefined)) {
+    const all = resolveService(service, (job) => hasWorkFor(job, config)).schedules;
+    const at = (service?.schedules ?? []).findLastIndex(({ job, after }) => after && followsItself(all, job));
+    if (at >= 0) found.push({ problem: "after-itself", path: ["service", "schedules", at, "after"], spot: "key" });
+  }
   for (const { crms: named, fault, path } of [...schedules, ...routes]) {
     if (fault) {
       const { problem, key } = fault;

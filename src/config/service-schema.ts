@@ -7,6 +7,11 @@ import type { BlackoutConfig, ScheduleConfig, ServiceConfig } from "./service-co
 /** `service:` as it is written: what `holdfast serve` does when. Codes in `error` are keys of `words.configProblems`. */
 const problem = (code: string) => ({ params: { problem: code } });
 
+/** The highest there is, at the end of an address. */
+export function hasPort(address: string): boolean {
+  return Number(/:(\d+)$/.exec(address)?.[1] ?? 0) <= 65_535;
+}
+
 const durationSchema = z
   .string()
   .regex(new RegExp(durationPattern), { error: "duration" })
@@ -84,6 +89,7 @@ export const serviceSchema = z.strictObject({
   listen: z
     .string()
     .regex(/^(?:off|(?:[a-zA-Z0-9.-]+|\[[0-9a-fA-F:]+\]):\d{1,5})$/, { error: "listen" })
+    .refine(hasPort, problem("listen"))
     .optional()
     .meta({ description: "Where health and metrics are served; 127.0.0.1:9188 when absent.", examples: ["off"] }),
 });
@@ -177,6 +183,20 @@ function listenAt(text: string | undefined): ServiceConfig["listen"] {
   if (text === "off") return undefined;
   const at = text.lastIndexOf(":");
   return { host: text.slice(0, at).replace(/^\[|\]$/g, ""), port: Number(text.slice(at + 1)) };
+}
+
+/** Whether a schedule of this job, once it has run, would be followed by itself through others. */
+export function followsItself(schedules: readonly Pick<ScheduleConfig, "job" | "when">[], job: JobName): boolean {
+  const reached = new Set<JobName>();
+  const walk = (from: JobName): void => {
+    for (const { job: next, when } of schedules) {
+      if (!("after" in when) || when.after !== from || reached.has(next)) continue;
+      reached.add(next);
+      walk(next);
+    }
+  };
+  walk(job);
+  return reached.has(job);
 }
 
 /** What zod has no word for: a code of `words.configProblems`, and the key in the schedule that it is about. */

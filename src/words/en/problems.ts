@@ -56,7 +56,7 @@ export const problems = {
     "at-and-after": "Give `at` or `after`, not both.",
     "always-runs": "`follow` runs as long as the service does: leave this out.",
     "at-or-after": "Say when: `at: daily 02:30`, or `after: backup`.",
-    "after-itself": "A job cannot follow itself.",
+    "after-itself": "A job cannot follow itself, not through others either.",
     "only-for": "{key} has no meaning for this kind.",
     "crm-unknown": "{key} is no CRM of this file[[; did you mean {suggestion}?]]",
     "web-address":

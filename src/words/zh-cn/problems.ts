@@ -56,7 +56,7 @@ export const problems: Translated<typeof english> = {
     "at-and-after": "`at` 和 `after` 只能写一个。",
     "always-runs": "`follow` 在服务运行期间一直运行：请去掉此项。",
     "at-or-after": "请说明何时：`at: daily 02:30` 或 `after: backup`。",
-    "after-itself": "一项任务不能接在自己之后。",
+    "after-itself": "一项任务不能接在自己之后，隔着其他任务也不行。",
     "only-for": "{key} 对这一种没有意义。",
     "crm-unknown": "此文件中没有名为 {key} 的 CRM[[；是否想写 {suggestion}？]]",
     "web-address": "这不是网址；请写不含密码的 https://主机/路径，或它的出处：file:路径 或 env:变量名。",
