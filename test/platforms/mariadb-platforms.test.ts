@@ -319,7 +319,7 @@ test("CRMs on MariaDB", async (context) => {
       ),
       new RegExp(
         [
-          String.raw`^\p{Script=Han}{4}\t(?!200001)\d{6}\tChina\t\d+ \p{Script=Han}+`,
+          String.raw`^\p{Script=Han}{6}\t(?!200001)\d{6}\tChina\t\d+ \p{Script=Han}+`,
           String.raw`TT1\tHigh\t(?!Ada)\w+ \w+ cannot sign in\t\[anonymised\]`,
           String.raw`p\w{16}@example\.org\t\["p\w{16}@example\.org"\]\t3@1\|`,
           String.raw`inbound\t3\t\+(?!49 30 1234567)\d\d \d\d \d{7}`,

@@ -34,6 +34,14 @@ test("a pseudonym is the same for the same value, has its form, and fits its col
   );
   const emails = Array.from({ length: 20_000 }, (_, at) => made("email", `${at}@firma.test`));
   const names = Array.from({ length: 20_000 }, (_, at) => made("name", `Person ${at}`));
-  assert.deepEqual([new Set(emails).size, new Set(names).size], [20_000, 20_000]);
+  // 张一一 …: as people are called.
+  const sign = (at: number): string => String.fromCodePoint(0x4e00 + at);
+  const han = Array.from({ length: 20_000 }, (_, at) =>
+    made("name", `张${sign(at % 200)}${sign(Math.floor(at / 200))}`),
+  );
+  assert.deepEqual(
+    [emails, names, han].map((some) => new Set(some).size),
+    [20_000, 20_000, 20_000],
+  );
   assert.notEqual(pseudonym("name", "Anna", secret), pseudonym("name", "Anna", Buffer.from("another")));
 });

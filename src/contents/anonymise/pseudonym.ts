@@ -49,11 +49,14 @@ const han =
 const isNumber = /^[+(]?\d[\d ()./-]{4,}$/;
 const isHan = /\p{Script=Han}/u;
 
-/** A name that nobody has, of six syllables in all, or of as many characters as the value where it is Chinese. */
+/**
+ * A name that nobody has, of six syllables in all, or of as many characters as the value where it is Chinese, but at least six: with fewer,
+ * some of twenty thousand people would be called like others.
+ */
 function name(text: string, bytes: Buffer, words: number): string {
   if (isHan.test(text)) {
     const signs = Array.from(han);
-    const length = Math.min(12, Math.max(4, Array.from(text).length));
+    const length = Math.min(12, Math.max(6, Array.from(text).length));
     return Array.from({ length }, (_, at) => signs[(bytes[at] ?? 0) % signs.length] ?? "").join("");
   }
   const syllables = Array.from({ length: 6 }, (_, at) => {
