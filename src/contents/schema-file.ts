@@ -27,7 +27,15 @@ export const tableCheck: Check<TableSchema> = object({
   ),
   keyLength: count,
   unkeyedBecause: optional(oneOf(["no-key", "nullable-key", "real-key", "utf16-key"])),
-  foreignKeys: list(object({ columns: list(text), table: text, tableSchema: optional(text), referenced: list(text) })),
+  foreignKeys: list(
+    object({
+      columns: list(text),
+      table: text,
+      tableSchema: optional(text),
+      referenced: list(text),
+      partitioned: optional(text),
+    }),
+  ),
   fingerprint: text,
 });
 

@@ -33,6 +33,8 @@ export interface ForeignKey {
   readonly table: string;
   readonly tableSchema?: string;
   readonly referenced: readonly string[];
+  /** Of which table `table` is a partition: the row is in one of them, and each has a foreign key of its own here. */
+  readonly partitioned?: string;
 }
 
 export interface TableSchema {

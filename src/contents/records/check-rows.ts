@@ -26,9 +26,10 @@ export async function checkParents(rows: readonly PlannedRow[], input: CheckInpu
       const row = rowLeft(planned);
       return row ? [{ planned, row }] : [];
     });
-    for (const relation of relations.from(table)) {
-      if (changed.length === 0) continue;
-      const parents = parentsLeft(relation, rows, rules);
+    for (const ends of byEnds(relations.from(table))) {
+      const [relation] = ends;
+      if (!relation || changed.length === 0) continue;
+      const parents = parentsLeft(ends, rows, rules);
       const missing = changed.filter(({ planned, row }) => {
         const name = nameIn(relation, "from", row, rules);
         if (name === undefined || parents.there.has(name)) return false;
@@ -39,13 +40,13 @@ export async function checkParents(rows: readonly PlannedRow[], input: CheckInpu
         );
       });
       const names = missing.flatMap(({ row }) => nameIn(relation, "from", row, rules) ?? []);
-      const found = await liveNames(relation, names, live, rules);
+      const found = await liveNames(ends, names, live, rules);
       for (const { planned, row } of missing) {
         const name = nameIn(relation, "from", row, rules) ?? "";
         if (found.get(name)?.some((parent) => !parents.gone.has(parent)) === true) continue;
         // What the database does not hold to may have been dangling then too; only what is in conflict is told.
         if (relation.origin !== "declared" && !parents.gone.has(name) && relation.kind !== "links") continue;
-        const detail = `${relation.to.name}/${name.replaceAll("\0", "/")}`;
+        const detail = `${relation.partitioned ?? relation.to.name}/${name.replaceAll("\0", "/")}`;
         wrong.set(
           planned,
           relation.kind === "links"
@@ -58,12 +59,21 @@ export async function checkParents(rows: readonly PlannedRow[], input: CheckInpu
   return replaced(rows, wrong);
 }
 
-/** By their names in a relation: what the plan leaves in place, and what it takes away or cannot bring back. */
-function parentsLeft(relation: Relation, rows: readonly PlannedRow[], rules: HandleRules) {
+/** Relations, those to the partitions of one table together. */
+function byEnds(relations: readonly Relation[]): readonly (readonly Relation[])[] {
+  const together = Map.groupBy(relations, (one) =>
+    one.partitioned === undefined ? one : JSON.stringify([one.partitioned, one.columns]),
+  );
+  return [...together.values()];
+}
+
+/** By their names in relations: what the plan leaves in place, and what it takes away or cannot bring back. */
+function parentsLeft(relations: readonly Relation[], rows: readonly PlannedRow[], rules: HandleRules) {
   const there = new Set<string>();
   const gone = new Set<string>();
   for (const planned of rows) {
-    if (planned.table !== relation.to) continue;
+    const relation = relations.find(({ to }) => to === planned.table);
+    if (!relation) continue;
     const stays = rowLeft(planned);
     const name = stays && nameIn(relation, "to", stays, rules);
     // What has the key now is a stranger to those that named the row which had it then.
@@ -86,17 +96,19 @@ function parentsLeft(relation: Relation, rows: readonly PlannedRow[], rules: Han
  * a blank at the end.
  */
 async function liveNames(
-  relation: Relation,
+  relations: readonly Relation[],
   names: readonly string[],
   live: LiveRows,
   rules: HandleRules,
 ): Promise<ReadonlyMap<string, readonly string[]>> {
-  const columns = relation.referenced.flatMap((at) => relation.to.columns[at] ?? []);
-  const asked = valuesOf(names, columns, rules);
   const found = new Map<string, readonly string[]>();
-  for (const { value, row } of await foundFor(relation.to, columns, asked, live)) {
-    const [name, own] = [asked.get(value), nameIn(relation, "to", row, rules)];
-    if (name !== undefined && own !== undefined) found.set(name, [...(found.get(name) ?? []), own]);
+  for (const relation of relations) {
+    const columns = relation.referenced.flatMap((at) => relation.to.columns[at] ?? []);
+    const asked = valuesOf(names, columns, rules);
+    for (const { value, row } of await foundFor(relation.to, columns, asked, live)) {
+      const [name, own] = [asked.get(value), nameIn(relation, "to", row, rules)];
+      if (name !== undefined && own !== undefined) found.set(name, [...(found.get(name) ?? []), own]);
+    }
   }
   return found;
 }

@@ -32,6 +32,8 @@ export interface Relation {
   readonly kind: Reference["kind"];
   /** `declared`: the database holds to it. */
   readonly origin: "declared" | "model";
+  /** Of which table `to` is a partition: the row that is named is in one of them. */
+  readonly partitioned?: string;
   /** `from` holds more columns of the same record, and may hold those of other tables' records too. */
   readonly extends?: "record";
 }
@@ -108,11 +110,12 @@ class Tables {
     });
   }
 
-  declared(child: TableSchema, { columns, table, tableSchema, referenced }: ForeignKey): Relation[] {
+  declared(child: TableSchema, { columns, table, tableSchema, referenced, partitioned }: ForeignKey): Relation[] {
     const parent = this.#find({ name: table, ...(tableSchema !== undefined && { schema: tableSchema }) });
     if (!parent) return [];
     const key = referenced.length > 0 ? referenced : parent.columns.slice(0, parent.keyLength).map(({ name }) => name);
-    return relate(child, columns, parent, key, { kind: declaredKind(child, columns), origin: "declared" });
+    const more = partitioned === undefined ? {} : { partitioned };
+    return relate(child, columns, parent, key, { kind: declaredKind(child, columns), origin: "declared", ...more });
   }
 
   #find({ schema, name }: TableName): TableSchema | undefined {
@@ -148,8 +151,9 @@ function declaredKind(child: TableSchema, columns: readonly string[]): Relation[
   if (named(columns).some((column) => column?.nullable !== false)) return "refers";
   const keys = child.foreignKeys.filter((key) => named(key.columns).every((column) => column?.nullable === false));
   const inKeys = new Set(keys.flatMap((key) => key.columns));
+  const ends = new Set(keys.map((key) => JSON.stringify(key.columns)));
   const others = child.columns.filter(({ name }, at) => !inKeys.has(name) && !(at < child.keyLength));
-  return keys.length > 1 && others.length === 0 ? "links" : "belongs";
+  return ends.size > 1 && others.length === 0 ? "links" : "belongs";
 }
 
 /** The same columns that name the same rows are one relation; what a model says of it goes before what is declared. */
@@ -164,8 +168,10 @@ function distinct(relations: readonly Relation[]): readonly Relation[] {
     const before = known.get(key);
     if (!before) known.set(key, one);
     // That the database holds to it stays known, and that it is the same record.
-    else if (one.origin === "declared") known.set(key, { ...before, origin: "declared" });
-    else if (one.extends) known.set(key, { ...before, extends: one.extends });
+    else if (one.origin === "declared") {
+      const { partitioned } = one;
+      known.set(key, { ...before, origin: "declared", ...(partitioned !== undefined && { partitioned }) });
+    } else if (one.extends) known.set(key, { ...before, extends: one.extends });
   }
   return [...known.values()];
 }

@@ -24,6 +24,8 @@ export async function postgresRows<T>(
   await using connection = await PostgresConnection.open(address, { environment, signal });
   // What was committed until a row is locked counts, not what an older moment held.
   await connection.run(mode === "read" ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" : "BEGIN");
+  // Rows that name each other are in no order in which each of them holds.
+  if (mode !== "read") await connection.run("SET CONSTRAINTS ALL DEFERRED");
   const catalog = await readTables(connection);
   const rows = new PostgresRows(
     connection,
@@ -32,6 +34,8 @@ export async function postgresRows<T>(
   );
   const result = await work(rows);
   await rows.finish();
+  // Which is not taken back with the rest.
+  if (mode === "change") await rows.moveSequences();
   if (mode !== "change") {
     await connection.run(mode === "rehearse" ? "ROLLBACK" : "COMMIT");
     return result;
@@ -169,31 +173,40 @@ class PostgresRows implements RowTransaction {
     }
   }
 
-  /** Checks what was put off, wakes the triggers, and sees to it that no counter is behind its rows. */
+  /** Checks what was put off, and wakes the triggers. */
   async finish(): Promise<void> {
     if (this.#written.size > 0) await this.#connection.run("SET CONSTRAINTS ALL IMMEDIATE");
     for (const { table, name, mode } of this.#asleep) {
       await this.#connection.run(`ALTER TABLE ONLY ${table} ENABLE ${mode} TRIGGER ${quoteName(name)}`);
     }
+  }
+
+  /** Sees to it that no counter is behind its rows. */
+  async moveSequences(): Promise<void> {
     for (const table of this.#grown) await this.#moveSequences(table);
   }
 
-  /** Sequences that give defaults of the table's columns, or their identities. They move forward only. */
+  /** Sequences whose numbers are defaults of the table's columns, or their identities. They move onward only. */
   async #moveSequences(table: TableSchema): Promise<void> {
     const found = await this.#connection.rows(
-      `SELECT DISTINCT a.attname, s.oid::regclass::text FROM pg_depend d
+      `SELECT DISTINCT a.attname, s.oid::regclass::text, q.seqincrement > 0, q.seqmin, q.seqmax FROM pg_depend d
        JOIN pg_class s ON s.relkind = 'S' AND s.oid = CASE d.classid WHEN 'pg_class'::regclass THEN d.objid ELSE d.refobjid END
        LEFT JOIN pg_attrdef f ON d.classid = 'pg_attrdef'::regclass AND f.oid = d.objid
        JOIN pg_attribute a ON a.attrelid = $1::regclass
          AND (a.attrelid, a.attnum) = (coalesce(f.adrelid, d.refobjid), coalesce(f.adnum, d.refobjsubid))
+       JOIN pg_sequence q ON q.seqrelid = s.oid JOIN pg_type t ON t.oid = a.atttypid AND coalesce(nullif(t.typbasetype, 0), t.oid)::regtype::text
+         IN ('smallint', 'integer', 'bigint', 'numeric')
        WHERE (d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass)
           OR (d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i'))`,
       [quoteQualified(table)],
     );
-    for (const [column, sequence] of found) {
+    for (const [column, sequence, upward, least, most] of found) {
+      const [farthest, beyond] = upward === "t" ? ["max", ">"] : ["min", "<"];
       await this.#connection.run(
-        `SELECT pg_catalog.setval(${quoteText(sequence ?? "")}::regclass, m.most) FROM (SELECT max(${quoteName(column ?? "")})::bigint AS most
-         FROM ONLY ${quoteQualified(table)}) AS m, ${sequence} AS s WHERE m.most > s.last_value OR (m.most = s.last_value AND NOT s.is_called)`,
+        `SELECT pg_catalog.setval(${quoteText(sequence ?? "")}::regclass, trunc(m.far)::bigint)
+         FROM (SELECT ${farthest}(${quoteName(column ?? "")})::numeric AS far FROM ONLY ${quoteQualified(table)}) AS m, ${sequence} AS s
+         WHERE m.far BETWEEN ${least} AND ${most}
+           AND (m.far ${beyond} s.last_value OR (m.far = s.last_value AND NOT s.is_called))`,
         subject(table),
       );
     }

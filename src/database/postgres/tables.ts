@@ -64,19 +64,21 @@ function readForeignKeys(connection: PostgresConnection, oids: string): Promise<
     `(SELECT json_agg(a.attname ORDER BY k.place) FROM unnest(${numbers}) WITH ORDINALITY AS k(number, place)
       JOIN pg_attribute a ON a.attrelid = ${table} AND a.attnum = k.number)`;
   return connection.rows(
-    `SELECT o.conrelid, ${names("o.conrelid", "o.conkey")}, n.nspname, c.relname, ${names("o.confrelid", "o.confkey")}
-     FROM pg_constraint o JOIN pg_class c ON c.oid = o.confrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    `SELECT o.conrelid, ${names("o.conrelid", "o.conkey")}, n.nspname, c.relname, ${names("o.confrelid", "o.confkey")},
+       CASE WHEN u.confrelid <> o.confrelid THEN pg_partition_root(o.confrelid)::regclass::text END
+     FROM pg_constraint o LEFT JOIN pg_constraint u ON u.oid = o.conparentid JOIN pg_class c ON c.oid = o.confrelid JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE o.contype = 'f' AND o.conrelid = ANY ($1::oid[]) ORDER BY o.conrelid, o.oid`,
     [oids],
   );
 }
 
-function foreignKey([, columns, schema, table, referenced]: Row): ForeignKey {
+function foreignKey([, columns, schema, table, referenced, partitioned]: Row): ForeignKey {
   return {
     columns: JSON.parse(columns ?? "[]") as string[],
     table: table ?? "",
     tableSchema: schema ?? "",
     referenced: JSON.parse(referenced ?? "[]") as string[],
+    ...(typeof partitioned === "string" && { partitioned }),
   };
 }
 
