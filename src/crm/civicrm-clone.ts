@@ -33,8 +33,16 @@ export function neutraliseStatements(tables: readonly TableSchema[]): readonly s
       ["name", "value"],
       `UPDATE civicrm_setting SET value='${noMail}' WHERE name='mailing_backend'`,
     ),
+    // What extensions keep among the settings, and keys for maps.
+    ...when(
+      "civicrm_setting",
+      ["name", "value"],
+      `UPDATE civicrm_setting SET value=NULL WHERE ${["%apikey%", String.raw`%api\_key%`, "%secret%", "%password%", String.raw`%\_token%`].map((like) => `name LIKE '${like}'`).join(" OR ")}`,
+    ),
     ...when("civicrm_sms_provider", ["is_active"], "UPDATE civicrm_sms_provider SET is_active=0"),
     ...when("civicrm_sms_provider", ["password"], "UPDATE civicrm_sms_provider SET password=NULL"),
+    ...when("civicrm_sms_provider", ["api_params"], "UPDATE civicrm_sms_provider SET api_params=NULL"),
+    ...when("civicrm_cxn", ["id"], "DELETE FROM civicrm_cxn"),
     ...when(
       "civicrm_mailing_job",
       ["status"],

@@ -7,6 +7,7 @@ export const neutraliseSummary: readonly string[] = [
   "mail",
   "scheduled-jobs",
   "mail-collectors",
+  "messages",
   "webhooks",
   "payment-credentials",
   "program-keys",
@@ -24,6 +25,10 @@ const secretSettings = [
     "LDAP\\_SERVER%",
     "LDAP\\_ADMIN%",
     "OVHSMS%",
+    // Where calls are made, errors are told, and invoices' seals are kept.
+    "CLICKTODIAL\\_URL",
+    "SYSLOG\\_SENTRY%",
+    "BLOCKEDLOG\\_AUTHORITY\\_URL",
   ],
 ];
 
@@ -63,6 +68,8 @@ export function neutraliseStatements(tables: readonly TableSchema[]): readonly s
       `UPDATE ${table("emailcollector_emailcollector")} SET password=NULL`,
     ),
     ...when("webhook_target", "status", `UPDATE ${table("webhook_target")} SET status=0`),
+    ...when("user_clicktodial", "url", `UPDATE ${table("user_clicktodial")} SET url=NULL`),
+    ...when("user_clicktodial", "pass", `UPDATE ${table("user_clicktodial")} SET pass=NULL`),
     ...when("oauth_token", "rowid", `DELETE FROM ${table("oauth_token")}`),
     ...when("oauth_state", "rowid", `DELETE FROM ${table("oauth_state")}`),
     ...when("user", "api_key", `UPDATE ${table("user")} SET api_key=NULL`),

@@ -5,8 +5,23 @@ import { perTable, type PersonalColumns } from "./model-parts.ts";
  * copied to documents, and the private data of employees. Bookkeeping has names of its own, which may name somebody.
  */
 const orders = ["sale_order", "purchase_order", "account_move", "stock_picking", "repair_order", "account_payment"];
-const lines = ["sale_order_line", "purchase_order_line", "account_move_line", "stock_move", "account_analytic_line"];
-const subjects = ["crm_lead", "project_task", "project_project", "helpdesk_ticket", "calendar_event", "event_event"];
+const lines = [
+  "sale_order_line",
+  "sale_order_option",
+  "purchase_order_line",
+  "account_move_line",
+  "stock_move",
+  "account_analytic_line",
+];
+const subjects = [
+  "crm_lead",
+  "project_task",
+  "project_project",
+  "project_milestone",
+  "helpdesk_ticket",
+  "calendar_event",
+  "event_event",
+];
 const kinds = ["category", "title", "industry", "grade", "activation"].map((one) => `res_partner_${one}`);
 const asked = {
   mentions: "name",
@@ -118,6 +133,8 @@ export const odooPersonal: PersonalColumns = {
   ir_translation: { mentions: "src value" },
   ir_model: { keep: "name info" },
   ir_model_data: { keep: "name" },
+  // Settings of a partner or a product; what it is called is the name of a field.
+  ir_property: { keep: "name value_text value_reference value_binary" },
   ir_model_fields: { keep: "name field_description help" },
   ir_module_category: { keep: "name description" },
   ir_module_module: { keep: "name shortdesc summary description" },

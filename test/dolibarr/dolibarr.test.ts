@@ -21,6 +21,9 @@ const day = `
   DELETE FROM llx_actioncomm WHERE id % 7 = 0;
   INSERT INTO llx_socpeople(lastname, firstname, entity, fk_user_creat) VALUES ('Zoë', 'Ünal', 1, NULL);
   INSERT INTO llx_ecm_files(label, entity, filename, filepath) VALUES ('x', 1, 'new.pdf', '/facture/NEW');
+  INSERT INTO llx_const(name, entity, value, type, visible) VALUES ('CLICKTODIAL_URL', 1, 'https://pbx.test', 'chaine', 0), ('SYSLOG_SENTRY_DSN', 0, 'https://x@sentry.test/1', 'chaine', 0),
+    ('BLOCKEDLOG_AUTHORITY_URL', 1, 'https://seals.test', 'chaine', 0);
+  INSERT INTO llx_user_clicktodial(fk_user, url, login, pass, poste) VALUES (1, 'https://pbx.test', 'me', 'x', '12');
 `;
 
 /** Lines that only one of two dumps has. Foreign keys of one table may come in another order. */
@@ -116,10 +119,11 @@ test(`Dolibarr's own demo data: backed up, changed, destroyed, restored, undone,
   const settings = await server.sql(
     `SELECT value FROM llx_const WHERE name='MAIN_DISABLE_ALL_MAILS'; SELECT COUNT(*) FROM llx_cronjob WHERE status<>0;
      SELECT COUNT(*) FROM llx_const WHERE name LIKE 'PAYPAL%' OR name LIKE '%CRON\\_KEY' OR name LIKE 'STRIPE%';
-     SELECT COUNT(*) FROM llx_user WHERE api_key IS NOT NULL; SELECT COUNT(*) > 10 FROM llx_societe;`,
+     SELECT COUNT(*) FROM llx_const WHERE name IN ('CLICKTODIAL_URL', 'SYSLOG_SENTRY_DSN', 'BLOCKEDLOG_AUTHORITY_URL');
+     SELECT url, pass, poste FROM llx_user_clicktodial; SELECT COUNT(*) FROM llx_user WHERE api_key IS NOT NULL; SELECT COUNT(*) > 10 FROM llx_societe;`,
     "dolibarr_clone",
   );
-  assert.equal(settings, "1\n0\n0\n0\n1\n");
+  assert.equal(settings, "1\n0\n0\n0\nNULL\tNULL\t12\n0\n1\n");
   const conf = readFileSync(join(root.path, "clone/htdocs/conf/conf.php"), "utf8");
   assert.match(conf, /db_name='dolibarr_clone'/);
   assert.match(conf, /url_root='http:\/\/localhost'/);

@@ -97,7 +97,7 @@ test("CRMs on PostgreSQL", async (context) => {
       await server.sql(
         `SELECT name, state, payment_reference, invoice_partner_display_name FROM account_move; SELECT email_from, subject FROM mail_template;
          SELECT login FROM res_users ORDER BY id; SELECT function, street, partner_latitude, lang FROM res_partner WHERE id = 2; SELECT name, shortdesc FROM ir_module_module;
-         SELECT name FROM ir_model WHERE model = 'res.partner'; SELECT field_description FROM ir_model_fields WHERE id = 3`,
+         SELECT name FROM ir_model WHERE model = 'res.partner'; SELECT field_description FROM ir_model_fields WHERE id = 3; SELECT name FROM ir_property; SELECT name FROM ir_model_data`,
         "acme_training",
       ),
       new RegExp(
@@ -108,7 +108,8 @@ test("CRMs on PostgreSQL", async (context) => {
           String.raw`\[anonymised\]\|\d+ \w+\|\|de_DE`,
           String.raw`sale\|\{"en_US": "Sales"\}`,
           String.raw`\{"en_US": "Contact"\}`,
-          String.raw`\{"en_US": "Opportunity"\}\n$`,
+          String.raw`\{"en_US": "Opportunity"\}`,
+          String.raw`property_payment_term_id\np1\n$`,
         ]
           .map((line) => `(?:${line})`)
           .join(String.raw`\n`)

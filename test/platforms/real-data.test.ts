@@ -155,6 +155,14 @@ test(`demo data of SuiteCRM, CiviCRM and Dolibarr${leftOut}`, async (context) =>
       '0\nNULL\t1\n0\t0\na:1:{s:15:"outBound_option";i:2;}\n0\n101\n0\n',
     );
     assert.equal(
+      await server.sql(
+        `SELECT name, value FROM civicrm_setting WHERE name IN ('geoAPIKey', 'sparkpost_apiKey', 'lcMessages') ORDER BY name;
+         SELECT password, api_params, is_active FROM civicrm_sms_provider`,
+        "civi_copy",
+      ),
+      'geoAPIKey\tNULL\nlcMessages\ts:5:"en_US";\nsparkpost_apiKey\tNULL\nNULL\tNULL\t0\n',
+    );
+    assert.equal(
       await server.sql("SELECT option_name, option_value FROM wp_options ORDER BY 1", "civi_copy_cms"),
       "blogname\tAcme\nhome\thttp://localhost\nsiteurl\thttp://localhost\n",
     );
