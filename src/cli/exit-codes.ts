@@ -82,6 +82,7 @@ const special: Partial<Record<ErrorCode, keyof typeof exitCodes>> = {
   "repository-locked": "locked",
   "backup-running": "locked",
   "follow-taken": "locked",
+  "follow-other": "locked",
   "service-running": "locked",
   "job-unknown": "nothingMatched",
   "job-ambiguous": "usage",

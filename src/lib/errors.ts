@@ -86,6 +86,7 @@ export const errorCodes = [
   "follow-settings", // the server is not set up for it
   "follow-rights",
   "follow-taken", // somebody else reads the log under our name
+  "follow-other", // somebody else has gone on with the journal
   "follow-lag", // the server kept too much of its log for us
   // restore
   "nothing-matched",

@@ -236,6 +236,34 @@ test("whoever prunes in between, and deletes at once, does not end it", async ()
   await resticOn(access.location, access.password).check();
 });
 
+test("of two that follow the same, one ends, and the journal can be read", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  const { access, run, description } = crm;
+  await using repository = await openFor(crm.engine, access, run);
+  await using one = keeperOf(crm, crm.engine, repository);
+  await using other = keeperOf(crm, crm.engine, repository);
+  const both = [one, other];
+  for (const keeper of both) await keeper.open(run.signal);
+  const streams = both.map((keeper) => new FollowStream(description.name, keeper.writer.database("main")));
+  for (const stream of streams) stream.begin(feedAt({ position: "0", time: "2026-03-12T14:00:00.000Z" }));
+  const keep = async (at: number, position: number): Promise<void> => {
+    const [keeper, stream] = [both[at], streams[at]];
+    assert.ok(keeper && stream);
+    await sealOne(stream, position, run.signal);
+    assert.equal(await keeper.store(stream.waiting), "stored");
+    stream.stored(1);
+    await keeper.publishIfDue("now");
+    keeper.endRest();
+  };
+  // Each tells the same log by itself, and cuts it where it does.
+  await keep(0, 1);
+  await keep(1, 2);
+  await assert.rejects(keep(0, 3), (error) => isHoldfastError(error, "follow-other"));
+  await keep(1, 3);
+  assert.deepEqual(await numbersIn(crm), [1, 2]);
+});
+
 test("a look at the files that ends while the journal is named is in the next snapshot", async () => {
   using folder = temporaryFolder();
   const crm = await smallCrm(folder.path);

@@ -1,6 +1,7 @@
 import type { LogPoint } from "../../database/change-feed.ts";
 import type { Snapshot } from "../../format/snapshot.ts";
 import type { Id } from "../../format/tree.ts";
+import { HoldfastError } from "../../lib/errors.ts";
 import { virtualFolder } from "../tables/virtual-nodes.ts";
 import type { StoredSnapshot, Upload } from "../../repository/repository.ts";
 import {
@@ -73,8 +74,9 @@ export class JournalWriter {
     return this.#unnamed.size > 0;
   }
 
-  /** Durable when it returns. The upload has one thread, so that what is given together shares a pack. */
+  /** Durable when it returns; `follow-other`: somebody else has gone on with the journal. The upload has one thread, so that what is given together shares a pack. */
   async store(segments: readonly SealedSegment[], upload: Upload): Promise<void> {
+    this.#checkOrder(segments);
     // Copies: the upload takes the memory over, and a try that failed must not lose what is to be tried again.
     const save = (bytes: Uint8Array): Promise<unknown> => upload.blob("data", Uint8Array.from(bytes), "hot");
     for (const together of inPacks(segments)) {
@@ -136,6 +138,17 @@ export class JournalWriter {
     this.#tree = tree;
     this.#unnamed = new Map();
     return stored;
+  }
+
+  /** One that does not follow what is there would make all that comes behind it unreadable. */
+  #checkOrder(segments: readonly SealedSegment[]): void {
+    const heads = new Map<string, Id | undefined>();
+    for (const { id, header } of segments) {
+      const { database, previous } = header;
+      const head = heads.has(database) ? heads.get(database) : this.database(database).head?.id;
+      if (previous !== head) throw new HoldfastError("follow-other", { crm: this.#crm });
+      heads.set(database, id);
+    }
   }
 
   #note(database: string, segment: StoredSegment): void {

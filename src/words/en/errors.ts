@@ -293,6 +293,10 @@ export const errors = {
       text: "The database user[[ {user}]] may not follow changes: {publication}[[ ({path})]].",
       hint: "`docs/continuous.md` has the SQL that gives the rights.",
     },
+    "follow-other": {
+      text: "Another `holdfast follow` has gone on with the journal of {crm}.",
+      hint: "Only one may follow a CRM into a repository. End the other one, or leave it to it; started again, this one goes on where the journal ends.",
+    },
     "follow-taken": {
       text: "Somebody else reads the log under our name: {subject}[[, {reason}]][[ ({path})]].",
       hint: "Only one `holdfast follow` may follow a CRM into a repository. End the other one.",
