@@ -123,16 +123,26 @@ function groupEnd(works: readonly Work[], from: number, blobsAFile: number): num
   return to;
 }
 
-/** Marks stand in files of their own, which are removed together with the packs. */
+/** Marks stand in files of their own, which are removed together with the packs: as many as an index of them would be. */
 async function writeMarks(options: RewriteOptions, group: readonly Work[], drops: readonly number[]): Promise<void> {
   const { state, markTime, isOldMark } = options;
   const marks: MarkedPack[] = [];
+  let blobs = 0;
+  const save = async (): Promise<void> => {
+    if (marks.length > 0) await saveIndex(options, indexJson([], marks.splice(0)));
+    blobs = 0;
+  };
+  const add = async (pack: MarkedPack): Promise<void> => {
+    if (blobs + pack.blobs.length > maxIndexBlobs) await save();
+    marks.push(pack);
+    blobs += pack.blobs.length;
+  };
   for (const { file } of group) {
     if (file.marked.every(({ id }) => isOldMark(id))) continue;
-    marks.push(...(await marksOf(options, file)).filter(({ id }) => !isOldMark(id)));
+    for (const pack of await marksOf(options, file)) if (!isOldMark(pack.id)) await add(pack);
   }
-  if (markTime !== undefined) for (const pack of packsOf(state, drops)) marks.push({ ...pack, time: markTime });
-  if (marks.length > 0) await saveIndex(options, indexJson([], marks));
+  if (markTime !== undefined) for (const pack of packsOf(state, drops)) await add({ ...pack, time: markTime });
+  await save();
 }
 
 async function marksOf(
