@@ -75,6 +75,7 @@ export function sftpStorage(
       sizeAt(session, path),
       openNew(session, temporary, file.kind === "config" ? undefined : place.path),
     ]);
+    let handle: "open" | "closed" = "open";
     try {
       if (stored.status === "rejected") throw stored.reason;
       if (stored.value !== undefined) {
@@ -82,12 +83,14 @@ export function sftpStorage(
         throw new HoldfastError("storage-exists", { path });
       }
       if (opened.status === "rejected") throw opened.reason;
+      handle = "closed";
       await writeAll(session, opened.value, bytes, signal);
       signal.throwIfAborted();
       await put(session, file.kind === "config" ? "never over another" : "over its like", temporary, path);
     } catch (error) {
       throw await orFull(session, error, place.path, bytes.length);
     } finally {
+      if (opened.status === "fulfilled" && handle === "open") await session.close(opened.value).catch(() => undefined);
       // Gone where it was renamed.
       if (opened.status === "fulfilled") await session.remove(temporary).catch(() => undefined);
     }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes, randomUUID } from "node:crypto";
-import { readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { globSync, readdirSync, readFileSync, readlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { storageContract } from "../../src/storage/contract.ts";
@@ -122,6 +122,26 @@ test("a server that falls silent, breaks off, or is gone for a while is tried ag
   await saving;
   assert.ok(waits.includes("Connection refused"), waits.join());
 });
+
+test("saving what is there already leaves no file open on the server", async () => {
+  await using storage = storageAt(freshPlace());
+  await storage.create(signal);
+  const file = fileOf("index");
+  for (let save = 0; save < 5; save++) await storage.save(file, Buffer.from("the same"), signal);
+  assert.deepEqual(openFiles(`${file.name}-tmp-`), []);
+});
+
+/** Files that any process has open and whose path holds this. */
+function openFiles(part: string): readonly string[] {
+  const links = globSync("/proc/[0-9]*/fd/*").map((path) => {
+    try {
+      return readlinkSync(path);
+    } catch {
+      return "";
+    }
+  });
+  return links.filter((link) => link.includes(part));
+}
 
 test("what was cut off leaves no file that is listed, and is removed as a leftover", async () => {
   const place = randomUUID();
