@@ -192,6 +192,38 @@ test("tables that keep what their rows were are not followed: the log does not t
   assert.deepEqual([await told.now(), told.outside], [["schema note"], ["history deal", "history note"]]);
 });
 
+test("a sequence is told as far as it may have been used", async () => {
+  await newDatabase("counted", "CREATE SEQUENCE number CACHE 10; CREATE TABLE deal (id INT PRIMARY KEY)");
+  await using told = await ToldRows.of(server, "counted");
+  await server.sql("INSERT INTO deal VALUES (NEXTVAL(number)), (NEXTVAL(number))", "counted");
+  assert.deepEqual([await told.now(), told.rows("deal"), told.sequences.get("number")], [[], ["1", "2"], "11"]);
+  await server.sql("BEGIN; SELECT SETVAL(number, 500); ROLLBACK", "counted");
+  assert.deepEqual([await told.now(), told.sequences.get("number")], [[], "501"]);
+  await server.sql("ALTER SEQUENCE number RESTART 1000; CREATE SEQUENCE other START 7", "counted");
+  await told.now();
+  assert.deepEqual([told.sequences.get("number"), told.sequences.get("other")], ["1000", "7"]);
+});
+
+test("a compressed log is read as one that is not", async () => {
+  await using small = await startMariadb([...options, "--log-bin-compress=ON", "--log-bin-compress-min-len=10"]);
+  const columns = Array.from({ length: 300 }, (_, at) => `c${at} INT`);
+  await newDatabase(
+    "small",
+    `CREATE TABLE deal (id INT PRIMARY KEY, v TEXT); CREATE TABLE wide (id INT PRIMARY KEY, ${columns.join()})`,
+    small,
+  );
+  await using told = await ToldRows.of(small, "small");
+  await small.sql(
+    `INSERT INTO deal SELECT seq, REPEAT(seq, 300) FROM seq_1_to_300; UPDATE deal SET v = REPEAT('y', 9) WHERE id < 3; DELETE FROM deal WHERE id > 2;
+     INSERT INTO wide (id, c1) VALUES (1, 7), (2, 8); UPDATE wide SET c299 = 9; DELETE FROM wide WHERE id = 1`,
+    "small",
+  );
+  assert.deepEqual([await told.now(), told.rows("deal")], [[], ["1=yyyyyyyyy", "2=yyyyyyyyy"]]);
+  assert.match(told.rows("wide").join(), /^2=\\N=8=(?:\\N=)+9$/);
+  await small.sql("/* is long enough */ TRUNCATE TABLE deal", "small");
+  assert.deepEqual([await told.now(), told.rows("deal")], [[], []]);
+});
+
 test("where names do not depend on case, a statement's need not be as the table was made", async () => {
   await using folding = await startMariadb([...options, "--lower-case-table-names=1"]);
   await newDatabase("Shop", "CREATE TABLE Deal (id INT PRIMARY KEY); CREATE TABLE note (id INT PRIMARY KEY)", folding);

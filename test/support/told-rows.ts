@@ -15,6 +15,7 @@ export class ToldRows implements AsyncDisposable {
   /** Since this was asked last. */
   #gaps: string[] = [];
   outside: readonly string[] = [];
+  readonly sequences = new Map<string, string>();
 
   private constructor(server: MariadbServer, feed: ChangeFeed) {
     this.#server = server;
@@ -81,6 +82,9 @@ export class ToldRows implements AsyncDisposable {
       case "tables":
         this.outside = change.outside.map(({ name, reason }) => `${reason} ${name}`);
         this.#digest = change.digest;
+        break;
+      case "sequences":
+        for (const { name, value } of change.sequences) this.sequences.set(name, value);
         break;
       default:
         this.#open.push(change);

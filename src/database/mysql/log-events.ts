@@ -29,16 +29,13 @@ export const eventTypes = {
   compressedQuery: 165,
 } as const;
 
-/** What stands in a compressed log, and changes of parts of a value: nothing of it is read. */
-export function isUnreadable(type: number): boolean {
-  const { payload, partialUpdate, compressedQuery } = eventTypes;
-  return type === payload || type === partialUpdate || (type >= compressedQuery && type <= compressedQuery + 6);
+export interface RowsEvent {
+  readonly what: "insert" | "update" | "delete";
+  readonly version: 1 | 2;
 }
 
 /** What a rows event does, by its type; versions 1 and 2. */
-export function rowsEvent(
-  type: number,
-): { readonly what: "insert" | "update" | "delete"; readonly version: 1 | 2 } | undefined {
+export function rowsEvent(type: number): RowsEvent | undefined {
   if (type >= 23 && type <= 25) return { what: kinds[type - 23] ?? "insert", version: 1 };
   if (type >= 30 && type <= 32) return { what: kinds[type - 30] ?? "insert", version: 2 };
   return undefined;
@@ -107,17 +104,11 @@ export interface RowChange {
  */
 export function parseRows(
   body: Buffer,
-  { what, version }: NonNullable<ReturnType<typeof rowsEvent>>,
+  { what, version }: RowsEvent,
   columns: readonly LogColumn[],
   table: TableSchema,
 ): Iterable<RowChange> | undefined {
-  const reader = new EventReader(body);
-  reader.skip(8);
-  if (version === 2) reader.skip(reader.number(2) - 2);
-  const count = reader.packed();
-  const width = (count + 7) >> 3;
-  const present = reader.bytes(width);
-  const presentAfter = what === "update" ? reader.bytes(width) : present;
+  const { reader, count, width, present, presentAfter } = rowsHead(body, { what, version });
   if (![present, presentAfter].every((bitmap) => holdsAll(bitmap, count))) return undefined;
   const places = columns.map(({ name }) => table.columns.findIndex((column) => column.name === name));
   const values = new ValueReader(body, reader.at);
@@ -142,6 +133,32 @@ export function parseRows(
       }
     }
   })();
+}
+
+/** What stands before the rows, and a reader that is at them: how many columns, and which are there. */
+function rowsHead(body: Buffer, { what, version }: RowsEvent) {
+  const reader = new EventReader(body);
+  reader.skip(8);
+  if (version === 2) reader.skip(reader.number(2) - 2);
+  const count = reader.packed();
+  const width = (count + 7) >> 3;
+  const present = reader.bytes(width);
+  const presentAfter = what === "update" ? reader.bytes(width) : present;
+  return { reader, count, width, present, presentAfter };
+}
+
+/** Where the rows begin. */
+export function rowsStart(body: Buffer, found: RowsEvent): number {
+  return rowsHead(body, found).reader.at;
+}
+
+/** Where a sequence of MariaDB goes on, which its log tells as a row. */
+export function parseSequence(body: Buffer, found: RowsEvent, { columns }: LogTable): string | undefined {
+  const value = { name: "next_not_cached_value", type: "bigint(21)", nullable: false };
+  const table = { schema: "", name: "", columns: [value], keyLength: 1, foreignKeys: [], fingerprint: "" };
+  const rows = columns && parseRows(body, found, columns, table);
+  const field = [...(rows ?? [])].at(-1)?.after?.[0];
+  return typeof field === "string" ? field : undefined;
 }
 
 function holdsAll(bitmap: Buffer, count: number): boolean {

@@ -5,35 +5,37 @@ import {
   type LogPoint,
   type LogPosition,
   type OutsideTable,
+  type SequenceState,
 } from "../change-feed.ts";
 import type { TableSchema } from "../database.ts";
-import { HoldfastError } from "../../lib/errors.ts";
 import type { LogAgain } from "./log-again.ts";
 import {
   eventTypes,
   hasColumns,
-  isUnreadable,
   type LogTable,
   parseGtid,
   parsePrepared,
   parseQuery,
   parseRotate,
   parseRows,
+  parseSequence,
   parseTableMap,
+  type RowsEvent,
   rowsEvent,
   tableOfRows,
 } from "./log-events.ts";
+import type { LogNames } from "./log-names.ts";
 import { type LogPlace, positionOf } from "./log-position.ts";
 import type { SilenceWatch } from "../silence-watch.ts";
 import { ChangeBatch } from "./log-rows.ts";
-import { checkSettings, digestOf, followed, pointNow } from "./log-server.ts";
+import { checkSettings, digestOf, followed, pointNow, sequencesOf } from "./log-server.ts";
 import { logStatement } from "./log-statement.ts";
 import { type LogEvent, type LogStream, timeOf } from "./log-stream.ts";
 import { isWithout, type LogStretch, LogTransaction } from "./log-transaction.ts";
 import { LogTexts } from "./log-texts.ts";
 import type { Target } from "./location.ts";
 import type { Session } from "./session.ts";
-import { deletedWhole, statementTables, type TableInDatabase, touches } from "./statement-tables.ts";
+import { deletedWhole, statementTables } from "./statement-tables.ts";
 
 /** So many changes are told at once of what is read a second time. */
 const mostToldAgain = 10_000;
@@ -52,8 +54,9 @@ export class MysqlFeed implements ChangeFeed {
   readonly #clockMs: number;
   #tables: readonly TableSchema[];
   #outside: readonly OutsideTable[];
+  #sequences: readonly SequenceState[];
   readonly #again: LogAgain;
-  readonly #called: (name: string) => string;
+  readonly #names: LogNames;
   readonly #texts: LogTexts;
   /** Tables of which the transaction that is open has changes that cannot be told, and why. */
   readonly #unfit = new Map<TableSchema, GapReason>();
@@ -77,8 +80,9 @@ export class MysqlFeed implements ChangeFeed {
     this.#clockMs = parts.clockMs;
     this.#tables = parts.tables;
     this.#outside = parts.outside;
+    this.#sequences = parts.sequences;
     this.#again = parts.again;
-    this.#called = parts.called;
+    this.#names = parts.names;
     this.#texts = new LogTexts(parts.session);
     this.#file = parts.place.file;
     this.#at = parts.place.offset;
@@ -176,16 +180,15 @@ export class MysqlFeed implements ChangeFeed {
       }
       case eventTypes.query:
         return this.#query(event, from, batch);
+      // All of a transaction, its end as well.
+      case eventTypes.payload:
+        this.#untold(this.#tables, "log-form");
+        return this.#end(event, batch);
+      case eventTypes.partialUpdate:
       case eventTypes.incident:
         this.#untold(this.#tables, "log-form");
         return undefined;
       default:
-        if (isUnreadable(type)) {
-          throw new HoldfastError("follow-settings", {
-            path: this.#target.location,
-            setting: "log_bin_compress = OFF",
-          });
-        }
         this.#content(event, batch);
         return undefined;
     }
@@ -197,7 +200,7 @@ export class MysqlFeed implements ChangeFeed {
     if (type === eventTypes.tableMap) {
       const table = parseTableMap(body);
       // Other databases of the server are in the same log.
-      if (this.#isOurs(table.database)) this.#maps.set(table.id, table);
+      if (this.#names.isOurs(table.database)) this.#maps.set(table.id, table);
       else this.#maps.delete(table.id);
     } else if (type === eventTypes.query || type === eventTypes.loadQuery) {
       const { database, sql } = parseQuery(body, type);
@@ -211,10 +214,10 @@ export class MysqlFeed implements ChangeFeed {
 
   /** A statement that writes rows, of whose log the rows are no part. */
   #written(text: string, database: string): void {
-    if (!touches(this.#called(text), this.#called(database), this.#called(this.#target.database))) return;
+    if (!this.#names.writes(text, database)) return;
     // What a server that was started anew writes of a table that it has in memory, say.
     const emptied = deletedWhole(text, database);
-    if (emptied && !this.#tables.some((table) => this.#is(table, emptied))) return;
+    if (emptied && !this.#tables.some((table) => this.#names.is(table, emptied))) return;
     if (this.#open) this.#open.rows = "some";
     this.#untold(this.#tables, "log-form");
   }
@@ -255,10 +258,16 @@ export class MysqlFeed implements ChangeFeed {
     batch.push({ type: "reached", point: this.#last });
   }
 
-  #rows(body: Buffer, found: NonNullable<ReturnType<typeof rowsEvent>>, batch: ChangeBatch): void {
+  #rows(body: Buffer, found: RowsEvent, batch: ChangeBatch): void {
     const log = this.#maps.get(tableOfRows(body));
-    const table = log && this.#tables.find(({ name }) => this.#called(name) === this.#called(log.name));
-    if (!log || !table) return;
+    if (!log) return;
+    const isIt = ({ name }: { readonly name: string }): boolean => this.#names.equal(name, log.name);
+    const table = this.#tables.find(isIt);
+    const sequence = this.#sequences.find(isIt);
+    // It is further on, whether or not a transaction is committed that made it so.
+    const value = sequence && parseSequence(body, found, log);
+    if (sequence && value !== undefined) batch.push({ type: "sequences", sequences: [{ ...sequence, value }] });
+    if (!table) return;
     if (this.#open) this.#open.rows = "some";
     if (this.#open?.how === "prepared") return;
     const { columns } = log;
@@ -299,7 +308,7 @@ export class MysqlFeed implements ChangeFeed {
         this.#forget(event, batch);
         return undefined;
       case "definition":
-        if (this.#isAbout(database, sql)) await this.#statement(statement.text, database, batch);
+        if (this.#names.isAbout(statement.text, database)) await this.#statement(statement.text, database, batch);
         break;
       default:
         this.#content(event, batch);
@@ -307,30 +316,17 @@ export class MysqlFeed implements ChangeFeed {
     return this.#open?.how === "alone" ? this.#end(event, batch) : undefined;
   }
 
-  #isOurs(database: string): boolean {
-    return this.#called(database) === this.#called(this.#target.database);
-  }
-
-  /** One of that name elsewhere, in a copy of the CRM say, is another one. */
-  #is({ name }: TableSchema, { database, table }: TableInDatabase): boolean {
-    return this.#isOurs(database) && this.#called(table) === this.#called(name);
-  }
-
-  #isAbout(database: string, sql: string): boolean {
-    return this.#isOurs(database) || this.#called(sql).includes(this.#called(this.#target.database));
-  }
-
   /** A statement that is in the log as text: tables are emptied, made or altered. */
   async #statement(text: string, database: string, batch: ChangeBatch): Promise<void> {
     const { emptied, replaced, dropped } = statementTables(text, database);
     if (emptied.length > 0) {
       for (const table of this.#tables) {
-        if (emptied.some((one) => this.#is(table, one))) batch.push({ type: "truncate", table });
+        if (emptied.some((one) => this.#names.is(table, one))) batch.push({ type: "truncate", table });
       }
       return;
     }
     const isOther = (table: TableSchema): boolean =>
-      (dropped !== undefined && this.#isOurs(dropped)) || replaced.some((one) => this.#is(table, one));
+      (dropped !== undefined && this.#names.isOurs(dropped)) || replaced.some((one) => this.#names.is(table, one));
     const before = this.#tables;
     const { tables, outside } = await followed(this.#session);
     // What came in between is read by what the tables are now.
@@ -341,11 +337,13 @@ export class MysqlFeed implements ChangeFeed {
     const gone = before.filter(({ name }) => !tables.some((table) => table.name === name));
     this.#tables = tables;
     this.#outside = outside;
+    this.#sequences = await sequencesOf(this.#session);
     this.#maps.clear();
     const named = [...altered, ...gone].map(({ schema, name }) => ({ schema, name }));
     // The gap first: one that is not stored must be found again.
     if (named.length > 0) batch.push({ type: "gap", tables: named, reason: "schema", from: this.#last, to });
     batch.push(this.#known);
+    if (this.#sequences.length > 0) batch.push({ type: "sequences", sequences: this.#sequences });
   }
 
   get #known(): Change {
@@ -392,7 +390,8 @@ export interface FeedParts {
   readonly history: string;
   readonly place: LogPlace;
   readonly again: LogAgain;
-  readonly called: (name: string) => string;
+  readonly names: LogNames;
+  readonly sequences: readonly SequenceState[];
   readonly start: LogPoint;
   readonly startedAnew: GapReason | undefined;
   readonly clockMs: number;

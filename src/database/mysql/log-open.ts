@@ -6,8 +6,9 @@ import { SilenceWatch } from "../silence-watch.ts";
 import { targetOf, type Target } from "./location.ts";
 import { LogAgain } from "./log-again.ts";
 import { MysqlFeed } from "./log-feed.ts";
+import { LogNames } from "./log-names.ts";
 import { historyOf, type LogPlace, placeOf, positionOf } from "./log-position.ts";
-import { checkSettings, digestOf, followed, logFiles, nameComparison } from "./log-server.ts";
+import { checkSettings, digestOf, followed, logFiles, sequencesOf } from "./log-server.ts";
 import { LogStream } from "./log-stream.ts";
 import { Session } from "./session.ts";
 
@@ -73,7 +74,8 @@ async function openedFeed(
     history,
     place,
     again: new LogAgain(target, numbers.beside + own, watch),
-    called: await nameComparison(session),
+    names: await LogNames.of(session, target.database),
+    sequences: await sequencesOf(session),
     start: { position: positionOf(place), time: now.time },
     startedAnew: isAltered ? "schema" : from === undefined || goesOn ? undefined : otherwise,
     clockMs: Date.parse(now.time) - Date.now(),

@@ -1,9 +1,9 @@
 import { hash } from "node:crypto";
 import { HoldfastError } from "../../lib/errors.ts";
-import type { LogPoint, OutsideTable } from "../change-feed.ts";
+import type { LogPoint, OutsideTable, SequenceState } from "../change-feed.ts";
 import type { TableSchema } from "../database.ts";
 import { isRefused } from "./failure.ts";
-import { quoteText } from "./identifier.ts";
+import { quoteName, quoteText } from "./identifier.ts";
 import { inspectDatabase } from "./inspect.ts";
 import type { Target } from "./location.ts";
 import { positionOf } from "./log-position.ts";
@@ -24,7 +24,7 @@ export async function checkSettings(
     (
       await session.query(
         "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('log_bin','binlog_format','binlog_row_image','binlog_row_metadata'," +
-          "'log_bin_compress','binlog_transaction_compression','binlog_row_value_options','server_id')",
+          "'binlog_transaction_compression','binlog_row_value_options','server_id')",
       )
     ).map(([name, value]) => [name ?? "", value ?? ""]),
   );
@@ -33,7 +33,6 @@ export async function checkSettings(
     ["binlog_format", "ROW"],
     ["binlog_row_image", "FULL"],
     ["binlog_row_metadata", "FULL"],
-    ["log_bin_compress", "OFF"],
     ["binlog_transaction_compression", "OFF"],
     ["binlog_row_value_options", ""],
   ] as const;
@@ -61,12 +60,6 @@ export async function checkSettings(
     if (value) throw new HoldfastError("follow-settings", { path: location, setting: `${setting} = ''`, value });
   }
   return { ...now, server: values.get("server_id") ?? "" };
-}
-
-/** What stands for a name when two are compared: on some servers, names of tables and databases do not depend on case. */
-export async function nameComparison(session: Session): Promise<(name: string) => string> {
-  const [row] = await session.query("SELECT @@lower_case_table_names");
-  return row?.[0] === "0" ? (name) => name : (name) => name.toLowerCase();
 }
 
 /** What a replica is sent stands in its own log only where it is told to put it there: else nothing would ever seem to change. */
@@ -160,6 +153,19 @@ export async function followed(
     return reason === undefined;
   });
   return { tables, outside };
+}
+
+/** Where MariaDB's sequences go on. */
+export async function sequencesOf(session: Session): Promise<readonly SequenceState[]> {
+  const names = await session.query(
+    "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA=DATABASE() AND TABLE_TYPE='SEQUENCE'",
+  );
+  const sequences: SequenceState[] = [];
+  for (const [name] of names) {
+    const [row] = await session.query(`SELECT next_not_cached_value FROM ${quoteName(name ?? "")}`);
+    sequences.push({ name: name ?? "", value: row?.[0] ?? "1" });
+  }
+  return sequences;
 }
 
 /** Stands for all tables and their columns. */

@@ -1,3 +1,4 @@
+import { uncompressed } from "./log-compressed.ts";
 import { eventTypes } from "./log-events.ts";
 import type { LogPlace } from "./log-position.ts";
 import type { SilenceWatch } from "../silence-watch.ts";
@@ -103,7 +104,7 @@ export class LogStream {
       this.#watch.heard("listening");
       this.#resume();
     }
-    return events;
+    return events.map(uncompressed);
   }
 
   #take(payload: Buffer, pause: () => void): void {
