@@ -15,6 +15,16 @@ const labels: Readonly<Record<string, string>> = { account: "company", attachmen
 /** Words in `<x>_id` that are no table. */
 const people: Readonly<Record<string, string>> = { assigned_user: "user", created_by: "user", modified_by: "user" };
 
+/** EspoCRM's own links that are not called like what they lead to: by table and column. */
+const linked: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  lead: { created_account_id: "account", created_contact_id: "contact", created_opportunity_id: "opportunity" },
+  email: { sent_by_id: "user", replied_id: "email", group_folder_id: "group_email_folder" },
+  user: { default_team_id: "team" },
+  inbound_email: { assign_to_user_id: "user", reply_email_template_id: "email_template" },
+  lead_capture: { target_team_id: "team", opt_in_confirmation_email_template_id: "email_template" },
+  document: { folder_id: "document_folder" },
+};
+
 /** Rows that are a part of the record that their pair names. */
 const parts: readonly string[] = ["note", "attachment", "subscription", "call", "meeting", "task", "email"];
 
@@ -76,8 +86,9 @@ function referencesOf(
       const kind = isJoin ? "links" : parts.includes(table.name) && word === "parent" ? "belongs" : "refers";
       return polymorphic(kind, `${table.name}.${column}`, `${word}_type`, records);
     }
-    const to = people[word] ?? (names.has(word) ? word : undefined);
-    if (to === undefined || to === table.name) return [];
+    const own = linked[table.name]?.[column];
+    const to = own ?? people[word] ?? (names.has(word) ? word : undefined);
+    if (to === undefined || (to === table.name && own === undefined)) return [];
     return [reference(isJoin ? "links" : "refers", `${table.name}.${column}`, `${to}.id`)];
   });
 }

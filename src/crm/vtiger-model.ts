@@ -166,6 +166,7 @@ const users: readonly (readonly [Reference["kind"], string])[] = [
   ["refers", `${base}.modifiedby`],
   ["refers", "vtiger_invitees.inviteeid"],
   ["belongs", "vtiger_user2role.userid"],
+  ["belongs", "vtiger_salesmanattachmentsrel.smid"],
   ["links", "vtiger_users2group.userid"],
 ];
 
@@ -215,8 +216,10 @@ export async function vtigerModel(source: ModelSource): Promise<CrmModel> {
         ),
         ...users.map(([kind, from]) => reference(kind, from, "vtiger_users.id")),
         // An attachment does not say whose it is: it is a part of the row that does, as that is of the record.
-        reference("belongs", "vtiger_attachments.attachmentsid", "vtiger_seattachmentsrel.attachmentsid"),
-        reference("refers", "vtiger_seattachmentsrel.attachmentsid", "vtiger_attachments.attachmentsid"),
+        ...["vtiger_seattachmentsrel", "vtiger_salesmanattachmentsrel"].flatMap((table) => [
+          reference("belongs", "vtiger_attachments.attachmentsid", `${table}.attachmentsid`),
+          reference("refers", `${table}.attachmentsid`, "vtiger_attachments.attachmentsid"),
+        ]),
         reference("links", "vtiger_users2group.groupid", "vtiger_groups.groupid"),
         reference("links", "vtiger_freetagged_objects.tag_id", "vtiger_freetags.id"),
         reference("belongs", "vtiger_modtracker_detail.id", "vtiger_modtracker_basic.id"),

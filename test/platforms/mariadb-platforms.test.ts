@@ -248,6 +248,7 @@ test("CRMs on MariaDB", async (context) => {
         .from(found)
         .map(({ columns, to, kind }) => `${columns.map((at) => found.columns[at]?.name).join()} ${to.name} ${kind}`);
     };
+    assert.deepEqual(relation("email"), ["sent_by_id user refers", "replied_id email refers"]);
     assert.deepEqual(relation("c_building"), ["owner_firm_id account refers"]);
     assert.deepEqual(relation("c_neighbours"), ["left_id c_building links", "right_id c_building links"]);
     const attachment = relations.tableNamed("attachment");
@@ -389,16 +390,17 @@ test("CRMs on MariaDB", async (context) => {
       "vt",
     );
     rmSync(join(folder, "storage/2026/November/week4/5_42b4.txt"));
-    const selection = { handles: ["document/4"], keys: [], compared: [], in: [], related: "all", renames: [] } as const;
-    await scene.apply(
-      await scene.plan({
-        point: { kind: "id", prefix: (await scene.points()).at(-1) ?? "" },
-        scope: { kind: "records", selection },
-        switches: missingOnly,
-      }),
-    );
+    await scene.bringBack("document/4");
     assert.equal(await server.sql(gone, "vt"), whole);
     assert.equal(readFileSync(join(folder, "storage/2026/November/week4/5_42b4.txt"), "utf8"), "offer");
+    // No parent is 0 there.
+    const account = "SELECT accountname, parentid FROM vtiger_account; SELECT COUNT(*) FROM vtiger_accountscf";
+    await server.sql(
+      "DELETE FROM vtiger_accountscf; DELETE FROM vtiger_account; DELETE FROM vtiger_crmentity WHERE crmid = 2",
+      "vt",
+    );
+    await scene.bringBack("account/2");
+    assert.equal(await server.sql(account, "vt"), "张伟有限公司\t0\n1\n");
     rmSync(join(folder, "config.csrf-secret.php"));
     assert.ok(
       codesOf((await scene.backup()).warnings).some((text) => text.startsWith("key-missing config.csrf-secret.php")),

@@ -30,7 +30,7 @@ import type { Run } from "../../src/lib/run.ts";
 import { localStorage } from "../../src/storage/local.ts";
 import { createCheapRepository } from "../support/cheap-key.ts";
 import { postgres } from "../support/postgres-capture.ts";
-import { exact, limits } from "../support/small-crm.ts";
+import { exact, limits, missingOnly } from "../support/small-crm.ts";
 
 /** A CRM in a folder, as its platform sees it, with a repository beside it and the use cases as the door calls them. */
 export interface PlatformScene {
@@ -53,6 +53,8 @@ export interface PlatformScene {
   model(): Promise<{ readonly model: CrmModel; readonly relations: Relations }>;
   /** What people call the fields of a record there, of those that the CRM has a word for. */
   labels(handle: string, where?: "live"): Promise<LabelsOf>;
+  /** A record of the first backup that is gone, with what belongs to it. */
+  bringBack(handle: string): Promise<RestoreReport>;
   /** How a record there is named in a list. */
   title(handle: string): Promise<string | undefined>;
   /** The same of what changed between the last two backups, in its history, and where a search finds the word. */
@@ -190,6 +192,11 @@ export async function platformScene(
       return browse(engine, { repository: access, point, path, crms }, run, async (answer) => {
         return labelsIn(answer.type === "record" ? answer.fields : []);
       });
+    },
+    async bringBack(handle) {
+      const point = { kind: "id", prefix: (await points())[0] ?? "" } as const;
+      const selection = { handles: [handle], keys: [], compared: [], in: [], related: "all", renames: [] } as const;
+      return apply(await plan({ point, scope: { kind: "records", selection }, switches: missingOnly }));
     },
     async title(path) {
       const point = { kind: "id", prefix: (await points()).at(-1) ?? "" } as const;
