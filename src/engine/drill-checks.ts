@@ -151,7 +151,8 @@ async function* checkSql({ engine, copy, sql }: CopyToCheck, run: Run): AsyncGen
     }
     try {
       const answer = await databaseEngineFor(engine, database.url).ask(database, statement, run.signal);
-      const isPassed = answer !== null && !["", "0", "f", "false"].includes(answer.toLowerCase());
+      // 0.00 is a 0 too, and so is what Number makes of no text at all.
+      const isPassed = answer !== null && Number(answer) !== 0 && !["f", "false"].includes(answer.toLowerCase());
       yield { kind: "sql", state: isPassed ? "ok" : "failed", subject: name, detail: answer ?? "NULL" };
     } catch (error) {
       if (!isHoldfastError(error)) throw error;

@@ -79,12 +79,17 @@ test("a drill restores, checks, tells times, keeps evidence, and leaves neither 
 });
 
 test("what fails is named, with exit code 40, and kept as well", async () => {
-  using crm = await backedUp(checks.replace("> 2", "> 99"));
+  const nothing = "      - { name: invoices, sql: \"SELECT printf('%.2f', total(id - id)) FROM contacts\" }\n";
+  using crm = await backedUp(checks.replace("> 2", "> 99") + nothing);
   const failed = await drilled(crm);
   assert.equal(failed.code, 40);
   assert.deepEqual(
     failed.report?.checks.filter((check) => check.state === "failed"),
-    [{ kind: "sql", state: "failed", subject: "there are contacts", detail: "0" }],
+    [
+      { kind: "sql", state: "failed", subject: "there are contacts", detail: "0" },
+      // As a server gives a sum of amounts.
+      { kind: "sql", state: "failed", subject: "invoices", detail: "0.00" },
+    ],
   );
   const told = await crm.run(["drill", "--lang", "zh-CN"]);
   assert.equal(told.code, 40);
