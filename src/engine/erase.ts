@@ -123,10 +123,15 @@ export async function planErase(engine: Engine, input: ErasePlanInput, run: Run)
   if (roots.length === 0) throw new HoldfastError("nothing-matched", { path: input.search ?? "" });
   const backups = backupsOf(snapshots, point.crm);
   const collector = new ErasureCollector(from.name, roots, randomBytes(32).toString("hex"));
-  for (const stored of backups) {
+  // A moment between two backups may hold what neither does.
+  const momentMs = point.moment ? Date.parse(point.moment.time) : Number.NaN;
+  const later = backups.findIndex(({ snapshot }) => Date.parse(snapshot.time) > momentMs);
+  for (const [at, stored] of backups.entries()) {
+    if (at === later) await collector.add(point, inner.signal);
     await using opened = await openStored(source, stored);
     await collector.add(opened, inner.signal);
   }
+  if (point.moment && later < 0) await collector.add(point, inner.signal);
   const newest = backups.at(-1);
   if (!newest) throw new HoldfastError("snapshot-none", { crm: point.crm });
   const { erasure, ...found } = collector.result();

@@ -34,7 +34,11 @@ type Sql = (script: string) => Promise<string>;
 const isError = (code: ErrorCode) => (error: unknown) => isHoldfastError(error, code);
 const switches = { createMissing: true, updateChanged: false, removeNewer: false };
 
-function planned(crm: RecordsCrm, handles: readonly string[], more: { search?: string } = {}): Promise<ErasePlan> {
+function planned(
+  crm: RecordsCrm,
+  handles: readonly string[],
+  more: { search?: string; point?: PointName } = {},
+): Promise<ErasePlan> {
   const input = { repository: crm.access, crms: [crm.description], point: { kind: "latest" } as const };
   return planErase(crm.engine, { ...input, handles, in: [], reason: "request 4711", ...more }, crm.run);
 }
@@ -291,8 +295,17 @@ test("whom was erased neither the journal, nor files of records, nor volumes, no
     "UPDATE party SET phone = 'his secret phone' WHERE id = 7; UPDATE party SET phone = 'an open phone' WHERE id = 8",
   );
   const inserted = await commit("INSERT INTO note VALUES (90, 'party', 7, 'what is said of him', NULL)");
+  // In no backup: only the journal knows of him.
+  const passing = await commit("INSERT INTO contact VALUES (900, 8, 'Passing By', 'passing@example.org')");
+  await commit("DELETE FROM contact WHERE id = 900");
   const second = { kind: "id", prefix: (await crm.backup()).snapshot } as const;
   await running.end();
+  assert.match(await seen(crm, passing, "contact/900"), /passing@example.org/);
+  const passed = await planned(crm, ["contact/900"], { point: passing });
+  assert.deepEqual([passed.groups.map(({ name, count }) => [name, count]), passed.stillThere], [[["contact", 1]], 0]);
+  await erase(crm, passed);
+  await assert.rejects(seen(crm, passing, "contact/900"), isError("nothing-matched"));
+  assert.deepEqual(await found(crm, "passing", { point: passing }), []);
   assert.deepEqual(await counted(crm, changed), await shown(crm, changed));
   assert.match(await seen(crm, changed, "party/7"), /his secret phone/);
   assert.match(await exported(crm, first, join(folder.path, "before")), /c6@example.org/);
