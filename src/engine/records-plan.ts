@@ -10,7 +10,7 @@ import {
 import { LiveRows, planRows, type RowsPlan } from "../contents/records/plan-rows.ts";
 import { isAnother, isMadeAnew } from "../contents/records/decide-row.ts";
 import { namingLive } from "../contents/records/check-rows.ts";
-import type { WantedRow } from "../contents/records/planned-row.ts";
+import { type PlannedRow, rowLeft, type WantedRow } from "../contents/records/planned-row.ts";
 import { pointRecords, type PointRecords } from "../contents/records/point-records.ts";
 import { entityOf, isDeleted, nameIn, type RecordRow } from "../contents/records/record-row.ts";
 import { columnOf, type Relation, type Relations, relationsOf, sameTable } from "../contents/records/relations.ts";
@@ -42,6 +42,8 @@ export interface PlannedRecords extends RowsPlan {
   readonly relations: Relations;
   /** All rows of the point that take part, with those that are there anyway left out. */
   readonly closure: readonly ClosureRow[];
+  /** Those of them that are there in the end, as they were or otherwise. */
+  readonly left: readonly ClosureRow[];
   readonly mappings: readonly TableMapping[];
   /** Tables of the point that are not there any more. */
   readonly gone: readonly TableSchema[];
@@ -116,8 +118,14 @@ class RecordsPlanning {
       noise,
       signal,
     });
+    const planned = new RowMap<PlannedRow>();
+    for (const row of plan.rows) planned.set(row.table, row.key, row);
     return {
       ...plan,
+      left: closure.filter((_, at) => {
+        const row = wanted[at] && planned.get(wanted[at].table, wanted[at].key);
+        return row && row.reason !== "key-reused" && rowLeft(row) !== undefined;
+      }),
       seen: `${this.#live.digest()} ${plan.seen}`,
       relations: this.#relations,
       closure,

@@ -118,7 +118,7 @@ export async function prepareExport(input: RecordsInput, folder: string, run: Ru
     ...{ action: "insert", table: row.table, key: row.key, why, before: undefined, after: row.line },
     ...{ columns: row.table.columns, changed: [] },
   }));
-  const planned = { rows: inserts, relations, waits: [], closure: rows, mappings: [], gone: [], seen: "" };
+  const planned = { rows: inserts, relations, waits: [], closure: rows, left: rows, mappings: [], gone: [], seen: "" };
   const summary = summaryOf({ source: found.source, url: folder, planned, facts: new Map() });
   return {
     engine: from.engine,
@@ -218,10 +218,10 @@ export function asRefusal(error: unknown): unknown {
 async function filesOfClosure(
   point: OpenedPoint,
   from: PointDatabase,
-  { closure }: PlannedRecords,
+  { left }: PlannedRecords,
   signal: AbortSignal,
 ): Promise<readonly OwnedFile[]> {
-  const wanted = closure.filter(({ why }) => why !== "parent").map(({ row }) => row);
+  const wanted = left.filter(({ why }) => why !== "parent").map(({ row }) => row);
   return filesOfRows(point, from, wanted, signal);
 }
 

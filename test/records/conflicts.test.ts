@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
@@ -96,6 +97,7 @@ test("nothing of a record is hung on a stranger that has its key now", async () 
     DELETE FROM party WHERE id = 7; INSERT INTO party (id, name, created) VALUES (7, 'somebody else', '2026-06-06');
     INSERT INTO contact (id, party, name) VALUES (900, 7, 'of somebody else')`);
   const before = await crm.rows();
+  rmSync(join(crm.attachments, "notes/6.txt"));
   const one = await crm.plan({ handles: ["invoice/6"] });
   assert.equal(fate(one, "party/7"), "conflict key-reused");
   assert.equal(fate(one, "invoice/6"), "conflict parent-gone party/7");
@@ -111,6 +113,7 @@ test("nothing of a record is hung on a stranger that has its key now", async () 
   await crm.apply(whole);
   await crm.apply(await crm.plan({ compared: ["deleted"] }));
   assert.deepEqual(await crm.rows(), before);
+  assert.ok(!existsSync(join(crm.attachments, "notes/6.txt")), "a row that stays away brings no file");
 });
 
 test("a parent that is gone keeps its children away; one that is only linked to, quietly", async () => {

@@ -60,6 +60,33 @@ test("of two keys that differ in their case alone, just the one is changed or re
     },
   ));
 
+/** A row may name another in a way that only the database takes for its name. */
+async function namedOtherwise({ crm, sql, engine }: SmallWorld): Promise<void> {
+  await crm.backup();
+  const all = "SELECT order_.id, kind.code FROM order_ JOIN kind ON kind.code = order_.kind ORDER BY order_.id";
+  const before = await sql(all);
+  for (const selection of [{ compared: ["deleted" as const] }, { handles: ["order_/1", "order_/2", "order_/3"] }]) {
+    await sql("DELETE FROM order_; DELETE FROM kind");
+    const plan = await crm.plan(selection);
+    assert.deepEqual(conflicts(plan), {}, engine);
+    await crm.apply(plan);
+    assert.equal(await sql(all), before);
+    assert.deepEqual((await crm.undo()).failed, []);
+    assert.equal(await sql(all), "");
+    await crm.apply(await crm.plan(selection));
+  }
+}
+
+const kinds = (column: string, table = ""): string =>
+  `CREATE TABLE kind (code ${column} PRIMARY KEY)${table};
+   CREATE TABLE order_ (id INTEGER PRIMARY KEY, kind ${column} NOT NULL, FOREIGN KEY (kind) REFERENCES kind (code))${table};
+   INSERT INTO kind VALUES ('Standard'), ('Express'); INSERT INTO order_ VALUES (1, 'STANDARD'), (2, 'Express'), (3, 'standard')`;
+
+test("a row that names another in another case comes back with it, and behind it", async () => {
+  await onSqlite(kinds("TEXT COLLATE NOCASE"), namedOtherwise);
+  await onMariadb(kinds("VARCHAR(20)", " COLLATE utf8mb4_unicode_ci"), namedOtherwise);
+});
+
 /** An index that knows no case, over a column that does; and the other way round. */
 const indexed = (column: string, any: string, bytes: string): string =>
   `CREATE TABLE login (id INTEGER PRIMARY KEY, email TEXT${bytes}, code ${column});

@@ -3,7 +3,7 @@ import type { ColumnSchema, TableSchema } from "../../database/database.ts";
 import type { FoundFor, LiveRows } from "./plan-rows.ts";
 import { asConflict, isChange, rowLeft, type PlannedRow } from "./planned-row.ts";
 import { type HandleRules, handleOf } from "./record-handle.ts";
-import { entityOf, nameIn, recordRow, type RecordRow } from "./record-row.ts";
+import { entityOf, foldedName, nameIn, recordRow, type RecordRow } from "./record-row.ts";
 import type { Relation, Relations } from "./relations.ts";
 
 export interface CheckInput {
@@ -33,6 +33,7 @@ export async function checkParents(rows: readonly PlannedRow[], input: CheckInpu
       const missing = changed.filter(({ planned, row }) => {
         const name = nameIn(relation, "from", row, rules);
         if (name === undefined || parents.there.has(name)) return false;
+        if (relation.origin === "declared" && parents.folded.has(foldedName(name))) return false;
         if (mayStandAlone(relation) && !parents.gone.has(name)) return false;
         // What it names already now is as good as it was.
         return (
@@ -88,7 +89,7 @@ function parentsLeft(relations: readonly Relation[], rows: readonly PlannedRow[]
     }
   }
   for (const name of there) gone.delete(name);
-  return { there, gone };
+  return { there, gone, folded: new Set([...there].map(foldedName)) };
 }
 
 /**

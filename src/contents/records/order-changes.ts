@@ -2,7 +2,7 @@ import type { ColumnSchema, RowKey, TableSchema } from "../../database/database.
 import type { RowTransaction } from "../../database/row-transaction.ts";
 import { rowAfter, type PlannedRow } from "./planned-row.ts";
 import type { HandleRules } from "./record-handle.ts";
-import { nameIn, recordRow, type RecordRow } from "./record-row.ts";
+import { foldedName, nameIn, recordRow, type RecordRow } from "./record-row.ts";
 import { type Relation, type Relations } from "./relations.ts";
 import type { ValueWait } from "./unique-values.ts";
 
@@ -145,10 +145,15 @@ function operationsOf(rows: readonly PlannedRow[], { relations, rules, waits }: 
         const { before, after } = operation;
         const names = after && nameIn(relation, "from", after, rules);
         const named = before && nameIn(relation, "from", before, rules);
-        if (names !== undefined && names !== named)
-          wait(operation, made.get(names), { own: relation.columns, theirs: [] });
-        const parent = named === undefined ? undefined : gone.get(named);
-        if (parent && named !== names) wait(parent, operation, { own: [], theirs: relation.columns });
+        if (names !== undefined && names !== named) {
+          for (const parent of made.get(foldedName(names)) ?? []) {
+            wait(operation, parent, { own: relation.columns, theirs: [] });
+          }
+        }
+        if (named === undefined || named === names) continue;
+        for (const parent of gone.get(foldedName(named)) ?? []) {
+          wait(parent, operation, { own: [], theirs: relation.columns });
+        }
       }
     }
   }
@@ -160,18 +165,21 @@ function operationsOf(rows: readonly PlannedRow[], { relations, rules, waits }: 
   return operations;
 }
 
-/** Of parents, those whose name comes into being, or goes, by their name. */
+/** Of parents, those whose name comes into being, or goes, by their name as the database may compare it. */
 function namedBy(
   relation: Relation,
   parents: readonly Operation[],
   side: "before" | "after",
   rules: HandleRules,
-): ReadonlyMap<string, Operation> {
-  const names = new Map<string, Operation>();
+): ReadonlyMap<string, readonly Operation[]> {
+  const names = new Map<string, Operation[]>();
   for (const parent of parents) {
     const nameOf = (row: RecordRow | undefined) => row && nameIn(relation, "to", row, rules);
     const [own, other] = [nameOf(parent[side]), nameOf(parent[side === "before" ? "after" : "before"])];
-    if (own !== undefined && own !== other) names.set(own, parent);
+    if (own === undefined || own === other) continue;
+    const alike = names.get(foldedName(own)) ?? [];
+    names.set(foldedName(own), alike);
+    alike.push(parent);
   }
   return names;
 }

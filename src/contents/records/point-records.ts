@@ -4,7 +4,7 @@ import type { ModelSource } from "../../crm/model.ts";
 import type { RowBatch, RowKey, TableSchema } from "../../database/database.ts";
 import type { Probe } from "../tables/probe.ts";
 import type { ReadableTable } from "../tables/stored-table.ts";
-import { nameIn, recordRow, recordRows, type RecordRow } from "./record-row.ts";
+import { foldedName, nameIn, recordRow, recordRows, type RecordRow } from "./record-row.ts";
 import { keyFrom, type HandleRules } from "./record-handle.ts";
 import { type Relation, sameTable } from "./relations.ts";
 
@@ -74,11 +74,14 @@ export function pointRecords(source: RecordSource, rules: HandleRules, signal: A
     const wanted = new Set(rows.flatMap((row) => nameIn(relation, "from", row, rules) ?? []));
     if (wanted.size === 0) return [];
     const keys = keysNamed(relation, wanted, rules);
-    if (keys) return getAll(relation.to, keys);
-    const found: RecordRow[] = [];
+    const found: RecordRow[] = keys ? [...(await getAll(relation.to, keys))] : [];
+    for (const row of found) wanted.delete(nameIn(relation, "to", row, rules) ?? "");
+    // Each that the database holds to is there, if not by the same bytes.
+    const folded = new Set(relation.origin === "declared" ? [...wanted].filter(hasLetter).map(foldedName) : []);
+    if (keys && folded.size === 0) return found;
     for await (const row of all(relation.to)) {
       const name = nameIn(relation, "to", row, rules);
-      if (name !== undefined && wanted.has(name)) found.push(row);
+      if (name !== undefined && (wanted.has(name) || folded.has(foldedName(name)))) found.push(row);
     }
     return found;
   }
@@ -112,6 +115,10 @@ export function pointRecords(source: RecordSource, rules: HandleRules, signal: A
   }
 
   return { get, getAll, named, naming, all };
+}
+
+function hasLetter(name: string): boolean {
+  return /\p{L}/u.test(name);
 }
 
 /** Rows of a batch that have one of these fields in any column: found by their bytes, so that others are not taken apart. */

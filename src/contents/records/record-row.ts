@@ -53,6 +53,17 @@ export function nameIn(relation: Relation, side: "from" | "to", row: RecordRow, 
   return texts.join("\0");
 }
 
+/**
+ * A name as a database may compare it where it holds to a relation: in any case, without blanks at its end. Its collation alone
+ * knows, but of rows that are not there it cannot be asked.
+ */
+export function foldedName(name: string): string {
+  return name
+    .split("\0")
+    .map((text) => text.trimEnd().toLowerCase())
+    .join("\0");
+}
+
 /** The entity that a row is a record of. */
 export function entityOf(entities: readonly TableEntity[], row: RecordRow, rules: FieldRules): TableEntity | undefined {
   return entities.find(({ where }) => where === undefined || fieldText(row, where.column, rules) === where.equals);
