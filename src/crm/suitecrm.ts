@@ -201,17 +201,32 @@ async function keysOf(text: string, legacy: string, root: string): Promise<reado
 }
 
 /** Rows whose file has their id for its name: where a column says that there is one. `kind`: where it is kept. */
-const owners: Readonly<Record<string, { readonly column: string; readonly suffix: string; readonly kind?: string }>> = {
+const owners: Readonly<Record<string, Owner>> = {
   notes: { column: "filename", suffix: "" },
   document_revisions: { column: "filename", suffix: "", kind: "doc_type" },
   contacts: { column: "photo", suffix: "_photo" },
   leads: { column: "photo", suffix: "_photo" },
+  prospects: { column: "photo", suffix: "_photo" },
   users: { column: "photo", suffix: "_photo" },
 };
 
+interface Owner {
+  readonly column: string;
+  readonly suffix: string;
+  readonly kind?: string;
+}
+
+/** Modules for files that the Module Builder made are not known by name, but by what it gives them. */
+function ownerOf({ name, columns }: TableSchema): Owner | undefined {
+  const isOfFiles = ["id", "deleted", "filename", "file_mime_type"].every((one) =>
+    columns.some((column) => column.name === one),
+  );
+  return owners[name] ?? (isOfFiles ? { column: "filename", suffix: "" } : undefined);
+}
+
 /** Files of deleted rows are moved to `deleted/`; what no row names may be a module's own. */
 const attachmentRule: AttachmentRule = {
-  ownsFiles: (table) => owners[table.name] !== undefined,
+  ownsFiles: (table) => ownerOf(table) !== undefined,
   *files(table: TableSchema, batch: RowBatch, rules: FieldRules): Iterable<OwnedFile> {
     for (const { id, suffix, place, row } of ownersIn(table, batch, rules)) {
       if (place === undefined) yield { folder: "upload", path: nameFromText(`${id}${suffix}`), row };
@@ -224,7 +239,7 @@ const attachmentRule: AttachmentRule = {
 };
 
 function* ownersIn(table: TableSchema, batch: RowBatch, rules: FieldRules) {
-  const owner = owners[table.name];
+  const owner = ownerOf(table);
   if (!owner) return;
   const columns = ["id", owner.column, "deleted", ...(owner.kind === undefined ? [] : [owner.kind])];
   for (const { texts, row } of rowValues(rules, table, batch, columns)) {

@@ -39,7 +39,9 @@ test("CRMs on MariaDB", async (context) => {
     const scene = await platformScene(root.path, folder);
     assert.deepEqual([scene.detected.platform, scene.detected.version], ["suitecrm", "7.14.2"]);
     const report = await scene.backup();
-    assert.deepEqual(codesOf(report.warnings), ["file-missing upload/n2", "not-covered Google"]);
+    assert.deepEqual(codesOf(report.warnings), [
+      ...["file-missing upload/n2", "file-missing upload/t1_photo", "file-missing upload/w1", "not-covered Google"],
+    ]);
     const { checks } = await scene.doctor();
     assert.match(String(checks.find(({ code }) => code === "keys-found")?.facts["names"]), /^custom\/blowfish, Api/);
 
@@ -85,7 +87,7 @@ test("CRMs on MariaDB", async (context) => {
     const { relations, model } = await scene.model();
     assert.deepEqual(
       model.entities.map(({ name }) => name),
-      ["abc-vehicles", "account", "contact", "case", "note"],
+      ["abc-vehicles", "account", "contact", "case", "note", "target"],
     );
     assert.deepEqual(await scene.labels("account/a1"), suite.accountLabels);
     assert.deepEqual(await scene.labels("account/a1", "live"), suite.accountLabels);
@@ -141,7 +143,7 @@ test("CRMs on MariaDB", async (context) => {
       suite.writeSuitecrm(folder, 8, {
         socket: server.socket,
         name: "suite8",
-        files: { n1: "offer", n2: "lost", c1_photo: "png" },
+        files: { n1: "offer", n2: "lost", c1_photo: "png", t1_photo: "png", w1: "paper" },
       });
       const scene = await platformScene(root.path, folder);
       assert.equal(scene.detected.version, "8.8.1");
