@@ -16,6 +16,7 @@ import { hashOfPoint } from "../support/live-hash.ts";
 import { resticOn } from "../support/restic.ts";
 import { exact, limits, smallCrm, type SmallCrm } from "../support/small-crm.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
+import { until } from "../support/until.ts";
 
 let server: PostgresServer;
 before(async () => {
@@ -100,6 +101,36 @@ test("a table that is altered and written to at once is a gap: the row may come 
   await followed.event(
     (event) => event.type === "note" && event.code === "follow-gap" && event.facts["reason"] === "schema",
   );
+});
+
+test("rows that the backup's definitions would not take are a gap, and an index that is built anew is none", async () => {
+  using folder = temporaryFolder();
+  const crm = await newCrm(folder.path);
+  await server.sql(
+    `CREATE TYPE kind AS ENUM ('a', 'b'); CREATE DOMAIN small AS integer CONSTRAINT low CHECK (VALUE < 10);
+     CREATE TABLE typed (id integer PRIMARY KEY, kinds kind[], n small, must text NOT NULL, part integer CONSTRAINT positive CHECK (part > 0));
+     CREATE TABLE other (id integer PRIMARY KEY)`,
+    crm.name,
+  );
+  await using followed = following(crm);
+  await followed.event((event) => event.type === "note" && event.code === "follow-gap");
+  const gaps = () =>
+    followed.events.flatMap((event) =>
+      event.type === "note" && event.code === "follow-gap" && event.facts["reason"] === "schema"
+        ? String(event.facts["subject"])
+        : [],
+    );
+  await server.sql("REINDEX TABLE CONCURRENTLY typed", crm.name);
+  for (const [at, statement] of [
+    "ALTER TYPE kind ADD VALUE 'c'",
+    "ALTER DOMAIN small DROP CONSTRAINT low",
+    "ALTER TABLE typed ALTER COLUMN must DROP NOT NULL",
+    "ALTER TABLE typed DROP CONSTRAINT positive",
+  ].entries()) {
+    await server.sql(statement, crm.name);
+    await until(() => gaps().length > at);
+  }
+  assert.deepEqual(gaps(), ["typed", "typed", "typed", "typed"]);
 });
 
 test("a commit that the server has not flushed yet is not taken for one that is in the journal", async () => {

@@ -1,5 +1,3 @@
-import { createHash } from "node:crypto";
-
 import type { Change, ChangeFeed, FeedOptions, GapReason, LogPoint, OutsideTable } from "../change-feed.ts";
 import type { DatabaseAddress, TableSchema } from "../database.ts";
 import { HoldfastError } from "../../lib/errors.ts";
@@ -7,6 +5,7 @@ import type { Environment } from "./address.ts";
 import { PostgresConnection } from "./connection.ts";
 import { quoteQualified } from "./identifier.ts";
 import { SilenceWatch } from "../silence-watch.ts";
+import { type TableDefinitions, tableDefinitions } from "./log-definitions.ts";
 import { historyOf, placeOf, positionOf, wholeXid } from "./log-position.ts";
 import {
   ensurePublication,
@@ -20,7 +19,6 @@ import { checkLogSettings, openSlot, slotLag } from "./log-slot.ts";
 import { LogStream } from "./log-stream.ts";
 import { type LogRelation, parseMessage } from "./pgoutput.ts";
 import { timelineNow } from "./snapshot.ts";
-import { ownRelation } from "./tables.ts";
 
 /** How often it is looked whether tables have changed. */
 const lookEveryMs = 2000;
@@ -48,7 +46,7 @@ export class PostgresFeed implements ChangeFeed {
   #outside: readonly OutsideTable[];
   /** As the last look found them: a row of an altered table may have `#tables` read anew before the next look. */
   #looked: readonly FollowedTable[];
-  #digest: string;
+  #definitions: TableDefinitions;
   /** By the relation's number; `undefined`: it cannot be followed any more. */
   readonly #mapped = new Map<number, MappedTable | undefined>();
   readonly #relations = new Map<number, LogRelation>();
@@ -65,7 +63,8 @@ export class PostgresFeed implements ChangeFeed {
   #gaveUp: HoldfastError | undefined;
 
   private constructor(parts: FeedParts) {
-    const { session, stream, options, watch, tables, outside, digest, history, start, startedAnew, nearXid } = parts;
+    const { session, stream, options, watch, tables, outside, definitions, history, start, startedAnew, nearXid } =
+      parts;
     this.#session = session;
     this.#watch = watch;
     this.#outside = outside;
@@ -73,7 +72,7 @@ export class PostgresFeed implements ChangeFeed {
     this.#options = options;
     this.#tables = tables;
     this.#looked = tables;
-    this.#digest = digest;
+    this.#definitions = definitions;
     this.history = history;
     this.start = start;
     if (startedAnew !== undefined) this.startedAnew = startedAnew;
@@ -102,7 +101,7 @@ export class PostgresFeed implements ChangeFeed {
       );
       const history = historyOf(system?.[0] ?? "", system?.[1] ?? "");
       // Before the tables: what is altered in between is seen by the next look.
-      const digest = await tablesDigest(session);
+      const definitions = await tableDefinitions(session);
       const tables = await followableTables(session);
       watch.heard("listening");
       const publication = await ensurePublication(session, name);
@@ -118,7 +117,7 @@ export class PostgresFeed implements ChangeFeed {
           )
         )[0] ?? [];
       // Of a table that was not published nothing was told, since nobody knows when.
-      const isOther = from?.tables !== digest || added.length > 0;
+      const isOther = from?.tables !== definitions.digest || added.length > 0;
       const altered = same !== undefined && slot.startedAnew === undefined && isOther;
       const position = altered ? positionOf(BigInt(now ?? 0)) : slot.position;
       const startedAnew = altered ? ("schema" as const) : slot.startedAnew;
@@ -133,7 +132,7 @@ export class PostgresFeed implements ChangeFeed {
         watch,
         tables,
         outside,
-        digest,
+        definitions,
         history,
         start: { position, time: new Date(time ?? "").toISOString() },
         startedAnew: otherServer ? "other-server" : startedAnew,
@@ -156,7 +155,7 @@ export class PostgresFeed implements ChangeFeed {
   }
 
   async *#told(): AsyncGenerator<readonly Change[], void> {
-    yield [{ type: "tables", digest: this.#digest, outside: this.#outside }];
+    yield [{ type: "tables", digest: this.#definitions.digest, outside: this.#outside }];
     let lookedAt = performance.now();
     let state: "between" | "within" = "between";
     while (!this.#gaveUp) {
@@ -268,11 +267,11 @@ export class PostgresFeed implements ChangeFeed {
   /** Looks whether tables were made or altered: then what is known of them begins anew. */
   async #look(): Promise<readonly Change[]> {
     const { name } = this.#options;
-    const digest = await tablesDigest(this.#session);
+    const definitions = await tableDefinitions(this.#session);
     const seen = this.#seen;
     this.#seen = this.#last;
     const lacks = await lacksTable(this.#session, name, this.#tables, this.#outside);
-    const isSame = digest === this.#digest && !lacks;
+    const isSame = definitions.digest === this.#definitions.digest && !lacks;
     const wasOutside = JSON.stringify(this.#outside);
     if (isSame && !this.#outside.some(({ reason }) => reason === "busy")) return [];
     const before = new Map(this.#looked.map((one) => [one.oid, one.table]));
@@ -282,16 +281,20 @@ export class PostgresFeed implements ChangeFeed {
     const { added, outside } = await publishTables(this.#session, name, this.#tables);
     if (isSame && JSON.stringify(outside) === wasOutside) return [];
     this.#outside = outside;
-    this.#digest = digest;
+    const defined = this.#definitions.tables;
+    this.#definitions = definitions;
     const now = await this.#now();
-    const altered = this.#tables.filter(({ oid, table }) => before.get(oid)?.fingerprint !== table.fingerprint);
+    const altered = this.#tables.filter(
+      ({ oid, table }) =>
+        before.get(oid)?.fingerprint !== table.fingerprint || defined.get(oid) !== definitions.tables.get(oid),
+    );
     const gone = [...before].filter(([oid]) => !this.#tables.some((one) => one.oid === oid));
     const tables = [
       ...altered.map(({ table }) => idOf(table)),
       ...gone.map(([, table]) => idOf(table)),
       ...added.filter((table) => !altered.some((one) => one.table === table)).map(idOf),
     ];
-    const known: Change = { type: "tables", digest: this.#digest, outside };
+    const known: Change = { type: "tables", digest: definitions.digest, outside };
     // The gap first: one that is not stored must be found again.
     return tables.length > 0 ? [{ type: "gap", tables, reason: "schema", from: seen, to: now }, known] : [known];
   }
@@ -349,7 +352,7 @@ interface FeedParts {
   readonly watch: SilenceWatch;
   readonly outside: readonly OutsideTable[];
   readonly tables: readonly FollowedTable[];
-  readonly digest: string;
+  readonly definitions: TableDefinitions;
   readonly history: string;
   readonly start: LogPoint;
   readonly startedAnew: GapReason | undefined;
@@ -363,22 +366,4 @@ function idOf({ schema, name }: TableSchema): { readonly schema: string; readonl
 /** Types by which a value could be written otherwise; names of columns are compared where rows are mapped. */
 function sameTypes(relation: LogRelation, table: TableSchema): boolean {
   return relation.columns.length === table.columns.length;
-}
-
-/** Changes when a table is made, altered, or loses or gains its identity. */
-async function tablesDigest(session: PostgresConnection): Promise<string> {
-  const rows = await session.rows(
-    `SELECT c.oid, n.nspname, c.relname, c.relpersistence, c.relreplident, a.attnum, a.attname, a.atttypid, a.atttypmod,
-       a.attnotnull, a.attcollation, i.key
-     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-     LEFT JOIN LATERAL (SELECT string_agg(indexrelid::text, ',' ORDER BY indexrelid) AS key FROM pg_index
-       WHERE indrelid = c.oid AND indisunique AND indisvalid) i ON true
-     WHERE c.relkind = 'r' AND ${ownRelation} ORDER BY c.oid, a.attnum`,
-  );
-  const enums = await session.rows("SELECT enumtypid, enumlabel FROM pg_enum ORDER BY 1, enumsortorder");
-  const largeObjects = await session.value("SELECT EXISTS (SELECT FROM pg_largeobject_metadata)");
-  return createHash("sha256")
-    .update(JSON.stringify([rows, enums, largeObjects]))
-    .digest("hex");
 }
