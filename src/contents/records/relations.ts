@@ -69,9 +69,12 @@ export function relationsOf(tables: readonly TableSchema[], model?: CrmModel): R
 
 class Tables {
   readonly #tables: readonly TableSchema[];
+  /** A model may ask for a table thousands of times. */
+  readonly #byName: ReadonlyMap<string, readonly TableSchema[]>;
 
   constructor(tables: readonly TableSchema[]) {
     this.#tables = tables;
+    this.#byName = Map.groupBy(tables, ({ name }) => name.toLowerCase());
   }
 
   named(name: string): TableSchema | undefined {
@@ -119,12 +122,10 @@ class Tables {
   }
 
   #find({ schema, name }: TableName): TableSchema | undefined {
-    const inSchema = this.#tables.filter((table) => schema === undefined || table.schema === schema);
-    return (
-      inSchema.find((table) => table.name === name) ??
-      // SQLite's names know no case, and a foreign key may write them in another than the table does.
-      inSchema.find((table) => table.name.toLowerCase() === name.toLowerCase())
-    );
+    // SQLite's names know no case, and a foreign key may write them in another than the table does.
+    const called = this.#byName.get(name.toLowerCase()) ?? [];
+    const inSchema = called.filter((table) => schema === undefined || table.schema === schema);
+    return inSchema.find((table) => table.name === name) ?? inSchema[0];
   }
 }
 
