@@ -4,7 +4,7 @@ import type { Lock } from "./repository.ts";
 
 export interface RepairOptions {
   /**
-   * `index`: the index as it must be, from the packs' own lists; reads no pack as a whole. `packs`: besides, reads
+   * `index`: the index as it must be, from the packs' own lists; reads none that an index names. `packs`: besides, reads
    * every pack, and saves what is good in damaged ones.
    */
   readonly what: "index" | "packs";

@@ -241,6 +241,8 @@ describe("repair packs", () => {
     assert.equal(summary.withheld[0]?.id, pack);
     assert.ok((summary.withheld[0]?.lost ?? 0) > 0);
     assert.ok(readdirSync(join(folder.path, "data", pack.slice(0, 2))).includes(pack));
+    // As long as it is so, the pack stays out of the index: nothing is to rely on it.
+    assert.ok(!needsRepair(await repaired(at, "index", storage)));
     // The disk is well again: the pack is found again.
     assert.deepEqual((await repaired(at, "index")).adopted, [pack]);
     await isClean(at);

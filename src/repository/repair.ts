@@ -13,6 +13,7 @@ import { snapshotJson } from "../format/snapshot-json.ts";
 import type { Id } from "../format/tree.ts";
 import { sealUnpacked } from "../format/unpacked.ts";
 import { storedFileAt } from "../storage/layout.ts";
+import { isHoldfastError } from "../lib/errors.ts";
 import type { Storage } from "../storage/storage.ts";
 import { readPackHeader } from "./adopt-packs.ts";
 import { DefectList } from "./defects.ts";
@@ -87,10 +88,12 @@ async function look(parts: RepairParts, options: RepairOptions): Promise<Survey>
     state.unreadable.length > 0 ? [] : state.files.flatMap((file) => file.marked.map(({ id }) => id)),
   );
   const indexed = new Set(state.packs.map(({ id }) => id));
-  for (const [id, size] of sizes) {
-    if (indexed.has(id) || marked.has(id)) continue;
+  const unnamed = [...sizes].filter(([id]) => !indexed.has(id) && !marked.has(id));
+  const isIndexLost = state.unreadable.length > 0 || unnamed.length > fewPacks;
+  for (const [id, size] of unnamed) {
     if (what === "packs") found.unnamed(id, await examinePack(storage, key, id, [], signal));
-    else found.header(undefined, id, await readPackHeader(parts, id, size, signal));
+    else if (isIndexLost || !(await isWithheld(storage, id, signal)))
+      found.header(undefined, id, await readPackHeader(parts, id, size, signal));
   }
   const strays: Stray[] = [];
   const deadIndexes: Id[] = [];
@@ -153,6 +156,24 @@ async function readAll(
   let done = 0;
   const onRead = (bytes: number): void => onProgress?.((done += bytes), total);
   await readPacks({ storage, key, state, sizes, limits, signal, onRead }, bad);
+}
+
+/**
+ * So many packs that no index names are read: a repair that took one out of the index, since the storage does not give all
+ * of it, must not be undone by the next. More are what is left of a lost index, too much to be read.
+ */
+const fewPacks = 64;
+
+/** Whether the storage gives less than all of a pack now. */
+async function isWithheld(storage: Storage, name: Id, signal: AbortSignal): Promise<boolean> {
+  try {
+    await storage.load({ kind: "data", name }, undefined, signal);
+    return false;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isHoldfastError(error, "storage-failed")) return true;
+    throw error;
+  }
 }
 
 /** Sorts packs as they are looked at. */
