@@ -227,15 +227,18 @@ class RecordsPlanning {
     const known = new RowMap<WantedRow>();
     for (const one of wanted) known.set(one.table, one.key, one);
     let next: RecordRow[] = [];
-    const add = (row: RecordRow, why: WantedRow["why"], base?: WantedRow["base"]): void => {
+    const add = async (row: RecordRow, why: WantedRow["why"], base?: WantedRow["base"]): Promise<void> => {
       if (known.get(row.table, row.key) || found.get(row.table, row.key)) return;
+      if (await this.#isHeldBack(row)) return;
       found.set(row.table, row.key, { table: row.table, key: row.key, fields: undefined, why, ...(base && { base }) });
       next.push(row);
     };
     for (const { schema, table, newer } of roots) {
       const to = this.#rows.tables.find((one) => sameTable(one, { schema, name: table }));
       if (!to) continue;
-      for (const row of (await this.#live.byKey(to, newer)).values()) add(row, "chosen", await this.#base(row, to));
+      for (const row of (await this.#live.byKey(to, newer)).values()) {
+        await add(row, "chosen", await this.#base(row, to));
+      }
     }
     if (!switches.removeNewer) return [...found.values()];
     const strangers = await this.#strangers(wanted);
@@ -251,12 +254,22 @@ class RecordsPlanning {
           const names = ofTable.flatMap((row) => nameIn(inTable(relation, table), "to", row, rules) ?? []);
           for (const { row } of await namingLive(relation, names, this.#live, rules)) {
             if (row.key === "" || (await this.#records.get(row.table, row.key))) continue;
-            add(row, relation.kind === "links" ? "links" : "belongs");
+            await add(row, relation.kind === "links" ? "links" : "belongs");
           }
         }
       }
     }
     return [...found.values()];
+  }
+
+  /** What was erased the point does not show, though it had it: a row that is still there is none that came after it. */
+  async #isHeldBack({ table, line }: RecordRow): Promise<boolean> {
+    const { from } = this.#source;
+    const was = from.schema.tables.find((one) => sameTable(one, table));
+    const held = was && (await from.open(was)).held;
+    if (!held?.isHeld(line)) return false;
+    held.note(line);
+    return true;
   }
 }
 

@@ -18,6 +18,7 @@ import { prune } from "../../src/engine/prune.ts";
 import { planRestore, type RestorePlan } from "../../src/engine/restore-plan.ts";
 import { search, type SearchInput } from "../../src/engine/search.ts";
 import type { PointName } from "../../src/engine/snapshots.ts";
+import { planUndo } from "../../src/engine/undo-cause.ts";
 import { type ErrorCode, isHoldfastError } from "../../src/lib/errors.ts";
 import { folderDrive } from "../../src/volumes/folder-drive.ts";
 import { volumeStorage } from "../../src/volumes/volume-storage.ts";
@@ -291,6 +292,7 @@ test("whom was erased neither the journal, nor files of records, nor volumes, no
     await running.durable(new Date(Date.now() + 1000).toISOString());
     return { kind: "moment", time: new Date() } as const;
   };
+  const before = new Date();
   const changed = await commit(
     "UPDATE party SET phone = 'his secret phone' WHERE id = 7; UPDATE party SET phone = 'an open phone' WHERE id = 8",
   );
@@ -326,6 +328,19 @@ test("whom was erased neither the journal, nor files of records, nor volumes, no
   const asked = (record: string) => history(crm.engine, { repository: crm.access, record, live: "without" }, crm.run);
   await assert.rejects(asked("party/7"), isError("nothing-matched"));
   assert.match(JSON.stringify((await asked("party/8")).versions), /an open phone/);
+
+  // Whoever is still in the CRM is not taken for somebody who came after: what spoiled a row is undone without it.
+  const between = { kind: "between", from: before, to: changed.time } as const;
+  const undoing = await planUndo(
+    crm.engine,
+    { repository: crm.access, crms: [crm.description], cause: between },
+    crm.run,
+  );
+  assert.deepEqual(
+    undoing.records?.rows.map(({ action, record }) => `${action} ${record}`),
+    ["update party/8"],
+  );
+  assert.equal(undoing.heldBack?.rows, 1);
 
   const after = await exported(crm, first, join(folder.path, "after"));
   assert.match(after, /c5@example.org/);
