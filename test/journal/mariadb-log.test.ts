@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { rmSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { targetOf } from "../../src/database/mysql/location.ts";
 import { Session } from "../../src/database/mysql/session.ts";
 import { isHoldfastError } from "../../src/lib/errors.ts";
 import { type MariadbServer, startMariadb } from "../support/mariadb-server.ts";
+import { commandOutput } from "../support/run-command.ts";
 import { ToldRows } from "../support/told-rows.ts";
 
 const options = ["--log-bin=log", "--server-id=7", "--binlog-format=ROW", "--binlog-row-metadata=FULL"];
@@ -155,6 +156,13 @@ test("a table is emptied or replaced by whatever statement, however it is typed"
     await session.run(sql);
     assert.deepEqual([await told.now(), told.rows("deal")], [[], []], sql);
   }
+  // A temporary one of the same name stands before it for who made it, and is in the log only of those who write statements there.
+  await session.run("INSERT INTO deal VALUES (1, 1)");
+  await server.sql(
+    `SET SESSION binlog_format='STATEMENT'; CREATE TEMPORARY TABLE deal (a INT); TRUNCATE TABLE deal`,
+    "typed",
+  );
+  assert.deepEqual([await told.now(), told.rows("deal")], [[], ["1=1"]]);
   const replacing = {
     "ALTER IGNORE TABLE deal ADD UNIQUE (v)": ["schema deal"],
     "ALTER TABLE part EXCHANGE PARTITION low WITH TABLE old": ["schema old", "schema part"],
@@ -164,6 +172,34 @@ test("a table is emptied or replaced by whatever statement, however it is typed"
   for (const [sql, gaps] of Object.entries(replacing)) {
     await session.run(sql);
     assert.deepEqual([...(await told.now())].toSorted(), gaps, sql);
+  }
+});
+
+test("a statement is read in the character set of who typed it", async () => {
+  await newDatabase("letters", "CREATE TABLE `合同` (id INT PRIMARY KEY); CREATE TABLE `müll` (id INT PRIMARY KEY)");
+  const target = await targetOf({ url: server.url("letters") });
+  await using session = await Session.open(target, "letters", new AbortController().signal);
+  await using told = await ToldRows.of(server, "letters");
+  for (const [charset, name, bytes] of [
+    ["gbk", "合同", "BACFCDAC"],
+    ["latin1", "müll", "6DFC6C6C"],
+  ] as const) {
+    await session.run(`INSERT INTO \`${name}\` VALUES (1)`);
+    assert.deepEqual([await told.now(), told.rows(name)], [[], ["1"]]);
+    const file = join(server.folder, "statement.sql");
+    writeFileSync(
+      file,
+      Buffer.concat([Buffer.from("TRUNCATE TABLE `"), Buffer.from(bytes, "hex"), Buffer.from("`;\n")]),
+    );
+    const client = [
+      "--no-defaults",
+      `--socket=${server.socket}`,
+      "--user=root",
+      `--default-character-set=${charset}`,
+      "letters",
+    ];
+    await commandOutput("mariadb", [...client, `--execute=source ${file}`]);
+    assert.deepEqual([await told.now(), told.rows(name)], [[], []], charset);
   }
 });
 

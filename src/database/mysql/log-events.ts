@@ -166,15 +166,15 @@ function holdsAll(bitmap: Buffer, count: number): boolean {
   return true;
 }
 
-/** A statement in the log, which may be one that loads a file. */
+/** A statement in the log, which may be one that loads a file. `start`: where it stands in the event. */
 export function parseQuery(
   body: Buffer,
   type: number = eventTypes.query,
-): { readonly database: string; readonly sql: string } {
+): { readonly database: string; readonly sql: string; readonly start: number } {
   const databaseLength = body[8] ?? 0;
-  const start = (type === eventTypes.loadQuery ? 26 : 13) + body.readUInt16LE(11);
-  const database = body.toString("utf8", start, start + databaseLength);
-  return { database, sql: body.toString("utf8", start + databaseLength + 1) };
+  const at = (type === eventTypes.loadQuery ? 26 : 13) + body.readUInt16LE(11);
+  const start = at + databaseLength + 1;
+  return { database: body.toString("utf8", at, at + databaseLength), sql: body.toString("utf8", start), start };
 }
 
 /** MariaDB's number of a transaction; `alone`: one statement that ends by itself, `prepared`: it does not count yet. */

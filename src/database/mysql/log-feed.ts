@@ -27,6 +27,7 @@ import {
 import type { LogNames } from "./log-names.ts";
 import { type LogPlace, positionOf } from "./log-position.ts";
 import type { SilenceWatch } from "../silence-watch.ts";
+import { queryOf } from "./log-query.ts";
 import { ChangeBatch } from "./log-rows.ts";
 import { checkSettings, digestOf, followed, pointNow, sequencesOf } from "./log-server.ts";
 import { logStatement } from "./log-statement.ts";
@@ -284,7 +285,7 @@ export class MysqlFeed implements ChangeFeed {
   }
 
   async #query(event: LogEvent, from: number, batch: ChangeBatch): Promise<LogStretch | undefined> {
-    const { database, sql } = parseQuery(event.body);
+    const { database, sql } = await queryOf(this.#session, event.body);
     const statement = logStatement(sql);
     if (this.#open?.statement(statement, { from, to: event.end }) === "unknown") this.#untold(this.#tables, "log-form");
     switch (statement.what) {
@@ -308,7 +309,8 @@ export class MysqlFeed implements ChangeFeed {
         this.#forget(event, batch);
         return undefined;
       case "definition":
-        if (this.#names.isAbout(statement.text, database)) await this.#statement(statement.text, database, batch);
+        if (this.#names.isAbout(statement.text, database))
+          await this.#statement(statement.text, database, event, batch);
         break;
       default:
         this.#content(event, batch);
@@ -317,13 +319,13 @@ export class MysqlFeed implements ChangeFeed {
   }
 
   /** A statement that is in the log as text: tables are emptied, made or altered. */
-  async #statement(text: string, database: string, batch: ChangeBatch): Promise<void> {
+  async #statement(text: string, database: string, { about }: LogEvent, batch: ChangeBatch): Promise<void> {
     const { emptied, replaced, dropped } = statementTables(text, database);
     if (emptied.length > 0) {
-      for (const table of this.#tables) {
-        if (emptied.some((one) => this.#names.is(table, one))) batch.push({ type: "truncate", table });
-      }
-      return;
+      const found = this.#tables.filter((table) => emptied.some((one) => this.#names.is(table, one)));
+      return about === "shared"
+        ? batch.push(...found.map((table): Change => ({ type: "truncate", table })))
+        : undefined;
     }
     const isOther = (table: TableSchema): boolean =>
       (dropped !== undefined && this.#names.isOurs(dropped)) || replaced.some((one) => this.#names.is(table, one));

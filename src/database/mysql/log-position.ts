@@ -11,6 +11,20 @@ export function positionOf({ file, offset }: LogPlace): string {
   return `${(/\.(\d+)$/.exec(file)?.[1] ?? "0").padStart(10, "0")}:${String(offset).padStart(12, "0")}`;
 }
 
+const fourBytes = 2 ** 32;
+
+/** A place of which an event says the lower four bytes: a file with a large transaction is longer. `before`: where the log was. */
+export function placeAfter(before: number, low: number): number {
+  const place = before - (before % fourBytes) + low;
+  // Nothing in the log is that large; other steps back are none of ours to mend.
+  return place < before - fourBytes / 2 ? place + fourBytes : place;
+}
+
+/** Whether the server can be asked for its log from there on. */
+export function canBegin({ offset }: LogPlace): boolean {
+  return offset < fourBytes;
+}
+
 /** Which log it is: positions of another one say nothing of this. */
 export function historyOf(file: string, server: string): string {
   return `${file.replace(/\.\d+$/, "")} ${server}`;

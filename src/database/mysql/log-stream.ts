@@ -1,6 +1,6 @@
 import { uncompressed } from "./log-compressed.ts";
 import { eventTypes } from "./log-events.ts";
-import type { LogPlace } from "./log-position.ts";
+import { canBegin, type LogPlace, placeAfter } from "./log-position.ts";
 import type { SilenceWatch } from "../silence-watch.ts";
 import { isHoldfastError } from "../../lib/errors.ts";
 import type { Session } from "./session.ts";
@@ -12,6 +12,8 @@ export interface LogEvent {
   readonly server: number;
   /** Where it ends in its file. */
   readonly end: number;
+  /** A statement that is about temporary tables, which no other session has. */
+  readonly about: "temporary" | "shared";
   readonly body: Buffer;
 }
 
@@ -23,6 +25,8 @@ export function timeOf({ timestamp }: LogEvent): string {
 /** What is read ahead before the socket is stopped. */
 const mostWaitingBytes = 8 << 20;
 const headerBytes = 19;
+/** `LOG_EVENT_THREAD_SPECIFIC_F` */
+const temporaryFlag = 4;
 const { description, rotate } = eventTypes;
 /** `ER_MASTER_FATAL_ERROR_READING_BINLOG`: the log is not there, or something else is. */
 const logRefused = 1236;
@@ -38,6 +42,8 @@ export class LogStream {
   readonly #watch: SilenceWatch;
   /** Settled by the first sign that the log goes on from the place that was asked for. */
   readonly #begun = Promise.withResolvers<void>();
+  /** Of the event that came last. */
+  #end = 0;
   /** Seconds since 1970: when the server began the file. */
   #fileSince = 0;
 
@@ -56,6 +62,7 @@ export class LogStream {
     server: number,
     watch: SilenceWatch,
   ): Promise<LogStream | undefined> {
+    if (!canBegin(place)) return undefined;
     await session.run("SET @master_binlog_checksum='NONE'");
     if (session.server.flavour === "mariadb") await session.run("SET @mariadb_slave_capability=4");
     else await session.run("SET @source_binlog_checksum='NONE'");
@@ -109,7 +116,10 @@ export class LogStream {
 
   #take(payload: Buffer, pause: () => void): void {
     const type = payload[4] ?? 0;
-    const end = payload.readUInt32LE(13);
+    const low = payload.readUInt32LE(13);
+    // Events that stand in no file have no end.
+    const end = low === 0 ? 0 : placeAfter(this.#end, low);
+    this.#end = type === rotate ? 0 : end || this.#end;
     // What a file's description says of all that comes after it, be it in the file or not: a change of files tells its name so.
     if (type === description) {
       this.#checksumBytes = payload.at(-5) === 1 ? 4 : 0;
@@ -120,6 +130,7 @@ export class LogStream {
       type,
       server: payload.readUInt32LE(5),
       end,
+      about: ((payload[17] ?? 0) & temporaryFlag) === 0 ? "shared" : "temporary",
       // The driver may use its buffer again.
       body: Buffer.from(payload.subarray(headerBytes, payload.length - this.#checksumBytes)),
     });
