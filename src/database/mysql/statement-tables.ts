@@ -6,7 +6,10 @@ export interface TableInDatabase {
 export interface StatementTables {
   /** By `TRUNCATE`: no row is left. */
   readonly emptied: readonly TableInDatabase[];
-  /** What rows are in it after the statement nobody can tell by the rows of the log: it, or a partition, went, or another came in its place. */
+  /**
+   * What rows are in it after the statement nobody can tell by the rows of the log: it, or a partition, went, or another came in its place.
+   * Or it takes rows from here on that it did not take before, and will not when it is built as it was.
+   */
   readonly replaced: readonly TableInDatabase[];
   /** A database that went, with all its tables. */
   readonly dropped?: string;
@@ -24,6 +27,12 @@ const alter = new RegExp(
 );
 const otherRows =
   /\b(?:(?:TRUNCATE|DROP|EXCHANGE|CONVERT)\s+(?:SUB)?PARTITION\b|(?:DISCARD|IMPORT)\s|CONVERT\s+TABLE\b|RENAME\s+(?!COLUMN\b|INDEX\b|KEY\b))/i;
+/** Of a key that was unique maybe: rows may come then that the table does not take as a backup before has it. */
+const freed = /\bDROP\s+(?:CONSTRAINT|INDEX|KEY)\b/i;
+const droppedIndex = new RegExp(
+  String.raw`^DROP\s+INDEX\b\s*(?:IF\s+EXISTS\b\s*)?(?:\`(?:[^\`]|\`\`)+\`|\S+)\s+ON\s+${table}`,
+  "i",
+);
 /** Rows that a new unique key does not allow are removed. */
 const ignore = /^ALTER(?:\s+ONLINE)?\s+IGNORE\b/i;
 const exchanged = new RegExp(String.raw`\bWITH\s+TABLE\s+${table}`, "i");
@@ -44,10 +53,12 @@ export function statementTables(text: string, current: string): StatementTables 
   const altered = alter.exec(text);
   if (altered) {
     const rest = altered.groups?.["rest"] ?? "";
-    if (!otherRows.test(rest) && !ignore.test(text)) return { emptied: [], replaced: [] };
+    if (!otherRows.test(rest) && !freed.test(rest) && !ignore.test(text)) return { emptied: [], replaced: [] };
     const other = exchanged.exec(rest);
     return { emptied: [], replaced: [...named(altered, current), ...(other ? named(other, current) : [])] };
   }
+  const index = droppedIndex.exec(text);
+  if (index) return { emptied: [], replaced: named(index, current) };
   const dropped = droppedDatabase.exec(text);
   if (dropped) return { emptied: [], replaced: [], dropped: nameIn(dropped, 1) ?? "" };
   const found = gone.exec(text);
