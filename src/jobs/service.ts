@@ -374,9 +374,9 @@ class Service {
   }
 }
 
-/** Trying again does not change what is written in the configuration, or what somebody has to decide. */
+/** Trying again does not change what is written in the configuration, what somebody has to decide, or what was found to be wrong. */
 function isHopeless(code: string): boolean {
-  return /^(?:config-|crm-|usage|confirm-|plan-|password-|job-unknown|copy-unknown|retention-empty|follow-(?:unsupported|settings|rights))/.test(
+  return /^(?:config-|crm-|usage|confirm-|plan-|password-|job-unknown|copy-unknown|verify-failed|drill-failed|retention-empty|follow-(?:unsupported|settings|rights))/.test(
     code,
   );
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, rmSync } from "node:fs";
+import { globSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -56,6 +56,20 @@ test("one process runs jobs, shows how it is, and holds nothing while idle", asy
   } finally {
     await again.end("SIGTERM");
   }
+});
+
+test("damage that a verification finds is told at once, not after three more of them", async (t) => {
+  using crm = cliCrm();
+  await crm.run(["init", "--yes"]);
+  assert.equal((await crm.run(["backup"])).code, 0);
+  for (const pack of globSync(join(crm.folder, "backups/data/*/*"))) rmSync(pack);
+  const port = await configureService(crm);
+  const serving = await startServing(crm, port);
+  t.after(() => serving.child.kill("SIGKILL"));
+  await crm.run(["jobs", "start", "verify"]);
+  const [verify] = await settledJobs(crm);
+  assert.deepEqual([verify?.["outcome"], verify?.["attempts"]], ["failed", 1]);
+  assert.equal(await serving.end("SIGTERM"), 0);
 });
 
 /** The report of a run follows it into the repository. */
