@@ -5,6 +5,7 @@ import type { Context } from "./context.ts";
 import { changerOptions, driveChoice, volumeAsker } from "./drive-options.ts";
 import { waitOption } from "./duration.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { warningLines } from "./warnings.ts";
 
 const kinds = ["full", "differential", "incremental"] as const;
 
@@ -49,14 +50,16 @@ export const exportCommand: Command = {
     );
     context.output.record(report);
     context.output.lines(exportLines(context, report));
-    return exitCodes.done;
+    context.events.takeWarnings(); // the report has them all
+    return report.warnings.length > 0 ? exitCodes.warnings : exitCodes.done;
   },
 };
 
 function exportLines({ words, format, output }: Context, report: ExportReport): string[] {
-  const { set, kind, base, volumes, snapshots, files, bytes, durationMs: ms } = report;
+  const { set, kind, base, volumes, snapshots, files, bytes, warnings, durationMs: ms } = report;
   const facts = { set, kind: words.kinds[kind], volumes, snapshots: snapshots.length, files, bytes, ms, base };
-  return [output.paint("green", format.fill(words.volumes.exported, facts))];
+  const done = output.paint(warnings.length > 0 ? "yellow" : "green", format.fill(words.volumes.exported, facts));
+  return [done, ...warningLines(warnings, output, words, format)];
 }
 
 /** What a person reads who finds the medium, in a language that he chose when he wrote it. */

@@ -1,8 +1,10 @@
 import { hash } from "node:crypto";
 import type { Id } from "../format/tree.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import type { Warning } from "../lib/events.ts";
 import type { Run } from "../lib/run.ts";
 import type { Repository, StoredSnapshot } from "../repository/repository.ts";
+import type { NeededFiles } from "../repository/stored-files.ts";
 import { storedFileAt, storedPath } from "../storage/layout.ts";
 import type { Catalogue, SetKind, VolumeFile } from "../volumes/catalogue.ts";
 import { type Drive, setPattern, type VolumeName, volumeText } from "../volumes/drive.ts";
@@ -50,6 +52,7 @@ export interface ExportReport {
   readonly snapshots: readonly Id[];
   readonly files: number;
   readonly bytes: number;
+  readonly warnings: readonly Warning[];
   readonly durationMs: number;
 }
 
@@ -65,7 +68,10 @@ export async function exportVolumes(engine: Engine, input: ExportInput, run: Run
   const signal = AbortSignal.any([run.signal, lock.lost]);
   if (input.learnFrom !== undefined) await learn(engine, repository.id, input.learnFrom, signal);
   const sets = await exportedSets(engine, repository.id);
-  let set = await beginOrResume(engine, repository, input, sets, { ...run, signal });
+  const stored = await repository.storedFiles(signal);
+  const warnings = lostPacks(stored);
+  for (const warning of warnings) run.report({ type: "warning", warning });
+  let set = await beginOrResume(engine, repository, stored, input, sets, { ...run, signal });
   await using drive = openDriveOf(engine, input.to);
   run.report({ type: "phase", phase: "export", subject: drive.name });
   const totalBytes = bytesOf(set.catalogue.files);
@@ -110,13 +116,19 @@ export async function exportVolumes(engine: Engine, input: ExportInput, run: Run
     snapshots: catalogue.snapshots.map(({ id }) => id),
     files: catalogue.files.length,
     bytes: totalBytes,
+    warnings,
     durationMs: run.now().getTime() - started.getTime(),
   };
+}
+
+function lostPacks({ lostPacks: { size } }: NeededFiles): readonly Warning[] {
+  return size === 0 ? [] : [{ code: "packs-lost", subject: String(size) }];
 }
 
 async function beginOrResume(
   engine: Engine,
   repository: Repository,
+  stored: NeededFiles,
   input: ExportInput,
   sets: readonly ExportedSet[],
   run: Run,
@@ -143,7 +155,7 @@ async function beginOrResume(
       expected: "a-z, 0-9, ., _, -",
     });
   }
-  const files = await filesToWrite(repository, known, run.signal);
+  const files = await filesToWrite(repository, stored, known, run.signal);
   const isNew = ({ id }: StoredSnapshot): boolean => files.some(({ path }) => path === `snapshots/${id}`);
   const snapshots = (await repository.snapshots(run.signal)).filter(isNew);
   if (snapshots.length === 0) throw new HoldfastError("export-nothing", { ...(base !== undefined && { base }) });
@@ -170,13 +182,12 @@ const order = ["config", "key", "data", "index", "snapshot"];
 
 async function filesToWrite(
   repository: Repository,
+  stored: NeededFiles,
   known: ReadonlySet<string>,
   signal: AbortSignal,
 ): Promise<readonly VolumeFile[]> {
   const files: VolumeFile[] = [];
-  const found = (await repository.storedFiles(signal)).toSorted(
-    (a, b) => order.indexOf(a.kind) - order.indexOf(b.kind),
-  );
+  const found = stored.files.toSorted((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
   for (const { kind, name, size } of found) {
     const path = storedPath({ kind, name });
     // By its config each set is known for the repository's: another's must not be imported over it.

@@ -33,7 +33,7 @@ import type {
   VerifyReport,
 } from "./repository.ts";
 import { loadSnapshots } from "./snapshots.ts";
-import { neededFiles, type NeededFile } from "./stored-files.ts";
+import { neededFiles, type NeededFiles } from "./stored-files.ts";
 import { removeLocks } from "./unlock.ts";
 import { verifyRepository } from "./verify.ts";
 
@@ -146,9 +146,9 @@ export class OpenedRepository implements Repository {
     return updateParity(storage, packs, lostPacks, shape, options);
   }
 
-  async storedFiles(signal: AbortSignal): Promise<readonly NeededFile[]> {
+  storedFiles(signal: AbortSignal): Promise<NeededFiles> {
     const { storage, masterKey } = this.#parts;
-    return (await neededFiles(storage, masterKey, signal, "without parity")).files;
+    return neededFiles(storage, masterKey, signal, "without parity");
   }
 
   loadStoredFile(file: StoredFile, signal: AbortSignal): Promise<Buffer> {

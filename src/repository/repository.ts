@@ -15,7 +15,7 @@ import type { PruneOptions, PrunePlan } from "./prune-plan.ts";
 import type { RepairOptions, RepairPlan } from "./repair-plan.ts";
 import type { StoredFile } from "../storage/storage.ts";
 import type { VerifiedParity } from "./verify-parity.ts";
-import type { NeededFile } from "./stored-files.ts";
+import type { NeededFiles } from "./stored-files.ts";
 import type { SealedBlobs } from "./upload-messages.ts";
 
 /**
@@ -67,7 +67,7 @@ export interface Repository extends AsyncDisposable {
   /** Makes parity for packs that have none yet. Under a lock, as for an upload. */
   updateParity(shape: ParityShape, options: ParityOptions): Promise<ParityReport>;
   /** Its files as they stand in the storage, for who carries them elsewhere. Under a shared lock. */
-  storedFiles(signal: AbortSignal): Promise<readonly NeededFile[]>;
+  storedFiles(signal: AbortSignal): Promise<NeededFiles>;
   loadStoredFile(file: StoredFile, signal: AbortSignal): Promise<Buffer>;
   /** Our own walk of everything. Needs no `index()`, which fails where an index is damaged. */
   verify(options: VerifyOptions): Promise<VerifyReport>;

@@ -147,6 +147,19 @@ test("a set of which the last volume is not there is no ground for another one",
   assert.equal((await crm.ok("export", "incremental", ...learn))["base"], "acme-full");
 });
 
+test("a pack that the repository has lost is told of, since no volume holds it", async () => {
+  using crm = crmWithFiles();
+  await crm.ok("init", "--yes");
+  await crm.ok("backup");
+  const backups = join(crm.folder, "backups");
+  const packs = await Array.fromAsync(localStorage(backups).list("data", AbortSignal.timeout(5000)));
+  const [largest] = packs.toSorted((a, b) => b.size - a.size);
+  rmSync(join(backups, `data/${largest?.name.slice(0, 2)}/${largest?.name}`));
+  const { code, stdout, records } = await crm.json(["export", "--to", join(crm.folder, "../volumes")]);
+  assert.equal(code, 3, stdout);
+  assert.deepEqual(records.at(-1)?.["warnings"], [{ code: "packs-lost", subject: "1" }]);
+});
+
 test("what is wrong is said in one line, and nothing is written over", async () => {
   using crm = crmWithFiles();
   await crm.ok("init", "--yes");
