@@ -17,6 +17,8 @@ export interface RowTransaction {
    * takes for equal, so more may come than have the same bytes; NULL is equal to nothing. Whole lines, in any order.
    */
   find(table: TableSchema, by: ComparedColumns, values: readonly string[]): Promise<readonly string[]>;
+  /** Of whole lines, whether a row like this meets a condition of `ComparedColumns`. Absent: there are none. */
+  meets?(table: TableSchema, where: string, lines: readonly string[]): Promise<readonly ("yes" | "no")[]>;
   /** New rows; columns that are left out get their defaults. Identities and counters are what the lines say. */
   insert(table: TableSchema, columns: readonly ColumnSchema[], lines: readonly string[]): Promise<void>;
   /** Whole lines of one row with one key. Columns that do not differ stay as they are, whatever the table would do to them. */
@@ -28,6 +30,8 @@ export interface ComparedColumns {
   readonly columns: readonly string[];
   /** For each column the name of a collation to compare by, as SQL writes it; `undefined`: the column's own. Absent: all by their own. */
   readonly collations?: readonly (string | undefined)[];
+  /** Only rows that meet this condition count, as SQL writes it: those that are not deleted, say. */
+  readonly where?: string;
 }
 
 /** What else decides whether a row can be put into a table. */

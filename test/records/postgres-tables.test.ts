@@ -80,3 +80,32 @@ test("a row that names one of a table in partitions finds it in whichever it is"
       assert.equal(await sql(all), "3|200|large");
     },
   ));
+
+test("a value that is unique among some rows alone is taken only by those", () =>
+  onPostgres(
+    `CREATE TABLE person (id integer PRIMARY KEY, email text, gone date, large text GENERATED ALWAYS AS (upper(email)) STORED);
+     CREATE UNIQUE INDEX ON person (email) WHERE gone IS NULL;
+     INSERT INTO person VALUES (1, 'a', NULL), (2, 'b', NULL), (3, 'a', '2026-01-01'), (4, 'c', NULL), (5, 'd', '2026-01-02')`,
+    async ({ crm, sql }) => {
+      await crm.backup();
+      const all = "SELECT id, email, gone FROM person ORDER BY id";
+      const before = await sql(all);
+      const exact = { switches: { updateChanged: true } };
+      // Two trade places, one says that it is gone and another has its value, one that was gone is there.
+      await sql(`UPDATE person SET email = 'x' WHERE id = 1; UPDATE person SET email = 'a' WHERE id = 2; UPDATE person SET email = 'b' WHERE id = 1;
+        UPDATE person SET gone = '2026-02-02' WHERE id = 4; UPDATE person SET email = 'c', gone = NULL WHERE id = 5; DELETE FROM person WHERE id = 3`);
+      const damaged = await sql(all);
+      const plan = await crm.plan({ compared: ["changed", "deleted"] }, exact);
+      assert.deepEqual(conflicts(plan), {});
+      await crm.apply(plan);
+      assert.equal(await sql(all), before);
+      await crm.undo();
+      assert.equal(await sql(all), damaged);
+      await sql(
+        "DELETE FROM person; INSERT INTO person VALUES (9, 'a', NULL), (10, 'd', NULL), (11, 'c', '2026-01-01')",
+      );
+      assert.deepEqual(conflicts(await crm.plan({ compared: ["deleted"] })), {
+        "person/1": "conflict unique-taken email a: person/9",
+      });
+    },
+  ));

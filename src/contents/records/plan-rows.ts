@@ -159,6 +159,22 @@ export class LiveRows {
     return known;
   }
 
+  /** Of rows as they are or may become, those that count for a value that no two may share. */
+  async counted(
+    table: TableSchema,
+    { where }: ComparedColumns,
+    rows: readonly RecordRow[],
+  ): Promise<ReadonlySet<RecordRow>> {
+    const { rows: transaction } = this.#input;
+    if (where === undefined || !transaction.meets || rows.length === 0) return new Set(rows);
+    const met = await transaction.meets(
+      table,
+      where,
+      rows.map(({ line }) => line),
+    );
+    return new Set(rows.filter((_, at) => met[at] === "yes"));
+  }
+
   digest(): string {
     const hash = createHash("sha256");
     for (const name of [...this.#found.keys()].toSorted()) {

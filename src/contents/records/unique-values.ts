@@ -54,14 +54,22 @@ async function takenValues(rows: readonly PlannedRow[], { live }: CheckInput): P
     for (const unique of (await live.facts(table)).unique) {
       const columns = unique.columns.map((name) => table.columns.findIndex((column) => column.name === name));
       if (columns.includes(-1)) continue;
+      const images = ofTable.map((planned) => ({
+        planned,
+        before: planned.before === undefined ? undefined : recordRow(table, planned.before),
+        after: rowLeft(planned),
+      }));
+      const both = images.flatMap(({ before, after }) => [before, after].filter((row) => row !== undefined));
+      const counted = await live.counted(table, unique, both);
       const valueOf = (row: RecordRow | undefined): string | undefined => {
-        const fields = columns.map((at) => row?.fields[at] ?? "\\N");
+        if (!row || !counted.has(row)) return undefined;
+        const fields = columns.map((at) => row.fields[at] ?? "\\N");
         return fields.includes("\\N") ? undefined : fields.join("\t");
       };
-      const takers = ofTable.flatMap((planned) => {
-        const value = valueOf(rowLeft(planned));
-        const had = planned.before === undefined ? undefined : valueOf(recordRow(table, planned.before));
-        return value === undefined || value === had ? [] : [{ planned, value }];
+      const left = new Map(images.map(({ planned, after }) => [planned, valueOf(after)]));
+      const takers = images.flatMap(({ planned, before }) => {
+        const value = left.get(planned);
+        return value === undefined || value === valueOf(before) ? [] : [{ planned, value }];
       });
       if (takers.length === 0) continue;
       const values = takers.map(({ value }) => value);
@@ -70,7 +78,8 @@ async function takenValues(rows: readonly PlannedRow[], { live }: CheckInput): P
         for (const { row: held } of found.get(value) ?? []) {
           if (held.key === taker.key) continue;
           const holder = byKey.get(table, held.key);
-          const letsGo = holder !== undefined && valueOf(rowLeft(holder)) !== valueOf(held);
+          const has = columns.map((at) => held.fields[at] ?? "").join("\t");
+          const letsGo = holder !== undefined && isChange(holder) && left.get(holder) !== has;
           taken.push({ taker, columns, held, ...(letsGo && { holder }) });
         }
       }

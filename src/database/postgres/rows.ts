@@ -89,14 +89,17 @@ class PostgresRows implements RowTransaction {
   async facts(table: TableSchema): Promise<TableFacts> {
     const oid = [quoteQualified(table)];
     const unique = await this.#connection.rows(
-      `SELECT k.* FROM pg_index i CROSS JOIN LATERAL (
+      `SELECT k.*, pg_get_expr(i.indpred, i.indrelid) FROM pg_index i CROSS JOIN LATERAL (
          SELECT json_agg(a.attname ORDER BY k.place),
            json_agg(CASE WHEN k.coll <> a.attcollation THEN format('%I.%I', n.nspname, c.collname) END ORDER BY k.place)
          FROM unnest(i.indkey::int2[], i.indcollation::oid[]) WITH ORDINALITY AS k(number, coll, place)
          JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
          LEFT JOIN pg_collation c ON c.oid = k.coll LEFT JOIN pg_namespace n ON n.oid = c.collnamespace
          WHERE k.place <= i.indnkeyatts) AS k
-       WHERE i.indrelid = $1::regclass AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL`,
+       WHERE i.indrelid = $1::regclass AND i.indisunique AND i.indexprs IS NULL
+         AND (i.indpred IS NULL OR NOT EXISTS (SELECT FROM pg_depend d
+           JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid AND a.attgenerated <> ''
+           WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid AND d.refobjid = i.indrelid))`,
       oid,
     );
     const required = await this.#connection.rows(
@@ -107,12 +110,14 @@ class PostgresRows implements RowTransaction {
     const triggers = await this.#triggers(table);
     const how = (await this.#isOwner(table)) ? "aside" : "fires";
     return {
-      unique: unique.map(([names, others]) => {
+      unique: unique.map(([names, others, where]) => {
         const columns = JSON.parse(names ?? "[]") as string[];
         const collations = JSON.parse(others ?? "[]") as (string | null)[];
-        return collations.every((one) => one === null)
-          ? { columns }
-          : { columns, collations: collations.map((one) => one ?? undefined) };
+        return {
+          columns,
+          ...(collations.some((one) => one !== null) && { collations: collations.map((one) => one ?? undefined) }),
+          ...(typeof where === "string" && { where }),
+        };
       }),
       required: required.map(([name]) => name ?? ""),
       triggers: triggers.map(({ name }) => ({ name, how })),
@@ -124,13 +129,27 @@ class PostgresRows implements RowTransaction {
     const found: string[] = [];
     const list = table.columns.map(({ name }) => quoteName(name)).join(",");
     for (const part of inParts(values, mostValues)) {
-      const where = among(table, by, part);
+      const where = `${among(table, by, part)}${by.where === undefined ? "" : ` AND (${by.where})`}`;
       const sql = `COPY (SELECT ${list} FROM ONLY ${quoteQualified(table)} WHERE ${where}${this.#lock}) TO STDOUT`;
       for await (const { lines } of this.#connection.copyOut(sql, batchBytes, subject(table))) {
         found.push(...lines.toString("latin1").split("\n").slice(0, -1));
       }
     }
     return found;
+  }
+
+  async meets(table: TableSchema, where: string, lines: readonly string[]): Promise<readonly ("yes" | "no")[]> {
+    const names = table.columns.map(({ name }) => quoteName(name)).join(",");
+    const met: ("yes" | "no")[] = [];
+    for (const part of inParts(lines, mostValues, batchBytes)) {
+      const rows = part.map((line, at) => {
+        const fields = line.split("\t");
+        return `(${at},${table.columns.map((column, place) => literal(column, fields[place] ?? "\\N")).join(",")})`;
+      });
+      const asked = `SELECT (${where}) IS TRUE FROM (VALUES ${rows.join(",")}) AS asked ("holdfast row",${names}) ORDER BY "holdfast row"`;
+      met.push(...(await this.#connection.rows(asked)).map(([one]): "yes" | "no" => (one === "t" ? "yes" : "no")));
+    }
+    return met;
   }
 
   /** `COPY` gives identities the values of the rows, whoever is said to generate them. */
