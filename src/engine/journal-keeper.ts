@@ -116,12 +116,17 @@ export class JournalKeeper implements AsyncDisposable {
 
   /** Reads the journal as it is, and takes up what a run stored that was cut off. Waits for the lock. */
   async open(signal: AbortSignal): Promise<void> {
-    for (;;) {
+    const { run, timing } = this.#options;
+    for (let toldAt = performance.now(); ;) {
       try {
         await this.#begin();
         return;
       } catch (error) {
         if (!isHoldfastError(error, "repository-locked")) throw error;
+        if (performance.now() - toldAt > timing.tellWaitingMs) {
+          run.report({ type: "note", code: "follow-waiting", facts: { bytes: 0 } });
+          toldAt = performance.now();
+        }
         await delay(500, undefined, { signal });
       }
     }

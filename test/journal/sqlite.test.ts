@@ -107,6 +107,20 @@ test("what waits while others have the repository for themselves is stored by an
   );
 });
 
+test("that it waits for the repository is told when it begins, too", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  const { signal, now } = crm.run;
+  await using repository = await openFor(crm.engine, crm.access, crm.run);
+  await using running = await (async () => {
+    await using _lock = await repository.lock("exclusive", { signal, now, waitMs: 0 });
+    const begun = following(crm);
+    await begun.event((event) => event.type === "note" && event.code === "follow-waiting");
+    return begun;
+  })();
+  await running.event((event) => event.type === "journal");
+});
+
 test("rows that are deleted in bulk are told of when they are seen, not with the next backup", async () => {
   using folder = temporaryFolder();
   const crm = await smallCrm(folder.path);
