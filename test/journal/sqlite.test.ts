@@ -107,6 +107,27 @@ test("what waits while others have the repository for themselves is stored by an
   );
 });
 
+test("rows that a table took once a key or a check was gone are a gap of it", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  crm.sql(
+    "CREATE TABLE checked (id INTEGER PRIMARY KEY, n INTEGER CHECK (n > 0)); CREATE UNIQUE INDEX one ON contact (name)",
+  );
+  await using running = await followed(crm);
+  await crm.backup();
+  const gaps: string[] = [];
+  for (const statements of [
+    "DROP INDEX one; INSERT INTO contact VALUES (9000, '张伟 1', 1)",
+    "DROP TABLE checked; CREATE TABLE checked (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO checked VALUES (1, -1)",
+    "CREATE INDEX any ON contact (amount)",
+  ]) {
+    crm.sql(statements);
+    await running.durable(new Date(Date.now() + 1000).toISOString());
+    gaps.push(gapsOf(running.events).join(" "));
+  }
+  assert.deepEqual(gaps, ["schema", "schema schema", "schema schema"]);
+});
+
 test("that it waits for the repository is told when it begins, too", async () => {
   using folder = temporaryFolder();
   const crm = await smallCrm(folder.path);

@@ -24,14 +24,14 @@ export class DifferenceFeed implements ChangeFeed {
   readonly startedAnew?: "unwatched";
   readonly #url: string;
   readonly #options: FeedOptions;
-  #known: ReadonlyMap<string, KnownTable>;
+  #known: Look;
   #seen: string;
   #last: LogPoint;
 
   private constructor(url: string, options: FeedOptions, look: Look, seen: string) {
     this.#url = url;
     this.#options = options;
-    this.#known = look.tables;
+    this.#known = look;
     this.#seen = seen;
     this.start = look.point;
     this.#last = look.point;
@@ -46,7 +46,7 @@ export class DifferenceFeed implements ChangeFeed {
   }
 
   async *changes(): AsyncGenerator<readonly Change[], void> {
-    yield [knownOf(this.#known)];
+    yield [knownOf(this.#known.tables)];
     for (;;) {
       await delay(this.#options.intervalMs, undefined, { signal: this.#options.signal });
       const before = pointNow(this.#last);
@@ -72,7 +72,7 @@ export class DifferenceFeed implements ChangeFeed {
           point: look.point,
         });
       } else changes.push({ type: "reached", point: look.point });
-      this.#known = look.tables;
+      this.#known = { ...look, changes: [] };
       this.#last = look.point;
       yield changes;
     }
@@ -94,14 +94,16 @@ interface Look {
   readonly point: LogPoint;
   readonly tables: ReadonlyMap<string, KnownTable>;
   readonly changes: readonly Change[];
-  /** Tables that came, went or have other columns. */
+  /** SQL of tables and unique keys. */
+  readonly definitions: ReadonlySet<string>;
+  /** Tables that came, went, have other columns, or take rows by now that they did not take before. */
   readonly altered: readonly TableId[];
 }
 
 /** Reads the whole database at one moment. */
 async function lookAt(
   url: string,
-  before: ReadonlyMap<string, KnownTable> | undefined,
+  before: Look | undefined,
   last: LogPoint | undefined,
   signal: AbortSignal,
 ): Promise<Look> {
@@ -112,18 +114,25 @@ async function lookAt(
   const tables = new Map<string, KnownTable>();
   const changes: Change[] = [];
   const altered: TableId[] = [];
+  const definitions = new Set([...snapshot.schema.before, ...snapshot.schema.after.filter(isUniqueKey)]);
+  const gone = [...(before?.definitions ?? [])].filter((sql) => !definitions.has(sql));
   for (const table of snapshot.schema.tables) {
-    const was = before?.get(table.name);
+    const was = before?.tables.get(table.name);
     const same = was?.table.fingerprint === table.fingerprint ? was : undefined;
-    if (before && !same) altered.push({ schema: table.schema, name: table.name });
+    const isFreed = gone.some((sql) => sql.includes(table.name));
+    if (before && (!same || isFreed)) altered.push({ schema: table.schema, name: table.name });
     const rows =
       table.keyLength === 0 ? new Map<RowKey, bigint>() : await readTable(snapshot, table, same, changes, signal);
     tables.set(table.name, { table: same?.table ?? table, rows });
   }
-  for (const [name, { table }] of before ?? []) {
+  for (const [name, { table }] of before?.tables ?? []) {
     if (!tables.has(name)) altered.push({ schema: table.schema, name });
   }
-  return { point, tables, changes, altered };
+  return { point, tables, changes, definitions, altered };
+}
+
+function isUniqueKey(sql: string): boolean {
+  return /^\s*CREATE\s+UNIQUE\s+INDEX\b/i.test(sql);
 }
 
 async function readTable(
