@@ -41,6 +41,9 @@ test("rows of an XA transaction count when it is committed, whoever does that, a
   await server.sql("DELETE FROM deal WHERE id > 1002", "xa");
   assert.deepEqual(await told.now(), []);
   assert.deepEqual(told.rows("deal"), ["1=1", "1001=5", "1002=5", "3=3"]);
+  // Nothing comes after it, and nothing of it is ours.
+  await server.sql(`${prepared("'h'", "INSERT INTO deal VALUES (2)")}; XA COMMIT 'h'`, "elsewhere");
+  assert.deepEqual(await told.now(), []);
 });
 
 test("what was prepared before somebody followed, or the server was started anew, is found in the log; where that is gone, it is a gap", async () => {

@@ -43,6 +43,9 @@ const statements = [
   "INSERT INTO pair VALUES (1, 'A', 1), (2, 'b', 16777215)",
   "TRUNCATE `crm_test`.`contact`",
   "UPDATE pair SET b = 'a' WHERE b = 'A'",
+  "XA START 'x'; UPDATE pair SET v = 6; XA END 'x'; XA PREPARE 'x'; XA COMMIT 'x'",
+  // After a temporary table the log has what was taken back as well.
+  "BEGIN; UPDATE pair SET v = 5; SAVEPOINT s; DELETE FROM pair; CREATE TEMPORARY TABLE draft (a INT); DROP TEMPORARY TABLE draft; ROLLBACK TO s; COMMIT",
 ];
 
 test("a log that comes faster than it is read is read to its end", async () => {

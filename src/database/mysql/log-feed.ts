@@ -302,7 +302,7 @@ export class MysqlFeed implements ChangeFeed {
         this.#prepared.delete(statement.xid);
         if (rows !== undefined && rows !== "nothing") return rows;
         if (!rows) this.#untold(this.#tables, "log-purged");
-        break;
+        return this.#end(event, batch);
       }
       case "rollback-prepared":
         this.#prepared.delete(statement.xid);
