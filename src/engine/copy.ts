@@ -98,6 +98,7 @@ export async function copySnapshots(engine: Engine, input: CopyInput, run: Run):
   const there = await to.snapshots(signal);
   const all = await from.snapshots(signal);
   const chosen = choose(all, input);
+  const damaged = input.points.length > 0 ? [] : await tellDamaged(from, { ...run, signal });
   const known = new CopiedAlready(there);
   const isJournal = (stored: StoredSnapshot): boolean => isNewestJournal(stored, all);
   const wanted = chosen.filter((stored) => !(isJournal(stored) ? hasJournal(there, stored) : known.has(stored)));
@@ -113,7 +114,7 @@ export async function copySnapshots(engine: Engine, input: CopyInput, run: Run):
     blobs: 0,
     addedBytes: 0,
     storedBytes: 0,
-    warnings: [],
+    warnings: damaged,
     durationMs: 0,
   };
   if (wanted.length > 0) {
@@ -162,8 +163,18 @@ export async function copySnapshots(engine: Engine, input: CopyInput, run: Run):
   const parity = await updateParityOf(to, input.to, { ...run, signal });
   if (parity !== undefined) Object.assign(report, { parity });
   const protection = await protectRepository(engine, to, undefined, { ...run, signal });
-  if (protection !== undefined) Object.assign(report, { lock: protection.report, warnings: protection.warnings });
+  if (protection !== undefined) {
+    Object.assign(report, { lock: protection.report, warnings: [...damaged, ...protection.warnings] });
+  }
   return { ...report, durationMs: run.now().getTime() - started.getTime() };
+}
+
+/** Whoever copies everything has to know of what there is no copy. */
+async function tellDamaged(from: Repository, { signal, report }: Run): Promise<readonly Warning[]> {
+  const ids = await from.damagedSnapshots(signal);
+  const warnings = ids.map((id): Warning => ({ code: "snapshot-unreadable", subject: id.slice(0, 8) }));
+  for (const warning of warnings) report({ type: "warning", warning });
+  return warnings;
 }
 
 /** Our own records are read often, and must not lie where reading costs hours. */

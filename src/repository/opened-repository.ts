@@ -91,6 +91,11 @@ export class OpenedRepository implements Repository {
     return readable;
   }
 
+  async damagedSnapshots(signal: AbortSignal): Promise<readonly Id[]> {
+    const { storage, masterKey } = this.#parts;
+    return (await loadSnapshots(storage, masterKey, signal)).unreadable.map(({ id }) => id).toSorted();
+  }
+
   async lock(mode: LockMode, options: LockOptions): Promise<Lock> {
     const { storage, masterKey, host, storageForLocks } = this.#parts;
     const own = await storageForLocks?.();

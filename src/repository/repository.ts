@@ -36,6 +36,8 @@ export interface Repository extends AsyncDisposable {
   hasKeyOf(other: Repository): boolean;
   /** All that are not damaged, oldest first. `withheld`: those that the storage does not give now; absent: `fail`. */
   snapshots(signal: AbortSignal, withheld?: "fail" | "leave out"): Promise<readonly StoredSnapshot[]>;
+  /** Those whose files are damaged. */
+  damagedSnapshots(signal: AbortSignal): Promise<readonly Id[]>;
   /** Takes restic's lock; a scope: `await using lock = await repository.lock("shared", …)`. */
   lock(mode: LockMode, options: LockOptions): Promise<Lock>;
   /** Removes locks that nobody holds any more; see `UnlockOptions`. */

@@ -231,3 +231,15 @@ test("what is damaged here is not copied and is named; the rest is, and the next
   const checked = await verify(crm.engine, { repository: offsite(crm), read: { kind: "all" }, limits }, crm.run);
   assert.deepEqual(checked.defects, []);
 });
+
+test("a snapshot whose file is damaged is told of, since there is no copy of it", async () => {
+  using folder = temporaryFolder();
+  const crm = await severalBackups(folder.path);
+  const snapshots = join(crm.access.location, "snapshots");
+  const [damaged = ""] = readdirSync(snapshots);
+  chmodSync(join(snapshots, damaged), 0o600);
+  writeFileSync(join(snapshots, damaged), readFileSync(join(snapshots, damaged)).fill(0, 20, 30));
+  const report = await copy(crm);
+  assert.equal(report.copied.length, 2);
+  assert.deepEqual(report.warnings, [{ code: "snapshot-unreadable", subject: damaged.slice(0, 8) }]);
+});

@@ -40,6 +40,7 @@ export const notices: Translated<typeof english> = {
     "lost-manifest": "恢复点对自身的描述（包括此前缺少什么）已丢失，已根据另一个恢复点补上：{subject}",
     mended: "已重新生成，没有丢失内容：{subject}",
     "lock-ineffective": "{subject} 本应锁定，却仍可删除。文件已放回；请检查存储桶的对象锁定。",
+    "snapshot-unreadable": "恢复点 {subject} 无法读取，没有复制。详情见 `holdfast verify`。",
     "packs-lost":
       "仓库中缺少{subject:pack}，因此也不在这些卷上：需要它们的内容也无法从卷中取回。`holdfast verify` 会说明涉及哪些内容。",
     "lock-failed": "{subject:file}无法延长锁定（{detail}）。",
