@@ -32,6 +32,31 @@ async function tradingPlaces({ crm, sql }: SmallWorld): Promise<void> {
   assert.equal(await sql(all), damaged);
 }
 
+/** Three go round, of which none may be NULL, and two names, of which one is short. */
+async function goingRound({ crm, sql }: SmallWorld): Promise<void> {
+  const all = "SELECT id, pos, name FROM step ORDER BY id";
+  await crm.backup();
+  const before = await sql(all);
+  await sql("UPDATE step SET pos = pos + 10, name = CONCAT('x', id)");
+  await sql("UPDATE step SET pos = 2, name = 'b' WHERE id = 1; UPDATE step SET pos = 3, name = 'a' WHERE id = 2");
+  await sql("UPDATE step SET pos = 1, name = 'c' WHERE id = 3");
+  const damaged = await sql(all);
+  await crm.apply(await crm.plan({ compared: ["changed"] }, exact));
+  assert.equal(await sql(all), before);
+  assert.deepEqual((await crm.undo()).failed, []);
+  assert.equal(await sql(all), damaged);
+}
+
+const round = (text: string): string =>
+  `CREATE TABLE step (id INTEGER PRIMARY KEY, pos INTEGER NOT NULL UNIQUE, name ${text} NOT NULL UNIQUE);
+   INSERT INTO step VALUES (1, 1, 'a'), (2, 2, 'b'), (3, 3, 'c')`;
+
+test("values that go round, where none may be NULL, on SQLite", () => onSqlite(round("TEXT"), goingRound));
+
+test("the same on PostgreSQL", () => onPostgres(round("varchar(4)"), goingRound));
+
+test("the same on MariaDB", () => onMariadb(round("VARCHAR(4)"), goingRound));
+
 test("values that trade places and differ in their case alone are no trouble on SQLite", () =>
   onSqlite(coded("TEXT COLLATE NOCASE"), tradingPlaces));
 

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { ColumnSchema, RowKey, TableSchema } from "../../database/database.ts";
 import type { RowTransaction } from "../../database/row-transaction.ts";
 import { rowAfter, type PlannedRow } from "./planned-row.ts";
@@ -34,6 +35,8 @@ interface Operation {
 interface Wait {
   readonly own: readonly number[];
   readonly theirs: readonly number[];
+  /** What is waited for is nothing but a value: one of these columns of the other row may hold any other for a while. */
+  readonly any?: readonly number[];
 }
 
 export interface OrderInput {
@@ -46,7 +49,8 @@ export interface OrderInput {
  * The changes in an order in which every foreign key and every unique value holds after each of them: a parent before
  * the rows that name it, a row that lets go of a value before the one that takes it, a row last of all that others named.
  * Where rows wait for each other in a circle, one of them first goes in (or lets go) with NULL, and gets its value at
- * the end. A circle without a column that may be NULL is left to the database: it may put its checks off.
+ * the end; where a unique value may not be NULL, its holder gets one that nobody has. Any other circle is left to the database: it
+ * may put its checks off.
  */
 export function orderChanges(rows: readonly PlannedRow[], input: OrderInput): readonly RowStep[] {
   const operations = operationsOf(rows, input);
@@ -55,7 +59,7 @@ export function orderChanges(rows: readonly PlannedRow[], input: OrderInput): re
   const waiting = new Set(operations);
   let ready = operations.filter(({ waitsFor }) => waitsFor.size === 0);
   while (waiting.size > 0) {
-    if (ready.length === 0) ready = breakCircle(waiting, steps, late);
+    if (ready.length === 0) ready = breakCircle(waiting, steps, late, input.rules);
     // All that is ready of one table and kind at once: statements cost more than rows.
     const [first] = ready;
     if (!first) break;
@@ -126,14 +130,11 @@ function operationsOf(rows: readonly PlannedRow[], { relations, rules, waits }: 
     return { row, before, after: rowAfter(row), waitsFor: new Map(), waitedBy: new Set() };
   });
   const byTable = Map.groupBy(operations, ({ row }) => row.table);
-  const wait = (who: Operation, on: Operation | undefined, { own, theirs }: Wait): void => {
+  const wait = (who: Operation, on: Operation | undefined, how: Wait): void => {
     if (!on || on === who) return;
     const known = who.waitsFor.get(on);
     // What waits for two reasons can do without only where both columns may be NULL.
-    who.waitsFor.set(
-      on,
-      known ? { own: [...known.own, ...own], theirs: [...known.theirs, ...theirs] } : { own, theirs },
-    );
+    who.waitsFor.set(on, known ? { own: [...known.own, ...how.own], theirs: [...known.theirs, ...how.theirs] } : how);
     on.waitedBy.add(who);
   };
   for (const [table, ofTable] of byTable) {
@@ -160,9 +161,19 @@ function operationsOf(rows: readonly PlannedRow[], { relations, rules, waits }: 
   const byRow = new Map(operations.map((one) => [one.row, one]));
   for (const { taker, holder, columns } of waits) {
     const who = byRow.get(taker);
-    if (who) wait(who, byRow.get(holder), { own: columns, theirs: columns });
+    if (who)
+      wait(who, byRow.get(holder), { own: columns, theirs: columns, any: freely(taker.table, columns, relations) });
   }
   return operations;
+}
+
+/** Of columns, those that neither name other rows nor are names of rows, as far as the database holds to that. */
+function freely(table: TableSchema, columns: readonly number[], relations: Relations): readonly number[] {
+  const held = [
+    ...relations.from(table).map((relation) => ({ relation, places: relation.columns })),
+    ...relations.to(table).map((relation) => ({ relation, places: relation.referenced })),
+  ].filter(({ relation }) => relation.origin === "declared");
+  return columns.filter((at) => at >= table.keyLength && !held.some(({ places }) => places.includes(at)));
 }
 
 /** Of parents, those whose name comes into being, or goes, by their name as the database may compare it. */
@@ -186,30 +197,66 @@ function namedBy(
 
 /**
  * Lets one operation go ahead by NULL in the columns that make it wait: in its own, which get their values last, or in
- * those of the rows it waits for, which let go first. Where none can, the first goes ahead as it is.
+ * those of the rows it waits for, which let go first; by another value there where none may be NULL. Where that helps none, the
+ * first goes ahead as it is.
  */
-function breakCircle(waiting: ReadonlySet<Operation>, steps: RowStep[], late: RowUpdate[]): Operation[] {
-  for (const operation of waiting) {
-    const waits = [...operation.waitsFor];
-    if (!waits.every(([on, wait]) => mayBeNull(operation, "after", wait.own) || mayBeNull(on, "before", wait.theirs)))
-      continue;
-    const { after, row } = operation;
-    const own = waits.flatMap(([, wait]) => (mayBeNull(operation, "after", wait.own) ? wait.own : []));
-    if (after && own.length > 0) {
-      operation.after = withNull(after, own);
-      late.push({ table: row.table, before: operation.after.line, after: after.line });
-    }
-    for (const [on, wait] of waits) {
-      on.waitedBy.delete(operation);
-      if (mayBeNull(operation, "after", wait.own) || !on.before) continue;
-      const bare = withNull(on.before, wait.theirs);
-      steps.push(...updateSteps([{ table: on.row.table, before: on.before.line, after: bare.line }]));
-      on.before = bare;
-    }
-    operation.waitsFor.clear();
-    return [operation];
+function breakCircle(
+  waiting: ReadonlySet<Operation>,
+  steps: RowStep[],
+  late: RowUpdate[],
+  rules: HandleRules,
+): Operation[] {
+  const canBeNull =
+    (operation: Operation) =>
+    ([on, wait]: readonly [Operation, Wait]) =>
+      mayBeNull(operation, "after", wait.own) || mayBeNull(on, "before", wait.theirs);
+  const all = [...waiting].map((operation) => ({ operation, waits: [...operation.waitsFor] }));
+  const found =
+    all.find(({ operation, waits }) => waits.every(canBeNull(operation))) ??
+    all.find(({ operation, waits }) =>
+      waits.every((one) => canBeNull(operation)(one) || withOther(one[0].before, one[1], rules) !== undefined),
+    );
+  if (!found) return [...waiting].slice(0, 1);
+  const { operation, waits } = found;
+  const { after, row } = operation;
+  const own = waits.flatMap(([, wait]) => (mayBeNull(operation, "after", wait.own) ? wait.own : []));
+  if (after && own.length > 0) {
+    operation.after = withNull(after, own);
+    late.push({ table: row.table, before: operation.after.line, after: after.line });
   }
-  return [...waiting].slice(0, 1);
+  for (const [on, wait] of waits) {
+    on.waitedBy.delete(operation);
+    if (mayBeNull(operation, "after", wait.own) || !on.before) continue;
+    const bare = mayBeNull(on, "before", wait.theirs)
+      ? withNull(on.before, wait.theirs)
+      : withOther(on.before, wait, rules);
+    if (!bare) continue;
+    steps.push(...updateSteps([{ table: on.row.table, before: on.before.line, after: bare.line }]));
+    on.before = bare;
+  }
+  operation.waitsFor.clear();
+  return [operation];
+}
+
+/** The row with a value that nobody has, by all likelihood; `undefined`: of what type one would be is not known. */
+function withOther(row: RecordRow | undefined, { any = [] }: Wait, rules: HandleRules): RecordRow | undefined {
+  if (!row) return undefined;
+  for (const at of any) {
+    const column = row.table.columns[at];
+    const text = column && otherValue(column.type, row.line);
+    if (column && text !== undefined)
+      return recordRow(row.table, row.fields.with(at, rules.lineField(text, column)).join("\t"));
+  }
+  return undefined;
+}
+
+function otherValue(type: string, line: string): string | undefined {
+  const digest = createHash("sha256").update(line, "latin1").digest();
+  // Of the upper end of what fits, where numbers that were counted seldom are.
+  if (/^(?:integer|int|bigint)\b/i.test(type)) return String(2_000_000_000 + (digest.readUInt32BE() % 147_000_000));
+  if (/^smallint\b/i.test(type)) return String(30_000 + (digest.readUInt16BE() % 2_767));
+  const [, size = "24"] = /^(?:(?:var)?char|character|text)\b[^(]*(?:\((\d+)\))?/i.exec(type) ?? [];
+  return /char|text/i.test(type) ? digest.toString("hex").slice(0, Math.min(24, Number(size))) : undefined;
 }
 
 function mayBeNull(operation: Operation, side: "before" | "after", columns: readonly number[]): boolean {
