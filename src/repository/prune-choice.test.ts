@@ -16,6 +16,7 @@ const packs = fc.array(
     type: fc.constantFrom("data" as const, "tree" as const),
     blobs: fc.array(blob, { minLength: 1, maxLength: 12 }),
     there: fc.constantFrom("whole", "whole", "whole", "missing"),
+    awaited: fc.constantFrom("no", "no", "no", "yes"),
   }),
   { maxLength: 25 },
 );
@@ -52,7 +53,9 @@ test("each needed blob is kept once, in a pack that is there and stays or is wri
           firsts.set(`${type} ${number}`, first);
         }
         const walked = { used, trees: 0, problems: [], problemCount: 0 };
-        const choice = choosePacks(state, walked, sizes, { maxUnused: { bytes: waste }, maxRepackBytes: most });
+        const awaited = new Set(list.flatMap((pack, number) => (pack.awaited === "yes" ? idOf(`pack ${number}`) : [])));
+        const bounds = { maxUnused: { bytes: waste }, maxRepackBytes: most };
+        const choice = choosePacks(state, walked, sizes, bounds, { cold: new Set(), awaited });
 
         const keptFirsts: number[] = [];
         for (let entry = 0; entry < index.count; entry++) {
@@ -72,7 +75,9 @@ test("each needed blob is kept once, in a pack that is there and stays or is wri
         const repacked = records.filter((_, pack) => choice.fates[pack] === "repack");
         assert.ok(repacked.reduce((sum, { size }) => sum + size, 0) <= most);
         for (const [pack, fate] of choice.fates.entries()) {
-          assert.equal(fate === "drop", choice.keptBlobs[pack] === 0);
+          const isAwaited = awaited.has(records[pack]?.id ?? "");
+          assert.equal(fate === "drop", choice.keptBlobs[pack] === 0 && !isAwaited);
+          if (isAwaited) assert.equal(fate, "keep");
         }
       },
     ),
