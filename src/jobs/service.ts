@@ -75,14 +75,15 @@ class Service {
   #looking: Promise<Overview> | undefined;
   /** Reports, alerts and pings that are on their way, one after the other. */
   #after: Promise<void> = Promise.resolve();
-  /** Runs that are not in the repository yet, and of which all was told that is to be told. */
-  readonly #followed = new Set<string>();
+  /** Runs that are not in the repository yet, and of which all was told that is to be told: on disk, so that it is told once. */
+  readonly #followed: Set<string>;
   #wake: () => void = () => {};
 
   constructor(options: ServiceOptions) {
     this.#options = options;
     const { world, store, host, newId } = options;
     const { config, zone } = world;
+    this.#followed = new Set(JSON.parse(store.fact("followed") ?? "[]") as readonly string[]);
     this.#dispatcher = new Dispatcher({
       store,
       items: itemsOf(config, (job) => jobKinds[job].scope),
@@ -243,13 +244,14 @@ class Service {
 
   /** What comes after a run that is over: its report, whoever must know, and the call that says we live. */
   #follow(run: JobRun): void {
-    if (run.state !== "ended") return;
+    if (run.state !== "ended" || run.outcome === "covered") return;
     const { store, ping, signal, log } = this.#options;
-    this.#followed.add(run.id);
     const crm = this.#crmOf(run.subject);
     const alert = alertOfRun(run, crm, store);
     if (alert) this.#tellSoon(alert);
     for (const anomaly of anomaliesIn(run, crm)) this.#tellSoon(anomaly);
+    this.#followed.add(run.id);
+    this.#keepFollowed();
     this.#later(async () => {
       await this.#report();
       if (ping && (run.outcome === "ok" || run.outcome === "warning")) {
@@ -257,6 +259,10 @@ class Service {
       }
       if (run.job === "backup") await this.#tellHowItIs();
     });
+  }
+
+  #keepFollowed(): void {
+    this.#options.store.setFact("followed", JSON.stringify([...this.#followed]));
   }
 
   #later(work: () => Promise<void>): void {
@@ -297,6 +303,7 @@ class Service {
         store.markReported(ids);
         dropGaps(store, new Set(ids));
         for (const id of ids) this.#followed.delete(id);
+        this.#keepFollowed();
       }
       // What is being read may lack them.
       this.#overview = undefined;
