@@ -159,3 +159,16 @@ test("a statement that touches another number of rows than it is meant for ends 
       assert.equal(await sql("SELECT id, body FROM kept ORDER BY id"), "1|first\n2|second");
     },
   ));
+
+test("rows by a key of bits are found on MariaDB", () =>
+  onMariadb(
+    "CREATE TABLE flag (bits BIT(12) PRIMARY KEY, body VARCHAR(20)); INSERT INTO flag VALUES (b'100000000001', 'a'), (3, 'b'), (0, 'c')",
+    async ({ crm, sql }) => {
+      await crm.backup();
+      const all = "SELECT bits + 0, body FROM flag ORDER BY 1";
+      const before = await sql(all);
+      await sql("UPDATE flag SET body = 'spoiled' WHERE bits <> 3; DELETE FROM flag WHERE bits = 3");
+      await crm.apply(await crm.plan({ compared: ["changed", "deleted"] }, exact));
+      assert.equal(await sql(all), before);
+    },
+  ));

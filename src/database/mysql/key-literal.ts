@@ -1,5 +1,5 @@
 import type { ColumnSchema } from "../database.ts";
-import { columnKind } from "./column-kind.ts";
+import { bitBytes, columnKind } from "./column-kind.ts";
 import { malformedField, unescapeField } from "./field.ts";
 
 /** A value of a key as SQL, such that the server may use its index. */
@@ -16,7 +16,8 @@ export function keyLiteral(column: ColumnSchema, field: string): string {
       return value;
     case "hex":
       if (!/^(?:[0-9A-F]{2})*$/.test(value)) throw malformedField(field);
-      return `X'${value}'`;
+      // Beside a BIT, bytes would be a text.
+      return bitBytes(column) === undefined ? `X'${value}'` : String(BigInt(`0x${value}`));
     default:
       return `_utf8mb4 X'${Buffer.from(value, "latin1").toString("hex")}'`;
   }
