@@ -160,10 +160,16 @@ async function runCopy({ subject }: JobInput, { config, door, access }: JobWorld
     },
     run,
   );
-  const { copied, present, damaged, storedBytes } = report;
+  const { copied, present, damaged, storedBytes, warnings } = report;
   return {
-    outcome: damaged.length > 0 ? "warning" : "ok",
-    facts: { copied: copied.length, present, damaged: damaged.length, storedBytes },
+    outcome: damaged.length + warnings.length > 0 ? "warning" : "ok",
+    facts: {
+      copied: copied.length,
+      present,
+      damaged: damaged.length,
+      storedBytes,
+      ...(warnings.length > 0 && { warnings: warnings.slice(0, listedWarnings) }),
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { globSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, globSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -69,6 +69,28 @@ test("damage that a verification finds is told at once, not after three more of 
   await crm.run(["jobs", "start", "verify"]);
   const [verify] = await settledJobs(crm);
   assert.deepEqual([verify?.["outcome"], verify?.["attempts"]], ["failed", 1]);
+  assert.equal(await serving.end("SIGTERM"), 0);
+});
+
+test("what a copy warns of makes it end with a warning", async (t) => {
+  using crm = cliCrm();
+  writeFileSync(join(crm.folder, "offsite.txt"), "another\n", { mode: 0o600 });
+  await crm.run(["init", "--yes"]);
+  assert.equal((await crm.run(["backup"])).code, 0);
+  const port = await configureService(
+    crm,
+    "copies: [{ name: offsite, location: ../offsite, password: 'file:offsite.txt' }]\n",
+  );
+  assert.equal((await crm.run(["copy", "--create"])).code, 0);
+  const [snapshot = ""] = globSync(join(crm.folder, "backups/snapshots/*"));
+  chmodSync(snapshot, 0o600);
+  writeFileSync(snapshot, readFileSync(snapshot).fill(0, 20, 30));
+  const serving = await startServing(crm, port);
+  t.after(() => serving.child.kill("SIGKILL"));
+  await crm.run(["jobs", "start", "copy"]);
+  const [copy] = await settledJobs(crm);
+  assert.deepEqual([copy?.["job"], copy?.["outcome"]], ["copy", "warning"]);
+  assert.match(JSON.stringify(copy), /snapshot-unreadable/);
   assert.equal(await serving.end("SIGTERM"), 0);
 });
 
