@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { faultStorage, type Fault } from "../../test/support/fault-storage.ts";
@@ -108,7 +108,7 @@ test("whatever goes wrong while a password is changed, one of the two opens", as
   }
 });
 
-test("a key file that the storage damages is noticed before the old one goes", async () => {
+test("a key file that the storage damages is noticed before the old one goes, and goes itself", async () => {
   const inner = memoryStorage();
   await createRepository(inner, "old", options);
   const storage: Storage = {
@@ -122,7 +122,27 @@ test("a key file that the storage damages is noticed before the old one goes", a
     is("repository-damaged"),
   );
   assert.ok(await opens(inner, "old"));
-  assert.equal((await repository.keys.list(signal)).filter(({ damaged }) => damaged).length, 1);
+  assert.deepEqual(
+    (await repository.keys.list(signal)).map(({ damaged }) => damaged),
+    [false],
+  );
+});
+
+test("a key file that the storage cannot give is listed as damaged, and can be removed", async () => {
+  using folder = temporaryFolder();
+  const location = join(folder.path, "repository");
+  const repository = await createRepository(localStorage(location), "x", options);
+  const name = "ab".repeat(32);
+  // As a bad sector: it is too large to be read.
+  writeFileSync(join(location, "keys", name), "");
+  truncateSync(join(location, "keys", name), 3 * 2 ** 30);
+  const damaged = (await repository.keys.list(signal)).filter((key) => key.damaged);
+  assert.deepEqual(
+    damaged.map(({ id }) => id),
+    [name],
+  );
+  await locked(repository, "exclusive", (held) => repository.keys.remove(name, held));
+  assert.equal((await repository.keys.list(signal)).length, 1);
 });
 
 test("another password is not removed when the one in use is damaged by then", async () => {

@@ -23,7 +23,14 @@ export function repositoryKeys(parts: KeyParts): RepositoryKeys {
     const { name, bytes } = await sealKeyFile(masterKey, password, { now, host });
     await lock.check(signal);
     await storage.save({ kind: "key", name }, bytes, signal);
-    await prove(name, password, signal);
+    try {
+      await prove(name, password, signal);
+    } catch (error) {
+      // One whose contents do not fit its name shuts restic's users out: it stops there.
+      const isOfNoUse = isHoldfastError(error, "repository-damaged") || isHoldfastError(error, "verify-failed");
+      if (isOfNoUse) await storage.remove({ kind: "key", name }, signal).catch(() => undefined);
+      throw error;
+    }
     return name;
   }
 
@@ -73,8 +80,8 @@ async function describe(storage: Storage, name: Id, signal: AbortSignal): Promis
     const { created, username, hostname } = parseKeyFile(name, bytes);
     return { created, username, hostname, damaged: false };
   } catch (error) {
-    const known = isHoldfastError(error, "repository-damaged") || isHoldfastError(error, "storage-not-found");
-    if (!known) throw error;
+    const codes = ["repository-damaged", "storage-not-found", "storage-failed"] as const;
+    if (!codes.some((code) => isHoldfastError(error, code))) throw error;
     return { created: "", username: "", hostname: "", damaged: true };
   }
 }
