@@ -8,6 +8,7 @@ import type { NeededFiles } from "../repository/stored-files.ts";
 import { storedFileAt, storedPath } from "../storage/layout.ts";
 import type { Catalogue, SetKind, VolumeFile } from "../volumes/catalogue.ts";
 import { type Drive, setPattern, type VolumeName, volumeText } from "../volumes/drive.ts";
+import { openVolume } from "../volumes/read-volume.ts";
 import { VolumeAccess } from "../volumes/volume-access.ts";
 import { writeVolume } from "../volumes/write-volume.ts";
 import { openFor } from "./access.ts";
@@ -81,7 +82,9 @@ export async function exportVolumes(engine: Engine, input: ExportInput, run: Run
     const volumes = [...set.catalogue.volumes, set.next];
     const catalogue = { ...set.catalogue, volumes };
     const volume = { set: catalogue.set, number: volumes.length };
-    await putIn(drive, volume, input, signal);
+    const isThere =
+      written === 0 && input.unfinished === "resume" && (await holdsAlready(drive, volume, catalogue, signal));
+    await putIn(drive, volume, isThere ? "write again" : "write", input, signal);
     const { next } = await writeVolume(drive, {
       volume,
       catalogue,
@@ -213,8 +216,32 @@ async function loadFile(repository: Repository, file: VolumeFile, signal: AbortS
   }
 }
 
-async function putIn(drive: Drive, volume: VolumeName, { askVolume }: ExportInput, signal: AbortSignal): Promise<void> {
-  while (!(await drive.load(volume, "write", signal))) {
+/** Whether a volume is written that nobody has noted: the run that wrote it was cut off right behind it. */
+async function holdsAlready(
+  drive: Drive,
+  volume: VolumeName,
+  { repository, created }: Catalogue,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    const there = await drive.inventory(signal);
+    if (!there.some((one) => volumeText(one) === volumeText(volume))) return false;
+    const { catalogue } = (await openVolume(drive, volume, signal)).head;
+    return catalogue.repository === repository && catalogue.created === created;
+  } catch (error) {
+    if (isHoldfastError(error, "storage-not-found") || isHoldfastError(error, "volume-damaged")) return false;
+    throw error;
+  }
+}
+
+async function putIn(
+  drive: Drive,
+  volume: VolumeName,
+  purpose: "write" | "write again",
+  { askVolume }: ExportInput,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!(await drive.load(volume, purpose, signal))) {
     if ((await askVolume?.(volumeText(volume))) === true) continue;
     throw new HoldfastError("volume-needed", { volume: volumeText(volume), drive: drive.name });
   }

@@ -14,9 +14,9 @@ export interface Drive extends AsyncDisposable {
   inventory(signal: AbortSignal): Promise<readonly VolumeName[]>;
   /**
    * Puts the volume in, or an empty medium for it, and goes to its beginning. False: it is not there, and somebody has
-   * to change the medium.
+   * to change the medium. `write again`: not an empty one, but that which holds this volume, and does not count.
    */
-  load(volume: VolumeName, purpose: "write" | "read", signal: AbortSignal): Promise<boolean>;
+  load(volume: VolumeName, purpose: "write" | "write again" | "read", signal: AbortSignal): Promise<boolean>;
   /** Writes one block. `near`: it is written, and the medium's end is near. `end`: nothing of it was written. */
   write(block: Uint8Array, signal: AbortSignal): Promise<"written" | "near" | "end">;
   /** Ends what is being written, durable when it resolves. */

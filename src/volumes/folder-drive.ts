@@ -51,7 +51,7 @@ export function folderDrive(folder: string, volumeBytes = Infinity): Drive {
         }
         await mkdir(folder, { recursive: true });
         // A volume that counts is never written over.
-        if (await exists(path)) throw new HoldfastError("storage-exists", { path });
+        if (purpose === "write" && (await exists(path))) throw new HoldfastError("storage-exists", { path });
         handle = await open(`${path}.part`, "w+", 0o600);
         writing = volume;
         return true;

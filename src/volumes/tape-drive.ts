@@ -117,11 +117,11 @@ export function tapeDrive({ device, changer, environment }: TapeOptions): Drive 
       if (changer !== undefined) {
         if (!(await findSlot(drive, text, signal))) return false;
         if (purpose === "write" && loaded !== undefined) seen.set(loaded, volumeText(volume));
-      } else if (purpose === "write") {
-        if (filled || (await volumeInside(drive, signal)) !== "empty") return false;
+      } else if (purpose !== "read") {
+        if (filled || (await volumeInside(drive, signal)) !== text) return false;
       }
-      filled = purpose === "write";
-      access = purpose === "write" ? "r+" : "r";
+      filled = purpose !== "read";
+      access = purpose === "read" ? "r" : "r+";
       await move(signal, "rewind");
       return true;
     },

@@ -213,6 +213,35 @@ test("what is wrong is said in one line, and nothing is written over", async () 
   }
 });
 
+test("an export that was cut off when a volume was done and not noted goes on, and writes over no other one", async () => {
+  using crm = crmWithFiles();
+  await crm.ok("init", "--yes");
+  const snapshot = (await crm.ok("backup"))["snapshot"];
+  const volumes = join(crm.folder, "../volumes");
+  await crm.ok("export", "--to", volumes, "--name", "acme");
+  const above = join(crm.folder, "..");
+  const files = readdirSync(above, { recursive: true, encoding: "utf8" });
+  const note = join(above, files.find((path) => path.endsWith("/acme.json")) ?? "");
+  const { catalogue } = JSON.parse(readFileSync(note, "utf8")) as { catalogue: { volumes: readonly object[] } };
+  // As it was before the only volume was noted.
+  const cutOff = { catalogue: { ...catalogue, volumes: [] }, next: catalogue.volumes[0] };
+  writeFileSync(note, JSON.stringify(cutOff));
+  assert.equal((await crm.ok("export", "--resume", "--to", volumes))["written"], 1);
+  const into = join(crm.folder, "../imported");
+  await crm.ok("import", volumes, "--into", into);
+  await resticOn(into, password).check();
+  assert.deepEqual(await snapshotsOf(into), [snapshot]);
+  // A set that is called alike and is another one.
+  writeFileSync(
+    note,
+    JSON.stringify({ ...cutOff, catalogue: { ...cutOff.catalogue, created: "2026-01-02T03:04:05Z" } }),
+  );
+  const before = readFileSync(join(volumes, "acme-0001.tar"));
+  const refused = await crm.run(["export", "--resume", "--to", volumes]);
+  assert.match(refused.stderr, /already there: .*acme-0001\.tar/);
+  assert.deepEqual(readFileSync(join(volumes, "acme-0001.tar")), before);
+});
+
 /** How this process has a file open. */
 function accessOf(path: string): readonly string[] {
   const open = readdirSync("/proc/self/fd").filter((fd) => {
