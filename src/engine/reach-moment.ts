@@ -170,7 +170,8 @@ class MomentSearch {
         return await this.#build(snapshot, replayed);
       }
       for (const reach of reaches) {
-        const time = reach.state === "until" ? reach.until : stored.snapshot.time;
+        // As it can be given: moments are whole milliseconds.
+        const time = reach.state === "until" ? new Date(reach.until).toISOString() : stored.snapshot.time;
         if (limit === undefined || compareTimes(time, limit.time) > 0) {
           limit = { time, ...(reach.why && { why: reach.why }) };
         }
@@ -193,8 +194,12 @@ class MomentSearch {
     return newest !== undefined && Date.parse(newest.snapshot.time) - Date.parse(stored.snapshot.time) < 3_600_000;
   }
 
+  /** A named transaction is there or is not: whatever it was given by is rounded up to a millisecond, and the log may end with it. */
   #isEnough(reach: Reach): boolean {
-    return reach.state === "until" && compareTimes(timeOf(this.#point), reach.until) <= 0;
+    if (reach.state !== "until") return false;
+    const { time, transaction } = this.#point;
+    if (transaction === undefined) return compareTimes(time.toISOString(), reach.until) <= 0;
+    return compareTimes(new Date(time.getTime() - 1).toISOString(), reach.until) < 0;
   }
 
   #followed(snapshot: OpenedSnapshot): readonly FollowedDatabase[] {

@@ -5,9 +5,11 @@ import { test } from "node:test";
 import type { Change, ChangeFeed } from "../../src/database/change-feed.ts";
 import { sqliteEngine } from "../../src/database/sqlite/sqlite.ts";
 import { openFor } from "../../src/engine/access.ts";
-import { HoldfastError } from "../../src/lib/errors.ts";
+import { HoldfastError, isHoldfastError } from "../../src/lib/errors.ts";
 import { following } from "../support/following.ts";
+import { momentOf, withPoint } from "../support/open-moment.ts";
 import { smallCrm } from "../support/small-crm.ts";
+import { followed } from "../support/survival.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 import { until } from "../support/until.ts";
 
@@ -25,6 +27,43 @@ function serverThat(
   const acknowledge = async (position: string): Promise<void> => void acknowledged.push(position);
   return { acknowledged, feed: { ...place, changes: tell, acknowledge, [Symbol.asyncDispose]: async () => {} } };
 }
+
+test("the last transaction that the log has can be given by its time, and so can the moment that a refusal names", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  const start = { position: String(Date.now()).padStart(15, "0"), time: new Date().toISOString() };
+  const second = new Date(Date.now() + 20_000).toISOString().slice(0, 19);
+  const point = { position: String(Date.parse(`${second}Z`)).padStart(15, "0"), time: `${second}.049750Z` };
+  const backedUp = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<void>();
+  const { feed } = serverThat({ history: "sqlite", start }, async function* () {
+    yield [{ type: "tables", digest: "one", outside: [] }];
+    await backedUp.promise;
+    yield [
+      { type: "begin", transaction: "740", time: point.time },
+      { type: "commit", point },
+    ];
+    await ended.promise;
+  });
+  assert.ok(sqliteEngine.log);
+  const log = { ...sqliteEngine.log, follow: async () => feed };
+  const running = await followed({ ...crm, engine: { ...crm.engine, databases: [{ ...sqliteEngine, log }] } });
+  await crm.backup();
+  backedUp.resolve();
+  await running.durable(point.time);
+  ended.resolve();
+  await running.end();
+  // What a person types is rounded up.
+  const typed = new Date(`${second}.050Z`);
+  await withPoint(crm, { kind: "moment", time: typed, transaction: "740" }, async () => {});
+  const isNamed = (error: unknown): boolean =>
+    isHoldfastError(error, "moment-unreachable") && error.facts["before"] === `${second}.049Z`;
+  await assert.rejects(
+    withPoint(crm, { kind: "moment", time: typed }, async () => {}),
+    isNamed,
+  );
+  await withPoint(crm, momentOf({ time: `${second}.049Z` }), async () => {});
+});
 
 test("a server that has come to the address is not told that places of the log before it are safe", async () => {
   using folder = temporaryFolder();
