@@ -32,8 +32,6 @@ export function tapeDrive({ device, changer, environment }: TapeOptions): Drive 
   let loaded: number | undefined;
   /** Which slot has which volume, as far as was seen. */
   const seen = new Map<number, string>();
-  /** Tapes that this run has filled: without a changer the next volume needs another one. */
-  let filled = false;
 
   const close = async (): Promise<void> => {
     await handle?.close();
@@ -117,10 +115,7 @@ export function tapeDrive({ device, changer, environment }: TapeOptions): Drive 
       if (changer !== undefined) {
         if (!(await findSlot(drive, text, signal))) return false;
         if (purpose === "write" && loaded !== undefined) seen.set(loaded, volumeText(volume));
-      } else if (purpose !== "read") {
-        if (filled || (await volumeInside(drive, signal)) !== text) return false;
-      }
-      filled = purpose !== "read";
+      } else if (purpose !== "read" && (await volumeInside(drive, signal)) !== text) return false;
       access = purpose === "read" ? "r" : "r+";
       await move(signal, "rewind");
       return true;

@@ -318,6 +318,15 @@ test("a tape drive with a changer is moved by mt and mtx", async () => {
   assert.ok(await drive.load({ set: "more", number: 1 }, "read", AbortSignal.timeout(5000)));
   await drive.read(AbortSignal.timeout(5000));
   assert.deepEqual(accessOf(tape), ["read"]);
+  // Without a changer the one that was filled is not taken for the next volume, and what is put in for it is.
+  const [first, second] = [1, 2].map((number) => ({ set: "by-hand", number }));
+  assert.ok(first && second);
+  writeFileSync(tape, "");
+  assert.ok(await drive.load(first, "write", AbortSignal.timeout(5000)));
+  writeFileSync(tape, readFileSync(join(place, "slot-3")));
+  assert.equal(await drive.load(second, "write", AbortSignal.timeout(5000)), false);
+  writeFileSync(tape, "");
+  assert.ok(await drive.load(second, "write", AbortSignal.timeout(5000)));
   // Without these programs the message names the package.
   const none = await crm.run(["import", `tape:${tape}`, "--into", into], { environment: { PATH: "/nowhere" } });
   assert.match(none.stderr, /apt-get install mt-st/);
