@@ -11,7 +11,13 @@ interface WaitingAlert {
   readonly alert: Alert;
   readonly sinceMs: number;
   /** Absent: nobody has tried yet. */
-  readonly tried?: { readonly atMs: number; readonly routes: readonly string[] };
+  readonly tried?: Tried;
+}
+
+/** Names of the routes that lack it since. */
+interface Tried {
+  readonly atMs: number;
+  readonly routes: readonly string[];
 }
 
 const name = "alerts";
@@ -30,15 +36,19 @@ export function keepAlert(store: JobStore, id: string, alert: Alert, nowMs: numb
  * whoever heard that something failed after that it is well again would believe it.
  */
 export async function tellWaiting(options: AlertingOptions, store: JobStore, signal: AbortSignal): Promise<void> {
-  const pausing = new Map<string, NonNullable<WaitingAlert["tried"]>>();
+  /** By what alerts are about: routes that lack any of those so far. */
+  const behind = new Map<string, Tried>();
+  const lack = ({ subject }: Alert, { atMs, routes }: Tried): void => {
+    behind.set(subject, { atMs, routes: [...new Set([...(behind.get(subject)?.routes ?? []), ...routes])] });
+  };
   for (const waiting of read(store)) {
     const { id, alert, tried, sinceMs } = waiting;
     const nowMs = options.now().getTime();
     if (tried && Math.abs(nowMs - tried.atMs) < pauseMs) {
-      pausing.set(alert.subject, tried);
+      lack(alert, tried);
       continue;
     }
-    const before = pausing.get(alert.subject);
+    const before = behind.get(alert.subject);
     const lacking = await deliver(options, alert, signal, {
       id,
       ...(tried && { again: tried.routes }),
@@ -47,7 +57,9 @@ export async function tellWaiting(options: AlertingOptions, store: JobStore, sig
     const isOver = lacking.length === 0 || Math.abs(nowMs - sinceMs) > longestMs;
     const waits = before !== undefined && lacking.every((route) => before.routes.includes(route));
     const atMs = waits ? before.atMs : options.now().getTime();
-    const left = isOver ? [] : [{ ...waiting, tried: { atMs, routes: lacking } }];
+    const again = { atMs, routes: lacking };
+    if (!isOver) lack(alert, again);
+    const left = isOver ? [] : [{ ...waiting, tried: again }];
     write(
       store,
       read(store).flatMap((one) => (one.id === id ? left : [one])),

@@ -43,6 +43,25 @@ test("an alert that does not get through is told later, in order, to those who l
   );
 });
 
+test("what comes after an alert that did not get through waits for it, also when both are told together", async () => {
+  const state = { answer: 503, nowMs: Date.parse("2026-03-12T14:00:00.000Z") };
+  using web = await webHook(() => state.answer);
+  using store = new JobStore(":memory:");
+  const options = optionsFor([web], [], () => state.nowMs);
+  // Nobody had told the first one yet: the service was started anew, say.
+  keepAlert(store, "first", alertOf("failed"), state.nowMs);
+  keepAlert(store, "second", alertOf("recovered"), state.nowMs);
+  await tellWaiting(options, store, signal);
+  assert.deepEqual(events(web), ["failed", "failed", "failed"]);
+  state.answer = 200;
+  state.nowMs += 60_000;
+  await tellWaiting(options, store, signal);
+  assert.equal(events(web).length, 3);
+  state.nowMs += 4 * 60_000;
+  await tellWaiting(options, store, signal);
+  assert.deepEqual(events(web).slice(3), ["failed", "recovered"]);
+});
+
 test("an alert is given up when whoever gets it will not take it, or it is old", async () => {
   const state = { answer: 404, nowMs: Date.parse("2026-03-12T14:00:00.000Z") };
   using web = await webHook(() => state.answer);
