@@ -1,37 +1,17 @@
 import { isOver, type JournalTree, mergeJournals } from "../contents/journal/merge-journals.ts";
-import { journalsOf, journalSuffix, readJournalSnapshot } from "../contents/journal/open-journal.ts";
+import { followedIn, journalsOf, journalSuffix, readJournalSnapshot } from "../contents/journal/open-journal.ts";
 import { virtualFolder } from "../contents/tables/virtual-nodes.ts";
 import type { Id } from "../format/tree.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import { isDamage } from "../repository/child-trees.ts";
 import type { Lock, Repository, StoredSnapshot, Upload } from "../repository/repository.ts";
-import { isHoldTag } from "./holds.ts";
-import { backupsOf, crmOf } from "./points.ts";
-
-/** Whose journal a snapshot is; `undefined`: it is none. */
-function followedIn(stored: StoredSnapshot): string | undefined {
-  const name = crmOf(stored);
-  return name.endsWith(journalSuffix) ? name.slice(0, -journalSuffix.length) : undefined;
-}
-
-/** Whether it is what a journal is by now: it names all that those before it do. */
-export function isNewestJournal(stored: StoredSnapshot, all: readonly StoredSnapshot[]): boolean {
-  const crm = followedIn(stored);
-  return crm !== undefined && journalsOf(all, crm).at(-1) === stored;
-}
-
-export function isSupersededJournal(stored: StoredSnapshot, all: readonly StoredSnapshot[]): boolean {
-  return followedIn(stored) !== undefined && !isHeld(stored) && !isNewestJournal(stored, all);
-}
+import { hasHold } from "./holds.ts";
+import { backupsOf } from "./points.ts";
 
 /** Whether the other repository has a journal of this CRM that is no older. */
 export function hasJournal(there: readonly StoredSnapshot[], stored: StoredSnapshot): boolean {
   const newest = journalsOf(there, followedIn(stored) ?? "").at(-1);
   return newest !== undefined && Date.parse(newest.snapshot.time) >= Date.parse(stored.snapshot.time);
-}
-
-function isHeld({ snapshot }: StoredSnapshot): boolean {
-  return snapshot.tags?.some(isHoldTag) === true;
 }
 
 export interface JournalCopy {
@@ -69,7 +49,7 @@ export async function saveJournalCopy(
     if (both) merged = both;
     // One that this one does not go on from stays as long as there is a backup that it may belong to.
     const isSuperseded = both !== undefined || isOver(found, oldest);
-    if (isSuperseded && !isHeld(older)) superseded.push(older.id);
+    if (isSuperseded && !hasHold(older.snapshot.tags)) superseded.push(older.id);
   }
   const name = `${crm}${journalSuffix}`;
   const tree = merged === copied ? kept.tree : await upload.tree({ nodes: [virtualFolder(name, merged.tree, time)] });

@@ -1,4 +1,4 @@
-import { journalSuffix } from "../contents/journal/open-journal.ts";
+import { followedIn, journalSuffix, newestJournals } from "../contents/journal/open-journal.ts";
 import { streamsAtHand, streamsOf } from "../contents/stream-of.ts";
 import type { Id } from "../format/tree.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
@@ -12,7 +12,8 @@ import type { ProtectReport } from "../repository/protect.ts";
 import { openFor } from "./access.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
 import { ledgerSuffix } from "./erasures.ts";
-import { hasJournal, isNewestJournal, isSupersededJournal, saveJournalCopy } from "./copy-journals.ts";
+import { hasJournal, saveJournalCopy } from "./copy-journals.ts";
+import { hasHold } from "./holds.ts";
 import { createRepositoryAt } from "./init.ts";
 import { lockOptions } from "./lock-options.ts";
 import { backupsOf, chooseCrm, choosePoint, crmOf, isBackup, isRecord } from "./points.ts";
@@ -97,11 +98,11 @@ export async function copySnapshots(engine: Engine, input: CopyInput, run: Run):
   run.report({ type: "phase", phase: "copy", subject: input.name });
   const there = await to.snapshots(signal);
   const all = await from.snapshots(signal);
-  const chosen = choose(all, input);
+  const journalsNow = newestJournals(all);
+  const chosen = choose(all, journalsNow, input);
   const damaged = input.points.length > 0 ? [] : await tellDamaged(from, { ...run, signal });
   const known = new CopiedAlready(there);
-  const isJournal = (stored: StoredSnapshot): boolean => isNewestJournal(stored, all);
-  const wanted = chosen.filter((stored) => !(isJournal(stored) ? hasJournal(there, stored) : known.has(stored)));
+  const wanted = chosen.filter((stored) => !(journalsNow.has(stored) ? hasJournal(there, stored) : known.has(stored)));
   const report: Mutable<CopyReport> = {
     type: "copy",
     to: input.name,
@@ -149,7 +150,7 @@ export async function copySnapshots(engine: Engine, input: CopyInput, run: Run):
       if (missing.length > 0) {
         const blobs = missing.slice(0, namedBlobs);
         report.damaged = [...report.damaged, { ...describe(stored), missing: missing.length, blobs }];
-      } else (isJournal(stored) ? journals : batch).push(stored);
+      } else (journalsNow.has(stored) ? journals : batch).push(stored);
       if (upload.stats().storedBytes - written >= batchBytes) await writeBatch();
     }
     await writeBatch();
@@ -206,13 +207,19 @@ function describe(stored: StoredSnapshot): CopiedSnapshot {
  * In the order of the list, oldest first, each once. What was erased of a CRM goes with its backups, or they would give it back. Of a
  * journal the newest has all.
  */
-function choose(all: readonly StoredSnapshot[], { crm, points }: CopyInput): readonly StoredSnapshot[] {
+function choose(
+  all: readonly StoredSnapshot[],
+  journalsNow: ReadonlySet<StoredSnapshot>,
+  { crm, points }: CopyInput,
+): readonly StoredSnapshot[] {
   if (points.length > 0) {
     const chosen = new Set(points.map((point) => choosePoint(all, crm, point).chosen));
     const ledgers = new Set([...chosen].map((stored) => `${crmOf(stored)}${ledgerSuffix}`));
     return all.filter((stored) => chosen.has(stored) || ledgers.has(crmOf(stored)));
   }
-  const current = all.filter((stored) => !isSupersededJournal(stored, all));
+  const isSuperseded = (stored: StoredSnapshot): boolean =>
+    followedIn(stored) !== undefined && !journalsNow.has(stored) && !hasHold(stored.snapshot.tags);
+  const current = all.filter((stored) => !isSuperseded(stored));
   if (crm === undefined) return current;
   const name = chooseCrm(all, crm);
   const backups = new Set(backupsOf(all, name));

@@ -13,6 +13,11 @@ export function isHoldTag(tag: string): boolean {
   return holdForm.test(tag);
 }
 
+/** Whether somebody has put a hold there, in force by now or not. */
+export function hasHold(tags: readonly string[] = []): boolean {
+  return tags.some(isHoldTag);
+}
+
 export function holdTag({ until }: Hold): string {
   return until === undefined ? "hold" : `hold-until-${until}`;
 }

@@ -1,5 +1,5 @@
 import { looseSegments } from "../contents/journal/loose-segments.ts";
-import { journalsOf, journalSuffix, readJournalSnapshot } from "../contents/journal/open-journal.ts";
+import { followedIn, journalsOf, readJournalSnapshot } from "../contents/journal/open-journal.ts";
 import type { Id } from "../format/tree.ts";
 import type { Repository } from "../repository/repository.ts";
 import { crmOf, isBackup } from "./points.ts";
@@ -11,11 +11,7 @@ import { crmOf, isBackup } from "./points.ts";
 export async function awaitedPacks(repository: Repository, signal: AbortSignal): Promise<ReadonlySet<Id>> {
   const snapshots = await repository.snapshots(signal);
   const packs = new Set<Id>();
-  const names = snapshots.flatMap((stored) => {
-    const name = crmOf(stored);
-    if (isBackup(stored)) return [name];
-    return name.endsWith(journalSuffix) ? [name.slice(0, -journalSuffix.length)] : [];
-  });
+  const names = snapshots.flatMap((stored) => followedIn(stored) ?? (isBackup(stored) ? crmOf(stored) : []));
   if (names.length === 0) return packs;
   const indexed = await repository.index(signal);
   for (const crm of new Set(names)) {

@@ -13,7 +13,7 @@ import type { Run } from "../lib/run.ts";
 import { isDamage } from "../repository/child-trees.ts";
 import type { IndexedRepository, Lock, Repository, StoredSnapshot, Upload } from "../repository/repository.ts";
 import type { Engine } from "./engine.ts";
-import { isHoldTag } from "./holds.ts";
+import { hasHold } from "./holds.ts";
 import { backupsOf } from "./points.ts";
 
 /** When what is stored becomes known, and how long others may have the repository for themselves. */
@@ -311,7 +311,7 @@ export class JournalKeeper implements AsyncDisposable {
     this.#rolledUpAt = performance.now();
     const superseded = journalsOf(await repository.snapshots(run.signal), crm)
       .slice(0, -1)
-      .filter(({ snapshot }) => !snapshot.tags?.some(isHoldTag));
+      .filter(({ snapshot }) => !hasHold(snapshot.tags));
     try {
       await repository.removeSnapshots(
         superseded.map(({ id }) => id),

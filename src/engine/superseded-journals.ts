@@ -1,9 +1,9 @@
 import { isOver, mergeJournals } from "../contents/journal/merge-journals.ts";
-import { journalsOf, journalSuffix, readJournalSnapshot } from "../contents/journal/open-journal.ts";
+import { followedIn, readJournalSnapshot } from "../contents/journal/open-journal.ts";
 import { isDamage } from "../repository/child-trees.ts";
 import type { Repository, StoredSnapshot } from "../repository/repository.ts";
-import { isHoldTag } from "./holds.ts";
-import { backupsOf, crmOf } from "./points.ts";
+import { hasHold } from "./holds.ts";
+import { backupsOf } from "./points.ts";
 
 /**
  * Snapshots of journals that `forget` may take away: all that a backup here needs of them is in the newest. Whoever follows, and a copy,
@@ -15,24 +15,23 @@ export async function supersededJournals(
   program: string,
   signal: AbortSignal,
 ): Promise<readonly StoredSnapshot[]> {
-  const names = snapshots.map(crmOf).filter((name) => name.endsWith(journalSuffix));
-  const several = [...new Set(names)].filter((name) => names.indexOf(name) < names.lastIndexOf(name));
+  const several = [...Map.groupBy(snapshots, followedIn)].filter(
+    ([crm, journals]) => crm !== undefined && journals.length > 1,
+  );
   if (several.length === 0) return [];
   const reader = await repository.index(signal);
   // Whether there would be anything to store is all that is asked.
   const store = { ...reader, tree: async () => "", bytes: async () => [] };
   const superseded: StoredSnapshot[] = [];
-  for (const name of several) {
-    const crm = name.slice(0, -journalSuffix.length);
-    const journals = journalsOf(snapshots, crm);
+  for (const [crm, journals] of several) {
     const newest = journals.at(-1);
-    if (!newest) continue;
+    if (crm === undefined || !newest) continue;
     const { time } = newest.snapshot;
     const oldest = backupsOf(snapshots, crm)[0]?.snapshot.time ?? time;
     try {
       const kept = await readJournalSnapshot(reader, newest, signal);
       for (const older of journals.slice(0, -1)) {
-        if (older.snapshot.tags?.some(isHoldTag)) continue;
+        if (hasHold(older.snapshot.tags)) continue;
         const found = await readJournalSnapshot(reader, older, signal);
         const both = await mergeJournals(store, found, kept, { crm, program, oldest, time }, signal);
         if (both === kept || isOver(found, oldest)) superseded.push(older);

@@ -37,11 +37,26 @@ export interface OpenedSegment {
 /** How much earlier than a moment its changes may have been stored, by other clocks. */
 const clockSlackMs = 3_600_000;
 
+/** Whose journal a snapshot is; `undefined`: it is none. */
+export function followedIn({ snapshot }: StoredSnapshot): string | undefined {
+  const [path = "", ...others] = snapshot.paths;
+  const isOne = others.length === 0 && path.startsWith("/") && path.endsWith(journalSuffix);
+  return isOne ? path.slice(1, -journalSuffix.length) : undefined;
+}
+
 /** Journals of one CRM, oldest first. */
 export function journalsOf(snapshots: readonly StoredSnapshot[], crm: string): readonly StoredSnapshot[] {
-  return snapshots.filter(
-    ({ snapshot }) => snapshot.paths.length === 1 && snapshot.paths[0] === `/${crm}${journalSuffix}`,
-  );
+  return snapshots.filter((stored) => followedIn(stored) === crm);
+}
+
+/** What each journal is by now: its newest snapshot names all that those before it do. */
+export function newestJournals(snapshots: readonly StoredSnapshot[]): ReadonlySet<StoredSnapshot> {
+  const newest = new Map<string, StoredSnapshot>();
+  for (const stored of snapshots) {
+    const crm = followedIn(stored);
+    if (crm !== undefined) newest.set(crm, stored);
+  }
+  return new Set(newest.values());
 }
 
 /** The tree of `/<crm>.journal` in a snapshot, and what it says of itself. */
