@@ -10,17 +10,15 @@ export function columnLabels(
   model: CrmModel | undefined,
 ): (tables: readonly TableSchema[]) => Promise<LabelOf> {
   let reading: Promise<Labels> | undefined;
-  const inFiles = new Map<string, Promise<ReadonlyMap<string, string>>>();
+  const inFiles = new Map<string, ReadonlyMap<string, string>>();
   return async (tables) => {
     const inDatabase = await (reading ??= databaseLabels(source, model));
-    const labels = new Map<string, ReadonlyMap<string, string>>(inDatabase);
     for (const table of model?.fileLabels ? tables : []) {
-      const known = inFiles.get(table.name) ?? model?.fileLabels?.(table, inDatabase.get(table.name) ?? new Map());
-      if (!known) continue;
-      inFiles.set(table.name, known);
-      labels.set(table.name, await known);
+      if (inFiles.has(table.name)) continue;
+      const found = await model?.fileLabels?.(table, inDatabase.get(table.name) ?? new Map());
+      if (found) inFiles.set(table.name, found);
     }
-    return (table, column) => labels.get(table.name)?.get(column);
+    return ({ name }, column) => (inFiles.get(name) ?? inDatabase.get(name))?.get(column);
   };
 }
 

@@ -210,15 +210,19 @@ function breakCircle(
     (operation: Operation) =>
     ([on, wait]: readonly [Operation, Wait]) =>
       mayBeNull(operation, "after", wait.own) || mayBeNull(on, "before", wait.theirs);
-  const all = [...waiting].map((operation) => ({ operation, waits: [...operation.waitsFor] }));
-  const found =
-    all.find(({ operation, waits }) => waits.every(canBeNull(operation))) ??
-    all.find(({ operation, waits }) =>
-      waits.every((one) => canBeNull(operation)(one) || withOther(one[0].before, one[1], rules) !== undefined),
-    );
-  if (!found) return [...waiting].slice(0, 1);
-  const { operation, waits } = found;
+  // Not as lists: there may be thousands of circles, and the first that waits mostly is one that can go ahead.
+  const operation =
+    waiting.values().find((one) => one.waitsFor.entries().every(canBeNull(one))) ??
+    waiting
+      .values()
+      .find((one) =>
+        one.waitsFor
+          .entries()
+          .every((wait) => canBeNull(one)(wait) || withOther(wait[0].before, wait[1], rules) !== undefined),
+      );
+  if (!operation) return [...waiting.values().take(1)];
   const { after, row } = operation;
+  const waits = [...operation.waitsFor];
   const own = waits.flatMap(([, wait]) => (mayBeNull(operation, "after", wait.own) ? wait.own : []));
   if (after && own.length > 0) {
     operation.after = withNull(after, own);

@@ -76,8 +76,7 @@ export function pointRecords(source: RecordSource, rules: HandleRules, signal: A
     const keys = keysNamed(relation, wanted, rules);
     const found: RecordRow[] = keys ? [...(await getAll(relation.to, keys))] : [];
     for (const row of found) wanted.delete(nameIn(relation, "to", row, rules) ?? "");
-    // Each that the database holds to is there, if not by the same bytes.
-    const folded = new Set(relation.origin === "declared" ? [...wanted].filter(hasLetter).map(foldedName) : []);
+    const folded = new Set(mayBeFolded(relation) ? [...wanted].filter(hasLetter).map(foldedName) : []);
     if (keys && folded.size === 0) return found;
     for await (const row of all(relation.to)) {
       const name = nameIn(relation, "to", row, rules);
@@ -115,6 +114,15 @@ export function pointRecords(source: RecordSource, rules: HandleRules, signal: A
   }
 
   return { get, getAll, named, naming, all };
+}
+
+/**
+ * Whether what a name leads to is there, if not by the same bytes: where the database holds to it, unless it is in another
+ * partition. A UUID is always written the same.
+ */
+function mayBeFolded({ origin, partitioned, to, referenced }: Relation): boolean {
+  const isUuid = referenced.every((at) => /^uuid$/i.test(to.columns[at]?.type ?? ""));
+  return origin === "declared" && partitioned === undefined && !isUuid;
 }
 
 function hasLetter(name: string): boolean {
