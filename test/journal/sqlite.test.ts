@@ -111,7 +111,7 @@ test("rows that a table took once a key or a check was gone are a gap of it", as
   using folder = temporaryFolder();
   const crm = await smallCrm(folder.path);
   crm.sql(
-    "CREATE TABLE checked (id INTEGER PRIMARY KEY, n INTEGER CHECK (n > 0)); CREATE UNIQUE INDEX one ON contact (name)",
+    "CREATE TABLE checked (id INTEGER PRIMARY KEY, n INTEGER CHECK (n > 0)); CREATE UNIQUE INDEX one ON CONTACT (name)",
   );
   await using running = await followed(crm);
   await crm.backup();

@@ -115,11 +115,12 @@ async function lookAt(
   const changes: Change[] = [];
   const altered: TableId[] = [];
   const definitions = new Set([...snapshot.schema.before, ...snapshot.schema.after.filter(isUniqueKey)]);
-  const gone = [...(before?.definitions ?? [])].filter((sql) => !definitions.has(sql));
+  // Names are found in any case.
+  const gone = [...(before?.definitions ?? [])].filter((sql) => !definitions.has(sql)).map((sql) => sql.toLowerCase());
   for (const table of snapshot.schema.tables) {
     const was = before?.tables.get(table.name);
     const same = was?.table.fingerprint === table.fingerprint ? was : undefined;
-    const isFreed = gone.some((sql) => sql.includes(table.name));
+    const isFreed = gone.some((sql) => sql.includes(table.name.toLowerCase()));
     if (before && (!same || isFreed)) altered.push({ schema: table.schema, name: table.name });
     const rows =
       table.keyLength === 0 ? new Map<RowKey, bigint>() : await readTable(snapshot, table, same, changes, signal);
