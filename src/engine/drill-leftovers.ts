@@ -41,8 +41,9 @@ export class ScratchNote {
 
   async write(place: ScratchPlace): Promise<void> {
     const bytes = Buffer.from(`${JSON.stringify(place)}\n`);
-    await this.#file.truncate(bytes.length);
+    // In this order, since it only grows: whoever is killed in between leaves a whole note.
     await this.#file.write(bytes, 0, bytes.length, 0);
+    await this.#file.truncate(bytes.length);
     await this.#file.sync();
   }
 
