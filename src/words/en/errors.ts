@@ -295,7 +295,7 @@ export const errors = {
     },
     "follow-other": {
       text: "Another `holdfast follow` has gone on with the journal of {crm}.",
-      hint: "Only one may follow a CRM into a repository. End the other one, or leave it to it; started again, this one goes on where the journal ends.",
+      hint: "Only one may follow a CRM into a repository. End the other one, or let it go on alone; started again, this one goes on where the journal ends.",
     },
     "follow-taken": {
       text: "Somebody else reads the log under our name: {subject}[[, {reason}]][[ ({path})]].",

@@ -47,7 +47,7 @@ export const notices = {
       "{subject} should be locked, and could be deleted all the same. It was put back; check the bucket's Object Lock.",
     "snapshot-unreadable": "Recovery point {subject} cannot be read, and was not copied. `holdfast verify` says more.",
     "packs-lost":
-      "{subject:pack} of the repository are not there, and so not on the volumes: what needs them cannot be had from these either. `holdfast verify` says what that is.",
+      "The repository lacks {subject:pack}, and so do the volumes: what needs what is lost cannot be had from these either. `holdfast verify` says what that is.",
     "lock-failed": "{subject:file} could not be locked for longer ({detail}).",
     "source-unknown-type": "{subject} is no file, folder, link or device, and was left out.",
   } satisfies Record<WarningCode, string>,

@@ -94,7 +94,7 @@ export const recovery = {
     states: { ok: "passed", failed: "FAILED", none: "nothing there", skipped: "not done" },
     checks: {
       rows: {
-        ok: "Rows: {detail:table}, and what was backed up has the same hashes, computed by the database itself.",
+        ok: "Rows: {detail:table} with the hashes of what was backed up, computed by the database itself.",
         failed: "Rows differ: {detail}",
         none: "Rows: there is no database.",
         skipped: "Rows: {detail}",

@@ -289,7 +289,7 @@ export const errors: Translated<typeof english> = {
     },
     "follow-other": {
       text: "另一个 `holdfast follow` 已接着写 {crm} 的日志。",
-      hint: "一个 CRM 只能由一个 `holdfast follow` 跟踪到同一个仓库。请结束另一个，或交给它；重新启动后，本进程从日志末尾继续。",
+      hint: "一个 CRM 只能由一个 `holdfast follow` 跟踪到同一个仓库。请结束另一个，或让它独自继续；重新启动后，本进程从日志末尾继续。",
     },
     "follow-taken": {
       text: "另有程序以我们的名义读取日志：{subject}[[，{reason}]][[（{path}）]]。",
