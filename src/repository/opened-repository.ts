@@ -83,11 +83,12 @@ export class OpenedRepository implements Repository {
     return sameKey(this.#parts.masterKey, other.sharedKey.masterKey);
   }
 
-  async snapshots(signal: AbortSignal, how: "fail" | "leave out" = "fail"): Promise<readonly StoredSnapshot[]> {
+  async snapshots(signal: AbortSignal, withheld: "fail" | "leave out" = "fail"): Promise<readonly StoredSnapshot[]> {
     const { storage, masterKey } = this.#parts;
     const { readable, unreadable } = await loadSnapshots(storage, masterKey, signal);
     // Whoever decides by the list must not take it for all that there is.
-    for (const { withheld } of unreadable) if (withheld && how === "fail") throw withheld;
+    const error = unreadable.find((one) => one.withheld)?.withheld;
+    if (error && withheld === "fail") throw error;
     return readable;
   }
 

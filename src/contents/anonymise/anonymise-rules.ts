@@ -87,12 +87,12 @@ export function anonymiseRules(
     const known = personal.find((one) => isTable(table, one.table));
     const isPeoples = isOfPeople(table, relations);
     const naming = new Set(relations.from(table).flatMap(({ columns }) => columns));
-    for (const [at, written_] of table.columns.entries()) {
+    for (const [at, declared] of table.columns.entries()) {
       if (at < table.keyLength) continue;
-      const column = { ...written_, type: madeOf(written_.type) };
+      const column = { ...declared, type: madeOf(declared.type) };
       const means = { isPeoples, namesRow: naming.has(at) };
       const kind = knownKind(column, known?.columns[column.name], rules) ?? kindOf(column, means, rules);
-      if (kind) put(table, written_, kind, known?.nobody);
+      if (kind) put(table, declared, kind, known?.nobody);
     }
   }
   for (const [name, columns] of Object.entries(written)) {

@@ -15,9 +15,9 @@ import { journalFileName } from "./journal-file.ts";
  * /<crm>.journal/files/<day>/<hour>/<minute, second and millisecond>/…
  * ```
  *
- * Each such file is the segments of about a minute, one after the other, a blob each, or more where one is long; below `files` is a folder for each look at
- * the CRM's files that found something (`file-look.ts`). The newest snapshot names all that there
- * are, so any `forget` that keeps the newest of a group loses nothing.
+ * Each such file is the segments of about a minute, one after the other, a blob each, or more where one is long; below
+ * `files` is a folder for each look at the CRM's files that found something (`file-look.ts`). The newest snapshot names all
+ * that there are, so any `forget` that keeps the newest of a group loses nothing.
  */
 export interface StoredSegment {
   /** Ids of its blobs, its own first. */
@@ -120,8 +120,8 @@ function withoutDaysBefore(days: Tree, first: string): Tree {
 }
 
 /**
- * Ids of the blobs of the segments of a database in order, from the hour on that `since` (RFC 3339, UTC) is in. Lists of ids only; nothing of
- * the segments themselves is read.
+ * Ids of the blobs of the segments of a database in order, from the hour on that `since` (RFC 3339, UTC) is in. Lists of ids
+ * only; nothing of the segments themselves is read.
  */
 export async function* segmentBlobs(
   reader: BlobReader,

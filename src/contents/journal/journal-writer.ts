@@ -74,7 +74,10 @@ export class JournalWriter {
     return this.#unnamed.size > 0;
   }
 
-  /** Durable when it returns; `follow-other`: somebody else has gone on with the journal. The upload has one thread, so that what is given together shares a pack. */
+  /**
+   * Durable when it returns; `follow-other`: somebody else has gone on with the journal. The upload has one thread, so that what
+   * is given together shares a pack.
+   */
   async store(segments: readonly SealedSegment[], upload: Upload): Promise<void> {
     this.#checkOrder(segments);
     // Copies: the upload takes the memory over, and a try that failed must not lose what is to be tried again.

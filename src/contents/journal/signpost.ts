@@ -3,10 +3,10 @@ import type { Id } from "../../format/tree.ts";
 import type { IndexedRepository, Upload } from "../../repository/repository.ts";
 
 /**
- * What leads from a segment to the one that follows it while no snapshot names that: in the pack of each segment stands a place beside it, a blob
- * whose id is known to whoever knows the segment before. So it is found whoever put its pack into an index: the run that stored it and
- * did not live to name it, a backup that adopted what was left over, a repair of the index. `attempt`: where the first ones are taken, by the
- * first segment of another database, or by a try that failed.
+ * What leads from a segment to the one that follows it while no snapshot names that: in the pack of each segment stands a
+ * place beside it, a blob whose id is known to whoever knows the segment before. So it is found whoever put its pack into an
+ * index: the run that stored it and did not live to name it, a backup that adopted what was left over, a repair of the index.
+ * `attempt`: where the first ones are taken, by the first segment of another database, or by a try that failed.
  */
 function placeBehind(crm: string, previous: Id | undefined, attempt: number): Uint8Array<ArrayBuffer> {
   const facts = { holdfast: "journal-place", format: 1, crm, ...(previous !== undefined && { previous }), attempt };
