@@ -77,7 +77,10 @@ function undoCause(context: Context, invocation: Invocation): UndoCause | undefi
     return { kind: "transaction", transaction, ...(moment !== undefined && { around: momentAt(moment) }) };
   }
   const [from, to, more] = between;
-  if (from === undefined && by === undefined) return undefined;
+  if (from === undefined && by === undefined) {
+    if (textOption(invocation, "undoIn") !== undefined) throw new HoldfastError("usage", { problem: "undo-in" });
+    return undefined;
+  }
   if (from === undefined || to === undefined || more !== undefined) {
     throw new HoldfastError("usage", { problem: "undo-between" });
   }

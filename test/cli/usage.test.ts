@@ -29,6 +29,7 @@ test("a misspelt command, option or value is refused with what was meant", async
     [["restore", "apply"], /plan is missing/],
     [["backup", "--wait", "soon"], /soon is no length of time/],
     [["restore", "plan", "--as", "clone"], /--target/],
+    [["restore", "plan", "--undo-in", "cms"], /--undo-between/],
     [["--lang", "fr", "snapshots"], /cannot be fr; it can be en, zh-CN/],
   ] as const) {
     const ended = await crm.run(args);

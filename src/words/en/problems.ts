@@ -12,6 +12,7 @@ export const problems = {
     "bad-duration": "{value} is no length of time; write 30s, 10m or 2h.",
     "paths-and-scope": "Paths and --database or --system cannot be given together.",
     "undo-between": "--undo-between takes two moments, each with @; --undo-by needs it.",
+    "undo-in": "--undo-in goes with --undo-transaction or --undo-between.",
     "records-needed":
       "{what} says more of records; name them with --record, --keys, --search, --deleted, --changed or --created.",
     csv: "Row {what} of the list is no CSV.",

@@ -14,6 +14,7 @@ export const problems: Translated<typeof english> = {
     "bad-duration": "{value} 不是时长；请写 30s、10m 或 2h。",
     "paths-and-scope": "路径不能与 --database 或 --system 同时给出。",
     "undo-between": "--undo-between 需要两个时刻，各以 @ 开头；--undo-by 须与它同用。",
+    "undo-in": "--undo-in 须与 --undo-transaction 或 --undo-between 同用。",
     "records-needed":
       "{what} 只是进一步说明记录；请先用 --record、--keys、--search、--deleted、--changed 或 --created 指定。",
     csv: "清单的第 {what} 行不是 CSV。",
