@@ -247,11 +247,14 @@ class Service {
     if (run.state !== "ended" || run.outcome === "covered") return;
     const { store, ping, signal, log } = this.#options;
     const crm = this.#crmOf(run.subject);
-    const alert = alertOfRun(run, crm, store);
-    if (alert) this.#tellSoon(alert);
-    for (const anomaly of anomaliesIn(run, crm)) this.#tellSoon(anomaly);
-    this.#followed.add(run.id);
-    this.#keepFollowed();
+    // Whoever is killed in the midst of it tells none of it twice, and loses none.
+    store.together(() => {
+      const alert = alertOfRun(run, crm, store);
+      if (alert) this.#tellSoon(alert);
+      for (const anomaly of anomaliesIn(run, crm)) this.#tellSoon(anomaly);
+      this.#followed.add(run.id);
+      this.#keepFollowed();
+    });
     this.#later(async () => {
       await this.#report();
       if (ping && (run.outcome === "ok" || run.outcome === "warning")) {
