@@ -159,8 +159,8 @@ async function beginOrResume(
     });
   }
   const files = await filesToWrite(repository, stored, known, run.signal);
-  const paths = new Set(files.map(({ path }) => path));
-  const isNew = ({ id }: StoredSnapshot): boolean => paths.has(`snapshots/${id}`);
+  const wanted = new Set(files.map(({ path }) => path));
+  const isNew = ({ id }: StoredSnapshot): boolean => wanted.has(`snapshots/${id}`);
   const snapshots = (await repository.snapshots(run.signal)).filter(isNew);
   if (snapshots.length === 0) throw new HoldfastError("export-nothing", { ...(base !== undefined && { base }) });
   const set: ExportedSet = {
