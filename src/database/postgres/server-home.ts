@@ -8,8 +8,9 @@ import { quoteName } from "./identifier.ts";
 
 /** The longest name that PostgreSQL keeps, in bytes. */
 const longestName = 63;
-/** A session that was just ended may be seen for a moment. */
+/** A session that was just ended may be seen for a moment: of ours we know that it is over. */
 const lingerMs = 3000;
+const othersLingerMs = 1000;
 
 export function postgresHome(environment: Environment): ServerHome {
   const onServer = async <T>(
@@ -68,7 +69,7 @@ export async function postgresHolders(
 ): Promise<readonly DatabaseHolder[]> {
   await using connection = await openMaintenance(address, environment, signal);
   const { database } = loginOf(address.url, environment);
-  const until = performance.now() + lingerMs;
+  const since = performance.now();
   for (;;) {
     const rows = await connection.rows(
       `SELECT pid, coalesce(nullif(application_name, ''), usename::text, '?') FROM pg_stat_activity
@@ -77,7 +78,8 @@ export async function postgresHolders(
       [database],
     );
     const holders = rows.map(([pid, command]) => ({ pid: Number(pid), command: command ?? "?" }));
-    if (holders.every(({ command }) => command !== "holdfast") || performance.now() > until) return holders;
+    const mayLinger = holders.some(({ command }) => command === "holdfast") ? lingerMs : othersLingerMs;
+    if (holders.length === 0 || performance.now() - since > mayLinger) return holders;
     await wait(100, undefined, { signal });
   }
 }
