@@ -13,7 +13,7 @@ export interface Stretch {
 }
 
 /** About what a session reads at a time, and what is held for each session besides the first. */
-export const stretchBytes = 8 << 20;
+export const stretchBytes = 6 << 20;
 const sampledPages = 200;
 
 /**
