@@ -2,6 +2,7 @@ import { openFor } from "../../src/engine/access.ts";
 import { openPoint } from "../../src/engine/open-point.ts";
 import type { PointName } from "../../src/engine/snapshots.ts";
 import { isHoldfastError } from "../../src/lib/errors.ts";
+import { handled } from "../../src/lib/handled.ts";
 import type { Event } from "../../src/lib/events.ts";
 import { localStorage } from "../../src/storage/local.ts";
 import type { CampaignOptions } from "./campaign.ts";
@@ -202,7 +203,7 @@ export async function momentsRounds(
       case 5:
         await beside;
         // Beside what is written next.
-        beside = backUp();
+        beside = handled(backUp());
         break;
       case 6:
         await alter();
