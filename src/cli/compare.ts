@@ -67,13 +67,15 @@ interface Shown {
 
 async function showText(
   context: Context,
-  { from, to, differences }: Comparison,
+  { from, to, databases, differences }: Comparison,
   most: number,
   noise: "shown" | "folded",
 ): Promise<void> {
   const { output, words, format } = context;
   const text = words.compare;
   output.line(format.fill(text.between, { from: pointText(context, from), to: pointText(context, to) }));
+  /** With its database where there are several. */
+  const placed = (database: string, name: string): string => (databases.length > 1 ? `${database}:${name}` : name);
   let found = 0;
   const shown = new Map<string, Shown>();
   const shownOf = (name: string): Shown => {
@@ -87,16 +89,18 @@ async function showText(
     found++;
     if (one.type === "change") {
       if (noise === "folded" && one.action === "changed" && one.fields.length === 0) continue;
-      const { lines, records } = shownOf(one.entity ?? one.table);
-      shownOf(one.entity ?? one.table).records++;
+      const name = placed(one.database, one.entity ?? one.table);
+      const { lines, records } = shownOf(name);
+      shownOf(name).records++;
       if (records < most) lines.push(...recordLines(context, one, noise));
     } else if (one.type === "table") {
       output.line();
-      output.line(output.paint("bold", tableLine(context, one)));
-      showLines(context, shownOf(one.entity ?? one.table), most);
-      shown.delete(one.entity ?? one.table);
+      const name = placed(one.database, one.entity ?? one.table);
+      output.line(output.paint("bold", tableLine(context, one, placed(one.database, entityName(words, one)))));
+      showLines(context, shownOf(name), most);
+      shown.delete(name);
     } else if (one.type === "schema") {
-      schemas.push(...schemaLines(context, one));
+      schemas.push(...schemaLines(context, one, placed(one.database, one.table)));
     } else {
       files[one.action]++;
       const { lines, records } = shownOf("");
@@ -129,10 +133,15 @@ function pointText({ words, format }: Context, { time, snapshot }: Comparison["f
   return snapshot === undefined ? words.compare.live : `${format.time(time)} (${snapshot.slice(0, 8)})`;
 }
 
-function tableLine({ words, format }: Context, table: TableDifference): string {
+function tableLine({ words, format }: Context, table: TableDifference, called: string): string {
   const { created, changed, deleted, noise } = table;
-  const name = printable(entityName(words, table));
-  return format.fill(words.compare.table, { name, created, changed, deleted, ...(noise > 0 && { noise }) });
+  return format.fill(words.compare.table, {
+    name: printable(called),
+    created,
+    changed,
+    deleted,
+    ...(noise > 0 && { noise }),
+  });
 }
 
 const marks = { created: ["+", "green"], changed: ["~", "yellow"], deleted: ["-", "red"] } as const;
@@ -159,9 +168,12 @@ function recordLines(
   ];
 }
 
-function schemaLines({ words, format }: Context, one: Extract<Difference, { type: "schema" }>): string[] {
+function schemaLines(
+  { words, format }: Context,
+  one: Extract<Difference, { type: "schema" }>,
+  table: string,
+): string[] {
   const text = words.compare;
-  const table = one.table;
   if (one.what === "table-added") return [`  ${format.fill(text.tableAdded, { table, rows: one.rows ?? 0 })}`];
   if (one.what === "table-removed") return [`  ${format.fill(text.tableRemoved, { table, rows: one.rows ?? 0 })}`];
   const { added = [], removed = [], retyped = [], sameKey = true } = one.columns ?? {};

@@ -46,6 +46,9 @@ test("every error code ends with the exit code that scripts rely on", () => {
       "import-other-repository",
       "job-ambiguous",
       "undo-databases",
+      "records-databases",
+      "record-ambiguous",
+      "database-unknown",
       "alert-none",
     ],
     4: [

@@ -1,5 +1,5 @@
 import { pointRecords } from "../contents/records/point-records.ts";
-import { parseHandle, tableOrEntity } from "../contents/records/record-handle.ts";
+import { parseHandle, placeName, tableOrEntity } from "../contents/records/record-handle.ts";
 import {
   entityFacts,
   fieldsOf,
@@ -15,7 +15,8 @@ import type { TableEntity } from "../contents/records/relations.ts";
 import type { TableSchema } from "../database/database.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { OpenedPoint, PointDatabase, PointTable } from "./open-point.ts";
-import { viewOf } from "./point-model.ts";
+import { onlyOne, recordNamed } from "./find-record.ts";
+import { type DatabaseView, viewsOf } from "./point-model.ts";
 import { ownedFiles } from "./record-files.ts";
 
 export interface EntityEntry {
@@ -54,15 +55,15 @@ const relatedShown = 10;
 /** What the platform's model calls the CRM's records; where it has none, every table. */
 export async function listEntities(point: OpenedPoint, signal: AbortSignal): Promise<readonly EntityEntry[]> {
   const entries: EntityEntry[] = [];
-  for (const database of point.databases) {
-    const { relations } = await viewOf(point, database, signal);
+  for (const { database, relations } of await viewsOf(point, signal)) {
     const places: readonly { readonly table: TableSchema; readonly entity?: TableEntity }[] =
       relations.entities.length > 0
         ? relations.entities.map((entity) => ({ table: entity.table, entity }))
         : database.schema.tables.map((table) => ({ table }));
     for (const { table, entity } of places) {
       const rows = await (await database.open(table)).countRows();
-      const { entity: name = table.name, ...facts } = entityFacts(entity);
+      const { entity: _, ...facts } = entityFacts(entity);
+      const name = placeName(relations, table, entity);
       entries.push({ name, ...facts, database: database.name, table: table.name, rows });
     }
   }
@@ -76,19 +77,24 @@ export async function browseRecords(
   paging: Paging,
   signal: AbortSignal,
 ): Promise<RecordAnswer> {
-  for (const database of point.databases) {
-    const { relations, labels } = await viewOf(point, database, signal);
-    const scene: RecordScene = { source: database, relations, rules: database.engine, signal, labels };
-    const place = tableOrEntity(relations, name);
-    if (place) return await list(scene, database, place, paging);
-    const handle = parseHandle(relations, name, database.engine);
-    if (!handle) continue;
-    const row = await pointRecords(database, database.engine, signal).get(handle.table, handle.key);
-    if (!row) continue;
-    const { rows, ...details } = await recordDetails(scene, row, relatedShown);
-    return { type: "record", ...details, files: await ownedFiles(point, database, scene, rows) };
-  }
-  throw new HoldfastError("nothing-matched", { path: name });
+  const views = await viewsOf(point, signal);
+  const sceneOf = ({ database, relations, labels }: DatabaseView): RecordScene => ({
+    ...{ source: database, relations, rules: database.engine, signal, labels },
+  });
+  const lists = views.flatMap((view) => {
+    const place = tableOrEntity(view.relations, name);
+    return place ? [{ view, ...place }] : [];
+  });
+  const place = onlyOne(name, lists);
+  if (place) return await list(sceneOf(place.view), place.view.database, place, paging);
+  const handle = await recordNamed(views, name, signal);
+  const { database } = handle?.view ?? {};
+  const row =
+    handle && database && (await pointRecords(database, database.engine, signal).get(handle.table, handle.key));
+  if (!row) throw new HoldfastError("nothing-matched", { path: name });
+  const scene = sceneOf(handle.view);
+  const { rows, ...details } = await recordDetails(scene, row, relatedShown);
+  return { type: "record", ...details, files: await ownedFiles(point, database, scene, rows) };
 }
 
 async function list(

@@ -76,6 +76,8 @@ export interface SchemaDifference {
 export interface Comparison {
   readonly from: PointFacts;
   readonly to: PointFacts;
+  /** Names of the CRM's databases. */
+  readonly databases: readonly string[];
   readonly differences: AsyncIterable<Difference>;
 }
 
@@ -103,7 +105,8 @@ export async function compare<T>(
   await using to = await openPoint(source, input.crm ?? from.crm, input.to);
   if (from.crm !== to.crm) throw new HoldfastError("crm-ambiguous", { known: `${from.crm}, ${to.crm}` });
   const differences = findDifferences({ source, from, to, input });
-  return await use({ from: pointFacts(from), to: pointFacts(to), differences });
+  const databases = [...new Set([...from.databases, ...to.databases].map(({ name }) => name))];
+  return await use({ from: pointFacts(from), to: pointFacts(to), databases, differences });
 }
 
 interface Work {
@@ -118,24 +121,25 @@ async function* findDifferences(work: Work): AsyncGenerator<Difference, void> {
   const { signal } = source.run;
   const schemas: Difference[] = [];
   const named = new Set<string>();
-  for (const database of to.databases) {
-    const was = from.databases.find(({ name }) => name === database.name);
-    if (!was) continue;
-    const views = { from: await viewOf(from, was, signal), to: await viewOf(to, database, signal) };
-    for (const table of database.schema.tables) {
-      const names = namesOf(views.to, table);
-      for (const name of names) named.add(name);
-      if (input.only.length > 0 && !names.some((name) => input.only.includes(name))) continue;
-      const before = was.schema.tables.find((one) => sameTable(one, table));
-      if (before) yield* tableDifferences(work, views, before, table, schemas);
-      else schemas.push(await cameOrWent("table-added", database, table));
+  const isWanted = (view: DatabaseView, table: TableSchema): boolean => {
+    const names = view.namesOf(table);
+    for (const name of names) named.add(name);
+    return input.only.length === 0 || names.some((name) => input.only.includes(name));
+  };
+  // One that only one of the two has: each of its tables came or went.
+  for (const name of new Set([...to.databases, ...from.databases].map((database) => database.name))) {
+    const [was, is] = [from, to].map(({ databases }) => databases.find((one) => one.name === name));
+    const before = was && (await viewOf(from, was, signal));
+    const now = is && (await viewOf(to, is, signal));
+    for (const table of is?.schema.tables ?? []) {
+      if (!now || !isWanted(now, table)) continue;
+      const old = was?.schema.tables.find((one) => sameTable(one, table));
+      if (before && old) yield* tableDifferences(work, { from: before, to: now }, old, table, schemas);
+      else schemas.push(await cameOrWent("table-added", now.database, table));
     }
-    for (const table of was.schema.tables) {
-      for (const name of namesOf(views.from, table)) named.add(name);
-      const isWanted = input.only.length === 0 || namesOf(views.from, table).some((name) => input.only.includes(name));
-      if (isWanted && !database.schema.tables.some((one) => sameTable(one, table))) {
-        schemas.push(await cameOrWent("table-removed", was, table));
-      }
+    for (const table of was?.schema.tables ?? []) {
+      if (!before || !isWanted(before, table) || is?.schema.tables.some((one) => sameTable(one, table))) continue;
+      schemas.push(await cameOrWent("table-removed", before.database, table));
     }
   }
   const unknown = input.only.find((name) => name !== "files" && !named.has(name));
@@ -151,12 +155,6 @@ async function cameOrWent(
   table: TableSchema,
 ): Promise<Difference> {
   return { type: "schema", database: name, table: table.name, what, rows: await (await open(table)).countRows() };
-}
-
-/** By what names a person may ask for a table. */
-function namesOf({ relations }: DatabaseView, table: TableSchema): readonly string[] {
-  const entities = relations.entitiesOf(table).map(({ entity }) => entity.name);
-  return [table.name, `${table.schema}.${table.name}`, ...entities];
 }
 
 async function* tableDifferences(

@@ -14,7 +14,7 @@ import { openPoint, openStored, type PointSource } from "./open-point.ts";
 import { backupsOf, chooseCrm } from "./points.ts";
 import { saveRecordSnapshot } from "./record-snapshot.ts";
 import { selectRecords } from "./record-selection.ts";
-import { viewOf } from "./point-model.ts";
+import { viewsOf } from "./point-model.ts";
 import { schemaReader } from "../contents/stored-database.ts";
 import type { PointName } from "./snapshots.ts";
 import { listState, readState, removeState, writeState } from "./state.ts";
@@ -109,20 +109,18 @@ export async function planErase(engine: Engine, input: ErasePlanInput, run: Run)
   const many = { schemas: schemaReader(), erasures: erasureReader() };
   const source: PointSource = { engine, reader, snapshots, crms: input.crms, run: inner, ...many };
   await using point = await openPoint(source, input.crm, input.point);
-  const [from] = point.databases;
   if (!point.snapshot) throw new HoldfastError("point-live", {});
-  if (!from) throw new HoldfastError("nothing-matched", { path: "/databases" });
   run.report({ type: "phase", phase: "plan", subject: point.crm });
-  const { relations } = await viewOf(point, from, inner.signal);
+  const views = await viewsOf(point, inner.signal);
   const selection = {
     ...{ handles: input.handles, keys: [], compared: [], in: input.in, related: "all" as const, renames: [] },
     ...(input.search !== undefined && { search: input.search }),
   };
   const until = async () => point;
-  const roots = await selectRecords({ selection, source, points: point, from, relations, until });
+  const roots = await selectRecords({ selection, source, points: point, views, until });
   if (roots.length === 0) throw new HoldfastError("nothing-matched", { path: input.search ?? "" });
   const backups = backupsOf(snapshots, point.crm);
-  const collector = new ErasureCollector(from.name, roots, randomBytes(32).toString("hex"));
+  const collector = new ErasureCollector(roots, randomBytes(32).toString("hex"));
   // A moment between two backups may hold what neither does.
   const momentMs = point.moment ? Date.parse(point.moment.time) : Number.NaN;
   const later = backups.findIndex(({ snapshot }) => Date.parse(snapshot.time) > momentMs);

@@ -11,7 +11,7 @@ import type { EraseGroup, ErasePlan } from "./erase.ts";
 import type { OpenedPoint, PointDatabase } from "./open-point.ts";
 import { viewOf } from "./point-model.ts";
 import { filesOfRows } from "./record-files.ts";
-import type { RecordRoots } from "./record-selection.ts";
+import type { ChosenRoots, RecordRoots } from "./record-selection.ts";
 
 const shownRecords = 100;
 
@@ -21,6 +21,44 @@ type Found = Pick<ErasePlan, "groups" | "records" | "files" | "points" | "stillT
 
 /** What belongs to some records, gathered over recovery points, oldest first: what each knows adds to it. */
 export class ErasureCollector {
+  readonly #salt: string;
+  readonly #databases: readonly DatabaseCollector[];
+  #points = 0;
+  #here = 0;
+
+  constructor(chosen: readonly ChosenRoots[], salt: string) {
+    this.#salt = salt;
+    this.#databases = chosen.map(({ database, roots }) => new DatabaseCollector(database, roots, salt));
+  }
+
+  async add(point: OpenedPoint, signal: AbortSignal): Promise<void> {
+    this.#here = 0;
+    for (const one of this.#databases) this.#here += await one.add(point, signal);
+    if (this.#here > 0) this.#points++;
+  }
+
+  result(): Found {
+    const found = this.#databases.map((one) => one.result());
+    const files = new Map(found.flatMap((one) => [...one.files]));
+    return {
+      groups: found.flatMap(({ groups }) => groups),
+      records: found.flatMap(({ records }) => records).slice(0, shownRecords),
+      files: [...files.values()].map(({ folder, path }) => `/files/${folder}/${nameText(path)}`),
+      points: this.#points,
+      stillThere: this.#here,
+      erasure: {
+        records: found.flatMap(({ named }) => named),
+        salt: this.#salt,
+        tables: found.flatMap(({ tables }) => tables),
+        references: found.flatMap(({ references }) => references),
+        files: [...files.values()].map(({ folder, path }) => ({ folder, path })),
+      },
+    };
+  }
+}
+
+/** The same for one of the CRM's databases. */
+class DatabaseCollector {
   readonly #database: string;
   readonly #roots: readonly RecordRoots[];
   readonly #salt: string;
@@ -29,8 +67,7 @@ export class ErasureCollector {
   readonly #files = new Map<string, OwnedFile>();
   #records: readonly string[] = [];
   #trees = "";
-  #points = 0;
-  #here = 0;
+  #before = 0;
 
   constructor(database: string, roots: readonly RecordRoots[], salt: string) {
     this.#database = database;
@@ -38,17 +75,13 @@ export class ErasureCollector {
     this.#salt = salt;
   }
 
-  async add(point: OpenedPoint, signal: AbortSignal): Promise<void> {
+  /** How many rows the point has of what is to go. */
+  async add(point: OpenedPoint, signal: AbortSignal): Promise<number> {
     const from = point.databases.find(({ name }) => name === this.#database);
-    this.#here = 0;
-    if (!from) return;
+    if (!from) return 0;
     const trees = from.schema.tables.map((table) => from.treeOf?.(table) ?? "").join();
-    if (trees === this.#trees) {
-      // The same rows as in the point before.
-      this.#here = this.#before;
-      if (this.#here > 0) this.#points++;
-      return;
-    }
+    // The same rows as in the point before.
+    if (trees === this.#trees) return this.#before;
     this.#trees = trees;
     const { relations } = await viewOf(point, from, signal);
     const records = pointRecords(from, from.engine, signal);
@@ -62,8 +95,6 @@ export class ErasureCollector {
       areThere: async () => new Set<RecordRow>(),
     });
     const rows = closure.filter(({ why }) => why !== "parent").map(({ row }) => row);
-    this.#here = this.#before = rows.length;
-    if (rows.length > 0) this.#points++;
     for (const row of rows) this.#gather(from, relations, row);
     const files = await filesOfRows(point, from, rows, signal);
     for (const file of await withoutShared(point, from, rows, files, signal)) {
@@ -72,9 +103,9 @@ export class ErasureCollector {
     const handle = (row: RecordRow): string =>
       handleOf(relations, row, entityOf(relations.entitiesOf(row.table), row, from.engine), from.engine);
     if (chosen.length > 0) this.#records = [...new Set([...this.#records, ...chosen.map(handle)])];
+    this.#before = rows.length;
+    return rows.length;
   }
-
-  #before = 0;
 
   #gather({ engine: rules }: PointDatabase, relations: Relations, row: RecordRow): void {
     const { table } = row;
@@ -111,7 +142,7 @@ export class ErasureCollector {
     this.#references.set(id, known);
   }
 
-  result(): Found {
+  result() {
     const found = [...this.#rows.values()];
     const groups = [...Map.groupBy(found, ({ group }) => group)].map(([name, ofGroup]): EraseGroup => {
       const label = ofGroup[0]?.label;
@@ -120,19 +151,12 @@ export class ErasureCollector {
     const keyed = found.filter(({ row }) => row.table.keyLength > 0);
     const byTable = Map.groupBy(keyed, ({ row: { table } }) => `${table.schema}\0${table.name}`);
     const tables = [...byTable.values()].flatMap((ofTable) => this.#table(ofTable) ?? []);
-    const files = [...this.#files.values()];
     return {
-      groups,
+      ...{ groups, tables, references: [...this.#references.values()], files: this.#files },
       records: found
         .slice(0, shownRecords)
         .map(({ record, title }) => ({ record, ...(title !== undefined && { title }) })),
-      files: files.map(({ folder, path }) => `/files/${folder}/${nameText(path)}`),
-      points: this.#points,
-      stillThere: this.#here,
-      erasure: {
-        ...{ records: this.#records, salt: this.#salt, tables, references: [...this.#references.values()] },
-        files: files.map(({ folder, path }) => ({ folder, path })),
-      },
+      named: this.#records,
     };
   }
 

@@ -1,5 +1,4 @@
 import type { JournalTransaction } from "../contents/journal/transactions.ts";
-import { parseHandle } from "../contents/records/record-handle.ts";
 import { schemaReader } from "../contents/stored-database.ts";
 import type { CrmDescription } from "../crm/platform.ts";
 import { HoldfastError } from "../lib/errors.ts";
@@ -9,7 +8,8 @@ import type { Engine, RepositoryAccess } from "./engine.ts";
 import { erasureReader } from "./erasures.ts";
 import { openPoint, type PointSource } from "./open-point.ts";
 import type { PointFacts } from "./point-facts.ts";
-import { viewOf } from "./point-model.ts";
+import { recordNamed } from "./find-record.ts";
+import { viewsOf } from "./point-model.ts";
 import { backupsOf, chooseCrm } from "./points.ts";
 import { heldBy, recordTransactions } from "./record-transactions.ts";
 import { extensionsOf, type RecordVersion, VersionLine, type VersionSubject } from "./version-line.ts";
@@ -114,14 +114,13 @@ async function transactionsAbout(
 async function findSubject(source: PointSource, crm: string, record: string): Promise<VersionSubject> {
   for (const { id } of backupsOf(source.snapshots, crm).toReversed()) {
     await using point = await openPoint(source, crm, { kind: "id", prefix: id });
-    for (const database of point.databases) {
-      const view = await viewOf(point, database, source.run.signal);
-      const handle = parseHandle(view.relations, record, database.engine);
-      if (!handle) continue;
-      const more = extensionsOf(view.relations, handle.table).map(({ from }) => from);
-      const labelOf = await view.labels([handle.table, ...more]);
-      return { crm, record, database: database.name, view, handle, labelOf };
-    }
+    const { signal } = source.run;
+    const found = await recordNamed(await viewsOf(point, signal), record, signal);
+    if (!found) continue;
+    const { view, ...handle } = found;
+    const more = extensionsOf(view.relations, handle.table).map(({ from }) => from);
+    const labelOf = await view.labels([handle.table, ...more]);
+    return { crm, record, database: view.database.name, view, handle, labelOf };
   }
   throw new HoldfastError("nothing-matched", { path: record });
 }

@@ -1,13 +1,21 @@
 import { textQuery } from "../contents/search/text-query.ts";
 import { reshapedChanges } from "../contents/compare/reshaped-changes.ts";
-import { keyFrom, parseHandle, type RecordHandle, tableOrEntity } from "../contents/records/record-handle.ts";
+import {
+  keyFrom,
+  parseHandle,
+  placeName,
+  type RecordHandle,
+  tableOrEntity,
+} from "../contents/records/record-handle.ts";
 import { pointRecords } from "../contents/records/point-records.ts";
 import { entityOf, fieldText, isDeleted, recordRow, type RecordRow } from "../contents/records/record-row.ts";
-import { type Relations, sameTable, type TableEntity } from "../contents/records/relations.ts";
+import { sameTable, type TableEntity } from "../contents/records/relations.ts";
 import type { ColumnRename } from "../contents/records/map-table.ts";
 import type { RowKey, TableSchema } from "../database/database.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { changesOf } from "./compare.ts";
+import { keyedRecord, type Placed, recordNamed } from "./find-record.ts";
+import type { DatabaseView } from "./point-model.ts";
 import { foundThere } from "./search.ts";
 import type { OpenedPoint, PointDatabase, PointSource } from "./open-point.ts";
 import type { PointName } from "./snapshots.ts";
@@ -22,7 +30,7 @@ export interface RecordSelection {
   readonly search?: string;
   /** Records that became this between the point and `until`. */
   readonly compared: readonly ("deleted" | "changed" | "created")[];
-  /** Entities or tables that are compared; empty: all. */
+  /** Entities, tables or databases that are compared; empty: all. */
   readonly in: readonly string[];
   /** What the point is compared with, and the moment right after what is to be taken back; absent: live. */
   readonly until?: PointName;
@@ -52,75 +60,88 @@ export interface ChosenRoots {
 export interface SelectInput {
   readonly selection: RecordSelection;
   readonly source: PointSource;
-  /** The recovery point, and its database. */
+  /** The recovery point, and what its databases mean. */
   readonly points: OpenedPoint;
-  readonly from: PointDatabase;
-  readonly relations: Relations;
+  readonly views: readonly DatabaseView[];
   /** Opened only when something is compared. */
   readonly until: () => Promise<OpenedPoint>;
 }
 
 /** Fails with `record-unknown` when a handle or a key names nothing at this point, or a name no table. */
-export async function selectRecords(input: SelectInput): Promise<readonly RecordRoots[]> {
-  const { selection, from, relations, source } = input;
-  const roots = new Map<TableSchema, { keys: Set<RowKey>; newer: Set<RowKey> }>();
-  const of = (table: TableSchema) => {
-    const known = roots.get(table) ?? { keys: new Set<RowKey>(), newer: new Set<RowKey>() };
-    roots.set(table, known);
+export async function selectRecords(input: SelectInput): Promise<readonly ChosenRoots[]> {
+  const { selection, views, source } = input;
+  const { signal } = source.run;
+  const roots = new Map(views.map((view) => [view, new Map<TableSchema, FoundKeys>()]));
+  const of = (view: DatabaseView, table: TableSchema): FoundKeys => {
+    const known = roots.get(view)?.get(table) ?? { keys: new Set<RowKey>(), newer: new Set<RowKey>() };
+    roots.get(view)?.set(table, known);
     return known;
   };
   for (const handle of selection.handles) {
-    const found = parseHandle(relations, handle, from.engine);
+    const found = await recordNamed(views, handle, signal);
     if (!found) throw new HoldfastError("record-unknown", { record: handle });
-    of(found.table).keys.add(found.key);
+    of(found.view, found.table).keys.add(found.key);
   }
   for (const { name, keys } of selection.keys) {
-    const { table } = named(relations, name);
+    if (views.every(({ relations }) => !tableOrEntity(relations, name))) {
+      throw new HoldfastError("record-unknown", { record: name });
+    }
     for (const texts of keys) {
-      const key = keyFrom(table, texts, from.engine);
-      if (key === undefined) throw new HoldfastError("record-unknown", { record: [name, ...texts].join("/") });
-      of(table).keys.add(key);
+      const record = [name, ...texts].join("/");
+      const found = await keyedRecord(views, record, (view) => keyIn(view, name, texts), signal);
+      if (!found) throw new HoldfastError("record-unknown", { record });
+      of(found.view, found.table).keys.add(found.key);
     }
   }
-  await refuseUnknown(input, roots);
-  for (const { table, key } of await searched(input)) of(table).keys.add(key);
+  for (const [view, found] of roots) await refuseUnknown(view, found, signal);
+  for (const { view, table, key } of await searched(input)) of(view, table).keys.add(key);
   if (selection.compared.length > 0) {
     const until = await input.until();
-    for (const { table, entities } of comparedTables(input)) {
-      source.run.signal.throwIfAborted();
-      await compare(input, until, table, entities, of(table));
+    for (const { view, table, entities } of comparedTables(input)) {
+      signal.throwIfAborted();
+      await compare(input, view, until, table, entities, of(view, table));
     }
   }
-  return [...roots].flatMap(([{ schema, name }, { keys, newer }]) =>
-    keys.size + newer.size === 0 ? [] : [{ schema, table: name, keys: [...keys], newer: [...newer] }],
-  );
+  return [...roots].flatMap(([{ database }, tables]) => {
+    const found = [...tables].flatMap(([{ schema, name }, { keys, newer }]) =>
+      keys.size + newer.size === 0 ? [] : [{ schema, table: name, keys: [...keys], newer: [...newer] }],
+    );
+    return found.length === 0 ? [] : [{ database: database.name, roots: found }];
+  });
 }
 
-async function searched({ selection, source, points, from, relations }: SelectInput) {
+interface FoundKeys {
+  readonly keys: Set<RowKey>;
+  readonly newer: Set<RowKey>;
+}
+
+function keyIn({ relations, database }: DatabaseView, name: string, texts: readonly string[]) {
+  const place = tableOrEntity(relations, name);
+  const key = place && keyFrom(place.table, texts, database.engine);
+  return place && key !== undefined ? { ...place, key } : undefined;
+}
+
+async function searched({ selection, source, points, views }: SelectInput) {
   if (selection.search === undefined) return [];
   const query = textQuery(selection.search);
   if (query.words.length === 0) throw new HoldfastError("usage", { problem: "search-empty" });
-  const found: RecordHandle[] = [];
+  const found: (RecordHandle & { readonly view: DatabaseView })[] = [];
   for await (const hit of foundThere(source, points, { only: selection.in }, query)) {
-    if (hit.type !== "record" || hit.database !== from.name) continue;
-    const handle = parseHandle(relations, hit.handle, from.engine);
-    if (handle) found.push(handle);
+    if (hit.type !== "record") continue;
+    const view = views.find(({ database }) => database.name === hit.database);
+    const handle = view && parseHandle(view.relations, hit.handle, view.database.engine);
+    if (handle) found.push({ ...handle, view });
   }
   if (found.length === 0) throw new HoldfastError("record-unknown", { record: selection.search });
   return found;
 }
 
-function named(relations: Relations, name: string) {
-  const found = tableOrEntity(relations, name);
-  if (!found) throw new HoldfastError("record-unknown", { record: name });
-  return found;
-}
-
 async function refuseUnknown(
-  { from, relations, source }: SelectInput,
+  { database: from, relations }: DatabaseView,
   roots: ReadonlyMap<TableSchema, { readonly keys: ReadonlySet<RowKey> }>,
+  signal: AbortSignal,
 ): Promise<void> {
-  const records = pointRecords(from, from.engine, source.run.signal);
+  const records = pointRecords(from, from.engine, signal);
   for (const [table, { keys }] of roots) {
     const found = new Set((await records.getAll(table, [...keys])).map(({ key }) => key));
     const missing = [...keys].find((key) => !found.has(key));
@@ -128,36 +149,51 @@ async function refuseUnknown(
     const texts = table.columns
       .slice(0, table.keyLength)
       .map((_, at) => fieldText(recordRow(table, missing), at, from.engine));
-    const name = relations.entitiesOf(table)[0]?.entity.name ?? table.name;
+    const name = placeName(relations, table, relations.entitiesOf(table)[0]);
     throw new HoldfastError("record-unknown", { record: [name, ...texts].join("/") });
   }
 }
 
 /** With a key, and not a table that only holds more columns of another's records, which come with those. */
-function comparedTables({ selection, relations }: SelectInput) {
-  const wanted = selection.in.map((name) => named(relations, name));
-  const tables = wanted.length > 0 ? [...new Set(wanted.map(({ table }) => table))] : relations.tables;
-  return tables
-    .filter(({ keyLength }) => keyLength > 0)
-    .map((table) => {
-      const chosen = wanted.filter((one) => one.table === table);
-      // A table by its own name, or all of its entities.
-      const all = wanted.length === 0 || chosen.some(({ entity }) => entity === undefined);
-      return { table, entities: all ? undefined : chosen.flatMap(({ entity }) => entity ?? []) };
+function comparedTables({ selection, views }: SelectInput) {
+  const known = new Set<string>();
+  const wanted = views.flatMap((view) => {
+    const { relations, database } = view;
+    return selection.in.flatMap((name) => {
+      const place = tableOrEntity(relations, name);
+      const places = place ? [place] : name === database.name ? relations.tables.map((table) => ({ table })) : [];
+      if (places.length > 0) known.add(name);
+      return places.map((one): Placed => ({ view, ...one }));
     });
+  });
+  const unknown = selection.in.find((name) => !known.has(name));
+  if (unknown !== undefined) throw new HoldfastError("record-unknown", { record: unknown });
+  return views.flatMap((view) => {
+    const inView = wanted.filter((one) => one.view === view);
+    const tables = wanted.length > 0 ? [...new Set(inView.map(({ table }) => table))] : view.relations.tables;
+    return tables
+      .filter(({ keyLength }) => keyLength > 0)
+      .map((table) => {
+        const chosen = inView.filter((one) => one.table === table);
+        // A table by its own name, or all of its entities.
+        const all = wanted.length === 0 || chosen.some(({ entity }) => entity === undefined);
+        return { view, table, entities: all ? undefined : chosen.flatMap(({ entity }) => entity ?? []) };
+      });
+  });
 }
 
 async function compare(
-  { selection: { compared, fields }, from, relations, points, source }: SelectInput,
+  { selection: { compared, fields }, points, source }: SelectInput,
+  { database: from, relations }: DatabaseView,
   until: OpenedPoint,
   table: TableSchema,
   entities: readonly TableEntity[] | undefined,
-  into: { keys: Set<RowKey>; newer: Set<RowKey> },
+  into: FoundKeys,
 ): Promise<void> {
   const { engine } = from;
-  const database = databaseNamed(until, from.name);
-  const other = database.schema.tables.find((one) => sameTable(one, table));
-  if (!other) return;
+  const database = until.databases.find(({ name }) => name === from.name);
+  const other = database?.schema.tables.find((one) => sameTable(one, table));
+  if (!database || !other) return;
   const [before, after] = [await from.open(table), await database.open(other)];
   if (before.stored && before.stored.tree === after.stored?.tree) return;
   const own = relations.entitiesOf(table);

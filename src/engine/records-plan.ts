@@ -67,7 +67,7 @@ class RecordsPlanning {
     this.#source = source;
     this.#rows = rows;
     this.#records = pointRecords(source.from, source.from.engine, source.signal);
-    this.#relations = relationsOf(rows.tables, source.model);
+    this.#relations = relationsOf(rows.tables, source.model, source.relations.home);
     this.#live = new LiveRows({ rows, rules: source.from.engine });
     this.#renames = source.selection.renames.map((one) => this.#renamed(one));
   }

@@ -11,7 +11,7 @@ import type { RowTransaction, TableFacts } from "../database/row-transaction.ts"
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import { type OpenedPoint, openPoint, type PointDatabase, type PointSource } from "./open-point.ts";
-import { viewOf } from "./point-model.ts";
+import { viewsOf } from "./point-model.ts";
 import { filesOfRows } from "./record-files.ts";
 import {
   type ChosenRoots,
@@ -158,22 +158,31 @@ async function sourceOf(
   { point, open, selection, roots, switches }: RecordsInput,
   run: Run,
 ): Promise<AsyncDisposable & { readonly source: RecordsSource }> {
-  const from = roots ? databaseNamed(point, roots.database) : point.databases[0];
-  if (!from) throw new HoldfastError("nothing-matched", { path: "/databases" });
-  const { model, relations, noiseOf } = await viewOf(point, from, run.signal);
+  const views = await viewsOf(point, run.signal);
   await using opening = new AsyncDisposableStack();
   const until = selection.until && opening.use(await openPoint(open, point.crm, selection.until));
   const compareWith = async (): Promise<OpenedPoint> =>
     until ?? opening.use(await openPoint(open, point.crm, { kind: "live" }));
-  const selecting = { selection, source: open, points: point, from, relations, until: compareWith };
+  const selecting = { selection, source: open, points: point, views, until: compareWith };
+  const chosen = roots ?? inOneDatabase(await selectRecords(selecting));
+  const view = chosen ? views.find(({ database }) => database.name === chosen.database) : views[0];
+  if (!view) throw new HoldfastError("nothing-matched", { path: `/databases/${chosen?.database ?? ""}` });
+  const { database: from, relations, model, noiseOf } = view;
   const source: RecordsSource = {
     ...{ from, relations, model, selection, switches, signal: run.signal },
-    roots: roots?.roots ?? (await selectRecords(selecting)),
+    roots: chosen?.roots ?? [],
     noise: (table) => noiseOf(from.schema.tables.find((one) => sameTable(one, table)) ?? table),
     ...(until && { until: databaseNamed(until, from.name) }),
   };
   const opened = opening.move();
   return { source, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+/** A restore is one transaction, and rows of two databases are in none together. */
+function inOneDatabase(chosen: readonly ChosenRoots[]): ChosenRoots | undefined {
+  const [only, ...others] = chosen;
+  if (others.length === 0) return only;
+  throw new HoldfastError("records-databases", { names: chosen.map(({ database }) => database).join(", ") });
 }
 
 /** Of each table that gets changes. */

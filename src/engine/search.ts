@@ -23,7 +23,7 @@ import type { Engine, RepositoryAccess } from "./engine.ts";
 import { erasureReader } from "./erasures.ts";
 import { type OpenedPoint, openPoint, type PointSource, type PointTable } from "./open-point.ts";
 import { type PointFacts, pointFacts } from "./point-facts.ts";
-import { type DatabaseView, viewOf } from "./point-model.ts";
+import { type DatabaseView, viewsOf } from "./point-model.ts";
 import { backupsOf } from "./points.ts";
 import type { PointName } from "./snapshots.ts";
 
@@ -120,16 +120,14 @@ async function tablesToSearch(
 ): Promise<readonly { readonly view: DatabaseView; readonly table: TableSchema }[]> {
   const tables: { readonly view: DatabaseView; readonly table: TableSchema; readonly rank: number }[] = [];
   const known = new Set<string>([layout.files]);
-  for (const database of point.databases) {
-    const view = await viewOf(point, database, signal);
+  for (const view of await viewsOf(point, signal)) {
     // Later a live database will be giving rows.
     if (point.live) await view.labels([]);
-    for (const table of database.schema.tables) {
-      const entities = view.relations.entitiesOf(table).map(({ entity }) => entity.name);
-      const names = [table.name, `${table.schema}.${table.name}`, ...entities];
+    for (const table of view.database.schema.tables) {
+      const names = view.namesOf(table);
       for (const name of names) known.add(name);
       if (only.length > 0 && !names.some((name) => only.includes(name))) continue;
-      tables.push({ view, table, rank: entities.length > 0 ? 0 : 1 });
+      tables.push({ view, table, rank: view.relations.entitiesOf(table).length > 0 ? 0 : 1 });
     }
   }
   const unknown = only.find((name) => !known.has(name));
@@ -178,7 +176,7 @@ async function* foundDeleted(
     for (const { view, table } of tables) {
       for await (const { row, columns } of wentBetween(source, point, newer, view, table, query)) {
         const hit = await hitOf(view, { row, columns });
-        const name = `${hit.table} ${hit.handle}`;
+        const name = `${hit.database} ${hit.table} ${hit.handle}`;
         if (told.has(name) || (await isThere(view, row, signal))) continue;
         told.add(name);
         yield { ...hit, deletedSince: pointFacts(newer) };

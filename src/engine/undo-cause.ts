@@ -66,9 +66,13 @@ async function findCause(
   const crm = chooseCrm(snapshots, named);
   const journal = await openJournal(await repository.index(run.signal), snapshots, crm, run.signal);
   if (!journal) throw new HoldfastError("journal-none", { crm });
+  const known = journal.databases.map(({ name }) => name);
+  if (database !== undefined && !known.includes(database)) {
+    throw new HoldfastError("database-unknown", { name: database, known: known.join(", ") });
+  }
   const since = cause.kind === "between" ? cause.from : (cause.around ?? new Date(0));
   const found: { readonly roots: ChosenRoots; readonly only: JournalTransaction | undefined }[] = [];
-  for (const { name } of journal.databases) {
+  for (const name of known) {
     if (database !== undefined && name !== database) continue;
     const touched = new TouchedRows();
     let only: JournalTransaction | undefined;

@@ -165,7 +165,9 @@ export class VersionLine {
     if (!database) return { ...this.#sight, row: undefined, extensions: [] };
     const rules = database.engine;
     const isSameSchema = database.schema === view.database.schema;
-    const relations = isSameSchema ? view.relations : relationsOf(database.schema.tables, view.model);
+    const relations = isSameSchema
+      ? view.relations
+      : relationsOf(database.schema.tables, view.model, view.relations.home);
     const records = pointRecords(database, rules, signal);
     const row = await records.get(handle.table, handle.key);
     const scene = { source: database, relations, rules, signal };

@@ -73,6 +73,7 @@ export const errorCodes = [
   "source-missing",
   "database-unreadable",
   "database-unsupported",
+  "database-unknown", // a CRM has no database of this name
   // a database server
   "database-unreachable",
   "database-login",
@@ -91,6 +92,8 @@ export const errorCodes = [
   // restore
   "nothing-matched",
   "record-unknown",
+  "record-ambiguous", // several databases of a CRM have it
+  "records-databases", // records of several databases are no one restore
   "rows-refused", // by the database
   "rows-miscounted", // a statement touched another number of rows than it was meant for
   "commit-unknown", // whether a change of rows stayed

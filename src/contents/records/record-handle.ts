@@ -5,7 +5,8 @@ import { fieldText, type RecordRow } from "./record-row.ts";
 /**
  * How a person names a record: `party/12`, by its entity, or `party_address/7`, by its table (with its schema before a
  * dot where two have the name); a key of several columns is separated by `/` too: `party_category_rel/3/8`. In a value,
- * `/` and `%` are written `%2F` and `%25`.
+ * `/` and `%` are written `%2F` and `%25`. Where a CRM has several databases and two know the name, that of the database
+ * stands before it: `cms:session/1`.
  */
 export interface RecordHandle {
   readonly table: TableSchema;
@@ -31,7 +32,18 @@ export function tableOrEntity(
   const entity = relations.entities.find((one) => one.entity.name === name);
   if (entity) return { table: entity.table, entity };
   const table = relations.tableNamed(name);
-  return table && { table };
+  if (table) return { table };
+  const database = `${relations.home?.database}:`;
+  return name.startsWith(database) ? tableOrEntity(relations, name.slice(database.length)) : undefined;
+}
+
+/** What a person calls the records of a table: by the entity where they have one. */
+export function placeName(relations: Relations, table: TableSchema, entity: TableEntity | undefined): string {
+  const { home } = relations;
+  const isPlain =
+    relations.tableNamed(table.name) === table && !relations.entities.some((one) => one.entity.name === table.name);
+  const name = entity?.entity.name ?? (isPlain ? table.name : `${table.schema}.${table.name}`);
+  return home && [table.name, name].some(home.isElsewhere) ? `${home.database}:${name}` : name;
 }
 
 /** The key as lines hold it, from the texts of its columns. */
@@ -49,12 +61,9 @@ export function handleOf(
   rules: Pick<HandleRules, "readable" | "textOf">,
 ): string {
   const { table } = row;
-  const isPlain =
-    relations.tableNamed(table.name) === table && !relations.entities.some((one) => one.entity.name === table.name);
-  const name = entity?.entity.name ?? (isPlain ? table.name : `${table.schema}.${table.name}`);
   const length = table.keyLength || table.columns.length;
   const values = table.columns.slice(0, length).map((_, at) => encoded(fieldText(row, at, rules) ?? ""));
-  return [name, ...values].join("/");
+  return [placeName(relations, table, entity), ...values].join("/");
 }
 
 /** What a person calls a record: the texts of its title's columns, from its own row and those of its extensions. */

@@ -17,6 +17,15 @@ export interface Relations {
   entitiesOf(table: TableSchema): readonly TableEntity[];
   /** A table by its name, with or without its schema before a dot. */
   tableNamed(name: string): TableSchema | undefined;
+  /** Absent: nobody asks in which of a CRM's databases the tables are. */
+  readonly home?: Home;
+}
+
+/** Which of a CRM's databases tables are in. */
+export interface Home {
+  readonly database: string;
+  /** Whether another one has a table of this name as well. */
+  readonly isElsewhere: (table: string) => boolean;
 }
 
 /** Rows of `from` that name rows of `to`. Columns are places in the tables' `columns`. */
@@ -46,7 +55,7 @@ export interface TableEntity {
   readonly deleted?: { readonly column: number; readonly when: "true" | "set" };
 }
 
-export function relationsOf(tables: readonly TableSchema[], model?: CrmModel): Relations {
+export function relationsOf(tables: readonly TableSchema[], model?: CrmModel, home?: Home): Relations {
   const found = new Tables(tables);
   const entities = (model?.entities ?? []).flatMap((entity) => found.entity(entity));
   const relations = distinct([
@@ -64,6 +73,7 @@ export function relationsOf(tables: readonly TableSchema[], model?: CrmModel): R
     to: (table) => to.get(table) ?? [],
     entitiesOf: (table) => byTable.get(table) ?? [],
     tableNamed: (name) => found.named(name),
+    ...(home && { home }),
   };
 }
 

@@ -18,7 +18,7 @@ const planOptions = {
   deleted: "all records that are there at the point and gone now (or at --until)",
   changed: "all records that differ; with --update-changed or --fields they are put back",
   created: "all records that came later; with --remove-newer they are removed",
-  in: "compare or search only these entities or tables",
+  in: "compare or search only these entities, tables or databases",
   until: "the moment right after the mistake: what others changed later is kept, and told",
   fields: "put back only these columns of records that are there",
   undoTransaction: "put back what this transaction changed, by its number; a moment narrows the search",
@@ -109,7 +109,7 @@ export const commands = {
       options: {
         point: "latest, live, a snapshot's id or @moment (default: latest)",
         deleted: "what older recovery points hold and this one does not",
-        only: "only these entities or tables, or files: party,invoice",
+        only: "only these entities, tables or databases, or files: party,invoice",
         limit: "how many (default: 50)",
       },
       arguments: { words: "a record must have each of them in one of its texts, whatever the case" },
@@ -129,7 +129,7 @@ export const commands = {
       arguments: {
         from: "latest, live, a snapshot's id or @moment",
         to: "latest, live, a snapshot's id or @moment",
-        only: "only these entities or tables, or: files",
+        only: "only these entities, tables or databases, or: files",
       },
     },
     restore: { summary: "plan, apply and undo a recovery", options: {}, arguments: {} },
@@ -166,7 +166,7 @@ export const commands = {
       options: {
         reason: "why, as `erase list` shows it: the number of a request, say",
         search: "records that have all these words",
-        in: "with --search: only in these entities or tables",
+        in: "with --search: only in these entities, tables or databases",
         point: "where to look for the records: latest (the default), a snapshot's id or @moment",
       },
       arguments: { records: "such as contact/12" },

@@ -261,6 +261,10 @@ export const errors = {
       text: "No database engine for {url}[[ ({reason})]].",
       hint: "Give `database: sqlite:./crm.db`, postgresql://user@host/name or mysql://user@host/name.",
     },
+    "database-unknown": {
+      text: "The CRM has no database named {name}[[; there is: {known}]].",
+      hint: "Give one of these names, as `holdfast browse latest /databases` lists them.",
+    },
     "database-unreachable": {
       text: "The database server cannot be reached[[: {path}]][[ ({reason})]].",
       hint: "Check that it runs, its address and port, and TLS. What was stored already is used by the next run.",
@@ -316,6 +320,14 @@ export const errors = {
     "nothing-matched": {
       text: "Nothing in the snapshot matches[[ {path}]].",
       hint: "`holdfast browse` shows what it holds; paths begin with /files, /databases or /config, records are written as party/12.",
+    },
+    "record-ambiguous": {
+      text: "Several databases of the CRM have {record}: {names}.",
+      hint: "Say which: the name of the database and a colon before it, as it is written here.",
+    },
+    "records-databases": {
+      text: "These records are in several databases of the CRM: {names}.",
+      hint: "Restore them one after the other, each as a restore of its own. With --search, --deleted, --changed or --created, `--in NAME` takes only that database's.",
     },
     "record-unknown": {
       text: "The recovery point holds no {record}.",

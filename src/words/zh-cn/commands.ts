@@ -20,7 +20,7 @@ const planOptions = {
   deleted: "恢复点中有而现在（或 --until 时）已没有的所有记录",
   changed: "所有有差异的记录；配合 --update-changed 或 --fields 改回",
   created: "所有之后出现的记录；配合 --remove-newer 删除",
-  in: "只比较或搜索这些实体或表",
+  in: "只比较或搜索这些实体、表或数据库",
   until: "差错刚发生之后的时刻：之后他人的改动会保留并告知",
   fields: "只改回现有记录的这些列",
   undoTransaction: "撤回此编号的事务所做的更改；给出时刻可缩小查找范围",
@@ -109,7 +109,7 @@ export const commands: Translated<typeof english> = {
       options: {
         point: "latest、live、快照编号或 @时刻（默认：latest）",
         deleted: "较早的恢复点中有、而这个时刻没有的记录",
-        only: "仅这些实体或表，或 files：party,invoice",
+        only: "仅这些实体、表或数据库，或 files：party,invoice",
         limit: "显示多少个（默认 50）",
       },
       arguments: { words: "记录的文本中须含有每个词，不区分大小写" },
@@ -129,7 +129,7 @@ export const commands: Translated<typeof english> = {
       arguments: {
         from: "latest、live、快照编号或 @时刻",
         to: "latest、live、快照编号或 @时刻",
-        only: "仅这些实体或表，或 files",
+        only: "仅这些实体、表或数据库，或 files",
       },
     },
     restore: { summary: "计划、执行和撤销还原", options: {}, arguments: {} },
@@ -166,7 +166,7 @@ export const commands: Translated<typeof english> = {
       options: {
         reason: "原因，会显示在 `erase list` 中，例如申请编号",
         search: "包含所有这些词的记录",
-        in: "与 --search 同用：只在这些实体或表中查找",
+        in: "与 --search 同用：只在这些实体、表或数据库中查找",
         point: "在哪里查找记录：latest（默认）、快照编号或 @时刻",
       },
       arguments: { records: "例如 contact/12" },

@@ -255,6 +255,10 @@ export const errors: Translated<typeof english> = {
       text: "没有适用于 {url} 的数据库引擎[[（{reason}）]]。",
       hint: "请写成 `database: sqlite:./crm.db`、postgresql://user@host/name 或 mysql://user@host/name。",
     },
+    "database-unknown": {
+      text: "该 CRM 没有名为 {name} 的数据库[[；现有：{known}]]。",
+      hint: "请使用其中一个名称，`holdfast browse latest /databases` 会列出它们。",
+    },
     "database-unreachable": {
       text: "无法连接数据库服务器[[：{path}]][[（{reason}）]]。",
       hint: "请检查它是否在运行，以及地址、端口和 TLS。已存储的内容会被下一次运行使用。",
@@ -310,6 +314,14 @@ export const errors: Translated<typeof english> = {
     "nothing-matched": {
       text: "快照中没有匹配的内容[[：{path}]]。",
       hint: "用 `holdfast browse` 查看其中有什么；路径以 /files、/databases 或 /config 开头，记录写作 party/12。",
+    },
+    "record-ambiguous": {
+      text: "该 CRM 有多个数据库含有 {record}：{names}。",
+      hint: "请指明是哪一个：照这里的写法，在前面加上数据库名和冒号。",
+    },
+    "records-databases": {
+      text: "这些记录分布在该 CRM 的多个数据库中：{names}。",
+      hint: "请逐个数据库还原，每个都是单独的一次还原。配合 --search、--deleted、--changed 或 --created 时，`--in NAME` 只取该数据库中的记录。",
     },
     "record-unknown": {
       text: "恢复点中没有 {record}。",
