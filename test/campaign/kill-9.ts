@@ -1,17 +1,12 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import type { Campaign, CampaignOptions } from "../support/campaign.ts";
 import { cheapenKey } from "../support/cheap-key.ts";
 import { compareDatabases } from "../support/compare-databases.ts";
 import { compareTrees } from "../support/compare-trees.ts";
-import { engineHere, holdfastHere } from "../support/holdfast-here.ts";
-import { programModule } from "../support/program.ts";
-import { damageFile, giveBackMemory, repositoryFiles } from "../support/repository-copy.ts";
+import { bothEnds, KillScene, offsitePassword, password, type Proved, tally } from "../support/kill-scene.ts";
+import { damageFile, repositoryFiles } from "../support/repository-copy.ts";
 import { type Restic, resticOn } from "../support/restic.ts";
-import { runCommand, type CommandResult } from "../support/run-command.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
 /**
@@ -29,7 +24,7 @@ export const campaign: Campaign = {
     using folder = temporaryFolder();
     const facts: Record<string, number> = {};
     for (const [name, prove] of Object.entries(scenarios)) {
-      const { operations, killed, full } = await prove(new Scene(folder.path, name), options);
+      const { operations, killed, full } = await prove(new KillScene(folder.path, name), options);
       facts[`${name}: operations`] = operations;
       facts[`${name}: killed at`] = killed;
       if (full > 0) facts[`${name}: disk full at`] = full;
@@ -38,166 +33,7 @@ export const campaign: Campaign = {
   },
 };
 
-const root = join(import.meta.dirname, "../..");
-const password = "correct horse";
-const offsitePassword = "other horse";
-
-/** One CRM with its repository and state, at a fixed path, set back to the beginning for each round. */
-class Scene {
-  readonly at: string;
-  readonly #kept: string;
-  readonly #name: string;
-
-  constructor(folder: string, name: string) {
-    this.#name = name;
-    this.at = join(folder, "scene");
-    this.#kept = join(folder, "kept");
-    rmSync(this.at, { recursive: true, force: true });
-    mkdirSync(join(this.at, "crm/attachments/2026"), { recursive: true });
-    writeFileSync(this.path("password.txt"), password, { mode: 0o600 });
-    writeFileSync(this.path("offsite.txt"), offsitePassword, { mode: 0o600 });
-    writeFileSync(
-      this.path("crm/holdfast.yaml"),
-      "crm:\n  name: acme\n  platform: custom\n  database: sqlite:./crm.db\n  files: [./attachments]\n" +
-        "repository:\n  location: ../backups\n  password: file:../password.txt\n" +
-        "copies:\n  - { name: offsite, location: ../offsite, password: file:../offsite.txt }\n" +
-        "limits: { workers: 1, priority: normal }\n",
-    );
-    writeFileSync(this.path("crm/attachments/logo.bin"), Buffer.alloc(50_000, "logo"));
-    writeFileSync(this.path("crm/attachments/2026/合同.txt"), "contract\n");
-    this.sql(
-      "CREATE TABLE contact (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO contact VALUES (1, 'Ada'), (2, '张伟')",
-    );
-  }
-
-  path(inside: string): string {
-    return join(this.at, inside);
-  }
-
-  sql(statements: string): void {
-    using connection = new DatabaseSync(this.path("crm/crm.db"));
-    connection.exec(statements);
-  }
-
-  /** A working day: what the second backup finds, or what a restore takes back. */
-  change(): void {
-    this.sql("UPDATE contact SET name = 'BAD' WHERE id = 1; INSERT INTO contact VALUES (3, 'newer')");
-    writeFileSync(this.path("crm/attachments/new.bin"), Buffer.alloc(3000, this.#name));
-    rmSync(this.path("crm/attachments/2026"), { recursive: true });
-  }
-
-  keep(): void {
-    rmSync(this.#kept, { recursive: true, force: true });
-    execFileSync("cp", ["-a", this.at, this.#kept]);
-  }
-
-  reset(): void {
-    rmSync(this.at, { recursive: true, force: true });
-    execFileSync("cp", ["-a", this.#kept, this.at]);
-  }
-
-  /** An empty repository, which opens at once. */
-  async init(): Promise<Restic> {
-    await this.succeed("init");
-    await cheapenKey(this.path("backups"), password);
-    return resticOn(this.path("backups"), password);
-  }
-
-  /** Names of the files of one kind in a repository: with its lock still there, restic lists nothing without being told. */
-  files(repository: string, kind: string): readonly string[] {
-    // What was half written stays until a prune.
-    return readdirSync(this.path(`${repository}/${kind}`)).filter((name) => !name.includes("-tmp-"));
-  }
-
-  /** In this process. */
-  holdfast(args: readonly string[]): Promise<CommandResult> {
-    return holdfastHere(engineHere(this.path("state")), args, this.path("crm"));
-  }
-
-  async succeed(...args: readonly string[]): Promise<string> {
-    const result = await this.holdfast(args);
-    assert.equal(result.code, 0, `holdfast ${args.join(" ")}: ${result.stdout} ${result.stderr}`);
-    return result.stdout;
-  }
-
-  /** In a process of its own, which ends at that operation; 0: it only counts them. */
-  async #ending(args: readonly string[], endAt: number, end: End): Promise<CommandResult> {
-    const env = {
-      ...process.env,
-      HOLDFAST_STATE: this.path("state"),
-      LANG: "C.UTF-8",
-      NODE_OPTIONS: `--import=${join(root, "test/support/kill-at.ts")} --disable-warning=ExperimentalWarning`,
-      HOLDFAST_TEST_KILL_AT: String(end === "killed" ? endAt : 0),
-      HOLDFAST_TEST_FULL_AT: String(end === "full" ? endAt : 0),
-      HOLDFAST_TEST_COUNT_FILE: this.path("count"),
-    };
-    return await runCommand(process.execPath, [programModule, ...args], { cwd: this.path("crm"), env });
-  }
-
-  /** Everything of the CRM that a restore is about, against a copy of it. */
-  differences(other: string): readonly string[] {
-    return [
-      ...compareDatabases(join(other, "crm.db"), this.path("crm/crm.db")),
-      ...compareTrees(this.path("crm/attachments"), join(other, "attachments"), ["root", "folder-times"]),
-    ];
-  }
-
-  copyCrm(name: string): string {
-    const copy = join(this.at, "..", name);
-    rmSync(copy, { recursive: true, force: true });
-    execFileSync("cp", ["-a", this.path("crm"), copy]);
-    return copy;
-  }
-
-  /**
-   * Runs a command once to count its operations, then once for each of them and each end. `prepare` gives its arguments
-   * anew each time: a plan holds for one target, and a copy is another.
-   */
-  async *kills(
-    prepare: () => Promise<readonly string[]>,
-    { rounds, report }: CampaignOptions,
-    ends: readonly End[] = ["killed"],
-  ): AsyncGenerator<Ended> {
-    this.keep();
-    const counted = await this.#ending(await prepare(), 0, "killed");
-    assert.equal(counted.code, 0, counted.stderr);
-    const operations = Number(readFileSync(this.path("count"), "utf8"));
-    assert.ok(operations > 5, `only ${operations} operations were counted`);
-    const step = Math.max(1, operations / rounds);
-    for (const [which, end] of ends.entries()) {
-      // Few rounds are somewhere in the middle of what they stand for, and elsewhere for each end.
-      const first = step > 1 ? 1 + step * (0.6 - 0.3 * which) : 1;
-      for (let at = first; Math.floor(at) <= operations; at += step) {
-        this.reset();
-        giveBackMemory();
-        const result = await this.#ending(await prepare(), Math.floor(at), end);
-        const what = `${end} at ${Math.floor(at)} of ${operations}: ${result.stderr}`;
-        if (end === "killed") assert.equal(result.code, null, what);
-        // Not every operation needs room, and whoever removes enough gets through.
-        else if (result.code !== 0) assert.match(result.stderr, saysFull, what);
-        report(`${this.#name}: ${end} at ${Math.floor(at)} of ${operations}`);
-        yield { operations, end };
-      }
-    }
-  }
-}
-
-const saysFull = /The storage of the repository is full|The state folder cannot be written/;
-
-/** `full`: the disk is full from that operation on. */
-type End = "killed" | "full";
-const bothEnds: readonly End[] = ["killed", "full"];
-
-interface Ended {
-  readonly operations: number;
-  readonly end: End;
-}
-
-interface Proved extends Readonly<Record<End, number>> {
-  readonly operations: number;
-}
-
-type Prove = (scene: Scene, options: CampaignOptions) => Promise<Proved>;
+type Prove = (scene: KillScene, options: CampaignOptions) => Promise<Proved>;
 
 const scenarios: Readonly<Record<string, Prove>> = {
   backup: async (scene, options) => {
@@ -303,7 +139,7 @@ const scenarios: Readonly<Record<string, Prove>> = {
   },
 };
 
-async function copyOffsite(scene: Scene, options: CampaignOptions, ...how: readonly string[]): Promise<Proved> {
+async function copyOffsite(scene: KillScene, options: CampaignOptions, ...how: readonly string[]): Promise<Proved> {
   const restic = await scene.init();
   await scene.succeed("backup");
   await scene.succeed("copy", "--create", ...how);
@@ -332,7 +168,7 @@ async function copyOffsite(scene: Scene, options: CampaignOptions, ...how: reado
 }
 
 /** Of five backups, the newest stays whatever happens; at the end it is restored and compared. */
-async function forgetAndPrune(scene: Scene, options: CampaignOptions): Promise<Proved> {
+async function forgetAndPrune(scene: KillScene, options: CampaignOptions): Promise<Proved> {
   const command = ["forget", "--keep-last", "1", "--prune", "--now", "--max-unused", "0"];
   const restic = await fiveBackups(scene);
   const newest = (await restic.snapshots()).at(-1) ?? assert.fail();
@@ -353,7 +189,11 @@ async function forgetAndPrune(scene: Scene, options: CampaignOptions): Promise<P
 }
 
 /** The newest of five backups is untouched by the damage, and stays so whatever happens to the repair. */
-async function repair(scene: Scene, options: CampaignOptions, what: "index" | "packs" | "snapshots"): Promise<Proved> {
+async function repair(
+  scene: KillScene,
+  options: CampaignOptions,
+  what: "index" | "packs" | "snapshots",
+): Promise<Proved> {
   const restic = await fiveBackups(scene);
   const newest = (await restic.snapshots()).at(-1) ?? assert.fail();
   await damage(scene, what === "index" ? "index" : "pack", newest.id);
@@ -384,7 +224,7 @@ async function repair(scene: Scene, options: CampaignOptions, what: "index" | "p
   return proved;
 }
 
-async function fiveBackups(scene: Scene): Promise<Restic> {
+async function fiveBackups(scene: KillScene): Promise<Restic> {
   const restic = await scene.init();
   await scene.succeed("backup");
   scene.change();
@@ -396,7 +236,7 @@ async function fiveBackups(scene: Scene): Promise<Restic> {
 }
 
 /** Damages an index file, or a pack that the newest backup can do without and another cannot. */
-async function damage(scene: Scene, what: "index" | "pack", newest: string): Promise<void> {
+async function damage(scene: KillScene, what: "index" | "pack", newest: string): Promise<void> {
   const folder = what === "index" ? "index/" : "data/";
   for (const file of repositoryFiles(scene.path("backups")).filter((one) => one.startsWith(folder))) {
     const flip = (): void => damageFile(scene.path("backups"), file, { kind: "flip", at: 50 });
@@ -418,7 +258,7 @@ function record(text: string, type: string): unknown {
   return lines.map((line) => JSON.parse(line) as { readonly type: string }).find((line) => line.type === type);
 }
 
-async function restoredAsIs(scene: Scene, restic: Restic, id: string): Promise<void> {
+async function restoredAsIs(scene: KillScene, restic: Restic, id: string): Promise<void> {
   const restored = scene.path("restored");
   await restic.restore(id, restored);
   const files = join(restored, "acme/files/attachments");
@@ -426,7 +266,7 @@ async function restoredAsIs(scene: Scene, restic: Restic, id: string): Promise<v
 }
 
 /** Backed up, then changed; copies of the CRM as it was backed up and as it is now. */
-async function damaged(scene: Scene): Promise<{ readonly old: string; readonly backedUp: string }> {
+async function damaged(scene: KillScene): Promise<{ readonly old: string; readonly backedUp: string }> {
   await scene.init();
   await scene.succeed("backup");
   const backedUp = scene.copyCrm("backed-up");
@@ -435,26 +275,16 @@ async function damaged(scene: Scene): Promise<{ readonly old: string; readonly b
 }
 
 /** Plans to have all of it back exactly; the command that applies the plan. */
-async function planned(scene: Scene): Promise<readonly string[]> {
+async function planned(scene: KillScene): Promise<readonly string[]> {
   const plan = JSON.parse(await scene.succeed("restore", "plan", "--exact", "--json")) as { readonly id: string };
   return ["restore", "apply", plan.id, "--confirm", "acme"];
 }
 
 /** Each part is wholly old or wholly new at any instant, also before the next command. */
-async function whole(scene: Scene, states: readonly string[]): Promise<void> {
+async function whole(scene: KillScene, states: readonly string[]): Promise<void> {
   const database = states.map((state) => compareDatabases(join(state, "crm.db"), scene.path("crm/crm.db")));
   assert.ok(
     database.some((differences) => differences.length === 0),
     `half a database: ${JSON.stringify(database)}`,
   );
-}
-
-async function tally(ends: AsyncGenerator<Ended>, prove: () => Promise<void>): Promise<Proved> {
-  const counts = { operations: 0, killed: 0, full: 0 };
-  for await (const { operations, end } of ends) {
-    counts.operations = operations;
-    counts[end]++;
-    await prove();
-  }
-  return counts;
 }

@@ -3,6 +3,7 @@ import { runCli } from "../../src/cli/cli.ts";
 import type { OutputStream } from "../../src/cli/output.ts";
 import { createKeyRing } from "../../src/engine/key-ring.ts";
 import { custom } from "../../src/crm/custom.ts";
+import type { DatabaseEngine } from "../../src/database/database.ts";
 import { sqliteEngine } from "../../src/database/sqlite/sqlite.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { normalisePassword } from "../../src/format/key-file.ts";
@@ -11,14 +12,14 @@ import { localStorage } from "../../src/storage/local.ts";
 import { folderDrive } from "../../src/volumes/folder-drive.ts";
 import type { CommandResult } from "./run-command.ts";
 
-/** For a CRM on SQLite and repositories on this disk. */
-export function engineHere(stateFolder: string): Engine {
+/** For repositories on this disk, and a CRM on SQLite unless other databases are named. */
+export function engineHere(stateFolder: string, databases: readonly DatabaseEngine[] = [sqliteEngine]): Engine {
   return {
     program: "holdfast test",
     openStorage: localStorage,
     openDrive: ({ place, volumeBytes }) => folderDrive(place, volumeBytes),
     platforms: [custom],
-    databases: [sqliteEngine],
+    databases,
     stateFolder,
     readSecret: () => Promise.reject(new Error("no secrets here")),
     host: { hostname: "test", username: "test", uid: 0, gid: 0 },

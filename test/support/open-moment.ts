@@ -5,7 +5,7 @@ import type { SmallCrm } from "./small-crm.ts";
 
 /** Opens a point of a CRM from its repository as it is now. */
 export async function withPoint<T>(
-  crm: SmallCrm,
+  crm: Pick<SmallCrm, "engine" | "access" | "run" | "description">,
   point: PointName,
   use: (point: OpenedPoint) => Promise<T>,
 ): Promise<T> {
