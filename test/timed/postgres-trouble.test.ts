@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { readFile, symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { PostgresConnection } from "../../src/database/postgres/connection.ts";
+import { installedPrograms } from "../../src/database/postgres/installed-programs.ts";
 import { PostgresSnapshot } from "../../src/database/postgres/snapshot.ts";
 import { isHoldfastError, type ErrorCode } from "../../src/lib/errors.ts";
 import { postgres } from "../support/postgres-capture.ts";
@@ -68,6 +72,67 @@ test("a table that somebody else has locked is named", async () => {
   assert.deepEqual(waits, [{ subject: "public.contact", reason: `session ${other.pid}` }]);
   await other.run("COMMIT");
   await (await take())[Symbol.asyncDispose]();
+});
+
+/** A TRUNCATE of what our sessions hold, which waits for them; `done` when it has gone through. */
+async function truncateBeside(name: string): Promise<{ readonly done: Promise<void> }> {
+  const other = await postgresSession(server.url(name));
+  const truncate = async (): Promise<void> => {
+    await other.run("SET lock_timeout = 0; TRUNCATE public.contact");
+    await other[Symbol.asyncDispose]();
+  };
+  const done = truncate();
+  done.catch(() => {}); // told by who awaits it
+  const waits = `SELECT count(*) FROM pg_locks WHERE NOT granted AND pid = ${other.pid}`;
+  while ((await server.sql(waits, name)).trim() === "0") await wait(20);
+  return { done };
+}
+
+test("sessions of one moment do not queue behind a TRUNCATE that waits for another of them", async () => {
+  using folder = temporaryFolder();
+  const { name } = await newCrm(folder.path);
+  await server.sql("VACUUM public.contact", name);
+  await using source = await postgres.connect({ url: server.url(name) }, { signal });
+  const snapshot = await source.snapshot(signal);
+  const { done } = await truncateBeside(name);
+  const { tables, bytes } = await source.estimate(signal);
+  assert.deepEqual([tables, bytes > 0], [1, true]);
+  const table = snapshot.schema.tables.find((one) => one.name === "contact");
+  assert.ok(table);
+  let rows = 0;
+  for await (const batch of snapshot.reader(table).read({}, signal)) rows += batch.rows;
+  assert.equal(rows, 20_000);
+  await snapshot[Symbol.asyncDispose]();
+  await done;
+});
+
+test("pg_dump that finds itself behind a TRUNCATE gives up its place, and a new moment is taken", async () => {
+  using folder = temporaryFolder();
+  const { name } = await newCrm(folder.path);
+  const [real] = await installedPrograms("pg_dump", {});
+  assert.ok(real);
+  // The newest that is there: before it does the first time what it is to do, it tells and waits.
+  const [told, go] = [join(folder.path, "told"), join(folder.path, "go")];
+  const script = `#!/bin/sh
+case "$*" in --version) echo "pg_dump (PostgreSQL) 99.0"; exit;; esac
+echo run >>${told}
+while [ ! -e ${go} ]; do sleep 0.02; done
+exec ${real.path} "$@"\n`;
+  await writeFile(join(folder.path, "pg_dump"), script, { mode: 0o755 });
+  await symlink(join(dirname(real.path), "pg_restore"), join(folder.path, "pg_restore"));
+  const environment = { PATH: `${folder.path}:/usr/bin:/bin` };
+  const taking = PostgresSnapshot.take({ address: { url: server.url(name) }, environment, signal });
+  taking.catch(() => {}); // told below
+  while (!existsSync(told)) await wait(20);
+  const { done } = await truncateBeside(name);
+  await writeFile(go, "");
+  await using snapshot = await taking;
+  await done;
+  assert.equal(await readFile(told, "utf8"), "run\nrun\n");
+  assert.match(String(snapshot.schema.settings["definitions"]), /^pg_dump/);
+  const table = snapshot.schema.tables.find((one) => one.name === "contact");
+  assert.ok(table);
+  assert.deepEqual(await Array.fromAsync(snapshot.reader(table).read({}, signal)), []);
 });
 
 /**

@@ -15,7 +15,9 @@ import { mayGoPlain, tlsOptions } from "./tls.ts";
 const oldestVersion = 130_000;
 const connectTimeoutMs = 15_000;
 /** How long we wait for somebody else's lock before we give up and name it. */
-const lockTimeoutMs = 10_000;
+export const lockTimeoutMs = 10_000;
+/** The same for a session that shares its moment with others: whoever holds it up waits for them. */
+export const stallMs = 50;
 
 /**
  * What the text of values, and what SQL means, depends on, pinned: so that lines are the same whatever the server's, the

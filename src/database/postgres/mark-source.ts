@@ -1,3 +1,4 @@
+import { isHoldfastError } from "../../lib/errors.ts";
 import type { SnapshotMark } from "./changes.ts";
 
 /** So many bytes of tables are summed up in the time that reading the definitions takes. */
@@ -10,7 +11,7 @@ const worthBytes = 64 << 20;
 export class MarkSource {
   readonly #read: () => Promise<SnapshotMark>;
   #summedUpBytes = 0;
-  #mark: Promise<SnapshotMark> | undefined;
+  #mark: Promise<SnapshotMark | undefined> | undefined;
 
   constructor(read: () => Promise<SnapshotMark>) {
     this.#read = read;
@@ -21,6 +22,16 @@ export class MarkSource {
     if (this.#mark) return this.#mark;
     this.#summedUpBytes += bytes;
     if (this.#summedUpBytes <= worthBytes) return undefined;
-    return (this.#mark = this.#read());
+    return (this.#mark = this.#readOrNone());
+  }
+
+  /** Somebody may wait for a table that this moment holds: then they cannot be read before he has given up. */
+  async #readOrNone(): Promise<SnapshotMark | undefined> {
+    try {
+      return await this.#read();
+    } catch (error) {
+      if (isHoldfastError(error, "database-busy")) return undefined;
+      throw error;
+    }
   }
 }

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 
 import { HoldfastError } from "../../lib/errors.ts";
+import type { PostgresConnection } from "./connection.ts";
 import type { Definitions, DefinitionsInput } from "./definitions.ts";
 import { type InstalledProgram, installedPrograms } from "./installed-programs.ts";
 import { passwordFor } from "./password.ts";
@@ -11,6 +12,8 @@ import { splitStatements } from "./split-statements.ts";
 const run = promisify(execFile);
 
 const mostBytes = 256 << 20;
+/** For its one statement that locks all tables, which nobody has to wait for whose caller holds them: but see `waitsForUs`. */
+const lockMs = 1000;
 
 interface Section {
   readonly statements: readonly string[];
@@ -48,7 +51,7 @@ async function dumped(program: InstalledProgram, input: DefinitionsInput): Promi
     `--snapshot=${snapshot}`,
     "--encoding=UTF8",
     "--no-password",
-    "--lock-wait-timeout=10s",
+    `--lock-wait-timeout=${lockMs}`,
     "--no-subscriptions",
   ];
   // In the environment, since anybody may read a command line.
@@ -102,12 +105,21 @@ async function output(
     signal.throwIfAborted();
     const said = error instanceof Error && "stderr" in error ? String(error.stderr) : String(error);
     const denied = /permission denied/.test(said);
+    const queued = !denied && (/ timeout/.test(said) || (await waitsForUs(connection)));
     throw new HoldfastError(
-      denied ? "database-rights" : "database-unreadable",
+      denied ? "database-rights" : queued ? "database-busy" : "database-unreadable",
       { path: connection.path, reason: said.replaceAll(/\s+/g, " ").slice(0, 300) },
       error,
     );
   }
+}
+
+/** Whether somebody waits for a table that the session holds, so that pg_dump waited behind him: it says so in the server's language. */
+async function waitsForUs(connection: PostgresConnection): Promise<boolean> {
+  const found = await connection.rows(
+    `SELECT FROM pg_locks WHERE NOT granted AND locktype = 'relation' AND pg_backend_pid() = ANY (pg_blocking_pids(pid)) LIMIT 1`,
+  );
+  return found.length > 0;
 }
 
 /** What only sets up pg_dump's own session: a restore pins its session itself. */

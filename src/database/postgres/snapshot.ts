@@ -10,7 +10,7 @@ import type {
 } from "../database.ts";
 import type { Environment } from "./address.ts";
 import { snapshotMark, type SnapshotMark, writingSql } from "./changes.ts";
-import { PostgresConnection } from "./connection.ts";
+import { lockTimeoutMs, PostgresConnection, stallMs } from "./connection.ts";
 import { noDefinitions, readDefinitions } from "./definitions.ts";
 import { quoteQualified } from "./identifier.ts";
 import { inspectSchema } from "./inspect.ts";
@@ -22,6 +22,8 @@ import { readTables } from "./tables.ts";
 import { WalSummaries } from "./wal-summaries.ts";
 
 const begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/** Waits for who has locked a table that are not told. */
+const silentMs = 1000;
 /** Two keep both sides of a small machine busy; more take from the CRM. */
 const defaultConnections = 2;
 /** Reading in the order of the index costs less than sorting, and needs no room on the server's disk. */
@@ -32,6 +34,7 @@ export interface SnapshotInput {
   readonly environment: Environment;
   /** Absent: everything. `rows`: no definitions are read before one needs them, which takes longer than all else before the first row. */
   readonly what?: SnapshotOf;
+  /** Sessions that read rows; 0: for who only looks at the schema. */
   readonly connections?: number;
   /** How long to wait for who has locked a table; absent: 10 s. */
   readonly lockWaitMs?: number;
@@ -39,10 +42,20 @@ export interface SnapshotInput {
   readonly signal: AbortSignal;
 }
 
+/** What a moment is made of once every session that needs it holds its tables. */
+interface Taken {
+  readonly id: string;
+  readonly schema: DatabaseSchema;
+  readonly position: string;
+  readonly mark: SnapshotMark | MarkSource;
+  readonly workers: readonly PostgresConnection[];
+}
+
 /**
  * One moment of a database, seen by several sessions: a keeper holds the transaction open, and the others take over its
  * snapshot. The tables are locked as any reader locks them *before* the moment is taken: a table that is truncated or
- * rewritten after a snapshot looks empty to it.
+ * rewritten after a snapshot looks empty to it. And by all sessions at once: who came later would queue behind a TRUNCATE
+ * that waits for those who came first, and they for him, which no server sees as a deadlock.
  */
 export class PostgresSnapshot implements DatabaseSnapshot {
   readonly schema: DatabaseSchema;
@@ -52,46 +65,24 @@ export class PostgresSnapshot implements DatabaseSnapshot {
   readonly #id: string;
   readonly #mark: SnapshotMark | MarkSource;
   readonly #summaries: WalSummaries;
-  #workers: Promise<readonly PostgresConnection[]> | undefined;
+  #workers: Promise<readonly PostgresConnection[]>;
 
-  private constructor(
-    input: SnapshotInput,
-    keeper: PostgresConnection,
-    id: string,
-    schema: DatabaseSchema,
-    position: string,
-    mark: SnapshotMark | MarkSource,
-  ) {
-    this.#mark = mark;
+  private constructor(input: SnapshotInput, keeper: PostgresConnection, taken: Taken) {
+    this.#mark = taken.mark;
     this.#input = input;
     this.#keeper = keeper;
     this.#summaries = new WalSummaries(keeper);
-    this.#id = id;
-    this.schema = schema;
-    this.position = position;
+    this.#id = taken.id;
+    this.#workers = Promise.resolve(taken.workers);
+    this.schema = taken.schema;
+    this.position = taken.position;
   }
 
   static async take(input: SnapshotInput): Promise<PostgresSnapshot> {
     const { address, environment, signal } = input;
     const keeper = await PostgresConnection.open(address, { environment, signal });
     try {
-      const { role, ...lsn } = await logPosition(keeper);
-      const writing = (await keeper.rows(writingSql)).flatMap(([xid]) => xid ?? []);
-      await lockTables(keeper, input);
-      const [row = []] = await keeper.rows(
-        `SELECT pg_export_snapshot(), pg_current_snapshot()::text, now()::text, pg_snapshot_xmin(pg_current_snapshot())::text,
-           CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END`,
-      );
-      const [id, visible, time, xmin, until] = row.map((cell) => cell ?? "");
-      const read = () => readDefinitions({ address, connection: keeper, snapshot: id ?? "", environment, signal });
-      const definitions = input.what === "rows" ? undefined : await read();
-      const schema = await inspectSchema(keeper, definitions ?? noDefinitions);
-      const position = JSON.stringify({ ...lsn, snapshot: visible, time });
-      const moment = { role, xmin: xmin ?? "", until: until ?? "", writing };
-      const markBy = ({ before }: Pick<DatabaseSchema, "before">) =>
-        snapshotMark(lsn, moment, [keeper.versionText, ...before]);
-      const mark = definitions ? markBy(schema) : new MarkSource(async () => markBy(await read()));
-      return new PostgresSnapshot(input, keeper, id ?? "", schema, position, mark);
+      return new PostgresSnapshot(input, keeper, await lockedMoment(keeper, input));
     } catch (error) {
       await keeper[Symbol.asyncDispose]();
       throw error;
@@ -115,37 +106,111 @@ export class PostgresSnapshot implements DatabaseSnapshot {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const workers = await this.#workers?.catch(() => []);
-    await Promise.all([this.#keeper, ...(workers ?? [])].map((session) => session[Symbol.asyncDispose]()));
+    const workers = await this.#workers.catch(() => []);
+    await Promise.all([this.#keeper, ...workers].map((session) => session[Symbol.asyncDispose]()));
   }
 
-  /** A session whose reader stopped half-way is gone; another one takes its place. */
+  /** A session whose reader stopped half-way is gone; another one takes its place, and locks what it reads. */
   async #freshWorkers(): Promise<readonly PostgresConnection[]> {
-    const workers = await (this.#workers ??= this.#openWorkers());
+    const workers = await this.#workers;
     if (workers.every(({ state }) => state === "open")) return workers;
     await Promise.all(workers.map((session) => session[Symbol.asyncDispose]()));
-    return await (this.#workers = this.#openWorkers());
+    return await (this.#workers = openWorkers(this.#keeper, this.#input, this.#id, []));
   }
+}
 
-  async #openWorkers(): Promise<readonly PostgresConnection[]> {
-    const { address, environment, signal, connections = defaultConnections } = this.#input;
-    const opened = await Promise.allSettled(
-      Array.from({ length: Math.max(1, connections) }, async () => {
-        const worker = await PostgresConnection.open(address, { environment, signal });
-        await worker.run(`${byIndex}; ${begin}; SET TRANSACTION SNAPSHOT '${this.#id}'`);
-        return worker;
-      }),
-    );
-    const workers = opened.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
-    const failed = opened.find((one) => one.status === "rejected");
-    // A server with few free sessions is read by those that it gives.
-    if (failed && workers.length === 0) {
-      // Nobody can take over the moment of a session that the server has ended, which knows why.
-      await this.#keeper.run("SELECT");
-      throw failed.reason;
+/** Begins the transaction, in which every session holds its tables; who waits says for whom, before and after. */
+async function lockedMoment(keeper: PostgresConnection, input: SnapshotInput): Promise<Taken> {
+  const { lockWaitMs = 10_000, onWait } = input;
+  const began = performance.now();
+  let told = false;
+  for (let first = true; ; first = false) {
+    const leftMs = began + lockWaitMs - performance.now();
+    const waitMs = Math.ceil(first ? Math.min(silentMs, lockWaitMs) : Math.max(leftMs, 1));
+    try {
+      return await momentOf(keeper, input, waitMs);
+    } catch (error) {
+      if (!isHoldfastError(error, "database-busy")) throw error;
+      const facts = await inTheWay(keeper);
+      await keeper.run("ROLLBACK");
+      const waitedMs = performance.now() - began;
+      if (waitedMs >= lockWaitMs) throw new HoldfastError("database-busy", { path: keeper.path, ...facts }, error);
+      if (waitedMs < silentMs || told) continue;
+      told = true;
+      onWait?.(facts);
     }
-    return workers;
   }
+}
+
+async function momentOf(keeper: PostgresConnection, input: SnapshotInput, waitMs: number): Promise<Taken> {
+  const { address, environment, signal } = input;
+  const { role, ...lsn } = await logPosition(keeper);
+  const writing = (await keeper.rows(writingSql)).flatMap(([xid]) => xid ?? []);
+  // Before the transaction begins, whose moment is that of its first query.
+  const names = (await readTables(keeper)).map(({ table }) => quoteQualified(table));
+  await keeper.run(
+    `${begin}; SET LOCAL lock_timeout = ${waitMs}${lockTables(names)}; SET LOCAL lock_timeout = ${stallMs}`,
+  );
+  const [row = []] = await keeper.rows(
+    `SELECT pg_export_snapshot(), pg_current_snapshot()::text, now()::text, pg_snapshot_xmin(pg_current_snapshot())::text,
+       CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END`,
+  );
+  const [id = "", visible, time, xmin, until] = row.map((cell) => cell ?? "");
+  await using opened = new AsyncDisposableStack();
+  const opening = openWorkers(keeper, input, id, names).then((workers) => workers.map((one) => opened.use(one)));
+  opening.catch(() => {}); // told below
+  try {
+    const read = () => readDefinitions({ address, connection: keeper, snapshot: id, environment, signal });
+    const definitions = input.what === "rows" ? undefined : await read();
+    const schema = await inspectSchema(keeper, definitions ?? noDefinitions);
+    // Made between the list and the moment: nobody holds it.
+    const missed = schema.tables.find((table) => !isLargeObjects(table) && !names.includes(quoteQualified(table)));
+    if (missed) throw new HoldfastError("database-busy", { path: keeper.path, subject: missed.name });
+    const moment = { role, xmin: xmin ?? "", until: until ?? "", writing };
+    const markBy = ({ before }: Pick<DatabaseSchema, "before">) =>
+      snapshotMark(lsn, moment, [keeper.versionText, ...before]);
+    const workers = await opening;
+    await keeper.run(`SET LOCAL lock_timeout = ${lockTimeoutMs}`);
+    opened.move();
+    return {
+      id,
+      schema,
+      position: JSON.stringify({ ...lsn, snapshot: visible, time }),
+      mark: definitions ? markBy(schema) : new MarkSource(async () => markBy(await read())),
+      workers,
+    };
+  } finally {
+    await opening.catch(() => {});
+  }
+}
+
+/** Sessions at the keeper's moment, as many as the server gives of those that were asked for, with all tables locked. */
+async function openWorkers(
+  keeper: PostgresConnection,
+  { address, environment, signal, connections = defaultConnections }: SnapshotInput,
+  id: string,
+  names: readonly string[],
+): Promise<readonly PostgresConnection[]> {
+  const open = async (): Promise<PostgresConnection> => {
+    await using opened = new AsyncDisposableStack();
+    const worker = opened.use(await PostgresConnection.open(address, { environment, signal }));
+    await worker.run(`${byIndex}; ${begin}; SET TRANSACTION SNAPSHOT '${id}'`);
+    await worker.run(
+      `SET LOCAL lock_timeout = ${stallMs}${lockTables(names)}; SET LOCAL lock_timeout = ${lockTimeoutMs}`,
+    );
+    opened.move();
+    return worker;
+  };
+  const opened = await Promise.allSettled(Array.from({ length: connections }, open));
+  const workers = opened.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+  const failures = opened.flatMap((one) => (one.status === "rejected" ? [one.reason as unknown] : []));
+  const busy = failures.find((error) => isHoldfastError(error, "database-busy"));
+  // A server with few free sessions is read by those that it gives.
+  if (failures.length === 0 || (workers.length > 0 && busy === undefined)) return workers;
+  await Promise.all(workers.map((session) => session[Symbol.asyncDispose]()));
+  // Nobody can take over the moment of a session that the server has ended, which knows why.
+  await keeper.run("SELECT");
+  throw busy ?? failures[0];
 }
 
 /** `pg_control` knows of a new timeline from the next checkpoint on only. */
@@ -167,35 +232,22 @@ async function logPosition(
   return { lsn: lsn ?? "", system: system ?? "", timeline: timeline ?? "", role };
 }
 
-/** Begins the transaction and locks its tables; who waits says for whom, before and after. */
-async function lockTables(keeper: PostgresConnection, { lockWaitMs = 10_000, onWait }: SnapshotInput): Promise<void> {
-  const silentMs = Math.min(1000, lockWaitMs);
-  const waits = [silentMs, Math.max(lockWaitMs - silentMs, 1)];
-  for (const [turn, waitMs] of waits.entries()) {
-    // Before the transaction begins, whose moment is that of its first query.
-    const names = (await readTables(keeper)).flatMap(({ table }) =>
-      isLargeObjects(table) ? [] : [quoteQualified(table)],
-    );
-    await keeper.run(`SET lock_timeout = ${waitMs}; ${begin}`);
-    if (names.length === 0) return;
-    try {
-      return await keeper.run(`LOCK TABLE ONLY ${names.join(", ONLY ")} IN ACCESS SHARE MODE`);
-    } catch (error) {
-      if (!isHoldfastError(error, "database-busy")) throw error;
-      await keeper.run("ROLLBACK");
-      const [blocker = []] = await keeper.rows(blockers);
-      const [table, pid] = blocker.map((cell) => cell ?? undefined);
-      const facts = {
-        ...(table !== undefined && { subject: table }),
-        ...(pid !== undefined && { reason: `session ${pid}` }),
-      };
-      if (turn > 0) throw new HoldfastError("database-busy", { path: keeper.path, ...facts }, error);
-      onWait?.(facts);
-    }
-  }
+function lockTables(names: readonly string[]): string {
+  return names.length === 0 ? "" : `; LOCK TABLE ONLY ${names.join(", ONLY ")} IN ACCESS SHARE MODE`;
 }
 
-/** Who holds a lock that not even a reader passes. */
+/** Who has or wants a lock that not even a reader passes. */
+async function inTheWay(keeper: PostgresConnection): Promise<{ readonly subject?: string; readonly reason?: string }> {
+  const ask = () => keeper.rows(blockers);
+  const [blocker = []] = await ask().catch(async () => {
+    // A transaction that has failed answers nothing.
+    await keeper.run("ROLLBACK");
+    return ask();
+  });
+  const [table, pid] = blocker.map((cell) => cell ?? undefined);
+  return { ...(table !== undefined && { subject: table }), ...(pid !== undefined && { reason: `session ${pid}` }) };
+}
+
 const blockers = `SELECT l.relation::regclass::text, l.pid FROM pg_locks l
-  WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.granted AND l.relation >= 16384
-    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY l.pid LIMIT 1`;
+  WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.relation >= 16384
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY l.granted DESC, l.pid LIMIT 1`;

@@ -1,6 +1,7 @@
+import { isHoldfastError } from "../../lib/errors.ts";
 import type { ConnectOptions, DatabaseAddress, DatabaseSource, SnapshotOf } from "../database.ts";
 import type { Environment } from "./address.ts";
-import { PostgresConnection } from "./connection.ts";
+import { PostgresConnection, stallMs } from "./connection.ts";
 import { postgresRights } from "./rights.ts";
 import { PostgresSnapshot } from "./snapshot.ts";
 import { ownRelation } from "./tables.ts";
@@ -13,31 +14,26 @@ export async function connectPostgres(
   environment: Environment,
 ): Promise<DatabaseSource> {
   const session = await PostgresConnection.open(address, { environment, signal: connecting });
+  // It looks on while others may hold tables that somebody waits for, and it for him.
+  await session.run(`SET lock_timeout = ${stallMs}`);
   let asked = 0;
-  const take = (signal: AbortSignal, what?: SnapshotOf) =>
+  const take = (signal: AbortSignal, what?: SnapshotOf, most = connections) =>
     PostgresSnapshot.take({
       address,
       environment,
       signal,
       ...(what !== undefined && { what }),
-      ...(connections !== undefined && { connections }),
+      ...(most !== undefined && { connections: most }),
       ...(onWait && { onWait }),
     });
   return {
     location: address.url,
     async inspect(signal, what) {
-      await using snapshot = await take(signal, what);
+      await using snapshot = await take(signal, what, 0);
       return snapshot.schema;
     },
-    async estimate() {
-      const [row = []] = await session.rows(
-        `SELECT count(*), coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint, coalesce(sum(pg_table_size(c.oid)), 0)::bigint
-         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND ${ownRelation}`,
-      );
-      const [tables, rows, bytes] = row.map(Number);
-      return { tables: tables ?? 0, rows: rows ?? 0, bytes: bytes ?? 0 };
-    },
-    snapshot: take,
+    estimate: () => estimate(session),
+    snapshot: (signal, what) => take(signal, what),
     rights: () => postgresRights(session),
     changesBy: async () => ((await summariesLack(session)) === undefined ? "wal" : "xmin"),
     async load() {
@@ -52,4 +48,21 @@ export async function connectPostgres(
     },
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };
+}
+
+async function estimate(session: PostgresConnection): ReturnType<DatabaseSource["estimate"]> {
+  const ask = async (size: string): Promise<readonly number[]> => {
+    const [row = []] = await session.rows(
+      `SELECT count(*), coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint, coalesce(sum(${size}), 0)::bigint
+       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_class t ON t.oid = c.reltoastrelid
+       WHERE c.relkind = 'r' AND ${ownRelation}`,
+    );
+    return row.map(Number);
+  };
+  // A size is read under a lock; the catalog has the one of the last vacuum.
+  const [tables = 0, rows = 0, bytes = 0] = await ask("pg_table_size(c.oid)").catch((error: unknown) => {
+    if (!isHoldfastError(error, "database-busy")) throw error;
+    return ask("(c.relpages + coalesce(t.relpages, 0)) * current_setting('block_size')::bigint");
+  });
+  return { tables, rows, bytes };
 }
