@@ -144,6 +144,8 @@ export interface ChangeFeed extends AsyncDisposable {
   /** Where it begins, and why not where it was asked to, if so. */
   readonly start: LogPoint;
   readonly startedAnew?: GapReason;
+  /** Bytes of log that the server keeps until they are acknowledged; absent: it keeps none for us. */
+  readonly heldBytes?: number;
   changes(): AsyncIterable<readonly Change[]>;
   /** Everything up to here is kept elsewhere now: the server may forget it. */
   acknowledge(position: LogPosition): Promise<void>;

@@ -1,11 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { journalsOf, openJournal } from "../contents/journal/open-journal.ts";
+import { journalsOf } from "../contents/journal/open-journal.ts";
 import { touchedBetween, type TouchedRows } from "../contents/journal/touched-keys.ts";
 import type { DatabaseManifest } from "../contents/manifest.ts";
 import type { DatabaseEngine, DatabaseSnapshot } from "../database/database.ts";
 import type { Run } from "../lib/run.ts";
 import type { IndexedRepository, StoredSnapshot } from "../repository/repository.ts";
 import type { Engine } from "./engine.ts";
+import { openJournalHere } from "./journal-reached.ts";
 import { askJournal } from "./journal-wanted.ts";
 
 export interface JournalSearch {
@@ -25,7 +26,7 @@ export interface JournalSearch {
 const longestWaitMs = 8000;
 const rowsReadPerMs = 500;
 const lookEveryMs = 500;
-/** Whoever follows says at least once a minute how far he has got. */
+/** Whoever follows on this machine notes at least once a minute how far he has got. */
 const keptWithinMs = 180_000;
 
 /**
@@ -44,7 +45,7 @@ export async function touchedSince(search: JournalSearch, run: Run): Promise<Tou
   const loose = await indexed.repository.index(run.signal);
   const until = performance.now() + (search.waitMs ?? Math.min(longestWaitMs, rows / rowsReadPerMs));
   for (;;) {
-    const journal = await openJournal(loose, snapshots, crm, run.signal);
+    const journal = await openJournalHere(engine, loose, snapshots, crm, run.signal);
     if (!journal) return undefined;
     const end = { position: to, time: here.time };
     const found = await touchedBetween(journal, { database: parent.name, from, to: end }, run.signal);
@@ -52,7 +53,7 @@ export async function touchedSince(search: JournalSearch, run: Run): Promise<Tou
     const kept = journal.databases.find(({ name }) => name === parent.name)?.spans.at(-1);
     const isKept = kept?.history === from.history && Date.parse(here.time) - Date.parse(kept.to.time) < keptWithinMs;
     if (!isKept) return undefined;
-    // Where nothing happens the journal is told of it once a minute only, unless somebody asks.
+    // Where nothing happens that is noted once a minute only, unless somebody asks.
     await askJournal(engine, indexed.repository.id, crm, { [parent.name]: to });
     // What is stored from here on is found by its packs: of newer snapshots the index that is open knows nothing.
     await delay(lookEveryMs, undefined, { signal: run.signal });

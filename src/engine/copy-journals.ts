@@ -1,12 +1,10 @@
-import { isOver, type JournalTree, mergeJournals } from "../contents/journal/merge-journals.ts";
+import { type JournalTree, mergeJournals } from "../contents/journal/merge-journals.ts";
 import { followedIn, journalsOf, journalSuffix, readJournalSnapshot } from "../contents/journal/open-journal.ts";
 import { virtualFolder } from "../contents/tables/virtual-nodes.ts";
-import type { Id } from "../format/tree.ts";
-import { isHoldfastError } from "../lib/errors.ts";
 import { isDamage } from "../repository/child-trees.ts";
 import type { Lock, Repository, StoredSnapshot, Upload } from "../repository/repository.ts";
-import { hasHold } from "./holds.ts";
 import { backupsOf } from "./points.ts";
+import { dropSupersededJournals } from "./superseded-journals.ts";
 
 /** Whether the other repository has a journal of this CRM that is no older. */
 export function hasJournal(there: readonly StoredSnapshot[], stored: StoredSnapshot): boolean {
@@ -37,7 +35,6 @@ export async function saveJournalCopy(
   const oldest = backupsOf(there, crm)[0]?.snapshot.time ?? time;
   const copied = await readJournalSnapshot(upload, stored, signal);
   let merged: JournalTree = copied;
-  const superseded: Id[] = [];
   for (const older of journalsOf(there, crm).toReversed()) {
     const found = await readJournalSnapshot(upload, older, signal).catch((error: unknown) => {
       // What can be had of it is for a repair to say.
@@ -47,17 +44,10 @@ export async function saveJournalCopy(
     if (!found) continue;
     const both = await mergeJournals(upload, found, merged, { crm, program, oldest, time }, signal);
     if (both) merged = both;
-    // One that this one does not go on from stays as long as there is a backup that it may belong to.
-    const isSuperseded = both !== undefined || isOver(found, oldest);
-    if (isSuperseded && !hasHold(older.snapshot.tags)) superseded.push(older.id);
   }
   const name = `${crm}${journalSuffix}`;
   const tree = merged === copied ? kept.tree : await upload.tree({ nodes: [virtualFolder(name, merged.tree, time)] });
   const copy = await upload.finish({ ...kept, tree, original: kept.original ?? stored.id });
-  try {
-    await to.removeSnapshots(superseded, { signal, lock });
-  } catch (error) {
-    if (!isHoldfastError(error, "storage-append-only")) throw error;
-  }
+  await dropSupersededJournals(crm, { repository: to, reader: upload, lock }, { program, signal });
   return copy;
 }

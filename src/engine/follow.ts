@@ -72,6 +72,8 @@ const passing: ReadonlySet<ErrorCode> = new Set([
 const firstPauseMs = 500;
 const longestPauseMs = 30_000;
 const defaultBackupPauseMs = 60_000;
+/** So much log a server may keep for us while the CRM is idle, before it is named how far it was read. */
+const mostHeldBytes = 64 << 20;
 
 /**
  * Keeps the journal of a CRM until it is cancelled: what is committed is in the repository a moment later, and only then the
@@ -216,7 +218,8 @@ class Following {
         const at = performance.now();
         if ((await this.#flush(streams)) === "stored") this.#tell(streams);
         isBack();
-        if ((await this.#keeper.publishIfDue()) === "published") await this.#acknowledgeNamed(streams);
+        const when = this.#holdsLog() ? "soon" : "when-due";
+        if ((await this.#keeper.publishIfDue(when)) === "published") await this.#acknowledgeNamed(streams);
         const newest = this.#newestBackup(this.#keeper.snapshots);
         if (newest) await this.#look(newest);
         if (performance.now() - this.#toldAt >= 1000) this.#tell(streams);
@@ -266,6 +269,12 @@ class Following {
     }
     for (const { last, database } of reached) if (last) this.#keeper.reached(database, last);
     return waiting.some((segments) => segments.length > 0) ? "stored" : "nothing";
+  }
+
+  /** Whether a server keeps much of its log for us, of which nothing is ours: others write on it, and its disk is the CRM's. */
+  #holdsLog(): boolean {
+    const most = Math.min(mostHeldBytes, this.#input.mostLagBytes / 4);
+    return [...this.#feeds.values()].some(({ heldBytes = 0 }) => heldBytes > most);
   }
 
   /** Positions that nothing led to but time: they are in a snapshot now. */

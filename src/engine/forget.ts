@@ -112,7 +112,7 @@ async function decide(
   const all = await repository.snapshots(run.signal);
   if (what.kind === "policy") {
     const superseded = await supersededReports(repository, all, run.signal);
-    const journals = await supersededJournals(repository, all, program, run.signal);
+    const journals = await supersededJournals(repository, all, { program, signal: run.signal });
     return {
       ...byPolicy(all, what, zone, run.now()),
       superseded: superseded.map(({ id }) => id),

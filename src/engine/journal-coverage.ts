@@ -1,7 +1,8 @@
-import { openJournal } from "../contents/journal/open-journal.ts";
 import type { GapReason } from "../database/change-feed.ts";
 import type { Run } from "../lib/run.ts";
 import type { Repository, StoredSnapshot } from "../repository/repository.ts";
+import type { Engine } from "./engine.ts";
+import { openJournalHere } from "./journal-reached.ts";
 
 /** How far a database can be recovered to the commit, as the repository says. All times are RFC 3339. */
 export interface JournalCoverage {
@@ -33,6 +34,7 @@ export interface Coverage {
 
 /** Of every CRM that was ever followed, or of one. */
 export async function journalCoverage(
+  engine: Engine,
   repository: Repository,
   snapshots: readonly StoredSnapshot[],
   crm: string | undefined,
@@ -45,7 +47,7 @@ export async function journalCoverage(
   const found: JournalCoverage[] = [];
   const files: FilesCoverage[] = [];
   for (const name of crms) {
-    const journal = await openJournal(indexed, snapshots, name, run.signal);
+    const journal = await openJournalHere(engine, indexed, snapshots, name, run.signal);
     const looked = journal?.files.spans.map(({ from, to }) => ({ from, to })) ?? [];
     if (looked.length > 0) files.push({ crm: name, spans: looked });
     for (const { name: database, spans, outside } of journal?.databases ?? []) {

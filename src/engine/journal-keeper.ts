@@ -13,13 +13,16 @@ import type { Run } from "../lib/run.ts";
 import { isDamage } from "../repository/child-trees.ts";
 import type { IndexedRepository, Lock, Repository, StoredSnapshot, Upload } from "../repository/repository.ts";
 import type { Engine } from "./engine.ts";
-import { hasHold } from "./holds.ts";
+import { noteReached, withNoted } from "./journal-reached.ts";
 import { backupsOf } from "./points.ts";
+import { dropSupersededJournals } from "./superseded-journals.ts";
 
 /** When what is stored becomes known, and how long others may have the repository for themselves. */
 export interface KeeperTiming {
-  /** From the first segment to the snapshot that names it. */
+  /** From the first segment to the snapshot that names it; so often it is noted on this machine how far it has got. */
   readonly publishMs: number;
+  /** While nothing happens, so often a snapshot says that somebody follows, and how far he has got. */
+  readonly aliveMs: number;
   /** From giving back the lock to taking it again, at least; what is committed meanwhile waits as long. */
   readonly restMs: number;
   /** How often snapshots that a newer one supersedes are removed. */
@@ -32,6 +35,7 @@ export interface KeeperTiming {
 
 export const keeperTiming: KeeperTiming = {
   publishMs: 60_000,
+  aliveMs: 60 * 60_000,
   restMs: 3000,
   rollUpMs: 15 * 60_000,
   reloadMs: 60 * 60_000,
@@ -85,9 +89,11 @@ export class JournalKeeper implements AsyncDisposable {
   #unnamedSince = 0;
   #restUntil = 0;
   #publishedAt = -Infinity;
+  #notedAt = -Infinity;
   #rolledUpAt = -Infinity;
   #newest: Id | undefined;
-  #changed: "yes" | "no" = "no";
+  /** Whether something is known to have got further than the newest snapshot says, though nothing happened. */
+  #further: "yes" | "no" = "no";
   #snapshots: readonly StoredSnapshot[] = [];
   readonly #looks = new Set<WaitingLook>();
 
@@ -109,7 +115,7 @@ export class JournalKeeper implements AsyncDisposable {
     this.#restUntil = 0;
   }
 
-  /** As of the last time that the lock was taken. */
+  /** As of the last time that the lock was taken, and while nothing happens a minute old. */
   get snapshots(): readonly StoredSnapshot[] {
     return this.#snapshots;
   }
@@ -151,15 +157,16 @@ export class JournalKeeper implements AsyncDisposable {
     return "stored";
   }
 
+  /** Nothing more happened up to here. It is noted on this machine, and becomes known to others with the next snapshot. */
   reached(database: string, point: LogPoint): void {
     this.writer.reached(database, point);
-    this.#changed = "yes";
+    this.#further = "yes";
   }
 
-  /** The files were looked at up to here; becomes known with the next snapshot. */
+  /** The files were looked at up to here, and nothing more was found. */
   looked(span: FilesSpan): void {
     this.writer.looked(span);
-    this.#changed = "yes";
+    this.#further = "yes";
   }
 
   /** Resolves when a look whose tree is stored and in an index is named, which it is at once. The caller holds a lock until then. */
@@ -177,16 +184,20 @@ export class JournalKeeper implements AsyncDisposable {
     }
   }
 
-  /** Names what is stored when it is time, and then gives others their turn. Whether it did. */
-  async publishIfDue(how: "when-due" | "now" = "when-due"): Promise<"published" | "not-yet"> {
+  /**
+   * Names what is stored when it is time, and then gives others their turn. Whether it did. `soon`: somebody waits for it to be known how
+   * far everything is, though nothing may have happened.
+   */
+  async publishIfDue(how: "when-due" | "soon" | "now" = "when-due"): Promise<"published" | "not-yet"> {
     const { timing } = this.#options;
+    await this.#noteIfDue();
     const now = performance.now();
     const bytes = this.#unnamed.reduce((sum, segment) => sum + segmentLength(segment), 0);
     const due =
       how === "now" ||
       this.#looks.size > 0 ||
       (this.writer.hasUnnamed && (now - this.#unnamedSince >= timing.publishMs || bytes > mostUnnamedBytes)) ||
-      (this.#changed === "yes" && now - this.#publishedAt >= timing.publishMs);
+      (this.#further === "yes" && now - this.#publishedAt >= (how === "soon" ? timing.publishMs : timing.aliveMs));
     if (!due || !(await this.#ready())) return "not-yet";
     return await this.#publish();
   }
@@ -209,7 +220,7 @@ export class JournalKeeper implements AsyncDisposable {
       const looks = waiting.map(({ look }, at) => ({ ...look, ended: notBefore(look.ended, behindMs + at + 1) }));
       const facts = { about: engine.host, time, oldest, looks };
       // What is told from here on is not in this one: files are looked at meanwhile.
-      this.#changed = "no";
+      this.#further = "no";
       const stored = await this.writer.publish(session.upload, facts, run.signal);
       for (const { named } of waiting) named.resolve();
       this.#newest = stored.id;
@@ -217,7 +228,7 @@ export class JournalKeeper implements AsyncDisposable {
       this.#publishedAt = performance.now();
       await this.#rollUp(session);
     } catch (error) {
-      this.#changed = "yes";
+      this.#further = "yes";
       await this.#abandon();
       // Somebody who prunes deletes at once, maybe: with the index as it is now it goes on.
       if (session.index === "kept" && isDamage(error) && (await this.#ready())) return await this.#publish();
@@ -226,6 +237,18 @@ export class JournalKeeper implements AsyncDisposable {
     await this.#end();
     this.#restUntil = performance.now() + timing.restMs;
     return "published";
+  }
+
+  /** While nothing happens the repository is only looked at: whether it is there, and what others have made. */
+  async #noteIfDue(): Promise<void> {
+    const { engine, repository, crm, run, timing } = this.#options;
+    const now = performance.now();
+    const lastAt = Math.max(this.#notedAt, this.#publishedAt);
+    if (this.#session || this.#further === "no" || now - lastAt < timing.publishMs) return;
+    this.#notedAt = now;
+    // A state folder that is full or gone is no reason to follow no more.
+    await noteReached(engine, repository.id, crm, this.writer.known).catch(() => undefined);
+    this.#snapshots = await repository.snapshots(run.signal);
   }
 
   /** Whether there is a session, a new one if need be and if it can be had. */
@@ -273,12 +296,17 @@ export class JournalKeeper implements AsyncDisposable {
     const indexed = await repository.index(signal);
     const known = newest && (await readJournalSnapshot(indexed, newest, signal));
     const loose = await looseSegments(indexed, crm, known?.databases ?? [], signal);
-    this.#writer = new JournalWriter(crm, engine.program, known);
+    const here = await withNoted(engine, repository.id, crm, {
+      databases: loose.databases,
+      files: known?.files ?? { spans: [] },
+      ...(known && { tree: known.tree }),
+    });
+    this.#writer = new JournalWriter(crm, engine.program, known && { ...known, files: here.files });
     this.#newest = newest?.id;
-    this.#writer.recover(loose, upload);
+    this.#writer.recover({ ...loose, databases: here.databases }, upload);
     if (loose.segments.length > 0) {
       this.#unnamedSince = performance.now();
-      this.#changed = "yes";
+      this.#further = "yes";
     }
     const there = new Set(loose.segments.map(({ id }) => id));
     for (const id of there) this.#foundStored.add(id);
@@ -301,26 +329,13 @@ export class JournalKeeper implements AsyncDisposable {
     await session?.[Symbol.asyncDispose]();
   }
 
-  /**
-   * Removes snapshots of this journal that the newest one supersedes. The lock that is held is enough: all they name is named by the
-   * newest too, so that nothing is lost to whoever reads them.
-   */
-  async #rollUp({ lock }: Session): Promise<void> {
-    const { repository, crm, run, timing } = this.#options;
+  /** The lock that is held is enough: all that goes is named by the newest too, so that nothing is lost to whoever reads it. */
+  async #rollUp({ lock, upload }: Session): Promise<void> {
+    const { engine, repository, crm, run, timing } = this.#options;
     if (performance.now() - this.#rolledUpAt < timing.rollUpMs) return;
     this.#rolledUpAt = performance.now();
-    const superseded = journalsOf(await repository.snapshots(run.signal), crm)
-      .slice(0, -1)
-      .filter(({ snapshot }) => !hasHold(snapshot.tags));
-    try {
-      await repository.removeSnapshots(
-        superseded.map(({ id }) => id),
-        { signal: run.signal, lock },
-      );
-    } catch (error) {
-      // A few snapshots more hurt nobody.
-      if (!isHoldfastError(error, "storage-append-only")) throw error;
-    }
+    const facts = { program: engine.program, signal: run.signal };
+    await dropSupersededJournals(crm, { repository, reader: upload, lock }, facts);
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Journal, openJournal, type OpenedSegment } from "../contents/journal/open-journal.ts";
+import type { Journal, OpenedSegment } from "../contents/journal/open-journal.ts";
 import { filesAtMoment } from "../contents/journal/files-at-moment.ts";
 import { type FilesSpan, type JournalDatabase, outsideBehind } from "../contents/journal/journal-file.ts";
 import { crmTreeWith, databaseAtMoment } from "../contents/journal/moment-tree.ts";
@@ -16,6 +16,7 @@ import type { Warning } from "../lib/events.ts";
 import type { Run } from "../lib/run.ts";
 import type { BlobReader, IndexedRepository, StoredSnapshot } from "../repository/repository.ts";
 import { databaseEngineFor, type Engine } from "./engine.ts";
+import { openJournalHere } from "./journal-reached.ts";
 import { type ErasureReader, PointErasures, readErasures } from "./erasures.ts";
 import { backupsOf, chooseCrm, choosePoint, outcomeOf } from "./points.ts";
 import type { PointName } from "./snapshots.ts";
@@ -91,7 +92,7 @@ async function reachWhole(source: ReachSource, crm: string | undefined, point: P
   });
   if (point.kind !== "moment") return asBackup();
   const name = chooseCrm(snapshots, crm);
-  const journal = await openJournal(reader, snapshots, name, run.signal);
+  const journal = await openJournalHere(source.engine, reader, snapshots, name, run.signal);
   const since = journal?.databases.flatMap(({ spans }) => spans[0]?.from.time ?? []).toSorted(compareTimes)[0];
   const isBackup = point.transaction === undefined && Date.parse(chosen.snapshot.time) === point.time.getTime();
   if (!journal || since === undefined || isBackup || compareTimes(timeOf(untilOf(point)), since) < 0) {
@@ -182,7 +183,7 @@ class MomentSearch {
       time: timeOf(this.#point),
       before: limit?.time ?? newest?.snapshot.time,
       after,
-      // Where nothing happens, that is known a minute later.
+      // Where nothing happens, that is known a minute later, and elsewhere within the hour.
       reached: limit && !limit.why ? limit.time : undefined,
       problem: limit?.why?.reason,
       tables: limit?.why?.tables.map(({ name }) => name).join(", ") || undefined,

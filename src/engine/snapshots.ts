@@ -47,7 +47,7 @@ export async function listSnapshots(engine: Engine, input: SnapshotsInput, run: 
   }
   const wanted =
     input.crm === undefined ? all.filter((stored) => !isRecord(stored)) : backupsOf(all, chooseCrm(all, input.crm));
-  const coverage = await journalCoverage(repository, all, input.crm, run);
+  const coverage = await journalCoverage(engine, repository, all, input.crm, run);
   return { type: "snapshots", snapshots: wanted.map((stored) => describe(stored, newestOk)), ...coverage };
 }
 

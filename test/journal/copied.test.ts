@@ -167,4 +167,7 @@ test("where follow may only add, its snapshots go with what is forgotten; a jour
   await keepOne(other, other.engine, 4, "named");
   await copy(other, offsite.access);
   assert.deepEqual([await forgetNothing(offsite), await journalsIn(offsite)], [0, 2]);
+  // Nor does it go when the newer one is gone on with there.
+  await keepOne({ ...other, access: offsite.access }, other.engine, 5, "named");
+  assert.deepEqual([await journalsIn(offsite), await forgetNothing(offsite)], [2, 0]);
 });

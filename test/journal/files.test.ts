@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import type { FilesTiming } from "../../src/engine/follow-files.ts";
-import { openJournal } from "../../src/contents/journal/open-journal.ts";
+import { openJournalHere } from "../../src/engine/journal-reached.ts";
 import { openFor } from "../../src/engine/access.ts";
 import { prune } from "../../src/engine/prune.ts";
 import type { WarningCode } from "../../src/lib/events.ts";
@@ -70,7 +70,7 @@ async function looked({ engine, access, run, description }: SmallCrm, time: Date
     await wait(50);
     const snapshots = await repository.snapshots(run.signal);
     const indexed = await repository.index(run.signal);
-    const journal = await openJournal(indexed, snapshots, description.name, run.signal);
+    const journal = await openJournalHere(engine, indexed, snapshots, description.name, run.signal);
     const to = journal?.files.spans.at(-1)?.to;
     return to !== undefined && Date.parse(to) > time.getTime();
   });

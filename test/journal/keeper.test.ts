@@ -290,7 +290,7 @@ test("a look at the files that ends while the journal is named is in the next sn
   };
   for (const to of [first, second]) {
     keeper.endRest();
-    assert.equal(await keeper.publishIfDue(), "published");
+    assert.equal(await keeper.publishIfDue("soon"), "published");
     const snapshots = await repository.snapshots(run.signal);
     const journal = await openJournal(await repository.index(run.signal), snapshots, description.name, run.signal);
     assert.deepEqual(journal?.files.spans, [{ from, to }]);

@@ -17,7 +17,7 @@ import {
 } from "./journal-file.ts";
 import { extendJournalTree, firstDayFor, type StoredLook, type StoredSegment } from "./journal-tree.ts";
 import type { LooseSegments } from "./loose-segments.ts";
-import { journalSuffix, type KnownJournal } from "./open-journal.ts";
+import { type Journal, journalSuffix, type KnownJournal } from "./open-journal.ts";
 import { type BuiltSegment, segmentLength } from "./segment.ts";
 import { freePlace } from "./signpost.ts";
 
@@ -68,6 +68,12 @@ export class JournalWriter {
       this.#note(header.database, { blobs: [id, ...(header.rest ?? [])], number: header.number, bytes });
     }
     for (const one of databases) this.#databases.set(one.name, one);
+  }
+
+  /** How far everything is by now, named or not; the tree is the newest snapshot's. */
+  get known(): Pick<Journal, "databases" | "files" | "tree"> {
+    const files = this.#files ?? { spans: [] };
+    return { databases: [...this.#databases.values()], files, ...(this.#tree !== undefined && { tree: this.#tree }) };
   }
 
   get hasUnnamed(): boolean {

@@ -23,6 +23,8 @@ export interface KnownJournal {
 export interface Journal {
   readonly databases: readonly JournalDatabase[];
   readonly files: JournalFiles;
+  /** Of the newest snapshot; absent: none names it yet. */
+  readonly tree?: Id;
   /** Looks at files in order, from about `since` (RFC 3339) on. */
   looks(since: string, signal: AbortSignal): AsyncIterable<FileLook>;
   /** Segments in order, from about `since` (RFC 3339) on, some before it too, none before the one of that number. */
@@ -89,6 +91,7 @@ export async function openJournal(
   return {
     databases: loose.databases,
     files: known?.files ?? { spans: [] },
+    ...(known && { tree: known.tree }),
     async *looks(since, during) {
       for await (const tree of lookTrees(indexed, known?.nodes ?? { nodes: [] }, since, during)) {
         yield await openLook(indexed, tree, during);

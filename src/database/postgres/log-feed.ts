@@ -54,6 +54,7 @@ export class PostgresFeed implements ChangeFeed {
   #seen: LogPoint;
   #nearXid: bigint;
   #last: LogPoint;
+  #acknowledged: bigint;
   /** Where the log was, and when: once that has come, so has all that was committed before. */
   #mark: LogPoint | undefined;
   #markedAt = -Infinity;
@@ -78,6 +79,7 @@ export class PostgresFeed implements ChangeFeed {
     if (startedAnew !== undefined) this.startedAnew = startedAnew;
     this.#seen = start;
     this.#last = start;
+    this.#acknowledged = placeOf(start.position);
     this.#nearXid = nearXid;
     // Also while nobody reads on, since nothing can be stored: that is when the server's log grows.
     this.#lagTimer = setInterval(() => {
@@ -211,8 +213,13 @@ export class PostgresFeed implements ChangeFeed {
     }
   }
 
+  get heldBytes(): number {
+    return Number(placeOf(this.#last.position) - this.#acknowledged);
+  }
+
   async acknowledge(position: string): Promise<void> {
-    this.#stream.acknowledge(placeOf(position));
+    this.#acknowledged = placeOf(position);
+    this.#stream.acknowledge(this.#acknowledged);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -223,7 +223,7 @@ export const errors = {
     },
     "moment-unreachable": {
       text: "{time:time} cannot be reached[[: {problem}]][[ ({tables})]].",
-      hint: "[[The nearest moment before it is {before:time}: give @{before}. ]][[The nearest after it is {after:time}: give @{after}. ]][[While it is followed, what is later than {reached:time} is known within a minute or so: try again then.]][[A gap in the journal ({problem}) ends with the next backup.]]",
+      hint: "[[The nearest moment before it is {before:time}: give @{before}. ]][[The nearest after it is {after:time}: give @{after}. ]][[While it is followed, what is later than {reached:time} is known within a minute or so on the machine that follows, and elsewhere within the hour: try again then.]][[A gap in the journal ({problem}) ends with the next backup.]]",
     },
     "journal-none": {
       text: "There is no journal[[ of {crm}]] in this repository.",

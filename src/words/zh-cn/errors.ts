@@ -217,7 +217,7 @@ export const errors: Translated<typeof english> = {
     },
     "moment-unreachable": {
       text: "无法到达 {time:time}[[：{problem}]][[（{tables}）]]。",
-      hint: "[[此前最近的时刻是 {before:time}：请写 @{before}。]][[此后最近的时刻是 {after:time}：请写 @{after}。]][[在持续保护期间，{reached:time} 之后的内容大约一分钟内即可到达：请稍后再试。]][[日志中的缺口（{problem}）到下一次备份为止。]]",
+      hint: "[[此前最近的时刻是 {before:time}：请写 @{before}。]][[此后最近的时刻是 {after:time}：请写 @{after}。]][[在持续保护期间，{reached:time} 之后的内容，在运行 `follow` 的机器上大约一分钟内即可到达，在别处一小时内即可到达：请稍后再试。]][[日志中的缺口（{problem}）到下一次备份为止。]]",
     },
     "journal-none": {
       text: "此仓库中没有[[ {crm} 的]]日志。",
