@@ -14,11 +14,15 @@ export interface RowTransaction {
   facts(table: TableSchema): Promise<TableFacts>;
   /**
    * Rows that hold one of `values` in these columns: for several columns, fields joined by TAB. Equal is what the database
-   * takes for equal, so more may come than have the same bytes; NULL is equal to nothing. Whole lines, in any order.
+   * takes for equal, so more may come than have the same bytes; NULL is equal to nothing, unless `nulls` says so. Whole lines,
+   * in any order.
    */
   find(table: TableSchema, by: ComparedColumns, values: readonly string[]): Promise<readonly string[]>;
-  /** Of whole lines, whether a row like this meets a condition of `ComparedColumns`. Absent: there are none. */
-  meets?(table: TableSchema, where: string, lines: readonly string[]): Promise<readonly ("yes" | "no")[]>;
+  /**
+   * Of whole lines, the value by which a row like this is found; `undefined`: it counts for nothing, since it does not meet the
+   * condition. Asked only for what is `computed` or has a condition.
+   */
+  valuesOf(table: TableSchema, by: ComparedColumns, lines: readonly string[]): Promise<readonly (string | undefined)[]>;
   /** New rows; columns that are left out get their defaults. Identities and counters are what the lines say. */
   insert(table: TableSchema, columns: readonly ColumnSchema[], lines: readonly string[]): Promise<void>;
   /** Whole lines of one row with one key. Columns that do not differ stay as they are, whatever the table would do to them. */
@@ -32,6 +36,18 @@ export interface ComparedColumns {
   readonly collations?: readonly (string | undefined)[];
   /** Only rows that meet this condition count, as SQL writes it: those that are not deleted, say. */
   readonly where?: string;
+  /** What is compared is not the columns as they stand in a line, but what the database makes of them; `columns` then are names for people. */
+  readonly computed?: Computed;
+  /** NULL is equal to NULL. */
+  readonly nulls?: "equal";
+}
+
+/** Values that a database computes: a text in small letters, its first letters, a generated column. */
+export interface Computed {
+  /** What is compared, as SQL writes it, and of what type it is. */
+  readonly by: readonly Pick<ColumnSchema, "name" | "type">[];
+  /** Names of columns that it is computed from, as far as that is known. */
+  readonly uses: readonly string[];
 }
 
 /** What else decides whether a row can be put into a table. */

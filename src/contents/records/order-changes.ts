@@ -27,11 +27,11 @@ interface Operation {
   readonly row: PlannedRow;
   before: RecordRow | undefined;
   after: RecordRow | undefined;
-  readonly waitsFor: Map<Operation, Wait>;
+  readonly waitsFor: Map<Operation, readonly Wait[]>;
   readonly waitedBy: Set<Operation>;
 }
 
-/** How to do without waiting, by NULL: in columns of the row that waits, or of the one that it waits for. */
+/** Why a row waits, and how it can do without, by NULL: in its own columns, or in those of the row that it waits for. */
 interface Wait {
   readonly own: readonly number[];
   readonly theirs: readonly number[];
@@ -132,9 +132,7 @@ function operationsOf(rows: readonly PlannedRow[], { relations, rules, waits }: 
   const byTable = Map.groupBy(operations, ({ row }) => row.table);
   const wait = (who: Operation, on: Operation | undefined, how: Wait): void => {
     if (!on || on === who) return;
-    const known = who.waitsFor.get(on);
-    // What waits for two reasons can do without only where both columns may be NULL.
-    who.waitsFor.set(on, known ? { own: [...known.own, ...how.own], theirs: [...known.theirs, ...how.theirs] } : how);
+    who.waitsFor.set(on, [...(who.waitsFor.get(on) ?? []), how]);
     on.waitedBy.add(who);
   };
   for (const [table, ofTable] of byTable) {
@@ -159,10 +157,11 @@ function operationsOf(rows: readonly PlannedRow[], { relations, rules, waits }: 
     }
   }
   const byRow = new Map(operations.map((one) => [one.row, one]));
-  for (const { taker, holder, columns } of waits) {
+  for (const { taker, holder, columns, meanwhile } of waits) {
     const who = byRow.get(taker);
-    if (who)
-      wait(who, byRow.get(holder), { own: columns, theirs: columns, any: freely(taker.table, columns, relations) });
+    const nulls = meanwhile === "null" ? columns : [];
+    const any = freely(taker.table, columns, relations);
+    if (who) wait(who, byRow.get(holder), { own: nulls, theirs: nulls, any });
   }
   return operations;
 }
@@ -206,37 +205,39 @@ function breakCircle(
   late: RowUpdate[],
   rules: HandleRules,
 ): Operation[] {
-  const canBeNull =
-    (operation: Operation) =>
-    ([on, wait]: readonly [Operation, Wait]) =>
-      mayBeNull(operation, "after", wait.own) || mayBeNull(on, "before", wait.theirs);
+  const canBeNull = (operation: Operation, on: Operation, wait: Wait): boolean =>
+    mayBeNull(operation, "after", wait.own) || mayBeNull(on, "before", wait.theirs);
+  const canGo = (one: Operation, how: (on: Operation, wait: Wait) => boolean): boolean =>
+    one.waitsFor.entries().every(([on, reasons]) => reasons.every((wait) => how(on, wait)));
   // Not as lists: there may be thousands of circles, and the first that waits mostly is one that can go ahead.
   const operation =
-    waiting.values().find((one) => one.waitsFor.entries().every(canBeNull(one))) ??
+    waiting.values().find((one) => canGo(one, (on, wait) => canBeNull(one, on, wait))) ??
     waiting
       .values()
       .find((one) =>
-        one.waitsFor
-          .entries()
-          .every((wait) => canBeNull(one)(wait) || withOther(wait[0].before, wait[1], rules) !== undefined),
+        canGo(one, (on, wait) => canBeNull(one, on, wait) || withOther(on.before, wait, rules) !== undefined),
       );
   if (!operation) return [...waiting.values().take(1)];
   const { after, row } = operation;
   const waits = [...operation.waitsFor];
-  const own = waits.flatMap(([, wait]) => (mayBeNull(operation, "after", wait.own) ? wait.own : []));
+  const isOwn = ({ own }: Wait): boolean => mayBeNull(operation, "after", own);
+  const own = waits.flatMap(([, reasons]) => reasons.filter(isOwn).flatMap((wait) => wait.own));
+  for (const [on, reasons] of waits) {
+    on.waitedBy.delete(operation);
+    if (!on.before) continue;
+    let bare = on.before;
+    for (const wait of reasons.filter((one) => !isOwn(one))) {
+      bare = mayBeNull(on, "before", wait.theirs)
+        ? withNull(bare, wait.theirs)
+        : (withOther(bare, wait, rules) ?? bare);
+    }
+    if (bare === on.before) continue;
+    steps.push(...updateSteps([{ table: on.row.table, before: on.before.line, after: bare.line }]));
+    on.before = bare;
+  }
   if (after && own.length > 0) {
     operation.after = withNull(after, own);
     late.push({ table: row.table, before: operation.after.line, after: after.line });
-  }
-  for (const [on, wait] of waits) {
-    on.waitedBy.delete(operation);
-    if (mayBeNull(operation, "after", wait.own) || !on.before) continue;
-    const bare = mayBeNull(on, "before", wait.theirs)
-      ? withNull(on.before, wait.theirs)
-      : withOther(on.before, wait, rules);
-    if (!bare) continue;
-    steps.push(...updateSteps([{ table: on.row.table, before: on.before.line, after: bare.line }]));
-    on.before = bare;
   }
   operation.waitsFor.clear();
   return [operation];

@@ -87,6 +87,7 @@ export class LiveRows {
   readonly #facts = new Map<TableSchema, TableFacts>();
   readonly #found = new Map<string, readonly RecordRow[]>();
   readonly #equals = new Map<string, readonly string[]>();
+  readonly #values = new Map<string, Map<string, string | undefined>>();
 
   constructor(input: Pick<PlanRowsInput, "rows" | "rules">) {
     this.#input = input;
@@ -111,9 +112,9 @@ export class LiveRows {
     const asked = [...new Set(values)];
     const unknown = asked.filter((value) => !this.#found.has(`${name}\0${value}`));
     if (unknown.length > 0) {
-      const places = by.columns.map((column) => table.columns.findIndex((one) => one.name === column));
       const rows = (await this.#input.rows.find(table, by, unknown)).map((line) => recordRow(table, line));
-      const byValue = Map.groupBy(rows, (row) => places.map((at) => row.fields[at] ?? "").join("\t"));
+      const valueOf = await this.valuesOf(table, by, rows);
+      const byValue = Map.groupBy(rows, (row) => valueOf.get(row) ?? "");
       for (const value of unknown) this.#found.set(`${name}\0${value}`, byValue.get(value) ?? []);
       // The database takes more for equal than we do: a blank at the end, another case.
       const asking = new Set(unknown);
@@ -127,12 +128,13 @@ export class LiveRows {
 
   /** The same, each row beside a value that the database takes for equal to what it holds. */
   async findFor(table: TableSchema, by: ComparedColumns, values: readonly string[]): Promise<readonly FoundFor[]> {
-    const places = by.columns.map((column) => table.columns.findIndex((one) => one.name === column));
     const exact = new Set(values);
     const found: FoundFor[] = [];
     const others = new Map<string, RecordRow>();
-    for (const row of await this.find(table, by, values)) {
-      const value = places.map((at) => row.fields[at] ?? "").join("\t");
+    const rows = await this.find(table, by, values);
+    const valueOf = await this.valuesOf(table, by, rows);
+    for (const row of rows) {
+      const value = valueOf.get(row) ?? "";
       if (exact.has(value)) found.push({ value, row });
       else others.set(row.line, row);
     }
@@ -142,10 +144,10 @@ export class LiveRows {
     while (parts.length > 0) {
       const next: (readonly string[])[] = [];
       for (const part of parts) {
-        const rows = (await this.#equal(table, by, part)).flatMap((line) => others.get(line) ?? []);
+        const equal = (await this.#equal(table, by, part)).flatMap((line) => others.get(line) ?? []);
         const [value = "", ...more] = part;
-        if (more.length === 0) found.push(...rows.map((row) => ({ value, row })));
-        else if (rows.length > 0) next.push(...halves(part));
+        if (more.length === 0) found.push(...equal.map((row) => ({ value, row })));
+        else if (equal.length > 0) next.push(...halves(part));
       }
       parts = next;
     }
@@ -159,20 +161,23 @@ export class LiveRows {
     return known;
   }
 
-  /** Of rows as they are or may become, those that count for a value that no two may share. */
-  async counted(
+  /** Of rows as they are or may become, the value by which each is found; `undefined`: it counts for nothing. */
+  async valuesOf(
     table: TableSchema,
-    { where }: ComparedColumns,
+    by: ComparedColumns,
     rows: readonly RecordRow[],
-  ): Promise<ReadonlySet<RecordRow>> {
-    const { rows: transaction } = this.#input;
-    if (where === undefined || !transaction.meets || rows.length === 0) return new Set(rows);
-    const met = await transaction.meets(
-      table,
-      where,
-      rows.map(({ line }) => line),
-    );
-    return new Set(rows.filter((_, at) => met[at] === "yes"));
+  ): Promise<ReadonlyMap<RecordRow, string | undefined>> {
+    if (!by.computed && by.where === undefined) {
+      const places = by.columns.map((column) => table.columns.findIndex((one) => one.name === column));
+      return new Map(rows.map((row) => [row, places.map((at) => row.fields[at] ?? "").join("\t")]));
+    }
+    const name = JSON.stringify([table.schema, table.name, by]);
+    const known = this.#values.get(name) ?? new Map<string, string | undefined>();
+    this.#values.set(name, known);
+    const unknown = [...new Set(rows.map(({ line }) => line))].filter((line) => !known.has(line));
+    const values = unknown.length === 0 ? [] : await this.#input.rows.valuesOf(table, by, unknown);
+    for (const [at, line] of unknown.entries()) known.set(line, values[at]);
+    return new Map(rows.map((row) => [row, known.get(row.line)]));
   }
 
   digest(): string {

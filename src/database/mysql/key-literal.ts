@@ -3,7 +3,7 @@ import { bitBytes, columnKind } from "./column-kind.ts";
 import { malformedField, unescapeField } from "./field.ts";
 
 /** A value of a key as SQL, such that the server may use its index. */
-export function keyLiteral(column: ColumnSchema, field: string): string {
+export function keyLiteral(column: Pick<ColumnSchema, "type">, field: string): string {
   const value = unescapeField(field);
   if (value === undefined) throw malformedField(field);
   const kind = columnKind(column);

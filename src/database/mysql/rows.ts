@@ -1,16 +1,17 @@
-import type { DatabaseAddress, TableSchema } from "../database.ts";
+import type { ColumnSchema, DatabaseAddress, TableSchema } from "../database.ts";
 import { type CommitFate, commitForSure } from "../lost-commit.ts";
 import type { ComparedColumns, RowMode, RowTransaction, TableFacts } from "../row-transaction.ts";
 import { expectRows } from "../expect-rows.ts";
 import { inParts } from "../in-parts.ts";
 import { quoteName } from "./identifier.ts";
-import { inspectDatabase, isTransactional } from "./inspect.ts";
+import { inspectDatabase } from "./inspect.ts";
 import { LineEncoder } from "./line-encoder.ts";
 import { fieldLiteral, insertStatement } from "./load-sql.ts";
 import { keyLiteral } from "./key-literal.ts";
 import { selectList } from "./line-sql.ts";
 import { targetOf } from "./location.ts";
 import { Session } from "./session.ts";
+import { type MysqlFacts, readFacts } from "./table-facts.ts";
 
 const batchBytes = 1 << 20;
 /** A list of values that the server still looks up one by one in its index. */
@@ -99,11 +100,11 @@ const mostWitnesses = 100;
 class MysqlRows implements RowTransaction {
   readonly tables: readonly TableSchema[];
   readonly #session: Session;
-  readonly #facts: ReadonlyMap<string, TableFacts>;
+  readonly #facts: ReadonlyMap<string, MysqlFacts>;
   readonly #lock: string;
   readonly #witnesses = new Map<string, Witness>();
 
-  constructor(session: Session, tables: readonly TableSchema[], facts: ReadonlyMap<string, TableFacts>, lock: string) {
+  constructor(session: Session, tables: readonly TableSchema[], facts: ReadonlyMap<string, MysqlFacts>, lock: string) {
     this.#session = session;
     this.tables = tables;
     this.#facts = facts;
@@ -119,13 +120,47 @@ class MysqlRows implements RowTransaction {
     return this.#facts.get(name) ?? { unique: [], required: [], triggers: [], transactional: "no" };
   }
 
-  async find(table: TableSchema, { columns }: ComparedColumns, values: readonly string[]): Promise<readonly string[]> {
+  async find(table: TableSchema, by: ComparedColumns, values: readonly string[]): Promise<readonly string[]> {
     const found: string[] = [];
     for (const part of inParts(values, mostValues)) {
-      const where = this.#among(table, columns, part);
+      const where = among(table, by, part);
       const sql = `SELECT ${selectList(table)} FROM ${quoteName(table.name)} WHERE ${where}${this.#lock}`;
       for await (const { lines } of this.#session.stream(sql, new LineEncoder(table, batchBytes))) {
         found.push(...lines.toString("latin1").split("\n").slice(0, -1));
+      }
+    }
+    return found;
+  }
+
+  async valuesOf(
+    table: TableSchema,
+    { computed }: ComparedColumns,
+    lines: readonly string[],
+  ): Promise<readonly (string | undefined)[]> {
+    const by = computed?.by ?? [];
+    const parts = by.map(({ type }, at): ColumnSchema => ({ name: `part ${at}`, type, nullable: true }));
+    const shape = { ...table, columns: parts };
+    const columns = table.columns.map(({ name }) => quoteName(name)).join(",");
+    const generated = (this.#facts.get(table.name)?.generated ?? []).map(
+      ({ name, by: sql }) =>
+        (from: string) =>
+          `SELECT rows_.*,(${sql}) AS ${quoteName(name)} FROM (${from}) AS rows_`,
+    );
+    const values = by.map(({ name }, at) => `(${name}) AS ${quoteName(parts[at]?.name ?? "")}`).join(",");
+    const found: string[] = [];
+    for (const part of inParts(lines, mostValues, batchBytes)) {
+      const rows = part.map((line, at) => {
+        const fields = line.split("\t");
+        return `SELECT ${at},${table.columns.map((column, place) => fieldLiteral(column, fields[place] ?? "\\N")).join(",")}`;
+      });
+      // With the table's own columns first, what stands in them is of their types and collations.
+      const own = `SELECT 0 AS \`holdfast row\`,${columns} FROM ${quoteName(table.name)} WHERE FALSE UNION ALL ${rows.join(" UNION ALL ")}`;
+      const asked = generated.reduce((from, wrap) => wrap(from), own);
+      const sql =
+        `SELECT ${selectList(shape)} FROM (SELECT \`holdfast row\`,${values} FROM (${asked}) AS asked) AS asked ` +
+        "ORDER BY `holdfast row`";
+      for await (const batch of this.#session.stream(sql, new LineEncoder(shape, batchBytes))) {
+        found.push(...batch.lines.toString("latin1").split("\n").slice(0, -1));
       }
     }
     return found;
@@ -187,56 +222,20 @@ class MysqlRows implements RowTransaction {
   }
 
   #isKey(table: TableSchema, keys: readonly string[]): string {
-    return this.#among(
-      table,
-      table.columns.slice(0, table.keyLength).map(({ name }) => name),
-      keys,
-    );
-  }
-
-  #among({ columns: all }: TableSchema, names: readonly string[], values: readonly string[]): string {
-    const columns = names.flatMap((name) => all.find((column) => column.name === name) ?? []);
-    const literals = values.map((value) => {
-      const fields = value.split("\t");
-      return `(${columns.map((column, at) => keyLiteral(column, fields[at] ?? "")).join(",")})`;
-    });
-    return `(${columns.map(({ name }) => quoteName(name)).join(",")}) IN (${literals.join(",")})`;
+    return among(table, { columns: table.columns.slice(0, table.keyLength).map(({ name }) => name) }, keys);
   }
 }
 
-async function readFacts(session: Session): Promise<ReadonlyMap<string, TableFacts>> {
-  const tables = await session.query(
-    "SELECT TABLE_NAME, IFNULL(ENGINE,'') FROM information_schema.TABLES WHERE TABLE_SCHEMA=DATABASE()",
-  );
-  const parts = await session.query(
-    "SELECT TABLE_NAME, INDEX_NAME, COLUMN_NAME, SUB_PART FROM information_schema.STATISTICS " +
-      "WHERE TABLE_SCHEMA=DATABASE() AND NON_UNIQUE=0 ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX",
-  );
-  const required = await session.query(
-    "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA=DATABASE() AND IS_NULLABLE='NO' " +
-      "AND COLUMN_DEFAULT IS NULL AND EXTRA NOT LIKE '%auto_increment%' AND IFNULL(GENERATION_EXPRESSION,'')=''",
-  );
-  const triggers = await session.query(
-    "SELECT EVENT_OBJECT_TABLE, TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA=DATABASE() ORDER BY TRIGGER_NAME",
-  );
-  const ofTable = (rows: readonly (readonly (string | null)[])[], table: string | null | undefined) =>
-    rows.filter(([name]) => name === table).map(([, value]) => value ?? "");
-  return new Map(
-    tables.map(([name, engine]) => {
-      const indexes = Map.groupBy(
-        parts.filter(([table]) => table === name),
-        ([, index]) => index,
-      );
-      const whole = [...indexes.values()].filter((index) =>
-        index.every(([, , column, part]) => column !== null && part === null),
-      );
-      const facts: TableFacts = {
-        unique: whole.map((index) => ({ columns: index.map(([, , column]) => column ?? "") })),
-        required: ofTable(required, name),
-        triggers: ofTable(triggers, name).map((trigger) => ({ name: trigger, how: "fires" })),
-        transactional: isTransactional(engine ?? "") ? "yes" : "no",
-      };
-      return [name ?? "", facts];
-    }),
-  );
+function among(
+  { columns: all }: TableSchema,
+  { columns: names, computed }: ComparedColumns,
+  values: readonly string[],
+): string {
+  const columns = computed?.by ?? names.flatMap((name) => all.find((column) => column.name === name) ?? []);
+  const literals = values.map((value) => {
+    const fields = value.split("\t");
+    return `(${columns.map((column, at) => keyLiteral(column, fields[at] ?? "")).join(",")})`;
+  });
+  const left = columns.map(({ name }) => (computed ? name : quoteName(name))).join(",");
+  return `(${left}) IN (${literals.join(",")})`;
 }

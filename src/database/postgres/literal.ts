@@ -4,7 +4,7 @@ import { unescaped } from "./field.ts";
 import { quoteName, quoteQualified, quoteText } from "./identifier.ts";
 
 /** A field of a line as SQL. */
-export function literal({ type }: ColumnSchema, field: string): string {
+export function literal({ type }: Pick<ColumnSchema, "type">, field: string): string {
   if (field === "\\N") return "NULL";
   return `${quoteText(Buffer.from(unescaped(field), "latin1").toString("utf8"))}::${type}`;
 }

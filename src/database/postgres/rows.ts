@@ -6,8 +6,10 @@ import type { ComparedColumns, RowMode, RowTransaction, TableFacts } from "../ro
 import type { Environment } from "./address.ts";
 import { PostgresConnection } from "./connection.ts";
 import { quoteName, quoteQualified, quoteText } from "./identifier.ts";
+import { lineField } from "./field.ts";
 import { literal } from "./literal.ts";
 import { readTables } from "./tables.ts";
+import { generatedColumns, uniqueIndexes } from "./unique-indexes.ts";
 
 const batchBytes = 1 << 20;
 /** A list of values that the server still looks up one by one in its index. */
@@ -88,20 +90,7 @@ class PostgresRows implements RowTransaction {
 
   async facts(table: TableSchema): Promise<TableFacts> {
     const oid = [quoteQualified(table)];
-    const unique = await this.#connection.rows(
-      `SELECT k.*, pg_get_expr(i.indpred, i.indrelid) FROM pg_index i CROSS JOIN LATERAL (
-         SELECT json_agg(a.attname ORDER BY k.place),
-           json_agg(CASE WHEN k.coll <> a.attcollation THEN format('%I.%I', n.nspname, c.collname) END ORDER BY k.place)
-         FROM unnest(i.indkey::int2[], i.indcollation::oid[]) WITH ORDINALITY AS k(number, coll, place)
-         JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
-         LEFT JOIN pg_collation c ON c.oid = k.coll LEFT JOIN pg_namespace n ON n.oid = c.collnamespace
-         WHERE k.place <= i.indnkeyatts) AS k
-       WHERE i.indrelid = $1::regclass AND i.indisunique AND i.indexprs IS NULL
-         AND (i.indpred IS NULL OR NOT EXISTS (SELECT FROM pg_depend d
-           JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid AND a.attgenerated <> ''
-           WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid AND d.refobjid = i.indrelid))`,
-      oid,
-    );
+    const unique = await uniqueIndexes(this.#connection, table);
     const required = await this.#connection.rows(
       `SELECT attname FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attnotnull
          AND NOT atthasdef AND attidentity = '' AND attgenerated = ''`,
@@ -110,15 +99,7 @@ class PostgresRows implements RowTransaction {
     const triggers = await this.#triggers(table);
     const how = (await this.#isOwner(table)) ? "aside" : "fires";
     return {
-      unique: unique.map(([names, others, where]) => {
-        const columns = JSON.parse(names ?? "[]") as string[];
-        const collations = JSON.parse(others ?? "[]") as (string | null)[];
-        return {
-          columns,
-          ...(collations.some((one) => one !== null) && { collations: collations.map((one) => one ?? undefined) }),
-          ...(typeof where === "string" && { where }),
-        };
-      }),
+      unique,
       required: required.map(([name]) => name ?? ""),
       triggers: triggers.map(({ name }) => ({ name, how })),
       transactional: "yes",
@@ -138,18 +119,37 @@ class PostgresRows implements RowTransaction {
     return found;
   }
 
-  async meets(table: TableSchema, where: string, lines: readonly string[]): Promise<readonly ("yes" | "no")[]> {
+  async valuesOf(
+    table: TableSchema,
+    by: ComparedColumns,
+    lines: readonly string[],
+  ): Promise<readonly (string | undefined)[]> {
     const names = table.columns.map(({ name }) => quoteName(name)).join(",");
-    const met: ("yes" | "no")[] = [];
+    const places = by.columns.map((name) => table.columns.findIndex((column) => column.name === name));
+    const generated = await generatedColumns(this.#connection, table);
+    const parts = by.computed?.by ?? [];
+    const found: (string | undefined)[] = [];
     for (const part of inParts(lines, mostValues, batchBytes)) {
       const rows = part.map((line, at) => {
         const fields = line.split("\t");
-        return `(${at},${table.columns.map((column, place) => literal(column, fields[place] ?? "\\N")).join(",")})`;
+        return `(${at},${table.columns.map((column, place) => typed(column, fields[place] ?? "\\N")).join(",")})`;
       });
-      const asked = `SELECT (${where}) IS TRUE FROM (VALUES ${rows.join(",")}) AS asked ("holdfast row",${names}) ORDER BY "holdfast row"`;
-      met.push(...(await this.#connection.rows(asked)).map(([one]): "yes" | "no" => (one === "t" ? "yes" : "no")));
+      // With the table's own columns first, what stands in them is of their types and collations.
+      const asked =
+        `SELECT asked.*${generated.map(({ name, by: sql }) => `,(${sql}) AS ${quoteName(name)}`).join("")} FROM ` +
+        `(SELECT 0 AS "holdfast row",${names} FROM ONLY ${quoteQualified(table)} WHERE false UNION ALL VALUES ${rows.join(",")}) AS asked`;
+      const sql =
+        `SELECT (${by.where ?? "true"}) IS TRUE${parts.map(({ name }) => `,(${name})::text`).join("")} ` +
+        `FROM (${asked}) AS asked ORDER BY "holdfast row"`;
+      for (const [at, [isMet, ...texts]] of (await this.#connection.rows(sql, [], subject(table))).entries()) {
+        const fields = part[at]?.split("\t") ?? [];
+        const value = by.computed
+          ? texts.map((text, index) => lineField(text, parts[index] ?? { type: "" }))
+          : places.map((place) => fields[place] ?? "\\N");
+        found.push(isMet === "t" ? value.join("\t") : undefined);
+      }
     }
-    return met;
+    return found;
   }
 
   /** `COPY` gives identities the values of the rows, whoever is said to generate them. */
@@ -263,18 +263,35 @@ class PostgresRows implements RowTransaction {
 
 function among(
   { columns: all }: TableSchema,
-  { columns: names, collations = [] }: ComparedColumns,
+  { columns: names, collations = [], computed, nulls }: ComparedColumns,
   values: readonly string[],
 ): string {
-  const columns = names.flatMap((name) => all.find((column) => column.name === name) ?? []);
-  const literals = values.map((value) => {
-    const fields = value.split("\t");
-    return `(${columns.map((column, at) => literal(column, fields[at] ?? "")).join(",")})`;
+  const columns = computed?.by ?? names.flatMap((name) => all.find((column) => column.name === name) ?? []);
+  const left = columns.map(({ name }, at) => {
+    const sql = computed ? `(${name})` : quoteName(name);
+    return collations[at] === undefined ? sql : `${sql} COLLATE ${collations[at]}`;
   });
-  const left = columns.map(({ name }, at) =>
-    collations[at] === undefined ? quoteName(name) : `${quoteName(name)} COLLATE ${collations[at]}`,
+  const isNull = (field: string | undefined): boolean => field === undefined || field === "\\N";
+  const asked = values.map((value) => value.split("\t"));
+  const whole = nulls ? asked.filter((fields) => !columns.some((_, at) => isNull(fields[at]))) : asked;
+  const literals = whole.map(
+    (fields) => `(${columns.map((column, at) => literal(column, fields[at] ?? "")).join(",")})`,
   );
-  return `(${left.join(",")}) IN (${literals.join(",")})`;
+  const holding = asked
+    .filter((fields) => !whole.includes(fields))
+    .map((fields) => {
+      const tests = columns.map((column, at) => {
+        const field = fields[at];
+        return field === undefined || isNull(field) ? `${left[at]} IS NULL` : `${left[at]} = ${literal(column, field)}`;
+      });
+      return `(${tests.join(" AND ")})`;
+    });
+  return `(${[...(literals.length > 0 ? [`(${left.join(",")}) IN (${literals.join(",")})`] : []), ...holding].join(" OR ")})`;
+}
+
+/** Where nothing but NULL stands in a column, its type is not known by itself. */
+function typed(column: ColumnSchema, field: string): string {
+  return field === "\\N" ? `NULL::${column.type}` : literal(column, field);
 }
 
 function ownKey({ columns, keyLength }: TableSchema): ComparedColumns {

@@ -3,6 +3,7 @@ import type { TableSchema } from "../database.ts";
 import { expectRows } from "../expect-rows.ts";
 import { inParts } from "../in-parts.ts";
 import type { ComparedColumns, RowMode, RowTransaction, TableFacts } from "../row-transaction.ts";
+import { affinity } from "./affinity.ts";
 import { collationsOf } from "./collation.ts";
 import { databaseFailure, sqliteCode, sqliteErrorCode } from "./failure.ts";
 import { decodeField } from "./field.ts";
@@ -11,6 +12,7 @@ import { inspectSchema, textEncoding } from "./inspect.ts";
 import { sqlitePath } from "./location.ts";
 import { statFile } from "./open.ts";
 import { all, number, text } from "./query.ts";
+import { uniqueIndexes } from "./unique-indexes.ts";
 import { lineBytes, lineExpression, registerRowFunctions } from "./row-sql.ts";
 
 /** How long another writer may take before we give up. */
@@ -68,25 +70,6 @@ class SqliteRows implements RowTransaction {
   async facts(table: TableSchema): Promise<TableFacts> {
     const connection = this.#connection;
     const { name } = table;
-    const unique = all(connection, "SELECT name FROM pragma_index_list(?) WHERE [unique] = 1 AND partial = 0", name)
-      .map((index) =>
-        all(
-          connection,
-          "SELECT name, coll FROM pragma_index_xinfo(?) WHERE key = 1 ORDER BY seqno",
-          text(index, "name"),
-        ),
-      )
-      .filter((columns) => columns.every((column) => column["name"] !== null))
-      .map((index) => {
-        const columns = index.map((column) => text(column, "name"));
-        const own = collationsOf(connection, table, columns);
-        // Named where it is not needed, a collation keeps SQLite from using an index for several columns.
-        const collations = index.map((column, at) => {
-          const collation = text(column, "coll");
-          return collation === (own.get(columns[at] ?? "") ?? "BINARY") ? undefined : quoteName(collation);
-        });
-        return collations.some((one) => one !== undefined) ? { columns, collations } : { columns };
-      });
     const columns = all(
       connection,
       "SELECT name, type, [notnull], dflt_value, pk FROM pragma_table_xinfo(?) WHERE hidden = 0",
@@ -95,7 +78,7 @@ class SqliteRows implements RowTransaction {
     const rowid = columns.filter((column) => number(column, "pk") > 0);
     const isRowid = rowid.length === 1 && /^integer$/i.test(text(rowid[0], "type"));
     return {
-      unique: [...unique, ...(isRowid ? [{ columns: [text(rowid[0], "name")] }] : [])],
+      unique: [...uniqueIndexes(connection, table), ...(isRowid ? [{ columns: [text(rowid[0], "name")] }] : [])],
       required: columns
         .filter((column) => number(column, "notnull") === 1 && column["dflt_value"] === null)
         .map((column) => text(column, "name")),
@@ -106,7 +89,7 @@ class SqliteRows implements RowTransaction {
 
   async find(
     table: TableSchema,
-    { columns, collations = [] }: ComparedColumns,
+    { columns, collations = [], computed, where }: ComparedColumns,
     values: readonly string[],
   ): Promise<readonly string[]> {
     const encoding = textEncoding(this.#connection);
@@ -115,18 +98,17 @@ class SqliteRows implements RowTransaction {
       encoding,
       "single",
     );
-    const names = columns
-      .map((name, at) =>
-        collations[at] === undefined ? quoteName(name) : `${quoteName(name)} COLLATE ${collations[at]}`,
-      )
+    const names = (computed?.by ?? columns.map((name) => ({ name: quoteName(name) })))
+      .map(({ name }, at) => (collations[at] === undefined ? name : `${name} COLLATE ${collations[at]}`))
       .join(",");
+    const only = where === undefined ? "" : ` AND (${where})`;
     const found: string[] = [];
     for (const part of inParts(values, mostValues)) {
       const sought = part.map((value) => bound(value.split("\t")));
       const lists = sought.map(({ places }) => `(${places.join(",")})`).join(",");
       const among = columns.length === 1 ? `${names} IN (${lists})` : `(${names}) IN (VALUES ${lists})`;
       const statement = this.#connection.prepare(
-        `SELECT CAST(${line} AS BLOB) AS line FROM main.${quoteName(table.name)} WHERE ${among}`,
+        `SELECT CAST(${line} AS BLOB) AS line FROM main.${quoteName(table.name)} WHERE ${among}${only}`,
       );
       for (const row of statement.iterate(...sought.flatMap(({ parameters }) => parameters))) {
         const bytes = row["line"];
@@ -134,6 +116,49 @@ class SqliteRows implements RowTransaction {
       }
     }
     return found;
+  }
+
+  /** In a table beside the database, whose columns take and compare values as those of the table do. */
+  async valuesOf(
+    table: TableSchema,
+    by: ComparedColumns,
+    lines: readonly string[],
+  ): Promise<readonly (string | undefined)[]> {
+    const connection = this.#connection;
+    const beside = 'temp."holdfast rows"';
+    const collations = collationsOf(
+      connection,
+      table,
+      table.columns.map(({ name }) => name),
+    );
+    const definitions = table.columns.map(({ name, type }) => {
+      const collation = collations.get(name);
+      return `${quoteName(name)} ${affinity(type, true)}${collation === undefined ? "" : ` COLLATE ${quoteName(collation)}`}`;
+    });
+    const sql = by.computed?.by.map(({ name }) => name) ?? by.columns.map(quoteName);
+    const names = sql.map((_, at) => `part ${at}`);
+    const parts = sql.map((one, at) => `(${one}) AS ${quoteName(names[at] ?? "")}`).join(",");
+    const encoding = textEncoding(connection);
+    connection.exec(`CREATE TEMP TABLE "holdfast rows" (${definitions.join(",")})`);
+    try {
+      for (const line of lines) {
+        const { parameters, places } = bound(line.split("\t"));
+        connection.prepare(`INSERT INTO ${beside} VALUES (${places.join(",")})`).run(...parameters);
+      }
+      const met = `(${by.where ?? "1"}) IS TRUE AS "is met"`;
+      const rows = all(
+        connection,
+        `SELECT "is met", CAST(${lineExpression(names, encoding, "single")} AS BLOB) AS line
+         FROM (SELECT ${met},${parts} FROM ${beside} ORDER BY rowid)`,
+      );
+      return rows.map((row) => {
+        const bytes = row["line"];
+        const isMet = number(row, "is met") === 1 && bytes instanceof Uint8Array;
+        return isMet ? lineBytes(bytes, encoding).toString("latin1") : undefined;
+      });
+    } finally {
+      connection.exec(`DROP TABLE ${beside}`);
+    }
   }
 
   async insert(table: TableSchema, columns: TableSchema["columns"], lines: readonly string[]): Promise<void> {
