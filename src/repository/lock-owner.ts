@@ -4,6 +4,8 @@ import { parseTime } from "../format/time.ts";
 
 /** restic's own age at which a lock counts as forgotten; ours are renewed every five minutes. */
 const forgottenMs = 30 * 60_000;
+/** The same by the clocks of two machines: one that takes local time for UTC is up to 14 hours off. */
+const forgottenElsewhereMs = 24 * 60 * 60_000;
 
 /** This process, beyond its number: `undefined` where `/proc` does not tell. */
 export function thisOwner(): LockOwner | undefined {
@@ -27,21 +29,24 @@ export function thisOwner(): LockOwner | undefined {
  *
  * - The same running system and the same namespace of process numbers: dead when no process has that number, or one
  *   that started at another time.
+ * - The same running system and another namespace: a container, whose processes nobody else may see. Dead when the lock was not
+ *   renewed for 30 minutes: it goes by the same clock as we do, and gives its lock up at 22.5.
  * - The same host after a restart: dead when the lock was not renewed for 30 minutes besides, which a copy of this
  *   machine that is still running would have done.
+ * - Another machine, or a container on one that was restarted since: dead when it was not renewed for a day.
  */
 export function isLeftBehind(lock: LockFile, own: LockOwner | undefined, hostname: string, now: Date): boolean {
   const { owner } = lock;
   if (owner === undefined || own === undefined) return false;
   if (owner.boot === own.boot) {
-    return owner.pidNamespace === own.pidNamespace && processStart(owner.pid) !== owner.started;
+    return owner.pidNamespace === own.pidNamespace ? processStart(owner.pid) !== owner.started : isStale(lock, now);
   }
-  return lock.hostname === hostname && isStale(lock, now);
+  return isStale(lock, now, lock.hostname === hostname ? forgottenMs : forgottenElsewhereMs);
 }
 
 /** Whether a lock is older than any that somebody still renews: by the two clocks, which may differ. */
-export function isStale(lock: LockFile, now: Date): boolean {
-  return now.getTime() - Number((parseTime(lock.time) ?? 0n) / 1_000_000n) > forgottenMs;
+export function isStale(lock: LockFile, now: Date, ageMs = forgottenMs): boolean {
+  return now.getTime() - Number((parseTime(lock.time) ?? 0n) / 1_000_000n) > ageMs;
 }
 
 /** When a process started, in clock ticks since the boot: field 22 of `/proc/PID/stat`. */

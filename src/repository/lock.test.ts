@@ -179,6 +179,15 @@ describe("locks left behind", () => {
     assert.equal((await namesIn(storage)).length, 1);
   });
 
+  test("ours of a container that died does not keep others out for ever", async () => {
+    const storage = memoryStorage();
+    const owner = { ...own, pidNamespace: "pid:[1]", pid: 1 };
+    await plant(storage, { exclusive: true, hostname: "c0ffee", owner, pid: 2 });
+    await assert.rejects(take(storage, "shared"), locked);
+    await using _lock = await take(storage, "shared", { now: () => new Date(Date.now() + 31 * 60_000) });
+    assert.equal((await namesIn(storage)).length, 1);
+  });
+
   test("nothing is removed on a guess", () => {
     const now = new Date();
     const fresh = now.toISOString();
@@ -189,11 +198,24 @@ describe("locks left behind", () => {
     assert.equal(left({ time: hourAgo, pid: 2 ** 22 - 1 }), false);
     assert.equal(left({ owner: own }), false, "alive");
     assert.equal(left({ owner: { ...own, started: "1" } }), true, "its number was given to another process");
-    assert.equal(left({ owner: { ...gone, pidNamespace: "pid:[1]" }, time: hourAgo }), false, "another container");
+    const contained = { ...gone, pidNamespace: "pid:[1]" };
+    assert.equal(left({ owner: contained, hostname: "c0ffee" }), false, "another container, which may live");
+    assert.equal(
+      left({ owner: contained, hostname: "c0ffee", time: hourAgo }),
+      true,
+      "one that renews nothing any more",
+    );
     const rebooted = { ...gone, boot: "another" };
     assert.equal(left({ owner: rebooted, time: hourAgo }), true, "before a restart");
     assert.equal(left({ owner: rebooted }), false, "before a restart, but renewed just now: a copy of the machine?");
-    assert.equal(left({ owner: rebooted, time: hourAgo, hostname: "there" }), false, "another machine");
+    assert.equal(
+      left({ owner: rebooted, time: hourAgo, hostname: "there" }),
+      false,
+      "another machine, with a clock of its own",
+    );
+    const weekAgo = new Date(Date.now() - 7 * 86_400_000).toISOString();
+    assert.equal(left({ owner: rebooted, time: weekAgo, hostname: "there" }), true, "no clock is that wrong");
+    assert.equal(left({ time: weekAgo, hostname: "there" }), false, "another program's");
   });
 });
 

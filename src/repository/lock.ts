@@ -15,7 +15,7 @@ import type { Lock, LockMode, LockOptions } from "./repository.ts";
 import { conflicting, holderOf, loadLocks } from "./stored-locks.ts";
 
 /**
- * Takes a lock. Locks that a dead Holdfast of this machine left behind are removed on the way. A shared lock is given
+ * Takes a lock. Locks that a dead Holdfast left behind are removed on the way. A shared lock is given
  * out before the second look, which `check` awaits; an exclusive one after it, and so is a shared one of who would
  * rather wait than fail.
  */

@@ -153,7 +153,7 @@ export const errors = {
     },
     "repository-locked": {
       text: "The repository is locked[[ by {username}]][[ on {hostname}]][[, process {pid}]][[, since {time:time}]].",
-      hint: "Wait until that is done, or let the command wait: --wait 10m.",
+      hint: "Wait until that is done, or let the command wait: --wait 10m. Whoever holds a lock renews it every five minutes: one from more than half an hour ago was left behind, and `holdfast unlock` removes it.",
     },
     "lock-lost": {
       text: "The lock on the repository was lost, so writing was stopped.",

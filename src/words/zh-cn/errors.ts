@@ -147,7 +147,7 @@ export const errors: Translated<typeof english> = {
     },
     "repository-locked": {
       text: "仓库已被锁定[[，用户 {username}]][[，主机 {hostname}]][[，进程 {pid}]][[，开始于 {time:time}]]。",
-      hint: "请等待其完成，或让命令等待：--wait 10m。",
+      hint: "请等待其完成，或让命令等待：--wait 10m。持有者每五分钟续期一次：超过半小时未续期的锁是遗留的，可用 `holdfast unlock` 删除。",
     },
     "lock-lost": {
       text: "仓库的锁已丢失，因此停止了写入。",
