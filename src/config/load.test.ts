@@ -263,6 +263,13 @@ test("a service: the preset, schedules in place of its own, and each mistake by 
   );
   assert.deepEqual([schedules.at(-2)?.spreadMs, schedules.at(-1)?.readPercent], [1_800_000, 100]);
   assert.deepEqual([blackouts[0]?.fromMinute, blackouts[0]?.days.size], [1320, 5]);
+  // A minute a week is enough, and what no schedule begins may be shut out.
+  for (const text of [
+    "[{days: mon-sat, from: '00:00', to: '24:00'}, {days: sun, from: '00:01', to: '24:00'}]",
+    "[{from: '00:00', to: '24:00', jobs: [drill]}]",
+  ]) {
+    assert.deepEqual(checkConfig(`${least}service: {blackouts: ${text}}\n`, file).problems, []);
+  }
   assert.deepEqual([retry, listen], [{ times: 2, firstMs: 30_000, longestMs: 3_600_000 }, undefined]);
 
   const mistakes: readonly (readonly [string, string])[] = [
@@ -279,6 +286,13 @@ test("a service: the preset, schedules in place of its own, and each mistake by 
     ["service: {listen: 9188}", "type"],
     ["service: {listen: '127.0.0.1:91880'}", "listen"],
     ["service: {blackouts: [{from: late, to: '06:00'}]}", "time-of-day"],
+    // Nothing would ever begin, by one of them or by all together; of a job that nothing else begins either.
+    ["service: {blackouts: [{from: '08:00', to: '08:00'}]}", "blackout-endless"],
+    [
+      "service: {blackouts: [{days: mon-fri, from: '00:00', to: '24:00'}, {days: fri, from: '23:59', to: '12:00'}, {days: sat, from: '12:00', to: '24:00'}, {days: sun, from: '00:00', to: '24:00'}]}",
+      "blackout-endless",
+    ],
+    ["service: {blackouts: [{from: '00:00', to: '24:00', jobs: [verify]}]}", "blackout-endless"],
     ["alerts: {routes: [{name: a, kind: email, from: a@b.de, to: [c@d.de]}]}", "missing"],
     ["alerts: {routes: [{name: a, kind: email, server: 'smtp://a%@b', from: a@b.de, to: [c@d.de]}]}", "smtp-address"],
     [

@@ -18,7 +18,7 @@ import { resolveAlerts, routeProblem } from "./alerts-schema.ts";
 import { type ConfigProblem, problemAt, problemsOf } from "./problems.ts";
 import { parseSecretReference } from "./secret-reference.ts";
 import { resolveRetention } from "./retention-schema.ts";
-import { followsItself, resolveService, scheduleName, scheduleProblem } from "./service-schema.ts";
+import { endlessBlackout, followsItself, resolveService, scheduleName, scheduleProblem } from "./service-schema.ts";
 import { parseRate } from "./size.ts";
 
 /**
@@ -118,9 +118,15 @@ function serviceProblems(config: WrittenConfig, crms: ReadonlySet<string>): Mean
   }));
   const found: MeaningProblem[] = [...namesTwice(schedules), ...namesTwice(routes)];
   if (schedules.every(({ fault }) => fault === undefined)) {
-    const all = resolveService(service, (job) => hasWorkFor(job, config)).schedules;
+    const resolved = resolveService(service, (job) => hasWorkFor(job, config));
+    const all = resolved.schedules;
     const at = (service?.schedules ?? []).findLastIndex(({ job, after }) => after && followsItself(all, job));
     if (at >= 0) found.push({ problem: "after-itself", path: ["service", "schedules", at, "after"], spot: "key" });
+    const endless = endlessBlackout(resolved);
+    if (endless) {
+      const path = ["service", "blackouts", endless.index];
+      found.push({ problem: "blackout-endless", key: endless.job, path, spot: "value" });
+    }
   }
   for (const { crms: named, fault, path } of [...schedules, ...routes]) {
     if (fault) {

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { until } from "../../test/support/until.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import { parseSecretReference } from "./secret-reference.ts";
 import { readSecret } from "./secrets.ts";
@@ -39,6 +40,35 @@ test("warns when others can read the file", async () => {
     writeFileSync(path, "secret");
     chmodSync(path, mode);
     assert.equal((await read("file:open.txt")).open.length > 0, warned, mode.toString(8));
+  }
+});
+
+test("a command that hangs is ended with all that it began, and so is one that is cancelled", async () => {
+  const pids = join(folder, "pids");
+  const reference = parseSecretReference(`cmd:sleep 1000 & echo $! $$ > ${pids}; wait; echo secret`, folder);
+  const isAlive = (pid: string): boolean => {
+    // One that nobody has waited for yet has ended, too.
+    return existsSync(`/proc/${pid}`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+  };
+  for (const way of ["time", "cancelled"] as const) {
+    rmSync(pids, { force: true });
+    const stop = new AbortController();
+    const reading = readSecret(reference, {
+      signal: stop.signal,
+      environment: {},
+      ...(way === "time" && { commandMs: 500 }),
+    });
+    const ended = assert.rejects(reading, (error) =>
+      way === "time"
+        ? isHoldfastError(error, "config-secret") &&
+          error.facts["problem"] === "cmd-time" &&
+          error.facts["seconds"] === 0.5
+        : isHoldfastError(error, "cancelled"),
+    );
+    await until(() => existsSync(pids) && readFileSync(pids, "latin1").includes("\n"));
+    if (way === "cancelled") stop.abort();
+    await ended;
+    await until(() => !readFileSync(pids, "latin1").trim().split(" ").some(isAlive), 5000);
   }
 });
 

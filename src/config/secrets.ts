@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { isatty } from "node:tty";
 import { HoldfastError } from "../lib/errors.ts";
 import type { SecretReference } from "./config.ts";
 
@@ -10,7 +11,12 @@ export interface SecretOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Called with the path when others than its owner can read the file. */
   readonly onOpenFile?: (path: string) => void;
+  /** How long a command may take; absent: two minutes, and as long as it likes where somebody sits at the terminal. */
+  readonly commandMs?: number;
 }
+
+/** Whoever asks a vault over a network has his answer by then. */
+const longestCommandMs = 120_000;
 
 /** No password is longer; what is longer is the wrong file. */
 const largestSecret = 64 * 1024;
@@ -60,22 +66,51 @@ function secretFromEnvironment(name: string, { environment }: SecretOptions): Bu
   return Buffer.from(value, "utf8");
 }
 
-/** Run by `/bin/sh`; its first line of output is the secret. What it says on standard error goes to the terminal. */
-async function secretFromCommand(command: string, { signal }: SecretOptions): Promise<Buffer> {
-  const child = spawn("/bin/sh", ["-c", command], { stdio: ["inherit", "pipe", "inherit"], signal });
+/**
+ * Run by `/bin/sh`; its first line of output is the secret. What it says on standard error goes to the terminal. Where there is one, it
+ * may ask there and stays in our session for that; else it leads one of its own, so that all that it began ends with it.
+ */
+async function secretFromCommand(command: string, options: SecretOptions): Promise<Buffer> {
+  const { signal } = options;
+  const asks = isatty(0);
+  const limitMs = options.commandMs ?? (asks ? undefined : longestCommandMs);
+  signal.throwIfAborted();
+  const child = spawn("/bin/sh", ["-c", command], { stdio: ["inherit", "pipe", "inherit"], detached: !asks });
   const chunks: Buffer[] = [];
   let size = 0;
   child.stdout.on("data", (chunk: Buffer) => {
     size += chunk.length;
-    if (size > largestSecret) child.kill();
+    if (size > largestSecret) end();
     else chunks.push(chunk);
   });
-  const status = await new Promise<number | string>((done, fail) => {
-    child.once("error", (error) => fail(new HoldfastError(signal.aborted ? "cancelled" : "config-secret", {}, error)));
-    child.once("close", (code, killedBy) => done(code ?? killedBy ?? "?"));
+  const ended = Promise.withResolvers<number | string>();
+  const end = (error?: HoldfastError): void => {
+    if (error) ended.reject(error);
+    // What it left in the background may hold the pipe open for ever.
+    child.stdout.destroy();
+    if (child.pid === undefined) return;
+    try {
+      process.kill(asks ? child.pid : -child.pid, "SIGKILL");
+    } catch {
+      // It has ended.
+    }
+  };
+  const cancel = (): void => end(new HoldfastError("cancelled"));
+  const timer =
+    limitMs &&
+    setTimeout(
+      () => end(new HoldfastError("config-secret", { problem: "cmd-time", seconds: limitMs / 1000 })),
+      limitMs,
+    );
+  signal.addEventListener("abort", cancel);
+  child.once("error", (error) => end(new HoldfastError("config-secret", {}, error)));
+  child.once("close", (code, killedBy) => ended.resolve(code ?? killedBy ?? "?"));
+  const status = await ended.promise.finally(() => {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", cancel);
   });
   if (status !== 0) throw new HoldfastError("config-secret", { problem: "cmd", status });
   const output = Buffer.concat(chunks);
-  const end = output.indexOf("\n");
-  return end < 0 ? output : output.subarray(0, end);
+  const lineEnd = output.indexOf("\n");
+  return lineEnd < 0 ? output : output.subarray(0, lineEnd);
 }

@@ -199,6 +199,25 @@ export function followsItself(schedules: readonly Pick<ScheduleConfig, "job" | "
   return reached.has(job);
 }
 
+/** The blackout, by its place in the list, with which a job would never begin: they leave no minute of the week. */
+export function endlessBlackout({
+  schedules,
+  blackouts,
+}: Pick<ServiceConfig, "schedules" | "blackouts">): { readonly index: number; readonly job: JobName } | undefined {
+  for (const job of new Set(schedules.map((one) => one.job))) {
+    const isBlack = new Uint8Array(7 * 1440);
+    for (const [index, { days, fromMinute, toMinute, jobs }] of blackouts.entries()) {
+      if (job === "follow" || jobs?.includes(job) === false) continue;
+      const length = toMinute > fromMinute ? toMinute - fromMinute : toMinute + 1440 - fromMinute;
+      for (const day of days) {
+        for (let at = 0; at < length; at++) isBlack[((day - 1) * 1440 + fromMinute + at) % isBlack.length] = 1;
+      }
+      if (!isBlack.includes(0)) return { index, job };
+    }
+  }
+  return undefined;
+}
+
 /** What zod has no word for: a code of `words.configProblems`, and the key in the schedule that it is about. */
 export function scheduleProblem({
   job,

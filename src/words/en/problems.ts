@@ -58,6 +58,7 @@ export const problems = {
     "always-runs": "`follow` runs as long as the service does: leave this out.",
     "at-or-after": "Say when: `at: daily 02:30`, or `after: backup`.",
     "after-itself": "A job cannot follow itself, not through others either.",
+    "blackout-endless": "With this, blackouts leave no minute of the week in which the job `{key}` could begin.",
     "only-for": "{key} has no meaning for this kind.",
     "crm-unknown": "{key} is no CRM of this file[[; did you mean {suggestion}?]]",
     "web-address":
@@ -76,6 +77,7 @@ export const problems = {
     "file-large": "This is too large to be a password file: {target}",
     env: "The environment has no variable {target}.",
     cmd: "The command that gives the password failed[[ (status {status})]].",
+    "cmd-time": "The command that gives the password did not end within {seconds} s, and was ended.",
     systemd: "systemd has given no credential {target}: is LoadCredential= set?",
   },
   momentProblems: {

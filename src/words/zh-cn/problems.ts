@@ -58,6 +58,7 @@ export const problems: Translated<typeof english> = {
     "always-runs": "`follow` 在服务运行期间一直运行：请去掉此项。",
     "at-or-after": "请说明何时：`at: daily 02:30` 或 `after: backup`。",
     "after-itself": "一项任务不能接在自己之后，隔着其他任务也不行。",
+    "blackout-endless": "加上这一项，禁止时段没有给任务 `{key}` 留下一周中的任何一分钟。",
     "only-for": "{key} 对这一种没有意义。",
     "crm-unknown": "此文件中没有名为 {key} 的 CRM[[；是否想写 {suggestion}？]]",
     "web-address": "这不是网址；请写不含密码的 https://主机/路径，或它的出处：file:路径 或 env:变量名。",
@@ -75,6 +76,7 @@ export const problems: Translated<typeof english> = {
     "file-large": "文件过大，不会是密码文件：{target}",
     env: "环境中没有变量 {target}。",
     cmd: "提供密码的命令失败[[（状态 {status}）]]。",
+    "cmd-time": "提供密码的命令在 {seconds} 秒内没有结束，已被终止。",
     systemd: "systemd 没有提供凭据 {target}：是否设置了 LoadCredential=？",
   },
   momentProblems: {
