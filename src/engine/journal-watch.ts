@@ -14,6 +14,8 @@ export class JournalWatch {
   /** Rows of a table, as the newest backup says, and what came and went since. */
   readonly #rows = new Map<string, number>();
   #window = new Map<string, Counted>();
+  /** Of the transaction that is being told, by table. */
+  readonly #open = new Map<string, { created: number; updated: number; deleted: number }>();
   #endsAt = 0;
   readonly #told = new Set<string>();
   /** The newest minutes in which anything changed. */
@@ -29,21 +31,11 @@ export class JournalWatch {
   add(changes: readonly Change[], nowMs: number): readonly Anomaly[] {
     if (nowMs >= this.#endsAt) this.#turn(nowMs);
     const touched = new Set<Counted>();
-    const count = (table: string, what: "created" | "updated" | "deleted", rows: number): void => {
-      const counted = this.#countedOf(table);
-      if (!counted) return;
-      counted[what] += rows;
-      if (what === "created") counted.rows += rows;
-      if (what === "deleted") counted.rows -= rows;
-      touched.add(counted);
-    };
     for (const change of changes) {
-      if (change.type === "write") count(change.table.name, change.row === "new" ? "created" : "updated", 1);
-      else if (change.type === "delete") count(change.table.name, "deleted", 1);
-      else if (change.type === "truncate") {
-        const { name } = change.table;
-        count(name, "deleted", this.#countedOf(name)?.rows ?? 0);
-      }
+      // What was told of a transaction that is told anew, without what a savepoint took back, does not count.
+      if (change.type === "begin") this.#open.clear();
+      else if (change.type === "commit") for (const counted of this.#commit()) touched.add(counted);
+      else if (change.type === "write" || change.type === "delete" || change.type === "truncate") this.#count(change);
     }
     const found = findAnomalies({ changes: [...touched] }, this.#past);
     return found.filter(({ kind, subject }) => {
@@ -52,6 +44,29 @@ export class JournalWatch {
       if (isWanted) this.#told.add(what);
       return isWanted;
     });
+  }
+
+  #count(change: Extract<Change, { readonly table: unknown }>): void {
+    const { name } = change.table;
+    const open = this.#open.get(name) ?? { created: 0, updated: 0, deleted: 0 };
+    this.#open.set(name, open);
+    if (change.type === "delete") open.deleted++;
+    else if (change.type === "write") open[change.row === "new" ? "created" : "updated"]++;
+    else open.deleted = open.created + (this.#window.get(name)?.rows ?? this.#rows.get(name) ?? 0);
+  }
+
+  /** The transaction that is open counts. */
+  *#commit(): Generator<Counted> {
+    for (const [table, { created, updated, deleted }] of this.#open) {
+      const counted = this.#countedOf(table);
+      if (!counted) continue;
+      counted.created += created;
+      counted.updated += updated;
+      counted.deleted += deleted;
+      counted.rows += created - deleted;
+      yield counted;
+    }
+    this.#open.clear();
   }
 
   /** What came and went of a table in this minute; `undefined`: no backup knows it, and nobody can say what much is. */

@@ -21,8 +21,29 @@ export async function queryOf(session: Session, body: Buffer): Promise<ReturnTyp
   );
   const charset = row?.[0] ?? "utf8mb4";
   if (charset.startsWith("utf8")) return found;
-  const [text] = await session.query(`SELECT CONVERT(_${charset} X'${bytes.toString("hex")}' USING utf8mb4)`);
-  return { ...found, sql: text?.[0] ?? found.sql };
+  const texts: string[] = [];
+  for (const piece of pieces(bytes)) {
+    // Not by an introducer: bytes that are no characters, as a literal of bytes may have them, would be an error.
+    const inCharset = `CONVERT(X'${piece.toString("hex")}' USING ${charset})`;
+    const [text] = await session.query(`SELECT CONVERT(${inCharset} USING utf8mb4)`);
+    texts.push(text?.[0] ?? piece.toString("utf8"));
+  }
+  return { ...found, sql: texts.join("") };
+}
+
+/** In hexadecimal a statement would be more than the server takes at once, which may be just what it took then. */
+const pieceBytes = 1 << 18;
+const mostBytes = 1 << 20;
+
+/** Each ends behind a blank, a comma or the like, as far as there is one: in no character set are these a part of another character. */
+function* pieces(bytes: Buffer): Generator<Buffer> {
+  for (let from = 0; from < bytes.length;) {
+    const end = Math.min(from + mostBytes, bytes.length);
+    let to = Math.min(from + pieceBytes, end);
+    while (to < end && (bytes[to - 1] ?? 0) >= 0x30) to++;
+    yield bytes.subarray(from, to);
+    from = to;
+  }
 }
 
 function collationOf(body: Buffer): number | undefined {
