@@ -40,6 +40,7 @@ test("every error code ends with the exit code that scripts rely on", () => {
       "cold-unsupported",
       "parity-unsupported",
       "storage-no-versions",
+      "volume-repositories",
       "storage-read-only",
       "export-base-missing",
       "export-unfinished",

@@ -39,6 +39,7 @@ const special: Partial<Record<ErrorCode, keyof typeof exitCodes>> = {
   "import-other-repository": "usage",
   "export-nothing": "nothingMatched",
   "volume-none": "nothingMatched",
+  "volume-repositories": "usage",
   "export-outdated": "planOutdated",
   "volume-unverified": "checkFailed",
   "server-program-missing": "checkFailed",

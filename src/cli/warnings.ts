@@ -11,7 +11,10 @@ export function warningText(warning: Warning, words: Words, format: Format): str
   const detail =
     warning.detail === undefined
       ? undefined
-      : (sentence(words.uncovered, warning.detail) ?? sentence(words.keyUses, warning.detail) ?? warning.detail);
+      : (sentence(words.uncovered, warning.detail) ??
+        sentence(words.keyUses, warning.detail) ??
+        sentence(words.lockProblems, warning.detail) ??
+        warning.detail);
   return format.fill(template, { subject: warning.subject, detail });
 }
 

@@ -126,6 +126,7 @@ export const errorCodes = [
   "volume-needed", // a medium has to be put in
   "volume-other", // another one is in
   "volume-none",
+  "volume-repositories", // volumes of several repositories lie together
   "volume-small", // not even its own catalogue has room
   "volume-damaged",
   "server-program-missing", // to start a server with, for a copy alone

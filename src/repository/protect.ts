@@ -33,7 +33,7 @@ export interface ProtectReport extends RetentionLock {
   readonly extended: number;
   /** Could not be locked. */
   readonly failed: number;
-  /** Why, of the first of them. */
+  /** Why, of the first of them: the code of an error, or `pack-missing`. */
   readonly reason?: string;
   /** Files that the storage was asked to delete for good, and whether it refused as it must. */
   readonly proofs: readonly LockProof[];
@@ -94,7 +94,7 @@ export async function protect(
       signal.throwIfAborted();
       if (!isHoldfastError(error)) throw error;
       failed++;
-      reason ??= String(error.facts["reason"] ?? error.code);
+      reason ??= error.code;
     }
     onProgress?.(done + 1, files.length);
   });

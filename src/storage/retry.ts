@@ -75,17 +75,22 @@ async function* listAgain<T>(
 ): AsyncGenerator<T> {
   const seen = new Set<string>();
   let pending = begin()[Symbol.asyncIterator]();
-  for (;;) {
-    const next = await again(signal, async (attempt) => {
-      if (attempt > 1) pending = begin()[Symbol.asyncIterator]();
-      for (;;) {
-        const found = await pending.next();
-        if (found.done === true || !seen.has(nameOf(found.value))) return found;
-      }
-    });
-    if (next.done === true) return;
-    seen.add(nameOf(next.value));
-    yield next.value;
+  try {
+    for (;;) {
+      const next = await again(signal, async (attempt) => {
+        if (attempt > 1) pending = begin()[Symbol.asyncIterator]();
+        for (;;) {
+          const found = await pending.next();
+          if (found.done === true || !seen.has(nameOf(found.value))) return found;
+        }
+      });
+      if (next.done === true) return;
+      seen.add(nameOf(next.value));
+      yield next.value;
+    }
+  } finally {
+    // Whoever has found what he was looking for reads no further: a folder or a connection would stay open.
+    await pending.return?.();
   }
 }
 

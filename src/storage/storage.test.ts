@@ -174,6 +174,30 @@ test("retry: a listing of which the second part never comes ends at the limit", 
   assert.deepEqual(seen, names.slice(0, 2));
 });
 
+test("retry: a list that nobody reads to its end is closed where it stands", async () => {
+  const inner = memoryStorage();
+  for (let name = 0; name < 3; name++) {
+    await inner.save({ kind: "index", name: String(name).repeat(64) }, Buffer.from("x"), signal);
+  }
+  let open = 0;
+  const watched: Storage = {
+    ...inner,
+    async *list(kind, listSignal) {
+      open++;
+      try {
+        yield* inner.list(kind, listSignal);
+      } finally {
+        open--;
+      }
+    },
+  };
+  for await (const _first of withRetry(watched, { now: () => new Date() }).list("index", signal)) {
+    assert.equal(open, 1);
+    break;
+  }
+  assert.equal(open, 0);
+});
+
 test("retry: a config whose answer was lost is known as ours, another's is not", async () => {
   const inner = memoryStorage();
   let calls = 0;

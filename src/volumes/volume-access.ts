@@ -34,6 +34,17 @@ export class VolumeAccess {
     return (this.#sets = sets);
   }
 
+  /** The same, of one repository: files of two under the same names would be mixed, and neither could be read. */
+  async setsOfOne(signal: AbortSignal): Promise<readonly Catalogue[]> {
+    const sets = await this.sets(signal);
+    const byRepository = Map.groupBy(sets, ({ repository }) => repository);
+    if (byRepository.size > 1) {
+      const named = [...byRepository].map(([id, own]) => `${own.map(({ set }) => set).join(", ")} (${id.slice(0, 8)})`);
+      throw new HoldfastError("volume-repositories", { drive: this.#drive.name, sets: named.join("; ") });
+    }
+    return sets;
+  }
+
   /** Whether the last volume that is there is the set's last: one that was cut off names the same files. */
   async isComplete(set: Catalogue, signal: AbortSignal): Promise<boolean> {
     const { reader, head } = await this.#volume({ set: set.set, number: set.volumes.length }, signal);

@@ -19,6 +19,10 @@ export function volumeStorage(location: string, drive: Drive): Storage {
     turn = mine.catch(() => undefined);
     return mine;
   };
+  const ofOne = async (signal: AbortSignal): Promise<VolumeAccess> => {
+    await access.setsOfOne(signal);
+    return access;
+  };
   const refuse = async (file: StoredFile, signal: AbortSignal): Promise<never> => {
     signal.throwIfAborted();
     throw new HoldfastError("storage-read-only", { path: storedPath(file), location });
@@ -36,20 +40,20 @@ export function volumeStorage(location: string, drive: Drive): Storage {
         ? locks.load(file, range, signal)
         : inTurn(async () => {
             signal.throwIfAborted();
-            return access.load(storedPath(file), range, signal);
+            return (await ofOne(signal)).load(storedPath(file), range, signal);
           }),
 
     stat: (file, signal) =>
       file.kind === "lock"
         ? locks.stat(file, signal)
-        : inTurn(async () => (await access.find(storedPath(file), signal))?.size),
+        : inTurn(async () => (await (await ofOne(signal)).find(storedPath(file), signal))?.size),
 
     async *list(kind, signal) {
       if (kind === "lock") {
         yield* locks.list(kind, signal);
         return;
       }
-      const files = await inTurn(() => access.files(signal));
+      const files = await inTurn(async () => (await ofOne(signal)).files(signal));
       if (kind === "config") {
         for (const { path, size } of files) if (path === "config") yield { name: "", size };
         return;

@@ -125,6 +125,26 @@ test("sets of volumes unpack by tar alone to a repository, and each further one 
   assert.deepEqual(learnt["snapshots"], [fourth]);
 });
 
+test("volumes of two repositories in one folder are not mixed: that is said, and one of them can be imported", async () => {
+  using crm = crmWithFiles();
+  await crm.ok("init", "--yes");
+  await crm.ok("backup");
+  const volumes = join(crm.folder, "../volumes");
+  await crm.ok("export", "--to", volumes, "--name", "acme-full");
+  using other = crmWithFiles();
+  await other.ok("init", "--yes");
+  await other.ok("backup");
+  await other.ok("export", "--to", volumes, "--name", "other-full");
+  const from = ["--repository", `volumes:${volumes}`, "--password-file", "password.txt"];
+  const mixed = await crm.run(["snapshots", ...from]);
+  assert.equal(mixed.code, 2, mixed.stderr);
+  assert.match(mixed.stderr, /acme-full \([0-9a-f]{8}\); other-full \([0-9a-f]{8}\)/);
+  assert.match(mixed.stderr, /holdfast import .* --set NAME/);
+  const into = join(crm.folder, "../imported");
+  await crm.ok("import", volumes, "--set", "acme-full", "--into", into);
+  await resticOn(into, password).check();
+});
+
 test("a set of which the last volume is not there is no ground for another one", async () => {
   using crm = crmWithFiles();
   await crm.ok("init", "--yes");

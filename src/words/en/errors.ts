@@ -457,6 +457,10 @@ export const errors = {
       text: "No volume is there[[ of the set {set}]] ({drive}).",
       hint: "Give the folder that holds the volumes (files such as NAME-0001.tar), or tape:DEVICE with a tape in it.",
     },
+    "volume-repositories": {
+      text: "Volumes of several repositories lie here, and can be read as one only each by itself ({drive}): {sets}.",
+      hint: "Put those of each repository into a folder of its own, or import the sets that you want: holdfast import {drive} --set NAME --into FOLDER.",
+    },
     "volume-small": {
       text: "The medium is too small: not even the catalogue of volume {volume} has room.",
       hint: "Take larger media, or a larger --volume-size.",

@@ -51,6 +51,18 @@ export const notices = {
     "lock-failed": "{subject:file} could not be locked for longer ({detail}).",
     "source-unknown-type": "{subject} is no file, folder, link or device, and was left out.",
   } satisfies Record<WarningCode, string>,
+  /** Why a file could not be locked. */
+  lockProblems: {
+    "pack-missing": "the repository lacks it",
+    "storage-denied": "this login may not do that",
+    "storage-login": "the login was refused",
+    "storage-unreachable": "the storage did not answer",
+    "storage-failed": "the storage answered with an error",
+    "storage-clock": "this machine's clock and the storage's are too far apart",
+    "storage-lock-unsupported": "this place takes no locks",
+    "storage-append-only": "the storage only lets files be added",
+    "storage-cold": "it is in a cold class",
+  },
   /** The same kinds of warning, counted where there are many. */
   moreWarnings: "… and {count} more of this kind; --verbose shows them all",
   notes: {

@@ -451,6 +451,10 @@ export const errors: Translated<typeof english> = {
       text: "没有找到[[集 {set} 的]]卷（{drive}）。",
       hint: "请给出存放卷的文件夹（如 名称-0001.tar 的文件），或 tape:设备 并放入磁带。",
     },
+    "volume-repositories": {
+      text: "这里放着几个仓库的卷，只能分开读取（{drive}）：{sets}。",
+      hint: "请把各仓库的卷放入各自的文件夹，或只导入需要的卷组：holdfast import {drive} --set 名称 --into 文件夹。",
+    },
     "volume-small": {
       text: "介质太小：连卷 {volume} 的目录也放不下。",
       hint: "请使用更大的介质，或更大的 --volume-size。",

@@ -46,6 +46,17 @@ export const notices: Translated<typeof english> = {
     "lock-failed": "{subject:file}无法延长锁定（{detail}）。",
     "source-unknown-type": "{subject} 不是文件、文件夹、链接或设备，已略过。",
   },
+  lockProblems: {
+    "pack-missing": "仓库中没有它",
+    "storage-denied": "此登录无权这样做",
+    "storage-login": "登录被拒绝",
+    "storage-unreachable": "存储没有响应",
+    "storage-failed": "存储返回了错误",
+    "storage-clock": "本机与存储的时钟相差太大",
+    "storage-lock-unsupported": "此处不支持锁定",
+    "storage-append-only": "存储只允许新增文件",
+    "storage-cold": "它处于冷存储类别",
+  },
   moreWarnings: "…… 还有 {count} 条同类警告；--verbose 可全部显示",
   notes: {
     "first-backup-is-full": "首次备份为全量备份。",
