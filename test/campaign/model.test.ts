@@ -1,6 +1,6 @@
 import { test } from "node:test";
-import { campaign } from "./model.ts";
+import { campaign, history } from "./model.ts";
 
 test(`a slice of the campaign ${campaign.name}`, { timeout: 900_000 }, async () => {
-  await campaign.run({ rounds: 12, seed: 1, report: () => {} });
+  await history({ rounds: 12, seed: 1, report: () => {} });
 });

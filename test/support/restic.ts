@@ -8,7 +8,7 @@ export interface Restic {
   /** Runs a command whatever its exit code. */
   run(...args: readonly string[]): Promise<CommandResult>;
   /** `restic check --read-data`: throws with its words unless all is clean. */
-  check(): Promise<void>;
+  check(...options: readonly string[]): Promise<void>;
   /** Restores with `--verify` into `target`. */
   restore(snapshot: string, target: string): Promise<void>;
   snapshots(): Promise<readonly ResticSnapshot[]>;
@@ -41,8 +41,8 @@ export function resticOn(
   return {
     output,
     run: (...args) => runCommand("restic", ["--no-cache", ...options, ...args], { env }),
-    check: async () => {
-      const said = await output("check", "--read-data");
+    check: async (...more) => {
+      const said = await output("check", "--read-data", ...more);
       assert.match(said, /no errors were found/);
     },
     restore: async (snapshot, target) => {
