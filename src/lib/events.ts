@@ -64,6 +64,7 @@ export const warningCodes = [
   "snapshot-unreadable", // its file is damaged
   "packs-lost", // an index names packs that are not there
   "lock-failed", // files could not be locked for longer
+  "lock-replaced", // a locked file was hidden, or something else was put over it
   "source-unknown-type", // a thing in a folder that is neither file, folder, link nor device
 ] as const;
 export type WarningCode = (typeof warningCodes)[number];

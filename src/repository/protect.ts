@@ -1,10 +1,12 @@
+import { hash } from "node:crypto";
 import type { MasterKey } from "../format/crypto.ts";
 import type { Id } from "../format/tree.ts";
+import { openUnpacked } from "../format/unpacked.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import { leastLockedUntil, lockedUntil, type RetentionLock } from "../lib/keeping.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import { storedPath } from "../storage/layout.ts";
-import type { Storage, StorageRetention, StoredFile } from "../storage/storage.ts";
+import type { HiddenFile, Storage, StorageRetention, StoredFile } from "../storage/storage.ts";
 import { neededFiles, type NeededFile } from "./stored-files.ts";
 
 export interface ProtectOptions {
@@ -33,6 +35,8 @@ export interface ProtectReport extends RetentionLock {
   readonly extended: number;
   /** Could not be locked. */
   readonly failed: number;
+  /** Files that somebody hid, or put something else over: what they were before is locked for longer as well. */
+  readonly replaced: readonly string[];
   /** Why, of the first of them: the code of an error, or `pack-missing`. */
   readonly reason?: string;
   /** Files that the storage was asked to delete for good, and whether it refused as it must. */
@@ -98,6 +102,8 @@ export async function protect(
     }
     onProgress?.(done + 1, files.length);
   });
+  const lost = [...lostPacks].map((name): StoredFile => ({ kind: "data", name }));
+  const replaced = await keepReplaced(storage, retention, key, [...files, ...lost], { least, until, signal });
   const proofs = await prove(storage, retention, chosenForProof(files, options), signal);
   const holds = failed === 0 && proofs.every(({ result }) => result === "refused");
   return {
@@ -108,10 +114,70 @@ export async function protect(
       files: files.length,
       extended,
       failed,
+      replaced,
       ...(reason !== undefined && { reason }),
       proofs,
     },
   };
+}
+
+/**
+ * Whoever may write may put something else over a file that is locked, or hide it: the version that was there before is found as of a
+ * moment before, as long as its own lock holds. Gives the paths.
+ */
+async function keepReplaced(
+  storage: Storage,
+  retention: StorageRetention,
+  key: MasterKey,
+  needed: readonly StoredFile[],
+  { least, until, signal }: { readonly least: Date; readonly until: Date; readonly signal: AbortSignal },
+): Promise<readonly string[]> {
+  const paths = new Map(needed.map((file) => [storedPath(file), file]));
+  const versions = new Map<string, HiddenFile[]>();
+  try {
+    for await (const one of retention.hidden(signal, new Set(paths.keys()))) {
+      versions.set(one.path, [...(versions.get(one.path) ?? []), one]);
+    }
+  } catch (error) {
+    // A login that may only add need not be allowed to look at versions.
+    if (isHoldfastError(error, "storage-denied")) return [];
+    throw error;
+  }
+  const replaced: string[] = [];
+  for (const [path, old] of versions) {
+    const file = paths.get(path);
+    // Some was there before and came back: then what is there now is whole.
+    if (!file || (await isWhole(file, key, () => storage.load(file, undefined, signal), signal)) === "whole") continue;
+    replaced.push(path);
+    for (const version of old) {
+      const state = await isWhole(file, key, () => retention.loadHidden(version, signal), signal);
+      if (state === "broken") continue;
+      if (version.until === undefined || version.until < least) await retention.extendHidden(version, until, signal);
+      if (state === "whole") break;
+    }
+  }
+  return replaced;
+}
+
+/** `unknown`: it cannot be read now, as what is in a cold class; rather one too many is locked. */
+async function isWhole(
+  file: StoredFile,
+  key: MasterKey,
+  load: () => Promise<Buffer>,
+  signal: AbortSignal,
+): Promise<"whole" | "broken" | "unknown"> {
+  try {
+    const bytes = await load();
+    if (file.kind !== "config") return hash("sha256", bytes, "hex") === file.name ? "whole" : "broken";
+    // Its name says nothing of it.
+    openUnpacked(key, bytes);
+    return "whole";
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isHoldfastError(error, "storage-not-found") || isHoldfastError(error, "repository-damaged")) return "broken";
+    if (isHoldfastError(error, "storage-cold") || isHoldfastError(error, "storage-failed")) return "unknown";
+    throw error;
+  }
 }
 
 /** The new snapshot, and of indexes and of packs another one each time. */

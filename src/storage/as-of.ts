@@ -10,17 +10,20 @@ export interface OldFile {
   readonly size: number;
 }
 
+/** Reads one version of a file. */
+export type LoadVersion = (
+  file: StoredFile,
+  range: ByteRange | undefined,
+  version: string,
+  signal: AbortSignal,
+) => Promise<Buffer>;
+
 export interface AsOfParts {
   readonly location: string;
   readonly traits: Storage["traits"];
   /** What was there at the moment, by path (`data/ab/…`). Asked for once, when first something is wanted. */
   readonly list: (signal: AbortSignal) => Promise<ReadonlyMap<string, OldFile>>;
-  readonly load: (
-    file: StoredFile,
-    range: ByteRange | undefined,
-    version: string,
-    signal: AbortSignal,
-  ) => Promise<Buffer>;
+  readonly load: LoadVersion;
   readonly close: () => Promise<void>;
 }
 

@@ -2,7 +2,8 @@ import type { RetentionLock } from "../lib/keeping.ts";
 import { isAzureError } from "./azure-error.ts";
 import type { AzureRequests } from "./azure-requests.ts";
 import { azureVersions } from "./azure-versions.ts";
-import { isStoredPath, storedPath } from "./layout.ts";
+import type { LoadVersion } from "./as-of.ts";
+import { isStoredPath, storedFileAt, storedPath } from "./layout.ts";
 import type { StorageRetention, StoredFile } from "./storage.ts";
 
 /**
@@ -17,6 +18,7 @@ export function azureRetention(
   requests: AzureRequests,
   lock: RetentionLock,
   lockedHere: ReadonlyMap<string, Date>,
+  load: LoadVersion,
 ): StorageRetention {
   const { askBlob, ask, prefix } = requests;
   const policyMode = azureLockMode(lock);
@@ -31,8 +33,9 @@ export function azureRetention(
       return mode === "locked" || mode === policyMode.toLowerCase() ? until : undefined;
     });
 
-  const extend = (file: StoredFile, until: Date, signal: AbortSignal): Promise<void> =>
-    askBlob(file, signal, async (blob, { abortSignal }) => {
+  const extend = (file: StoredFile, until: Date, signal: AbortSignal, version?: string): Promise<void> =>
+    askBlob(file, signal, async (current, { abortSignal }) => {
+      const blob = version === undefined ? current : current.withVersion(version);
       await blob.setImmutabilityPolicy({ expiriesOn: until, policyMode }, { abortSignal });
     });
 
@@ -40,6 +43,8 @@ export function azureRetention(
     lock,
     until: async (file, signal) => lockedHere.get(storedPath(file)) ?? (await policyOf(file, signal)),
     extend,
+    loadHidden: ({ path, version }, signal) => load(storedFileAt(path), undefined, version, signal),
+    extendHidden: ({ path, version }, until, signal) => extend(storedFileAt(path), until, signal, version),
 
     async tryToDestroy(file, signal) {
       const until = await policyOf(file, signal);
@@ -58,9 +63,10 @@ export function azureRetention(
       return result;
     },
 
-    async *hidden(signal) {
+    async *hidden(signal, only) {
       for await (const { path, version, size, state, until } of azureVersions(requests, signal)) {
-        if (state === "old" && isStoredPath(path)) yield { path, version, size, ...(until && { until }) };
+        if (state === "old" && isStoredPath(path) && only?.has(path) !== false)
+          yield { path, version, size, ...(until && { until }) };
       }
     },
 

@@ -122,7 +122,7 @@ export function azureStorage(
     location,
     // As many as restic makes; each may hold one pack in memory.
     traits,
-    ...(lock !== undefined && { retention: azureRetention(requests, lock, lockedHere) }),
+    ...(lock !== undefined && { retention: azureRetention(requests, lock, lockedHere, load) }),
     thaw: azureThaw(requests),
     asOf: (moment) =>
       asOfStorage({ location, traits, list: (signal) => azureFilesAsOf(requests, moment, signal), load, close }),

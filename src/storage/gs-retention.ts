@@ -2,7 +2,8 @@ import { isHoldfastError } from "../lib/errors.ts";
 import type { RetentionLock } from "../lib/keeping.ts";
 import { type GsRequests } from "./gs-requests.ts";
 import { gsVersions, isGeneration, retentionIn } from "./gs-versions.ts";
-import { isStoredPath, storedPath } from "./layout.ts";
+import type { LoadVersion } from "./as-of.ts";
+import { isStoredPath, storedFileAt, storedPath } from "./layout.ts";
 import type { StorageRetention, StoredFile } from "./storage.ts";
 
 /**
@@ -14,9 +15,20 @@ export function gsRetention(
   requests: GsRequests,
   lock: RetentionLock,
   lockedHere: ReadonlyMap<string, Date>,
+  load: LoadVersion,
 ): StorageRetention {
   const { ask, about, refused, urlOf } = requests;
   const mode = retentionMode(lock);
+
+  const extend = (path: string, until: Date, signal: AbortSignal, version?: string): Promise<void> => {
+    const body = new Blob([JSON.stringify(retentionUntil(lock, until))]);
+    const headers = { "content-type": "application/json" };
+    const generation = version === undefined ? "" : `&generation=${version}`;
+    const url = `${urlOf(path)}?fields=retention${generation}`;
+    return ask({ url, method: "PATCH", headers, body, file: storedFileAt(path) }, signal, async (answer) => {
+      if (!answer.response.ok) throw await refused(answer);
+    });
+  };
 
   return {
     lock,
@@ -30,14 +42,9 @@ export function gsRetention(
       return found?.mode === "Locked" || found?.mode === mode ? found.until : undefined;
     },
 
-    extend: (file, until, signal) => {
-      const body = new Blob([JSON.stringify(retentionUntil(lock, until))]);
-      const headers = { "content-type": "application/json" };
-      const url = `${urlOf(storedPath(file))}?fields=retention`;
-      return ask({ url, method: "PATCH", headers, body, file }, signal, async (answer) => {
-        if (!answer.response.ok) throw await refused(answer);
-      });
-    },
+    extend: (file, until, signal) => extend(storedPath(file), until, signal),
+    loadHidden: ({ path, version }, signal) => load(storedFileAt(path), undefined, version, signal),
+    extendHidden: ({ path, version }, until, signal) => extend(path, until, signal, version),
 
     async tryToDestroy(file, signal) {
       try {
@@ -49,9 +56,9 @@ export function gsRetention(
       }
     },
 
-    async *hidden(signal) {
+    async *hidden(signal, only) {
       for await (const { path, generation, size, goneMs, until } of gsVersions(requests, signal)) {
-        if (goneMs !== undefined && isStoredPath(path))
+        if (goneMs !== undefined && isStoredPath(path) && only?.has(path) !== false)
           yield { path, version: generation, size, ...(until && { until }) };
       }
     },

@@ -116,7 +116,7 @@ export function gsStorage(
     location,
     // As many as restic makes; each may hold one pack in memory.
     traits,
-    ...(lock !== undefined && { retention: gsRetention(requests, lock, lockedHere) }),
+    ...(lock !== undefined && { retention: gsRetention(requests, lock, lockedHere, load) }),
     asOf: (moment) =>
       asOfStorage({ location, traits, list: (signal) => gsFilesAsOf(requests, moment, signal), load, close }),
 

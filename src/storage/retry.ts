@@ -109,11 +109,13 @@ function retentionAgain(retention: StorageRetention, again: Again): StorageReten
           return "destroyed";
         }
       }),
-    hidden: (signal) =>
+    loadHidden: (file, signal) => again(signal, () => retention.loadHidden(file, signal)),
+    extendHidden: (file, until, signal) => again(signal, () => retention.extendHidden(file, until, signal)),
+    hidden: (signal, only) =>
       listAgain(
         again,
         signal,
-        () => retention.hidden(signal),
+        () => retention.hidden(signal, only),
         ({ path, version }) => `${path} ${version}`,
       ),
     destroyHidden: (file, signal) => again(signal, () => retention.destroyHidden(file, signal)),

@@ -1,6 +1,7 @@
 import { HoldfastError } from "../lib/errors.ts";
 import type { RetentionLock } from "../lib/keeping.ts";
-import { isStoredPath } from "./layout.ts";
+import type { LoadVersion } from "./as-of.ts";
+import { isStoredPath, storedFileAt } from "./layout.ts";
 import { isS3Error } from "./s3-error.ts";
 import type { S3Requests } from "./s3-requests.ts";
 import { s3Versions } from "./s3-versions.ts";
@@ -15,6 +16,7 @@ export function s3Retention(
   requests: S3Requests,
   lock: RetentionLock,
   lockedHere: ReadonlyMap<string, Date>,
+  load: LoadVersion,
 ): StorageRetention {
   const { ask, keyOf, place } = requests;
   const Mode = lockMode(lock);
@@ -23,6 +25,18 @@ export function s3Retention(
     ask(file, signal, (client, { HeadObjectCommand }, bucket) => {
       const command = new HeadObjectCommand({ ...bucket, Key: keyOf(file), ...(VersionId && { VersionId }) });
       return client.send(command, { abortSignal: signal });
+    });
+
+  const extend = (file: StoredFile, until: Date, signal: AbortSignal, VersionId?: string) =>
+    ask(file, signal, async (client, { PutObjectRetentionCommand }, bucket) => {
+      const Retention = { Mode, RetainUntilDate: until };
+      const command = new PutObjectRetentionCommand({
+        ...bucket,
+        Key: keyOf(file),
+        Retention,
+        ...(VersionId && { VersionId }),
+      });
+      await client.send(command, { abortSignal: signal });
     });
 
   return {
@@ -36,12 +50,9 @@ export function s3Retention(
       return mode === "COMPLIANCE" || mode === Mode ? until : undefined;
     },
 
-    extend: (file, until, signal) =>
-      ask(file, signal, async (client, { PutObjectRetentionCommand }, bucket) => {
-        const Retention = { Mode, RetainUntilDate: until };
-        const command = new PutObjectRetentionCommand({ ...bucket, Key: keyOf(file), Retention });
-        await client.send(command, { abortSignal: signal });
-      }),
+    extend,
+    loadHidden: ({ path, version }, signal) => load(storedFileAt(path), undefined, version, signal),
+    extendHidden: ({ path, version }, until, signal) => extend(storedFileAt(path), until, signal, version),
 
     async tryToDestroy(file, signal) {
       const { VersionId } = await head(file, signal);
@@ -60,10 +71,10 @@ export function s3Retention(
       });
     },
 
-    async *hidden(signal) {
+    async *hidden(signal, only) {
       for await (const { key, version, size, kind, isLatest } of s3Versions(requests, place.prefix, signal)) {
         const path = key.slice(place.prefix.length);
-        if (isLatest || kind === "marker" || !isStoredPath(path)) continue;
+        if (isLatest || kind === "marker" || !isStoredPath(path) || only?.has(path) === false) continue;
         const until = await ask(undefined, signal, async (client, { HeadObjectCommand }, bucket) => {
           const command = new HeadObjectCommand({ ...bucket, Key: key, VersionId: version });
           const found = await client.send(command, { abortSignal: signal });

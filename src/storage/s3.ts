@@ -148,7 +148,7 @@ export function s3Storage(
     location,
     // As many as restic makes; each may hold one pack in memory.
     traits,
-    ...(lock !== undefined && { retention: s3Retention(requests, lock, lockedHere) }),
+    ...(lock !== undefined && { retention: s3Retention(requests, lock, lockedHere, load) }),
     thaw: s3Thaw(requests),
     asOf: (moment) =>
       asOfStorage({ location, traits, list: (signal) => s3FilesAsOf(requests, moment, signal), load, close }),

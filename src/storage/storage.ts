@@ -98,8 +98,15 @@ export interface StorageRetention {
   extend(file: StoredFile, until: Date, signal: AbortSignal): Promise<void>;
   /** Really tries: what is destroyed by it was not locked. Refusals for whatever reason count as `refused`. */
   tryToDestroy(file: StoredFile, signal: AbortSignal): Promise<"refused" | "destroyed">;
-  /** What `remove` has hidden; nothing of what others keep below the same place. */
-  hidden(signal: AbortSignal): AsyncIterable<HiddenFile>;
+  /**
+   * What `remove` has hidden, or something else was put over; nothing of what others keep below the same place. `only`: the paths that are
+   * asked for.
+   */
+  hidden(signal: AbortSignal, only?: ReadonlySet<string>): AsyncIterable<HiddenFile>;
+  /** Its bytes, as `load`. */
+  loadHidden(file: HiddenFile, signal: AbortSignal): Promise<Buffer>;
+  /** As `extend`. */
+  extendHidden(file: HiddenFile, until: Date, signal: AbortSignal): Promise<void>;
   /** Frees a hidden file's bytes; to be asked for only when its time is over. */
   destroyHidden(file: HiddenFile, signal: AbortSignal): Promise<void>;
 }

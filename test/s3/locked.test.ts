@@ -190,6 +190,39 @@ test("forget and prune say until when, locks are extended for what is needed, an
   await resticOn(`s3:${ceph.endpoint}/${bucket}/acme`, password).check();
 });
 
+test("a pack over which somebody put something else is told of, and what it was stays locked as long as it is needed", async () => {
+  const { crm, bucket, run, environment } = lockedCrm("governance");
+  using _scope = crm;
+  await run("init", "--yes");
+  await run("backup");
+  const packs = (await versions(bucket)).files
+    .filter(({ Key = "" }) => Key.includes("/data/"))
+    .toSorted((a, b) => (b.Size ?? 0) - (a.Size ?? 0));
+  const [largest] = packs;
+  assert.ok(largest?.Key);
+  const before = new Date().toISOString();
+  await wait(1100);
+  const Body = Buffer.alloc(largest.Size ?? 0);
+  const put = { Bucket: bucket, Key: largest.Key };
+  const ten = new Date(Date.now() + 3650 * dayMs);
+  await root.send(new PutObjectCommand({ ...put, Body, ObjectLockMode: "COMPLIANCE", ObjectLockRetainUntilDate: ten }));
+  // The lock of what was there before is nearly over, and this machine does not know it.
+  const Retention = { Mode: "GOVERNANCE" as const, RetainUntilDate: new Date(Date.now() + dayMs) };
+  const good = { ...put, VersionId: largest.VersionId };
+  await root.send(new PutObjectRetentionCommand({ ...good, Retention, BypassGovernanceRetention: true }));
+  const { code, records, stderr } = await crm.json(["backup"], { environment });
+  assert.equal(code, 3, stderr);
+  const { replaced } = told(records, "backup", "lock") as ProtectReport;
+  assert.deepEqual(replaced, [largest.Key.slice("acme/".length)]);
+  const warnings = told(records, "backup", "warnings") as readonly { readonly code: string }[];
+  assert.ok(warnings.some((one) => one.code === "lock-replaced"));
+  const { Retention: now } = await root.send(new GetObjectRetentionCommand(good));
+  assert.ok((now?.RetainUntilDate?.getTime() ?? 0) > Date.now() + 4.9 * dayMs);
+  const damaged = await crm.run(["verify", "--read-data"], { environment });
+  assert.notEqual(damaged.code, 0);
+  await run("verify", "--read-data", "--as-of", before);
+});
+
 test("what this machine remembers of locks counts for the place and the kind of lock that it was learned of", async () => {
   const { crm, bucket, run, environment } = lockedCrm("governance");
   using _scope = crm;

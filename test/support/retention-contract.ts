@@ -62,6 +62,30 @@ export function retentionContract(title: string, { location, open, momentMs }: R
     assert.deepEqual(await storage.load(file, undefined, signal), bytes);
   });
 
+  test(`${title}: what was there before is read and locked for longer, below what hides it`, async () => {
+    await using storage = open(location());
+    await storage.create(signal);
+    const [file, other] = [0, 1].map(() => ({ kind: "data", name: randomBytes(32).toString("hex") }) as const);
+    assert.ok(file && other);
+    const bytes = randomBytes(1000);
+    for (const one of [file, other]) {
+      await storage.save(one, bytes, signal);
+      await storage.remove(one, signal);
+    }
+    await storage.save(file, randomBytes(1000), signal);
+    const { retention = assert.fail() } = storage;
+    const only = new Set([`data/${file.name.slice(0, 2)}/${file.name}`]);
+    const before = async () => {
+      const [hidden, ...more] = await Array.fromAsync(retention.hidden(signal, only));
+      assert.deepEqual(more, []);
+      return hidden ?? assert.fail();
+    };
+    assert.deepEqual(await retention.loadHidden(await before(), signal), bytes);
+    const later = new Date(Date.now() + 30 * dayMs);
+    await retention.extendHidden(await before(), later, signal);
+    assert.equal((await before()).until?.toISOString().slice(0, 19), later.toISOString().slice(0, 19));
+  });
+
   test(`${title}: lock files leave nothing behind`, async () => {
     await using storage = open(location());
     await storage.create(signal);

@@ -48,6 +48,8 @@ export const notices = {
     "snapshot-unreadable": "Recovery point {subject} cannot be read, and was not copied. `holdfast verify` says more.",
     "packs-lost":
       "The repository lacks {subject:pack}, and so do the volumes: what needs what is lost cannot be had from these either. `holdfast verify` says what that is.",
+    "lock-replaced":
+      "Somebody hid {subject} or put something else over it. What was there before is locked, and --as-of with a moment before that reads it.",
     "lock-failed": "{subject:file} could not be locked for longer ({detail}).",
     "source-unknown-type": "{subject} is no file, folder, link or device, and was left out.",
   } satisfies Record<WarningCode, string>,

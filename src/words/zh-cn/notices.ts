@@ -43,6 +43,7 @@ export const notices: Translated<typeof english> = {
     "snapshot-unreadable": "恢复点 {subject} 无法读取，没有复制。详情见 `holdfast verify`。",
     "packs-lost":
       "仓库中缺少{subject:pack}，因此也不在这些卷上：需要它们的内容也无法从卷中取回。`holdfast verify` 会说明涉及哪些内容。",
+    "lock-replaced": "有人隐藏了 {subject}，或用别的内容覆盖了它。原来的内容仍被锁定，可用 --as-of 加此前的时刻读取。",
     "lock-failed": "{subject:file}无法延长锁定（{detail}）。",
     "source-unknown-type": "{subject} 不是文件、文件夹、链接或设备，已略过。",
   },
