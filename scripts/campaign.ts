@@ -32,8 +32,11 @@ async function runCampaign(campaign: Campaign): Promise<void> {
   const seed = Number(values.seed);
   const started = performance.now();
   const facts = await campaign.run({ rounds, seed, report: (line) => console.error(`${campaign.name}: ${line}`) });
+  // On another server it is another proof (`scripts/other-servers.sh`).
+  const server = process.env["HOLDFAST_TEST_SERVER"];
+  const name = server ? `${campaign.name}-${server}` : campaign.name;
   const result = {
-    name: campaign.name,
+    name,
     about: campaign.about,
     date: new Date().toISOString().slice(0, 10),
     commit: firstLine("git", "rev-parse", "--short", "HEAD"),
@@ -45,13 +48,13 @@ async function runCampaign(campaign: Campaign): Promise<void> {
     facts,
   };
   mkdirSync(evidence, { recursive: true });
-  writeFileSync(join(evidence, `${campaign.name}.json`), `${JSON.stringify(result, undefined, 2)}\n`);
+  writeFileSync(join(evidence, `${name}.json`), `${JSON.stringify(result, undefined, 2)}\n`);
   const lines = [
-    `# ${campaign.name}`,
+    `# ${name}`,
     "",
     campaign.about,
     "",
-    `Run with \`npm run campaign -- ${campaign.name} --rounds ${rounds} --seed ${seed}\` on ${result.date}, commit ${result.commit}: passed in ${result.seconds} s.`,
+    `Run with \`${server ? `HOLDFAST_TEST_SERVER=${server} ` : ""}npm run campaign -- ${campaign.name} --rounds ${rounds} --seed ${seed}\` on ${result.date}, commit ${result.commit}: passed in ${result.seconds} s.`,
     `${result.machine}; ${result.judges.join("; ")}.`,
     "",
     "| what | count |",
@@ -59,7 +62,7 @@ async function runCampaign(campaign: Campaign): Promise<void> {
     ...Object.entries(facts).map(([what, count]) => `| ${what} | ${count} |`),
     "",
   ];
-  writeFileSync(join(evidence, `${campaign.name}.md`), lines.join("\n"));
+  writeFileSync(join(evidence, `${name}.md`), lines.join("\n"));
 }
 
 exitOnSignals();

@@ -47,7 +47,7 @@ function operation(chance: () => number): string {
   const rare = [
     () => "OPTIMIZE TABLE deal",
     () => "TRUNCATE tag; INSERT INTO tag SELECT CONCAT('again ', seq), seq FROM seq_1_to_500",
-    () => `ALTER TABLE deal ADD COLUMN c${number(1e6)} text DEFAULT 'everywhere'`,
+    () => `ALTER TABLE deal ADD COLUMN c${number(1e6)} text DEFAULT ('everywhere')`,
     () => "ALTER TABLE item ENGINE=InnoDB",
     () => `ALTER TABLE pair ALTER v SET DEFAULT 'd${number(9)}'`,
   ];
@@ -80,7 +80,7 @@ export const campaign: Campaign = {
     await using second = await open();
     const run = (session: Session) => async (sql: string) => {
       try {
-        for (const statement of sql.split("; ")) await session.run(statement);
+        for (const statement of server.dialect(sql).split("; ")) await session.run(statement);
       } catch (error) {
         // What a long transaction holds, or a backup while it reads, or a key that is taken by now: nothing happened then.
         if (!/timeout|busy|duplicate entry/i.test(`${String(error)} ${String((error as Error).cause)}`)) throw error;

@@ -69,7 +69,8 @@ export const campaign: Campaign = {
         return `${(row?.[0] ?? "").replace(" ", "T")}.000Z`;
       };
       let number = "";
-      const commit = async (sql: string): Promise<StateAfter> => {
+      const commit = async (text: string): Promise<StateAfter> => {
+        const sql = server.dialect(text);
         let from: string;
         if (/^(?:ALTER|TRUNCATE)/.test(sql)) {
           from = await clock();
@@ -80,7 +81,7 @@ export const campaign: Campaign = {
           from = await clock();
           await session.run("COMMIT");
         }
-        const [row] = await session.query("SELECT @@last_gtid");
+        const [row] = await session.query(server.dialect("SELECT @@last_gtid"));
         const transaction = row?.[0] ?? "";
         // Nothing was changed: then there is no transaction in the log.
         if (transaction === number) return await commit("INSERT INTO contact (name) VALUES ('one more')");

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, before, test } from "node:test";
 import { mysqlEngine } from "../../src/database/mysql/mysql.ts";
 import { undoRestore } from "../../src/engine/undo.ts";
 import { isHoldfastError } from "../../src/lib/errors.ts";
-import { type MysqlServer, mysqlServers } from "../support/mysql-servers.ts";
+import { type MariadbServer, startMariadb } from "../support/mariadb-server.ts";
 import { resticOn } from "../support/restic.ts";
 import { commandOutput } from "../support/run-command.ts";
 import { type SmallCrm, smallCrm } from "../support/small-crm.ts";
@@ -37,24 +37,23 @@ const day = `UPDATE company SET name = CONCAT(name, ' AG') WHERE id % 50 = 0; DE
   INSERT INTO company(id,name) VALUES (4000,'new\\tone'); INSERT INTO log VALUES ('c')`;
 
 interface World extends SmallCrm {
-  readonly server: MysqlServer;
+  readonly server: MariadbServer;
   readonly name: string;
   sqlHere(script: string): Promise<string>;
 }
 
-async function newCrm(server: MysqlServer, root: string, name: string): Promise<World> {
-  await server.sql(`CREATE DATABASE ${server.database(name)} CHARACTER SET utf8mb4`);
+async function newCrm(server: MariadbServer, root: string, name: string): Promise<World> {
+  await server.sql(`CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
   await server.sql(everything, name);
   const crm = await smallCrm(root, { url: server.url(name), engine: mysqlEngine });
   return { ...crm, server, name, sqlHere: (script) => server.sql(script, name) };
 }
 
 /** What a database is, as its server says it: tables with the sums of their rows, programs and their states. */
-async function stateOf(server: MysqlServer, name: string): Promise<string> {
-  const database = server.database(name);
+async function stateOf(server: MariadbServer, name: string): Promise<string> {
   const tables = (
     await server.sql(
-      `SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA='${database}' AND TABLE_TYPE='BASE TABLE' ORDER BY 1`,
+      `SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA='${name}' AND TABLE_TYPE='BASE TABLE' ORDER BY 1`,
     )
   )
     .trim()
@@ -68,10 +67,10 @@ async function stateOf(server: MysqlServer, name: string): Promise<string> {
     SELECT TABLE_NAME, VIEW_DEFINITION, SECURITY_TYPE FROM information_schema.VIEWS WHERE TABLE_SCHEMA=DATABASE() ORDER BY 1;`,
     name,
   );
-  return said.replaceAll(database, "DATABASE");
+  return said.replaceAll(name, "DATABASE");
 }
 
-async function backedUpAndBack(server: MysqlServer): Promise<void> {
+async function backedUpAndBack(server: MariadbServer): Promise<void> {
   using folder = temporaryFolder();
   const crm = await newCrm(server, folder.path, "crm");
   const first = await crm.backup();
@@ -106,7 +105,7 @@ async function backedUpAndBack(server: MysqlServer): Promise<void> {
   assert.equal(await server.sql("SELECT DISTINCT name FROM contact", "clone"), "nobody\n");
 }
 
-async function withClientAlone(server: MysqlServer): Promise<void> {
+async function withClientAlone(server: MariadbServer): Promise<void> {
   using folder = temporaryFolder();
   const crm = await newCrm(server, folder.path, "stock");
   await crm.backup();
@@ -117,11 +116,11 @@ async function withClientAlone(server: MysqlServer): Promise<void> {
   const out = join(folder.path, "out");
   await resticOn(crm.access.location, crm.access.password).output("restore", "latest", "--target", out);
   const inside = join(out, "acme/databases/main");
-  await server.sql(`CREATE DATABASE ${server.database("back")} CHARACTER SET utf8mb4`);
+  await server.sql(`CREATE DATABASE back CHARACTER SET utf8mb4`);
   const input = readFileSync(join(inside, "restore.sql"), "utf8");
   const was = (await server.sql("SELECT @@global.local_infile")).trim();
   await server.sql("SET GLOBAL local_infile=1");
-  await commandOutput("mariadb", [...server.client, "--local-infile=1", server.database("back")], {
+  await commandOutput(server.client.program, [...server.client.options, "--local-infile=1", "back"], {
     input,
     cwd: inside,
   });
@@ -129,13 +128,11 @@ async function withClientAlone(server: MysqlServer): Promise<void> {
   assert.equal(await stateOf(server, "back"), await stateOf(server, "stock"));
 }
 
-for (const { title, start } of mysqlServers()) {
-  test(`on ${title}`, async (t) => {
-    if (!start) return;
-    await using server = await start();
-    await t.test("backed up three times, destroyed, put back beside and swapped in, undone, cloned", () =>
-      backedUpAndBack(server),
-    );
-    await t.test("stock restic and the server's client alone give the same database", () => withClientAlone(server));
-  });
-}
+let server: MariadbServer;
+before(async () => {
+  server = await startMariadb();
+});
+after(() => server[Symbol.asyncDispose]());
+
+test("backed up three times, destroyed, put back beside and swapped in, undone, cloned", () => backedUpAndBack(server));
+test("stock restic and the server's client alone give the same database", () => withClientAlone(server));

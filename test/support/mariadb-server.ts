@@ -7,16 +7,25 @@ import { setTimeout as wait } from "node:timers/promises";
 import { commandOutput } from "./run-command.ts";
 import { endWithUs } from "./end-with-us.ts";
 import { freePort } from "./free-port.ts";
+import { type MysqlPrograms, mysqlPrograms } from "./mysql-programs.ts";
 
-/** A MariaDB server of one test's own, in a temporary folder; `root` has no password on its socket. */
+/**
+ * A server of one test's own, in a temporary folder; `root` has no password on its socket. It is MariaDB, or what
+ * `HOLDFAST_TEST_SERVER` names instead.
+ */
 export interface MariadbServer extends AsyncDisposable {
+  readonly flavour: "mariadb" | "mysql";
   readonly socket: string;
   readonly port: number;
   readonly folder: string;
   /** `mariadb://root@localhost/NAME?socket=…` */
   url(database: string): string;
-  /** Runs a script with Debian's client; gives what it printed, fields separated by TAB, without a header. */
+  /** Runs a script with the server's client; gives what it printed, fields separated by TAB, without a header. */
   sql(script: string, database?: string): Promise<string>;
+  /** What tests write for MariaDB, as this server understands it; `sql` does that by itself. */
+  dialect(script: string): string;
+  /** That client, and the options by which it finds the server. */
+  readonly client: { readonly program: string; readonly options: readonly string[] };
   /** Ends the server at once, as a power cut would. */
   kill(): Promise<void>;
   /** Starts it again on what is in its folder. */
@@ -24,7 +33,6 @@ export interface MariadbServer extends AsyncDisposable {
 }
 
 const startMs = 30_000;
-const logSize = "--innodb-log-file-size=16M";
 const cache = join(import.meta.dirname, "../../node_modules/.cache/holdfast");
 
 /**
@@ -32,10 +40,20 @@ const cache = join(import.meta.dirname, "../../node_modules/.cache/holdfast");
  * @param place where its folder is made, which is short enough
  */
 export async function startMariadb(options: readonly string[] = [], place = tmpdir()): Promise<MariadbServer> {
+  const programs = mysqlPrograms();
   // The path of a socket has at most 107 bytes.
   const folder = mkdtempSync(join(place, "hf-maria-"));
   const socket = join(folder, "s");
   const port = await freePort();
+  const client = {
+    program: programs.client,
+    options: ["--no-defaults", `--socket=${socket}`, "--user=root", "--default-character-set=utf8mb4"],
+  };
+  const sql = (script: string, database?: string): Promise<string> => {
+    const how = [...client.options, "--batch", "--raw", "--skip-column-names"];
+    const input = programs.dialect(script);
+    return commandOutput(client.program, [...how, ...(database === undefined ? [] : [database])], { input });
+  };
   let server: ChildProcess | undefined;
   const stop = async (signal: NodeJS.Signals): Promise<void> => {
     const running = server;
@@ -46,28 +64,32 @@ export async function startMariadb(options: readonly string[] = [], place = tmpd
     await ended;
   };
   const start = async (): Promise<void> => {
-    server = spawn("mariadbd", [...serverOptions(folder, socket, port), ...options], { stdio: "ignore" });
+    const own = [...serverOptions(folder, socket, port), ...programs.options];
+    server = spawn(programs.server, [...own, ...options], { stdio: "ignore" });
     endWithUs(server);
     const failed = once(server, "error");
     await Promise.race([
-      untilReady(socket, server, join(folder, "log")),
+      untilReady(() => sql("SELECT 1"), socket, server, join(folder, "log")),
       failed.then(([error]) => Promise.reject(error as Error)),
     ]);
   };
   try {
-    await makeDataFolder(join(folder, "data"));
+    await makeDataFolder(programs, join(folder, "data"));
     await start();
   } catch (error) {
     await stop("SIGKILL");
     rmSync(folder, { recursive: true, force: true });
-    throw new Error("mariadbd did not start; scripts/setup-tests.sh installs it", { cause: error });
+    throw new Error(`${programs.server} did not start; scripts/setup-tests.sh installs MariaDB`, { cause: error });
   }
   return {
+    flavour: programs.flavour,
     socket,
     port,
     folder,
     url: (database) => `mariadb://root@localhost/${encodeURIComponent(database)}?socket=${encodeURIComponent(socket)}`,
-    sql: (script, database) => runClient(socket, script, database),
+    sql,
+    dialect: (script) => programs.dialect(script),
+    client,
     kill: () => stop("SIGKILL"),
     start,
     async [Symbol.asyncDispose]() {
@@ -90,7 +112,6 @@ function serverOptions(folder: string, socket: string, port: number): readonly s
     `--port=${port}`,
     "--server-id=1",
     "--innodb-buffer-pool-size=64M",
-    logSize,
     "--innodb-flush-log-at-trx-commit=0",
     "--innodb-flush-method=nosync",
     "--innodb-doublewrite=0",
@@ -99,16 +120,14 @@ function serverOptions(folder: string, socket: string, port: number): readonly s
   ];
 }
 
-/** A new data folder takes two seconds to make; it is made once and copied. */
-async function makeDataFolder(data: string): Promise<void> {
-  const version = (await commandOutput("mariadbd", ["--version"])).replaceAll(/[^\w.-]+/g, "_");
-  const template = join(cache, `mariadb-${userInfo().uid}-${version}`);
+/** A new data folder takes seconds to make; it is made once and copied. */
+async function makeDataFolder({ server, makeData }: MysqlPrograms, data: string): Promise<void> {
+  const version = (await commandOutput(server, ["--version"])).replace(/^\S+/, "").replaceAll(/[^\w.-]+/g, "_");
+  const template = join(cache, `mysql-${userInfo().uid}${version}`);
   if (!existsSync(template)) {
     mkdirSync(cache, { recursive: true });
-    const made = mkdtempSync(join(cache, "mariadb-new-"));
-    const options = [`--datadir=${made}`, `--user=${userInfo().username}`, logSize];
-    const root = "--auth-root-authentication-method=normal";
-    await commandOutput("mariadb-install-db", ["--no-defaults", "--skip-test-db", root, ...options]);
+    const made = mkdtempSync(join(cache, "mysql-new-"));
+    await makeData(made);
     try {
       renameSync(made, template);
     } catch {
@@ -117,13 +136,20 @@ async function makeDataFolder(data: string): Promise<void> {
   }
   mkdirSync(data);
   cpSync(template, data, { recursive: true });
+  // What two servers must not have in common.
+  rmSync(join(data, "auto.cnf"), { force: true });
 }
 
-async function untilReady(socket: string, server: ChildProcess, log: string): Promise<void> {
+async function untilReady(
+  ask: () => Promise<unknown>,
+  socket: string,
+  server: ChildProcess,
+  log: string,
+): Promise<void> {
   const until = performance.now() + startMs;
   for (;;) {
     if (existsSync(socket)) {
-      const answered = await runClient(socket, "SELECT 1").catch(() => undefined);
+      const answered = await ask().catch(() => undefined);
       if (answered !== undefined) return;
     }
     if (server.exitCode !== null || performance.now() > until) {
@@ -131,10 +157,4 @@ async function untilReady(socket: string, server: ChildProcess, log: string): Pr
     }
     await wait(20);
   }
-}
-
-function runClient(socket: string, script: string, database?: string): Promise<string> {
-  const options = ["--no-defaults", `--socket=${socket}`, "--user=root", "--default-character-set=utf8mb4"];
-  const args = [...options, "--batch", "--raw", "--skip-column-names", ...(database === undefined ? [] : [database])];
-  return commandOutput("mariadb", args, { input: script });
 }

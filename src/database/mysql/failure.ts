@@ -4,6 +4,8 @@ import { HoldfastError, isHoldfastError, type ErrorCode } from "../../lib/errors
 const known: Readonly<Record<string, ErrorCode>> = {
   ER_ACCESS_DENIED_ERROR: "database-login",
   ER_ACCESS_DENIED_NO_PASSWORD_ERROR: "database-login",
+  // No user may come from that host.
+  ER_HOST_NOT_PRIVILEGED: "database-login",
   ER_ACCOUNT_HAS_BEEN_LOCKED: "database-login",
   ER_MUST_CHANGE_PASSWORD: "database-login",
   ER_MUST_CHANGE_PASSWORD_LOGIN: "database-login",

@@ -1,6 +1,7 @@
 import { HoldfastError } from "../../lib/errors.ts";
 import type { SilenceWatch } from "../silence-watch.ts";
-import { eventTypes, parseGtid, parsePrepared, parseQuery, parseRotate } from "./log-events.ts";
+import { plainEvents } from "./log-compressed.ts";
+import { eventTypes, isMysqlGtid, parseGtid, parsePrepared, parseQuery, parseRotate } from "./log-events.ts";
 import { logFiles } from "./log-server.ts";
 import { logStatement } from "./log-statement.ts";
 import { type LogEvent, LogStream } from "./log-stream.ts";
@@ -30,7 +31,7 @@ export class LogAgain {
     const stream = await LogStream.open(session, { file, offset: from }, this.#number, this.#watch);
     if (!stream) throw new HoldfastError("database-unreachable", { path: this.#target.location, reason: `no ${file}` });
     for (;;) {
-      for (const event of await stream.take(500)) {
+      for await (const event of plainEvents(await stream.take(500))) {
         if (event.type === eventTypes.rotate && parseRotate(event.body).file !== file) return;
         if (event.end > to) return;
         yield event;
@@ -64,7 +65,7 @@ export class LogAgain {
       const { type, body } = event;
       if (type === eventTypes.gtidMariadb) {
         open = new LogTransaction("", "", parseGtid(body, event.server).how, { file, from });
-      } else if (type === eventTypes.gtidMysql || type === eventTypes.gtidAnonymous) {
+      } else if (isMysqlGtid(type)) {
         open = new LogTransaction("", "", "alone", { file, from });
       } else if (type === eventTypes.query) {
         open?.statement(logStatement(parseQuery(body).sql), { from, to: end });

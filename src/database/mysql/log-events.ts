@@ -24,6 +24,7 @@ export const eventTypes = {
   prepared: 38,
   partialUpdate: 39,
   payload: 40,
+  gtidTagged: 42,
   gtidMariadb: 162,
   encryption: 164,
   compressedQuery: 165,
@@ -98,7 +99,8 @@ export interface RowChange {
 }
 
 /**
- * Rows, whose columns are the log's by their names. `undefined`: some columns are missing in them.
+ * Rows, whose columns are the log's by their names. `undefined`: some columns of the table are missing in them. Others may be:
+ * from 11 on MariaDB leaves out what follows from the rest.
  *
  * @param table as the database declares it
  */
@@ -108,43 +110,45 @@ export function parseRows(
   columns: readonly LogColumn[],
   table: TableSchema,
 ): Iterable<RowChange> | undefined {
-  const { reader, count, width, present, presentAfter } = rowsHead(body, { what, version });
-  if (![present, presentAfter].every((bitmap) => holdsAll(bitmap, count))) return undefined;
-  const places = columns.map(({ name }) => table.columns.findIndex((column) => column.name === name));
+  const { reader, present, presentAfter } = rowsHead(body, { what, version });
+  const placed = columns.map((column) => ({
+    column,
+    place: table.columns.findIndex(({ name }) => name === column.name),
+  }));
+  const [old, now] = [present, presentAfter].map((bitmap) => placed.filter((_, at) => hasBit(bitmap, at)));
+  const isWhole = (some = placed): boolean => some.filter(({ place }) => place >= 0).length === table.columns.length;
+  if (!isWhole(old) || !isWhole(now)) return undefined;
   const values = new ValueReader(body, reader.at);
-  const row = (): LogRow => {
-    const nulls = values.take(width);
+  const row = (there = placed): LogRow => {
+    const nulls = values.take((there.length + 7) >> 3);
     const fields = Array.from<LogField>({ length: table.columns.length });
-    for (const [at, column] of columns.entries()) {
-      const place = places[at] ?? -1;
-      const isNull = ((nulls[at >> 3] ?? 0) >> (at & 7)) & 1;
-      const field = isNull === 1 ? String.raw`\N` : values.value(column, table.columns[place]);
+    for (const [at, { column, place }] of there.entries()) {
+      const field = hasBit(nulls, at) ? String.raw`\N` : values.value(column, table.columns[place]);
       if (place >= 0) fields[place] = field;
     }
     return fields;
   };
   return (function* () {
     while (!values.isAtEnd) {
-      if (what === "insert") yield { after: row() };
-      else if (what === "delete") yield { before: row() };
+      if (what === "insert") yield { after: row(now) };
+      else if (what === "delete") yield { before: row(old) };
       else {
-        const before = row();
-        yield { before, after: row() };
+        const before = row(old);
+        yield { before, after: row(now) };
       }
     }
   })();
 }
 
-/** What stands before the rows, and a reader that is at them: how many columns, and which are there. */
+/** What stands before the rows, and a reader that is at them: which columns are there. */
 function rowsHead(body: Buffer, { what, version }: RowsEvent) {
   const reader = new EventReader(body);
   reader.skip(8);
   if (version === 2) reader.skip(reader.number(2) - 2);
-  const count = reader.packed();
-  const width = (count + 7) >> 3;
+  const width = (reader.packed() + 7) >> 3;
   const present = reader.bytes(width);
   const presentAfter = what === "update" ? reader.bytes(width) : present;
-  return { reader, count, width, present, presentAfter };
+  return { reader, present, presentAfter };
 }
 
 /** Where the rows begin. */
@@ -161,9 +165,8 @@ export function parseSequence(body: Buffer, found: RowsEvent, { columns }: LogTa
   return typeof field === "string" ? field : undefined;
 }
 
-function holdsAll(bitmap: Buffer, count: number): boolean {
-  for (let at = 0; at < count; at++) if ((((bitmap[at >> 3] ?? 0) >> (at & 7)) & 1) === 0) return false;
-  return true;
+function hasBit(bitmap: Buffer, at: number): boolean {
+  return (((bitmap[at >> 3] ?? 0) >> (at & 7)) & 1) === 1;
 }
 
 /** A statement in the log, which may be one that loads a file. `start`: where it stands in the event. */
@@ -185,6 +188,54 @@ export function parseGtid(
   const flags = body[12] ?? 0;
   const how = (flags & 1) === 1 ? "alone" : (flags & 64) === 64 ? "prepared" : "open";
   return { gtid: `${body.readUInt32LE(8)}-${server}-${body.readBigUInt64LE(0)}`, how };
+}
+
+/** Whether a transaction of MySQL begins with it. */
+export function isMysqlGtid(type: number): boolean {
+  return type === eventTypes.gtidMysql || type === eventTypes.gtidAnonymous || type === eventTypes.gtidTagged;
+}
+
+/** MySQL's number of a transaction, as its own tools write it; `undefined`: it has none. */
+export function parseMysqlGtid(type: number, body: Buffer): string | undefined {
+  if (type === eventTypes.gtidAnonymous) return undefined;
+  if (type === eventTypes.gtidMysql) return `${uuidText(body.subarray(1, 17))}:${body.readBigInt64LE(17)}`;
+  const reader = new EventReader(body);
+  const [uuid, tag] = [Buffer.alloc(16), { text: "" }];
+  let number = 0n;
+  reader.prefixed(); // of which version the form is
+  reader.prefixed(); // how long it is
+  reader.prefixed(); // which of the fields one must know
+  // Each with its number before it; those behind the tag are nobody's here.
+  for (let field = reader.prefixed(); field <= 3n; field = reader.prefixed()) {
+    if (field === 0n) reader.skip(1);
+    else if (field === 1n) for (const at of uuid.keys()) uuid[at] = Number(reader.prefixed());
+    else if (field === 2n) number = reader.prefixed() >> 1n;
+    else tag.text = `${reader.bytes(Number(reader.prefixed())).toString("latin1")}:`;
+    if (field === 3n) break;
+  }
+  return `${uuidText(uuid)}:${tag.text}${number}`;
+}
+
+function uuidText(bytes: Buffer): string {
+  return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
+
+/** A transaction that MySQL has compressed. `bytes`: how many it has in plain. */
+export function parsePayload(body: Buffer): {
+  readonly how: string;
+  readonly bytes: number;
+  readonly packed: Buffer;
+} {
+  const reader = new EventReader(body);
+  let [how, bytes, size] = ["none", 0, 0];
+  for (let field = reader.packed(); field !== 0; field = reader.packed()) {
+    const length = reader.packed();
+    const value = new EventReader(reader.bytes(length)).packed();
+    if (field === 1) size = value;
+    else if (field === 2) how = value === 0 ? "zstd" : value === 255 ? "none" : String(value);
+    else if (field === 3) bytes = value;
+  }
+  return { how, bytes, packed: reader.bytes(size) };
 }
 
 /** `once`: it is committed with that, as one that never was prepared. `xid`: as statements in the log have it. */
@@ -233,6 +284,17 @@ class EventReader {
     if (first === 0xfd) return this.number(3);
     this.at += 8;
     return Number(this.#bytes.readBigUInt64LE(this.at - 8));
+  }
+
+  /** A number whose first byte says how many follow: so many ones stand at its end. */
+  prefixed(): bigint {
+    const first = this.number(1);
+    let more = 0;
+    while (more < 8 && ((first >> more) & 1) === 1) more++;
+    let value = more >= 7 ? 0n : BigInt(first >> (more + 1));
+    const shift = BigInt(Math.max(0, 7 - more));
+    for (let at = 0; at < more; at++) value |= BigInt(this.number(1)) << (shift + BigInt(at * 8));
+    return value;
   }
 
   /** With its length before and a NUL behind. */

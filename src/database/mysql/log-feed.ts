@@ -9,11 +9,13 @@ import {
 } from "../change-feed.ts";
 import type { TableSchema } from "../database.ts";
 import type { LogAgain } from "./log-again.ts";
+import { plainEvents } from "./log-compressed.ts";
 import {
   eventTypes,
   hasColumns,
   type LogTable,
   parseGtid,
+  parseMysqlGtid,
   parsePrepared,
   parseQuery,
   parseRotate,
@@ -38,8 +40,8 @@ import type { Target } from "./location.ts";
 import type { Session } from "./session.ts";
 import { deletedWhole, statementTables } from "./statement-tables.ts";
 
-/** So many changes are told at once of what is read a second time. */
-const mostToldAgain = 10_000;
+/** So many changes are told at once, be it of a transaction that was one event. */
+const mostToldAtOnce = 10_000;
 
 /** The changes of one database by the server's binary log. One session reads the log, one is asked what stands where. */
 export class MysqlFeed implements ChangeFeed {
@@ -105,12 +107,13 @@ export class MysqlFeed implements ChangeFeed {
     yield [this.#known];
     for (;;) {
       let batch = new ChangeBatch();
-      for (const event of await this.#stream.take(500)) {
+      for await (const event of plainEvents(await this.#stream.take(500))) {
         const again = await this.#event(event, batch);
-        if (!again) continue;
+        if (!again && batch.changes.length < mostToldAtOnce) continue;
         yield await batch.settled(this.#texts);
-        yield* this.#toldAgain(again);
         batch = new ChangeBatch();
+        if (!again) continue;
+        yield* this.#toldAgain(again);
         await this.#commit(event, batch);
       }
       const changes = await batch.settled(this.#texts);
@@ -123,7 +126,7 @@ export class MysqlFeed implements ChangeFeed {
     let batch = new ChangeBatch();
     for await (const event of this.#again.events(stretch)) {
       if (event.end > stretch.from && !isWithout(stretch, event.end)) this.#content(event, batch);
-      if (batch.changes.length < mostToldAgain) continue;
+      if (batch.changes.length < mostToldAtOnce) continue;
       yield await batch.settled(this.#texts);
       batch = new ChangeBatch();
     }
@@ -163,9 +166,9 @@ export class MysqlFeed implements ChangeFeed {
         return undefined;
       }
       case eventTypes.gtidMysql:
+      case eventTypes.gtidTagged:
       case eventTypes.gtidAnonymous: {
-        const gtid = `${body.toString("hex", 1, 17)}:${body.readBigInt64LE(17)}`;
-        const name = type === eventTypes.gtidMysql ? gtid : positionOf({ file: this.#file, offset: from });
+        const name = parseMysqlGtid(type, body) ?? positionOf({ file: this.#file, offset: from });
         // What comes next says whether it is more than that.
         this.#begin(new LogTransaction(name, timeOf(event), "alone", { file: this.#file, from }), batch);
         return undefined;
@@ -181,10 +184,6 @@ export class MysqlFeed implements ChangeFeed {
       }
       case eventTypes.query:
         return this.#query(event, from, batch);
-      // All of a transaction, its end as well.
-      case eventTypes.payload:
-        this.#untold(this.#tables, "log-form");
-        return this.#end(event, batch);
       case eventTypes.partialUpdate:
       case eventTypes.incident:
         this.#untold(this.#tables, "log-form");

@@ -24,7 +24,7 @@ export async function checkSettings(
     (
       await session.query(
         "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('log_bin','binlog_format','binlog_row_image','binlog_row_metadata'," +
-          "'binlog_transaction_compression','binlog_row_value_options','server_id')",
+          "'binlog_row_value_options','server_id')",
       )
     ).map(([name, value]) => [name ?? "", value ?? ""]),
   );
@@ -33,7 +33,6 @@ export async function checkSettings(
     ["binlog_format", "ROW"],
     ["binlog_row_image", "FULL"],
     ["binlog_row_metadata", "FULL"],
-    ["binlog_transaction_compression", "OFF"],
     ["binlog_row_value_options", ""],
   ] as const;
   for (const [name, wanted] of needed) {

@@ -1,5 +1,4 @@
-import { uncompressed } from "./log-compressed.ts";
-import { eventTypes } from "./log-events.ts";
+import { eventTypes, parseRotate } from "./log-events.ts";
 import { canBegin, type LogPlace, placeAfter } from "./log-position.ts";
 import type { SilenceWatch } from "../silence-watch.ts";
 import { isHoldfastError } from "../../lib/errors.ts";
@@ -17,6 +16,23 @@ export interface LogEvent {
   readonly body: Buffer;
 }
 
+export const headerBytes = 19;
+/** `LOG_EVENT_THREAD_SPECIFIC_F` */
+const temporaryFlag = 4;
+/** `LOG_EVENT_ARTIFICIAL_F` */
+const artificialFlag = 32;
+
+/** An event without where it ends. `checksum`: bytes of it at its end. */
+export function readEvent(payload: Buffer, checksum: number): Omit<LogEvent, "end"> {
+  return {
+    timestamp: payload.readUInt32LE(0),
+    type: payload[4] ?? 0,
+    server: payload.readUInt32LE(5),
+    about: ((payload[17] ?? 0) & temporaryFlag) === 0 ? "shared" : "temporary",
+    body: payload.subarray(headerBytes, payload.length - checksum),
+  };
+}
+
 /** RFC 3339; whole seconds. */
 export function timeOf({ timestamp }: LogEvent): string {
   return new Date(timestamp * 1000).toISOString();
@@ -24,9 +40,6 @@ export function timeOf({ timestamp }: LogEvent): string {
 
 /** What is read ahead before the socket is stopped. */
 const mostWaitingBytes = 8 << 20;
-const headerBytes = 19;
-/** `LOG_EVENT_THREAD_SPECIFIC_F` */
-const temporaryFlag = 4;
 const { description, rotate } = eventTypes;
 /** `ER_MASTER_FATAL_ERROR_READING_BINLOG`: the log is not there, or something else is. */
 const logRefused = 1236;
@@ -111,34 +124,33 @@ export class LogStream {
       this.#watch.heard("listening");
       this.#resume();
     }
-    return events.map(uncompressed);
+    return events;
   }
 
   #take(payload: Buffer, pause: () => void): void {
     const type = payload[4] ?? 0;
-    const low = payload.readUInt32LE(13);
-    // Events that stand in no file have no end.
-    const end = low === 0 ? 0 : placeAfter(this.#end, low);
-    this.#end = type === rotate ? 0 : end || this.#end;
+    const end = this.#endOf(payload, type);
+    this.#end = type === rotate ? parseRotate(payload.subarray(headerBytes)).offset : end || this.#end;
     // What a file's description says of all that comes after it, be it in the file or not: a change of files tells its name so.
     if (type === description) {
       this.#checksumBytes = payload.at(-5) === 1 ? 4 : 0;
       this.#fileSince ||= payload.readUInt32LE(0);
     } else if (type !== rotate) this.#begun.resolve();
-    this.#waiting.push({
-      timestamp: payload.readUInt32LE(0),
-      type,
-      server: payload.readUInt32LE(5),
-      end,
-      about: ((payload[17] ?? 0) & temporaryFlag) === 0 ? "shared" : "temporary",
-      // The driver may use its buffer again.
-      body: Buffer.from(payload.subarray(headerBytes, payload.length - this.#checksumBytes)),
-    });
+    // The driver may use its buffer again.
+    this.#waiting.push({ ...readEvent(Buffer.from(payload), this.#checksumBytes), end });
     this.#waitingBytes += payload.length;
     const isFull = this.#waitingBytes > mostWaitingBytes;
     if (isFull) pause();
     this.#watch.heard(isFull ? "paused" : "listening");
     this.#wake?.();
+  }
+
+  /** From 11 on MariaDB says it of the last event of a transaction alone. Events that stand in no file have none. */
+  #endOf(payload: Buffer, type: number): number {
+    const low = payload.readUInt32LE(13);
+    if (low !== 0) return placeAfter(this.#end, low);
+    const isInFile = type !== description && type !== rotate && ((payload[17] ?? 0) & artificialFlag) === 0;
+    return isInFile ? this.#end + payload.readUInt32LE(9) : 0;
   }
 
   #fail(error: unknown): void {

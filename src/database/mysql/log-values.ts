@@ -1,6 +1,8 @@
 import { HoldfastError } from "../../lib/errors.ts";
 import type { ColumnSchema } from "../database.ts";
 import { columnKind, isConverted } from "./column-kind.ts";
+import { jsonParts } from "./log-json.ts";
+import { dateText, decimalBytes, decimalText, doubleSql, two } from "./log-numbers.ts";
 
 /** How values of one column stand in the log: https://mariadb.com/docs/server/reference/clientserver-protocol/replication-protocol */
 export interface LogColumn {
@@ -28,6 +30,7 @@ const types = {
   timestamp2: 17,
   datetime2: 18,
   time2: 19,
+  vector: 242,
   json: 245,
   decimal: 246,
   enumeration: 247,
@@ -75,6 +78,7 @@ export function metadataBytes(type: number): number {
     case types.longBlob:
     case types.blob:
     case types.geometry:
+    case types.vector:
       return 1;
     default:
       return 0;
@@ -119,7 +123,7 @@ export class ValueReader {
       case types.double:
         return floating(this.take(8).readDoubleLE());
       case types.decimal:
-        return this.#decimal(meta & 0xff, meta >> 8);
+        return decimalText(this.take(decimalBytes(meta & 0xff, meta >> 8)), meta & 0xff, meta >> 8);
       case types.year: {
         const year = this.take(1)[0] ?? 0;
         return year === 0 ? "0000" : String(1900 + year);
@@ -152,11 +156,13 @@ export class ValueReader {
       case types.set:
         return setText(this.take(meta >> 8), column);
       case types.json:
+        return this.#json(meta, column);
       case types.tinyBlob:
       case types.mediumBlob:
       case types.longBlob:
       case types.blob:
       case types.geometry:
+      case types.vector:
         return this.#text(meta, column);
       default:
         throw new HoldfastError("follow-unsupported", { path: `column type ${type}` });
@@ -172,30 +178,6 @@ export class ValueReader {
         : String(unsigned ? raw.readUIntLE(0, bytes) : raw.readIntLE(0, bytes));
     const width = /^\w+\((\d+)\).*zerofill/i.exec(column?.type ?? "")?.[1];
     return width === undefined ? text : text.padStart(Number(width), "0");
-  }
-
-  /** Groups of nine digits in four bytes, high first; a negative number is inverted. */
-  #decimal(precision: number, scale: number): string {
-    const whole = precision - scale;
-    const bytesOf = (digits: number): number => Math.floor(digits / 9) * 4 + (digitBytes[digits % 9] ?? 0);
-    const raw = Buffer.from(this.take(bytesOf(whole) + bytesOf(scale)));
-    const negative = ((raw[0] ?? 0) & 0x80) === 0;
-    raw[0] = (raw[0] ?? 0) ^ 0x80;
-    if (negative) for (let at = 0; at < raw.length; at++) raw[at] = (raw[at] ?? 0) ^ 0xff;
-    let at = 0;
-    const group = (digits: number): string => {
-      const length = digits === 9 ? 4 : (digitBytes[digits] ?? 0);
-      const value = length === 0 ? 0 : raw.readUIntBE(at, length);
-      at += length;
-      return String(value).padStart(digits, "0");
-    };
-    let integral = whole % 9 > 0 ? group(whole % 9) : "";
-    for (let left = Math.floor(whole / 9); left > 0; left--) integral += group(9);
-    let fraction = "";
-    for (let left = Math.floor(scale / 9); left > 0; left--) fraction += group(9);
-    if (scale % 9 > 0) fraction += group(scale % 9);
-    const text = integral.replace(/^0+(?=.)/, "") || "0";
-    return `${negative ? "-" : ""}${text}${scale > 0 ? `.${fraction}` : ""}`;
   }
 
   /** The digits behind the second, with their point. */
@@ -244,6 +226,17 @@ export class ValueReader {
     return this.#text(most > 255 ? 2 : 1, column);
   }
 
+  /** As MySQL has it; for MariaDB it is a text. */
+  #json(lengthBytes: number, column: ColumnSchema | undefined): LogField {
+    const bytes = this.take(this.take(lengthBytes).readUIntLE(0, lengthBytes));
+    if (column === undefined) return "";
+    const parts = jsonParts(bytes);
+    const [only] = parts;
+    if (parts.length === 1 && typeof only === "string") return escaped(utf8Bytes(only));
+    const pieces = parts.map((part) => (typeof part === "string" ? `_utf8mb4 X'${hex(Buffer.from(part))}'` : part.sql));
+    return { sql: `CONCAT(${pieces.join(",")})` };
+  }
+
   #text(lengthBytes: number, column: ColumnSchema | undefined): LogField {
     const length = this.take(lengthBytes).readUIntLE(0, lengthBytes);
     const bytes = this.take(length);
@@ -251,20 +244,10 @@ export class ValueReader {
   }
 }
 
-const digitBytes = [0, 1, 1, 2, 2, 3, 3, 4, 4, 4];
-
-function two(value: number): string {
-  return String(value).padStart(2, "0");
-}
-
-function dateText(year: number, month: number, day: number): string {
-  return `${String(year).padStart(4, "0")}-${two(month)}-${two(day)}`;
-}
-
 /** How the server writes a number is asked of the server, unless it is whole and short. */
 function floating(value: number): LogField {
   if (Number.isInteger(value) && Math.abs(value) < 1e14 && !Object.is(value, -0)) return String(value);
-  return { sql: `CAST(${value.toExponential()} AS DOUBLE)` };
+  return { sql: doubleSql(value) };
 }
 
 function textField(bytes: Buffer, column: ColumnSchema): LogField {

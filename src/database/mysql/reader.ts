@@ -10,6 +10,7 @@ import type {
   TableReader,
   TableSchema,
 } from "../database.ts";
+import { keyEnd } from "../rows.ts";
 import { columnKind } from "./column-kind.ts";
 import { malformedField } from "./field.ts";
 import { quoteName, quoteText } from "./identifier.ts";
@@ -17,6 +18,7 @@ import { keyLiteral } from "./key-literal.ts";
 import { LineEncoder } from "./line-encoder.ts";
 import { hashedLine, selectList } from "./line-sql.ts";
 import type { LockWatch } from "./lock-watch.ts";
+import { rowHash } from "./row-hash.ts";
 import type { Row, RowSink } from "./session.ts";
 
 const defaultBatchBytes = 1 << 20;
@@ -86,15 +88,21 @@ export class MysqlTableReader implements TableReader {
 
   /**
    * MariaDB from 10.8 on has both halves of the row hash. Each stretch is found through the key's index, so it is the
-   * server's own, in its order of keys: `undefined` when starts do not ascend in that.
+   * server's own, in its order of keys: `undefined` when starts do not ascend in that. Of another server some stretches are read
+   * and summed up here, and all of them never: whoever reads all has no use for sums.
    */
   async sums(stretches: Stretches, what: SumsOf, signal: AbortSignal): Promise<readonly RowSums[] | undefined> {
     const { starts } = stretches;
     const { columns: all, keyLength: length } = this.table;
-    if (!this.#sessions.hashes) return undefined;
+    const { hashes } = this.#sessions;
+    if (!hashes && (what !== "rows" || stretches.only === undefined)) return undefined;
     if (starts.length > 0 && (length === 0 || !all.slice(0, length).every(isOrdered))) return undefined;
     if (starts.length > 0 && !(await this.#ascends(starts))) return undefined;
     const found: RowSums[] = [];
+    if (!hashes) {
+      for (const range of rangesOf(stretches)) found.push(await this.#summedHere(range, signal));
+      return found;
+    }
     for (const some of inGroups(rangesOf(stretches))) {
       signal.throwIfAborted();
       const selects = some.map((range) => this.#sumsSql(range, what));
@@ -104,6 +112,21 @@ export class MysqlTableReader implements TableReader {
       }
     }
     return found;
+  }
+
+  async #summedHere(range: DatabaseRange, signal: AbortSignal): Promise<RowSums> {
+    const sums = { rows: 0, rowSum: 0n, keySum: 0n };
+    for await (const { lines, rows } of this.#anyOf(this.table, [this.#within(range)], signal)) {
+      sums.rows += rows;
+      for (let at = 0; at < lines.length;) {
+        const end = lines.indexOf(10, at);
+        sums.rowSum += rowHash(lines, at, end);
+        const { keyLength } = this.table;
+        sums.keySum += rowHash(lines, at, keyLength === 0 ? end : keyEnd(lines, keyLength, at, end));
+        at = end + 1;
+      }
+    }
+    return { ...sums, rowSum: BigInt.asUintN(64, sums.rowSum), keySum: BigInt.asUintN(64, sums.keySum) };
   }
 
   async *rowsIn(stretches: Stretches, what: "rows" | "keys", signal: AbortSignal): AsyncGenerator<RowBatch, void> {

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, before, test } from "node:test";
 import fc from "fast-check";
-import { type MysqlServer, mysqlServers } from "../../../test/support/mysql-servers.ts";
+import { type MariadbServer, startMariadb } from "../../../test/support/mariadb-server.ts";
 import { runCommand } from "../../../test/support/run-command.ts";
 import type { DatabaseSchema, RowSums, TableRows } from "../database.ts";
 import { keyEnd } from "../rows.ts";
@@ -23,7 +23,7 @@ interface Case {
   readonly values: readonly string[];
   readonly random?: fc.Arbitrary<string>;
   /** The one server that has it, or that takes these values. */
-  readonly only?: MysqlServer["flavour"];
+  readonly only?: MariadbServer["flavour"];
 }
 
 const hex = (bytes: Uint8Array): string => `X'${Buffer.from(bytes).toString("hex")}'`;
@@ -209,7 +209,7 @@ const ownShapes = {
 };
 
 async function readAll(
-  server: MysqlServer,
+  server: MariadbServer,
   database: string,
 ): Promise<{
   readonly schema: DatabaseSchema;
@@ -227,6 +227,8 @@ async function readAll(
     const sums = await reader.sums?.({ starts: [] }, "rows", signal);
     // MySQL has no function for one half of the hash.
     assert.deepEqual(sums, server.flavour === "mariadb" ? [expected] : undefined, `sums of ${table.name}`);
+    // A stretch is read then.
+    assert.deepEqual(await reader.sums?.({ starts: [], only: [0] }, "rows", signal), [expected], table.name);
   }
   return { schema: snapshot.schema, lines };
 }
@@ -258,15 +260,15 @@ async function* asRows(schema: DatabaseSchema, lines: ReadonlyMap<string, string
 }
 
 /** The server compares both databases by bytes, without us. */
-async function differences(server: MysqlServer, a: string, b: string, schema: DatabaseSchema): Promise<string> {
+async function differences(server: MariadbServer, a: string, b: string, schema: DatabaseSchema): Promise<string> {
   const quoted = (name: string): string => `\`${name.replaceAll("`", "``")}\``;
   const compared = schema.tables.map(({ name, columns, keyLength }) => {
     const same = columns.map((column) => {
       const [x, y] = [`x.${quoted(column.name)}`, `y.${quoted(column.name)}`];
       return `HEX(${x})<=>HEX(${y}) AND ${x}<=>${y} AND CONCAT(${x})<=>CONCAT(${y})`;
     });
-    const from = `${quoted(server.database(a))}.${quoted(name)} x`;
-    const other = `${quoted(server.database(b))}.${quoted(name)} y`;
+    const from = `${quoted(a)}.${quoted(name)} x`;
+    const other = `${quoted(b)}.${quoted(name)} y`;
     const label = Buffer.from(name).toString("hex");
     if (keyLength === 0)
       return `SELECT X'${label}', 'rows' FROM DUAL WHERE (SELECT COUNT(*) FROM ${from})<>(SELECT COUNT(*) FROM ${other});`;
@@ -281,7 +283,7 @@ async function differences(server: MysqlServer, a: string, b: string, schema: Da
 }
 
 /** What the server's setting was it is again afterwards. */
-async function localFiles<T>(server: MysqlServer, value: 0 | 1, work: () => Promise<T>): Promise<T> {
+async function localFiles<T>(server: MariadbServer, value: 0 | 1, work: () => Promise<T>): Promise<T> {
   const set = (to: string) => server.sql(`SET GLOBAL local_infile=${to}`);
   const was = (await server.sql("SELECT @@global.local_infile")).trim();
   await set(String(value));
@@ -292,10 +294,10 @@ async function localFiles<T>(server: MysqlServer, value: 0 | 1, work: () => Prom
   }
 }
 
-async function loadedInEachWay(server: MysqlServer): Promise<void> {
+async function loadedInEachWay(server: MariadbServer): Promise<void> {
   const here = cases.filter(({ only }) => only === undefined || only === server.flavour);
   const script = `${loose}${tablesOfTypes(here)}${shapes}${ownShapes[server.flavour]}`;
-  await server.sql(`CREATE DATABASE ${server.database("types")} CHARACTER SET utf8mb4`);
+  await server.sql(`CREATE DATABASE types CHARACTER SET utf8mb4`);
   await server.sql(script, "types");
   const { schema, lines } = await readAll(server, "types");
   assert.deepEqual(schema.tables.length, here.length + 13);
@@ -328,7 +330,7 @@ async function loadedInEachWay(server: MysqlServer): Promise<void> {
   assert.equal(await differences(server, "types", "inserted", schema), "");
 }
 
-async function loadedByClient(server: MysqlServer): Promise<void> {
+async function loadedByClient(server: MariadbServer): Promise<void> {
   const { schema, lines } = await readAll(server, "types");
   const folder = join(server.folder, "script");
   mkdirSync(folder);
@@ -336,18 +338,18 @@ async function loadedByClient(server: MysqlServer): Promise<void> {
     writeFileSync(join(folder, `rows${at}`), lines.get(table.name) ?? "", "latin1");
     return { table, base: [`rows${at}`], runs: [] };
   });
-  await server.sql(`CREATE DATABASE ${server.database("scripted")} CHARACTER SET utf8mb4`);
+  await server.sql(`CREATE DATABASE scripted CHARACTER SET utf8mb4`);
   const script = mysqlEngine.restoreScript(schema, layouts);
-  const args = [...server.client, "--local-infile=1", server.database("scripted")];
+  const args = [...server.client.options, "--local-infile=1", "scripted"];
   const { code, stderr } = await localFiles(server, 1, () =>
-    runCommand("mariadb", args, { input: script, cwd: folder }),
+    runCommand(server.client.program, args, { input: script, cwd: folder }),
   );
   assert.equal(code, 0, stderr);
   assert.deepEqual((await readAll(server, "scripted")).lines, lines);
   assert.equal(await differences(server, "types", "scripted", schema), "");
 }
 
-async function charactersConverted(server: MysqlServer): Promise<void> {
+async function charactersConverted(server: MariadbServer): Promise<void> {
   const all = Array.from({ length: 256 }, (_, byte) => byte.toString(16).toUpperCase().padStart(2, "0"));
   const bytes = all.map((byte) => `SELECT '${byte}' h`).join(" UNION ALL ");
   const asked = convertibleBytes.map(
@@ -362,14 +364,12 @@ async function charactersConverted(server: MysqlServer): Promise<void> {
   );
 }
 
-for (const { title, start } of mysqlServers()) {
-  test(`on ${title}`, async (t) => {
-    if (!start) return;
-    await using server = await start();
-    await t.test("each type's hostile values come back as they were, in each way to load them", () =>
-      loadedInEachWay(server),
-    );
-    await t.test("restore.sql does the same with the server's own client", () => loadedByClient(server));
-    await t.test("each byte of a character set that is written as UTF-8 comes back", () => charactersConverted(server));
-  });
-}
+let server: MariadbServer;
+before(async () => {
+  server = await startMariadb();
+});
+after(() => server[Symbol.asyncDispose]());
+
+test("each type's hostile values come back as they were, in each way to load them", () => loadedInEachWay(server));
+test("restore.sql does the same with the server's own client", () => loadedByClient(server));
+test("each byte of a character set that is written as UTF-8 comes back", () => charactersConverted(server));

@@ -80,7 +80,8 @@ async function openGate(keeper: Session, open: () => Promise<Session>): Promise<
   // Unlike `FLUSH TABLES`, MariaDB's stages wait for no long query.
   const close = mariadb
     ? ["BACKUP STAGE START", "BACKUP STAGE BLOCK_COMMIT"]
-    : ["FLUSH TABLES", "FLUSH TABLES WITH READ LOCK"];
+    : // Without a word in the server's log, where it would be a transaction.
+      ["FLUSH LOCAL TABLES", "FLUSH TABLES WITH READ LOCK"];
   return {
     session,
     close: async () => {
