@@ -19,6 +19,7 @@ import { inTurn } from "./in-turn.ts";
 import { MarkSource } from "./mark-source.ts";
 import { type Stretch, stretchesOf } from "./stretches.ts";
 import { stretchRows, stretchSums } from "./sums.ts";
+import type { TableSizes } from "./table-sizes.ts";
 import type { WalSummaries } from "./wal-summaries.ts";
 
 const defaultTargetBytes = 1024 * 1024;
@@ -32,6 +33,7 @@ export interface ReaderSessions {
   readonly workers: () => Promise<readonly PostgresConnection[]>;
   readonly mark: SnapshotMark | MarkSource;
   readonly summaries: WalSummaries;
+  readonly sizes: TableSizes;
 }
 
 /**
@@ -48,12 +50,7 @@ export class PostgresTableReader implements TableReader {
   }
 
   async estimatedRows(): Promise<number> {
-    if (isLargeObjects(this.table)) return 0;
-    const rows = await this.#sessions.keeper.value(
-      "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = $1::regclass",
-      [quoteQualified(this.table)],
-    );
-    return Number(rows ?? 0);
+    return (await this.#sessions.sizes.of(this.table)).estimatedRows;
   }
 
   async *read(
@@ -61,11 +58,12 @@ export class PostgresTableReader implements TableReader {
     signal: AbortSignal,
     targetBytes = defaultTargetBytes,
   ): AsyncGenerator<RowBatch, void> {
-    const { keeper } = this.#sessions;
+    const { keeper, sizes } = this.#sessions;
     const [first, ...others] = await this.#sessions.workers();
     if (!first) return;
     const whole = !("only" in range) && range.after === undefined && range.upTo === undefined;
-    const stretches = whole && others.length > 0 ? await stretchesOf(this.table, keeper) : [];
+    const stretches =
+      whole && others.length > 0 ? await stretchesOf(this.table, await sizes.of(this.table), keeper) : [];
     const batches =
       stretches.length < 2
         ? first.copyOut(this.#copy(this.#conditions(range)), targetBytes, this.#subject)
@@ -92,11 +90,10 @@ export class PostgresTableReader implements TableReader {
   }
 
   async #markToCompare(): Promise<SnapshotMark | undefined> {
-    const { mark, keeper } = this.#sessions;
+    const { mark, sizes } = this.#sessions;
     if (!(mark instanceof MarkSource)) return mark;
     if (isLargeObjects(this.table)) return undefined;
-    const bytes = await keeper.value("SELECT pg_relation_size($1::regclass)", [quoteQualified(this.table)]);
-    return await mark.worthFor(Number(bytes));
+    return await mark.worthFor((await sizes.of(this.table)).rowBytes);
   }
 
   async sums(stretches: Stretches, what: SumsOf): Promise<readonly RowSums[] | undefined> {

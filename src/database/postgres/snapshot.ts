@@ -18,6 +18,7 @@ import { isLargeObjects } from "./large-objects.ts";
 import { parsePlace, positionOf } from "./log-position.ts";
 import { MarkSource } from "./mark-source.ts";
 import { PostgresTableReader } from "./reader.ts";
+import { TableSizes } from "./table-sizes.ts";
 import { readTables } from "./tables.ts";
 import { WalSummaries } from "./wal-summaries.ts";
 
@@ -65,6 +66,7 @@ export class PostgresSnapshot implements DatabaseSnapshot {
   readonly #id: string;
   readonly #mark: SnapshotMark | MarkSource;
   readonly #summaries: WalSummaries;
+  readonly #sizes: TableSizes;
   #workers: Promise<readonly PostgresConnection[]>;
 
   private constructor(input: SnapshotInput, keeper: PostgresConnection, taken: Taken) {
@@ -72,6 +74,7 @@ export class PostgresSnapshot implements DatabaseSnapshot {
     this.#input = input;
     this.#keeper = keeper;
     this.#summaries = new WalSummaries(keeper);
+    this.#sizes = new TableSizes(keeper, taken.schema.tables);
     this.#id = taken.id;
     this.#workers = Promise.resolve(taken.workers);
     this.schema = taken.schema;
@@ -102,6 +105,7 @@ export class PostgresSnapshot implements DatabaseSnapshot {
       workers: () => this.#freshWorkers(),
       mark: this.#mark,
       summaries: this.#summaries,
+      sizes: this.#sizes,
     });
   }
 

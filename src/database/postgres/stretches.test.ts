@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { startPostgres } from "../../../test/support/postgres-server.ts";
 import { PostgresConnection } from "./connection.ts";
 import { stretchesOf } from "./stretches.ts";
+import { TableSizes } from "./table-sizes.ts";
 import { readTables } from "./tables.ts";
 
 const { signal } = new AbortController();
@@ -20,8 +21,12 @@ test("stretches hold each row once, one behind the other, whatever the key", asy
   await using session = await PostgresConnection.open({ url: server.url("postgres") }, { environment: {}, signal });
   const tables = await readTables(session);
   assert.equal(tables.length, 3);
+  const sizes = new TableSizes(
+    session,
+    tables.map(({ table }) => table),
+  );
   for (const { table } of tables) {
-    const stretches = await stretchesOf(table, session, 64 << 10);
+    const stretches = await stretchesOf(table, await sizes.of(table), session, 64 << 10);
     assert.ok(stretches.length >= 5, `${table.name}: ${stretches.length}`);
     const found: (string | null | undefined)[] = [];
     for (const { column, from, to } of stretches) {

@@ -2,6 +2,7 @@ import type { TableSchema } from "../database.ts";
 import type { PostgresConnection } from "./connection.ts";
 import { quoteName, quoteQualified, quoteText } from "./identifier.ts";
 import { isLargeObjects } from "./large-objects.ts";
+import type { TableSize } from "./table-sizes.ts";
 
 /** A part of a table by the values of its key's first column, from `from` to before `to`. */
 export interface Stretch {
@@ -15,6 +16,8 @@ export interface Stretch {
 /** About what a session reads at a time, and what is held for each session besides the first. */
 export const stretchBytes = 6 << 20;
 const sampledPages = 200;
+/** Of nearly every server; of another one, the sample is larger or smaller. */
+const pageBytes = 8192;
 
 /**
  * Cuts a table into stretches of about equal size, by a sample of its pages. They are in the order of the key's
@@ -22,21 +25,16 @@ const sampledPages = 200;
  */
 export async function stretchesOf(
   table: TableSchema,
+  { bytes, rowBytes }: TableSize,
   connection: PostgresConnection,
   eachBytes = stretchBytes,
 ): Promise<readonly Stretch[]> {
   const [first] = table.columns;
   if (table.keyLength === 0 || !first || isLargeObjects(table)) return [];
-  const name = quoteQualified(table);
-  const size = await connection.rows(
-    "SELECT pg_table_size($1::regclass), greatest(pg_relation_size($1::regclass) / current_setting('block_size')::int, 1)",
-    [name],
-  );
-  const [bytes, pages] = (size[0] ?? []).map(Number);
-  const count = Math.floor((bytes ?? 0) / eachBytes);
+  const count = Math.floor(bytes / eachBytes);
   if (count < 2) return [];
-  const column = quoteName(first.name);
-  const percent = Math.min(100, (sampledPages * 100) / (pages ?? 1));
+  const [name, column] = [quoteQualified(table), quoteName(first.name)];
+  const percent = Math.min(100, (sampledPages * pageBytes * 100) / Math.max(rowBytes, pageBytes));
   // In the order of the values: `ORDER BY` would take a column's own name for the text that it is given out as.
   const sample = await connection.rows(
     `SELECT bound::text FROM (SELECT DISTINCT ${column} AS bound FROM ONLY ${name} TABLESAMPLE SYSTEM (${percent}) REPEATABLE (1)) AS sample
