@@ -1,6 +1,6 @@
 import type { TableSchema } from "../database/database.ts";
 import type { CrmModel, Entity, ModelSource, Reference } from "./model.ts";
-import { entity, inSchema, noiseOf, personalData, polymorphic, reference } from "./model-parts.ts";
+import { entity, flagsBeside, inSchema, noiseOf, personalData, polymorphic, reference } from "./model-parts.ts";
 import { espocrmMetadata, typeName } from "./espocrm-metadata.ts";
 import { espocrmNobody, espocrmPersonal } from "./espocrm-personal.ts";
 
@@ -39,6 +39,7 @@ export async function espocrmModel({ tables, files }: ModelSource): Promise<CrmM
       entities,
       references: [...links, ...tables.flatMap((table) => referencesOf(table, names, records))],
       fileLabels: metadata.labels,
+      flags: flagsBeside(entities, tables, "deleted"),
       personal: personalData(espocrmPersonal, { nobody: espocrmNobody }),
       noise: noiseOf(
         entities.map(({ table }) => table.name),

@@ -107,6 +107,7 @@ export function inSchema(model: CrmModel, tables: readonly TableSchema[]): CrmMo
       const there = columns.filter((column) => !lacks(table, column));
       return there.length > 0 ? [{ table, columns: there }] : [];
     }),
+    ...(model.flags && { flags: model.flags.filter(({ table, column }) => !lacks(table, column)) }),
     ...(model.personal && { personal: model.personal.filter(({ table }) => !lacks(table)) }),
     ...(model.labels && { labels: model.labels.filter(({ from, columns }) => !lacks(from, ...columns)) }),
     ...(model.fileLabels && { fileLabels: model.fileLabels }),
@@ -125,6 +126,18 @@ export function lackingIn(tables: readonly TableSchema[]) {
     const found = byName.get(schema === undefined ? name : `${schema}.${name}`);
     return !found || columns.some((column) => !found.has(column));
   };
+}
+
+/** Every table with such a column that is no entity's. */
+export function flagsBeside(
+  entities: readonly Entity[],
+  tables: readonly TableSchema[],
+  column: string,
+): NonNullable<CrmModel["flags"]> {
+  const own = new Set(entities.map(({ table }) => table.name));
+  return tables
+    .filter(({ name, columns }) => !own.has(name) && columns.some((one) => one.name === column))
+    .map(({ schema, name }) => ({ table: { schema, name }, column, when: "true" }));
 }
 
 /** Columns of each of these tables. */

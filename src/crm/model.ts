@@ -13,6 +13,11 @@ export interface CrmModel {
   readonly references: readonly Reference[];
   /** Columns that a CRM writes by itself (technical timestamps, counters): folded in comparisons, with their count. */
   readonly noise: readonly { readonly table: TableName; readonly columns: readonly string[] }[];
+  /**
+   * Tables of no entity whose rows say of themselves that they are gone, as those of entities do: what joins two records goes
+   * and comes with them.
+   */
+  readonly flags?: readonly { readonly table: TableName; readonly column: string; readonly when: "true" | "set" }[];
   /** Absent: the CRM's database does not say what people call its columns. */
   readonly labels?: readonly ColumnLabels[];
   /**

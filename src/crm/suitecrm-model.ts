@@ -1,7 +1,7 @@
 import type { TableSchema } from "../database/database.ts";
 import type { CrmFiles } from "./crm-files.ts";
 import type { CrmModel, Entity, ModelSource, Reference } from "./model.ts";
-import { entity, inSchema, noiseOf, personalData, polymorphic, reference } from "./model-parts.ts";
+import { entity, flagsBeside, inSchema, noiseOf, personalData, polymorphic, reference } from "./model-parts.ts";
 import { readPhp } from "./php-data.ts";
 import { suitecrmFile, suitecrmLabels } from "./suitecrm-labels.ts";
 import { suitecrmPersonal } from "./suitecrm-personal.ts";
@@ -117,6 +117,7 @@ export async function suitecrmModel({ tables, files }: ModelSource): Promise<Crm
         ...tables.flatMap((table) => byNames(table, all)),
       ],
       personal: personalData(suitecrmPersonal),
+      flags: flagsBeside(entities, tables, "deleted"),
       noise: noiseOf(
         Object.values(all).map(({ table }) => table),
         ["date_modified", "modified_user_id"],

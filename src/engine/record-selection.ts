@@ -101,6 +101,7 @@ export async function selectRecords(input: SelectInput): Promise<readonly Chosen
       signal.throwIfAborted();
       await compare(input, view, until, table, entities, of(view, table));
     }
+    if (selection.compared.includes("deleted")) await flaggedElsewhere(input, until, of);
   }
   return [...roots].flatMap(([{ database }, tables]) => {
     const found = [...tables].flatMap(([{ schema, name }, { keys, newer }]) =>
@@ -182,6 +183,36 @@ function comparedTables({ selection, views }: SelectInput) {
   });
 }
 
+/** Records of the entities that are named, whose rows are as they were: that they are gone stands in another table. */
+async function flaggedElsewhere(
+  input: SelectInput,
+  until: OpenedPoint,
+  of: (view: DatabaseView, table: TableSchema) => FoundKeys,
+): Promise<void> {
+  const { selection, source } = input;
+  for (const view of selection.in.length === 0 ? [] : input.views) {
+    const { relations, database } = view;
+    const records = pointRecords(database, database.engine, source.run.signal);
+    const found = new Map<TableSchema, FoundKeys>();
+    for (const { entity, table } of relations.entities.filter((one) => selection.in.includes(one.entity.name))) {
+      const extension = relations
+        .to(table)
+        .find((one) => one.extends === "record" && one.from.name === entity.deleted?.extension);
+      if (!extension || extension.from.keyLength !== 1 || extension.columns[0] !== 0) continue;
+      const gone = found.get(extension.from) ?? { keys: new Set<RowKey>(), newer: new Set<RowKey>() };
+      if (!found.has(extension.from)) {
+        found.set(extension.from, gone);
+        const deleted = { ...input, selection: { ...selection, compared: ["deleted"] as const } };
+        await compare(deleted, view, until, extension.from, undefined, gone);
+      }
+      for (const row of await records.getAll(table, [...gone.keys])) {
+        const own = entityOf(relations.entitiesOf(table), row, database.engine);
+        if (own?.entity === entity) of(view, table).keys.add(row.key);
+      }
+    }
+  }
+}
+
 async function compare(
   { selection: { compared, fields }, points, source }: SelectInput,
   { database: from, relations }: DatabaseView,
@@ -210,8 +241,12 @@ async function compare(
     const now = row.now && recordRow(other, row.now.toString("latin1"));
     const shown = then ?? (isSame ? now : undefined);
     if (entities !== undefined && (!shown || entityIn(shown) === undefined)) continue;
-    const was = then && isDeleted(entityIn(then), then, engine) === "no" ? then : undefined;
-    const is = now && !(isSame && isDeleted(entityIn(now), now, engine) === "yes") ? now : undefined;
+    const isFlagged = (one: RecordRow): boolean => {
+      const deleted = own.length > 0 ? entityIn(one)?.deleted : relations.flagOf(table);
+      return isDeleted(deleted && { deleted }, one, engine) === "yes";
+    };
+    const was = then && !isFlagged(then) ? then : undefined;
+    const is = now && !(isSame && isFlagged(now)) ? now : undefined;
     const what = was ? (is ? "changed" : "deleted") : is && !then ? "created" : undefined;
     if (what === undefined || !compared.includes(what)) continue;
     if (what === "changed" && fields && then && now && !differIn(fields, then, now, from)) continue;

@@ -12,7 +12,7 @@ import { isAnother, isMadeAnew } from "../contents/records/decide-row.ts";
 import { namingLive } from "../contents/records/check-rows.ts";
 import { type PlannedRow, rowLeft, type WantedRow } from "../contents/records/planned-row.ts";
 import { pointRecords, type PointRecords } from "../contents/records/point-records.ts";
-import { entityOf, isDeleted, nameIn, type RecordRow } from "../contents/records/record-row.ts";
+import { isGone, nameIn, type RecordRow } from "../contents/records/record-row.ts";
 import { columnOf, type Relation, type Relations, relationsOf, sameTable } from "../contents/records/relations.ts";
 import type { MergeSwitches } from "../contents/merge-rows.ts";
 import { tableOrEntity } from "../contents/records/record-handle.ts";
@@ -161,7 +161,7 @@ class RecordsPlanning {
     for (const { row, key, fields } of keyed) {
       const now = live.get(key);
       if (!now || isMadeAnew(mapping.to, fields, now, { rules, entitiesOf })) continue;
-      if (isDeleted(entityOf(entitiesOf(mapping.to), now, rules), now, rules) === "no") there.add(row);
+      if (isGone(this.#relations, now, rules) === "no") there.add(row);
     }
     return there;
   }

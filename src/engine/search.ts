@@ -5,7 +5,7 @@ import { layout } from "../contents/layout.ts";
 import { subtreeAt } from "../contents/open-snapshot.ts";
 import { labelled } from "../contents/records/column-labels.ts";
 import { entityFacts, type FieldValue, namedRecord } from "../contents/records/record-details.ts";
-import { entityOf, isDeleted, recordRow, type RecordRow } from "../contents/records/record-row.ts";
+import { entityOf, isGone, recordRow, type RecordRow } from "../contents/records/record-row.ts";
 import { sameTable } from "../contents/records/relations.ts";
 import { type FoundRow, searchRow, searchTable } from "../contents/search/search-table.ts";
 import { searchFiles } from "../contents/search/search-files.ts";
@@ -213,9 +213,8 @@ async function* wentBetween(
   for await (const change of changes) {
     if (!change.before || isHeld(change, before, now)) continue;
     const row = recordRow(table, change.before.toString("latin1"));
-    const entity = entityOf(relations.entitiesOf(table), row, rules);
     const is = change.now && recordRow(table, change.now.toString("latin1"));
-    const went = is === undefined || (isDeleted(entity, is, rules) === "yes" && isDeleted(entity, row, rules) === "no");
+    const went = is === undefined || (isGone(relations, is, rules) === "yes" && isGone(relations, row, rules) === "no");
     const match = went ? searchRow(row, query, rules) : undefined;
     if (match) yield match;
   }
@@ -238,6 +237,5 @@ async function isThere({ database, relations }: DatabaseView, row: RecordRow, si
   if (!table || table.keyLength === 0) return false;
   const line = await (await database.open(table)).get(row.key, signal);
   if (!line) return false;
-  const now = recordRow(table, line.toString("latin1"));
-  return isDeleted(entityOf(relations.entitiesOf(table), now, database.engine), now, database.engine) === "no";
+  return isGone(relations, recordRow(table, line.toString("latin1")), database.engine) === "no";
 }

@@ -11,7 +11,7 @@ import {
   namedRecord,
 } from "../contents/records/record-details.ts";
 import type { RecordHandle } from "../contents/records/record-handle.ts";
-import { entityOf, isDeleted, recordRow, type RecordRow } from "../contents/records/record-row.ts";
+import { entityOf, recordRow, type RecordRow } from "../contents/records/record-row.ts";
 import { type Relation, type Relations, relationsOf, sameTable } from "../contents/records/relations.ts";
 import { unchangedField } from "../database/change-feed.ts";
 import type { TableSchema } from "../database/database.ts";
@@ -181,10 +181,10 @@ export class VersionLine {
     if (!row) return { state: "absent", fields: [] };
     const rules = this.#subject.view.database.engine;
     const entity = entityOf(relations.entitiesOf(row.table), row, rules);
-    const { deleted: _flag, ...named } = namedRecord({ relations, rules }, row, extensions);
+    const { deleted, ...named } = namedRecord({ relations, rules }, row, extensions);
     this.#about = { ...named, ...entityFacts(entity) };
     return {
-      state: isDeleted(entity, row, rules) === "yes" ? "flagged" : "there",
+      state: deleted ? "flagged" : "there",
       fields: [
         ...fieldsOf(row, rules, "", labelOf),
         ...extensions.flatMap((more) => fieldsOf(more, rules, `${more.table.name}.`, labelOf)),

@@ -125,6 +125,15 @@ test("CRMs on MariaDB", async (context) => {
       ["accounts links", "contacts links"],
     );
 
+    // As SuiteCRM deletes somebody: what joins the contact with others says that it is gone, too.
+    const joined = "SELECT deleted FROM contacts WHERE id = 'c1'; SELECT deleted FROM accounts_contacts";
+    await server.sql(
+      "UPDATE contacts SET deleted = 1 WHERE id = 'c1'; UPDATE accounts_contacts SET deleted = 1",
+      "suite7",
+    );
+    await scene.bringBack("contact/c1");
+    assert.equal(await server.sql(joined, "suite7"), "0\n0\n");
+
     rmSync(join(folder, "custom/blowfish"), { recursive: true });
     const without = await scene.backup();
     assert.equal(without.outcome, "warning");
@@ -395,6 +404,15 @@ test("CRMs on MariaDB", async (context) => {
     await scene.bringBack("document/4");
     assert.equal(await server.sql(gone, "vt"), whole);
     assert.equal(readFileSync(join(folder, "storage/2026/November/week4/5_42b4.txt"), "utf8"), "offer");
+    // In the recycle bin: what says so is in the base row.
+    const bin = "SELECT crmid, deleted FROM vtiger_crmentity WHERE crmid IN (2, 3) ORDER BY crmid";
+    await server.sql("UPDATE vtiger_crmentity SET deleted = 1, modifiedtime = NOW() WHERE crmid IN (2, 3)", "vt");
+    assert.deepEqual(await scene.deleted(["account"]), ["account/2"]);
+    assert.deepEqual(await scene.deleted(), ["vtiger_crmentity/2", "vtiger_crmentity/3"]);
+    await scene.bringBack("account/2");
+    assert.equal(await server.sql(bin, "vt"), "2\t0\n3\t1\n");
+    await scene.bringBack("contact/3");
+    assert.equal(await server.sql(bin, "vt"), "2\t0\n3\t0\n");
     // No parent is 0 there.
     const account = "SELECT accountname, parentid FROM vtiger_account; SELECT COUNT(*) FROM vtiger_accountscf";
     await server.sql(

@@ -55,6 +55,8 @@ export interface PlatformScene {
   labels(handle: string, where?: "live"): Promise<LabelsOf>;
   /** A record of the first backup that is gone, with what belongs to it. */
   bringBack(handle: string): Promise<RestoreReport>;
+  /** Records that are gone since the oldest backup, in entities or tables of these names. */
+  deleted(names?: readonly string[]): Promise<readonly string[]>;
   /** How a record there is named in a list. */
   title(handle: string): Promise<string | undefined>;
   /** The same of what changed between the last two backups, in its history, and where a search finds the word. */
@@ -197,6 +199,15 @@ export async function platformScene(
       const point = { kind: "id", prefix: (await points())[0] ?? "" } as const;
       const selection = { handles: [handle], keys: [], compared: [], in: [], related: "all", renames: [] } as const;
       return apply(await plan({ point, scope: { kind: "records", selection }, switches: missingOnly }));
+    },
+    async deleted(names = []) {
+      const point = { kind: "id", prefix: (await points())[0] ?? "" } as const;
+      const selection = {
+        ...{ handles: [], keys: [], compared: ["deleted"] as const, in: names },
+        ...{ related: "all" as const, renames: [] },
+      };
+      const { records } = await plan({ point, scope: { kind: "records", selection }, switches: missingOnly });
+      return (records?.rows ?? []).flatMap(({ record, why }) => (why === "chosen" ? [record] : [])).toSorted();
     },
     async title(path) {
       const point = { kind: "id", prefix: (await points()).at(-1) ?? "" } as const;

@@ -47,7 +47,7 @@ export function recordChange(from: TableView, to: TableView, change: ChangedRow)
   const fields = fieldChanges(from, to, before, now);
   const isNoise = ({ column }: FieldChange) => before !== undefined && now !== undefined && to.noise.has(column);
   return {
-    action: actionOf(entity, before, now, view.rules),
+    action: actionOf(entity?.deleted ?? view.relations.flagOf(view.table), before, now, view.rules),
     table: view.table,
     key: change.key,
     ...(entity && { entity }),
@@ -59,14 +59,15 @@ export function recordChange(from: TableView, to: TableView, change: ChangedRow)
 }
 
 function actionOf(
-  entity: TableEntity | undefined,
+  deleted: TableEntity["deleted"],
   before: RecordRow | undefined,
   now: RecordRow | undefined,
   rules: HandleRules,
 ): RecordChange["action"] {
   if (!before) return "created";
   if (!now) return "deleted";
-  const [was, is] = [isDeleted(entity, before, rules), isDeleted(entity, now, rules)];
+  const flag = deleted && { deleted };
+  const [was, is] = [isDeleted(flag, before, rules), isDeleted(flag, now, rules)];
   if (was === is) return "changed";
   return is === "yes" ? "deleted" : "created";
 }

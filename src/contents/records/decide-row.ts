@@ -5,14 +5,15 @@ import type { MappedFields } from "./map-table.ts";
 import type { PlannedRow, RowReason, WantedRow } from "./planned-row.ts";
 import type { HandleRules } from "./record-handle.ts";
 import { entityOf, fieldText, isDeleted, recordRow, type RecordRow } from "./record-row.ts";
-import { columnOf, type TableEntity } from "./relations.ts";
+import { columnOf, type Relations } from "./relations.ts";
 
 export interface DecideRules {
   readonly rules: HandleRules;
   readonly switches: MergeSwitches;
   readonly fields?: readonly string[];
   readonly noise: (table: TableSchema) => ReadonlySet<string>;
-  readonly entitiesOf: (table: TableSchema) => readonly TableEntity[];
+  readonly entitiesOf: Relations["entitiesOf"];
+  readonly flagOf: Relations["flagOf"];
 }
 
 /** What becomes of one row by itself: then, now, and what lies in between. */
@@ -120,11 +121,11 @@ function changedLine(
 /** The column by which a row says that it is gone, when it does so now and did not then. */
 function revives(table: TableSchema, then: MappedFields, now: RecordRow, input: DecideRules): number | undefined {
   const entities = input.entitiesOf(table);
-  const entity = entityOf(entities, now, input.rules) ?? entities[0];
-  if (!entity?.deleted || isDeleted(entity, now, input.rules) === "no") return undefined;
-  if (input.fields && !input.fields.includes(table.columns[entity.deleted.column]?.name ?? "")) return undefined;
+  const deleted = (entityOf(entities, now, input.rules) ?? entities[0])?.deleted ?? input.flagOf(table);
+  if (!deleted || isDeleted({ deleted }, now, input.rules) === "no") return undefined;
+  if (input.fields && !input.fields.includes(table.columns[deleted.column]?.name ?? "")) return undefined;
   const before = recordRow(table, then.map((field) => field ?? "\\N").join("\t"));
-  return isDeleted(entity, before, input.rules) === "yes" ? undefined : entity.deleted.column;
+  return isDeleted({ deleted }, before, input.rules) === "yes" ? undefined : deleted.column;
 }
 
 /** Whether the row that has this key now is another record than the one that had it then. */

@@ -40,7 +40,8 @@ export interface RowsPlan {
 export async function planRows(wanted: readonly WantedRow[], input: PlanRowsInput): Promise<RowsPlan> {
   const live = new LiveRows(input);
   const decided = new RowMap<PlannedRow>();
-  const rules: DecideRules = { ...input, entitiesOf: (table) => input.relations.entitiesOf(table) };
+  const { entitiesOf, flagOf } = input.relations;
+  const rules: DecideRules = { ...input, entitiesOf, flagOf };
   const placeless = wanted.filter((one) => isPlaceless(one));
   for (const one of placeless) decided.set(one.table, one.key, asRefused(one));
   const placed = wanted.filter((one) => !isPlaceless(one));

@@ -2,7 +2,7 @@ import type { TableSchema } from "../../database/database.ts";
 import type { LabelOf } from "./column-labels.ts";
 import { pointRecords, type PointRecords, type RecordSource } from "./point-records.ts";
 import { handleOf, type HandleRules, titleOf } from "./record-handle.ts";
-import { entityOf, fieldText, isDeleted, type RecordRow } from "./record-row.ts";
+import { entityOf, fieldText, isGone, type RecordRow } from "./record-row.ts";
 import type { Relation, Relations, TableEntity } from "./relations.ts";
 
 /** A record as it is named in a list. */
@@ -87,7 +87,7 @@ export function namedRecord(
   return {
     handle: handleOf(relations, row, entity, rules),
     ...(title !== undefined && { title }),
-    ...(isDeleted(entity, row, rules) === "yes" && { deleted: true }),
+    ...([row, ...extensions].some((one) => isGone(relations, one, rules) === "yes") && { deleted: true }),
   };
 }
 

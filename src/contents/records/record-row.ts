@@ -1,6 +1,6 @@
 import type { FieldRules } from "../../crm/column-texts.ts";
 import type { RowBatch, RowKey, TableSchema } from "../../database/database.ts";
-import type { Relation, TableEntity } from "./relations.ts";
+import type { Relation, Relations, TableEntity } from "./relations.ts";
 
 /** One row of a table: its line without LF, as a latin1 string of bytes, and that cut at its TABs. */
 export interface RecordRow {
@@ -67,6 +67,16 @@ export function foldedName(name: string): string {
 /** The entity that a row is a record of. */
 export function entityOf(entities: readonly TableEntity[], row: RecordRow, rules: FieldRules): TableEntity | undefined {
   return entities.find(({ where }) => where === undefined || fieldText(row, where.column, rules) === where.equals);
+}
+
+/** The same for a row of any table: what holds more of a record, or joins two, may say so too. */
+export function isGone(
+  { entitiesOf, flagOf }: Pick<Relations, "entitiesOf" | "flagOf">,
+  row: RecordRow,
+  rules: FieldRules,
+): "yes" | "no" {
+  const deleted = entityOf(entitiesOf(row.table), row, rules)?.deleted ?? flagOf(row.table);
+  return isDeleted(deleted && { deleted }, row, rules);
 }
 
 /** Whether the row says of itself that it is gone. */

@@ -15,6 +15,8 @@ export interface Relations {
   to(table: TableSchema): readonly Relation[];
   /** The entities whose records are rows of this table; several where a column tells them apart. */
   entitiesOf(table: TableSchema): readonly TableEntity[];
+  /** By which column rows of a table that is no entity's say of themselves that they are gone. */
+  flagOf(table: TableSchema): TableEntity["deleted"];
   /** A table by its name, with or without its schema before a dot. */
   tableNamed(name: string): TableSchema | undefined;
   /** Absent: nobody asks in which of a CRM's databases the tables are. */
@@ -63,6 +65,9 @@ export function relationsOf(tables: readonly TableSchema[], model?: CrmModel, ho
     ...entities.flatMap((entity) => found.extensions(entity)),
     ...tables.flatMap((table) => table.foreignKeys.flatMap((key) => found.declared(table, key))),
   ]);
+  const flags = new Map(
+    [...(model?.flags ?? []), ...(model?.entities ?? []).flatMap(flagElsewhere)].flatMap((flag) => found.flag(flag)),
+  );
   const from = Map.groupBy(relations, (relation) => relation.from);
   const to = Map.groupBy(relations, (relation) => relation.to);
   const byTable = Map.groupBy(entities, ({ table }) => table);
@@ -72,9 +77,18 @@ export function relationsOf(tables: readonly TableSchema[], model?: CrmModel, ho
     from: (table) => from.get(table) ?? [],
     to: (table) => to.get(table) ?? [],
     entitiesOf: (table) => byTable.get(table) ?? [],
+    flagOf: (table) => flags.get(table),
     tableNamed: (name) => found.named(name),
     ...(home && { home }),
   };
+}
+
+type Flag = NonNullable<CrmModel["flags"]>[number];
+
+/** An entity's flag that stands in the table of an extension. */
+function flagElsewhere({ deleted, extensions }: Entity): Flag[] {
+  const found = extensions.find(({ table }) => table.name === deleted?.extension);
+  return deleted && found ? [{ table: found.table, column: deleted.column, when: deleted.when }] : [];
 }
 
 class Tables {
@@ -101,6 +115,12 @@ class Tables {
     return [
       { entity, table, ...(where && { where }), ...(flag && column >= 0 && { deleted: { column, when: flag.when } }) },
     ];
+  }
+
+  flag({ table: name, column, when }: Flag): (readonly [TableSchema, NonNullable<TableEntity["deleted"]>])[] {
+    const table = this.#find(name);
+    const at = table ? columnOf(table, column) : -1;
+    return table && at >= 0 ? [[table, { column: at, when }]] : [];
   }
 
   reference({ from, columns, to, referenced, when, prefix, kind }: Reference): Relation[] {
