@@ -2,12 +2,14 @@ import { HoldfastError } from "../lib/errors.ts";
 import { shortError } from "./checked-answer.ts";
 import { kindFolders, nameInKey, storedPath } from "./layout.ts";
 import { memoryStorage } from "./memory.ts";
-import type { ByteRange, ListedFile, Storage, StoredFile } from "./storage.ts";
+import type { ByteRange, ListedFile, Storage, StorageThaw, StoredFile } from "./storage.ts";
 
 /** One version of a file: what the storage calls it, and its size. */
 export interface OldFile {
   readonly version: string;
   readonly size: number;
+  /** It has to be thawed before it can be read. */
+  readonly access?: "cold";
 }
 
 /** Reads one version of a file. */
@@ -18,12 +20,17 @@ export type LoadVersion = (
   signal: AbortSignal,
 ) => Promise<Buffer>;
 
+/** Which version of a file was there; fails where there was none. */
+export type VersionOf = (file: StoredFile, signal: AbortSignal) => Promise<string>;
+
 export interface AsOfParts {
   readonly location: string;
   readonly traits: Storage["traits"];
   /** What was there at the moment, by path (`data/ab/…`). Asked for once, when first something is wanted. */
   readonly list: (signal: AbortSignal) => Promise<ReadonlyMap<string, OldFile>>;
   readonly load: LoadVersion;
+  /** Absent: old versions cannot be thawed there. */
+  readonly thaw?: (versionOf: VersionOf) => StorageThaw;
   readonly close: () => Promise<void>;
 }
 
@@ -31,7 +38,7 @@ export interface AsOfParts {
  * A storage that keeps versions, as it was at a moment: to read from. Locks of that time are nobody's any more, so there
  * are none, and those that are taken stay here.
  */
-export function asOfStorage({ location, traits, list, load, close }: AsOfParts): Storage {
+export function asOfStorage({ location, traits, list, load, thaw, close }: AsOfParts): Storage {
   const locks = memoryStorage();
   let listing: Promise<ReadonlyMap<string, OldFile>> | undefined;
 
@@ -41,6 +48,13 @@ export function asOfStorage({ location, traits, list, load, close }: AsOfParts):
       throw error;
     });
     return listing;
+  };
+
+  const found = async (file: StoredFile, signal: AbortSignal): Promise<OldFile> => {
+    const path = storedPath(file);
+    const one = (await files(signal)).get(path);
+    if (one === undefined) throw new HoldfastError("storage-not-found", { path });
+    return one;
   };
 
   const refuse = async (file: StoredFile, signal: AbortSignal): Promise<never> => {
@@ -58,11 +72,9 @@ export function asOfStorage({ location, traits, list, load, close }: AsOfParts):
     async load(file, range, signal) {
       signal.throwIfAborted();
       if (file.kind === "lock") return locks.load(file, range, signal);
-      const path = storedPath(file);
-      const found = (await files(signal)).get(path);
-      if (found === undefined) throw new HoldfastError("storage-not-found", { path });
-      if (range?.length !== 0) return load(file, range, found.version, signal);
-      if (range.offset > found.size) throw shortError(path);
+      const { version, size } = await found(file, signal);
+      if (range?.length !== 0) return load(file, range, version, signal);
+      if (range.offset > size) throw shortError(storedPath(file));
       return Buffer.alloc(0);
     },
 
@@ -84,11 +96,13 @@ export function asOfStorage({ location, traits, list, load, close }: AsOfParts):
         if (config !== undefined) yield { name: "", size: config.size };
         return;
       }
-      for (const [path, { size }] of known) {
+      for (const [path, { size, access }] of known) {
         const name = nameInKey(kind, `${kindFolders[kind]}/`, path);
-        if (name !== undefined) yield { name, size };
+        if (name !== undefined) yield { name, size, ...(access && { access }) };
       }
     },
+
+    ...(thaw && { thaw: thaw(async (file, signal) => (await found(file, signal)).version) }),
 
     [Symbol.asyncDispose]: close,
   };

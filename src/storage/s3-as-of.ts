@@ -13,13 +13,13 @@ export async function s3FilesAsOf(
 ): Promise<ReadonlyMap<string, OldFile>> {
   const { prefix } = requests.place;
   const newest = new Map<string, { readonly time: number; readonly file: OldFile | undefined }>();
-  for await (const { key, version, size, time, kind } of s3Versions(requests, prefix, signal)) {
+  for await (const { key, version, size, time, kind, access } of s3Versions(requests, prefix, signal)) {
     const at = time.getTime();
     const known = newest.get(key);
     // Times may be whole seconds: of two in one second the file, rather than the mark that it was deleted.
     const isNewer = known === undefined || at > known.time || (at === known.time && known.file === undefined);
     if (at > moment.getTime() || !isNewer) continue;
-    newest.set(key, { time: at, file: kind === "file" ? { version, size } : undefined });
+    newest.set(key, { time: at, file: kind === "file" ? { version, size, ...(access && { access }) } : undefined });
   }
   return new Map(
     [...newest].flatMap(([key, { file }]) => (file === undefined ? [] : [[key.slice(prefix.length), file] as const])),

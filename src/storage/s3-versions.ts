@@ -1,5 +1,6 @@
 import { HoldfastError } from "../lib/errors.ts";
 import type { S3Requests } from "./s3-requests.ts";
+import { isColdClass } from "./s3-thaw.ts";
 
 /** One version of a key: bytes, or the mark that says that it was deleted. */
 export interface S3Version {
@@ -10,6 +11,7 @@ export interface S3Version {
   readonly kind: "file" | "marker";
   /** What a request without a version finds. */
   readonly isLatest: boolean;
+  readonly access?: "cold";
 }
 
 /** All versions of all keys that begin so, those of one key together. */
@@ -24,11 +26,18 @@ export async function* s3Versions(
     const page = await ask(undefined, signal, (client, { ListObjectVersionsCommand }, bucket) =>
       client.send(new ListObjectVersionsCommand({ ...bucket, Prefix: prefix, ...from }), { abortSignal: signal }),
     );
-    const files = (page.Versions ?? []).map((one) => ({ ...one, kind: "file" as const, size: one.Size ?? 0 }));
+    const files = (page.Versions ?? []).map((one) => ({
+      ...one,
+      kind: "file" as const,
+      size: one.Size ?? 0,
+      ...(isColdClass(one.StorageClass) && { access: "cold" as const }),
+    }));
     const markers = (page.DeleteMarkers ?? []).map((one) => ({ ...one, kind: "marker" as const, size: 0 }));
-    for (const { Key: key, VersionId: version, LastModified: time, IsLatest, kind, size } of [...files, ...markers]) {
+    for (const one of [...files, ...markers]) {
+      const { Key: key, VersionId: version, LastModified: time, IsLatest, kind, size } = one;
       if (key === undefined || version === undefined || time === undefined) continue;
-      yield { key, version, size, time, kind, isLatest: IsLatest === true };
+      const access = "access" in one && one.access;
+      yield { key, version, size, time, kind, isLatest: IsLatest === true, ...(access && { access }) };
     }
     const { NextKeyMarker: key, NextVersionIdMarker: version } = page;
     at = undefined;

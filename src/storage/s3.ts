@@ -151,7 +151,14 @@ export function s3Storage(
     ...(lock !== undefined && { retention: s3Retention(requests, lock, lockedHere, load) }),
     thaw: s3Thaw(requests),
     asOf: (moment) =>
-      asOfStorage({ location, traits, list: (signal) => s3FilesAsOf(requests, moment, signal), load, close }),
+      asOfStorage({
+        location,
+        traits,
+        list: (signal) => s3FilesAsOf(requests, moment, signal),
+        load,
+        thaw: (versionOf) => s3Thaw(requests, versionOf),
+        close,
+      }),
 
     create: (signal) =>
       ask(

@@ -17,6 +17,7 @@ import { assertSameTrees } from "../support/compare-trees.ts";
 import { glacierProxy } from "../support/glacier-proxy.ts";
 import { limits, missingOnly, smallCrm } from "../support/small-crm.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
+import { until } from "../support/until.ts";
 
 /** Cold classes: Ceph keeps and lists them, and a proxy before it makes them have to be thawed, as AWS does. */
 const storageClass = "DEEP_ARCHIVE";
@@ -87,4 +88,23 @@ test("only the contents of files go cold; a restore says what has to be thawed, 
   const again = await planRestore(engine, { ...input, scope: { kind: "system" } }, crm.run);
   assert.equal(again.cold, undefined);
   await applyRestore(engine, { ...apply, plan: again.id }, crm.run);
+
+  // As of a moment, too: what is asked for is that version.
+  crm.sql("INSERT INTO attachment VALUES (4, 1, 'cold.txt')");
+  writeFileSync(join(crm.attachments, "cold.txt"), "cold\n");
+  await run();
+  const moment = new Date();
+  const openStorage = () => s3Storage(location, process.env, opening).asOf?.(moment) ?? assert.fail();
+  const past = { ...engine, openStorage };
+  rmSync(target, { recursive: true });
+  const then = await planRestore(past, { ...input, scope: { kind: "system" } }, crm.run);
+  assert.equal(then.cold?.packs, 1);
+  const late = { ...apply, plan: then.id };
+  await assert.rejects(applyRestore(past, late, crm.run), (error) => isHoldfastError(error, "storage-cold"));
+  const asked = proxy.requested.size;
+  const thawing = applyRestore(past, { ...late, thaw: { days: 3, pollMs: 100 } }, crm.run);
+  await Promise.race([thawing, until(() => proxy.requested.size === asked + 1)]);
+  proxy.thawAll();
+  await thawing;
+  assertSameTrees(join(target, "attachments"), crm.attachments, ["root"]);
 });
