@@ -137,7 +137,7 @@ class Model {
 
   #choose(): string {
     const weighted = Object.keys(this.#operations).flatMap((name) =>
-      new Array<string>(name.startsWith("backup") ? 3 : 1).fill(name),
+      new Array<string>(name.startsWith("backup") && !name.includes("while") ? 3 : 1).fill(name),
     );
     return this.#random.pick(weighted);
   }
@@ -247,8 +247,8 @@ class Model {
         const file = `extra-${this.#extraPasswords}.txt`;
         writeFileSync(commands.path(file), password, { mode: 0o600 });
         await commands.succeed("key", "add", "--new-password-file", `../${file}`);
-        await commands.succeed("snapshots", ...commands.on("main"), "--password-file", `../${file}`);
         await commands.cheapen("main", password);
+        await commands.succeed("snapshots", ...commands.on("main"), "--password-file", `../${file}`);
         this.#extraPasswords++;
       }
     },
