@@ -42,7 +42,15 @@ export function neutraliseStatements(tables: readonly TableSchema[]): readonly s
     ...when("o_auth_account", ["refresh_token"], "UPDATE o_auth_account SET refresh_token=NULL"),
     ...when("o_auth_provider", ["client_secret"], "UPDATE o_auth_provider SET client_secret=NULL"),
     ...when("app_secret", ["value"], "UPDATE app_secret SET value=''"),
-    ...when("auth_token", ["id"], "DELETE FROM auth_token"),
+    ...["o_auth_access_token", "o_auth_refresh_token", "o_auth_authorization_code"].flatMap((table) =>
+      when(table, ["id"], `DELETE FROM ${table}`),
+    ),
+    ...["o_auth_client_secret", "api_app_client_secret"].flatMap((table) =>
+      when(table, ["id"], `DELETE FROM ${table}`),
+    ),
+    ...["auth_token", "password_change_request", "two_factor_code"].flatMap((table) =>
+      when(table, ["id"], `DELETE FROM ${table}`),
+    ),
     ...userKeys(tables),
   ];
 }

@@ -18,15 +18,39 @@ const people: Readonly<Record<string, string>> = { assigned_user: "user", create
 /** EspoCRM's own links that are not called like what they lead to: by table and column. */
 const linked: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   lead: { created_account_id: "account", created_contact_id: "contact", created_opportunity_id: "opportunity" },
-  email: { sent_by_id: "user", replied_id: "email", group_folder_id: "group_email_folder" },
-  user: { default_team_id: "team" },
+  email: {
+    ...{ sent_by_id: "user", replied_id: "email", group_folder_id: "group_email_folder" },
+    from_email_address_id: "email_address",
+  },
+  sms: { from_phone_number_id: "phone_number", replied_id: "sms" },
+  user: { default_team_id: "team", avatar_id: "attachment" },
   inbound_email: { assign_to_user_id: "user", reply_email_template_id: "email_template" },
   lead_capture: { target_team_id: "team", opt_in_confirmation_email_template_id: "email_template" },
-  document: { folder_id: "document_folder" },
+  document: { folder_id: "document_folder", file_id: "attachment" },
+  import: { file_id: "attachment" },
+  attachment: { source_id: "attachment" },
+  email_template: { category_id: "email_template_category" },
+  target_list: { category_id: "target_list_category" },
+  campaign: {
+    ...{ contacts_template_id: "template", leads_template_id: "template" },
+    ...{ accounts_template_id: "template", users_template_id: "template" },
+  },
+  campaign_log_record: { queue_item_id: "email_queue_item" },
+  o_auth_account: { provider_id: "o_auth_provider" },
 };
 
-/** Rows that are a part of the record that their pair names. */
-const parts: readonly string[] = ["note", "attachment", "subscription", "call", "meeting", "task", "email"];
+/** Rows that are a part of the record that their pair names: by table, the words of such pairs. */
+const parts: Readonly<Record<string, readonly string[]>> = {
+  ...Object.fromEntries(
+    ["note", "subscription", "call", "meeting", "task", "email"].map((table) => [table, ["parent"]]),
+  ),
+  // `related`: what is the value of a field, and not in a list of attachments.
+  attachment: ["parent", "related"],
+  // Each value of a field that may have several, to be found by.
+  array_value: ["entity"],
+  // An address, a number may be that of several records; that it is of this one is a part of it.
+  ...Object.fromEntries(["entity_email_address", "entity_phone_number"].map((table) => [table, ["entity"]])),
+};
 
 export async function espocrmModel({ tables, files }: ModelSource): Promise<CrmModel> {
   const names = new Set(tables.map(({ name }) => name));
@@ -62,7 +86,7 @@ function entityOf(table: TableSchema): readonly Entity[] {
     title: title ?? ["post"],
     created: "created_at",
     modified: ["modified_at"],
-    deleted: { column: "deleted", when: "true" },
+    deleted: { column: "deleted", when: "true", along: ["delete_id"] },
   });
   const { label: _, ...bare } = made;
   return [known === undefined ? bare : { ...made, label: known }];
@@ -84,12 +108,20 @@ function referencesOf(
   return ends.flatMap((column): readonly Reference[] => {
     const word = column.slice(0, -"_id".length);
     if (columns.includes(`${word}_type`)) {
-      const kind = isJoin ? "links" : parts.includes(table.name) && word === "parent" ? "belongs" : "refers";
+      const kind = parts[table.name]?.includes(word) === true ? "belongs" : isJoin ? "links" : "refers";
       return polymorphic(kind, `${table.name}.${column}`, `${word}_type`, records);
     }
-    const own = linked[table.name]?.[column];
+    const own = linked[table.name]?.[column] ?? inTree(table.name, column);
     const to = own ?? people[word] ?? (names.has(word) ? word : undefined);
     if (to === undefined || (to === table.name && own === undefined)) return [];
-    return [reference(isJoin ? "links" : "refers", `${table.name}.${column}`, `${to}.id`)];
+    const kind = isJoin && parts[table.name] === undefined ? "links" : "refers";
+    return [reference(kind, `${table.name}.${column}`, `${to}.id`)];
   });
+}
+
+/** Categories and folders lie in each other; a table beside theirs has each pair of one and what lies somewhere in it. */
+function inTree(table: string, column: string): string | undefined {
+  if (column === "parent_id") return table;
+  const [, tree] = /^(.+)_path$/.exec(table) ?? [];
+  return /^(?:as|des)cendor_id$/.test(column) ? tree : undefined;
 }

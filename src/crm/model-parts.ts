@@ -14,7 +14,7 @@ export interface EntityParts {
   readonly extensions?: readonly string[];
   readonly created?: string;
   readonly modified?: readonly string[];
-  readonly deleted?: { readonly column: string; readonly when: "true" | "set" };
+  readonly deleted?: { readonly column: string; readonly when: "true" | "set"; readonly along?: readonly string[] };
   readonly archived?: { readonly column: string; readonly when: "true" | "false" };
 }
 
@@ -37,7 +37,7 @@ export function entity(name: string, table: string, parts: EntityParts): Entity 
     }),
     ...(created !== undefined && { created: place(created) }),
     modified: modified.map(place),
-    ...(deleted && { deleted: { ...place(deleted.column), when: deleted.when } }),
+    ...(deleted && { deleted: { ...deleted, ...place(deleted.column) } }),
     ...(archived && { archived: { ...place(archived.column), when: archived.when } }),
   };
 }

@@ -80,7 +80,11 @@ export interface Entity {
    * A row that says of itself that it is gone: by a column that is then true (1, t) or set (not NULL). `archived`: no
    * deletion but a person's choice to hide it (Odoo's and Tryton's `active`, which is then false).
    */
-  readonly deleted?: ModelColumn & { readonly when: "true" | "set" };
+  readonly deleted?: ModelColumn & {
+    readonly when: "true" | "set";
+    /** Columns of the same table that are written with it: EspoCRM's `delete_id` lets a name be given again. */
+    readonly along?: readonly string[];
+  };
   readonly archived?: ModelColumn & { readonly when: "true" | "false" };
 }
 

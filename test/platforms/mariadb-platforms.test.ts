@@ -212,10 +212,10 @@ test("CRMs on MariaDB", async (context) => {
     assert.equal(
       await server.sql(
         `SELECT status, password, use_smtp, smtp_password FROM email_account; SELECT status, password FROM inbound_email; SELECT status FROM scheduled_job;
-         SELECT id FROM job; SELECT is_active FROM webhook; SELECT enabled, data FROM integration; SELECT value FROM app_secret; SELECT api_key, password FROM user WHERE id='u1'; SELECT name FROM account WHERE id='a1'`,
+         SELECT id FROM job; SELECT is_active FROM webhook; SELECT enabled, data FROM integration; SELECT value FROM app_secret; SELECT api_key, password FROM user WHERE id='u1'; SELECT name FROM account WHERE id='a1'; SELECT COUNT(*) FROM o_auth_access_token`,
         "espo_copy",
       ),
-      "Inactive\tNULL\t0\tNULL\nInactive\tNULL\nInactive\nj2\n0\n0\tNULL\n\nNULL\t$2y$10$x\n张伟有限公司\n",
+      "Inactive\tNULL\t0\tNULL\nInactive\tNULL\nInactive\nj2\n0\n0\tNULL\n\nNULL\t$2y$10$x\n张伟有限公司\n0\n",
     );
     await scene.anonymised(join(root.path, "training"), `mariadb://crm@127.0.0.1:${server.port}/espo_training`);
     assert.match(await server.sql(espo.anonymised("`"), "espo_training"), espo.nobody("\t", "NULL"));
@@ -242,6 +242,8 @@ test("CRMs on MariaDB", async (context) => {
       "attachment",
       "c-building",
       "contact",
+      "document",
+      "document-folder",
       "note",
       "user",
     ]);
@@ -259,7 +261,34 @@ test("CRMs on MariaDB", async (context) => {
         .from(found)
         .map(({ columns, to, kind }) => `${columns.map((at) => found.columns[at]?.name).join()} ${to.name} ${kind}`);
     };
-    assert.deepEqual(relation("email"), ["sent_by_id user refers", "replied_id email refers"]);
+    assert.deepEqual(relation("email"), [
+      ...["from_email_address_id email_address refers", "sent_by_id user refers", "replied_id email refers"],
+    ]);
+    assert.deepEqual(relation("document"), ["file_id attachment refers", "folder_id document_folder refers"]);
+    assert.deepEqual(relation("document_folder"), ["parent_id document_folder refers"]);
+    assert.deepEqual(relation("document_folder_path"), [
+      ...["ascendor_id document_folder links", "descendor_id document_folder links"],
+    ]);
+    for (const [table, kind] of [
+      ["array_value", "entity_id contact belongs"],
+      ["entity_email_address", "entity_id contact belongs"],
+      ["entity_email_address", "email_address_id email_address refers"],
+      ["attachment", "related_id document belongs"],
+      ["attachment", "source_id attachment refers"],
+    ] as const) {
+      assert.ok(relation(table).includes(kind), `${table} ${kind}`);
+    }
+    // Whoever was deleted and comes back has the address and what is found by it, and may sign in by the name.
+    const address =
+      "SELECT COUNT(*) FROM email_address; SELECT COUNT(*) FROM entity_email_address; SELECT COUNT(*) FROM array_value";
+    await server.sql(
+      "DELETE FROM entity_email_address; DELETE FROM email_address; DELETE FROM array_value; DELETE FROM contact; UPDATE user SET deleted = TRUE, delete_id = 'x7' WHERE id = 'u1'",
+      "espo",
+    );
+    await scene.bringBack("contact/c1");
+    assert.equal(await server.sql(address, "espo"), "1\n1\n1\n");
+    await scene.bringBack("user/u1");
+    assert.equal(await server.sql("SELECT deleted, delete_id FROM user WHERE id = 'u1'", "espo"), "0\t0\n");
     assert.deepEqual(relation("c_building"), ["owner_firm_id account refers"]);
     assert.deepEqual(relation("c_neighbours"), ["left_id c_building links", "right_id c_building links"]);
     const attachment = relations.tableNamed("attachment");

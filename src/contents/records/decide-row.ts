@@ -5,7 +5,7 @@ import type { MappedFields } from "./map-table.ts";
 import type { PlannedRow, RowReason, WantedRow } from "./planned-row.ts";
 import type { HandleRules } from "./record-handle.ts";
 import { entityOf, fieldText, isDeleted, recordRow, type RecordRow } from "./record-row.ts";
-import { columnOf, type Relations } from "./relations.ts";
+import { columnOf, type Relations, type TableEntity } from "./relations.ts";
 
 export interface DecideRules {
   readonly rules: HandleRules;
@@ -104,28 +104,29 @@ function changedLine(
   { table, fields: then, base }: WantedRow,
   now: RecordRow,
   what: "all" | "flag",
-  flag: number | undefined,
+  flag: TableEntity["deleted"],
   { fields: chosen }: DecideRules,
 ): readonly string[] {
+  const flags = flag ? [flag.column, ...(flag.along ?? [])] : [];
   return now.fields.map((is, at) => {
     const was = then?.[at];
     if (was === undefined || at < table.keyLength) return is;
-    if (what === "flag") return at === flag ? was : is;
+    if (what === "flag") return flags.includes(at) ? was : is;
     if (chosen && !chosen.includes(table.columns[at]?.name ?? "")) return is;
     // What it was not that changed it stays.
-    const byOthers = base?.fields?.[at] === was && at !== flag;
+    const byOthers = base?.fields?.[at] === was && !flags.includes(at);
     return byOthers ? is : was;
   });
 }
 
-/** The column by which a row says that it is gone, when it does so now and did not then. */
-function revives(table: TableSchema, then: MappedFields, now: RecordRow, input: DecideRules): number | undefined {
+/** By what a row says that it is gone, when it does so now and did not then. */
+function revives(table: TableSchema, then: MappedFields, now: RecordRow, input: DecideRules): TableEntity["deleted"] {
   const entities = input.entitiesOf(table);
   const deleted = (entityOf(entities, now, input.rules) ?? entities[0])?.deleted ?? input.flagOf(table);
   if (!deleted || isDeleted({ deleted }, now, input.rules) === "no") return undefined;
   if (input.fields && !input.fields.includes(table.columns[deleted.column]?.name ?? "")) return undefined;
   const before = recordRow(table, then.map((field) => field ?? "\\N").join("\t"));
-  return isDeleted({ deleted }, before, input.rules) === "yes" ? undefined : deleted.column;
+  return isDeleted({ deleted }, before, input.rules) === "yes" ? undefined : deleted;
 }
 
 /** Whether the row that has this key now is another record than the one that had it then. */

@@ -54,7 +54,12 @@ export interface TableEntity {
   readonly entity: Entity;
   readonly table: TableSchema;
   readonly where?: { readonly column: number; readonly equals: string };
-  readonly deleted?: { readonly column: number; readonly when: "true" | "set" };
+  readonly deleted?: {
+    readonly column: number;
+    readonly when: "true" | "set";
+    /** What is written with it. */
+    readonly along?: readonly number[];
+  };
 }
 
 export function relationsOf(tables: readonly TableSchema[], model?: CrmModel, home?: Home): Relations {
@@ -112,9 +117,9 @@ class Tables {
     if (where && where.column < 0) return [];
     const flag = entity.deleted?.extension === undefined ? entity.deleted : undefined;
     const column = flag === undefined ? -1 : columnOf(table, flag.column);
-    return [
-      { entity, table, ...(where && { where }), ...(flag && column >= 0 && { deleted: { column, when: flag.when } }) },
-    ];
+    const along = (flag?.along ?? []).map((name) => columnOf(table, name)).filter((at) => at >= 0);
+    const deleted = flag && column >= 0 && { column, when: flag.when, ...(along.length > 0 && { along }) };
+    return [{ entity, table, ...(where && { where }), ...(deleted && { deleted }) }];
   }
 
   flag({ table: name, column, when }: Flag): (readonly [TableSchema, NonNullable<TableEntity["deleted"]>])[] {
