@@ -16,6 +16,11 @@ const elsewhere = new Set(["FEDERATED", "CONNECT", "SPIDER", "MRG_MYISAM", "BLAC
 /** Engines that know transactions; what is kept in others is read as it is at that time. */
 const transactional = new Set(["INNODB", "ROCKSDB", "TOKUDB"]);
 
+/** Whether rows of such a table are read at all. */
+export function isReadHere(engine: string): boolean {
+  return !elsewhere.has(engine.toUpperCase());
+}
+
 export function isTransactional(engine: string): boolean {
   return transactional.has(engine.toUpperCase());
 }
@@ -68,7 +73,7 @@ export async function inspectDatabase(session: Session, what: SnapshotOf = "ever
       before.push(statement);
       if (counter !== undefined) counters.push({ name, value: counter });
     }
-    if (elsewhere.has(engine.toUpperCase())) {
+    if (!isReadHere(engine)) {
       uncovered.push({ subject: name, reason: "mysql-elsewhere" });
       continue;
     }

@@ -5,6 +5,7 @@ import { startMariadb, type MariadbServer } from "../../../test/support/mariadb-
 import { mysqlPrograms } from "../../../test/support/mysql-programs.ts";
 import { type Authority, makeAuthority } from "../../../test/support/authority.ts";
 import { temporaryFolder } from "../../../test/support/temp-folder.ts";
+import { until } from "../../../test/support/until.ts";
 import { isHoldfastError } from "../../lib/errors.ts";
 import type { DatabaseSchema, DatabaseSnapshot, TableRows } from "../database.ts";
 import { mysqlEngine } from "./mysql.ts";
@@ -472,33 +473,86 @@ test("a table that somebody else has locked is waited for, and that is told", as
   });
 });
 
-test("a table that stays locked is named, whether it was before the moment is taken or after it", async () => {
+test("a table that stays locked is named, and nobody locks one that is being read", async () => {
   const target = await targetOf(address("locked"));
-  const told = Promise.withResolvers<object>();
-  const taken = (lockWaitSeconds: number) =>
-    takeSnapshot({ target, connections: 1, onWait: told.resolve, signal, what: undefined, lockWaitSeconds });
-  const read = async ({ schema: { tables }, reader }: DatabaseSnapshot) => {
-    for (const table of tables) for await (const _ of reader(table).read({}, signal));
-  };
-  const busy = (subject: string) => (error: unknown) =>
-    isHoldfastError(error, "database-busy") && error.facts["subject"] === subject;
   await using other = await Session.open(target, "locked", signal);
   await other.run("LOCK TABLES contact WRITE");
-  await assert.rejects(taken(1), busy("locked.contact"));
+  await assert.rejects(
+    takeSnapshot({ target, connections: 1, onWait: undefined, signal, what: undefined, lockWaitSeconds: 1 }),
+    (error) => isHoldfastError(error, "database-busy") && error.facts["subject"] === "locked.contact",
+  );
   await other.run("UNLOCK TABLES");
+  await using source = await mysqlEngine.connect(address("locked"), { signal });
+  await using snapshot = await source.snapshot(signal);
+  await other.run("SET SESSION lock_wait_timeout=1");
+  await assert.rejects(other.run("LOCK TABLES contact WRITE"), { code: "database-busy" });
+  for (const table of snapshot.schema.tables) for await (const _ of snapshot.reader(table).read({}, signal));
+});
+
+test("whoever alters or empties a table waits for a backup that reads it, and no session of the backup for him", async () => {
+  await server.sql(`CREATE DATABASE altered; USE altered; CREATE TABLE log (id INT PRIMARY KEY, t VARCHAR(200));
+    CREATE TABLE note (id INT PRIMARY KEY); INSERT INTO log SELECT seq, REPEAT('x', 100) FROM seq_1_to_2000; INSERT INTO note VALUES (1)`);
+  await using source = await mysqlEngine.connect(address("altered"), { signal, connections: 2 });
+  const waiting: Promise<string>[] = [];
   {
-    await using snapshot = await taken(1);
-    await other.run("LOCK TABLES contact WRITE");
-    await assert.rejects(read(snapshot), busy("contact"));
-    await other.run("UNLOCK TABLES");
+    await using snapshot = await source.snapshot(signal);
+    for (const sql of ["TRUNCATE log", "ALTER TABLE note ADD COLUMN v INT"]) {
+      const done = server.sql(sql, "altered");
+      done.catch(() => {});
+      waiting.push(done);
+    }
+    const state = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for table metadata%'";
+    await until(async () => (await server.sql(state)).trim() === "2", 20_000);
+    const since = performance.now();
+    // By each of its sessions: the rows by those that read, the stretch by the one that asks.
+    for (const { name } of snapshot.schema.tables) {
+      const table = snapshot.schema.tables.find((one) => one.name === name);
+      assert.ok(table);
+      const reader = snapshot.reader(table);
+      const count = async (): Promise<number> => {
+        let rows = 0;
+        for await (const batch of reader.read({}, signal)) rows += batch.rows;
+        return rows;
+      };
+      const counts = await Promise.all([count(), count()]);
+      assert.deepEqual(counts, name === "log" ? [2000, 2000] : [1, 1]);
+      assert.equal((await reader.sums?.({ starts: [], only: [0] }, "rows", signal))?.[0]?.rows, counts[0]);
+    }
+    assert.ok(performance.now() - since < 20_000);
   }
-  await using snapshot = await taken(60);
-  await other.run("LOCK TABLES contact WRITE");
-  const reading = read(snapshot);
-  const first = await Promise.race([told.promise, reading.then(() => "not waited for")]);
-  assert.deepEqual(first, { subject: "contact", reason: "Waiting for table metadata lock" });
-  await other.run("UNLOCK TABLES");
-  await reading;
+  await Promise.all(waiting);
+  assert.equal(await server.sql("SELECT COUNT(*) FROM log; SELECT v IS NULL FROM note", "altered"), "0\n1\n");
+});
+
+test("tables that are altered and emptied all the time: each moment is whole", async () => {
+  await server.sql(
+    "CREATE DATABASE restless; CREATE TABLE restless.a (id INT PRIMARY KEY); CREATE TABLE restless.b (id INT PRIMARY KEY)",
+  );
+  const over = new AbortController();
+  const restless = async (table: string): Promise<void> => {
+    await using session = await Session.open(await targetOf(address("restless")), "restless", signal);
+    for (let count = 0; !over.signal.aborted; count++) {
+      await session.run(`ALTER TABLE ${table} ${count % 2 === 0 ? "ADD COLUMN v INT FIRST" : "DROP COLUMN v"}`);
+      await session.run(`TRUNCATE ${table}`);
+      await session.run(`INSERT INTO ${table} (id) VALUES (1)`);
+    }
+  };
+  const others = Promise.all([restless("a"), restless("b")]);
+  others.catch(() => {});
+  try {
+    await using source = await mysqlEngine.connect(address("restless"), { signal, connections: 2 });
+    for (let count = 0; count < 8; count++) {
+      await using snapshot = await source.snapshot(signal);
+      for (const table of snapshot.schema.tables) {
+        for await (const batch of snapshot.reader(table).read({}, signal)) {
+          assert.equal(batch.lines.toString().split("\t").length, table.columns.length, table.name);
+        }
+      }
+    }
+  } finally {
+    over.abort();
+  }
+  await others;
 });
 
 test("a load that is cut off leaves nothing behind, and one onto a database that is there is refused", async () => {

@@ -23,13 +23,16 @@ export interface RowSink {
 
 const connectTimeoutMs = 10_000;
 
+/** How long a lock is waited for. */
+export const sessionLockWaitSeconds = 60;
+
 /** The same for every session, whatever the server's defaults: what texts, times and statements mean. */
 const settings = [
   "SET NAMES utf8mb4",
   "SET SESSION time_zone='+00:00'",
   "SET SESSION sql_mode='ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'",
   // We read as fast as we can store; the server must wait as long as that takes.
-  "SET SESSION net_write_timeout=3600,net_read_timeout=3600,wait_timeout=28800,lock_wait_timeout=60",
+  `SET SESSION net_write_timeout=3600,net_read_timeout=3600,wait_timeout=28800,lock_wait_timeout=${sessionLockWaitSeconds}`,
 ];
 
 const ownSettings: Readonly<Record<Server["flavour"], readonly string[]>> = {

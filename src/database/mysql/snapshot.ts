@@ -1,23 +1,36 @@
-import { HoldfastError } from "../../lib/errors.ts";
+import { HoldfastError, isHoldfastError } from "../../lib/errors.ts";
 import type { ConnectOptions, DatabaseSnapshot, RowBatch, SnapshotOf, TableReader } from "../database.ts";
 import { grantsOf, hasRight } from "./grants.ts";
+import { holdTables } from "./hold.ts";
 import { inspectDatabase } from "./inspect.ts";
 import { lockWatch, type LockWatch } from "./lock-watch.ts";
 import type { Target } from "./location.ts";
 import { MysqlTableReader, type Sessions } from "./reader.ts";
-import { Session, type Row, type RowSink } from "./session.ts";
+import { Session, sessionLockWaitSeconds, type Row, type RowSink } from "./session.ts";
 
 /** MariaDB knows `CRC32C` from here on. */
 const hashesFrom = 100_800;
 
 /**
  * One moment of a database, seen by several connections. All of them begin their transaction while nobody can commit: a
- * moment of some 15 ms, which ends before the first row is read.
+ * moment of some 15 ms, which ends before the first row is read. From then on nobody alters or empties a table, until the snapshot is over.
  */
 export async function takeSnapshot(options: SnapshotOptions): Promise<DatabaseSnapshot> {
   const { target, onWait, signal } = options;
   const watch = lockWatch(target, onWait, signal);
-  return watch(() => taken(options, watch));
+  return watch(() => settled(options, watch));
+}
+
+/** Takes a new moment where somebody altered a table meanwhile, or waits to, as long as a lock would be waited for. */
+async function settled(options: SnapshotOptions, watch: LockWatch): Promise<DatabaseSnapshot> {
+  const until = performance.now() + (options.lockWaitSeconds ?? sessionLockWaitSeconds) * 1000;
+  for (;;) {
+    try {
+      return await taken(options, watch);
+    } catch (error) {
+      if (!isHoldfastError(error, "database-busy") || performance.now() >= until) throw error;
+    }
+  }
 }
 
 interface SnapshotOptions {
@@ -47,6 +60,7 @@ async function taken(
   const all = [keeper, ...workers];
   for (const session of all) await session.run("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
   const position = await alignedMoment(gate, all);
+  await holdTables(all, lockWaitSeconds ?? sessionLockWaitSeconds);
   const { schema, indexes } = await inspectDatabase(keeper, what);
   // Texts as they are kept; where the server is to convert them, the statement says so.
   for (const session of all) await session.run("SET character_set_results=NULL");
