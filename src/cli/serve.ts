@@ -54,8 +54,15 @@ export const serveCommand: Command = {
       },
     };
     const ping = pingFor(context, config.alerts);
-    const alive = () => store.setFact("alive", now().toISOString());
-    const heart = setInterval(alive, 60_000);
+    const alive = (time = now().toISOString()): void => {
+      try {
+        store.setFact("alive", time);
+      } catch (error) {
+        // The service tells of it, and goes on.
+        if (!isHoldfastError(error, "state-unwritable")) throw error;
+      }
+    };
+    const heart = setInterval(() => alive(), 60_000);
     try {
       await serve({
         world,
@@ -83,7 +90,7 @@ export const serveCommand: Command = {
       });
     } finally {
       clearInterval(heart);
-      store.setFact("alive", "");
+      alive("");
     }
     return exitCodes.done;
   },

@@ -79,13 +79,19 @@ export class Dispatcher {
       return quiet === undefined || nowMs < quiet.fromMs || nowMs >= quiet.untilMs;
     });
     if (due.length === 0 && !open.some(({ state }) => state === "queued")) return [];
-    return store.together(() => {
-      for (const item of due) {
-        if (isContinuous(item.job)) this.#queueContinuous(item, nowMs);
-        else this.#queueDue(item, nowMs);
-      }
-      return this.#begin(nowMs);
-    });
+    try {
+      return store.together(() => {
+        for (const item of due) {
+          if (isContinuous(item.job)) this.#queueContinuous(item, nowMs);
+          else this.#queueDue(item, nowMs);
+        }
+        return this.#begin(nowMs);
+      });
+    } catch (error) {
+      // What was taken back is due still.
+      for (const { key } of due) this.#quietUntil.delete(key);
+      throw error;
+    }
   }
 
   /** Books the end of a run; gives it as it now is, which is queued again where another attempt follows. */

@@ -17,8 +17,10 @@ import { dropGaps, gapReportOf, keepGap, keptGaps } from "./gaps.ts";
 import { itemsOf } from "./job-item.ts";
 import { jobKindNamed, jobKinds, type JobWorld } from "./job-kinds.ts";
 import { journalProgress } from "./journal-progress.ts";
+import { KnownOverview } from "./known-overview.ts";
 import { reportOf, reportsCrmOf } from "./job-reports.ts";
 import { rememberFromRepository } from "./remember.ts";
+import { StateWriter } from "./state-writer.ts";
 import { statusOf, type StatusReport } from "./status.ts";
 import type { JobRun, JobStore } from "./store.ts";
 import { keepAlert, tellWaiting } from "./waiting-alerts.ts";
@@ -47,14 +49,12 @@ export interface ServiceOptions {
 export type ServiceLog =
   | { readonly type: "job"; readonly run: JobRun }
   | { readonly type: "job-event"; readonly run: JobRun; readonly event: Event }
-  | { readonly type: "trouble"; readonly doing: "reports" | "ping" | "overview"; readonly error: unknown };
+  | { readonly type: "trouble"; readonly doing: "reports" | "ping" | "overview" | "state"; readonly error: unknown };
 
 const tickMs = 1000;
 const progressEveryMs = 2000;
 /** How often it is looked whether something is overdue, and what could not be reported is tried again. */
 const watchEveryMs = 60_000;
-/** The status is worked out anew after each job, and so often besides. */
-const overviewEveryMs = 15 * 60_000;
 /** How far back it looks for what was done last. */
 const memoryMs = 400 * 86_400_000;
 /** How long runs stay in the store once the repository has their reports. */
@@ -71,8 +71,8 @@ class Service {
   readonly #options: ServiceOptions;
   readonly #dispatcher: Dispatcher;
   readonly #running = new Map<string, { readonly done: Promise<void>; readonly cancel: AbortController }>();
-  #overview: { readonly value: Overview; readonly atMs: number } | undefined;
-  #looking: Promise<Overview> | undefined;
+  readonly #overview: KnownOverview;
+  readonly #writer: StateWriter;
   /** Reports, alerts and pings that are on their way, one after the other. */
   #after: Promise<void> = Promise.resolve();
   /** Runs that are not in the repository yet, and of which all was told that is to be told: on disk, so that it is told once. */
@@ -81,8 +81,10 @@ class Service {
 
   constructor(options: ServiceOptions) {
     this.#options = options;
-    const { world, store, host, newId } = options;
+    const { world, store, host, newId, log } = options;
     const { config, zone } = world;
+    this.#overview = new KnownOverview((nowMs) => this.#readOverview(nowMs));
+    this.#writer = new StateWriter((error) => log({ type: "trouble", doing: "state", error }));
     this.#followed = new Set(JSON.parse(store.fact("followed") ?? "[]") as readonly string[]);
     this.#dispatcher = new Dispatcher({
       store,
@@ -106,13 +108,17 @@ class Service {
     let watchedMs = -Infinity;
     while (!signal.aborted) {
       const nowMs = this.#nowMs();
-      this.#cancelUnwanted(nowMs);
-      for (const run of this.#dispatcher.tick(nowMs)) this.#begin(run);
-      // Others write down here what they did by hand.
-      for (const run of store.unreported()) if (!this.#followed.has(run.id)) this.#follow(run);
+      // Where the disk of the state folder is full, nothing new begins.
+      this.#writer.now(() => {
+        this.#writer.goOn();
+        this.#cancelUnwanted(nowMs);
+        for (const run of this.#dispatcher.tick(nowMs)) this.#begin(run);
+        // Others write down here what they did by hand.
+        for (const run of store.unreported()) if (!this.#followed.has(run.id)) this.#follow(run);
+      });
       if (Math.abs(nowMs - watchedMs) >= watchEveryMs) {
         watchedMs = nowMs;
-        this.#watch(nowMs);
+        this.#writer.now(() => this.#watch(nowMs));
       }
       await this.#pause();
     }
@@ -127,7 +133,7 @@ class Service {
     const { config, zone } = world;
     const nowMs = this.#nowMs();
     const keptBefore = keptGaps(store);
-    const overview = await this.#look(nowMs);
+    const overview = await this.#overview.get(nowMs);
     return statusOf({ config, overview, keptBefore, store, service: "running", nowMs, zone });
   }
 
@@ -139,7 +145,7 @@ class Service {
   async #remember(): Promise<void> {
     const { store, world, log } = this.#options;
     try {
-      const overview = await this.#look(this.#nowMs());
+      const overview = await this.#overview.get(this.#nowMs());
       const items = itemsOf(world.config, (job) => jobKinds[job].scope);
       rememberFromRepository(store, items, overview, this.#nowMs());
       store.setFact("remembered", new Date(this.#nowMs()).toISOString());
@@ -168,9 +174,19 @@ class Service {
     });
     // The process is ending: the next one finds the run as it is, and begins it again or says that it was cut off.
     if (end === undefined) return;
-    const ended = this.#dispatcher.ended(run, end, this.#nowMs());
-    this.#options.log({ type: "job", run: ended });
-    this.#follow(ended);
+    const nowMs = this.#nowMs();
+    const { promise: isWritten, resolve } = Promise.withResolvers<void>();
+    const stop = (): void => resolve();
+    this.#writer.soon(() => {
+      const ended = this.#dispatcher.ended(run, end, nowMs);
+      this.#options.log({ type: "job", run: ended });
+      resolve();
+      // What it cannot follow now the loop does.
+      this.#writer.now(() => this.#follow(ended));
+    });
+    signal.addEventListener("abort", stop);
+    if (!signal.aborted) await isWritten;
+    signal.removeEventListener("abort", stop);
   }
 
   async #attempt(run: JobRun, inner: Parameters<(typeof jobKinds)["backup"]["run"]>[2]): Promise<RunEnd | undefined> {
@@ -198,19 +214,22 @@ class Service {
       const { type, ...rest } = event;
       const progress = type === "progress" || type === "phase" ? rest : journal(event);
       if (type === "note" || type === "warning") log({ type: "job-event", run, event });
-      this.#noteGap(run, event);
-      if (type === "note" && event.code === "follow-anomaly")
-        this.#tellSoon(anomalyAlert(run, this.#crmOf(run.subject), this.#nowMs(), [event.facts]));
+      this.#writer.soon(() => this.#noteGap(run, event));
+      if (type === "note" && event.code === "follow-anomaly") {
+        const alert = anomalyAlert(run, this.#crmOf(run.subject), this.#nowMs(), [event.facts]);
+        this.#writer.soon(() => this.#tellSoon(alert));
+      }
       if (progress === undefined) return;
       if (!isDurable && "durableTo" in progress) {
         isDurable = true;
-        this.#recovered(run);
+        this.#writer.soon(() => this.#recovered(run));
       }
       const at = performance.now();
       if ((type === "progress" || type === "journal") && at - writtenMs < progressEveryMs) return;
       writtenMs = at;
       const known = store.get(run.id);
-      if (known?.state === "running") store.update({ ...known, progress: { ...progress } });
+      // Whoever does the work is not to fail for that nobody can look on.
+      if (known?.state === "running") this.#writer.now(() => store.update({ ...known, progress: { ...progress } }));
     };
   }
 
@@ -248,13 +267,18 @@ class Service {
     const { store, ping, signal, log } = this.#options;
     const crm = this.#crmOf(run.subject);
     // Whoever is killed in the midst of it tells none of it twice, and loses none.
-    store.together(() => {
-      const alert = alertOfRun(run, crm, store);
-      if (alert) this.#tellSoon(alert);
-      for (const anomaly of anomaliesIn(run, crm)) this.#tellSoon(anomaly);
-      this.#followed.add(run.id);
-      this.#keepFollowed();
-    });
+    try {
+      store.together(() => {
+        const alert = alertOfRun(run, crm, store);
+        if (alert) this.#tellSoon(alert);
+        for (const anomaly of anomaliesIn(run, crm)) this.#tellSoon(anomaly);
+        this.#followed.add(run.id);
+        this.#keepFollowed();
+      });
+    } catch (error) {
+      this.#followed.delete(run.id);
+      throw error;
+    }
     this.#later(async () => {
       await this.#report();
       if (ping && (run.outcome === "ok" || run.outcome === "warning")) {
@@ -308,9 +332,7 @@ class Service {
         for (const id of ids) this.#followed.delete(id);
         this.#keepFollowed();
       }
-      // What is being read may lack them.
-      this.#overview = undefined;
-      this.#looking = undefined;
+      this.#overview.forget();
     } catch (error) {
       if (!signal.aborted) log({ type: "trouble", doing: "reports", error });
     }
@@ -352,19 +374,6 @@ class Service {
 
   #crmOf(subject: string): string | undefined {
     return this.#options.world.config.crms.some(({ name }) => name === subject) ? subject : undefined;
-  }
-
-  async #look(nowMs: number): Promise<Overview> {
-    const known = this.#overview;
-    if (known && nowMs - known.atMs < overviewEveryMs && nowMs >= known.atMs) return known.value;
-    const looking = (this.#looking ??= this.#readOverview(nowMs));
-    try {
-      const value = await looking;
-      if (this.#looking === looking) this.#overview = { value, atMs: nowMs };
-      return value;
-    } finally {
-      if (this.#looking === looking) this.#looking = undefined;
-    }
   }
 
   async #readOverview(nowMs: number): Promise<Overview> {

@@ -81,11 +81,13 @@ const layout = `
 type Row = Readonly<Record<string, SQLOutputValue>>;
 
 export class JobStore implements Disposable {
+  readonly #file: string;
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
 
   /** `:memory:` is a place too. */
   constructor(file: string) {
+    this.#file = file;
     try {
       if (file !== ":memory:") mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
       this.#database = new DatabaseSync(file, { timeout: 10_000 });
@@ -104,15 +106,16 @@ export class JobStore implements Disposable {
     this.#database.close();
   }
 
-  /** All of it or nothing. */
+  /** All of it or nothing. Fails with `state-unwritable` as all that writes does: where the disk is full, say. */
   together<T>(change: () => T): T {
-    this.#database.exec("BEGIN IMMEDIATE");
+    this.#written(() => this.#database.exec("BEGIN IMMEDIATE"));
     try {
       const result = change();
-      this.#database.exec("COMMIT");
+      this.#written(() => this.#database.exec("COMMIT"));
       return result;
     } catch (error) {
-      this.#database.exec("ROLLBACK");
+      // A full disk has taken it back already.
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       throw error;
     }
   }
@@ -264,7 +267,15 @@ export class JobStore implements Disposable {
   }
 
   #run(sql: string, values: Readonly<Record<string, string | number | null>>): number {
-    return Number(this.#prepare(sql).run(values).changes);
+    return this.#written(() => Number(this.#prepare(sql).run(values).changes));
+  }
+
+  #written<T>(write: () => T): T {
+    try {
+      return write();
+    } catch (error) {
+      throw new HoldfastError("state-unwritable", { path: this.#file }, error);
+    }
   }
 }
 

@@ -59,6 +59,8 @@ alerts: {routes: [{name: hook, kind: webhook, url: "${web.url}"}]}
   const end = begin();
   await fail(1, "acme");
   await fail(2, "is configured no more");
+  // Whoever ends it before it has its answer would hear of it once more.
+  await until(() => store.fact("alerts") === "[]");
   await end();
   assert.equal(new Set(told()).size, 2, "it failed for two reasons");
   const endAgain = begin();

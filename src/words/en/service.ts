@@ -92,6 +92,7 @@ export const service = {
       reports: "The reports could not be written into the repository; it is tried again:",
       ping: "The dead man's switch could not be called:",
       overview: "The repository could not be read; it is tried again:",
+      state: "The state folder cannot be written; nothing new begins until it can:",
     },
   },
   status: {

@@ -93,6 +93,7 @@ export const service: Translated<typeof english> = {
       reports: "报告未能写入仓库；会再次尝试：",
       ping: "未能呼叫失联检测：",
       overview: "未能读取仓库；会再次尝试：",
+      state: "无法写入状态文件夹；在可以写入之前不开始新的任务：",
     },
   },
   status: {
