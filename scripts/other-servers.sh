@@ -7,8 +7,13 @@ set -eu
 
 servers="$(cd "$(dirname "$0")/.." && pwd -P)/node_modules/.cache/holdfast/servers"
 
-# MirrorOf: where this machine has its Debian from, whichever way its sources are written.
-mirror() { apt-get indextargets --format '$(REPO_URI)' "Created-By: Packages" "Label: Debian" "Component: main" | head -n 1; }
+# Where this machine has its Debian from, whichever way its sources are written.
+mirror() {
+  listed() { apt-get indextargets --format '$(REPO_URI)' "Created-By: Packages" "Label: Debian" "Component: main" | head -n 1; }
+  # A new machine has no lists yet.
+  [ -n "$(listed)" ] || apt-get update --quiet=2 </dev/null
+  listed
+}
 
 fetch() { # SUITE FOLDER PACKAGE...: unpacks the packages and what they need, checked by Debian's signatures
   suite=$1

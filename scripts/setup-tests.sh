@@ -49,6 +49,9 @@ postgres() {
 }
 postgres
 
+# MariaDB in a newer version than Debian 12 has, with its libraries; `npm run test:servers` runs more on it.
+! command -v apt-get >/dev/null || "$(dirname "$0")/other-servers.sh" mariadb-11
+
 # Microsoft's own server of Azure's Blob Storage for tests: too large to be a dependency.
 azurite() {
   servers="$(dirname "$0")/../node_modules/.cache/holdfast/azurite"

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { after, before, test } from "node:test";
 import { targetOf } from "../../src/database/mysql/location.ts";
+import { mysqlEngine } from "../../src/database/mysql/mysql.ts";
 import { Session } from "../../src/database/mysql/session.ts";
 import { isHoldfastError } from "../../src/lib/errors.ts";
 import { type MariadbServer, startMariadb } from "../support/mariadb-server.ts";
@@ -26,6 +28,11 @@ after(() => server[Symbol.asyncDispose]());
 /** What MySQL has not, or cannot be told when it is started. */
 function inMariadb(name: string, work: () => Promise<void>): void {
   if (isMariadb) test(name, work);
+}
+
+/** What MariaDB has not. */
+function inMysql(name: string, work: () => Promise<void>): void {
+  if (!isMariadb) test(name, work);
 }
 
 async function newDatabase(name: string, tables: string, at = server): Promise<void> {
@@ -314,4 +321,70 @@ test("a log that is not of everything is refused, as nobody could see what it la
       (error) => isHoldfastError(error, "follow-settings") && error.facts["setting"] === `${setting} = ''`,
     );
   }
+});
+
+/** As the database has them now, and as a load of them leaves them. */
+async function linesOf(
+  name: string,
+): Promise<{ readonly live: readonly string[]; readonly loaded: readonly string[] }> {
+  const { signal } = new AbortController();
+  const read = async (database: string) => {
+    await using source = await mysqlEngine.connect({ url: server.url(database) }, { signal });
+    await using snapshot = await source.snapshot(signal);
+    const [table] = snapshot.schema.tables;
+    assert.ok(table);
+    const batches = await Array.fromAsync(snapshot.reader(table).read({}, signal));
+    return {
+      schema: snapshot.schema,
+      table,
+      lines: Buffer.concat(batches.map(({ lines }) => lines)).toString("latin1"),
+    };
+  };
+  const { schema, table, lines } = await read(name);
+  const rows = (async function* () {
+    yield {
+      table,
+      batches: Readable.from([{ lines: Buffer.from(lines, "latin1"), rows: lines.split("\n").length - 1 }]),
+    };
+  })();
+  await mysqlEngine.load({ url: server.url(`${name}_again`) }, schema, rows, { signal, grants: "skip" });
+  const linesIn = (text: string) => text.replaceAll("\t", "=").split("\n").slice(0, -1);
+  return { live: linesIn(lines), loaded: linesIn((await read(`${name}_again`)).lines) };
+}
+
+inMysql("JSON of each kind, and vectors, are told as they are read, and loaded as they were", async () => {
+  await newDatabase("document", "CREATE TABLE deal (id INT AUTO_INCREMENT PRIMARY KEY, j JSON, v VECTOR(3))");
+  await using told = await ToldRows.of(server, "document");
+  const long = `JSON_OBJECT('a', REPEAT('x', 70000), 'b', 70000, 'c', -5, 'd', JSON_ARRAY(1, NULL, TRUE))`;
+  const documents = [
+    "NULL",
+    "'null'",
+    "'[]'",
+    "'{}'",
+    `'{"z": {"é\\\\n\\\\u0001": [1.5, 1e22, 0.1, -0.0, 1.0]}, "a": "\\\\"\\\\\\\\"}'`,
+    "JSON_ARRAY(CAST(12.50 AS DECIMAL(10,2)), CAST(-7 AS DECIMAL(4,0)), 12345678901234567890.125)",
+    "JSON_ARRAY(CAST('2020-01-02 03:04:05' AS DATETIME), CAST('-12:30:01.5' AS TIME(1)), CAST('2020-02-03' AS DATE), X'00FF')",
+    "JSON_ARRAY(32767, -32768, 65535, 2147483647, -2147483648, 4294967295, -9223372036854775808, 18446744073709551615, FALSE)",
+    long,
+  ];
+  for (const document of documents) await server.sql(`INSERT INTO deal (j) VALUES (${document})`, "document");
+  await server.sql("UPDATE deal SET v = STRING_TO_VECTOR('[0.1,-2,1e-9]') WHERE id > 3", "document");
+  assert.deepEqual(await told.now(), []);
+  const { live, loaded } = await linesOf("document");
+  assert.equal(live.length, documents.length);
+  assert.deepEqual(told.rows("deal"), live.toSorted());
+  assert.deepEqual(loaded, live);
+});
+
+inMysql("a transaction whose number has a tag is told by it", async () => {
+  await using numbered = await startMariadb([...options, "--gtid-mode=ON", "--enforce-gtid-consistency=ON"]);
+  await newDatabase("tagged", "CREATE TABLE deal (id INT PRIMARY KEY)", numbered);
+  await using told = await ToldRows.of(numbered, "tagged");
+  await numbered.sql(
+    "SET gtid_next='AUTOMATIC:nightly_job'; INSERT INTO deal VALUES (1); INSERT INTO deal VALUES (2); SET gtid_next='AUTOMATIC'; INSERT INTO deal VALUES (3)",
+    "tagged",
+  );
+  assert.deepEqual([await told.now(), told.rows("deal")], [[], ["1", "2", "3"]]);
+  const uuid = (await numbered.sql("SELECT @@server_uuid")).trim();
+  assert.deepEqual(told.transactions, [`${uuid}:nightly_job:1`, `${uuid}:nightly_job:2`, `${uuid}:3`]);
 });

@@ -38,9 +38,14 @@ const cache = join(import.meta.dirname, "../../node_modules/.cache/holdfast");
 /**
  * @param options further options of mariadbd, such as `--log-bin`
  * @param place where its folder is made, which is short enough
+ * @param which one of those that `scripts/other-servers.sh` fetches
  */
-export async function startMariadb(options: readonly string[] = [], place = tmpdir()): Promise<MariadbServer> {
-  const programs = mysqlPrograms();
+export async function startMariadb(
+  options: readonly string[] = [],
+  place = tmpdir(),
+  which?: string,
+): Promise<MariadbServer> {
+  const programs = mysqlPrograms(which);
   // The path of a socket has at most 107 bytes.
   const folder = mkdtempSync(join(place, "hf-maria-"));
   const socket = join(folder, "s");

@@ -22,11 +22,10 @@ const servers = join(import.meta.dirname, "../../node_modules/.cache/holdfast/se
 const logSize = "--innodb-log-file-size=16M";
 const account = `--user=${userInfo().username}`;
 
-export function mysqlPrograms(): MysqlPrograms {
-  const wanted = process.env[variable] ?? "";
+export function mysqlPrograms(wanted = process.env[variable] ?? ""): MysqlPrograms {
   if (wanted === "") return mariadb();
   const usr = join(servers, wanted, "usr");
-  if (!existsSync(usr)) throw new Error(`${variable} names no server: scripts/other-servers.sh ${wanted}`);
+  if (!existsSync(usr)) throw new Error(`There is no server ${wanted}: scripts/other-servers.sh ${wanted}`);
   return existsSync(join(usr, "sbin/mariadbd")) ? mariadb(usr) : mysql(usr);
 }
 

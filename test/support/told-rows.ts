@@ -16,6 +16,8 @@ export class ToldRows implements AsyncDisposable {
   #gaps: string[] = [];
   outside: readonly string[] = [];
   readonly sequences = new Map<string, string>();
+  /** What they are called, in their order. */
+  readonly transactions: string[] = [];
 
   private constructor(server: MariadbServer, feed: ChangeFeed) {
     this.#server = server;
@@ -68,6 +70,7 @@ export class ToldRows implements AsyncDisposable {
     switch (change.type) {
       case "begin":
         this.#open = [];
+        this.transactions.push(change.transaction);
         break;
       case "commit":
         for (const one of this.#open) this.#apply(one);

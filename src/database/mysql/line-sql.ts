@@ -22,6 +22,9 @@ function selected(column: ColumnSchema): string {
 }
 
 function inUtf8(column: ColumnSchema, name: string): string {
+  // MySQL keeps a DECIMAL in JSON with its last zeros and all its digits, and makes a DOUBLE of it when its text is read back.
+  // Here stands what that gives: else what is restored is never what was stored.
+  if (/^json$/i.test(column.type)) return `CAST(CAST(${name} AS CHAR CHARACTER SET utf8mb4) AS JSON)`;
   return isConverted(column) ? `CONVERT(${name} USING utf8mb4)` : name;
 }
 

@@ -118,10 +118,11 @@ function lengthened(bytes: Buffer, at: number): Buffer {
   }
 }
 
-function opaqueText(type: number, bytes: Buffer): string {
+function opaqueText(type: number, bytes: Buffer): JsonPart {
   switch (type) {
     case opaque.decimal:
-      return decimalText(bytes.subarray(2), bytes[0] ?? 0, bytes[1] ?? 0);
+      // As it is read (`line-sql.ts`).
+      return { sql: `CAST('${decimalText(bytes.subarray(2), bytes[0] ?? 0, bytes[1] ?? 0)}' AS JSON)` };
     case opaque.date:
       return quoted(packedTime(bytes.readBigInt64LE()).slice(0, 10));
     case opaque.datetime:
