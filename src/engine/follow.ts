@@ -184,9 +184,12 @@ class Following {
         intervalMs: this.#input.rpoMs,
         silenceMs: this.#input.silenceMs ?? 60_000,
       });
+      const seen = stream.last;
       if (stream.begin(feed) === "begun") {
-        const { position, time } = feed.start;
+        const { position } = feed.start;
         const reason = feed.startedAnew ?? "begun";
+        // What was lost was lost from where it was last read on, not from where it is read again.
+        const { time } = (feed.startedAnew && seen) ?? feed.start;
         this.#run.report({ type: "note", code: "follow-gap", facts: { subject: name, reason, position, time } });
       }
       this.#feeds.set(name, feed);

@@ -76,7 +76,8 @@ async function openedFeed(
     again: new LogAgain(target, numbers.beside + own, watch),
     names: await LogNames.of(session, target.database),
     sequences: await sequencesOf(session),
-    start: { position: positionOf(place), time: now.time },
+    // Where it goes on it is as old as what was read last: a gap that is found now began then.
+    start: { position: positionOf(place), time: goesOn && from ? from.time : now.time },
     startedAnew: isAltered ? "schema" : from === undefined || goesOn ? undefined : otherwise,
     clockMs: Date.parse(now.time) - Date.now(),
   });

@@ -126,6 +126,8 @@ export class PostgresFeed implements ChangeFeed {
       const place = { slot: name, publication: name, position };
       const stream = opening.use(await LogStream.open(address, { environment, signal, watch, ...place }));
       const otherServer = from !== undefined && from.history !== history;
+      // Where it goes on it is as old as what was read last: a gap that is found now began then.
+      const goesOn = startedAnew === undefined && from?.history === history ? from : undefined;
       opening.move();
       return new PostgresFeed({
         session,
@@ -136,7 +138,7 @@ export class PostgresFeed implements ChangeFeed {
         outside,
         definitions,
         history,
-        start: { position, time: new Date(time ?? "").toISOString() },
+        start: { position, time: goesOn?.time ?? new Date(time ?? "").toISOString() },
         startedAnew: otherServer ? "other-server" : startedAnew,
         nearXid: BigInt(xid ?? 0),
       });
