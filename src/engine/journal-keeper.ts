@@ -246,8 +246,7 @@ export class JournalKeeper implements AsyncDisposable {
     const lastAt = Math.max(this.#notedAt, this.#publishedAt);
     if (this.#session || this.#further === "no" || now - lastAt < timing.publishMs) return;
     this.#notedAt = now;
-    // A state folder that is full or gone is no reason to follow no more.
-    await noteReached(engine, repository.id, crm, this.writer.known).catch(() => undefined);
+    await noteReached(engine, repository.id, crm, this.writer.known);
     this.#snapshots = await repository.snapshots(run.signal);
   }
 

@@ -6,7 +6,7 @@ import type { Id } from "../format/tree.ts";
 import { isDamage } from "../repository/child-trees.ts";
 import type { IndexedRepository, StoredSnapshot } from "../repository/repository.ts";
 import type { Engine } from "./engine.ts";
-import { readState, writeState } from "./state.ts";
+import { noteState, readState } from "./state.ts";
 
 /** What is known of a journal, and by which snapshot of it. */
 type KnownReach = Pick<Journal, "databases" | "files" | "tree">;
@@ -28,7 +28,7 @@ export async function noteReached(
   crm: string,
   { databases, files, tree }: KnownReach,
 ): Promise<void> {
-  await writeState(engine, stateName(repository, crm), {
+  await noteState(engine, stateName(repository, crm), {
     databases: databases.flatMap(({ name, head, spans }) => {
       const last = spans.at(-1);
       return head && last ? [{ name, head: head.id, history: last.history, to: last.to }] : [];

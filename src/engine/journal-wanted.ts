@@ -1,7 +1,7 @@
 import type { LogPosition } from "../database/change-feed.ts";
 import type { Id } from "../format/tree.ts";
 import type { Engine } from "./engine.ts";
-import { readState, writeState } from "./state.ts";
+import { noteState, readState } from "./state.ts";
 
 /**
  * How a backup on this machine asks whoever follows the CRM to store where the log has got to, though nothing may have happened: where
@@ -13,7 +13,7 @@ export async function askJournal(
   crm: string,
   wanted: Readonly<Record<string, LogPosition>>,
 ): Promise<void> {
-  await writeState(engine, stateName(repository, crm), wanted);
+  await noteState(engine, stateName(repository, crm), wanted);
 }
 
 /** What was asked for last. */

@@ -4,7 +4,7 @@ import type { Id } from "../format/tree.ts";
 import type { KnownLocks, ProtectReport } from "../repository/protect.ts";
 import type { Repository } from "../repository/repository.ts";
 import type { Engine } from "./engine.ts";
-import { readState, writeState } from "./state.ts";
+import { noteState, readState } from "./state.ts";
 
 /** What a run that wrote to a locked repository says at its end. */
 export interface Protection {
@@ -34,7 +34,7 @@ export async function protectRepository(
       run.report({ type: "progress", phase: "protect", doneBytes: 0, doneItems, totalItems }),
   });
   if (result === undefined) return undefined;
-  await writeState(engine, record, { ...result.known, until: Object.fromEntries(result.known.until) });
+  await noteState(engine, record, { ...result.known, until: Object.fromEntries(result.known.until) });
   const { report } = result;
   const warnings: Warning[] = report.proofs
     .filter((proof) => proof.result === "destroyed")

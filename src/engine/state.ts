@@ -1,6 +1,6 @@
 import { mkdir, open, readFile, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { HoldfastError } from "../lib/errors.ts";
+import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Engine } from "./engine.ts";
 
 /**
@@ -28,6 +28,18 @@ export async function writeState(engine: Engine, name: string, value: unknown): 
     }
   } catch (error) {
     throw new HoldfastError("state-unwritable", { path: file }, error);
+  }
+}
+
+/**
+ * The same for what only saves time or requests where it is known: a state folder that is full, gone or somebody else's is no reason for
+ * whoever has done his work to fail.
+ */
+export async function noteState(engine: Engine, name: string, value: unknown): Promise<void> {
+  try {
+    await writeState(engine, name, value);
+  } catch (error) {
+    if (!isHoldfastError(error, "state-unwritable")) throw error;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Id } from "../format/tree.ts";
-import { readState, writeState } from "./state.ts";
+import { noteState, readState } from "./state.ts";
 import type { Engine } from "./engine.ts";
 
 /**
@@ -31,7 +31,7 @@ export async function recallVerified(engine: Engine, repositoryId: string): Prom
 
 export async function rememberVerified(engine: Engine, repositoryId: string, memory: VerifyMemory): Promise<void> {
   const { packs, snapshots } = memory;
-  await writeState(engine, stateFile(repositoryId), {
+  await noteState(engine, stateFile(repositoryId), {
     packs: Object.fromEntries(packs),
     snapshots: Object.fromEntries(snapshots),
   });

@@ -242,9 +242,11 @@ test("a table that was altered while nobody followed: it begins anew, and no mom
   const between = new Date();
   await server.sql("ALTER TABLE contact ADD COLUMN extra INT", "altered");
   await using again = following(crm);
-  await again.event(
+  const told = await again.event(
     (event) => event.type === "note" && event.code === "follow-gap" && event.facts["reason"] === "schema",
   );
+  // From where it was read last, not from where it is read again.
+  assert.ok(told.type === "note" && String(told.facts["time"]) < between.toISOString(), JSON.stringify(told));
   await crm.backup();
   await again.durable(new Date().toISOString());
   await assert.rejects(

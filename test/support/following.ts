@@ -26,10 +26,15 @@ export interface Following extends AsyncDisposable {
 export function following(
   crm: Pick<SmallCrm, "engine" | "description" | "access">,
   more: Partial<FollowInput> = {},
+  hear: (event: Event) => void = () => {},
 ): Following {
   const events: Event[] = [];
   const stop = new AbortController();
-  const run = { signal: stop.signal, now: () => new Date(), report: (event: Event) => void events.push(event) };
+  const report = (event: Event): void => {
+    events.push(event);
+    hear(event);
+  };
+  const run = { signal: stop.signal, now: () => new Date(), report };
   let state: { readonly report?: FollowReport; readonly error?: unknown } | undefined;
   const done = follow(
     crm.engine,
@@ -44,7 +49,7 @@ export function following(
     },
     run,
   ).then(
-    (report) => (state = { report }),
+    (ended) => (state = { report: ended }),
     (error: unknown) => (state = { error }),
   );
   const until = async (isSo: () => boolean, what: string): Promise<void> => {

@@ -72,12 +72,14 @@ class MortalFollowing {
   readonly #crm: SmallCrm;
   readonly #random: SeededRandom;
   #running: ReturnType<typeof following>;
+  /** Where gaps begin that altered tables made, and when they were told: by one that died, and again by the one after it. */
+  readonly schemaGaps: { readonly fromMs: number; readonly toldMs: number }[] = [];
   deaths = 0;
 
   constructor(crm: SmallCrm, random: SeededRandom) {
     this.#crm = crm;
     this.#random = random;
-    this.#running = following(crm);
+    this.#running = this.#begun(crm);
   }
 
   /** `killed`: at some operation that is still to come. */
@@ -87,7 +89,14 @@ class MortalFollowing {
     const at = 2 + this.#random.below(20);
     const openStorage = (location: string) => endingStorage(localStorage(location), { at, kind });
     const { engine } = this.#crm;
-    this.#running = following(life === "whole" ? this.#crm : { ...this.#crm, engine: { ...engine, openStorage } });
+    this.#running = this.#begun(life === "whole" ? this.#crm : { ...this.#crm, engine: { ...engine, openStorage } });
+  }
+
+  #begun(crm: SmallCrm): ReturnType<typeof following> {
+    return following(crm, {}, (event) => {
+      if (event.type !== "note" || !isSchemaGap(event)) return;
+      this.schemaGaps.push({ fromMs: Date.parse(String(event.facts["time"])), toldMs: Date.now() });
+    });
   }
 
   /** Waits for an event of one that is alive; `again`: what to do when another one had to be begun. */
@@ -137,11 +146,14 @@ export async function momentsRounds(
   const begun = new Date().toISOString();
   const states: Known[] = [];
   const gaps: Unreachable[] = [];
+  const backups: { readonly begunMs: number; readonly endMs: number }[] = [];
   const followed = new MortalFollowing(crm, random);
   /** Nothing since then is known to have been seen. */
   const seenMs = (): number => Date.parse(states.findLast(({ settled }) => settled !== undefined)?.to ?? begun);
   const backUp = async (): Promise<void> => {
+    const begunMs = Date.now();
     await crm.backup();
+    backups.push({ begunMs, endMs: Date.now() });
     facts.backups++;
   };
   /** What nobody saw, up to a backup; where there is a log, nothing is lost. */
@@ -223,7 +235,10 @@ export async function momentsRounds(
   report(`${states.length} commits, ${facts.backups} backups, follow killed ${followed.deaths} times`);
 
   await open();
-  await resticOn(crm.access.location, crm.access.password).check();
+  const restic = resticOn(crm.access.location, crm.access.password);
+  // Who was killed may have left a lock, and to restic this process, in which that happened, is alive.
+  await restic.output("unlock", "--remove-all");
+  await restic.check();
   return facts;
 
   /** Where there is no log: what was written last is seen before something else is written. */
@@ -237,12 +252,10 @@ export async function momentsRounds(
     await beside;
     const before = states.at(-1);
     if (before) await durable(before);
-    // PostgreSQL's log does not tell: the gap begins where the tables were looked at last, each second or two.
-    const sinceMs = Math.min(Date.parse(before?.from ?? "") - world.stepMs, Date.now() - 2500);
-    const told = followed.count(isSchemaGap);
+    const toldBefore = followed.count(isSchemaGap);
     await commit(world.alteration(++altered));
     facts["tables altered"]++;
-    let count = told;
+    let count = toldBefore;
     await followed.until(
       (event) => isSchemaGap(event) && followed.count(isSchemaGap) > count,
       async () => {
@@ -251,12 +264,18 @@ export async function momentsRounds(
       },
     );
     await backUp();
+    const sinceMs = Date.parse(before?.from ?? "") - world.stepMs;
     // The log's own time of the backup may be a step behind.
     gaps.push({ fromMs: sinceMs, toMs: Date.now() + world.stepMs });
     await commit(world.statement(random));
   }
 
   async function open(): Promise<void> {
+    // PostgreSQL's log does not tell: a gap begins where the tables were looked at last, and the next backup closes it.
+    for (const { fromMs, toldMs } of followed.schemaGaps) {
+      const closed = backups.find(({ begunMs }) => begunMs >= toldMs);
+      gaps.push({ fromMs, toMs: (closed?.endMs ?? Infinity) + world.stepMs });
+    }
     const { engine, access, run } = crm;
     await using repository = await openFor(engine, access, run);
     const snapshots = await repository.snapshots(run.signal);
