@@ -2,7 +2,7 @@
 
 FOLDER/trytond.conf, FOLDER/password (of the user admin), FOLDER/data/crm.sqlite and the file store FOLDER/data/crm.
 With URI, the database is `crm` on that server instead, where it must be already, and empty.
-The database is made by trytond-admin with the modules party and sale_opportunity, the records by trytond's models:
+The database is made by trytond-admin (`admin.py`) with the modules party and sale_opportunity, the records by trytond's models:
 as many opportunities as parties, Chinese names among them, some with attachments. The same every time but for dates.
 """
 import os
@@ -29,6 +29,7 @@ def main():
     attachments = int(sys.argv[3]) if len(sys.argv) > 3 else 300
     configuration = create_database(folder, sys.argv[4] if len(sys.argv) > 4 else 'sqlite://')
     pool = crm.start(configuration, DATABASE)
+    crm.hurry()
     company = create_company(pool)
     begin = time.monotonic()
     made = create_parties(pool, company, parties)
@@ -51,7 +52,7 @@ def create_database(folder, uri):
         file.write(PASSWORD + '\n')
     if uri == 'sqlite://':
         open(os.path.join(data, f'{DATABASE}.sqlite'), 'w').close()
-    admin = ['/usr/bin/python3', '/usr/bin/trytond-admin', '-c', configuration, '-d', DATABASE]
+    admin = [sys.executable, '-B', os.path.join(os.path.dirname(__file__), 'admin.py'), '-c', configuration, '-d', DATABASE]
     environment = dict(os.environ, TRYTONPASSFILE=password)
     for more in (['--all', '--email', 'admin@example.org'],
             ['-u', 'party', 'sale_opportunity', '--activate-dependencies']):
