@@ -1,6 +1,15 @@
-import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { execFileSync, spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
@@ -28,7 +37,10 @@ export interface PostgresServer extends AsyncDisposable {
 
 const startMs = 30_000;
 const debian = "/usr/lib/postgresql/15/bin";
-const cache = join(import.meta.dirname, "../../node_modules/.cache/holdfast/postgres/node_modules");
+const cache = join(import.meta.dirname, "../../node_modules/.cache/holdfast");
+const fetched = join(cache, "postgres/node_modules");
+/** A copied data folder has the identity of its original: only the first server of a test file is one. */
+let mayCopy = true;
 
 /** Why this version cannot be tested on this machine; `undefined`: it can. */
 export function postgresLacks(version: PostgresVersion): string | undefined {
@@ -55,7 +67,7 @@ export async function startPostgres({
   standbyOf,
   place = tmpdir(),
 }: PostgresOptions = {}): Promise<PostgresServer> {
-  const programs = version === 15 ? debian : join(cache, `pg${version}`, "native", "bin");
+  const programs = version === 15 ? debian : join(fetched, `pg${version}`, "native", "bin");
   if (!existsSync(join(programs, "postgres"))) {
     throw new Error(`PostgreSQL ${version} is not there: scripts/setup-tests.sh installs it`);
   }
@@ -93,8 +105,13 @@ export async function startPostgres({
     const [program, args] = standbyOf
       ? ["pg_basebackup", copyOptions(standbyOf, data)]
       : ["initdb", [...options, ...locale]];
-    const made = spawnSync(join(programs, program), args, { ...account, cwd: folder, encoding: "utf8" });
-    if (made.status !== 0) throw new Error(made.stderr);
+    const make = (): void => {
+      const made = spawnSync(join(programs, program), args, { ...account, cwd: folder, encoding: "utf8" });
+      if (made.status !== 0) throw new Error(made.stderr);
+    };
+    if (mayCopy && !standbyOf && initdb.length === 0) copyDataFolder(version, data, make);
+    else make();
+    mayCopy = false;
     writeFileSync(join(data, "postgresql.conf"), [...smallSettings(folder, port), ...settings, ""].join("\n"), {
       flag: "a",
     });
@@ -119,6 +136,23 @@ export async function startPostgres({
       rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
     },
   };
+}
+
+/** A new data folder takes most of a second of processor time to make; it is made once and copied. */
+function copyDataFolder(version: PostgresVersion, data: string, make: () => void): void {
+  const template = join(cache, `postgres-data-${version}-${process.getuid?.()}`);
+  if (existsSync(template)) {
+    execFileSync("cp", ["-a", template, data]);
+    return;
+  }
+  make();
+  const copy = `${template}.${process.pid}`;
+  execFileSync("cp", ["-a", data, copy]);
+  try {
+    renameSync(copy, template);
+  } catch {
+    rmSync(copy, { recursive: true, force: true }); // another test was faster
+  }
 }
 
 /** Of `pg_basebackup`: the copy follows the server that it is of. */
