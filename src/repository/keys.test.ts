@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { createCheapRepository } from "../../test/support/cheap-key.ts";
 import { faultStorage, type Fault } from "../../test/support/fault-storage.ts";
 import { resticOn } from "../../test/support/restic.ts";
 import { temporaryFolder } from "../../test/support/temp-folder.ts";
@@ -88,7 +89,7 @@ test("passwords come and go, and restic opens with each of them", async () => {
 test("whatever goes wrong while a password is changed, one of the two opens", async () => {
   const scene = async (fault?: Fault) => {
     const inner = memoryStorage();
-    const [made] = await (await createRepository(inner, "old", options)).keys.list(signal);
+    const [made] = await (await createCheapRepository(inner, "old", options)).keys.list(signal);
     const storage = faultStorage(inner, fault);
     const repository = await openRepository(storage, "old", options);
     const outcome = await locked(repository, "exclusive", (held) => repository.keys.replace("new", held)).then(

@@ -95,6 +95,7 @@ test("a CRM, from its first backup to its restore, with restic's own client as t
   const location = (name: string) => `azure:crm-backups:/${name}`;
   await remoteFlow({
     location,
+    storageAt,
     resticLocation: location,
     resticAccess: { environment: { ...impostor.environment, ...login }, options: impostor.options },
     environment: (home) => ({ ...bareEnvironment(home), ...azurite.environment() }),

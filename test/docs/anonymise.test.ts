@@ -5,6 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { buildCrm } from "../../demo/build-crm.ts";
 import { codeBlocks, holdfastCommands } from "../support/doc-commands.ts";
+import { holdfast } from "../support/holdfast.ts";
 import { bareEnvironment } from "../support/page-commands.ts";
 import { commandOutput } from "../support/run-command.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
@@ -17,7 +18,9 @@ test("each command of docs/anonymise.md works, and nobody of the CRM is in the c
   buildCrm(cwd);
   const env = bareEnvironment(folder.path);
   const shell = (command: string) => commandOutput("/bin/sh", ["-c", `${command} || [ $? = 3 ]`], { cwd, env });
-  await shell("holdfast init --yes --repository ../backups --password-file ../password.txt");
+  const init = ["init", "--yes", "--repository", "../backups", "--password-file", "../password.txt"];
+  const made = await holdfast(init, { cwd, env });
+  assert.equal(made.code, 0, made.stderr);
   const page = readFileSync(join(root, "docs/anonymise.md"), "utf8");
   const yaml = codeBlocks(page).find(({ language }) => language === "yaml")?.text ?? "";
   const config = join(cwd, "holdfast.yaml");

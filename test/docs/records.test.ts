@@ -5,6 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { buildCrm } from "../../demo/build-crm.ts";
 import { holdfastCommands } from "../support/doc-commands.ts";
+import { holdfast } from "../support/holdfast.ts";
 import { programFolder } from "../support/program.ts";
 import { runCommand } from "../support/run-command.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
@@ -29,7 +30,9 @@ test("each command of docs/records.md works on a CRM from which a company was de
     );
     return result.stdout;
   };
-  await shell("holdfast init --yes --repository ../backups --password-file ../password.txt");
+  const init = ["init", "--yes", "--repository", "../backups", "--password-file", "../password.txt"];
+  const made = await holdfast(init, { cwd, env });
+  assert.equal(made.code, 0, made.stderr);
   await shell("holdfast backup");
   const database = join(cwd, readdirSync(cwd).find((name) => /\.(?:db|sqlite)$/.test(name)) ?? "crm.db");
   const sql = (script: string): void => {

@@ -94,6 +94,7 @@ test("a CRM, from its first backup to its restore, with restic's own client as t
   const login = { GOOGLE_ACCESS_TOKEN: gcs.token, GOOGLE_PROJECT_ID: "a-project" };
   await remoteFlow({
     location,
+    storageAt,
     resticLocation: location,
     resticAccess: { environment: { ...impostor.environment, ...login }, options: impostor.options },
     environment: (home) => ({ ...bareEnvironment(home), ...environment() }),

@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { buildCrm } from "../../demo/build-crm.ts";
+import type { Storage } from "../../src/storage/storage.ts";
 import { holdfast } from "../support/holdfast.ts";
 import { pageCommands } from "../support/page-commands.ts";
 import { programFolder } from "../support/program.ts";
@@ -14,7 +15,7 @@ import { temporaryFolder } from "../support/temp-folder.ts";
 const password = "a password";
 
 /** Through the command line, beside restic's own client of the protocol. */
-export function testFlow(rclone: RcloneServer): void {
+export function testFlow(rclone: RcloneServer, storageAt: (location: string) => Storage): void {
   const environment = (home: string): Readonly<Record<string, string>> => ({
     ...rclone.environment,
     PATH: `${programFolder}:/usr/bin:/bin`,
@@ -24,7 +25,7 @@ export function testFlow(rclone: RcloneServer): void {
   });
 
   test("a CRM, from its first backup to its restore, with restic as the judge", () =>
-    remoteFlow({ location: rclone.location, resticLocation: rclone.resticLocation, environment }));
+    remoteFlow({ location: rclone.location, storageAt, resticLocation: rclone.resticLocation, environment }));
 
   test("a server that dies in the middle of a backup and comes back: it waits, and goes on", async () => {
     using folder = temporaryFolder();

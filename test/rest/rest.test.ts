@@ -219,4 +219,4 @@ test("lists and sizes from a server that lies are refused", async () => {
   await fails(storage.load(file, { offset: 10, length: 20 }, signal), "storage-failed", "shorter than asked for");
 });
 
-testFlow(rclone);
+testFlow(rclone, storageAt);

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { buildCrm } from "../../demo/build-crm.ts";
+import type { Storage } from "../../src/storage/storage.ts";
 import type { CephServer } from "../support/ceph-server.ts";
 import { holdfastCommands } from "../support/doc-commands.ts";
 import { freePort } from "../support/free-port.ts";
@@ -17,10 +18,10 @@ const root = join(import.meta.dirname, "../..");
 const password = "a password";
 
 /** Through the command line, beside restic's own client of S3. */
-export function testFlow(ceph: CephServer): void {
+export function testFlow(ceph: CephServer, storageAt: (location: string) => Storage): void {
   test("a CRM, from its first backup to its restore, with restic as the judge", () => {
     const location = (name: string) => `s3:${ceph.endpoint}/the-crm/${name}`;
-    return remoteFlow({ location, resticLocation: location, environment });
+    return remoteFlow({ location, storageAt, resticLocation: location, environment });
   });
 
   test("a certificate of one's own: refused until it is named", async () => {

@@ -225,4 +225,4 @@ test("more than a page of names, with no more requests at once than the storage 
   assert.equal(proxy.mostAtOnce(), storage.traits.connections);
 });
 
-testFlow(ceph);
+testFlow(ceph, (location) => s3Storage(location, process.env));

@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { buildCrm } from "../../demo/build-crm.ts";
+import type { Storage } from "../../src/storage/storage.ts";
 import { holdfast } from "../support/holdfast.ts";
 import { bareEnvironment, pageCommands } from "../support/page-commands.ts";
 import { remoteFlow } from "../support/remote-flow.ts";
@@ -13,7 +14,7 @@ import { temporaryFolder } from "../support/temp-folder.ts";
 const password = "a password";
 
 /** Through the command line, beside restic's own client of SFTP. */
-export function testFlow(sshd: SshdServer): void {
+export function testFlow(sshd: SshdServer, storageAt: (location: string) => Storage): void {
   const environment = (home: string) => ({ ...bareEnvironment(home), ...sshd.environment });
   // With one slash less than restic's short form: there is none for a port.
   const resticLocation = (name: string) => sshd.location(name);
@@ -21,6 +22,7 @@ export function testFlow(sshd: SshdServer): void {
   test("a CRM, from its first backup to its restore, with restic as the judge", () =>
     remoteFlow({
       location: sshd.location,
+      storageAt,
       resticLocation,
       resticAccess: sshd.resticAccess,
       environment,

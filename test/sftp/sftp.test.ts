@@ -163,4 +163,4 @@ test("what was cut off leaves no file that is listed, and is removed as a leftov
   assert.deepEqual(readdirSync(kept), []);
 });
 
-testFlow(sshd);
+testFlow(sshd, storageAt);

@@ -32,8 +32,13 @@ export async function createCheapRepository(
  * that a command has made.
  */
 export async function cheapenKey(location: string, password: string): Promise<void> {
-  const { signal } = new AbortController();
   await using storage = localStorage(location);
+  await cheapenKeysIn(storage, password);
+}
+
+/** The same in a storage elsewhere. */
+export async function cheapenKeysIn(storage: Storage, password: string): Promise<void> {
+  const { signal } = new AbortController();
   for (const { name } of await Array.fromAsync(storage.list("key", signal))) {
     const key = await openKeyFile(name, await storage.load({ kind: "key", name }, undefined, signal), password);
     if (key === undefined) continue;

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import type { Storage } from "../../src/storage/storage.ts";
 import { buildCrm } from "../../demo/build-crm.ts";
+import { cheapenKeysIn } from "./cheap-key.ts";
 import { assertSameTrees } from "./compare-trees.ts";
 import { holdfast } from "./holdfast.ts";
 import { type ResticAccess, resticOn } from "./restic.ts";
@@ -13,6 +15,8 @@ const password = "a password";
 export interface RemotePlace {
   /** Of a repository of this name, as Holdfast takes it. */
   location(name: string): string;
+  /** The same for this process. */
+  storageAt(location: string): Storage;
   /** As restic 0.14 takes it. */
   resticLocation(name: string): string;
   readonly resticAccess?: ResticAccess;
@@ -36,6 +40,8 @@ export async function remoteFlow(place: RemotePlace): Promise<void> {
     return stdout;
   };
   await run("init", "--yes", "--repository", place.location("acme"), "--password-file", "../password.txt");
+  await using storage = place.storageAt(place.location("acme"));
+  await cheapenKeysIn(storage, password);
   await run("backup");
   assert.match(await run("kit"), /login that is not on this page/);
   {
