@@ -5,8 +5,8 @@
  *     node scripts/test.ts WORD…      only files whose path holds one of the words
  *
  * What stands in `src/` runs side by side. What stands in `test/` starts servers and processes of its own, and waits for
- * them most of the time, so two files of it run at once, whatever the machine; what measures times stands in
- * `test/timed/`, and runs alone. A test that is skipped, and a run without tests, count as failures.
+ * them much of the time, so three files of it run at once, whatever the machine, those first that take longest; what
+ * measures times stands in `test/timed/`, and runs alone. A test that is skipped, and a run without tests, count as failures.
  */
 import { globSync, mkdtempDisposableSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
@@ -21,6 +21,8 @@ const root = join(import.meta.dirname, "..");
 
 /** A test that waits for ever does not end by itself. The longest file takes six minutes, and a busy machine thrice as long. */
 const fileTimeoutMs = 1_800_000;
+/** Begun last, one of these would run on alone. */
+const longest = ["test/tryton/tryton-postgres.test.ts", "test/docs/commands.test.ts", "test/s3/s3.test.ts"];
 const execArgv = ["--disable-warning=ExperimentalWarning", `--import=${join(import.meta.dirname, "test-cost.ts")}`];
 
 interface Counts {
@@ -93,8 +95,9 @@ const counts: Counts = { passed: 0, failed: 0 };
 const unit = find("src/**/*.test.ts");
 const timed = find("test/timed/*.test.ts");
 const whole = find("test/**/*.test.ts").filter((file) => !timed.includes(file));
+whole.sort((a, b) => Number(longest.includes(b)) - Number(longest.includes(a)));
 if (unit.length > 0) await runFiles(unit, availableParallelism(), counts);
-if (whole.length > 0) await runFiles(whole, 2, counts);
+if (whole.length > 0) await runFiles(whole, 3, counts);
 if (timed.length > 0) await runFiles(timed, 1, counts);
 const costs = readCosts();
 const total = [...costs.values()].reduce((sum, seconds) => sum + seconds, 0);
