@@ -27,6 +27,7 @@ export interface RowTransaction {
   insert(table: TableSchema, columns: readonly ColumnSchema[], lines: readonly string[]): Promise<void>;
   /** Whole lines of one row with one key. Columns that do not differ stay as they are, whatever the table would do to them. */
   update(table: TableSchema, changes: readonly { readonly before: string; readonly after: string }[]): Promise<void>;
+  /** By their keys; of a table without a key one row a line, that is just so. */
   remove(table: TableSchema, keys: readonly RowKey[]): Promise<void>;
 }
 

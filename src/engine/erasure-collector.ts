@@ -112,7 +112,7 @@ class DatabaseCollector {
     const entity = entityOf(relations.entitiesOf(table), row, rules);
     const created = entity?.entity.created?.extension === undefined ? entity?.entity.created?.column : undefined;
     const title = titleOf(entity, row, rules);
-    this.#rows.set(table, table.keyLength === 0 ? row.line : row.key, {
+    this.#rows.set(table, row.key, {
       row,
       group: entity?.entity.name ?? table.name,
       ...(entity?.entity.label && { label: entity.entity.label }),
@@ -122,7 +122,8 @@ class DatabaseCollector {
     });
     for (const relation of relations.to(table)) {
       const name = nameIn(relation, "to", row, rules);
-      if (name !== undefined) this.#reference(relation, row.key, name);
+      // A line is what was erased, and no key to be kept.
+      if (name !== undefined) this.#reference(relation, table.keyLength === 0 ? "" : row.key, name);
     }
   }
 

@@ -1,9 +1,8 @@
 import { runSteps } from "../contents/records/order-changes.ts";
 import { isChange, type PlannedRow } from "../contents/records/planned-row.ts";
+import { LiveRows } from "../contents/records/plan-rows.ts";
 import type { RowImage } from "../contents/records/row-images.ts";
-import { recordRow } from "../contents/records/record-row.ts";
 import type { TableSchema } from "../database/database.ts";
-import type { RowTransaction } from "../database/row-transaction.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import { planRecords } from "./records-plan.ts";
@@ -30,7 +29,7 @@ export async function applyRecords(
       if (again.seen !== planned.seen) throw new HoldfastError("plan-outdated", { path: address.url });
       const changes = again.rows.filter(isChange);
       await runSteps(rows, stepsOf(again, engine));
-      await beforeCommit(await imagesOf(changes, rows));
+      await beforeCommit(await imagesOf(changes, new LiveRows({ rows, rules: engine })));
       return again.rows;
     });
   } catch (error) {
@@ -39,20 +38,17 @@ export async function applyRecords(
 }
 
 /** The rows as they are now; fails with `restore-mismatch` when one is not what it should be: a trigger's doing, say. */
-async function imagesOf(changes: readonly PlannedRow[], rows: RowTransaction): Promise<ChangedRows> {
+async function imagesOf(changes: readonly PlannedRow[], live: LiveRows): Promise<ChangedRows> {
   const tables = [...new Set(changes.map(({ table }) => table))];
   const images: RowImage[] = [];
   for (const [at, table] of tables.entries()) {
     const ofTable = changes.filter((one) => one.table === table);
-    const names = table.columns.slice(0, table.keyLength).map(({ name }) => name);
-    const found = await rows.find(
+    const now = await live.byKey(
       table,
-      { columns: names },
       ofTable.map(({ key }) => key),
     );
-    const now = new Map(found.map((line) => [recordRow(table, line).key, line]));
     for (const change of ofTable) {
-      const line = now.get(change.key);
+      const line = now.get(change.key)?.line;
       if (!isAsPlanned(change, line))
         throw new HoldfastError("restore-mismatch", { table: table.name, detail: change.key });
       images.push({

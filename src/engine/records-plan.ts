@@ -3,6 +3,7 @@ import {
   type ColumnRename,
   mapRow,
   mappedKey,
+  mappedLine,
   mapTable,
   refusedColumns,
   type TableMapping,
@@ -170,12 +171,12 @@ class RecordsPlanning {
     const rules = this.#source.from.engine;
     const mapping = await this.#mapping(row.table);
     const cannot = (table: TableSchema, reason: "table-gone" | "no-key"): WantedRow => ({
-      ...{ table, key: row.key || row.line, fields: row.fields, why },
+      ...{ table, key: row.key, fields: row.fields, why },
       refused: { reason },
     });
     if (!mapping) return cannot(row.table, "table-gone");
     const fields = mapRow(mapping, row, rules);
-    const key = mappedKey(mapping, fields);
+    const key = row.table.keyLength === 0 ? mappedLine(mapping, fields) : mappedKey(mapping, fields);
     if (key === undefined) return cannot(mapping.to, "no-key");
     const refused = refusedColumns(mapping, row, rules);
     const base = await this.#base(row, mapping.to);
@@ -253,7 +254,7 @@ class RecordsPlanning {
           if (relation.kind === "refers") continue;
           const names = ofTable.flatMap((row) => nameIn(inTable(relation, table), "to", row, rules) ?? []);
           for (const { row } of await namingLive(relation, names, this.#live, rules)) {
-            if (row.key === "" || (await this.#records.get(row.table, row.key))) continue;
+            if (row.table.keyLength === 0 || (await this.#records.get(row.table, row.key))) continue;
             await add(row, relation.kind === "links" ? "links" : "belongs");
           }
         }

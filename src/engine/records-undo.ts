@@ -1,5 +1,5 @@
 import type { Erasure } from "../contents/erasure.ts";
-import { mapRow, mapTable, type TableMapping } from "../contents/records/map-table.ts";
+import { mappedLine, mapRow, mapTable, type TableMapping } from "../contents/records/map-table.ts";
 import { planRows } from "../contents/records/plan-rows.ts";
 import { isChange, type WantedRow } from "../contents/records/planned-row.ts";
 import { handleOf } from "../contents/records/record-handle.ts";
@@ -87,9 +87,14 @@ async function applyImages(
         const row = recordRow(from, text);
         return mapping ? mapRow(mapping, row, database) : row.fields;
       };
-      const { key } = recordRow(from, line);
-      if (is !== undefined && isErased(erasures, images, from, key)) return [];
-      const one = { table: to ?? from, key, fields: fields(is), base: { fields: fields(was) }, why: "chosen" as const };
+      const row = recordRow(from, line);
+      if (is !== undefined && isErased(erasures, images, from, row.key)) return [];
+      const key = from.keyLength === 0 && mapping ? mappedLine(mapping, mapRow(mapping, row, database)) : row.key;
+      const one = {
+        ...{ table: to ?? from, key: key ?? row.key, fields: fields(is) },
+        ...{ base: { fields: fields(was) }, why: "chosen" as const },
+      };
+      if (key === undefined) return [{ ...one, refused: { reason: "no-key" } }];
       return [to ? one : { ...one, refused: { reason: "table-gone" } }];
     });
     const plan = await planRows(wanted, {

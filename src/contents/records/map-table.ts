@@ -82,6 +82,11 @@ export function mappedKey({ to }: TableMapping, fields: MappedFields): RowKey | 
   return to.keyLength > 0 && key.every((field) => field !== undefined && field !== "\\N") ? key.join("\t") : undefined;
 }
 
+/** What stands for a mapped row of a table without a key: all of it. `undefined`: a column of it is not known, or the table has a key. */
+export function mappedLine({ to }: TableMapping, fields: MappedFields): RowKey | undefined {
+  return to.keyLength === 0 && fields.every((field) => field !== undefined) ? fields.join("\t") : undefined;
+}
+
 /** Columns whose value in this row cannot be taken over, or that a new row needs and this one has not. */
 export function refusedColumns(mapping: TableMapping, row: RecordRow, rules: HandleRules): readonly string[] {
   const { to, columns, required } = mapping;

@@ -102,10 +102,27 @@ export class LiveRows {
 
   /** Rows by the very bytes of their keys. */
   async byKey(table: TableSchema, keys: readonly string[]): Promise<ReadonlyMap<string, RecordRow>> {
+    if (table.keyLength === 0) return this.#byLine(table, keys);
     const names = table.columns.slice(0, table.keyLength).map(({ name }) => name);
     const found = names.length === 0 ? [] : await this.find(table, { columns: names }, keys);
     const asked = new Set(keys);
     return new Map(found.flatMap((row) => (asked.has(row.key) ? [[row.key, row]] : [])));
+  }
+
+  /** Of a table without a key, rows that are just so: looked up by a column in which they hold something. */
+  async #byLine(table: TableSchema, lines: readonly string[]): Promise<ReadonlyMap<string, RecordRow>> {
+    const found = new Map<string, RecordRow>();
+    const asked = new Set(lines);
+    const rows = lines.map((line) => recordRow(table, line));
+    for (const [at, some] of Map.groupBy(rows, ({ fields }) => lookupColumn(table, fields))) {
+      const column = table.columns[at];
+      if (!column) continue;
+      const values = some.map(({ fields }) => fields[at] ?? "");
+      for (const row of await this.find(table, { columns: [column.name] }, values)) {
+        if (asked.has(row.line)) found.set(row.line, row);
+      }
+    }
+    return found;
   }
 
   async find(table: TableSchema, by: ComparedColumns, values: readonly string[]): Promise<readonly RecordRow[]> {
@@ -190,6 +207,13 @@ export class LiveRows {
     }
     return hash.digest("hex");
   }
+}
+
+/** Numbers and short texts first: what names another row is one. */
+function lookupColumn({ columns }: TableSchema, fields: readonly string[]): number {
+  const has = (at: number): boolean => fields[at] !== "\\N";
+  const short = columns.findIndex(({ type }, at) => has(at) && /int|char|uuid|decimal|numeric/i.test(type));
+  return short >= 0 ? short : columns.findIndex((_, at) => has(at));
 }
 
 function halves<T>(all: readonly T[]): readonly (readonly T[])[] {

@@ -2,7 +2,10 @@ import type { FieldRules } from "../../crm/column-texts.ts";
 import type { RowBatch, RowKey, TableSchema } from "../../database/database.ts";
 import type { Relation, Relations, TableEntity } from "./relations.ts";
 
-/** One row of a table: its line without LF, as a latin1 string of bytes, and that cut at its TABs. */
+/**
+ * One row of a table: its line without LF, as a latin1 string of bytes, and that cut at its TABs. Where a table has no key, the
+ * whole line stands for it, and equal rows are one.
+ */
 export interface RecordRow {
   readonly table: TableSchema;
   readonly line: string;
@@ -12,7 +15,7 @@ export interface RecordRow {
 
 export function recordRow(table: TableSchema, line: string): RecordRow {
   const fields = line.split("\t");
-  return { table, line, fields, key: fields.slice(0, table.keyLength).join("\t") };
+  return { table, line, fields, key: table.keyLength === 0 ? line : fields.slice(0, table.keyLength).join("\t") };
 }
 
 /** The rows of a batch. */

@@ -7,7 +7,8 @@ export function selectList({ columns }: TableSchema): string {
   return columns.map(selected).join(",");
 }
 
-function selected(column: ColumnSchema): string {
+/** What the server gives as the text of a column. */
+export function selected(column: ColumnSchema): string {
   const name = quoteName(column.name);
   switch (columnKind(column)) {
     case "float":

@@ -1,6 +1,7 @@
 import type { ColumnSchema, DatabaseAddress, TableSchema } from "../database.ts";
 import { type CommitFate, commitForSure } from "../lost-commit.ts";
 import type { ComparedColumns, RowMode, RowTransaction, TableFacts } from "../row-transaction.ts";
+import { columnKind } from "./column-kind.ts";
 import { expectRows } from "../expect-rows.ts";
 import { inParts } from "../in-parts.ts";
 import { quoteName } from "./identifier.ts";
@@ -8,7 +9,7 @@ import { inspectDatabase } from "./inspect.ts";
 import { LineEncoder } from "./line-encoder.ts";
 import { fieldLiteral, insertStatement } from "./load-sql.ts";
 import { keyLiteral } from "./key-literal.ts";
-import { selectList } from "./line-sql.ts";
+import { selected, selectList } from "./line-sql.ts";
 import { targetOf } from "./location.ts";
 import { Session } from "./session.ts";
 import { type MysqlFacts, readFacts } from "./table-facts.ts";
@@ -58,8 +59,8 @@ export async function mysqlRows<T>(
  * The server remembers no transactions, but it was all or nothing: so rows that were changed tell, once a lock on them is
  * had, for which the old session must have ended. Rows that somebody else has changed since tell nothing.
  */
-async function witnessedFate(session: Session, { witnesses, tables }: MysqlRows): Promise<CommitFate> {
-  if (witnesses.length === 0) return "undone";
+async function witnessedFate(session: Session, { witnesses, tables, keyless }: MysqlRows): Promise<CommitFate> {
+  if (witnesses.length === 0) return keyless === "none" ? "undone" : "unknown";
   await session.run("SET SESSION innodb_lock_wait_timeout=5");
   await session.run("SET TRANSACTION ISOLATION LEVEL READ COMMITTED");
   await session.run("START TRANSACTION");
@@ -103,6 +104,8 @@ class MysqlRows implements RowTransaction {
   readonly #facts: ReadonlyMap<string, MysqlFacts>;
   readonly #lock: string;
   readonly #witnesses = new Map<string, Witness>();
+  /** Rows that were changed and tell nothing, since they have no key. */
+  keyless: "none" | "some" = "none";
 
   constructor(session: Session, tables: readonly TableSchema[], facts: ReadonlyMap<string, MysqlFacts>, lock: string) {
     this.#session = session;
@@ -174,9 +177,12 @@ class MysqlRows implements RowTransaction {
         const fields = line.split("\t");
         const key = places.map((at) => fields[at]);
         // A key that the server gave is not known.
-        return key.includes(undefined) ? [] : [{ table, key: key.join("\t"), before: undefined, after: "there" }];
+        return key.includes(undefined) || table.keyLength === 0
+          ? []
+          : [{ table, key: key.join("\t"), before: undefined, after: "there" }];
       }),
     );
+    if (table.keyLength === 0) this.keyless = "some";
     for (const part of inParts(lines, mostValues, batchBytes)) {
       const statement = insertStatement(shape, Buffer.from(`${part.join("\n")}\n`, "latin1"));
       expectRows(table, part.length, await this.#session.changed(statement));
@@ -205,10 +211,25 @@ class MysqlRows implements RowTransaction {
   }
 
   async remove(table: TableSchema, keys: readonly string[]): Promise<void> {
+    if (table.keyLength === 0) return this.#removeLines(table, keys);
     this.#remember(keys.map((key) => ({ table, key, before: "there", after: undefined })));
     for (const part of inParts(keys, mostValues)) {
       const sql = `DELETE FROM ${quoteName(table.name)} WHERE ${this.#isKey(table, part)}`;
       expectRows(table, part.length, await this.#session.changed(sql));
+    }
+  }
+
+  async #removeLines(table: TableSchema, lines: readonly string[]): Promise<void> {
+    this.keyless = "some";
+    for (const line of lines) {
+      const fields = line.split("\t");
+      const same = table.columns.map((column, at) => {
+        const isText = ["text", "enum"].includes(columnKind(column));
+        const value = isText ? `CONVERT(${selected(column)} USING utf8mb4) COLLATE utf8mb4_bin` : selected(column);
+        return `${value} <=> ${fieldLiteral(column, fields[at] ?? "")}`;
+      });
+      const sql = `DELETE FROM ${quoteName(table.name)} WHERE ${same.join(" AND ")} LIMIT 1`;
+      expectRows(table, 1, await this.#session.changed(sql));
     }
   }
 

@@ -185,10 +185,28 @@ class PostgresRows implements RowTransaction {
 
   async remove(table: TableSchema, keys: readonly string[]): Promise<void> {
     await this.#putTriggersAside(table);
+    if (table.keyLength === 0) return this.#removeLines(table, keys);
     for (const part of inParts(keys, mostValues)) {
       const where = among(table, ownKey(table), part);
       const sql = `DELETE FROM ONLY ${quoteQualified(table)} WHERE ${where}`;
       expectRows(table, part.length, await this.#connection.changed(sql, subject(table)));
+    }
+  }
+
+  async #removeLines(table: TableSchema, lines: readonly string[]): Promise<void> {
+    const name = quoteQualified(table);
+    for (const line of lines) {
+      const fields = line.split("\t");
+      const same = table.columns.map(
+        (column, at) =>
+          `${quoteName(column.name)}::text IS NOT DISTINCT FROM (${typed(column, fields[at] ?? "")})::text`,
+      );
+      const row = `SELECT ctid FROM ONLY ${name} WHERE ${same.join(" AND ")} LIMIT 1`;
+      expectRows(
+        table,
+        1,
+        await this.#connection.changed(`DELETE FROM ONLY ${name} WHERE ctid = (${row})`, subject(table)),
+      );
     }
   }
 

@@ -238,9 +238,19 @@ class SqliteRows implements RowTransaction {
  * compare, an index of theirs is used; byte by byte, it is the one row.
  */
 function onlyRow(
-  { columns, keyLength }: TableSchema,
+  { name: table, columns, keyLength }: TableSchema,
   fields: readonly string[],
 ): Omit<Bound, "places"> & { where: string } {
+  if (keyLength === 0) {
+    const { parameters: values, places: marks } = bound(fields);
+    const same = columns
+      .map(({ name }, at) => `${quoteName(name)} COLLATE BINARY IS ${marks[at] ?? "?"}`)
+      .join(" AND ");
+    return {
+      where: `_rowid_ = (SELECT _rowid_ FROM main.${quoteName(table)} WHERE ${same} LIMIT 1)`,
+      parameters: values,
+    };
+  }
   const { parameters, places } = bound(fields.slice(0, keyLength));
   const isKey = (collation: string): string =>
     columns
