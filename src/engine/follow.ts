@@ -1,29 +1,25 @@
 import { hash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import type { JournalDatabase } from "../contents/journal/journal-file.ts";
-import { beginsBefore } from "../contents/journal/reach.ts";
 import type { Manifest } from "../contents/manifest.ts";
-import { openSnapshot } from "../contents/open-snapshot.ts";
 import type { CrmDescription } from "../crm/platform.ts";
-import type { ChangeFeed, LogPosition, SnapshotPoint } from "../database/change-feed.ts";
+import type { ChangeFeed, LogPosition } from "../database/change-feed.ts";
 import type { DatabaseAddress, DatabaseEngine } from "../database/database.ts";
 import type { Id } from "../format/tree.ts";
 import { type ErrorCode, HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
 import { lowerPriority } from "../lib/posix.ts";
 import type { Run } from "../lib/run.ts";
-import { isDamage } from "../repository/child-trees.ts";
-import type { Repository, StoredSnapshot } from "../repository/repository.ts";
+import type { Repository } from "../repository/repository.ts";
 import { openFor } from "./access.ts";
 import { addressesOf } from "./database-address.ts";
 import { databaseEngineFor, platformNamed, type Engine, type RepositoryAccess } from "./engine.ts";
+import { FollowBackups } from "./follow-backups.ts";
 import { FollowFiles, type FilesTiming, filesTiming } from "./follow-files.ts";
 import { FollowStream } from "./follow-stream.ts";
 import { JournalKeeper, type KeeperTiming, keeperTiming } from "./journal-keeper.ts";
 import { coveredFolders } from "./left-out.ts";
 import { JournalWatch } from "./journal-watch.ts";
 import { journalWanted } from "./journal-wanted.ts";
-import { backupsOf } from "./points.ts";
 
 export interface FollowInput {
   readonly crm: CrmDescription;
@@ -71,7 +67,6 @@ const passing: ReadonlySet<ErrorCode> = new Set([
 ]);
 const firstPauseMs = 500;
 const longestPauseMs = 30_000;
-const defaultBackupPauseMs = 60_000;
 /** So much log a server may keep for us while the CRM is idle, before it is named how far it was read. */
 const mostHeldBytes = 64 << 20;
 
@@ -153,15 +148,10 @@ class Following {
   readonly #run: Run;
   readonly #feeds = new Map<string, ChangeFeed>();
   readonly #watches = new Map<string, JournalWatch>();
-  /** The backup that was looked at last, and what it says of itself. */
-  #looked: { readonly id: Id; readonly manifest: Manifest | undefined } | undefined;
   #waitingSince: number | undefined;
-  #backupAt = -Infinity;
-  #backup: Promise<void> | undefined;
   #toldAt = -Infinity;
   readonly #repository: Repository;
-  /** What was known when it was last found that no backup is lacking. */
-  #answered: string | undefined;
+  readonly #backups: FollowBackups;
 
   constructor(engine: Engine, input: FollowInput, repository: Repository, keeper: JournalKeeper, run: Run) {
     this.#engine = engine;
@@ -169,6 +159,10 @@ class Following {
     this.#input = input;
     this.#keeper = keeper;
     this.#run = run;
+    const learn = ({ databases }: Manifest): void => {
+      for (const one of databases) this.#watchOf(one.name).learn(one);
+    };
+    this.#backups = new FollowBackups({ engine, ...input, repository, keeper, run, learn });
   }
 
   /** Reads one database's log, again and again from where it stopped. */
@@ -223,10 +217,12 @@ class Following {
         isBack();
         const when = this.#holdsLog() ? "soon" : "when-due";
         if ((await this.#keeper.publishIfDue(when)) === "published") await this.#acknowledgeNamed(streams);
-        const newest = this.#newestBackup(this.#keeper.snapshots);
-        if (newest) await this.#look(newest);
+        await this.#backups.look();
         if (performance.now() - this.#toldAt >= 1000) this.#tell(streams);
-        await this.#backUpIfNeeded(streams, files);
+        await this.#backups.makeIfNeeded(
+          streams.map(({ database }) => database),
+          files.lacksBackup ? "lacking" : "whole",
+        );
         const left = this.#input.rpoMs - (performance.now() - at);
         // What waited for others to have their turn waits no longer than that.
         const { restLeftMs } = this.#keeper;
@@ -238,7 +234,7 @@ class Following {
 
   /** What was read last is not lost for an orderly end. */
   async finish(streams: readonly FollowStream[]): Promise<void> {
-    await this.#backup?.catch(() => undefined);
+    await this.#backups.ended();
     // Others have it for themselves from now on.
     this.#keeper.endRest();
     await this.#flush(streams);
@@ -314,71 +310,6 @@ class Following {
     this.#watches.set(database, watch);
     return watch;
   }
-
-  #newestBackup(snapshots: readonly StoredSnapshot[]): StoredSnapshot | undefined {
-    return backupsOf(snapshots, this.#input.crm.name).at(-1);
-  }
-
-  /** What a backup says of itself, from which is learnt how large tables are. `undefined`: it is damaged, no reason to end. */
-  async #look(backup: StoredSnapshot): Promise<Manifest | undefined> {
-    if (this.#looked?.id === backup.id) return this.#looked.manifest;
-    const { signal } = this.#run;
-    const indexed = await this.#repository.index(signal);
-    const opened = await openSnapshot(indexed, backup, signal).catch((error: unknown) => {
-      if (isDamage(error)) return undefined;
-      throw error;
-    });
-    const manifest = opened?.manifest;
-    this.#looked = { id: backup.id, manifest };
-    for (const database of manifest?.databases ?? []) this.#watchOf(database.name).learn(database);
-    return manifest;
-  }
-
-  /** A gap ends with the next backup: it is made at once. */
-  async #backUpIfNeeded(streams: readonly FollowStream[], files: FollowFiles): Promise<void> {
-    const { backup, backupPauseMs = defaultBackupPauseMs } = this.#input;
-    if (!backup || this.#backup || performance.now() - this.#backupAt < backupPauseMs) return;
-    if (!(await this.#lacksBackup(streams)) && !files.lacksBackup) return;
-    this.#backupAt = performance.now();
-    this.#run.report({ type: "note", code: "follow-backup", facts: {} });
-    this.#backup = backup(this.#run)
-      .catch((error: unknown) => {
-        if (this.#run.signal.aborted) return;
-        const reason = isHoldfastError(error) ? error.code : "internal";
-        this.#run.report({ type: "note", code: "follow-backup-failed", facts: { reason } });
-      })
-      .then(() => {
-        this.#backup = undefined;
-      });
-  }
-
-  /** Whether nothing leads from the newest backup to now. Looked at again when anything of that is new. */
-  async #lacksBackup(streams: readonly FollowStream[]): Promise<boolean> {
-    const databases = streams.map(({ database }) => this.#keeper.writer.database(database));
-    // A backup before the log is read leads nowhere.
-    if (databases.some(({ spans }) => spans.length === 0)) return false;
-    // By its number, since one that begins may be the only one that is left.
-    const gaps = databases.map(({ spans }) => [spans.at(-1)?.first, spans.at(-1)?.gaps.length]);
-    const asked = JSON.stringify([this.#newestBackup(this.#keeper.snapshots)?.id, gaps]);
-    if (asked === this.#answered) return false;
-    const newest = this.#newestBackup(await this.#repository.snapshots(this.#run.signal));
-    const manifest = newest && (await this.#look(newest));
-    if (!manifest) return true;
-    const lacks = databases.some((database) => {
-      const found = manifest.databases.find(({ name }) => name === database.name);
-      const from = found && databaseEngineFor(this.#engine, found.location).log?.pointOf(found.position);
-      return !from || !leadsOn(database, from);
-    });
-    if (!lacks) this.#answered = asked;
-    return lacks;
-  }
-}
-
-/** Whether the journal leads from this backup to now, or will: the log is told a moment later. */
-function leadsOn({ spans }: JournalDatabase, from: SnapshotPoint): boolean {
-  const span = spans.at(-1);
-  if (!span || !beginsBefore(span, from)) return false;
-  return span.gaps.every(({ to }) => to.position <= from.position);
 }
 
 /**
