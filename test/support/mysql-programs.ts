@@ -61,7 +61,10 @@ function inMysql(script: string): string {
     .replaceAll(/\bMD5\((\w+)\)/g, "LEFT(SHA2($1,256),32)")
     .replaceAll("RESET MASTER", "RESET BINARY LOGS AND GTIDS")
     .replaceAll("SHOW MASTER STATUS", "SHOW BINARY LOG STATUS")
-    .replaceAll("@@last_gtid", "REGEXP_REPLACE(@@global.gtid_executed,'[0-9]+-(?=[0-9]+$)','')");
+    .replaceAll(
+      /@@(?:last_gtid|gtid_current_pos)\b/g,
+      "REGEXP_REPLACE(@@global.gtid_executed,'[0-9]+-(?=[0-9]+$)','')",
+    );
 }
 
 function mysql(usr: string): MysqlPrograms {
