@@ -46,7 +46,8 @@ export function neutraliseStatements(tables: readonly TableSchema[]): readonly s
     ...when("vtiger_extnstore_users", ["password"], "DELETE FROM vtiger_extnstore_users"),
     ...when("vtiger_ws_userauthtoken", ["token"], "DELETE FROM vtiger_ws_userauthtoken"),
     ...when("vtiger_soapservice", ["sessionid"], "DELETE FROM vtiger_soapservice"),
-    ...when("vtiger_users", ["accesskey"], "UPDATE vtiger_users SET accesskey=SUBSTRING(MD5(RAND()), 1, 16)"),
+    // MySQL has no MD5 any more.
+    ...when("vtiger_users", ["accesskey"], "UPDATE vtiger_users SET accesskey=SUBSTRING(SHA2(RAND(),256), 1, 16)"),
   ];
 }
 
