@@ -33,7 +33,7 @@ export async function readFacts(session: Session): Promise<ReadonlyMap<string, M
     rows.filter(([name]) => name === table).map(([, value]) => value ?? "");
   return new Map(
     tables.map(([name = null, engine]) => {
-      const own = (columnsOf?.get(name) ?? []).map(columnFacts);
+      const own = (columnsOf?.get(name) ?? []).map((row) => columnFacts(row, session.server.flavour));
       const indexes = Map.groupBy(partsOf?.get(name) ?? [], ([, index]) => index);
       const facts: MysqlFacts = {
         unique: [...indexes.values()].flatMap((index) => uniqueIndex(index, own) ?? []),
@@ -54,9 +54,14 @@ interface ColumnFacts {
   readonly by: string;
 }
 
-function columnFacts([, name, type, charset, collation, by]: readonly (string | null)[]): ColumnFacts {
+function columnFacts(
+  [, name, type, charset, collation, by]: readonly (string | null)[],
+  flavour: Session["server"]["flavour"],
+): ColumnFacts {
   const text = charset === null || charset === undefined ? "" : ` character set ${charset} collate ${collation}`;
-  return { name: name ?? "", type: `${type}${text}`, by: by ?? "" };
+  // MySQL tells the texts in it as they would stand in another text.
+  const expression = flavour === "mysql" ? (by ?? "").replaceAll("\\'", "'") : (by ?? "");
+  return { name: name ?? "", type: `${type}${text}`, by: expression };
 }
 
 /** `undefined`: what it is over is not told. */
