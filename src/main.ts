@@ -125,7 +125,7 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
       import("./storage/retry.ts"),
     ]);
     const limited = withLimits(storage, { ...traffic, clock: () => performance.now() });
-    return onWait ? withRetry(limited, { now: () => new Date(), onRetry: onWait }) : limited;
+    return onWait ? withRetry(limited, { onRetry: onWait }) : limited;
   };
   return async (location, options = { reading: "through" }) => {
     const { cache = defaultCache, reading } = options;

@@ -4,7 +4,8 @@ import { type HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Storage, StorageRetention, StorageThaw } from "./storage.ts";
 
 export interface RetryOptions {
-  readonly now: () => Date;
+  /** Milliseconds; absent: the process' own, which stands still while the machine sleeps, and which nobody sets. */
+  readonly clock?: () => number;
   /** How long one operation is tried in all. restic's own limit is 15 minutes. */
   readonly limitMs?: number;
   /** The first pause; each further one is twice as long, up to one minute. */
@@ -21,7 +22,7 @@ const longestPauseMs = 60_000;
  * The same storage, which tries again what failed for a passing reason (`storage-unreachable`). Nothing else is tried
  * again: waiting does not free a disk or grant a right.
  */
-export function withRetry(storage: Storage, options: RetryOptions): Storage {
+export function withRetry(storage: Storage, options: RetryOptions = {}): Storage {
   const again = retrier(options);
   return {
     location: storage.location,
@@ -132,9 +133,10 @@ function thawAgain(thaw: StorageThaw, again: Again): StorageThaw {
 type Again = <T>(signal: AbortSignal, operation: (attempt: number) => Promise<T>) => Promise<T>;
 
 function retrier(options: RetryOptions): Again {
-  const { now, limitMs = 900_000, firstPauseMs = 500, random = Math.random, pause = defaultPause, onRetry } = options;
+  const { clock = processClock, limitMs = 900_000, firstPauseMs = 500 } = options;
+  const { random = Math.random, pause = defaultPause, onRetry } = options;
   return async (signal, operation) => {
-    const start = now().getTime();
+    const start = clock();
     for (let attempt = 1; ; attempt++) {
       try {
         return await operation(attempt);
@@ -142,12 +144,16 @@ function retrier(options: RetryOptions): Again {
         signal.throwIfAborted();
         if (!isHoldfastError(error, "storage-unreachable")) throw error;
         const pauseMs = Math.min(firstPauseMs * 2 ** (attempt - 1), longestPauseMs) * (0.5 + random());
-        if (now().getTime() - start + pauseMs > limitMs) throw error;
+        if (clock() - start + pauseMs > limitMs) throw error;
         onRetry?.(error, pauseMs);
         await pause(pauseMs, signal);
       }
     }
   };
+}
+
+function processClock(): number {
+  return performance.now();
 }
 
 async function defaultPause(ms: number, signal: AbortSignal): Promise<void> {

@@ -20,9 +20,9 @@ const freshPath = (): string => join(top, `repository-${made++}`);
 
 storageContract("local", async () => localStorage(freshPath()));
 storageContract("memory", async () => memoryStorage());
-storageContract("retry over memory", async () => withRetry(memoryStorage(), { now: () => new Date() }));
+storageContract("retry over memory", async () => withRetry(memoryStorage()));
 storageContract("retry over a storage that fails every second time", async () =>
-  withRetry(flaky(memoryStorage()), { now: () => new Date(), pause: async () => undefined }),
+  withRetry(flaky(memoryStorage()), { pause: async () => undefined }),
 );
 
 test("local: folders are 0700, files 0400, and a missing folder is made", async () => {
@@ -129,7 +129,7 @@ test("retry: pauses double, are spread, and end at the limit; other errors are n
     load: () => Promise.reject(new HoldfastError("storage-full")),
   };
   const storage = withRetry(failing, {
-    now: () => new Date(clock),
+    clock: () => clock,
     random: () => 0.5,
     limitMs: 10_000,
     onRetry: (_error, pauseMs) => pauses.push(pauseMs),
@@ -145,6 +145,20 @@ test("retry: pauses double, are spread, and end at the limit; other errors are n
     isHoldfastError(error, "storage-full"),
   );
   assert.equal(pauses.length, 4);
+});
+
+test("retry: a machine that slept goes on trying where it was, whatever the clock says by then", async (t) => {
+  t.mock.timers.enable({ apis: ["Date"] });
+  let tries = 0;
+  const waking: Storage = {
+    ...memoryStorage(),
+    stat: async () => {
+      if (++tries < 3) throw new HoldfastError("storage-unreachable");
+      return 7;
+    },
+  };
+  const pause = async (): Promise<void> => t.mock.timers.setTime(tries * 8 * 3_600_000);
+  assert.equal(await withRetry(waking, { pause }).stat({ kind: "config", name: "" }, signal), 7);
 });
 
 test("retry: a listing of which the second part never comes ends at the limit", async () => {
@@ -165,7 +179,7 @@ test("retry: a listing of which the second part never comes ends at the limit", 
     clock += ms;
     if (clock > 100_000) assert.fail("it never ends");
   };
-  const storage = withRetry(broken, { now: () => new Date(clock), limitMs: 10_000, pause });
+  const storage = withRetry(broken, { clock: () => clock, limitMs: 10_000, pause });
   const seen: string[] = [];
   const listing = async (): Promise<void> => {
     for await (const { name } of storage.list("index", signal)) seen.push(name);
@@ -191,7 +205,7 @@ test("retry: a list that nobody reads to its end is closed where it stands", asy
       }
     },
   };
-  for await (const _first of withRetry(watched, { now: () => new Date() }).list("index", signal)) {
+  for await (const _first of withRetry(watched).list("index", signal)) {
     assert.equal(open, 1);
     break;
   }
@@ -209,7 +223,7 @@ test("retry: a config whose answer was lost is known as ours, another's is not",
       if (calls === 1) throw new HoldfastError("storage-unreachable");
     },
   };
-  const storage = withRetry(losing, { now: () => new Date(), pause: async () => undefined });
+  const storage = withRetry(losing, { pause: async () => undefined });
   const config = { kind: "config", name: "" } as const;
   await storage.save(config, Buffer.from("ours"), signal);
   assert.equal(calls, 2);
@@ -230,7 +244,7 @@ test("retry: what is not what its name says is asked for once more, and given as
       return bytes;
     },
   };
-  const storage = withRetry(lying, { now: () => new Date() });
+  const storage = withRetry(lying);
   const bytes = Buffer.from("an index");
   const [name, wrong] = [createHash("sha256").update(bytes).digest("hex"), "a".repeat(64)];
   await inner.save({ kind: "index", name }, bytes, signal);

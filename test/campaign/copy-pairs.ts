@@ -60,7 +60,7 @@ export async function copyPair(from: Target, to: Target): Promise<{ readonly sen
     const counted = countedStorage(places[location]?.open(location) ?? assert.fail(location));
     opened.push(counted);
     const limited = withLimits(counted, { clock: () => performance.now() });
-    return withRetry(limited, { now: crm.run.now });
+    return withRetry(limited);
   };
   const count = (location: string, what: "saved" | "loaded"): number => {
     const of = opened.filter((one) => one.location === location);

@@ -48,7 +48,7 @@ export async function round(seed: number, files: number, fileBytes: number): Pro
   const openStorage = (location: string) => {
     const flaky = flakyStorage(localStorage(location), { random, oneIn: 3, listingLag: 5 });
     opened.push(flaky);
-    return withRetry(flaky, { now: () => new Date(), firstPauseMs: 1, random: () => random.below(1000) / 1000 });
+    return withRetry(flaky, { firstPauseMs: 1, random: () => random.below(1000) / 1000 });
   };
   Object.assign(crm.engine, { openStorage });
   await crm.backup("full");

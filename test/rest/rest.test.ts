@@ -73,7 +73,7 @@ test("a server that lets nothing be deleted says so; locks go all the same", asy
   await storage.save(pack, Buffer.from("pack"), signal);
   try {
     await rclone.restart("--append-only");
-    const patient = withRetry(storage, { now: () => new Date(), firstPauseMs: 10 });
+    const patient = withRetry(storage, { firstPauseMs: 10 });
     await patient.save(pack, Buffer.from("pack"), signal);
     await patient.save(lock, Buffer.from("lock"), signal);
     await patient.remove(lock, signal);
@@ -90,7 +90,7 @@ test("an answer that was lost: what is there already is success, by rest-server'
     method === "POST" && lost-- > 0 ? { cutAfterBytes: 0 } : undefined,
   );
   const { proxy, storage } = server;
-  const patient = withRetry(storage, { now: () => new Date(), firstPauseMs: 10 });
+  const patient = withRetry(storage, { firstPauseMs: 10 });
   const file = fileOf();
   await patient.save(file, Buffer.alloc(300_000, 7), signal);
   assert.deepEqual(await patient.load(file, undefined, signal), Buffer.alloc(300_000, 7));
@@ -122,7 +122,7 @@ test("what is left of an upload, when the server dies in the middle, is not take
   assert.ok(left > 0 && left < bytes.length, `${left} bytes were left`);
   await rclone.restart();
   // A connection to the server that died may be used once more before its end is noticed.
-  const again = (one: Storage) => withRetry(one, { now: () => new Date(), firstPauseMs: 10 });
+  const again = (one: Storage) => withRetry(one, { firstPauseMs: 10 });
   // Another process cannot know whose it is, and says so.
   await fails(again(storageAt(rclone.location("broken/"))).save(file, bytes, signal), "storage-exists");
   await again(storage).save(file, bytes, signal);
@@ -134,7 +134,6 @@ test("a server that falls silent, breaks off, or is too busy is tried again", as
   const { proxy, storage } = server;
   const reasons: string[] = [];
   const patient = withRetry(storage, {
-    now: () => new Date(),
     firstPauseMs: 10,
     onRetry: (error) => reasons.push(String(error.facts["reason"])),
   });

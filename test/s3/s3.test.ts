@@ -100,7 +100,6 @@ test("nobody there; a server that stops answering and comes back; one that is to
   await fails(storage.stat(file, signal), "storage-unreachable", "TimeoutError");
   const waits: string[] = [];
   const patient = withRetry(storage, {
-    now: () => new Date(),
     firstPauseMs: 50,
     onRetry: (error) => waits.push(String(error.facts["reason"])),
   });

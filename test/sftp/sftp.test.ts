@@ -99,7 +99,6 @@ test("a server that falls silent, breaks off, or is gone for a while is tried ag
   await storage.create(signal);
   const waits: string[] = [];
   const patient = withRetry(storage, {
-    now: () => new Date(),
     firstPauseMs: 100,
     onRetry: (error) => waits.push(String(error.facts["reason"])),
   });

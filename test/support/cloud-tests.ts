@@ -26,7 +26,6 @@ export function testClouds(cloud: CloudUnderTest): void {
     await storage.create(signal);
     const waits: string[] = [];
     const patient = withRetry(storage, {
-      now: () => new Date(),
       firstPauseMs: 10,
       onRetry: (error) => waits.push(error.code),
     });
@@ -54,7 +53,7 @@ export function testClouds(cloud: CloudUnderTest): void {
     await using proxy = await tamperingProxy(cloud.port);
     await using storage = cloud.at(proxy.port, 5000);
     await storage.create(signal);
-    const patient = withRetry(storage, { now: () => new Date(), firstPauseMs: 10 });
+    const patient = withRetry(storage, { firstPauseMs: 10 });
     let uploads = 0;
     proxy.tamper = (incoming) => (cloud.isUpload(incoming) && uploads++ === 0 ? { cutAfterBytes: 0 } : undefined);
     const [file, bytes] = [fileOf(), randomBytes(300_000)];
