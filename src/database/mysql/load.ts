@@ -147,14 +147,14 @@ async function sendRows(
     for await (const part of lines) await insert(session, table, part);
     await session.run("COMMIT");
   } catch (error) {
-    if (!isHoldfastError(error) || !twice.has(serverCode(error.cause) ?? "")) throw error;
+    if (!isHoldfastError(error, "database-unreadable") || !twice.has(serverCode(error.cause) ?? "")) throw error;
     // `LOAD DATA` passes such a row over, and its count tells.
     throw new HoldfastError("restore-mismatch", { detail: `${table.name}: ${String(error.facts["reason"])}` }, error);
   }
 }
 
 /** Two rows of one key; MariaDB, told not to look for them, finds them when all are there. */
-const twice = new Set(["ER_DUP_ENTRY", "ER_ERROR_DURING_COMMIT"]);
+const twice = new Set(["ER_DUP_ENTRY", "ER_ERROR_DURING_COMMIT", "ER_GET_ERRNO"]);
 
 async function takesLocalFiles(session: Session): Promise<boolean> {
   const [row] = await session.query("SELECT @@global.local_infile");

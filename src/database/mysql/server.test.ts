@@ -88,9 +88,10 @@ test("who only reads rows asks for no definitions", async () => {
   await server.sql(`CREATE DATABASE shapes; USE shapes; ${crm.replaceAll("crm.", "shapes.")}`);
   const whole = await withSnapshot("shapes", async ({ schema }) => schema);
   await using source = await mysqlEngine.connect(address("shapes"), { signal });
-  await using snapshot = await source.snapshot(signal, "rows");
-  assert.deepEqual(snapshot.schema.tables, whole.tables);
-  const { before: statements, after: programs, grants, sequences } = snapshot.schema;
+  const snapshot = await source.snapshot(signal, "rows");
+  const { tables, before: statements, after: programs, grants, sequences } = snapshot.schema;
+  await snapshot[Symbol.asyncDispose]();
+  assert.deepEqual(tables, whole.tables);
   assert.deepEqual(
     { statements, programs, grants, sequences },
     { statements: [], programs: [], grants: [], sequences: [] },
