@@ -108,8 +108,9 @@ class Crowd {
           // It does not wait for a lock, and says so.
           assert.match(stderr, /already locked|unable to create lock/, `restic ${command.join(" ")}: ${stderr}`);
           counts["restic locked out"]++;
-          await pause(50);
         }
+        // One that never rests keeps whoever needs the repository alone out of it for ever.
+        await pause(this.#random.below(600));
       }
     };
     await Promise.all([backups(), prunes(), restics()]);
