@@ -225,6 +225,8 @@ export interface ConnectOptions {
   readonly connections?: number;
   /** Told when a table that somebody else has locked is waited for; when that takes too long, `database-busy` names it. */
   readonly onWait?: (facts: { readonly subject?: string; readonly reason?: string }) => void;
+  /** Names of tables whose rows nobody will read, such as caches: a snapshot keeps nobody from emptying or altering them. */
+  readonly unread?: readonly string[];
 }
 
 /** Rows of one table for a restore: lines in key order, each ended by LF. */

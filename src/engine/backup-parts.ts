@@ -64,12 +64,17 @@ export async function openMoment(
   engine: Engine,
   address: DatabaseAddress,
   { signal, report }: Run,
-  { connections, what }: Pick<Limits, "connections"> & { readonly what?: SnapshotOf } = {},
+  {
+    connections,
+    what,
+    unread,
+  }: Pick<Limits, "connections"> & Pick<ConnectOptions, "unread"> & { readonly what?: SnapshotOf } = {},
 ): Promise<Moment> {
   await using opening = new AsyncDisposableStack();
   const options: ConnectOptions = {
     signal,
     ...(connections !== undefined && { connections }),
+    ...(unread && { unread }),
     onWait: (facts) => report({ type: "note", code: "waiting-for-table", facts }),
   };
   const source = opening.use(await databaseEngineFor(engine, address.url).connect(address, options));
@@ -91,7 +96,8 @@ export async function captureDatabases(
     run.report({ type: "phase", phase: "database", subject: name });
     const database = databaseEngineFor(engine, url);
     const taken = captured.length === 0 ? early : undefined;
-    await using moment = await (taken?.take() ?? openMoment(engine, capture.addressOf(url), run, capture.input.limits));
+    const options = { ...capture.input.limits, unread: parts.emptyTables };
+    await using moment = await (taken?.take() ?? openMoment(engine, capture.addressOf(url), run, options));
     const { source, snapshot } = moment;
     const parent = await databaseInParent(start, name, indexed, run.signal);
     const touched =

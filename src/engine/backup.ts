@@ -119,7 +119,8 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
   if (input.limits.priority === "low") lowerPriority(); // inherited by all threads that are started from here on
   const [first] = parts.databases;
   // The first database's moment is taken while the repository is opened: both take a while, on threads of their own.
-  await using early = first && new Early(async () => openMoment(engine, addressOf(first.url), run, input.limits));
+  const options = { ...input.limits, unread: parts.emptyTables };
+  await using early = first && new Early(async () => openMoment(engine, addressOf(first.url), run, options));
   await using repository = await openFor(engine, input.repository, run);
   const waiting = lockOptions(input, run);
   let waited = false;

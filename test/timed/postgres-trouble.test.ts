@@ -106,6 +106,22 @@ test("sessions of one moment do not queue behind a TRUNCATE that waits for anoth
   await done;
 });
 
+test("whoever empties a table whose rows nobody reads does not wait for a backup", async () => {
+  using folder = temporaryFolder();
+  const { name } = await newCrm(folder.path);
+  await server.sql("CREATE TABLE cache (id integer PRIMARY KEY)", name);
+  await using source = await postgres.connect({ url: server.url(name) }, { signal, unread: ["cache"] });
+  await using snapshot = await source.snapshot(signal);
+  await server.sql("SET lock_timeout = '1s'; TRUNCATE cache; ALTER TABLE cache ADD COLUMN v text", name);
+  assert.deepEqual(
+    snapshot.schema.tables.map((table) => [table.name, table.columns.length]),
+    [
+      ["contact", 2],
+      ["cache", 1],
+    ],
+  );
+});
+
 test("pg_dump that finds itself behind a TRUNCATE gives up its place, and a new moment is taken", async () => {
   using folder = temporaryFolder();
   const { name } = await newCrm(folder.path);

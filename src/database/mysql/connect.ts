@@ -26,6 +26,7 @@ export async function connectMysql(address: DatabaseAddress, options: ConnectOpt
         target,
         connections: options.connections ?? defaultConnections,
         onWait: options.onWait,
+        unread: options.unread ?? [],
         signal,
         what,
       }),

@@ -18,13 +18,18 @@ const inTheWay = new Set(["ER_TABLE_DEF_CHANGED", "ER_NO_SUCH_TABLE", "ER_LOCK_W
  * came to a table only later would queue behind whoever waits to alter it, and he for another session of ours. The server sees
  * no deadlock in that. Fails with `database-busy` where a new moment is needed.
  */
-export async function holdTables(sessions: readonly Session[], lockWaitSeconds: number): Promise<void> {
+export async function holdTables(
+  sessions: readonly Session[],
+  unread: readonly string[],
+  lockWaitSeconds: number,
+): Promise<void> {
   const [first] = sessions;
   const found = await first?.query(
     "SELECT TABLE_NAME, IFNULL(ENGINE,'') FROM information_schema.TABLES " +
       "WHERE TABLE_SCHEMA=DATABASE() AND TABLE_TYPE IN ('BASE TABLE','SYSTEM VERSIONED') ORDER BY TABLE_NAME",
   );
-  const tables = (found ?? []).filter(([, engine]) => isReadHere(engine ?? "")).map(([name]) => quoteName(name ?? ""));
+  const read = (found ?? []).filter(([name, engine]) => isReadHere(engine ?? "") && !unread.includes(name ?? ""));
+  const tables = read.map(([name]) => quoteName(name ?? ""));
   await Promise.all(sessions.map((session) => holdFor(session, tables, lockWaitSeconds)));
 }
 

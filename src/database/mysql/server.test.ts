@@ -479,7 +479,15 @@ test("a table that stays locked is named, and nobody locks one that is being rea
   await using other = await Session.open(target, "locked", signal);
   await other.run("LOCK TABLES contact WRITE");
   await assert.rejects(
-    takeSnapshot({ target, connections: 1, onWait: undefined, signal, what: undefined, lockWaitSeconds: 1 }),
+    takeSnapshot({
+      target,
+      connections: 1,
+      onWait: undefined,
+      signal,
+      what: undefined,
+      unread: [],
+      lockWaitSeconds: 1,
+    }),
     (error) => isHoldfastError(error, "database-busy") && error.facts["subject"] === "locked.contact",
   );
   await other.run("UNLOCK TABLES");
@@ -488,6 +496,19 @@ test("a table that stays locked is named, and nobody locks one that is being rea
   await other.run("SET SESSION lock_wait_timeout=1");
   await assert.rejects(other.run("LOCK TABLES contact WRITE"), { code: "database-busy" });
   for (const table of snapshot.schema.tables) for await (const _ of snapshot.reader(table).read({}, signal));
+});
+
+test("whoever empties a table whose rows nobody reads does not wait for a backup", async () => {
+  await server.sql(
+    `CREATE DATABASE cached; USE cached; CREATE TABLE cache (id INT PRIMARY KEY); CREATE TABLE note (id INT PRIMARY KEY)`,
+  );
+  await using source = await mysqlEngine.connect(address("cached"), { signal, unread: ["cache"] });
+  await using snapshot = await source.snapshot(signal);
+  await server.sql("SET SESSION lock_wait_timeout=1; TRUNCATE cache; ALTER TABLE cache ADD COLUMN v INT", "cached");
+  assert.deepEqual(
+    snapshot.schema.tables.map(({ name }) => name),
+    ["cache", "note"],
+  );
 });
 
 test("whoever alters or empties a table waits for a backup that reads it, and no session of the backup for him", async () => {

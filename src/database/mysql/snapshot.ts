@@ -39,12 +39,13 @@ interface SnapshotOptions {
   readonly onWait: ConnectOptions["onWait"];
   readonly signal: AbortSignal;
   readonly what: SnapshotOf | undefined;
+  readonly unread: readonly string[];
   /** How long a table that somebody else has locked is waited for; absent: as long as sessions do. */
   readonly lockWaitSeconds?: number;
 }
 
 async function taken(
-  { target, connections, signal, what, lockWaitSeconds }: SnapshotOptions,
+  { target, connections, signal, what, unread, lockWaitSeconds }: SnapshotOptions,
   watch: LockWatch,
 ): Promise<DatabaseSnapshot> {
   await using opened = new AsyncDisposableStack();
@@ -60,7 +61,7 @@ async function taken(
   const all = [keeper, ...workers];
   for (const session of all) await session.run("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
   const position = await alignedMoment(gate, all);
-  await holdTables(all, lockWaitSeconds ?? sessionLockWaitSeconds);
+  await holdTables(all, unread, lockWaitSeconds ?? sessionLockWaitSeconds);
   const { schema, indexes } = await inspectDatabase(keeper, what);
   // Texts as they are kept; where the server is to convert them, the statement says so.
   for (const session of all) await session.run("SET character_set_results=NULL");

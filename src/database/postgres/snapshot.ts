@@ -37,6 +37,7 @@ export interface SnapshotInput {
   readonly what?: SnapshotOf;
   /** Sessions that read rows; 0: for who only looks at the schema. */
   readonly connections?: number;
+  readonly unread?: ConnectOptions["unread"];
   /** How long to wait for who has locked a table; absent: 10 s. */
   readonly lockWaitMs?: number;
   readonly onWait?: ConnectOptions["onWait"];
@@ -147,11 +148,12 @@ async function lockedMoment(keeper: PostgresConnection, input: SnapshotInput): P
 }
 
 async function momentOf(keeper: PostgresConnection, input: SnapshotInput, waitMs: number): Promise<Taken> {
-  const { address, environment, signal } = input;
+  const { address, environment, signal, unread = [] } = input;
   const { role, ...lsn } = await logPosition(keeper);
   const writing = (await keeper.rows(writingSql)).flatMap(([xid]) => xid ?? []);
   // Before the transaction begins, whose moment is that of its first query.
-  const names = (await readTables(keeper)).map(({ table }) => quoteQualified(table));
+  const isRead = (table: TableSchema) => !unread.includes(table.name);
+  const names = (await readTables(keeper)).flatMap(({ table }) => (isRead(table) ? quoteQualified(table) : []));
   await keeper.run(
     `${begin}; SET LOCAL lock_timeout = ${waitMs}${lockTables(names)}; SET LOCAL lock_timeout = ${stallMs}`,
   );
@@ -168,7 +170,10 @@ async function momentOf(keeper: PostgresConnection, input: SnapshotInput, waitMs
     const definitions = input.what === "rows" ? undefined : await read();
     const schema = await inspectSchema(keeper, definitions ?? noDefinitions);
     // Made between the list and the moment: nobody holds it.
-    const missed = schema.tables.find((table) => !isLargeObjects(table) && !names.includes(quoteQualified(table)));
+    const held = new Set(names);
+    const missed = schema.tables.find(
+      (table) => !isLargeObjects(table) && isRead(table) && !held.has(quoteQualified(table)),
+    );
     if (missed) throw new HoldfastError("database-busy", { path: keeper.path, subject: missed.name });
     const moment = { role, xmin: xmin ?? "", until: until ?? "", writing };
     const markBy = ({ before }: Pick<DatabaseSchema, "before">) =>

@@ -10,7 +10,7 @@ import { summariesLack } from "./wal-summaries.ts";
 /** Logs in once, so that what is wrong with the address or the password is told at once. */
 export async function connectPostgres(
   address: DatabaseAddress,
-  { signal: connecting, connections, onWait }: ConnectOptions,
+  { signal: connecting, connections, onWait, unread = [] }: ConnectOptions,
   environment: Environment,
 ): Promise<DatabaseSource> {
   const session = await PostgresConnection.open(address, { environment, signal: connecting });
@@ -22,6 +22,7 @@ export async function connectPostgres(
       address,
       environment,
       signal,
+      unread,
       ...(what !== undefined && { what }),
       ...(most !== undefined && { connections: most }),
       ...(onWait && { onWait }),
