@@ -75,7 +75,8 @@ export class PostgresSnapshot implements DatabaseSnapshot {
     this.#input = input;
     this.#keeper = keeper;
     this.#summaries = new WalSummaries(keeper);
-    this.#sizes = new TableSizes(keeper, taken.schema.tables);
+    const held = taken.schema.tables.filter(({ name }) => !input.unread?.includes(name));
+    this.#sizes = new TableSizes(keeper, held);
     this.#id = taken.id;
     this.#workers = Promise.resolve(taken.workers);
     this.schema = taken.schema;
