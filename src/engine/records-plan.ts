@@ -115,6 +115,7 @@ class RecordsPlanning {
       rows: this.#rows,
       rules: from.engine,
       switches,
+      dangling: (relations, names) => this.#dangling(relations, names),
       ...(selection.fields && { fields: selection.fields }),
       noise,
       signal,
@@ -133,6 +134,23 @@ class RecordsPlanning {
       mappings: [...this.#mappings.values()].filter((mapping) => mapping !== undefined),
       gone: [...this.#mappings].filter(([, mapping]) => mapping === undefined).map(([table]) => table),
     };
+  }
+
+  async #dangling(relations: readonly Relation[], names: readonly string[]): Promise<ReadonlySet<string>> {
+    const { from } = this.#source;
+    const dangling = new Set(names);
+    for (const relation of relations) {
+      const to = from.schema.tables.find((one) => sameTable(one, relation.to));
+      if (!to) continue;
+      const referenced = relation.referenced.map((at) => columnOf(to, relation.to.columns[at]?.name ?? ""));
+      // By columns that it had not then nobody can tell.
+      if (referenced.includes(-1)) return new Set();
+      const then = { ...relation, to, referenced };
+      for (const row of await this.#records.called(then, dangling)) {
+        dangling.delete(nameIn(then, "to", row, from.engine) ?? "");
+      }
+    }
+    return dangling;
   }
 
   async #mapping(table: TableSchema): Promise<TableMapping | undefined> {

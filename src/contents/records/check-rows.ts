@@ -10,6 +10,8 @@ export interface CheckInput {
   readonly relations: Relations;
   readonly rules: HandleRules;
   readonly live: LiveRows;
+  /** Of names in relations to one table or its partitions, those that no row had where the rows come from either; absent: none. */
+  readonly dangling?: (relations: readonly Relation[], names: readonly string[]) => Promise<ReadonlySet<string>>;
 }
 
 /** It may hold more of a record of another table. */
@@ -19,7 +21,7 @@ function mayStandAlone({ extends: extending, origin }: Relation): boolean {
 
 /** A row whose parent is neither there nor comes back stays away: as a conflict, or quietly where it only links. */
 export async function checkParents(rows: readonly PlannedRow[], input: CheckInput): Promise<readonly PlannedRow[]> {
-  const { relations, rules, live } = input;
+  const { relations, rules, live, dangling } = input;
   const wrong = new Map<PlannedRow, PlannedRow>();
   for (const [table, ofTable] of Map.groupBy(rows.filter(isChange), (row) => row.table)) {
     const changed = ofTable.flatMap((planned) => {
@@ -42,11 +44,16 @@ export async function checkParents(rows: readonly PlannedRow[], input: CheckInpu
       });
       const names = missing.flatMap(({ row }) => nameIn(relation, "from", row, rules) ?? []);
       const found = await liveNames(ends, names, live, rules);
-      for (const { planned, row } of missing) {
+      const lost = missing.flatMap(({ planned, row }) => {
         const name = nameIn(relation, "from", row, rules) ?? "";
-        if (found.get(name)?.some((parent) => !parents.gone.has(parent)) === true) continue;
-        // What the database does not hold to may have been dangling then too; only what is in conflict is told.
-        if (relation.origin !== "declared" && !parents.gone.has(name) && relation.kind !== "links") continue;
+        return found.get(name)?.some((parent) => !parents.gone.has(parent)) === true ? [] : [{ planned, name }];
+      });
+      // What the database does not hold to may have been dangling then too: a link comes back as it was.
+      const unheld =
+        relation.origin === "declared" ? [] : lost.map(({ name }) => name).filter((name) => !parents.gone.has(name));
+      const were = relation.kind === "links" && unheld.length > 0 ? await dangling?.(ends, unheld) : new Set(unheld);
+      for (const { planned, name } of lost) {
+        if (were?.has(name) === true) continue;
         const detail = `${relation.partitioned ?? relation.to.name}/${name.replaceAll("\0", "/")}`;
         wrong.set(
           planned,

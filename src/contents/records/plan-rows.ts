@@ -5,7 +5,7 @@ import { RowMap } from "./closure.ts";
 import type { MergeSwitches } from "../merge-rows.ts";
 import { type PlannedRow, type WantedRow } from "./planned-row.ts";
 import { decideRow, type DecideRules } from "./decide-row.ts";
-import { checkParents, checkReferences } from "./check-rows.ts";
+import { type CheckInput, checkParents, checkReferences } from "./check-rows.ts";
 import type { HandleRules } from "./record-handle.ts";
 import { type RecordRow, recordRow } from "./record-row.ts";
 import type { Relations } from "./relations.ts";
@@ -17,6 +17,7 @@ export interface PlanRowsInput {
   readonly rows: RowTransaction;
   readonly rules: HandleRules;
   readonly switches: MergeSwitches;
+  readonly dangling?: NonNullable<CheckInput["dangling"]>;
   /** Names of columns that alone are put back; absent: all. */
   readonly fields?: readonly string[];
   /** Columns that a CRM writes by itself, by table: no difference in them is one. */

@@ -16,6 +16,8 @@ export interface PointRecords {
   getAll(table: TableSchema, keys: readonly RowKey[]): Promise<readonly RecordRow[]>;
   /** The rows that these rows name: parents. */
   named(relation: Relation, rows: readonly RecordRow[]): Promise<readonly RecordRow[]>;
+  /** The rows that have one of these names in a relation to their table. */
+  called(relation: Relation, names: Iterable<string>): Promise<readonly RecordRow[]>;
   /** The rows that name one of these rows: children. All relations are from one table, which is read once. */
   naming(relations: readonly Relation[], rows: readonly RecordRow[]): Promise<readonly RelatedRow[]>;
   /** All rows of a table, in the order of their keys. */
@@ -70,8 +72,14 @@ export function pointRecords(source: RecordSource, rules: HandleRules, signal: A
     return rows;
   }
 
-  async function named(relation: Relation, rows: readonly RecordRow[]): Promise<readonly RecordRow[]> {
-    const wanted = new Set(rows.flatMap((row) => nameIn(relation, "from", row, rules) ?? []));
+  const named: PointRecords["named"] = (relation, rows) =>
+    called(
+      relation,
+      rows.flatMap((row) => nameIn(relation, "from", row, rules) ?? []),
+    );
+
+  async function called(relation: Relation, names: Iterable<string>): Promise<readonly RecordRow[]> {
+    const wanted = new Set(names);
     if (wanted.size === 0) return [];
     const keys = keysNamed(relation, wanted, rules);
     const found: RecordRow[] = keys ? [...(await getAll(relation.to, keys))] : [];
@@ -113,7 +121,7 @@ export function pointRecords(source: RecordSource, rules: HandleRules, signal: A
     for await (const batch of batches) yield* rowsWithFields(found.table, batch, values);
   }
 
-  return { get, getAll, named, naming, all };
+  return { get, getAll, named, called, naming, all };
 }
 
 /**
