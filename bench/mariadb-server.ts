@@ -22,15 +22,26 @@ export function startBenchMariadb(work: string, more: readonly string[] = []): B
   if (!existsSync(data)) {
     mkdirSync(folder, { recursive: true });
     const options = ["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"];
-    const made = spawnSync("mariadb-install-db", [...options, `--datadir=${data}`, `--user=${username}`], {
-      encoding: "utf8",
-    });
+    const made = spawnSync(
+      "mariadb-install-db",
+      [...options, `--datadir=${data}`, `--tmpdir=${folder}`, `--user=${username}`],
+      {
+        encoding: "utf8",
+      },
+    );
     if (made.status !== 0) throw new Error(`mariadb-install-db: ${made.stderr}`);
   }
   const server = spawn(
     "mariadbd",
     [
-      ...["--no-defaults", `--user=${username}`, `--datadir=${data}`, `--socket=${socket}`, "--skip-networking"],
+      ...[
+        "--no-defaults",
+        `--user=${username}`,
+        `--datadir=${data}`,
+        `--tmpdir=${folder}`,
+        `--socket=${socket}`,
+        "--skip-networking",
+      ],
       ...["--innodb-buffer-pool-size=512M", "--innodb-log-file-size=256M", "--skip-name-resolve", "--local-infile=1"],
       ...[`--pid-file=${join(folder, "pid")}`, `--log-error=${join(folder, "log")}`],
       ...more,

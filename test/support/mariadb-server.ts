@@ -110,6 +110,8 @@ function serverOptions(folder: string, socket: string, port: number): readonly s
     "--no-defaults",
     `--user=${userInfo().username}`,
     `--datadir=${join(folder, "data")}`,
+    // Another one that begins would delete what lies in the system's folder for temporary tables.
+    `--tmpdir=${folder}`,
     `--socket=${socket}`,
     `--pid-file=${join(folder, "pid")}`,
     `--log-error=${join(folder, "log")}`,

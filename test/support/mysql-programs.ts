@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { userInfo } from "node:os";
 import { commandOutput } from "./run-command.ts";
 
@@ -43,7 +43,7 @@ function mariadb(usr?: string): MysqlPrograms {
     dialect: (script) => script,
     async makeData(folder) {
       const root = "--auth-root-authentication-method=normal";
-      const options = [`--datadir=${folder}`, account, logSize, ...base];
+      const options = [`--datadir=${folder}`, `--tmpdir=${dirname(folder)}`, account, logSize, ...base];
       await commandOutput(install, ["--no-defaults", "--skip-test-db", root, ...options]);
     },
   };
@@ -85,7 +85,7 @@ function mysql(usr: string): MysqlPrograms {
     options,
     dialect: inMysql,
     async makeData(folder) {
-      const data = [`--datadir=${folder}`, account, "--skip-log-bin"];
+      const data = [`--datadir=${folder}`, `--tmpdir=${dirname(folder)}`, account, "--skip-log-bin"];
       await commandOutput(server, ["--no-defaults", "--initialize-insecure", ...data, ...options]);
     },
   };

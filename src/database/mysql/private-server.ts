@@ -19,7 +19,10 @@ export async function privateMariadb(
   }
   const [server, install] = [installed("mariadbd"), installed("mariadb-install-db")];
   const programs = (folder: string) => {
-    const [data, socket] = [`--datadir=${join(folder, "data")}`, join(folder, "socket")];
+    // A server that begins, were it only to make its data, deletes what looks like temporary tables in the folder for those: in
+    // the system's they are those of the CRM's own server, whose queries then fail.
+    const data = [`--datadir=${join(folder, "data")}`, `--tmpdir=${folder}`];
+    const socket = join(folder, "socket");
     // A file that is not there, so that no password is taken from ~/.my.cnf.
     const query = new URLSearchParams({ socket, "defaults-file": join(folder, "client.cnf") });
     const url = (name: string) => `mariadb://root@localhost/${encodeURIComponent(name)}?${query.toString()}`;
@@ -28,9 +31,9 @@ export async function privateMariadb(
       // Whoever may enter the folder may log in, which is its account and root.
       prepare: {
         program: install,
-        args: ["--no-defaults", data, "--skip-test-db", "--auth-root-authentication-method=normal"],
+        args: ["--no-defaults", ...data, "--skip-test-db", "--auth-root-authentication-method=normal"],
       },
-      serve: { program: server, args: ["--no-defaults", data, ...settings(folder, socket)] },
+      serve: { program: server, args: ["--no-defaults", ...data, ...settings(folder, socket)] },
       async ask() {
         await using session = await Session.open(await targetOf({ url: url("mysql") }), undefined, signal);
         return `MariaDB ${session.server.version}`;
@@ -44,7 +47,7 @@ export async function privateMariadb(
 }
 
 function settings(folder: string, socket: string): readonly string[] {
-  const own = [`--socket=${socket}`, `--pid-file=${join(folder, "pid")}`, `--tmpdir=${folder}`, "--skip-networking"];
+  const own = [`--socket=${socket}`, `--pid-file=${join(folder, "pid")}`, "--skip-networking"];
   return [...own, "--event-scheduler=OFF", "--max-allowed-packet=1G"];
 }
 
