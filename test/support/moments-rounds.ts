@@ -252,10 +252,9 @@ export async function momentsRounds(
     await beside;
     const before = states.at(-1);
     if (before) await durable(before);
-    const toldBefore = followed.count(isSchemaGap);
+    let count = followed.count(isSchemaGap);
     await commit(world.alteration(++altered));
     facts["tables altered"]++;
-    let count = toldBefore;
     await followed.until(
       (event) => isSchemaGap(event) && followed.count(isSchemaGap) > count,
       async () => {

@@ -12,7 +12,7 @@ import { splitStatements } from "./split-statements.ts";
 const run = promisify(execFile);
 
 const mostBytes = 256 << 20;
-/** For its one statement that locks all tables, which nobody has to wait for whose caller holds them: but see `waitsForUs`. */
+/** For the statement that locks tables, as its `statement_timeout`: whose caller holds them waits for nobody, unless as `waitsForUs` says. */
 const lockMs = 1000;
 
 interface Section {
@@ -105,7 +105,7 @@ async function output(
     signal.throwIfAborted();
     const said = error instanceof Error && "stderr" in error ? String(error.stderr) : String(error);
     const denied = /permission denied/.test(said);
-    const queued = !denied && (/ timeout/.test(said) || (await waitsForUs(connection)));
+    const queued = !denied && (/ due to (?:statement|lock) timeout/.test(said) || (await waitsForUs(connection)));
     throw new HoldfastError(
       denied ? "database-rights" : queued ? "database-busy" : "database-unreadable",
       { path: connection.path, reason: said.replaceAll(/\s+/g, " ").slice(0, 300) },

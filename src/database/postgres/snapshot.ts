@@ -75,8 +75,10 @@ export class PostgresSnapshot implements DatabaseSnapshot {
     this.#input = input;
     this.#keeper = keeper;
     this.#summaries = new WalSummaries(keeper);
-    const held = taken.schema.tables.filter(({ name }) => !input.unread?.includes(name));
-    this.#sizes = new TableSizes(keeper, held);
+    this.#sizes = new TableSizes(
+      keeper,
+      taken.schema.tables.filter((table) => isHeld(table, input)),
+    );
     this.#id = taken.id;
     this.#workers = Promise.resolve(taken.workers);
     this.schema = taken.schema;
@@ -149,17 +151,17 @@ async function lockedMoment(keeper: PostgresConnection, input: SnapshotInput): P
 }
 
 async function momentOf(keeper: PostgresConnection, input: SnapshotInput, waitMs: number): Promise<Taken> {
-  const { address, environment, signal, unread = [] } = input;
+  const { address, environment, signal } = input;
   const { role, ...lsn } = await logPosition(keeper);
   const writing = (await keeper.rows(writingSql)).flatMap(([xid]) => xid ?? []);
   // Before the transaction begins, whose moment is that of its first query.
-  const isRead = (table: TableSchema) => !unread.includes(table.name);
-  const names = (await readTables(keeper)).flatMap(({ table }) => (isRead(table) ? quoteQualified(table) : []));
+  const names = (await readTables(keeper)).flatMap(({ table }) => (isHeld(table, input) ? quoteQualified(table) : []));
   await keeper.run(
     `${begin}; SET LOCAL lock_timeout = ${waitMs}${lockTables(names)}; SET LOCAL lock_timeout = ${stallMs}`,
   );
+  // Not `now()`, which is when the transaction began: what was committed while it waited for a lock is in the snapshot too.
   const [row = []] = await keeper.rows(
-    `SELECT pg_export_snapshot(), pg_current_snapshot()::text, now()::text, pg_snapshot_xmin(pg_current_snapshot())::text,
+    `SELECT pg_export_snapshot(), pg_current_snapshot()::text, clock_timestamp()::text, pg_snapshot_xmin(pg_current_snapshot())::text,
        CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END`,
   );
   const [id = "", visible, time, xmin, until] = row.map((cell) => cell ?? "");
@@ -172,9 +174,7 @@ async function momentOf(keeper: PostgresConnection, input: SnapshotInput, waitMs
     const schema = await inspectSchema(keeper, definitions ?? noDefinitions);
     // Made between the list and the moment: nobody holds it.
     const held = new Set(names);
-    const missed = schema.tables.find(
-      (table) => !isLargeObjects(table) && isRead(table) && !held.has(quoteQualified(table)),
-    );
+    const missed = schema.tables.find((table) => isHeld(table, input) && !held.has(quoteQualified(table)));
     if (missed) throw new HoldfastError("database-busy", { path: keeper.path, subject: missed.name });
     const moment = { role, xmin: xmin ?? "", until: until ?? "", writing };
     const markBy = ({ before }: Pick<DatabaseSchema, "before">) =>
@@ -240,6 +240,11 @@ async function logPosition(
   const [lsn, system, timeline, recovers] = row.map((cell) => cell ?? "");
   const role = recovers === "t" ? "standby" : "primary";
   return { lsn: lsn ?? "", system: system ?? "", timeline: timeline ?? "", role };
+}
+
+/** Whether the sessions hold a table, so that nobody alters or empties it. */
+function isHeld(table: TableSchema, { unread }: SnapshotInput): boolean {
+  return !isLargeObjects(table) && !unread?.includes(table.name);
 }
 
 function lockTables(names: readonly string[]): string {
