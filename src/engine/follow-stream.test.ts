@@ -89,3 +89,21 @@ test("whoever waits for room, since nothing can be stored, can be cancelled", as
   })();
   assert.equal(await Promise.race([ended, turns]), "cancelled");
 });
+
+test("what begins anew is not said to have been followed up to there before a segment says that it began anew", async () => {
+  const span = { history: "h", first: 1, from: placeAt(0), to: placeAt(5), anew: "begun", gaps: [] } as const;
+  const stream = new FollowStream("acme", { name: "main", spans: [span], outside: [] });
+  const { signal } = new AbortController();
+  assert.deepEqual(stream.reached, placeAt(5));
+  const feed: Pick<ChangeFeed, "history" | "start" | "startedAnew"> = {
+    history: "h",
+    start: placeAt(9),
+    startedAnew: "schema",
+  };
+  stream.begin(feed as ChangeFeed);
+  stream.seal();
+  assert.deepEqual([stream.reached, stream.waiting.length], [undefined, 0]);
+  await stream.add([{ type: "tables", digest: "d", outside: [] }], signal);
+  stream.seal();
+  assert.deepEqual([stream.reached, stream.waiting[0]?.header.anew], [placeAt(9), "schema"]);
+});

@@ -48,6 +48,11 @@ export class FollowStream {
     return this.#last;
   }
 
+  /** Up to where all is in the segments that were sealed; of what began anew nothing is before its first one is, which names the gap. */
+  get reached(): LogPoint | undefined {
+    return this.#anew === undefined ? this.#last : undefined;
+  }
+
   get waitingBytes(): number {
     return this.#waitingBytes + this.#builder.bytes;
   }

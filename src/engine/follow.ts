@@ -247,7 +247,7 @@ class Following {
     for (const stream of streams) stream.seal(wanted.get(stream.database));
     const waiting = streams.map(({ waiting: segments }) => [...segments]);
     // What is known to have happened no more counts from the next snapshot on.
-    const reached = streams.map(({ last, database }) => ({ last, database }));
+    const known = streams.map(({ reached, database }) => ({ reached, database }));
     const state = await this.#keeper.store(waiting.flat());
     if (state === "waiting") {
       if (this.#waitingSince === undefined) {
@@ -266,7 +266,7 @@ class Following {
       const last = segments.at(-1);
       if (last) await this.#acknowledge(stream.database, last.header.history, last.header.to.position);
     }
-    for (const { last, database } of reached) if (last) this.#keeper.reached(database, last);
+    for (const { reached, database } of known) if (reached) this.#keeper.reached(database, reached);
     return waiting.some((segments) => segments.length > 0) ? "stored" : "nothing";
   }
 
