@@ -279,9 +279,11 @@ export async function momentsRounds(
     await using repository = await openFor(engine, access, run);
     const snapshots = await repository.snapshots(run.signal);
     const reader = await repository.index(run.signal);
+    // The very millisecond that a backup is named by means that backup, whose database was read a little later.
+    const backupsMs = new Set(snapshots.map(({ snapshot }) => Date.parse(snapshot.time)));
     for (let round = 0; round < rounds; round++) {
       const asked = chosen(random.below(states.length));
-      if (!asked) continue;
+      if (!asked || (asked.how === "by time alone" && backupsMs.has(asked.atMs))) continue;
       try {
         await using point = await openPoint({ engine, reader, snapshots, run }, crm.description.name, asked.point);
         const hash = await hashOfPoint(point);
