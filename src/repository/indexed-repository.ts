@@ -13,7 +13,7 @@ import { findLostSnapshots } from "./lost-snapshots.ts";
 import { PackTable } from "./pack-table.ts";
 import { StoredTreeCopier } from "./copy-trees.ts";
 import type { IndexedRepository, Repository } from "./repository.ts";
-import { RepositoryUpload } from "./upload.ts";
+import { RepositoryUpload, type UploadParts } from "./upload.ts";
 import { writeFiles } from "./write-files.ts";
 import { WriterThreads } from "./writer-threads.ts";
 
@@ -67,34 +67,33 @@ export async function loadIndexedRepository(
     async upload(options) {
       if (loose.length > 0) throw new Error("what is loose would count as stored");
       isWrittenWith = true;
-      const upload = new RepositoryUpload(
-        {
-          storage,
-          key: masterKey,
-          chunkerSecret: repository.secret("chunker"),
-          index,
-          packs,
-          reader,
-          async saveIndex(named, saveSignal) {
-            const { name, bytes } = sealUnpacked(masterKey, indexJson(named));
-            // Blobs of a run that lost its lock may be on their way out.
-            await options.lock.check(saveSignal);
-            await storage.save({ kind: "index", name }, bytes, saveSignal);
-          },
-          async saveSnapshot(snapshot, saveSignal) {
-            const { name, bytes } = sealUnpacked(masterKey, snapshotJson(snapshot));
-            await options.lock.check(saveSignal);
-            await storage.save({ kind: "snapshot", name }, bytes, saveSignal);
-            return name;
-          },
+      await using opening = new AsyncDisposableStack();
+      const parts: UploadParts = {
+        storage,
+        key: masterKey,
+        chunkerSecret: repository.secret("chunker"),
+        index,
+        packs,
+        reader,
+        async saveIndex(named, saveSignal) {
+          const { name, bytes } = sealUnpacked(masterKey, indexJson(named));
+          // Blobs of a run that lost its lock may be on their way out.
+          await options.lock.check(saveSignal);
+          await storage.save({ kind: "index", name }, bytes, saveSignal);
         },
-        options,
-      );
-      if (options.leftovers === "leave") return upload;
-      const known = new Set(names);
-      upload.adopt(
-        await adoptablePacks({ storage, key: masterKey, packs, marked, knownIndexes: known }, options.signal),
-      );
+        async saveSnapshot(snapshot, saveSignal) {
+          const { name, bytes } = sealUnpacked(masterKey, snapshotJson(snapshot));
+          await options.lock.check(saveSignal);
+          await storage.save({ kind: "snapshot", name }, bytes, saveSignal);
+          return name;
+        },
+      };
+      const upload = opening.use(new RepositoryUpload(parts, options));
+      if (options.leftovers !== "leave") {
+        const known = { storage, key: masterKey, packs, marked, knownIndexes: new Set(names) };
+        upload.adopt(await adoptablePacks(known, options.signal));
+      }
+      opening.move();
       return upload;
     },
 

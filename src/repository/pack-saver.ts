@@ -97,6 +97,12 @@ export class PackSaver {
     return this.#idle.promise;
   }
 
+  /** Resolves when nothing is on its way any more, packs and index files, whatever became of it. */
+  async settled(): Promise<void> {
+    await this.idle;
+    await this.#indexes.catch(() => undefined);
+  }
+
   /** Stores what is left, and the index files for it. */
   async finish(): Promise<void> {
     await this.idle;

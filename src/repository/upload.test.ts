@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { createCheapRepository } from "../../test/support/cheap-key.ts";
 import { assertSameTrees } from "../../test/support/compare-trees.ts";
 import { faultStorage } from "../../test/support/fault-storage.ts";
@@ -11,7 +12,7 @@ import { temporaryFolder } from "../../test/support/temp-folder.ts";
 import { testRepository } from "../../test/support/test-repository.ts";
 import { largeTree } from "../format/tree-json.ts";
 import { nameFromText } from "../lib/byte-name.ts";
-import { isHoldfastError } from "../lib/errors.ts";
+import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import { localStorage } from "../storage/local.ts";
 import { memoryStorage } from "../storage/memory.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -268,6 +269,57 @@ test("a run that is cancelled, or whose lock is lost, stores no snapshot and lea
   const snapshot = { time: now().toISOString(), tree: "00".repeat(32), paths: ["/x"] };
   await assert.rejects(upload.finish(snapshot), /lock gone/);
   assert.equal((await repository.repository.snapshots(signal)).length, 0);
+});
+
+test("nothing of an upload is written once it is over, though the storage is slow", async () => {
+  const inner = memoryStorage();
+  const begun = Promise.withResolvers<void>();
+  let written = 0;
+  const storage: Storage = {
+    ...inner,
+    async save(file, bytes, abort) {
+      if (file.kind === "index") {
+        begun.resolve();
+        await delay(300);
+      }
+      await inner.save(file, bytes, abort.aborted ? signal : abort);
+      if (file.kind === "index") written++;
+    },
+  };
+  const repository = await createCheapRepository(storage, "pw", { signal, now, host });
+  const indexed = await repository.index(signal);
+  await using lock = await repository.lock("shared", { signal, now, waitMs: 0 });
+  {
+    await using upload = await indexed.upload({ signal, lock, limits });
+    await upload.blob("data", randomBytes(1000), "hot");
+    upload.index().catch(() => undefined);
+    await begun.promise;
+  }
+  const atItsEnd = written;
+  await delay(500);
+  assert.deepEqual([atItsEnd, written], [1, 1]);
+});
+
+test("an upload that cannot begin leaves no thread behind", async () => {
+  const inner = memoryStorage();
+  await createCheapRepository(inner, "pw", { signal, now, host });
+  const storage: Storage = {
+    ...inner,
+    // oxlint-disable-next-line require-yield -- it fails before the first
+    async *list(kind, abort) {
+      if (kind === "data") throw new HoldfastError("storage-unreachable", { reason: "test" });
+      yield* inner.list(kind, abort);
+    },
+  };
+  const repository = await openRepository(storage, "pw", { signal, now, host });
+  const indexed = await repository.index(signal);
+  await using lock = await repository.lock("shared", { signal, now, waitMs: 0 });
+  const threads = (): number => fs.readdirSync("/proc/self/task").length;
+  const begin = () => assert.rejects(indexed.upload({ signal, lock, limits }), { code: "storage-unreachable" });
+  await begin();
+  const before = threads();
+  for (let times = 0; times < 4; times++) await begin();
+  assert.ok(threads() <= before, `${threads()} threads, ${before} before`);
 });
 
 test("limits are kept", async () => {

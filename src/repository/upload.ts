@@ -230,8 +230,8 @@ export class RepositoryUpload implements Upload {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#fail(new HoldfastError("cancelled"));
     await this.#threads.close();
-    // Nothing of this upload may be written once it is over.
-    await this.#saver.idle;
+    // Nothing of this upload may be written once it is over: a prune that comes next would not know of it.
+    await this.#saver.settled();
   }
 
   async store(): Promise<void> {
