@@ -103,7 +103,7 @@ async function secretFromCommand(command: string, options: SecretOptions): Promi
       limitMs,
     );
   signal.addEventListener("abort", cancel);
-  child.once("error", (error) => end(new HoldfastError("config-secret", {}, error)));
+  child.once("error", (error) => end(new HoldfastError("config-secret", { problem: "cmd" }, error)));
   child.once("close", (code, killedBy) => ended.resolve(code ?? killedBy ?? "?"));
   const status = await ended.promise.finally(() => {
     clearTimeout(timer);

@@ -24,7 +24,6 @@ import type { Limits } from "../lib/limits.ts";
 import type { Run } from "../lib/run.ts";
 import type { IndexedRepository, Upload } from "../repository/repository.ts";
 import type { AttachmentLedger } from "./attachments.ts";
-import type { AddressOf } from "./database-address.ts";
 import type { BackupInput } from "./backup.ts";
 import type { Early } from "./early.ts";
 import { databaseEngineFor, databaseFiles, type Engine } from "./engine.ts";
@@ -38,7 +37,8 @@ export interface Capture {
   readonly engine: Engine;
   readonly input: BackupInput;
   readonly parts: CrmParts;
-  readonly addressOf: AddressOf;
+  /** What a backup sees of a database. */
+  readonly momentOf: (url: string, run: Run) => Promise<Moment>;
   readonly start: StartingPoint;
   readonly indexed: IndexedRepository;
   readonly upload: Upload;
@@ -96,8 +96,7 @@ export async function captureDatabases(
     run.report({ type: "phase", phase: "database", subject: name });
     const database = databaseEngineFor(engine, url);
     const taken = captured.length === 0 ? early : undefined;
-    const options = { ...capture.input.limits, unread: parts.emptyTables };
-    await using moment = await (taken?.take() ?? openMoment(engine, capture.addressOf(url), run, options));
+    await using moment = await (taken?.take() ?? capture.momentOf(url, run));
     const { source, snapshot } = moment;
     const parent = await databaseInParent(start, name, indexed, run.signal);
     const touched =

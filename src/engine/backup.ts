@@ -119,8 +119,9 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
   if (input.limits.priority === "low") lowerPriority(); // inherited by all threads that are started from here on
   const [first] = parts.databases;
   // The first database's moment is taken while the repository is opened: both take a while, on threads of their own.
-  const options = { ...input.limits, unread: parts.emptyTables };
-  await using early = first && new Early(async () => openMoment(engine, addressOf(first.url), run, options));
+  const momentOf: Capture["momentOf"] = (url, within) =>
+    openMoment(engine, addressOf(url), within, { ...input.limits, unread: parts.emptyTables });
+  await using early = first && new Early(() => momentOf(first.url, run));
   await using repository = await openFor(engine, input.repository, run);
   const waiting = lockOptions(input, run);
   let waited = false;
@@ -168,7 +169,7 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
     engine,
     input,
     parts,
-    addressOf,
+    momentOf,
     start,
     indexed,
     upload,

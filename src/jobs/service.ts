@@ -22,7 +22,7 @@ import { reportOf, reportsCrmOf } from "./job-reports.ts";
 import { rememberFromRepository } from "./remember.ts";
 import { StateWriter } from "./state-writer.ts";
 import { statusOf, type StatusReport } from "./status.ts";
-import type { JobRun, JobStore } from "./store.ts";
+import type { JobRun, JobStore, RunError } from "./store.ts";
 import { keepAlert, tellWaiting } from "./waiting-alerts.ts";
 
 /**
@@ -199,8 +199,9 @@ class Service {
       if (this.#options.signal.aborted) return undefined;
       if (inner.signal.aborted) return { outcome: "cancelled" };
       const code = isHoldfastError(error) ? error.code : "internal";
-      const detail = isHoldfastError(error) ? factsOf(error.facts) : { detail: String(error).slice(0, 500) };
-      return { outcome: "failed", error: { code, facts: detail }, again: isHopeless(code) ? "useless" : "worthwhile" };
+      const facts = isHoldfastError(error) ? factsOf(error.facts) : { detail: String(error).slice(0, 500) };
+      const told = { code, facts };
+      return { outcome: "failed", error: told, again: isHopeless(told) ? "useless" : "worthwhile" };
     }
   }
 
@@ -394,7 +395,9 @@ class Service {
 }
 
 /** Trying again does not change what is written in the configuration, what somebody has to decide, or what was found to be wrong. */
-function isHopeless(code: string): boolean {
+function isHopeless({ code, facts }: RunError): boolean {
+  // What a command asks for a password may be out of reach for a while.
+  if (code === "config-secret" && String(facts["problem"]).startsWith("cmd")) return false;
   return /^(?:config-|crm-|usage|confirm-|plan-|password-|job-unknown|copy-unknown|verify-failed|drill-failed|retention-empty|follow-(?:unsupported|settings|rights))/.test(
     code,
   );

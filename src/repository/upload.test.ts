@@ -305,7 +305,6 @@ test("an upload that cannot begin leaves no thread behind", async () => {
   await createCheapRepository(inner, "pw", { signal, now, host });
   const storage: Storage = {
     ...inner,
-    // oxlint-disable-next-line require-yield -- it fails before the first
     async *list(kind, abort) {
       if (kind === "data") throw new HoldfastError("storage-unreachable", { reason: "test" });
       yield* inner.list(kind, abort);

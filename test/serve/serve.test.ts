@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { chmodSync, globSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, globSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { cliCrm } from "../cli/cli-crm.ts";
+import { cliCrm, listIn } from "../cli/cli-crm.ts";
 import { configureService, settledJobs, startServing } from "../support/serving.ts";
 
 test("one process runs jobs, shows how it is, and holds nothing while idle", async () => {
@@ -70,6 +70,40 @@ test("damage that a verification finds is told at once, not after three more of 
   const [verify] = await settledJobs(crm);
   assert.deepEqual([verify?.["outcome"], verify?.["attempts"]], ["failed", 1]);
   assert.equal(await serving.end("SIGTERM"), 0);
+});
+
+test("a command that could not give the password is asked again, a file that is not there is not", async (t) => {
+  using crm = cliCrm();
+  await crm.run(["init", "--yes"]);
+  const port = await configureService(crm);
+  const written = readFileSync(crm.config, "utf8");
+  const withPassword = (reference: string): void =>
+    writeFileSync(crm.config, written.replace(/password: .*/, `password: '${reference}'`));
+  const up = join(crm.folder, "up");
+  withPassword("cmd:[ -e up ] && cat password.txt");
+  writeFileSync(up, "");
+  const serving = await startServing(crm, port);
+  t.after(() => serving.child.kill("SIGKILL"));
+  rmSync(up);
+  await crm.run(["jobs", "start", "backup"]);
+  const first = async () => listIn(await crm.json(["jobs", "list"]), "jobs")[0];
+  while (!((await first())?.["attempts"] === 1 && (await first())?.["state"] !== "running")) await sleep(50);
+  writeFileSync(up, "");
+  const [backup] = await settledJobs(crm);
+  assert.equal(backup?.["outcome"], "ok", JSON.stringify(backup));
+  assert.ok(Number(backup?.["attempts"]) > 1);
+  assert.equal(await serving.end("SIGTERM"), 0);
+
+  withPassword("file:secret.txt");
+  const file = join(crm.folder, "secret.txt");
+  copyFileSync(join(crm.folder, "password.txt"), file);
+  const another = await startServing(crm, port);
+  t.after(() => another.child.kill("SIGKILL"));
+  rmSync(file);
+  await crm.run(["jobs", "start", "backup"]);
+  const [failed] = await settledJobs(crm);
+  assert.deepEqual([failed?.["outcome"], failed?.["attempts"]], ["failed", 1]);
+  assert.equal(await another.end("SIGTERM"), 0);
 });
 
 test("what a copy warns of makes it end with a warning", async (t) => {
