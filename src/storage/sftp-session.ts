@@ -66,6 +66,8 @@ export class SftpSession {
       try {
         if (this.#pending.size > 0) this.#listen();
         splitter.push(chunk);
+        // All of it is copied. Left to the garbage collector, such reads would make it look through all objects again and again.
+        freeMemory(chunk);
       } catch {
         end("no SFTP");
         ssh.kill();
