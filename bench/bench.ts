@@ -2,7 +2,8 @@
  * Measures Holdfast beside restic and borg on the same data in one run: `npm run bench`.
  *
  *     node bench/bench.ts [--out FOLDER] [--work FOLDER] [--rounds 3] [--scale 1] [--only mix,small,table,million,blobs,postgres,
- *                         postgres-wal,mariadb,crm-load,look,follow,follow-load,remote] [--tools holdfast,restic,borg]
+ *                         postgres-wal,mariadb,crm-load,look,follow,follow-load,follow-files,remote]
+ *                         [--tools holdfast,restic,borg]
  *
  * Rounds are interleaved, so that a slow minute of the machine hits all. Writes `bench.json` (every sample) and
  * `bench.md` (medians) to FOLDER. All repositories are encrypted, on local disk, and flushed to it as each tool does.

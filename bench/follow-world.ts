@@ -109,18 +109,30 @@ export interface Told {
   readonly position: string;
 }
 
+/** A line of what `follow` tells, as far as it is looked at here. */
+interface ToldLine {
+  readonly type: string;
+  readonly position?: string;
+  readonly code?: string;
+  readonly facts?: { readonly files?: number };
+}
+
 /** `holdfast follow` as a process of its own. */
 export class Following {
   readonly #child: ChildProcess;
   readonly #told: Told[] = [];
+  /** When it was told that files are in the repository, and how many. */
+  readonly files: { readonly atMs: number; readonly count: number }[] = [];
 
   constructor(tool: Tool) {
     const child = tool.begin?.("follow");
     if (!child?.stdout) throw new Error(`${tool.name} does not follow`);
     this.#child = child;
     createInterface({ input: child.stdout }).on("line", (line) => {
-      const { type, position } = JSON.parse(line) as { readonly type: string; readonly position?: string };
-      if (type === "journal" && position !== undefined) this.#told.push({ atMs: performance.now(), position });
+      const { type, position, code, facts } = JSON.parse(line) as ToldLine;
+      const atMs = performance.now();
+      if (type === "journal" && position !== undefined) this.#told.push({ atMs, position });
+      if (code === "follow-files") this.files.push({ atMs, count: facts?.files ?? 0 });
     });
   }
 

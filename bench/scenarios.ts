@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync } from "
 import { join } from "node:path";
 import { crmLoadRound } from "./crm-load.ts";
 import { changeTable, makeData } from "./data.ts";
+import { followFilesRound } from "./follow-files.ts";
 import { followLoadRound } from "./follow-load.ts";
 import { followRound } from "./follow.ts";
 import { measure, type Cost } from "./measure.ts";
@@ -159,6 +160,7 @@ export const scenarios: Readonly<Record<string, (bench: Bench, round: number) =>
   look: lookRound,
   follow: followRound,
   "follow-load": followLoadRound,
+  "follow-files": followFilesRound,
   remote: remoteRound,
 };
 

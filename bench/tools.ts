@@ -30,6 +30,8 @@ export interface Source {
   readonly folder: string;
   /** File name of the SQLite database in `folder`, where that is what is backed up. */
   readonly database?: string;
+  /** A folder of files beside that database. */
+  readonly files?: string;
   /** Of a database on a server, where that is what is backed up. */
   readonly url?: string;
   /** How such a database is read; absent: as fast as can be. */
@@ -82,12 +84,16 @@ export function holdfastTool(work: string, root: string, place?: RemotePlace): T
   const run = (...args: string[]) =>
     measure(home, [program, "--config", config, "--json", ...args], { cwd: home, env });
 
-  const describe = ({ folder, database, url }: Source) => {
+  const describe = ({ folder, database, files, url }: Source) => {
+    const filesOf = (path: string) => ["  files:", `    data: ${JSON.stringify(path)}`];
     const parts = url
       ? [`  database: ${url}`]
       : database
-        ? [`  database: ${JSON.stringify(`sqlite:${join(folder, database)}`)}`]
-        : ["  files:", `    data: ${JSON.stringify(folder)}`];
+        ? [
+            `  database: ${JSON.stringify(`sqlite:${join(folder, database)}`)}`,
+            ...(files === undefined ? [] : filesOf(files)),
+          ]
+        : filesOf(folder);
     const repositoryLines = [
       "repository:",
       `  location: ${JSON.stringify(place?.location(`holdfast-${created}`) ?? local)}`,

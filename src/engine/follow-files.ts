@@ -33,27 +33,30 @@ import { backupsOf } from "./points.ts";
 
 /** How often files are looked at, and when what changed is stored. */
 export interface FilesTiming {
-  /**
-   * From one look to the next while something changes, or cannot be watched. Where a look takes long it is more: no more than a
-   * twentieth of the time is spent looking.
-   */
+  /** From one look to the next, at least. Where a look takes long it is more: no more than a twentieth of the time is spent looking. */
   readonly lookMs: number;
+  /** The same where folders cannot be watched, and while what was found has to wait. */
+  readonly unwatchedMs: number;
   /** The same while the system tells that nothing changes: it does not tell of everything. */
   readonly sweepMs: number;
   /** So long nothing may have changed any more before what changed is read: half a file helps nobody. */
   readonly settleMs: number;
   /** Where something changes all the time, it is read after so long all the same. */
   readonly longestSettleMs: number;
-  /** From one look that is stored to the next: each is a snapshot, until it is rolled up. */
+  /** From one look that is stored to the next, on average: each is an index, and a snapshot until it is rolled up. */
   readonly storeMs: number;
+  /** So many may be stored before the average counts. */
+  readonly storesAtOnce: number;
 }
 
 export const filesTiming: FilesTiming = {
-  lookMs: 5000,
+  lookMs: 1000,
+  unwatchedMs: 5000,
   sweepMs: 60_000,
-  settleMs: 2000,
+  settleMs: 1000,
   longestSettleMs: 30_000,
   storeMs: 60_000,
+  storesAtOnce: 30,
 };
 
 /** Of the time, no more than one part in so many is spent looking. */
@@ -85,6 +88,9 @@ interface FoundChanges {
   readonly look: FolderLook;
 }
 
+/** What came of a look; `later`: what changed, or that nothing did, cannot be stored or told yet. */
+type LookState = "unchanged" | "stored" | "unsettled" | "later";
+
 /**
  * Follows the files of a CRM: looks at all of them again and again, compares with what the repository has by then, which is the
  * newest backup and what was found since, and adds to the journal what differs. That the system tells of changes only makes looks
@@ -103,7 +109,8 @@ export class FollowFiles {
   /** When the first look of this stretch began; absent: before the first one, or something cannot be read. */
   #since: string | undefined;
   #unsettledSince: number | undefined;
-  #storedAt = -Infinity;
+  /** Up to when the looks that were stored have used up their share. */
+  #spentUntil = -Infinity;
   /** How long the last look took. */
   #lookedMs = 0;
   /** Path of what cannot be read, as it was told. */
@@ -136,7 +143,7 @@ export class FollowFiles {
   async follow(isBack: () => void): Promise<void> {
     const { timing, run, keeper, crm, repository } = this.#options;
     for (let pauseMs = 0; ; await delay(pauseMs, undefined, { signal: run.signal })) {
-      pauseMs = timing.lookMs;
+      pauseMs = timing.unwatchedMs;
       const newest = backupsOf(keeper.snapshots, crm).at(-1);
       const backup = newest ?? backupsOf(await repository.snapshots(run.signal), crm).at(-1);
       // Before the first backup there is nothing that a change could be told from.
@@ -145,10 +152,24 @@ export class FollowFiles {
       this.#stirred = "no";
       const state = await this.#look();
       isBack();
-      if (state === "unsettled") pauseMs = Math.min(timing.settleMs, pauseMs);
-      pauseMs = Math.max(pauseMs, this.#lookedMs * lookShare);
+      pauseMs = Math.max(this.#pauseMs(state, isWatched), this.#lookedMs * lookShare);
       if (isWatched && state === "unchanged") await this.#quiet(timing.sweepMs);
     }
+  }
+
+  #pauseMs(state: LookState, isWatched: boolean): number {
+    const { lookMs, unwatchedMs, settleMs } = this.#options.timing;
+    if (state === "later")
+      return this.#holdMs > 0 ? Math.min(Math.max(this.#holdMs, lookMs), unwatchedMs) : unwatchedMs;
+    const usual = isWatched ? lookMs : unwatchedMs;
+    return state === "unsettled" ? Math.min(settleMs, usual) : usual;
+  }
+
+  /** How long nothing may be stored: there were many, or others have their turn. */
+  get #holdMs(): number {
+    const { storeMs, storesAtOnce } = this.#options.timing;
+    const spentMs = this.#spentUntil - performance.now() - (storesAtOnce - 1) * storeMs;
+    return Math.max(spentMs, this.#options.keeper.restLeftMs);
   }
 
   /** Waits until something happens, or so long. */
@@ -186,7 +207,7 @@ export class FollowFiles {
     const state = this.#watch.watch(folders);
     if (state.kind === "watching") return true;
     if (this.#unwatched === undefined) {
-      const facts = { reason: state.reason, seconds: this.#options.timing.lookMs / 1000 };
+      const facts = { reason: state.reason, seconds: this.#options.timing.unwatchedMs / 1000 };
       this.#options.run.report({ type: "note", code: "follow-files-sweep", facts });
     }
     this.#unwatched = state.reason;
@@ -237,8 +258,8 @@ export class FollowFiles {
     return this.#folders.length + this.#lacking.length > 0;
   }
 
-  async #look(): Promise<"unchanged" | "stored" | "unsettled" | "later"> {
-    const { run, timing, keeper } = this.#options;
+  async #look(): Promise<LookState> {
+    const { run, keeper } = this.#options;
     const started = performance.now();
     const began = run.now();
     const found: FoundChanges[] = [];
@@ -272,8 +293,7 @@ export class FollowFiles {
       return "unchanged";
     }
     if (!this.#isSettled(found, began)) return "unsettled";
-    // Nor while others have their turn.
-    if (performance.now() - this.#storedAt < timing.storeMs || keeper.restLeftMs > 0) return "later";
+    if (this.#holdMs > 0) return "later";
     return await this.#store(found, began, span);
   }
 
@@ -363,7 +383,7 @@ export class FollowFiles {
     await keeper.name({ tree, ended }, span, signal);
     for (const { folder, look } of found) learnLook(folder.known, look.changed, look.gone);
     this.files += files;
-    this.#storedAt = performance.now();
+    this.#spentUntil = Math.max(this.#spentUntil, performance.now()) + this.#options.timing.storeMs;
     const facts = { files, gone: gone.length, time: ended };
     run.report({ type: "note", code: "follow-files", facts });
   }

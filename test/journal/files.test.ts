@@ -26,7 +26,15 @@ import { exact, limits, smallCrm, type SmallCrm } from "../support/small-crm.ts"
 import { temporaryFolder } from "../support/temp-folder.ts";
 import { until } from "../support/until.ts";
 
-const quick: FilesTiming = { lookMs: 50, sweepMs: 200, settleMs: 100, longestSettleMs: 2000, storeMs: 0 };
+const quick: FilesTiming = {
+  lookMs: 50,
+  unwatchedMs: 50,
+  sweepMs: 200,
+  settleMs: 100,
+  longestSettleMs: 2000,
+  storeMs: 0,
+  storesAtOnce: 1,
+};
 
 type Contents = Readonly<Record<string, string>>;
 
@@ -155,6 +163,26 @@ test("files that were made, changed, replaced, renamed and deleted between two b
   await prune(crm.engine, { repository: crm.access, limits, ...pruning }, crm.run);
   await restic.check();
   await compare("pruned");
+});
+
+test("uploads here and there are stored at once, and many of them at the rate that keeps snapshots few", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  const rate = { storeMs: 3_600_000, storesAtOnce: 2 };
+  await using running = following(crm, { filesTiming: { ...quick, ...rate } });
+  await running.event((event) => event.type === "note" && event.code === "follow-gap");
+  await crm.backup();
+  await looked(crm, new Date());
+  for (const number of [1, 2, 3]) {
+    writeFileSync(join(crm.attachments, `upload-${number}.txt`), "uploaded\n");
+    if (number <= rate.storesAtOnce) await until(() => stored(running) === number);
+  }
+  await wait(1500);
+  assert.equal(stored(running), rate.storesAtOnce);
+  await running.end();
+  // The next one begins with a share of its own, and finds what waited.
+  await using again = following(crm, { filesTiming: { ...quick, ...rate } });
+  await until(() => stored(again) === 1);
 });
 
 test("a folder that cannot be read is no folder whose files were deleted: that is told, and a plan says what nobody saw", async () => {

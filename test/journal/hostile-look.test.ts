@@ -16,7 +16,7 @@ import { following } from "../support/following.ts";
 import { limits, smallCrm, type SmallCrm } from "../support/small-crm.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
-const quick = { ...filesTiming, lookMs: 50, sweepMs: 200, settleMs: 100, storeMs: 0 };
+const quick = { ...filesTiming, lookMs: 50, unwatchedMs: 50, sweepMs: 200, settleMs: 100, storeMs: 0 };
 const time = "2026-03-12T14:00:05.000Z";
 const good = { format: 1, began: time, ended: time, gone: [{ folder: "attachments", path: "2026/a.txt" }] };
 const gone = (path: unknown): object => ({ ...good, gone: [{ folder: "attachments", path }] });

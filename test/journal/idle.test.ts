@@ -18,7 +18,15 @@ import { temporaryFolder } from "../support/temp-folder.ts";
 import { until } from "../support/until.ts";
 
 const timing = { ...keeperTiming, publishMs: 300, restMs: 50, rollUpMs: 1e9 };
-const filesTiming = { lookMs: 100, sweepMs: 200, settleMs: 0, longestSettleMs: 1000, storeMs: 300 };
+const filesTiming = {
+  lookMs: 100,
+  unwatchedMs: 100,
+  sweepMs: 200,
+  settleMs: 0,
+  longestSettleMs: 1000,
+  storeMs: 300,
+  storesAtOnce: 1,
+};
 
 /** What is in the repository, but for locks, which come and go. */
 function filesIn({ access }: SmallCrm): readonly string[] {
