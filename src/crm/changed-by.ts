@@ -1,7 +1,7 @@
 import type { TableSchema } from "../database/database.ts";
 
 /**
- * Columns by which CRMs say who wrote a row, the best first: Odoo and Tryton, Dolibarr, SuiteCRM, EspoCRM, Vtiger, Twenty and what
+ * Columns by which CRMs say who wrote a row, the best first: Odoo and Tryton, Dolibarr, SuiteCRM, EspoCRM, Vtiger, Twenty, CiviCRM and what
  * frameworks call it. A row's writer is the first of them that is not NULL.
  */
 const names = [
@@ -9,6 +9,8 @@ const names = [
   "fk_user_modif",
   "modified_user_id",
   "modified_by_id",
+  "modified_id",
+  "last_modified_id",
   "modifiedby",
   "modified_by",
   "updated_by_id",
@@ -18,6 +20,7 @@ const names = [
   "fk_user_author",
   "fk_user_creat",
   "created_by_id",
+  "created_id",
   "created_by",
   "createdbyworkspacememberid",
   "user_id",

@@ -178,7 +178,7 @@ function keysOf(php: PhpFile, path: string): readonly KeyPart[] {
   const key = (name: string, use: string): KeyPart => ({
     name,
     path,
-    state: php.get(name) ? "found" : "missing",
+    state: keyIn(php, name) ? "found" : "missing",
     use,
   });
   const isUsed = [{ table: "civicrm_setting", column: "value", like: /\p{Cc}CTK/u }];
@@ -189,7 +189,15 @@ function keysOf(php: PhpFile, path: string): readonly KeyPart[] {
   ];
 }
 
-/** `uri` is a name in the folder of custom files; a contact's picture is named by its address. */
+/**
+ * As installers write it, the constant is what another of nearly the same name says, unless that is still what the installer was to
+ * put in: `'%%credKeys%%'`.
+ */
+function keyIn(php: PhpFile, name: string): string | undefined {
+  return [name, `_${name}`].map((one) => php.get(one)).find((value) => value && !/^%%\w+%%$/.test(value));
+}
+
+/** `uri` is a name in the folder of custom files; a contact's picture is named by its address, with `&amp;` in it. */
 function attachmentRule(php: PhpFile): AttachmentRule {
   const named = customFolder(php)?.replace(/^\[civicrm\.files\]\/?/, "");
   // A folder elsewhere is `files:` of `holdfast.yaml`: then its name is the last part of its path.
@@ -204,7 +212,7 @@ function attachmentRule(php: PhpFile): AttachmentRule {
       const isFile = table.name === "civicrm_file";
       for (const { texts, row } of rowTexts(rules, table, batch, [isFile ? "uri" : "image_URL"])) {
         const text = texts[0] ?? "";
-        const name = isFile ? text : /[?&]photo=([^&]+)/.exec(text)?.[1];
+        const name = isFile ? text : /[?&;]photo=([^&]+)/.exec(text)?.[1];
         if (name && !name.includes("://"))
           yield { folder: custom.folder, path: path(isFile ? name : unescaped(name)), row };
       }
@@ -282,7 +290,7 @@ function relocatedDrupal(text: string, place: ServerPlace): string {
  * file; where the suite ends in `-hs`, an HMAC is its seal.
  */
 async function secrets({ config }: CrmFiles): Promise<readonly StoredSecret[]> {
-  const written = readPhp((await config(settingsFile)) ?? "").get("CIVICRM_CRED_KEYS") ?? "";
+  const written = keyIn(readPhp((await config(settingsFile)) ?? ""), "CIVICRM_CRED_KEYS") ?? "";
   const keys = written.split(" ").flatMap((one) => credentialKey(one) ?? []);
   const open: StoredSecret["open"] = (value) => {
     const [, id, text] = /\p{Cc}CTK\?k=([^&"]*)&t=([\w-]+)/u.exec(value) ?? [];

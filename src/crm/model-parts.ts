@@ -108,6 +108,7 @@ export function inSchema(model: CrmModel, tables: readonly TableSchema[]): CrmMo
       return there.length > 0 ? [{ table, columns: there }] : [];
     }),
     ...(model.flags && { flags: model.flags.filter(({ table, column }) => !lacks(table, column)) }),
+    ...(model.derived && { derived: model.derived.filter((table) => !lacks(table)) }),
     ...(model.personal && { personal: model.personal.filter(({ table }) => !lacks(table)) }),
     ...(model.labels && { labels: model.labels.filter(({ from, columns }) => !lacks(from, ...columns)) }),
     ...(model.fileLabels && { fileLabels: model.fileLabels }),

@@ -18,6 +18,11 @@ export interface CrmModel {
    * and comes with them.
    */
   readonly flags?: readonly { readonly table: TableName; readonly column: string; readonly when: "true" | "set" }[];
+  /**
+   * Tables that triggers of the database write, out of others: their rows come and go with those by themselves, and no restore of
+   * records touches them.
+   */
+  readonly derived?: readonly TableName[];
   /** Absent: the CRM's database does not say what people call its columns. */
   readonly labels?: readonly ColumnLabels[];
   /**

@@ -155,7 +155,7 @@ async function refuseUnknown(
   }
 }
 
-/** With a key, and not a table that only holds more columns of another's records, which come with those. */
+/** With a key, and not a table whose rows come with those of others. */
 function comparedTables({ selection, views }: SelectInput) {
   const known = new Set<string>();
   const wanted = views.flatMap((view) => {
@@ -173,7 +173,7 @@ function comparedTables({ selection, views }: SelectInput) {
     const inView = wanted.filter((one) => one.view === view);
     const tables = wanted.length > 0 ? [...new Set(inView.map(({ table }) => table))] : view.relations.tables;
     return tables
-      .filter(({ keyLength }) => keyLength > 0)
+      .filter((table) => table.keyLength > 0 && !view.relations.isDerived(table))
       .map((table) => {
         const chosen = inView.filter((one) => one.table === table);
         // A table by its own name, or all of its entities.

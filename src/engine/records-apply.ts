@@ -1,6 +1,6 @@
 import { runSteps } from "../contents/records/order-changes.ts";
 import { isChange, type PlannedRow } from "../contents/records/planned-row.ts";
-import { LiveRows } from "../contents/records/plan-rows.ts";
+import { settleRows } from "../contents/records/settle-rows.ts";
 import type { RowImage } from "../contents/records/row-images.ts";
 import type { TableSchema } from "../database/database.ts";
 import { HoldfastError } from "../lib/errors.ts";
@@ -29,7 +29,7 @@ export async function applyRecords(
       if (again.seen !== planned.seen) throw new HoldfastError("plan-outdated", { path: address.url });
       const changes = again.rows.filter(isChange);
       await runSteps(rows, stepsOf(again, engine));
-      await beforeCommit(await imagesOf(changes, new LiveRows({ rows, rules: engine })));
+      await beforeCommit(imagesOf(changes, await settleRows(rows, changes, engine)));
       return again.rows;
     });
   } catch (error) {
@@ -37,33 +37,20 @@ export async function applyRecords(
   }
 }
 
-/** The rows as they are now; fails with `restore-mismatch` when one is not what it should be: a trigger's doing, say. */
-async function imagesOf(changes: readonly PlannedRow[], live: LiveRows): Promise<ChangedRows> {
+/** What the rows were, and as they are now. */
+function imagesOf(changes: readonly PlannedRow[], lines: ReadonlyMap<PlannedRow, string | undefined>): ChangedRows {
   const tables = [...new Set(changes.map(({ table }) => table))];
-  const images: RowImage[] = [];
-  for (const [at, table] of tables.entries()) {
-    const ofTable = changes.filter((one) => one.table === table);
-    const now = await live.byKey(
-      table,
-      ofTable.map(({ key }) => key),
-    );
-    for (const change of ofTable) {
-      const line = now.get(change.key)?.line;
-      if (!isAsPlanned(change, line))
-        throw new HoldfastError("restore-mismatch", { table: table.name, detail: change.key });
-      images.push({
-        table: at,
-        ...(change.before !== undefined && { before: change.before }),
-        ...(line !== undefined && { after: line }),
-      });
-    }
-  }
+  const images = tables.flatMap((table, at) =>
+    changes
+      .filter((one) => one.table === table)
+      .map((change): RowImage => {
+        const after = lines.get(change);
+        return {
+          table: at,
+          ...(change.before !== undefined && { before: change.before }),
+          ...(after !== undefined && { after }),
+        };
+      }),
+  );
   return { tables, images };
-}
-
-function isAsPlanned({ action, table, after, columns }: PlannedRow, line: string | undefined): boolean {
-  if (after === undefined || line === undefined) return action === "remove" && line === undefined;
-  if (action !== "insert") return line === after;
-  const fields = line.split("\t");
-  return columns.map((column) => fields[table.columns.indexOf(column)] ?? "").join("\t") === after;
 }

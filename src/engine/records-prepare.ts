@@ -1,4 +1,5 @@
 import { orderChanges, runSteps, type RowStep } from "../contents/records/order-changes.ts";
+import { settleRows } from "../contents/records/settle-rows.ts";
 import { isChange, type PlannedRow, type RowAction } from "../contents/records/planned-row.ts";
 import { closureOf } from "../contents/records/closure.ts";
 import { pointRecords } from "../contents/records/point-records.ts";
@@ -142,7 +143,8 @@ export async function prepareRecords(input: RecordsInput, run: Run): Promise<Pre
     const made = await planRecords(source, rows);
     return { planned: made, facts: await factsOf(made.rows, rows) };
   });
-  await rehearse({ engine: from.engine, address, planned }, run);
+  const fires = [...facts.values()].some(({ triggers }) => triggers.some(({ how }) => how === "fires"));
+  await rehearse({ engine: from.engine, address, planned, fires }, run);
   return {
     engine: from.engine,
     address,
@@ -206,13 +208,25 @@ export function stepsOf(
 }
 
 async function rehearse(
-  { engine, address, planned }: Pick<PreparedRecords, "engine" | "address" | "planned">,
+  {
+    engine,
+    address,
+    planned,
+    fires,
+  }: Pick<PreparedRecords, "engine" | "address" | "planned"> & {
+    /** Whether there are triggers that nobody can stop. */
+    readonly fires: boolean;
+  },
   run: Run,
 ): Promise<void> {
   const steps = stepsOf(planned, engine);
   if (steps.length === 0) return;
   try {
-    await engine.rows(address, "rehearse", run.signal, (rows) => runSteps(rows, steps));
+    await engine.rows(address, "rehearse", run.signal, async (rows) => {
+      await runSteps(rows, steps);
+      // Reading all of it again says nothing else that the database would not say.
+      if (fires) await settleRows(rows, planned.rows.filter(isChange), engine);
+    });
   } catch (error) {
     throw asRefusal(error);
   }

@@ -7,6 +7,7 @@ import { recordRow } from "../contents/records/record-row.ts";
 import { relationsOf, sameTable } from "../contents/records/relations.ts";
 import { imagesFiles, parseImages, serialiseImages, type RowImages } from "../contents/records/row-images.ts";
 import { runSteps } from "../contents/records/order-changes.ts";
+import { settleRows } from "../contents/records/settle-rows.ts";
 import type { TableSchema } from "../database/database.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
@@ -70,7 +71,8 @@ async function applyImages(
 ): Promise<ImagesApplied> {
   const database = databaseEngineFor(engine, images.target);
   return await database.rows(addressOf(images.target), "change", run.signal, async (rows) => {
-    const relations = relationsOf(rows.tables);
+    const { derived = [] } = images;
+    const relations = relationsOf(rows.tables, { entities: [], references: [], noise: [], derived });
     const mappings: MappedImages[] = [];
     for (const table of images.tables) {
       const from = { ...table, foreignKeys: [], fingerprint: "" };
@@ -106,6 +108,7 @@ async function applyImages(
       signal: run.signal,
     });
     await runSteps(rows, stepsOf({ ...plan, relations }, database));
+    await settleRows(rows, plan.rows.filter(isChange), database);
     const failed = plan.rows
       .filter(({ action }) => action === "conflict")
       .map(({ table, key, reason, detail }) => ({

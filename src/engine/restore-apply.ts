@@ -194,10 +194,14 @@ function leftBehind(): void {}
 /** What the rows were and became, to be kept before it is made to stay. */
 function imagesOf(
   plan: RestorePlan,
-  { engine, address }: PreparedRecords,
+  { engine, address, planned }: PreparedRecords,
   changed: ChangedRows,
   time: Date,
 ): RowImages {
+  const { relations } = planned;
+  const derived = relations.tables
+    .filter((table) => relations.isDerived(table))
+    .map(({ schema, name }) => ({ schema, name }));
   return {
     crm: plan.snapshot.crm,
     restore: plan.id,
@@ -205,6 +209,7 @@ function imagesOf(
     target: address.url,
     engine: engine.name,
     tables: changed.tables.map(({ schema, name, columns, keyLength }) => ({ schema, name, columns, keyLength })),
+    ...(derived.length > 0 && { derived }),
     rows: changed.images,
   };
 }

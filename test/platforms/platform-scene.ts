@@ -19,8 +19,10 @@ import type { Engine } from "../../src/engine/engine.ts";
 import { browse } from "../../src/engine/browse.ts";
 import { compare } from "../../src/engine/compare.ts";
 import { history } from "../../src/engine/history.ts";
+import { crmOf } from "../../src/engine/points.ts";
 import { applyRestore, type RestoreReport } from "../../src/engine/restore-apply.ts";
 import { openPoint } from "../../src/engine/open-point.ts";
+import { undoRestore, type UndoReport } from "../../src/engine/undo.ts";
 import { search } from "../../src/engine/search.ts";
 import { placedFiles } from "../../src/engine/point-files.ts";
 import { viewOf } from "../../src/engine/point-model.ts";
@@ -55,6 +57,8 @@ export interface PlatformScene {
   labels(handle: string, where?: "live"): Promise<LabelsOf>;
   /** A record of the first backup that is gone, with what belongs to it. */
   bringBack(handle: string): Promise<RestoreReport>;
+  /** Takes the newest restore back. */
+  undo(): Promise<UndoReport>;
   /** Records that are gone since the oldest backup, in entities or tables of these names. */
   deleted(names?: readonly string[]): Promise<readonly string[]>;
   /** How a record there is named in a list. */
@@ -141,7 +145,8 @@ export async function platformScene(
     );
   const points = async (): Promise<readonly string[]> => {
     await using repository = await openFor(engine, access, run);
-    return (await repository.snapshots(run.signal)).map(({ id }) => id);
+    const snapshots = await repository.snapshots(run.signal);
+    return snapshots.filter((stored) => crmOf(stored) === name).map(({ id }) => id);
   };
   return {
     detected,
@@ -200,6 +205,7 @@ export async function platformScene(
       const selection = { handles: [handle], keys: [], compared: [], in: [], related: "all", renames: [] } as const;
       return apply(await plan({ point, scope: { kind: "records", selection }, switches: missingOnly }));
     },
+    undo: () => undoRestore(engine, { crms, password: access.password }, run),
     async deleted(names = []) {
       const point = { kind: "id", prefix: (await points())[0] ?? "" } as const;
       const selection = {

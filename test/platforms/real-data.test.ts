@@ -214,6 +214,10 @@ test(`demo data of SuiteCRM, CiviCRM and Dolibarr${leftOut}`, async (context) =>
       "civicrm_activity_target.activity_id -> civicrm_activity",
       "civicrm_note.entity_id civicrm_contact -> civicrm_contact",
       "civicrm_entity_tag.entity_id civicrm_contact -> civicrm_contact",
+      "civicrm_line_item.entity_id civicrm_participant -> civicrm_participant",
+      "civicrm_pcp.page_id contribute -> civicrm_contribution_page",
+      "civicrm_pcp.pcp_block_id -> civicrm_pcp_block",
+      "civicrm_uf_join.entity_id civicrm_event -> civicrm_event",
     ]) {
       const [all = 0, there] = references.get(one) ?? [];
       assert.ok(all > 0 && all === there, `${one}: ${all} ${there}`);

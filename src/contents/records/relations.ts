@@ -17,6 +17,8 @@ export interface Relations {
   entitiesOf(table: TableSchema): readonly TableEntity[];
   /** By which column rows of a table that is no entity's say of themselves that they are gone. */
   flagOf(table: TableSchema): TableEntity["deleted"];
+  /** Whether triggers write its rows, out of those of others: no relation leads from it. */
+  isDerived(table: TableSchema): boolean;
   /** A table by its name, with or without its schema before a dot. */
   tableNamed(name: string): TableSchema | undefined;
   /** Absent: nobody asks in which of a CRM's databases the tables are. */
@@ -65,11 +67,12 @@ export interface TableEntity {
 export function relationsOf(tables: readonly TableSchema[], model?: CrmModel, home?: Home): Relations {
   const found = new Tables(tables);
   const entities = (model?.entities ?? []).flatMap((entity) => found.entity(entity));
+  const derived = new Set((model?.derived ?? []).flatMap((name) => tables.filter((table) => isTable(table, name))));
   const relations = distinct([
     ...(model?.references ?? []).flatMap((reference) => found.reference(reference)),
     ...entities.flatMap((entity) => found.extensions(entity)),
     ...tables.flatMap((table) => table.foreignKeys.flatMap((key) => found.declared(table, key))),
-  ]);
+  ]).filter(({ from: child }) => !derived.has(child));
   const flags = new Map(
     [...(model?.flags ?? []), ...(model?.entities ?? []).flatMap(flagElsewhere)].flatMap((flag) => found.flag(flag)),
   );
@@ -83,6 +86,7 @@ export function relationsOf(tables: readonly TableSchema[], model?: CrmModel, ho
     to: (table) => to.get(table) ?? [],
     entitiesOf: (table) => byTable.get(table) ?? [],
     flagOf: (table) => flags.get(table),
+    isDerived: (table) => derived.has(table),
     tableNamed: (name) => found.named(name),
     ...(home && { home }),
   };

@@ -11,6 +11,8 @@ export interface RowImages {
   readonly target: string;
   readonly engine: string;
   readonly tables: readonly Pick<TableSchema, "schema" | "name" | "columns" | "keyLength">[];
+  /** Tables that triggers write out of others: what is there of them stands in nobody's way. */
+  readonly derived?: readonly Pick<TableSchema, "schema" | "name">[];
   readonly rows: readonly RowImage[];
 }
 
@@ -38,6 +40,7 @@ const about: Check<Omit<RowImages, "rows"> & { readonly format: 1; readonly kind
       keyLength: count,
     }),
   ),
+  derived: optional(list(object({ schema: text, name: text }))),
 });
 
 const image: Check<RowImage> = object({ table: count, before: optional(text), after: optional(text) });

@@ -126,7 +126,7 @@ export const finding = {
       aside:
         "The trigger {trigger} on {table} sleeps while the rows come back, since they hold already what it did to them.",
       fires:
-        "The trigger {trigger} on {table} will fire: this server lets nobody stop it. If it changes a restored row, all is taken back.",
+        "The trigger {trigger} on {table} will fire: this server lets nobody stop it. What it changes of a restored row is put right; if it changes that again, all is taken back.",
     },
   },
   transactions: {

@@ -126,7 +126,8 @@ export const finding: Translated<typeof english> = {
     },
     triggers: {
       aside: "行还原期间，{table} 上的触发器 {trigger} 暂停，因为这些行已包含它当时的结果。",
-      fires: "{table} 上的触发器 {trigger} 会触发：该服务器不允许停用。如果它改动了还原的行，全部改动会被撤回。",
+      fires:
+        "{table} 上的触发器 {trigger} 会触发：该服务器不允许停用。它对还原的行所做的改动会被改正；如果它再次改动，全部改动会被撤回。",
     },
   },
   transactions: {
