@@ -26,3 +26,11 @@ test("a name cannot steer the terminal or break a line", () => {
   const [, line = ""] = renderTable([{ heading: "n" }], [["a\u001b[31m\nb"]]);
   assert.equal(line, "a\ufffd[31m\ufffdb");
 });
+
+test("a folder of more files than a function takes arguments is a table as well", () => {
+  const lines = renderTable(
+    [{ heading: "name" }],
+    Array.from({ length: 200_000 }, (_, at) => [`${at}`]),
+  );
+  assert.equal(lines.length, 200_001);
+});

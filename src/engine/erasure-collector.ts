@@ -6,6 +6,7 @@ import { entityOf, nameIn, type RecordRow } from "../contents/records/record-row
 import { columnOf, type Relation, type Relations, sameTable } from "../contents/records/relations.ts";
 import type { OwnedFile } from "../crm/platform.ts";
 import type { RowKey, TableSchema } from "../database/database.ts";
+import { addAll } from "../lib/add-all.ts";
 import { type ByteName, nameText } from "../lib/byte-name.ts";
 import type { EraseGroup, ErasePlan } from "./erase.ts";
 import type { OpenedPoint, PointDatabase } from "./open-point.ts";
@@ -88,7 +89,7 @@ class DatabaseCollector {
     const chosen: RecordRow[] = [];
     for (const { schema, table, keys } of this.#roots) {
       const own = from.schema.tables.find((one) => sameTable(one, { schema, name: table }));
-      if (own) chosen.push(...(await records.getAll(own, keys)));
+      if (own) addAll(chosen, await records.getAll(own, keys));
     }
     const closure = await closureOf(chosen, {
       ...{ relations, records, rules: from.engine, related: "all", linked: "if-there", signal },

@@ -11,6 +11,7 @@ import { type OpenedSnapshot, openSnapshot, subtreeAt } from "../contents/open-s
 import { type OutsideTable, type SnapshotPoint, tableName } from "../database/change-feed.ts";
 import type { DatabaseEngine } from "../database/database.ts";
 import type { Id } from "../format/tree.ts";
+import { addAll } from "../lib/add-all.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Warning } from "../lib/events.ts";
 import type { Run } from "../lib/run.ts";
@@ -240,7 +241,7 @@ class MomentSearch {
       }
     }
     const files = await this.#files(blobs, base);
-    warnings.push(...files.warnings);
+    addAll(warnings, files.warnings);
     const tree = await crmTreeWith(blobs, base.tree, { databases: trees, files: files.tree }, time, signal);
     const snapshot: OpenedSnapshot = {
       stored: { id: base.stored.id, snapshot: { ...base.stored.snapshot, time } },

@@ -3,6 +3,7 @@ import type { RecordScene } from "../contents/records/record-details.ts";
 import type { RecordRow } from "../contents/records/record-row.ts";
 import { layout } from "../contents/layout.ts";
 import type { AttachmentRule, OwnedFile } from "../crm/platform.ts";
+import { addAll } from "../lib/add-all.ts";
 import { nameText } from "../lib/byte-name.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import type { OpenedPoint, PointDatabase } from "./open-point.ts";
@@ -22,7 +23,10 @@ export async function ownedFiles(
   const belonging = own ? scene.relations.to(own.table).filter((one) => one.kind === "belongs") : [];
   for (const [table, relations] of Map.groupBy(belonging, ({ from }) => from)) {
     if (!own || !rule.ownsFiles(table)) continue;
-    owners.push(...(await records.naming(relations, [own])).map(({ row }) => row));
+    addAll(
+      owners,
+      (await records.naming(relations, [own])).map(({ row }) => row),
+    );
   }
   const paths = new Set<string>();
   for (const { table, line } of owners) {
@@ -48,7 +52,7 @@ export async function filesOfRows(
     signal.throwIfAborted();
     if (!parts?.attachments?.ownsFiles(table)) continue;
     const lines = Buffer.from(ofTable.map(({ line }) => `${line}\n`).join(""), "latin1");
-    files.push(...parts.attachments.files(table, { lines, rows: ofTable.length }, engine));
+    addAll(files, parts.attachments.files(table, { lines, rows: ofTable.length }, engine));
   }
   return files;
 }

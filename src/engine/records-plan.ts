@@ -17,6 +17,7 @@ import { isGone, nameIn, type RecordRow } from "../contents/records/record-row.t
 import { columnOf, type Relation, type Relations, relationsOf, sameTable } from "../contents/records/relations.ts";
 import type { MergeSwitches } from "../contents/merge-rows.ts";
 import { tableOrEntity } from "../contents/records/record-handle.ts";
+import { addAll } from "../lib/add-all.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { CrmModel } from "../crm/model.ts";
 import type { TableSchema } from "../database/database.ts";
@@ -96,7 +97,7 @@ class RecordsPlanning {
     const chosen: RecordRow[] = [];
     for (const { schema, table, keys } of roots) {
       const found = from.schema.tables.find((one) => sameTable(one, { schema, name: table }));
-      if (found) chosen.push(...(await this.#records.getAll(found, keys)));
+      if (found) addAll(chosen, await this.#records.getAll(found, keys));
     }
     const closure = await closureOf(chosen, {
       relations: this.#source.relations,
@@ -109,7 +110,7 @@ class RecordsPlanning {
     });
     const wanted: WantedRow[] = [];
     for (const one of closure) wanted.push(await this.#wanted(one));
-    if (!selection.fields) wanted.push(...(await this.#newer(closure, wanted)));
+    if (!selection.fields) addAll(wanted, await this.#newer(closure, wanted));
     const plan = await planRows(wanted, {
       relations: this.#relations,
       rows: this.#rows,

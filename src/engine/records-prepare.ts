@@ -9,6 +9,7 @@ import { sameTable } from "../contents/records/relations.ts";
 import type { OwnedFile } from "../crm/platform.ts";
 import type { DatabaseAddress, DatabaseEngine, TableSchema } from "../database/database.ts";
 import type { RowTransaction, TableFacts } from "../database/row-transaction.ts";
+import { addAll } from "../lib/add-all.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import { type OpenedPoint, openPoint, type PointDatabase, type PointSource } from "./open-point.ts";
@@ -99,10 +100,10 @@ export async function prepareExport(input: RecordsInput, folder: string, run: Ru
   await using found = await sourceOf(input, run);
   const { from, relations, roots } = found.source;
   const records = pointRecords(from, from.engine, run.signal);
-  const chosen = [];
+  const chosen: RecordRow[] = [];
   for (const { schema, table, keys } of roots) {
     const own = from.schema.tables.find((one) => sameTable(one, { schema, name: table }));
-    if (own) chosen.push(...(await records.getAll(own, keys)));
+    if (own) addAll(chosen, await records.getAll(own, keys));
   }
   const { related } = selection;
   const areThere = async (): Promise<ReadonlySet<RecordRow>> => new Set();

@@ -1,5 +1,6 @@
 import { isChange } from "../contents/records/planned-row.ts";
 import type { RowImages } from "../contents/records/row-images.ts";
+import { addAll } from "../lib/add-all.ts";
 import { nameFromText, nameText, type ByteName } from "../lib/byte-name.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Warning } from "../lib/events.ts";
@@ -89,7 +90,7 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
     if (record.rows) {
       const { rows, failed } = await applyRows(engine, record, input.password, "forward", addressOf, run);
       built.rows += rows;
-      built.failed.push(...failed);
+      addAll(built.failed, failed);
     }
     return await finish(place, plan, await swapIn(place, record), built, started, run);
   }

@@ -5,6 +5,7 @@ import type { WriteFolderInput } from "../contents/folders/plan-folder.ts";
 import { writeFolder } from "../contents/folders/write-folder.ts";
 import { loadContent, treeOf } from "../contents/open-snapshot.ts";
 import { setMetadata } from "../files/write-entry.ts";
+import { addAll } from "../lib/add-all.ts";
 import { joinName, nameFromText, nameText } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Warning } from "../lib/events.ts";
@@ -163,8 +164,14 @@ async function write(
   built.bytes += written.bytes;
   const staged = nameText(input.target);
   const shown = (path: string) => (path.startsWith(staged) ? place + path.slice(staged.length) : path);
-  built.failed.push(...written.failed.map(({ path, reason }) => ({ path: shown(path), reason })));
-  built.warnings.push(...written.warnings.map((warning) => ({ ...warning, subject: shown(warning.subject) })));
+  addAll(
+    built.failed,
+    written.failed.map(({ path, reason }) => ({ path: shown(path), reason })),
+  );
+  addAll(
+    built.warnings,
+    written.warnings.map((warning) => ({ ...warning, subject: shown(warning.subject) })),
+  );
 }
 
 async function buildConfig(build: Build, { name, path, node }: ConfigWork, built: Built): Promise<void> {

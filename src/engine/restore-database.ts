@@ -18,6 +18,7 @@ import type {
 } from "../database/database.ts";
 import type { Id } from "../format/tree.ts";
 import type { Pace } from "../contents/pace.ts";
+import { addAll } from "../lib/add-all.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { PointErasures } from "./erasures.ts";
@@ -168,7 +169,10 @@ async function prove(work: DatabaseWork, address: DatabaseAddress, stored: Store
   const problems = [...findings.damage];
   if (work.how === "merge") {
     const before = new Set((await work.engine.check(work.address, run.signal)).orphans);
-    problems.push(...findings.orphans.filter((orphan) => !before.has(orphan)));
+    addAll(
+      problems,
+      findings.orphans.filter((orphan) => !before.has(orphan)),
+    );
   } else {
     // Proved below to be the snapshot's rows, so it had them too: nothing went wrong, but whoever restores should know.
     for (const relation of findings.orphans) {
@@ -181,7 +185,7 @@ async function prove(work: DatabaseWork, address: DatabaseAddress, stored: Store
       if (computed?.has(table.table.name)) continue;
       const same = built.schema.tables.find(({ schema, name }) => isNamed(table.table, schema, name));
       if (!same) problems.push(table.table.name);
-      else problems.push(...(await compareWithRanges(built.reader(same), table, run.signal)));
+      else addAll(problems, await compareWithRanges(built.reader(same), table, run.signal));
     }
   }
   const [first] = problems;

@@ -3,6 +3,7 @@ import { parseSnapshot } from "../format/snapshot-json.ts";
 import type { Snapshot } from "../format/snapshot.ts";
 import type { Id } from "../format/tree.ts";
 import { openUnpacked } from "../format/unpacked.ts";
+import { addAll } from "../lib/add-all.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { BlobIndex } from "./blob-index.ts";
@@ -68,6 +69,6 @@ async function reach(reader: BlobReader, roots: readonly Id[], reached: Set<Id>,
   for (let id = pile.pop(); id !== undefined; id = pile.pop()) {
     if (reached.has(id)) continue;
     reached.add(id);
-    pile.push(...(await childTrees(reader, id, signal)));
+    addAll(pile, await childTrees(reader, id, signal));
   }
 }

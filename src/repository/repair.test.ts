@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { hash } from "node:crypto";
 import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { describe, test } from "node:test";
@@ -116,6 +117,20 @@ describe("repair index", () => {
     assert.deepEqual([summary.missing, summary.lostBlobs], [[at.dataPacks[0]], 3]);
     const { defects } = await verified(at);
     assert.deepEqual([...new Set(defects.map(({ code }) => code))], ["blob-missing"]);
+  });
+
+  test("a pack of more blobs than a function takes arguments is told like any other", async () => {
+    using folder = temporaryFolder();
+    const at = await scene(folder.path);
+    const id = "ab".repeat(32);
+    const blobs = Array.from({ length: 200_000 }, (_, number) => ({
+      ...{ type: "data" as const, id: hash("sha256", `${number}`, "hex") },
+      ...{ offset: number * 40, length: 40, uncompressedLength: 0 },
+    }));
+    at.crafted.blob("data", "another");
+    await at.crafted.flush((packs) => [...packs, { id, blobs }]);
+    const { missing, lostBlobs } = await repaired(at, "index");
+    assert.deepEqual([missing, lostBlobs], [[id], 200_000]);
   });
 
   test("where two indexes differ, the pack itself is asked", async () => {

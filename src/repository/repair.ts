@@ -13,6 +13,7 @@ import { snapshotJson } from "../format/snapshot-json.ts";
 import type { Id } from "../format/tree.ts";
 import { sealUnpacked } from "../format/unpacked.ts";
 import { storedFileAt } from "../storage/layout.ts";
+import { addAll } from "../lib/add-all.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import type { Storage } from "../storage/storage.ts";
 import { readPackHeader } from "./adopt-packs.ts";
@@ -190,7 +191,7 @@ class Findings {
   missing(number: number, id: Id, blobs: readonly PackedBlob[]): void {
     this.dropped.add(number);
     this.gone.push(id);
-    this.lost.push(...blobs);
+    addAll(this.lost, blobs);
   }
 
   /** A pack that an index names. */
@@ -228,7 +229,7 @@ class Findings {
 
   #salvage(pack: ExaminedPack): void {
     this.salvage.push(pack);
-    this.lost.push(...pack.lost);
+    addAll(this.lost, pack.lost);
   }
 }
 

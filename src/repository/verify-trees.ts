@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import type { BlobType, Id, TreeNode } from "../format/tree.ts";
+import { addAll } from "../lib/add-all.ts";
 import { nameText } from "../lib/byte-name.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import type { BlobIndex } from "./blob-index.ts";
@@ -255,7 +256,7 @@ export class TreeVerifier {
       if (record === undefined || seen.has(id)) continue;
       seen.add(id);
       found.push(record);
-      pile.push(...record.children);
+      addAll(pile, record.children);
     }
     return found;
   }

@@ -12,6 +12,7 @@ import { resticOn } from "../../test/support/restic.ts";
 import { temporaryFolder } from "../../test/support/temp-folder.ts";
 import { testRepository } from "../../test/support/test-repository.ts";
 import type { Id } from "../format/tree.ts";
+import { virtualFolder } from "../contents/tables/virtual-nodes.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import { localStorage } from "../storage/local.ts";
 import type { VerifyOptions, VerifyReport } from "./repository.ts";
@@ -384,6 +385,20 @@ test("a shared tree is walked once, and its defects name every snapshot that has
   assert.equal(report.defects.length, 1);
   assert.deepEqual([...(report.defects[0]?.snapshots ?? [])].toSorted(), touched.toSorted());
   assert.deepEqual((await verify(crafted, { snapshots: [healthy] })).defects, []);
+});
+
+test("a folder of more folders than a function takes arguments is walked, and what no snapshot names is found", async () => {
+  await using repository = await testRepository();
+  const node = (name: string, subtree: Id) => virtualFolder(name, subtree, "2026-11-22T08:00:00Z");
+  const { tree } = await repository.upload(async (upload) => {
+    const empty = await upload.tree({ nodes: [] });
+    const nodes = Array.from({ length: 200_000 }, (_, at) => node(`${at}`.padStart(6, "0"), empty));
+    return { tree: await upload.tree({ nodes }) };
+  });
+  const { defects } = await repository.repository.verify({ ...options, depth: "structure" });
+  assert.deepEqual(defects, []);
+  const lost = await (await repository.index()).lostSnapshots(signal);
+  assert.deepEqual([lost.roots, lost.unreadable], [[], []], tree);
 });
 
 test("hard links may change from one snapshot to the next", async () => {

@@ -1,4 +1,5 @@
 import type { Id, Tree, TreeNode } from "../../format/tree.ts";
+import { addAll } from "../../lib/add-all.ts";
 import { type ByteName, byteName, nameBytes, nameText } from "../../lib/byte-name.ts";
 import type { Warning } from "../../lib/events.ts";
 import { isDamage } from "../../repository/child-trees.ts";
@@ -83,7 +84,10 @@ export class FolderMender {
       const path = `/${nameText(node.name)}`;
       if (node.subtree !== undefined) {
         const inside = await this.mend(node.subtree);
-        losses.push(...inside.losses.map((loss) => ({ ...loss, subject: `${path}${loss.subject}` })));
+        addAll(
+          losses,
+          inside.losses.map((loss) => ({ ...loss, subject: `${path}${loss.subject}` })),
+        );
         if (inside.tree !== undefined) nodes.push({ ...node, subtree: inside.tree });
       } else if (hasAll(reader, node)) nodes.push(node);
       else {

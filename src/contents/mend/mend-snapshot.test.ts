@@ -78,6 +78,22 @@ test("by another backup's manifest, a database whose schema is lost is not said 
   ]);
 });
 
+test("of a folder of very many files that are lost, each is named", async () => {
+  await using repository = await testRepository();
+  const { signal } = repository;
+  const { tree: root, lost } = await repository.upload(async (upload) => {
+    const { id } = await upload.blob("data", Buffer.from("the same in all of them"), "hot");
+    const nodes = Array.from({ length: 200_000 }, (_, at) => virtualFile(`${at}`.padStart(6, "0"), [id], 23, time));
+    const inside = await upload.tree({ nodes });
+    const crm = await upload.tree({ nodes: [virtualFolder("files", inside, time)] });
+    return { tree: await upload.tree({ nodes: [virtualFolder("acme", crm, time)] }), lost: id };
+  });
+  const reader = lacking(await repository.index(), lost);
+  const mender = new SnapshotMender({ reader, sink: planningSink(reader), signal, databases: [] });
+  const { losses } = await mender.mend(root, "acme", undefined);
+  assert.deepEqual([losses.length, losses[0]?.subject], [200_000, "/acme/files/000000"]);
+});
+
 /** The same without one blob. */
 function lacking(indexed: BlobReader, lost: Id): BlobReader {
   return {

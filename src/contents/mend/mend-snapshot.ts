@@ -1,5 +1,6 @@
 import type { DatabaseEngine } from "../../database/database.ts";
 import type { Id, TreeNode } from "../../format/tree.ts";
+import { addAll } from "../../lib/add-all.ts";
 import { nameFromText, nameText } from "../../lib/byte-name.ts";
 import type { Warning } from "../../lib/events.ts";
 import { layout } from "../layout.ts";
@@ -87,7 +88,7 @@ export class SnapshotMender {
       if (name === layout.manifest) continue;
       if (name === layout.databases && node.subtree !== undefined) {
         const mended = await this.#mendDatabases(node.subtree, manifest, origin);
-        losses.push(...mended.losses);
+        addAll(losses, mended.losses);
         databases = mended.databases;
         kept.push({ ...node, subtree: mended.tree });
         continue;
@@ -97,7 +98,10 @@ export class SnapshotMender {
         continue;
       }
       const mended = await this.#folders.mend(node.subtree);
-      losses.push(...mended.losses.map((loss) => ({ ...loss, subject: `/${name}${loss.subject}` })));
+      addAll(
+        losses,
+        mended.losses.map((loss) => ({ ...loss, subject: `/${name}${loss.subject}` })),
+      );
       // Each part has its folder, be it empty.
       kept.push({ ...node, subtree: mended.tree ?? (await this.#folders.make([])) });
     }
@@ -146,7 +150,10 @@ export class SnapshotMender {
         if (mended !== undefined) {
           databases.push(mended.manifest);
           kept.push(isWhole ? node : { ...node, subtree: mended.tree });
-          losses.push(...mended.losses.map((loss) => ({ ...loss, subject: `${path}/${loss.subject}` })));
+          addAll(
+            losses,
+            mended.losses.map((loss) => ({ ...loss, subject: `${path}/${loss.subject}` })),
+          );
           // The scripts were made anew: nothing of them is lost.
           if (mended.losses.length === 0 && !isWhole) losses.push({ code: "mended", subject: path });
         } else {

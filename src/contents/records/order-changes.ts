@@ -6,6 +6,7 @@ import type { HandleRules } from "./record-handle.ts";
 import { foldedName, nameIn, recordRow, type RecordRow } from "./record-row.ts";
 import { type Relation, type Relations } from "./relations.ts";
 import type { ValueWait } from "./unique-values.ts";
+import { addAll } from "../../lib/add-all.ts";
 
 /** One statement's worth of changes of one table. */
 export type RowStep =
@@ -67,7 +68,7 @@ export function orderChanges(rows: readonly PlannedRow[], input: OrderInput): re
     ready = later;
     steps.push(stepOf(now));
     for (const one of now) waiting.delete(one);
-    for (const one of now) ready.push(...freed(one, waiting));
+    for (const one of now) addAll(ready, freed(one, waiting));
   }
   return [...steps, ...updateSteps(late)];
 }

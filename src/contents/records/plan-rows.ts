@@ -10,6 +10,7 @@ import type { HandleRules } from "./record-handle.ts";
 import { type RecordRow, recordRow } from "./record-row.ts";
 import type { Relations } from "./relations.ts";
 import { checkUnique, type ValueWait, valueWaits } from "./unique-values.ts";
+import { addAll } from "../../lib/add-all.ts";
 
 export interface PlanRowsInput {
   /** Of the tables where the rows go. */
@@ -165,7 +166,11 @@ export class LiveRows {
       for (const part of parts) {
         const equal = (await this.#equal(table, by, part)).flatMap((line) => others.get(line) ?? []);
         const [value = "", ...more] = part;
-        if (more.length === 0) found.push(...equal.map((row) => ({ value, row })));
+        if (more.length === 0)
+          addAll(
+            found,
+            equal.map((row) => ({ value, row })),
+          );
         else if (equal.length > 0) next.push(...halves(part));
       }
       parts = next;

@@ -4,6 +4,7 @@ import { pointRecords, type PointRecords, type RecordSource } from "./point-reco
 import { handleOf, type HandleRules, titleOf } from "./record-handle.ts";
 import { entityOf, fieldText, isGone, type RecordRow } from "./record-row.ts";
 import type { Relation, Relations, TableEntity } from "./relations.ts";
+import { addAll } from "../../lib/add-all.ts";
 
 /** A record as it is named in a list. */
 export interface NamedRecord {
@@ -117,7 +118,7 @@ export async function extensionRows(
     const isKey = relation.from.keyLength === 1 && relation.columns.length === 1 && relation.columns[0] === 0;
     const own = isKey && row.table.keyLength === 1 ? await records.get(relation.from, row.key) : undefined;
     const rows = own ? [own] : isKey ? [] : (await records.naming([relation], [row])).map(({ row: one }) => one);
-    found.push(...rows);
+    addAll(found, rows);
   }
   return found;
 }
