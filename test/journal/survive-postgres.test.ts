@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { openFor } from "../../src/engine/access.ts";
@@ -10,7 +11,7 @@ import { postgres } from "../support/postgres-capture.ts";
 import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
 import { PostgresWorkload } from "../support/postgres-workload.ts";
 import { smallCrm, type SmallCrm } from "../support/small-crm.ts";
-import { closesGap, followed, gapsOf, isAsItWas, outlivesNetwork } from "../support/survival.ts";
+import { closesGap, type Commit, followed, gapsOf, isAsItWas, outlivesNetwork } from "../support/survival.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 import { until } from "../support/until.ts";
 
@@ -159,6 +160,34 @@ test("a publication that is lost, and a table that is taken out of it, are gaps"
     const outside = journal[0]?.outside ?? [];
     return outside.some(({ table, reason }) => table === "pg_largeobject" && reason === "large-objects");
   });
+});
+
+test("a server that is put back to an earlier state, as a machine is to its snapshot, is another one", async () => {
+  using folder = temporaryFolder();
+  const crm = await newCrm(folder.path, "back");
+  const data = join(server.folder, "data");
+  const commit = async (sql: string): Promise<Commit> => {
+    await using workload = await PostgresWorkload.open(server.url("back"));
+    return await workload.commit(sql);
+  };
+  const first = await followed(crm);
+  await crm.backup();
+  await first.end();
+  await server.kill();
+  execFileSync("cp", ["-a", data, join(folder.path, "earlier")]);
+  await server.start();
+  const second = await followed(crm);
+  const kept = await commit("INSERT INTO contact (name) SELECT 'kept ' || i FROM generate_series(1, 1000) i");
+  await second.durable(kept.time);
+  await second.end();
+  await server.kill();
+  rmSync(data, { recursive: true });
+  execFileSync("cp", ["-a", join(folder.path, "earlier"), data]);
+  await server.start();
+  const lost = await commit("UPDATE contact SET name = 'since it was put back' WHERE id = 1");
+  const next = () => commit("INSERT INTO contact (name) VALUES ('next')");
+  await closesGap(crm, { reason: "other-server", lost, next });
+  await isAsItWas(crm, [kept]);
 });
 
 test("a standby that takes over at the same address is another log", async () => {

@@ -13,10 +13,11 @@ export interface TableDefinitions {
 /**
  * Of columns, identity, keys and constraints, and of the values that enums and domains allow: rows that a later definition lets through
  * cannot be put into a table as a backup before it defines it. Keys go by their columns, since an index that is built anew is another one.
+ * Columns go by who defined them last (`xmin`): one that had another type meanwhile has other values, which no row of the log tells.
  */
 const definitions = `
   SELECT c.oid, md5(concat_ws('|', n.nspname, c.relname, c.relpersistence, c.relreplident,
-    (SELECT string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attcollation), ',' ORDER BY a.attnum)
+    (SELECT string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attcollation, a.xmin), ',' ORDER BY a.attnum)
      FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
     (SELECT string_agg(DISTINCT concat_ws(' ', i.indkey, i.indisreplident, md5(i.indpred::text), md5(i.indexprs::text)), ',')
      FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid),

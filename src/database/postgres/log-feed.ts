@@ -1,4 +1,12 @@
-import type { Change, ChangeFeed, FeedOptions, GapReason, LogPoint, OutsideTable } from "../change-feed.ts";
+import type {
+  Change,
+  ChangeFeed,
+  FeedOptions,
+  GapReason,
+  LogPoint,
+  LogPosition,
+  OutsideTable,
+} from "../change-feed.ts";
 import type { DatabaseAddress, TableSchema } from "../database.ts";
 import { HoldfastError } from "../../lib/errors.ts";
 import type { Environment } from "./address.ts";
@@ -50,6 +58,10 @@ export class PostgresFeed implements ChangeFeed {
   /** By the relation's number; `undefined`: it cannot be followed any more. */
   readonly #mapped = new Map<number, MappedTable | undefined>();
   readonly #relations = new Map<number, LogRelation>();
+  /** Tables of which the transaction that is open has changes that cannot be told, by their numbers. */
+  readonly #unfit = new Map<string, TableSchema>();
+  /** Up to where a gap was told of them. */
+  readonly #untoldTo = new Map<string, LogPosition>();
   /** Where the tables were last seen to be as `#tables` says. */
   #seen: LogPoint;
   #nearXid: bigint;
@@ -108,26 +120,25 @@ export class PostgresFeed implements ChangeFeed {
       watch.heard("listening");
       const publication = await ensurePublication(session, name);
       const { added, outside } = await publishTables(session, name, tables);
-      const same = from?.history === history ? from.position : undefined;
+      // A server that was put back to an earlier state, as a machine is to its snapshot, is another one: it would tell nothing before its
+      // log has got to where the one before was.
+      const end = placeOf((await endOfLog(session)).position);
+      const isOther = from !== undefined && (from.history !== history || placeOf(from.position) > end);
+      const same = isOther ? undefined : from?.position;
       watch.heard("paused");
-      const slot = await openSlot(session, name, { from: same, publication }, signal);
+      const slot = await openSlot(session, name, { from: same, isUseless: isOther || publication === "made" }, signal);
       watch.heard("listening");
-      const [time, xid, now] =
-        (
-          await session.rows(
-            "SELECT now()::text, pg_snapshot_xmax(pg_current_snapshot())::text, pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text",
-          )
-        )[0] ?? [];
+      const xid = await session.value("SELECT pg_snapshot_xmax(pg_current_snapshot())::text");
+      const now = await endOfLog(session);
       // Of a table that was not published nothing was told, since nobody knows when.
-      const isOther = from?.tables !== definitions.digest || added.length > 0;
-      const altered = same !== undefined && slot.startedAnew === undefined && isOther;
-      const position = altered ? positionOf(BigInt(now ?? 0)) : slot.position;
-      const startedAnew = altered ? ("schema" as const) : slot.startedAnew;
+      const isKnown = from?.tables === definitions.digest && added.length === 0;
+      const altered = same !== undefined && slot.startedAnew === undefined && !isKnown;
+      const position = altered ? now.position : slot.position;
+      const startedAnew = isOther ? ("other-server" as const) : altered ? ("schema" as const) : slot.startedAnew;
       const place = { slot: name, publication: name, position };
       const stream = opening.use(await LogStream.open(address, { environment, signal, watch, ...place }));
-      const otherServer = from !== undefined && from.history !== history;
       // Where it goes on it is as old as what was read last: a gap that is found now began then.
-      const goesOn = startedAnew === undefined && from?.history === history ? from : undefined;
+      const goesOn = startedAnew === undefined ? from : undefined;
       opening.move();
       return new PostgresFeed({
         session,
@@ -138,8 +149,8 @@ export class PostgresFeed implements ChangeFeed {
         outside,
         definitions,
         history,
-        start: { position, time: goesOn?.time ?? new Date(time ?? "").toISOString() },
-        startedAnew: otherServer ? "other-server" : startedAnew,
+        start: { position, time: goesOn?.time ?? now.time },
+        startedAnew,
         nearXid: BigInt(xid ?? 0),
       });
     } catch (error) {
@@ -182,8 +193,11 @@ export class PostgresFeed implements ChangeFeed {
           case "commit": {
             state = "between";
             commits++;
-            this.#last = { position: positionOf(message.end), time: message.time };
-            changes.push({ type: "commit", point: this.#last });
+            const point = { position: positionOf(message.end), time: message.time };
+            // The gap first: one that is not stored must be found again.
+            changes.push(...(await this.#toldOtherwise(point)));
+            this.#last = point;
+            changes.push({ type: "commit", point });
             break;
           }
           case "relation":
@@ -196,6 +210,7 @@ export class PostgresFeed implements ChangeFeed {
             for (const oid of message.oids) {
               const mapped = await this.#table(oid);
               if (mapped) changes.push({ type: "truncate", table: mapped.table });
+              else this.#untold(oid);
             }
             break;
           case "other":
@@ -203,6 +218,7 @@ export class PostgresFeed implements ChangeFeed {
           default: {
             const mapped = this.#mapped.get(message.oid) ?? (await this.#table(message.oid));
             if (mapped) changes.push(rowChange(mapped, message));
+            else this.#untold(message.oid);
           }
         }
       }
@@ -234,7 +250,7 @@ export class PostgresFeed implements ChangeFeed {
   async #setMark(): Promise<void> {
     if (this.#mark || performance.now() - this.#markedAt < markEveryMs) return;
     this.#markedAt = performance.now();
-    this.#mark = await this.#now();
+    this.#mark = await endOfLog(this.#session);
   }
 
   /**
@@ -268,6 +284,22 @@ export class PostgresFeed implements ChangeFeed {
     return mapped;
   }
 
+  /** A change that the open transaction has of this relation cannot be told. What is no table any more is a gap anyway. */
+  #untold(oid: number): void {
+    const found = this.#tables.find((one) => one.oid === String(oid));
+    if (found && found.outside === undefined) this.#unfit.set(found.oid, found.table);
+  }
+
+  /** A table that had other columns meanwhile, and is as it was by now, shows in nothing else. */
+  async #toldOtherwise(end: LogPoint): Promise<readonly Change[]> {
+    const unfit = [...this.#unfit].filter(([oid]) => (this.#untoldTo.get(oid) ?? "") < end.position);
+    this.#unfit.clear();
+    if (unfit.length === 0) return [];
+    const to = await endOfLog(this.#session);
+    for (const [oid] of unfit) this.#untoldTo.set(oid, to.position);
+    return [{ type: "gap", tables: unfit.map(([, table]) => idOf(table)), reason: "schema", from: this.#last, to }];
+  }
+
   #known(relation: LogRelation): MappedTable | undefined {
     const found = this.#tables.find(({ oid, outside }) => oid === String(relation.oid) && outside === undefined)?.table;
     return found && sameTypes(relation, found) ? mapTable(relation, found) : undefined;
@@ -292,7 +324,7 @@ export class PostgresFeed implements ChangeFeed {
     this.#outside = outside;
     const defined = this.#definitions.tables;
     this.#definitions = definitions;
-    const now = await this.#now();
+    const now = await endOfLog(this.#session);
     const altered = this.#tables.filter(
       ({ oid, table }) =>
         before.get(oid)?.fingerprint !== table.fingerprint || defined.get(oid) !== definitions.tables.get(oid),
@@ -306,13 +338,6 @@ export class PostgresFeed implements ChangeFeed {
     const known: Change = { type: "tables", digest: definitions.digest, outside };
     // The gap first: one that is not stored must be found again.
     return tables.length > 0 ? [{ type: "gap", tables, reason: "schema", from: seen, to: now }, known] : [known];
-  }
-
-  async #now(): Promise<LogPoint> {
-    const [row = []] = await this.#session.rows(
-      "SELECT clock_timestamp()::text, pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text",
-    );
-    return { position: positionOf(BigInt(row[1] ?? 0)), time: new Date(row[0] ?? "").toISOString() };
   }
 
   async #lookAtLag(): Promise<void> {
@@ -352,6 +377,14 @@ export class PostgresFeed implements ChangeFeed {
     }
     return moved.length > 0 ? [{ type: "sequences", sequences: moved }] : [];
   }
+}
+
+/** Where the log is now. */
+async function endOfLog(session: PostgresConnection): Promise<LogPoint> {
+  const [row = []] = await session.rows(
+    "SELECT clock_timestamp()::text, pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text",
+  );
+  return { position: positionOf(BigInt(row[1] ?? 0)), time: new Date(row[0] ?? "").toISOString() };
 }
 
 interface FeedParts {

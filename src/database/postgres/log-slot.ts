@@ -32,16 +32,16 @@ export async function checkLogSettings(connection: PostgresConnection): Promise<
 }
 
 /**
- * Takes up the slot that is there, or makes one. `from`: behind which the log is wanted; absent: it does not matter. `publication`:
- * a slot tells of none that was made after what it tells.
+ * Takes up the slot that is there, or makes one. `from`: behind which the log is wanted; absent: it does not matter. `isUseless`: of the
+ * one that is there nothing is wanted; it tells of no publication that was made after what it tells, say.
  */
 export async function openSlot(
   connection: PostgresConnection,
   name: string,
-  { from, publication }: { readonly from: string | undefined; readonly publication: "made" | "there" },
+  { from, isUseless: mayNotStay }: { readonly from: string | undefined; readonly isUseless: boolean },
   signal: AbortSignal,
 ): Promise<OpenedSlot> {
-  let isUseless = publication === "made";
+  let isUseless = mayNotStay;
   const until = performance.now() + takenMs;
   for (;;) {
     const [slot] = await connection.rows(
