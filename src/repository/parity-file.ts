@@ -45,7 +45,7 @@ export function parityFile(header: ParityHeader, piece: Uint8Array): { readonly 
 export async function loadPiece(storage: Storage, name: Id, signal: AbortSignal): Promise<Uint8Array | undefined> {
   try {
     const bytes = await storage.load({ kind: "parity", name }, undefined, signal);
-    const header = sha256(bytes) === name ? parseHeader(bytes) : undefined;
+    const header = sha256(bytes) === name ? parseHeader(bytes, bytes.length) : undefined;
     // At an even place in memory, as sums are made of two bytes at a time.
     return header && Uint8Array.from(bytes.subarray(bytes.length - pieceBytes(header)));
   } catch (error) {
@@ -57,7 +57,7 @@ export async function loadPiece(storage: Storage, name: Id, signal: AbortSignal)
 
 export interface ParityGroups {
   readonly groups: readonly ParityGroup[];
-  /** Files that are none of ours, or damaged where they say what they are. */
+  /** Files that are none of ours, cut off, or damaged where they say what they are. */
   readonly damaged: readonly Id[];
 }
 
@@ -72,7 +72,7 @@ export async function loadGroups(storage: Storage, signal: AbortSignal): Promise
       if (isHoldfastError(error, "storage-failed")) return Buffer.alloc(0);
       throw error;
     });
-    const header = parseHeader(bytes);
+    const header = parseHeader(bytes, size);
     if (header === undefined) {
       damaged.push(name);
       continue;
@@ -85,13 +85,14 @@ export async function loadGroups(storage: Storage, signal: AbortSignal): Promise
   return { groups: [...found.values()], damaged };
 }
 
-function parseHeader(bytes: Buffer): ParityHeader | undefined {
+/** Of a file that begins so; `undefined` where it is none, or not as long as it says. */
+function parseHeader(bytes: Buffer, fileBytes: number): ParityHeader | undefined {
   if (bytes.length < fixedBytes || bytes.toString("latin1", 0, magic.length) !== magic) return undefined;
   const length = bytes.readUInt32LE(magic.length);
   if (length > mostHeaderBytes || bytes.length < fixedBytes + length) return undefined;
   try {
     const value: unknown = JSON.parse(bytes.toString("utf8", fixedBytes, fixedBytes + length));
-    return isHeader(value) ? value : undefined;
+    return isHeader(value) && fileBytes === fixedBytes + length + pieceBytes(value) ? value : undefined;
   } catch {
     return undefined;
   }

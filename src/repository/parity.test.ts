@@ -12,8 +12,8 @@ import { isHoldfastError } from "../lib/errors.ts";
 import { storedPath } from "../storage/layout.ts";
 import { localStorage } from "../storage/local.ts";
 import { memoryStorage } from "../storage/memory.ts";
-import { loadGroups } from "./parity-file.ts";
-import { regroup, updateParity } from "./parity.ts";
+import { loadGroups, parityFile, type ParityHeader } from "./parity-file.ts";
+import { rebuildPacks, regroup, updateParity } from "./parity.ts";
 
 const { signal } = new AbortController();
 
@@ -56,6 +56,52 @@ test("what makes a lost pack anew stays when parity is made for new ones", async
   await plan.apply(lock);
   assert.deepEqual(readFileSync(path), before);
   assert.deepEqual((await repository.verify({ signal, limits, depth: "data" })).defects, []);
+});
+
+test("a parity file that lies about its group keeps nobody from repairing, nor from pruning", async () => {
+  const storage = { ...memoryStorage(), traits: { connections: 1, parity: "kept" } } as const;
+  const packs = [1, 2, 3]
+    .map(() => randomBytes(1000))
+    .map((bytes) => ({ id: hash("sha256", bytes), bytes, size: 1000 }));
+  const [a, b, c] = packs.map(({ id, size }) => ({ id, size }));
+  assert.ok(a && b && c);
+  const lie = async (header: Pick<ParityHeader, "data" | "parity">, piece: number): Promise<void> => {
+    const { name, bytes } = parityFile({ format: 1, number: 0, ...header }, Buffer.alloc(piece));
+    await storage.save({ kind: "parity", name }, bytes, signal);
+  };
+  const lies = async (): Promise<void> => {
+    await lie(
+      {
+        data: [
+          { ...a, size: 10 },
+          { ...b, size: 10 },
+        ],
+        parity: 1,
+      },
+      10,
+    );
+    await lie({ data: [a, { ...c, size: 10 }], parity: 200 }, 1000);
+    await lie({ data: [a, { id: "ab".repeat(32), size: 2 ** 31 - 1 }], parity: 200 }, 1000);
+  };
+  await lies();
+  for (const { id, bytes } of packs) await storage.save({ kind: "data", name: id }, bytes, signal);
+  assert.equal((await loadGroups(storage, signal)).damaged.length, 1, "shorter than its piece");
+  const made: string[] = [];
+  const rebuild = () => rebuildPacks(storage, new Set([a.id]), signal, async (id) => void made.push(id));
+  await rebuild();
+  assert.deepEqual(made, []);
+  await regroup(storage, new Set([a.id]), { signal });
+  const { groups } = await loadGroups(storage, signal);
+  assert.deepEqual(
+    groups.map(({ data, parity, files }) => [data.length, parity, files.size]),
+    [[2, 1, 1]],
+  );
+
+  await lies();
+  await updateParity(storage, packs, new Set(), { data: 3, parity: 2 }, { signal });
+  await storage.remove({ kind: "data", name: a.id }, signal);
+  await rebuild();
+  assert.deepEqual(made, [a.id]);
 });
 
 function fileNode(content: string, size: number): TreeNode {

@@ -90,7 +90,8 @@ export async function regroup(storage: Storage, going: ReadonlySet<Id>, options:
     for (const pack of data) if (!going.has(pack.id) && !safe.has(pack.id)) staying.set(pack.id, pack);
   const shape = {
     data: Math.max(...broken.map(({ data }) => data.length)),
-    parity: Math.max(...broken.map(({ parity }) => parity)),
+    // As many as there are, whatever one of them says.
+    parity: Math.max(...broken.map(({ files }) => files.size)),
   };
   const { names, packs } = await writeGroups(storage, [...staying.values()], shape, options);
   const isDone = ({ data }: ParityGroup): boolean => data.every(({ id }) => !staying.has(id) || packs.has(id));
@@ -104,12 +105,13 @@ async function writeGroups(storage: Storage, packs: readonly Pack[], shape: Pari
   for (let from = 0; from < ordered.length; from += shape.data) {
     const data: Pack[] = [];
     const wanted = ordered.slice(from, from + shape.data);
-    const length = pieceBytes({ data: wanted });
-    const pieces = Array.from({ length: shape.parity }, () => new Uint8Array(length + (length % 2)));
+    let pieces = Array.from({ length: shape.parity }, () => new Uint8Array(0));
     for (const pack of wanted) {
       const bytes = await loadPack(storage, pack.id, options.signal);
       // Sums over what is damaged would keep the damage safe.
       if (bytes === undefined) continue;
+      // The first, where sizes are as they were said to be.
+      if (bytes.length > (pieces[0]?.length ?? 0)) pieces = pieces.map((piece) => lengthened(piece, bytes.length));
       for (const [row, piece] of pieces.entries()) addProduct(piece, bytes, coefficient(row, data.length));
       data.push({ id: pack.id, size: bytes.length });
       options.onBytes?.(bytes.length);
@@ -126,6 +128,13 @@ async function writeGroups(storage: Storage, packs: readonly Pack[], shape: Pari
     for (const { id } of data) sum.packs.add(id);
   }
   return sum;
+}
+
+/** To an even length, since sums are made of two bytes at a time. */
+function lengthened(piece: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
+  const longer = new Uint8Array(length + (length % 2));
+  longer.set(piece);
+  return longer;
 }
 
 /** `but`: what was just written; a group of the same packs has files of the same names. */
@@ -184,14 +193,13 @@ async function rebuildGroup(
   for (const [row, name] of files) {
     const piece = await loadPiece(storage, name, signal);
     if (piece?.length !== length) continue;
-    const sum = new Uint8Array(length + (length % 2));
-    sum.set(piece);
-    sums.set(row, sum);
+    sums.set(row, lengthened(piece, length));
   }
   const lost: number[] = [];
-  for (const [column, { id }] of data.entries()) {
+  for (const [column, { id, size }] of data.entries()) {
     const bytes = wanted.has(id) ? undefined : await loadPack(storage, id, signal);
-    if (bytes === undefined) lost.push(column);
+    // Of another size than the group says: no sum of it can be right.
+    if (bytes?.length !== size) lost.push(column);
     else for (const [row, sum] of sums) addProduct(sum, bytes, coefficient(row, column));
   }
   const rows = [...sums.keys()].slice(0, lost.length);
