@@ -84,8 +84,8 @@ export async function loosePacks(
 }
 
 /**
- * What a pack says of itself; the blobs' lengths add up to its size. `undefined`: no whole pack of this repository;
- * `verify` will name it, and a prune remove it.
+ * What a pack says of itself; the blobs' lengths add up to its size. `undefined`: no whole pack of this repository, or the
+ * storage does not give it now.
  */
 export async function readPackHeader(
   { storage, key }: Pick<AdoptOptions, "storage" | "key">,
@@ -103,7 +103,8 @@ export async function readPackHeader(
     const blobs = decodePackHeader(header, size - header.length - sealOverhead - headerLengthField);
     return blobs.length === 0 ? undefined : { id: name, blobs };
   } catch (error) {
-    if (isHoldfastError(error, "repository-damaged")) return undefined;
+    signal.throwIfAborted();
+    if (isHoldfastError(error, "repository-damaged") || isHoldfastError(error, "storage-failed")) return undefined;
     throw error;
   }
 }

@@ -4,6 +4,7 @@ import { parseKeyFile } from "../format/key-file.ts";
 import type { Id } from "../format/tree.ts";
 import { sha256 } from "../format/unpacked.ts";
 import type { Storage } from "../storage/storage.ts";
+import { loadKeyFiles } from "./master-key.ts";
 import type { Lock } from "./repository.ts";
 import { makesSense, type Stray } from "./strays.ts";
 
@@ -33,8 +34,10 @@ interface KeyRepairParts {
 /** Of the key files whose contents do not fit their names those that are none. */
 export async function findNoKeys(storage: Storage, signal: AbortSignal): Promise<readonly Id[]> {
   const found: Id[] = [];
-  for await (const { name } of storage.list("key", signal)) {
-    const bytes = await storage.load({ kind: "key", name }, undefined, signal);
+  for (const file of await loadKeyFiles(storage, signal)) {
+    // What the storage does not give now is nothing to judge.
+    if ("failure" in file) continue;
+    const { name, bytes } = file;
     if (sha256(bytes) !== name && !makesSense(() => parseKeyFile(sha256(bytes), bytes))) found.push(name);
   }
   return found;
@@ -52,12 +55,12 @@ export async function planKeyRepair(
   signal: AbortSignal,
 ): Promise<KeyRepair> {
   const moves: KeyMove[] = [];
-  const taken = new Set<Id>();
   const whole = new Set<string>();
-  for await (const { name } of storage.list("key", signal)) taken.add(name);
-  for (const name of [...taken]) {
-    if (removed.includes(name)) continue;
-    const bytes = await storage.load({ kind: "key", name }, undefined, signal);
+  const files = await loadKeyFiles(storage, signal);
+  const taken = new Set(files.map(({ name }) => name));
+  for (const file of files) {
+    if ("failure" in file || removed.includes(file.name)) continue;
+    const { name, bytes } = file;
     if (sha256(bytes) === name) whole.add(textOf(bytes));
     else moves.push({ from: name, ...freeName(bytes, taken) });
   }

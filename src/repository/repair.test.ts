@@ -8,6 +8,7 @@ import { craftedNode, craftRepository, type CraftedRepository } from "../../test
 import { resticOn } from "../../test/support/restic.ts";
 import { temporaryFolder } from "../../test/support/temp-folder.ts";
 import type { Id } from "../format/tree.ts";
+import { HoldfastError } from "../lib/errors.ts";
 import { localStorage } from "../storage/local.ts";
 import type { Storage } from "../storage/storage.ts";
 import { openRepository } from "./open.ts";
@@ -88,6 +89,21 @@ async function isClean(at: Scene, judge: "restic too" | "ours" = "ours"): Promis
   if (judge === "restic too") await at.restic.check();
 }
 
+/** The storage with bad sectors where `isHit` says. */
+function withheld(
+  folder: string,
+  isHit: (name: Id, range: { readonly offset: number } | undefined) => boolean,
+): Storage {
+  const inner = localStorage(folder);
+  return {
+    ...inner,
+    load: (file, range, abort) =>
+      isHit(file.name, range)
+        ? Promise.reject(new HoldfastError("storage-failed", { reason: "EIO" }))
+        : inner.load(file, range, abort),
+  };
+}
+
 describe("repair index", () => {
   const spoil: Readonly<Record<string, (at: Scene, file: string) => void>> = {
     "cut off": (_, file) => change(file, (bytes) => bytes.subarray(0, 40)),
@@ -143,6 +159,39 @@ describe("repair index", () => {
     const summary = await repaired(at, "index");
     assert.deepEqual(summary.corrected, [pack]);
     await isClean(at);
+  });
+
+  test("an index that is lost is made again though the storage does not give one of the packs", async () => {
+    using folder = temporaryFolder();
+    const at = await scene(folder.path);
+    const [pack = "", other = ""] = at.dataPacks;
+    const index = join(folder.path, "index");
+    for (const name of readdirSync(index)) change(join(index, name), flip(60));
+    const summary = await repaired(
+      at,
+      "index",
+      withheld(folder.path, (name) => name === pack),
+    );
+    assert.deepEqual([summary.left, summary.adopted.length], [[pack], 3]);
+    assert.ok(summary.adopted.includes(other));
+    assert.deepEqual((await repaired(at, "index")).adopted, [pack]);
+    await isClean(at);
+  });
+
+  test("a key file that the storage does not give stays, and keeps nobody from repairing", async () => {
+    using folder = temporaryFolder();
+    const at = await scene(folder.path);
+    const key = "cd".repeat(32);
+    writeFileSync(join(folder.path, "keys", key), "who knows what it is");
+    const [index = ""] = readdirSync(join(folder.path, "index"));
+    change(join(folder.path, "index", index), flip(60));
+    const summary = await repaired(
+      at,
+      "index",
+      withheld(folder.path, (name) => name === key),
+    );
+    assert.deepEqual([summary.indexes, summary.removedKeys, summary.rewritten], [[index], [], []]);
+    assert.ok(readdirSync(join(folder.path, "keys")).includes(key));
   });
 
   test("config is made anew, and a key file whose name does not fit", async () => {
@@ -240,18 +289,11 @@ describe("repair packs", () => {
     using folder = temporaryFolder();
     const at = await scene(folder.path);
     const [pack = ""] = at.dataPacks;
-    const inner = localStorage(folder.path);
-    const { HoldfastError } = await import("../lib/errors.ts");
     // A bad sector in the second blob.
-    const storage: Storage = {
-      ...inner,
-      load: (file, range, abort) => {
-        const hit = file.name === pack && (range === undefined || (range.offset <= 600 && range.offset > 0));
-        return hit
-          ? Promise.reject(new HoldfastError("storage-failed", { reason: "EIO" }))
-          : inner.load(file, range, abort);
-      },
-    };
+    const storage = withheld(
+      folder.path,
+      (name, range) => name === pack && (range === undefined || (range.offset <= 600 && range.offset > 0)),
+    );
     const summary = await repaired(at, "packs", storage);
     assert.equal(summary.withheld[0]?.id, pack);
     assert.ok((summary.withheld[0]?.lost ?? 0) > 0);

@@ -256,6 +256,27 @@ test("packs that nobody named are left alone while somebody else holds a lock", 
   assert.equal((await uploadOnce(repository, source)).addedBytes, 0);
 });
 
+test("packs that nobody named and the storage does not give keep no run from adding", async () => {
+  const inner = memoryStorage();
+  const repository = await createCheapRepository(inner, "pw", { signal, now, host });
+  const packs = new Set(["ab".repeat(32), "cd".repeat(32)]);
+  for (const name of packs) await inner.save({ kind: "data", name }, randomBytes(1000), signal);
+  const storage: Storage = {
+    ...inner,
+    load: async (file, range, abort) => {
+      if (packs.has(file.name)) throw new HoldfastError("storage-failed", { reason: "EIO" });
+      return await inner.load(file, range, abort);
+    },
+  };
+  await using opened = await openRepository(storage, "pw", { signal, now, host });
+  await using lock = await opened.lock("shared", { signal, now, waitMs: 0 });
+  const indexed = await opened.index(signal);
+  await using upload = await indexed.upload({ signal, lock, limits });
+  const tree = await upload.tree({ nodes: [] });
+  await upload.finish({ time: now().toISOString(), tree, paths: ["/x"] });
+  assert.equal((await repository.snapshots(signal)).length, 1);
+});
+
 test("a run that is cancelled, or whose lock is lost, stores no snapshot and leaves nobody waiting", async () => {
   await using repository = await testRepository();
   const indexed = await repository.index();
