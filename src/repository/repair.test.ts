@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";
-import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { describe, test } from "node:test";
 import { cheapenKey } from "../../test/support/cheap-key.ts";
@@ -303,5 +303,39 @@ describe("repair packs", () => {
     // The disk is well again: the pack is found again.
     assert.deepEqual((await repaired(at, "index")).adopted, [pack]);
     await isClean(at);
+  });
+
+  test("what parity was to make anew and did not counts for nothing, and nothing is removed", async () => {
+    using folder = temporaryFolder();
+    const at = await scene(folder.path);
+    const [lost = ""] = at.dataPacks;
+    {
+      await using repository = await openRepository(localStorage(folder.path), at.crafted.password, {
+        signal,
+        now,
+        host,
+      });
+      await repository.updateParity({ data: 4, parity: 1 }, { signal });
+    }
+    // A damaged pack outside of the group has the only other copy of a blob.
+    at.crafted.blob("data", "something else");
+    at.crafted.blob("data", `first one ${"x".repeat(500)}`);
+    const [other] = await at.crafted.flush();
+    change(packFile(at, other?.id ?? ""), flip(10));
+    rmSync(packFile(at, lost));
+    let isParityRead = true;
+    const parity = new Set(readdirSync(join(folder.path, "parity")));
+    const storage = withheld(folder.path, (name) => parity.has(name) && !isParityRead);
+    await using repository = await openRepository(storage, at.crafted.password, { signal, now, host });
+    await using lock = await repository.lock("exclusive", { signal, now, waitMs: 0 });
+    const plan = await repository.planRepair({ what: "packs", signal, limits });
+    assert.deepEqual([plan.summary.rebuilt, plan.summary.salvaged[0]?.id], [[lost], other?.id]);
+    isParityRead = false;
+    await assert.rejects(plan.apply(lock), { code: "plan-outdated" });
+    assert.ok(existsSync(packFile(at, other?.id ?? "")));
+    isParityRead = true;
+    const again = await repository.planRepair({ what: "packs", signal, limits });
+    await again.apply(lock);
+    assert.ok(existsSync(packFile(at, lost)));
   });
 });

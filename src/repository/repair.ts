@@ -14,7 +14,7 @@ import type { Id } from "../format/tree.ts";
 import { sealUnpacked } from "../format/unpacked.ts";
 import { storedFileAt } from "../storage/layout.ts";
 import { addAll } from "../lib/add-all.ts";
-import { isHoldfastError } from "../lib/errors.ts";
+import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Storage } from "../storage/storage.ts";
 import { readPackHeader } from "./adopt-packs.ts";
 import { DefectList } from "./defects.ts";
@@ -28,7 +28,7 @@ import { salvageBlobs } from "./salvage.ts";
 import { loadSnapshots } from "./snapshots.ts";
 import { findStray, type Stray, type StrayKind } from "./strays.ts";
 import { verifyParity } from "./verify-parity.ts";
-import { verifyIndexes, type IndexState } from "./verify-index.ts";
+import { packPath, verifyIndexes, type IndexState } from "./verify-index.ts";
 import { BadPacks, readPacks, verifyPackFiles } from "./verify-packs.ts";
 
 export interface RepairParts {
@@ -285,11 +285,16 @@ async function apply(parts: RepairParts, options: RepairOptions, survey: Survey,
   await writeKeys(parts, survey.keys, lock, signal);
 
   // A damaged file makes room for what it should be: if this ends between the two, parity still has it.
+  const missed = new Set(survey.rebuilt);
   await rebuildPacks(storage, survey.rebuilt, signal, async (id, bytes) => {
     await lock.check(signal);
     await storage.remove({ kind: "data", name: id }, signal);
     await storage.save({ kind: "data", name: id }, bytes, signal);
+    missed.delete(id);
   });
+  // What follows counts on all of them: a blob that is in one of them is saved nowhere else.
+  const [left] = missed;
+  if (left !== undefined) throw new HoldfastError("plan-outdated", { reason: packPath(left) });
   const whole = new Set(survey.named.flatMap(({ blobs }) => blobs.map(blobName)));
   // Who has read no pack knows of none that it is whole.
   const isElsewhere = (blob: PackedBlob): boolean =>
