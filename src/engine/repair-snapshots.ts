@@ -1,5 +1,5 @@
 import type { Manifest } from "../contents/manifest.ts";
-import { FolderMender } from "../contents/mend/mend-folder.ts";
+import { FolderMender, loadLeft } from "../contents/mend/mend-folder.ts";
 import { type MendedSnapshot, SnapshotMender } from "../contents/mend/mend-snapshot.ts";
 import { type MendSink, planningSink } from "../contents/mend/mend-sink.ts";
 import type { Snapshot } from "../format/snapshot.ts";
@@ -8,7 +8,8 @@ import { HoldfastError } from "../lib/errors.ts";
 import { nameText } from "../lib/byte-name.ts";
 import type { Warning } from "../lib/events.ts";
 import type { Limits } from "../lib/limits.ts";
-import type { IndexedRepository, Lock, Repository, StoredSnapshot } from "../repository/repository.ts";
+import { isDamage } from "../repository/child-trees.ts";
+import type { BlobReader, IndexedRepository, Lock, Repository, StoredSnapshot } from "../repository/repository.ts";
 import type { Engine } from "./engine.ts";
 import { crmOf, isBackup, kindOf, outcomeOf, snapshotTags } from "./points.ts";
 
@@ -110,8 +111,40 @@ export async function planSnapshotRepair(
   };
 }
 
-function menderOf(engine: Engine, reader: IndexedRepository, sink: MendSink, signal: AbortSignal): SnapshotMender {
-  return new SnapshotMender({ reader, sink, signal, databases: engine.databases });
+function menderOf(engine: Engine, indexed: BlobReader, sink: MendSink, signal: AbortSignal): SnapshotMender {
+  return new SnapshotMender({ reader: orPacksFirst(indexed), sink, signal, databases: engine.databases });
+}
+
+/**
+ * Nothing is given up for what the index still names and cannot be had: the storage may give it another day, or parity make
+ * it anew. What is beyond that, the repair of packs takes out of the index.
+ */
+function orPacksFirst(indexed: BlobReader): BlobReader {
+  const load: BlobReader["load"] = async (type, id, signal) => {
+    try {
+      return await indexed.load(type, id, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      const isNamed = indexed.has(type, id);
+      throw isNamed && isDamage(error) ? new HoldfastError("repair-first", { what: "packs" }, error) : error;
+    }
+  };
+  return {
+    has: (type, id) => indexed.has(type, id),
+    size: (type, id) => indexed.size(type, id),
+    load,
+    async loadTree(id, signal) {
+      try {
+        return await indexed.loadTree(id, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        // What can be had and makes no sense is lost.
+        await load("tree", id, signal);
+        throw error;
+      }
+    },
+    openTree: (id, signal) => indexed.openTree(id, signal),
+  };
 }
 
 function workOf(stored: StoredSnapshot, likenesses: ReadonlyMap<string, Manifest>): Work {
@@ -159,7 +192,7 @@ async function foundWork(
   snapshots: readonly StoredSnapshot[],
   signal: AbortSignal,
 ): Promise<Work | undefined> {
-  const [node, ...others] = (await indexed.loadTree(root, signal).catch(() => undefined))?.nodes ?? [];
+  const [node, ...others] = (await loadLeft(indexed, root, signal))?.nodes ?? [];
   if (node?.subtree === undefined || others.length > 0) return undefined;
   const crm = nameText(node.name);
   const manifest = await mender.manifest(root, crm);
@@ -226,7 +259,7 @@ async function apply(at: Applying, works: readonly Work[], removed: readonly Id[
     signal,
   );
   // What was made anew may be just what an original lacked: then that one is whole again, and stays.
-  const folders = new FolderMender({ reader: indexed, sink: planningSink(indexed), signal });
+  const folders = new FolderMender({ reader: orPacksFirst(indexed), sink: planningSink(indexed), signal });
   const gone: Id[] = [...removed];
   for (const { work, stored } of written) {
     if (work.because === "losses" && (await folders.isWhole(work.root))) gone.push(stored.id);
