@@ -4,6 +4,7 @@ import { touchedBetween, type TouchedRows } from "../contents/journal/touched-ke
 import type { DatabaseManifest } from "../contents/manifest.ts";
 import type { DatabaseEngine, DatabaseSnapshot } from "../database/database.ts";
 import type { Run } from "../lib/run.ts";
+import { isDamage } from "../repository/child-trees.ts";
 import type { IndexedRepository, StoredSnapshot } from "../repository/repository.ts";
 import type { Engine } from "./engine.ts";
 import { openJournalHere } from "./journal-reached.ts";
@@ -31,9 +32,18 @@ const keptWithinMs = 180_000;
 
 /**
  * What the journal says was touched since the parent, for a backup that begins from it. `undefined`: nobody follows the database, or
- * the journal does not lead from there to here.
+ * the journal does not lead from there to here, or is damaged: then rows are read.
  */
 export async function touchedSince(search: JournalSearch, run: Run): Promise<TouchedRows | undefined> {
+  try {
+    return await toldSince(search, run);
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return undefined;
+  }
+}
+
+async function toldSince(search: JournalSearch, run: Run): Promise<TouchedRows | undefined> {
   const { engine, crm, indexed, snapshots, parent, database, snapshot } = search;
   const from = database.log?.pointOf(parent.position);
   const here = database.log?.pointOf(snapshot.position);

@@ -1,10 +1,11 @@
-import type { Journal, OpenedSegment } from "../contents/journal/open-journal.ts";
+import type { Journal } from "../contents/journal/open-journal.ts";
 import { filesAtMoment } from "../contents/journal/files-at-moment.ts";
 import { type FilesSpan, type JournalDatabase, outsideBehind } from "../contents/journal/journal-file.ts";
 import { crmTreeWith, databaseAtMoment } from "../contents/journal/moment-tree.ts";
 import { OverlayBlobs } from "../contents/journal/overlay-blobs.ts";
 import { compareTimes, type Reach, reachFrom, type ReachLimit } from "../contents/journal/reach.ts";
 import { type Replayed, type ReplayedTransaction, replay } from "../contents/journal/replay.ts";
+import { segmentsBehind } from "../contents/journal/span-segments.ts";
 import { layout } from "../contents/layout.ts";
 import type { DatabaseManifest } from "../contents/manifest.ts";
 import { type OpenedSnapshot, openSnapshot, subtreeAt } from "../contents/open-snapshot.ts";
@@ -122,13 +123,6 @@ interface FoundMoment {
 interface ReplayedDatabase extends FollowedDatabase {
   readonly outside: readonly OutsideTable[];
   readonly replayed: Replayed;
-}
-
-async function* ofOneSpan(segments: AsyncIterable<OpenedSegment>, first: number): AsyncGenerator<OpenedSegment, void> {
-  for await (const segment of segments) {
-    if (segment.header.anew !== undefined && segment.header.number > first) return;
-    yield segment;
-  }
 }
 
 interface FollowedDatabase {
@@ -296,15 +290,13 @@ class MomentSearch {
     return all;
   }
 
-  /** Of an earlier or a later stretch of the log nothing counts: it may tell what another server never knew. */
   async #replay({ manifest, followed, from }: FollowedDatabase): Promise<FoundMoment> {
     const wanted = this.#point.transaction;
     const reach = reachFrom(followed, from);
     if (reach.state === "none") throw new HoldfastError("internal", { database: manifest.name });
     const { signal } = this.#source.run;
     let state: FoundMoment["state"] = "replayed";
-    const segments = this.#journal.segments(manifest.name, from.time, reach.span.first, signal);
-    const replayed = await replay(ofOneSpan(segments, reach.span.first), {
+    const replayed = await replay(segmentsBehind(this.#journal, manifest.name, reach.span, from, signal), {
       signal,
       holds: (transaction) => from.holds(transaction),
       isBeyond: (one) => {

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { journalsOf, openJournal } from "../../src/contents/journal/open-journal.ts";
+import { segmentsBehind } from "../../src/contents/journal/span-segments.ts";
+import type { Change } from "../../src/database/change-feed.ts";
 import { openFor } from "../../src/engine/access.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { FollowStream } from "../../src/engine/follow-stream.ts";
@@ -204,6 +206,67 @@ test("a clock that is set back loses nothing: what is named last is the newest, 
   assert.deepEqual(await numbersIn(crm), [1, 2, 3]);
   assert.equal(await keepOne(at("2026-03-12T16:00:00.000Z"), crm.engine, 4, "named"), 3);
   assert.deepEqual(await numbersIn(crm), [1, 2, 3, 4]);
+});
+
+test("a gap stays before the first backup is there, and where the server's clock is behind", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  const { engine, access, run, description } = crm;
+  await using repository = await openFor(engine, access, run);
+  const now = (): Date => new Date("2026-03-12T14:10:00.000Z");
+  await using keeper = keeperOf({ ...crm, run: { ...run, now } }, engine, repository);
+  await keeper.open(run.signal);
+  const stream = new FollowStream(description.name, keeper.writer.database("main"));
+  const [start, end] = ["00", "05"].map((minute, at) => ({
+    position: `${at}`,
+    time: `2026-03-12T14:${minute}:00.000Z`,
+  }));
+  assert.ok(start && end);
+  stream.begin(feedAt(start));
+  const gap = { tables: [{ schema: "", name: "deal" }], reason: "log-form", from: start, to: end } as const;
+  const changes: Change[] = [
+    { type: "gap", ...gap },
+    { type: "reached", point: { ...end, position: "2" } },
+  ];
+  await stream.add(changes, run.signal);
+  stream.seal();
+  assert.equal(await keeper.store(stream.waiting), "stored");
+  assert.equal(await keeper.publishIfDue("now"), "published");
+  const indexed = await repository.index(run.signal);
+  const journal = await openJournal(indexed, await repository.snapshots(run.signal), description.name, run.signal);
+  assert.deepEqual(journal?.databases[0]?.spans[0]?.gaps, [gap]);
+});
+
+test("what was told behind a place is found also where the server's clock is hours ahead", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  const { engine, access, run, description } = crm;
+  // By the server's clock it is two in the afternoon.
+  for (const [hour, position] of [1, 2, 3].entries()) {
+    const now = (): Date => new Date(`2026-03-12T0${hour + 7}:00:00.000Z`);
+    await keepOne({ ...crm, run: { ...run, now } }, engine, position, "named");
+  }
+  await using repository = await openFor(engine, access, run);
+  const indexed = await repository.index(run.signal);
+  const journal = await openJournal(indexed, await repository.snapshots(run.signal), description.name, run.signal);
+  const span = journal?.databases[0]?.spans.at(-1);
+  assert.ok(journal && span);
+  const behind = async (position: string): Promise<readonly number[]> => {
+    const point = { position, time: "2026-03-12T14:00:01.000Z" };
+    const found: number[] = [];
+    for await (const { header } of segmentsBehind(journal, "main", span, point, run.signal)) found.push(header.number);
+    return found;
+  };
+  assert.deepEqual(await behind("0"), [1, 2, 3]);
+  assert.deepEqual((await behind("1")).slice(-2), [2, 3]);
+  // Of a journal that has let go what was told first.
+  const late = {
+    segments: (...asked: Parameters<typeof journal.segments>) => journal.segments(asked[0], asked[1], 2, asked[3]),
+  };
+  await assert.rejects(
+    segmentsBehind(late, "main", span, { position: "0", time: span.from.time }, run.signal).next(),
+    (error) => isHoldfastError(error, "repository-damaged"),
+  );
 });
 
 test("whoever prunes in between, and deletes at once, does not end it", async () => {

@@ -95,7 +95,10 @@ export async function extendJournalTree(
   return upload.tree(withNode(root, virtualFile(journalFileName, content, json.length, time)));
 }
 
-/** A day more than the oldest backup: what was told before it may belong to a transaction that it does not hold. */
+/**
+ * A day more than the oldest backup: what was told before it may belong to a transaction that it does not hold, the server's clock may be
+ * behind, and the first backup of all is there only when it is done.
+ */
 export function firstDayFor(oldest: string): string {
   return new Date(Date.parse(oldest) - 86_400_000).toISOString().slice(0, 10);
 }

@@ -118,9 +118,10 @@ export class JournalWriter {
   /** Names all that is stored in a snapshot. */
   async publish(upload: Upload, facts: PublishFacts, signal: AbortSignal): Promise<StoredSnapshot> {
     const { about, time, oldest, looks } = facts;
-    const databases = [...this.#databases.values()].map((one) => withoutBefore(one, oldest));
+    const firstDay = firstDayFor(oldest);
+    const databases = [...this.#databases.values()].map((one) => withoutBefore(one, firstDay));
     this.#databases = new Map(databases.map((one) => [one.name, one]));
-    this.#files &&= filesWithoutBefore(this.#files, oldest);
+    this.#files &&= filesWithoutBefore(this.#files, firstDay);
     const files = this.#files;
     const file = { format: 1, crm: this.#crm, databases, ...(files && { files }), program: this.#program } as const;
     const json = serialiseJournalFile(file);
@@ -131,7 +132,7 @@ export class JournalWriter {
       { segments, looks },
       Buffer.from(json),
       time,
-      firstDayFor(oldest),
+      firstDay,
       signal,
     );
     const name = `${this.#crm}${journalSuffix}`;

@@ -46,12 +46,13 @@ export async function mergeJournals(
     const before = older.databases.find(({ name }) => name === database.name);
     if (before && !(await merging.goesOn(older, before, newer))) return undefined;
   }
+  const firstDay = firstDayFor(facts.oldest);
   const databases = newer.databases.map((database) => {
     const before = older.databases.find(({ name }) => name === database.name);
-    return before ? withOlder(database, before, facts.oldest) : database;
+    return before ? withOlder(database, before, firstDay) : database;
   });
   const gone = older.databases.filter(({ name }) => !newer.databases.some((one) => one.name === name));
-  const files = filesWithOlder(newer.files, older.files, facts.oldest);
+  const files = filesWithOlder(newer.files, older.files, firstDay);
   let nodes = newer.nodes;
   for (const { name } of [...databases, ...gone]) {
     nodes = await merging.withDays(nodes, older.nodes, [layout.databases, escapeName(name)]);
@@ -72,7 +73,8 @@ export function isOver({ databases, files }: KnownJournal, oldest: string): bool
     ...databases.flatMap(({ spans }) => spans.map(({ to }) => to.time)),
     ...(files?.spans ?? []).map(endOf),
   ];
-  return ends.every((end) => end < oldest);
+  const firstDay = firstDayFor(oldest);
+  return ends.every((end) => end < firstDay);
 }
 
 const endOf = ({ to }: { readonly to: string }): string => to;
@@ -83,15 +85,15 @@ function sameJson(a: KnownFacts, { databases, files }: KnownFacts): boolean {
 
 type KnownFacts = Pick<KnownJournal, "databases" | "files">;
 
-function withOlder(newer: JournalDatabase, older: JournalDatabase, oldest: string): JournalDatabase {
+function withOlder(newer: JournalDatabase, older: JournalDatabase, firstDay: string): JournalDatabase {
   const same = (a: JournalSpan) => (b: JournalSpan) => a.first === b.first && a.history === b.history;
-  const gone = older.spans.filter((span) => span.to.time >= oldest && !newer.spans.some(same(span)));
+  const gone = older.spans.filter((span) => span.to.time >= firstDay && !newer.spans.some(same(span)));
   const spans = newer.spans.map((span) => {
     const before = older.spans.find(same(span));
-    const left = withEarlier(span.left ?? [], before?.left ?? [], oldest);
+    const left = withEarlier(span.left ?? [], before?.left ?? [], firstDay);
     return {
       ...span,
-      gaps: withEarlier(span.gaps, before?.gaps ?? [], oldest),
+      gaps: withEarlier(span.gaps, before?.gaps ?? [], firstDay),
       ...((span.left ?? left.length > 0) && { left }),
     };
   });
@@ -102,19 +104,19 @@ function withOlder(newer: JournalDatabase, older: JournalDatabase, oldest: strin
 function withEarlier<T extends { readonly to: { readonly time: string } }>(
   newer: readonly T[],
   older: readonly T[],
-  oldest: string,
+  firstDay: string,
 ): readonly T[] {
   const known = new Set(newer.map((one) => JSON.stringify(one)));
-  return [...older.filter((one) => one.to.time >= oldest && !known.has(JSON.stringify(one))), ...newer];
+  return [...older.filter((one) => one.to.time >= firstDay && !known.has(JSON.stringify(one))), ...newer];
 }
 
 function filesWithOlder(
   newer: JournalFiles | undefined,
   older: JournalFiles | undefined,
-  oldest: string,
+  firstDay: string,
 ): JournalFiles | undefined {
   const spans = newer?.spans ?? [];
-  const gone = older?.spans.filter(({ from, to }) => to >= oldest && !spans.some((span) => span.from === from)) ?? [];
+  const gone = older?.spans.filter(({ from, to }) => to >= firstDay && !spans.some((span) => span.from === from)) ?? [];
   return gone.length === 0 ? newer : { spans: [...gone, ...spans] };
 }
 

@@ -1,9 +1,10 @@
 import { type LogPoint, placeTimeSlackMs, type SnapshotPoint, tableName } from "../../database/change-feed.ts";
 import type { RowKey, TableSchema } from "../../database/database.ts";
-import type { Journal, OpenedSegment } from "./open-journal.ts";
+import type { Journal } from "./open-journal.ts";
 import { type JournalSpan, outsideBehind } from "./journal-file.ts";
 import { reachFrom } from "./reach.ts";
 import { keyOfLine } from "./replay.ts";
+import { segmentsBehind } from "./span-segments.ts";
 import { type RowChange, transactionsOf } from "./transactions.ts";
 
 /** Which rows of a database were touched between two of its moments. */
@@ -42,8 +43,7 @@ export async function touchedBetween(
     ...span.gaps.filter((gap) => gap.to.position > from.position).flatMap(({ tables }) => tables.map(tableName)),
   ]);
   const touched = new Map<string, TouchedTable>();
-  const segments = ofSpan(journal.segments(name, from.time, span.first, signal), span.first);
-  for await (const { changes, ...transaction } of transactionsOf(segments)) {
+  for await (const { changes, ...transaction } of transactionsOf(segmentsBehind(journal, name, span, from, signal))) {
     if (!from.holds(transaction)) for (const change of changes) note(touched, change);
   }
   return {
@@ -61,13 +61,6 @@ export async function touchedBetween(
 function leadsTo({ to: end }: JournalSpan, from: SnapshotPoint, to: LogPoint): boolean {
   if (end.position < to.position || to.position < from.position) return false;
   return end.position === to.position || Date.parse(to.time) <= Date.parse(end.time) + placeTimeSlackMs;
-}
-
-async function* ofSpan(segments: AsyncIterable<OpenedSegment>, first: number): AsyncGenerator<OpenedSegment, void> {
-  for await (const segment of segments) {
-    if (segment.header.anew !== undefined && segment.header.number > first) return;
-    yield segment;
-  }
 }
 
 interface TouchedTable {
