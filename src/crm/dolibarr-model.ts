@@ -77,7 +77,6 @@ const refers: readonly (readonly [string, string])[] = [
 ];
 
 const links: readonly (readonly [string, string])[] = [
-  ["element_contact.fk_socpeople", "socpeople"],
   ["societe_commerciaux.fk_soc", "societe"],
   ["societe_commerciaux.fk_user", "user"],
   ["categorie_societe.fk_soc", "societe"],
@@ -86,8 +85,10 @@ const links: readonly (readonly [string, string])[] = [
   ["paiement_facture.fk_facture", "facture"],
 ];
 
-export async function dolibarrModel({ tables }: ModelSource): Promise<CrmModel> {
+export async function dolibarrModel(source: ModelSource): Promise<CrmModel> {
+  const { tables } = source;
   const prefix = prefixOf(tables);
+  const types = await contactTypes(source, prefix);
   const key = (table: string): string =>
     `${prefix}${table}.${known.find((one) => one.table === table)?.key ?? "rowid"}`;
   const words = known.flatMap(({ word, table }) => (word === undefined ? [] : [[word, key(table)] as const]));
@@ -103,6 +104,22 @@ export async function dolibarrModel({ tables }: ModelSource): Promise<CrmModel> 
         ...polymorphic("belongs", `${prefix}actioncomm.fk_element`, "elementtype", words),
         ...polymorphic("links", `${prefix}element_element.fk_source`, "sourcetype", words),
         ...polymorphic("links", `${prefix}element_element.fk_target`, "targettype", words),
+        // Whose contact it is, and who: the type of a contact says it, by its key.
+        ...polymorphic(
+          "links",
+          `${prefix}element_contact.element_id`,
+          "fk_c_type_contact",
+          types.flatMap(({ id, element }) => {
+            const [, to] = words.find(([word]) => word === (element === "agenda" ? "action" : element)) ?? [];
+            return to === undefined ? [] : [[id, to] as const];
+          }),
+        ),
+        ...polymorphic(
+          "links",
+          `${prefix}element_contact.fk_socpeople`,
+          "fk_c_type_contact",
+          types.map(({ id, isUser }) => [id, key(isUser ? "user" : "socpeople")] as const),
+        ),
         ...polymorphic("belongs", `${prefix}ecm_files.src_object_id`, "src_object_type", words),
       ],
       noise: noiseOf(
@@ -120,6 +137,24 @@ export async function dolibarrModel({ tables }: ModelSource): Promise<CrmModel> 
     },
     tables,
   );
+}
+
+interface ContactType {
+  readonly id: string;
+  /** The word of what it is a contact of. */
+  readonly element: string;
+  /** One of the company's own users, and no contact. */
+  readonly isUser: boolean;
+}
+
+/** `c_type_contact` is a list that modules and people add to. */
+async function contactTypes(source: ModelSource, prefix: string): Promise<readonly ContactType[]> {
+  const found: ContactType[] = [];
+  const table = { name: `${prefix}c_type_contact` };
+  for await (const [id, element = "", from] of source.rows(table, ["rowid", "element", "source"])) {
+    if (id !== undefined) found.push({ id, element, isUser: from === "internal" });
+  }
+  return found;
 }
 
 function entityOf(prefix: string, { name, table, title, label, created = "datec", archived }: Known): Entity {

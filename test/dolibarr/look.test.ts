@@ -63,6 +63,25 @@ test(`Dolibarr's own demo data: found, looked at, followed and compared${leftOut
   const lists = own?.["related"] as readonly Line[];
   assert.ok(lists.every(({ table }) => table !== "llx_projet_extrafields"));
 
+  // Who leads a project is a user, who has the key of a contact too; whom a third party is sent to, a contact.
+  assert.equal(await number("SELECT count(*) FROM llx_socpeople WHERE rowid IN (1, 2)"), 2);
+  const named = async (key: number) => {
+    const [link] = await lines("browse", first, `llx_element_contact/${key}`);
+    const names = (link?.["names"] ?? []) as readonly Line[];
+    return names.map((one) => `${String(one["columns"])} ${String(one["handle"])}`);
+  };
+  assert.deepEqual(await named(1), [
+    ...["element_id project/1", "fk_socpeople user/1", "fk_c_type_contact llx_c_type_contact/160"],
+  ]);
+  assert.deepEqual(await named(14), [
+    ...["element_id thirdparty/19", "fk_socpeople contact/2", "fk_c_type_contact llx_c_type_contact/210"],
+  ]);
+  const [user] = await lines("browse", first, "user/12");
+  const all = (user?.["related"] ?? []) as readonly Line[];
+  const leads = all.find(({ table }) => table === "llx_element_contact");
+  const led = ((leads?.["records"] ?? []) as readonly Line[]).map((one) => String(one["handle"]));
+  assert.ok(led.length > 0 && led.every((one) => one.startsWith("project/")), String(led));
+
   const [line] = await lines("history", handle);
   const versions = line?.["versions"] as readonly (Line & { readonly fields: readonly Line[] })[];
   assert.deepEqual(

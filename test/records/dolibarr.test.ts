@@ -84,6 +84,7 @@ async function accidents(root: string, made: DolibarrCrm, { engine, url, sql }: 
   });
   const stamps = ["llx_societe.tms"];
   const rows = () => allRows(engine, url);
+  await sql("INSERT INTO llx_element_contact (element_id, fk_c_type_contact, fk_socpeople) VALUES (2, 60, 99999)");
   await sql(
     "INSERT INTO llx_ecm_files (label, entity, filename, filepath) VALUES ('of a test', 1, 'contract.pdf', 'societe/9')",
   );
@@ -121,7 +122,20 @@ async function accidents(root: string, made: DolibarrCrm, { engine, url, sql }: 
   await crm.apply(await crm.plan({ compared: ["deleted", "changed"] }, exact));
   assert.deepEqual(differing(clean, await rows()), []);
 
-  // Some of these name a user where others name a contact: what linked to nothing then comes back as it was.
+  // Those of a project who are users come with it and with them, and not with the contacts that have their keys.
+  await sql("DELETE FROM llx_element_contact WHERE fk_c_type_contact = 160");
+  const comes = async (handle: string) => {
+    const { records } = await crm.plan({ handles: [handle] });
+    return records?.rows.flatMap(({ action, record }) => (action === "insert" ? [record] : []));
+  };
+  assert.deepEqual(await comes("contact/1"), []);
+  assert.deepEqual(await comes("project/6"), ["llx_element_contact/21"]);
+  assert.deepEqual(
+    await comes("user/12"),
+    [21, 22, 23, 28].map((link) => `llx_element_contact/${link}`),
+  );
+
+  // Some name a user where others name a contact, and one nobody: what linked to nothing then comes back as it was.
   await sql("DELETE FROM llx_element_contact");
   await crm.apply(await crm.plan({ compared: ["deleted"] }));
   assert.deepEqual(differing(clean, await rows()), []);

@@ -173,8 +173,10 @@ async function otherSides(
   rows: readonly RecordRow[],
 ): Promise<readonly NamedRecord[]> {
   const found: NamedRecord[] = [];
-  for (const other of scene.relations.from(relation.from)) {
-    if (other === relation) continue;
+  const others = scene.relations.from(relation.from).filter((other) => other !== relation);
+  const links = others.filter(({ kind }) => kind === "links");
+  // Such a row may say as well of what kind the link is.
+  for (const other of links.length > 0 ? links : others) {
     for (const one of await records.named(other, rows)) found.push(namedRecord(scene, one));
   }
   return found;
