@@ -3,7 +3,7 @@ import { HoldfastError } from "../lib/errors.ts";
 import { printable } from "../words/format.ts";
 import { type Command, hasFlag } from "./command.ts";
 import type { Context } from "./context.ts";
-import { csvLine } from "./csv.ts";
+import { sheetLine } from "./csv.ts";
 import { entityName } from "./entity-name.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { fieldLines } from "./field-lines.ts";
@@ -40,7 +40,7 @@ async function showJson({ output }: Context, { from, to, differences }: Comparis
 }
 
 async function showCsv({ output }: Context, { differences }: Comparison): Promise<void> {
-  const write = (values: Parameters<typeof csvLine>[0]) => output.raw(Buffer.from(csvLine(values), "utf8"));
+  const write = (values: Parameters<typeof sheetLine>[0]) => output.raw(Buffer.from(sheetLine(values), "utf8"));
   write(["type", "action", "entity", "record", "title", "column", "before", "after", "noise"]);
   for await (const one of differences) {
     if (one.type === "change") {

@@ -1,4 +1,5 @@
 import { styleText } from "node:util";
+import { printableJson } from "../words/format.ts";
 
 export interface OutputStream {
   readonly isTTY?: boolean;
@@ -69,7 +70,7 @@ export function createOutput({ json, detail, stdout, stderr, environment }: Outp
       stderr.write(`${text}\n`);
     },
     record(value) {
-      if (json) stdout.write(`${JSON.stringify(value, bigintAsText)}\n`);
+      if (json) stdout.write(`${printableJson(JSON.stringify(value, bigintAsText))}\n`);
     },
     progress(text) {
       if (!live) return;

@@ -19,7 +19,8 @@ export interface ExportedRecords {
 
 /**
  * Writes records to a folder: a file a table as CSV (RFC 4180: NULL is an empty field, an empty text is `""`) or JSON (values
- * as a person reads them, NULL is null), or all of them in `records.sql`, parents first. Gives the paths.
+ * as a person reads them, NULL is null), named with its schema too where there are several of one name; or all of them in
+ * `records.sql`, parents first. Gives the paths.
  */
 export function writeRecords(folder: string, format: RecordFormat, exported: ExportedRecords): readonly string[] {
   mkdirSync(folder, { recursive: true });
@@ -33,7 +34,10 @@ export function writeRecords(folder: string, format: RecordFormat, exported: Exp
 
 function tableFiles(format: "csv" | "json", { engine, rows }: ExportedRecords): readonly (readonly [string, string])[] {
   const byTable = Map.groupBy(rows, ({ row }) => row.table);
+  const ofName = Map.groupBy(byTable.keys(), ({ name }) => name);
   return [...byTable].map(([table, ofTable]) => {
+    const isAlone = ofName.get(table.name)?.length === 1;
+    const file = `${isAlone ? "" : `${escapeName(table.schema)}.`}${escapeName(table.name)}.${format}`;
     const names = table.columns.map(({ name }) => name);
     const values = ofTable.map(({ row }) => names.map((_, at) => fieldText(row, at, engine)));
     const content =
@@ -44,7 +48,7 @@ function tableFiles(format: "csv" | "json", { engine, rows }: ExportedRecords): 
             undefined,
             2,
           )}\n`;
-    return [`${escapeName(table.name)}.${format}`, content];
+    return [file, content];
   });
 }
 

@@ -112,9 +112,16 @@ function written(value: Fact, form: string | undefined, words: Words, format: Fo
  * the direction of writing become U+FFFD, so that a name cannot rewrite what stands around it.
  */
 export function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, "\ufffd");
+  return text.replace(steering, "\ufffd");
 }
+
+/** The same of a line of JSON, which has another way to write them: there may be a terminal behind it. */
+export function printableJson(json: string): string {
+  return json.replace(steering, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+const steering = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /** Every placeholder of a template, sorted: what two languages must agree on. */
 export function placeholdersOf(template: string): readonly string[] {
