@@ -116,7 +116,10 @@ class RecordsPlanning {
       rows: this.#rows,
       rules: from.engine,
       switches,
-      dangling: (relations, names) => this.#dangling(relations, names),
+      past: {
+        dangling: (relations, names) => this.#dangling(relations, names),
+        naming: (relation, some) => this.#naming(relation, some),
+      },
       ...(selection.fields && { fields: selection.fields }),
       noise,
       signal,
@@ -152,6 +155,19 @@ class RecordsPlanning {
       }
     }
     return dangling;
+  }
+
+  async #naming(relation: Relation, some: readonly RecordRow[]): Promise<ReadonlySet<RecordRow>> {
+    const { from, relations } = this.#source;
+    const table = from.schema.tables.find((one) => sameTable(one, relation.from));
+    const then = table && relations.from(table).find((one) => meansTheSame(one, relation));
+    if (!table || !then || table.keyLength === 0) return new Set();
+    const rows = await this.#records.getAll(
+      table,
+      some.map(({ key }) => key),
+    );
+    const names = new Map(rows.map((row) => [row.key, nameIn(then, "from", row, from.engine)]));
+    return new Set(some.filter((row) => names.get(row.key) === nameIn(relation, "from", row, from.engine)));
   }
 
   async #mapping(table: TableSchema): Promise<TableMapping | undefined> {
@@ -300,4 +316,17 @@ function inTable(relation: Relation, table: TableSchema): Relation {
     table.columns.findIndex(({ name }) => name === relation.to.columns[at]?.name),
   );
   return { ...relation, referenced };
+}
+
+/** Whether two relations, of tables as they were and as they are, are one by the names of tables and columns. */
+function meansTheSame(a: Relation, b: Relation): boolean {
+  const said = ({ from, columns, to, referenced, when, prefix }: Relation): string =>
+    JSON.stringify([
+      columns.map((at) => from.columns[at]?.name),
+      [to.schema, to.name],
+      referenced.map((at) => to.columns[at]?.name),
+      when && [from.columns[when.column]?.name, when.equals],
+      prefix,
+    ]);
+  return sameTable(a.from, b.from) && said(a) === said(b);
 }

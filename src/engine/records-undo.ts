@@ -110,7 +110,8 @@ async function applyImages(
     await runSteps(rows, stepsOf({ ...plan, relations }, database));
     await settleRows(rows, plan.rows.filter(isChange), database);
     const failed = plan.rows
-      .filter(({ action }) => action === "conflict")
+      // A plan shows what merely links stay away; of what was there, all that does is told.
+      .filter(({ action, reason }) => action === "conflict" || reason === "other-side-gone")
       .map(({ table, key, reason, detail }) => ({
         path: handleOf(relations, recordRow(table, key), undefined, database),
         reason: detail === undefined ? (reason ?? "") : `${reason ?? ""} ${detail}`,

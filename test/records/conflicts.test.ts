@@ -131,6 +131,19 @@ test("a parent that is gone keeps its children away; one that is only linked to,
   assert.ok(report.failed.length > 1 && report.undo === undefined);
 });
 
+test("a link that an undo cannot put back is told: what it led to was deleted after the restore", async () => {
+  await using place = await world();
+  const { crm, sql } = place;
+  await sql("INSERT INTO tag VALUES (50, 'new'); INSERT INTO party_tag VALUES (7, 50), (8, 50)");
+  const links = await crm.plan({ compared: ["created"], in: ["party_tag"] }, all);
+  await crm.apply(links);
+  await sql("DELETE FROM tag WHERE id = 50");
+  assert.deepEqual(
+    (await crm.undo()).failed,
+    ["7", "8"].map((party) => ({ path: `party_tag/${party}/50`, reason: "other-side-gone tag/50" })),
+  );
+});
+
 test("what came since is removed only when asked for, and not while others name it", async () => {
   await using place = await world();
   const { crm, sql } = place;

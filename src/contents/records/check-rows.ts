@@ -10,8 +10,16 @@ export interface CheckInput {
   readonly relations: Relations;
   readonly rules: HandleRules;
   readonly live: LiveRows;
-  /** Of names in relations to one table or its partitions, those that no row had where the rows come from either; absent: none. */
-  readonly dangling?: (relations: readonly Relation[], names: readonly string[]) => Promise<ReadonlySet<string>>;
+  /** What was where the rows come from; absent: nothing is known of it. */
+  readonly past?: PointNames;
+}
+
+/** How rows named others at a point, which a database that does not hold to it lets lead to nothing. */
+export interface PointNames {
+  /** Of names in relations to one table or its partitions, those that no row had either. */
+  dangling(relations: readonly Relation[], names: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Of rows as they are, those that were there and named the same. */
+  naming(relation: Relation, rows: readonly RecordRow[]): Promise<ReadonlySet<RecordRow>>;
 }
 
 /** It may hold more of a record of another table. */
@@ -21,7 +29,7 @@ function mayStandAlone({ extends: extending, origin }: Relation): boolean {
 
 /** A row whose parent is neither there nor comes back stays away: as a conflict, or quietly where it only links. */
 export async function checkParents(rows: readonly PlannedRow[], input: CheckInput): Promise<readonly PlannedRow[]> {
-  const { relations, rules, live, dangling } = input;
+  const { relations, rules, live, past } = input;
   const wrong = new Map<PlannedRow, PlannedRow>();
   for (const [table, ofTable] of Map.groupBy(rows.filter(isChange), (row) => row.table)) {
     const changed = ofTable.flatMap((planned) => {
@@ -48,12 +56,13 @@ export async function checkParents(rows: readonly PlannedRow[], input: CheckInpu
         const name = nameIn(relation, "from", row, rules) ?? "";
         return found.get(name)?.some((parent) => !parents.gone.has(parent)) === true ? [] : [{ planned, name }];
       });
-      // What the database does not hold to may have been dangling then too: a link comes back as it was.
-      const unheld =
-        relation.origin === "declared" ? [] : lost.map(({ name }) => name).filter((name) => !parents.gone.has(name));
-      const were = relation.kind === "links" && unheld.length > 0 ? await dangling?.(ends, unheld) : new Set(unheld);
+      // What the database does not hold to may have been dangling then too: then it comes back as it was, also where what it would name goes.
+      const unheld = relation.origin === "declared" ? [] : lost.map(({ name }) => name);
+      const inDoubt = unheld.filter((name) => relation.kind === "links" || parents.gone.has(name));
+      const were = inDoubt.length > 0 ? await past?.dangling(ends, inDoubt) : undefined;
+      const may = new Set(unheld.filter((name) => !inDoubt.includes(name) || were?.has(name) === true));
       for (const { planned, name } of lost) {
-        if (were?.has(name) === true) continue;
+        if (may.has(name)) continue;
         const detail = `${relation.partitioned ?? relation.to.name}/${name.replaceAll("\0", "/")}`;
         wrong.set(
           planned,
@@ -150,9 +159,9 @@ async function foundFor(
   return live.findFor(table, { columns: columns.map(({ name }) => name) }, [...asked.keys()]);
 }
 
-/** A row that others name cannot go. */
+/** A row that others name cannot go, unless they named nothing then. */
 export async function checkReferences(rows: readonly PlannedRow[], input: CheckInput): Promise<readonly PlannedRow[]> {
-  const { live, relations, rules } = input;
+  const { live, relations, rules, past } = input;
   const byKey = new RowMap<PlannedRow>();
   for (const row of rows) byKey.set(row.table, row.key, row);
   const wrong = new Map<PlannedRow, PlannedRow>();
@@ -166,7 +175,12 @@ export async function checkReferences(rows: readonly PlannedRow[], input: CheckI
           return name === undefined ? [] : [[name, planned] as const];
         }),
       );
-      for (const { row, name } of await namingLive(relation, [...gone.keys()], live, rules)) {
+      const naming = await namingLive(relation, [...gone.keys()], live, rules);
+      // What is to go was not there then: who named it all the same, named nothing.
+      const found = naming.map(({ row }) => row);
+      const did = relation.origin === "model" && found.length > 0 ? await past?.naming(relation, found) : undefined;
+      for (const { row, name } of naming) {
+        if (did?.has(row) === true) continue;
         const planned = byKey.get(row.table, row.key);
         const stays = planned ? rowLeft(planned) : row;
         const names = stays && nameIn(relation, "from", stays, rules);

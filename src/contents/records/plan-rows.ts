@@ -18,7 +18,7 @@ export interface PlanRowsInput {
   readonly rows: RowTransaction;
   readonly rules: HandleRules;
   readonly switches: MergeSwitches;
-  readonly dangling?: NonNullable<CheckInput["dangling"]>;
+  readonly past?: NonNullable<CheckInput["past"]>;
   /** Names of columns that alone are put back; absent: all. */
   readonly fields?: readonly string[];
   /** Columns that a CRM writes by itself, by table: no difference in them is one. */
