@@ -1,6 +1,6 @@
 import { createHash, createHmac, hkdfSync } from "node:crypto";
 import { existsSync } from "node:fs";
-import { basename, dirname, join, posix } from "node:path";
+import { basename, dirname, join, posix, relative } from "node:path";
 import type { RowBatch, TableSchema } from "../database/database.ts";
 import { nameFromText } from "../lib/byte-name.ts";
 import { neutraliseCms, neutraliseCmsConfiguration } from "./civicrm-cms.ts";
@@ -36,8 +36,9 @@ import { addressOf, phpHost, placeOf } from "./server-url.ts";
 const settingsFile = "civicrm.settings.php";
 const places = [
   ".",
+  // Of 4.6 and before; where it is still there, newer versions read this one.
+  "wp-content/plugins/civicrm",
   "wp-content/uploads/civicrm",
-  "wp-content/plugins/civicrm/civicrm",
   "sites/default",
   "web/sites/default",
 ];
@@ -139,7 +140,8 @@ function cmsOf(path: string): Cms | undefined {
   if (root !== undefined) {
     const beside = join(root, "wp-config.php");
     const configuration = existsSync(beside) ? beside : join(dirname(root), "wp-config.php");
-    return { content: join(root, "wp-content"), configuration, excludes: ["/cache/", "/upgrade/", "*.log"] };
+    const content = join(root, "wp-content");
+    return { content, configuration, excludes: ["/cache/", "/upgrade/", "*.log", `/${relative(content, path)}`] };
   }
   const [, above] = /^(.*)\/sites\/[^/]+\//.exec(path) ?? [];
   if (above === undefined) return undefined;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { civicrm } from "../../src/crm/civicrm.ts";
@@ -89,6 +89,18 @@ test("CiviCRM 6: records, with the triggers that it makes; and a clone", async (
   for (let restores = 3; restores > 0; restores--) assert.deepEqual((await scene.undo()).failed, []);
   assert.equal(await all(), gone);
   assert.notEqual(gone, before);
+
+  // Where 4.6 and before had it on WordPress, and later ones look first. What is restored there is the configuration alone.
+  const old = join(folder, "wp-content/plugins/civicrm/civicrm.settings.php");
+  copyFileSync(settings, old);
+  assert.deepEqual(
+    (await civicrm.detect(folder)).map(({ configuration }) => configuration),
+    [old],
+  );
+  const { folders } = await civicrm.parts({ ...scene.description, configuration: old });
+  const cms = folders.find(({ name }) => name === "cms");
+  assert.ok(cms?.excludes.includes("/plugins/civicrm/civicrm.settings.php"), String(cms?.excludes));
+  rmSync(old);
 
   await scene.clone(
     join(root.path, "copy"),
