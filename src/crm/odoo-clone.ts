@@ -18,32 +18,51 @@ export const neutraliseSummary: readonly string[] = [
   "hostname",
 ];
 
-/** What modules that talk to payment, shipping, calendar, authorities and other services keep in columns of texts, wherever they are. */
+/**
+ * What modules that talk to payment, shipping, calendar, authorities and other services keep in columns of texts, wherever they
+ * are: Odoo's own `neutralize` of 19.0 column by column, and what its modules have beside.
+ */
 const secrets =
-  /(?:^|_)(?:secret|secret_key|api_?key|private_key|server_key|hmac_key|passphrase|password|passwd|credential|authorization_code|[a-z]*token)$/;
+  /(?:^|_)(?:secret|secret_key|ap[ip]_?key|private_key|server_key|hmac_key|passphrase|password|passwd|credential|authorization_code|[a-z]*token)$/;
+/** Those of modules for a country, which write invoices in a company's name: all by which an authority or a network knows it. */
+const atAuthorities = /^(?:res_company|account_journal)$/;
+const ofCountries =
+  /^(?:l10n_\w+_(?:key|hashkey|hash_?iv|session_id|session_iv|username|client_id|client_identifier|merchant_id|csid_json|company_ident|software_ident)|account_peppol_migration_key)$/i;
 /** Of payment services all that names an account, too: a page may ask for a card with no more than a public key. */
-const ofPayments = /key|secret|token|password|login|account|merchant|access|sha_|shakey|signature|client|webhook/;
+const ofPayments =
+  /key|secret|token|password|login|username|account|merchant|access|sha_|shakey|signature|hash|client|webhook|identifier|pspid|service_ref|websocket/;
 const payments = /^(?:payment_(?:provider|acquirer)|pos_payment_(?:method|provider))$/;
 /** Users and visitors sign in with these, or open what was shared with them: that is within the clone. */
 const kept: ReadonlySet<string> = new Set([
   ...["access_token", "signup_token", "invite_token", "totp_secret", "visibility_password"],
   ...["res_users.password", "ir_config_parameter.value", "iap_account.account_token"],
+  // Whether a card is remembered, what is said to whoever pays, and how somebody did.
+  ...["save_token", "auth_msg", "payment_transaction.is_live"],
 ]);
 
 /** Switches of modules: who sends invoices to an authority, parcels or payments does so for a test. */
 const switches: readonly (readonly [pattern: RegExp, value: boolean])[] = [
-  [/(?:^|_)prod(?:uction)?_env(?:ironment)?$|^is_live$|_edi_register$|^cdn_activated$/, false],
-  [/(?:^|_)(?:test|demo)_(?:env|environment|mode)$|(?:^|_)synchronization_stopped$/, true],
+  [/(?:^|_)prod(?:uction)?_env(?:ironment)?$|^is_live$|_edi_(?:register|is_production)$|^cdn_activated$/, false],
+  [/(?:^|_)(?:test|demo|staging)_(?:env|environment|mode)$|(?:^|_)synchronization_stopped$/, true],
 ];
 const modes: Readonly<Record<string, string>> = {
   l10n_sa_api_mode: "sandbox",
   l10n_hu_edi_server_mode: "test",
   l10n_my_edi_mode: "test",
+  l10n_hr_mer_connection_mode: "test",
+  l10n_hr_mer_connection_state: "inactive",
+  l10n_ke_cu_proxy_address: "",
+  mondialrelay_brand: "BDTEST  ",
   "pos_payment_provider.mode": "test",
 };
 
 /** Nobody listens there. */
 const nowhere = "http://127.0.0.1:9";
+
+/** Who asks these where to look up, to write and to sell to is answered by Odoo itself, each by a server of its own. */
+const ofOdoos = ["iap", "iap.partner_autocomplete", "enrich", "reveal", "sms", "snailmail"] as const;
+/** By which network invoices are sent: until 16 one for all. */
+const demoModes = ["account_edi_proxy_client.demo", "account_peppol.edi.mode", "l10n_dk_nemhandel.edi.mode"] as const;
 
 /** Rows that wait to be sent. */
 const queues: readonly (readonly [table: string, from: string, to: string])[] = [
@@ -75,19 +94,23 @@ export function neutraliseStatements(tables: readonly TableSchema[]): readonly s
   ];
   const sign = has("ir_mail_server", "smtp_authentication");
   return [
-    "UPDATE ir_mail_server SET active=false",
+    // Until 14 what names a mail server sends by it, archived or not: campaigns and mails that wait do.
+    "UPDATE ir_mail_server SET active=false, smtp_host='invalid'",
     ...when("ir_mail_server", ["smtp_pass"], "UPDATE ir_mail_server SET smtp_pass=NULL"),
     // Without any server Odoo takes the one of its command line, or the machine's own.
     `INSERT INTO ir_mail_server (name, smtp_host, smtp_port, smtp_encryption, active${sign ? ", smtp_authentication" : ""}) VALUES ('clone: no mail', 'invalid', 1025, 'none', true${sign ? ", 'login'" : ""})`,
     "UPDATE ir_cron SET active=false",
     `DELETE FROM ir_config_parameter WHERE ${otherServices}`,
-    "UPDATE ir_config_parameter SET value='test' WHERE key ~ '[.]edi[.]mode$|_ksef[.]mode$'",
+    // Where nothing is said, invoices are sent in earnest.
+    ...(has("account_edi_proxy_client_user") ? demoModes.flatMap((key) => parameter(key, "'demo'")) : []),
+    "UPDATE ir_config_parameter SET value='test' WHERE key ~ '[.]edi[.]mode$|_edi_mode$' AND value <> 'demo'",
+    ...(has("res_company", "l10n_pl_edi_access_token") ? parameter("l10n_pl_edi_ksef.mode", "'test'") : []),
     ...parameter("database.is_neutralized", "'true'"),
     ...parameter("database.uuid", "md5(random()::text)::uuid::text"),
     ...parameter("database.secret", "md5(random()::text) || md5(random()::text)"),
     ...parameter("web.base.url", "'http://localhost:8069'"),
     // What is sold by Odoo itself: text messages, letters, and what companies are looked up with.
-    ...["iap.endpoint", "sms.endpoint", "snailmail.endpoint"].flatMap((key) => parameter(key, `'${nowhere}'`)),
+    ...ofOdoos.flatMap((name) => parameter(`${name}.endpoint`, `'${nowhere}'`)),
     ...when("fetchmail_server", ["active"], "UPDATE fetchmail_server SET active=false"),
     ...when("mail_template", ["mail_server_id"], "UPDATE mail_template SET mail_server_id=NULL"),
     ...queues.flatMap(([table, from, to]) =>
@@ -103,6 +126,12 @@ export function neutraliseStatements(tables: readonly TableSchema[]): readonly s
     ...when("account_edi_proxy_client_user", ["active"], "UPDATE account_edi_proxy_client_user SET active=false"),
     ...when("iap_account", ["account_token"], "UPDATE iap_account SET account_token='disabled-' || id"),
     ...when("auth_oauth_provider", ["enabled"], "UPDATE auth_oauth_provider SET enabled=false"),
+    // Those that know no more than a price stay.
+    ...when(
+      "delivery_carrier",
+      ["active", "delivery_type"],
+      "UPDATE delivery_carrier SET active=false WHERE delivery_type NOT IN ('fixed','base_on_rule')",
+    ),
     ...emptied.flatMap((table) => when(table, ["id"], `DELETE FROM ${table}`)),
     // Links lead to the clone itself, nobody finds it, and its visitors are counted nowhere.
     ...when("website", ["domain"], "UPDATE website SET domain=NULL"),
@@ -121,7 +150,7 @@ export function neutraliseStatements(tables: readonly TableSchema[]): readonly s
 
 /** Parameters that hold somebody's key, or lead elsewhere; those of passwords that users choose are settings. */
 const otherServices = [
-  "key ~ 'secret|token|password|passwd|api_?key|private_key|access_key|server_key|account_info|_key$|^cloud_storage_provider$|^report[.]url$'",
+  "key ~ 'secret|token|password|passwd|ap[ip]_?key|private_key|access_key|server_key|account_info|_key$|^cloud_storage_provider$|^report[.]url$'",
   "key <> 'database.secret'",
   "key !~ '^auth_(signup|password_policy|totp)[.]'",
 ].join(" AND ");
@@ -143,16 +172,27 @@ function newValue(table: string, { name, type, nullable }: ColumnSchema): string
     const found = switches.find(([pattern]) => pattern.test(name));
     return found && String(found[1]);
   }
-  if (!/^(?:character varying|text)/i.test(type)) return undefined;
+  if (!/^(?:character varying|text|bytea)/i.test(type)) return undefined;
   const mode = modes[name] ?? modes[`${table}.${name}`];
   if (mode !== undefined) return `'${mode}'`;
-  const isSecret = secrets.test(name) || (payments.test(table) && ofPayments.test(name));
+  const isSecret =
+    secrets.test(name) ||
+    (payments.test(table) && ofPayments.test(name)) ||
+    (atAuthorities.test(table) && ofCountries.test(name));
   return isSecret ? (nullable ? "NULL" : "''") : undefined;
 }
 
-/** No scheduled actions at all, and no mail server of the machine where the database names none. */
+/**
+ * No scheduled actions at all, no mail server of this machine, which archived ones may name as theirs, and nothing is written
+ * to what the CRM itself writes its log and its number to.
+ */
 export function neutraliseConfiguration(text: string): string {
-  const quiet = setIniOption(text, "options", "max_cron_threads", "0");
-  const named = readIni(text).get("options", "smtp_server") !== undefined;
-  return named ? setIniOption(quiet, "options", "smtp_server", "invalid") : quiet;
+  const ini = readIni(text);
+  const own = ["logfile", "log_db", "pidfile"].filter((name) => ini.get("options", name) !== undefined);
+  const values: readonly (readonly [name: string, value: string])[] = [
+    ["max_cron_threads", "0"],
+    ["smtp_server", "invalid"],
+    ...own.map((name) => [name, "False"] as const),
+  ];
+  return values.reduce((result, [name, value]) => setIniOption(result, "options", name, value), text);
 }

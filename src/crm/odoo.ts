@@ -26,7 +26,7 @@ import { addressOf, placeOf } from "./server-url.ts";
  * `odoo.conf` names the server and `data_dir`; `data_dir/filestore/<database>` holds attachments, named by the SHA-1 of
  * their content, so one file may serve many rows. Odoo removes files some time after their last row, so a file without a
  * row is nothing unusual. The program is installed by its own package and is not backed up, modules of your own are:
- * folders of `addons_path` that do not hold Odoo's own.
+ * folders of `addons_path` that do not hold Odoo's own, and the one in `data_dir` where Odoo looks for some too.
  */
 const configurationFile = "odoo.conf";
 const places = [configurationFile, `config/${configurationFile}`, "odoo-server.conf"];
@@ -88,7 +88,7 @@ async function parts(description: CrmDescription): Promise<CrmParts> {
     folders: withFiles(
       [
         { name: "filestore", path: join(dataFolder(ini), "filestore", name), excludes: ["/checklist/"] },
-        ...ownAddons(ini).map((folder, at) => ({
+        ...ownAddons(ini, version).map((folder, at) => ({
           name: at === 0 ? "addons" : `addons-${at + 1}`,
           path: folder,
           excludes: ["__pycache__/", "*.pyc"],
@@ -167,10 +167,23 @@ function addonsOf(ini: Ini): readonly string[] {
   return paths.filter((path) => path !== "").map((path) => resolve(path));
 }
 
-/** Odoo's own folders hold `base` or `web`, and come with its package. */
-function ownAddons(ini: Ini): readonly string[] {
+/** Odoo's own folders hold `base` or `web`, and come with its package. It makes one in `data_dir`, which is empty where nobody uses it. */
+function ownAddons(ini: Ini, version: string | undefined): readonly string[] {
   const isOdoos = (folder: string) => ["base", "web"].some((name) => existsSync(join(folder, name, "__manifest__.py")));
-  return addonsOf(ini).filter((folder) => existsSync(folder) && !isOdoos(folder));
+  const ofData = version === undefined ? [] : [join(dataFolder(ini), "addons", version)];
+  return [
+    ...addonsOf(ini).filter((folder) => existsSync(folder) && !isOdoos(folder)),
+    ...ofData.filter((folder) => existsSync(folder) && hasEntries(folder)),
+  ];
+}
+
+/** One that cannot be read is told by the backup. */
+function hasEntries(folder: string): boolean {
+  try {
+    return readdirSync(folder).length > 0;
+  } catch {
+    return true;
+  }
 }
 
 /** `version_info` of `release.py` of the installed program; nothing is run. */
@@ -226,6 +239,10 @@ function relocated(text: string, { databases, folders }: PlacedParts): string {
         ] as const)
       : []),
     ...(place?.user ? [["db_user", place.user] as const] : []),
+    // From 18 on what is only read may come from a standby, which is another server's.
+    ...(place && readIni(text).get("options", "db_replica_host") !== undefined
+      ? [["db_replica_host", "False"] as const]
+      : []),
     ...(store ? [["data_dir", dirname(dirname(store.path))] as const] : []),
   ];
   return values.reduce((result, [key, value]) => setIniOption(result, "options", key, value), text);

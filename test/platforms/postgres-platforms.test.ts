@@ -44,34 +44,49 @@ test("CRMs on PostgreSQL", async (context) => {
          SELECT count(*) FROM ir_config_parameter WHERE key LIKE '%google%' OR value IN ('one', 'two'); SELECT count(*) FROM bus_bus; SELECT name FROM res_partner ORDER BY id`,
         "acme_copy",
       ),
-      "smtp.example.org|f|\ninvalid|t|\nf\nhttp://127.0.0.1:9\nf|\ndisabled||\ncancel\nsent\ntrue\nhttp://localhost:8069\n0\n0\n张伟有限公司\nAda\n",
+      "invalid|f|\ninvalid|t|\nf\nhttp://127.0.0.1:9\nf|\ndisabled||\ncancel\nsent\ntrue\nhttp://localhost:8069\n0\n0\n张伟有限公司\nAda\nLunch Supplier\n",
     );
     assert.deepEqual(
       (
         await server.sql(
-          `SELECT code, is_live, stripe_publishable_key, authorize_login, adyen_hmac_key, aps_sha_request FROM payment_provider;
+          `SELECT code, is_live, stripe_publishable_key, authorize_login, adyen_hmac_key, aps_sha_request, worldline_pspid, dpo_service_ref FROM payment_provider;
            SELECT sms_twilio_auth_token, l10n_eg_client_secret, l10n_eg_production_env, l10n_es_sii_test_env, l10n_sa_api_mode, l10n_hu_edi_server_mode, ldap_password FROM res_company;
            SELECT google_calendar_rtoken, google_calendar_token, google_synchronization_stopped, microsoft_calendar_sync_token FROM res_users_settings;
            SELECT domain, cdn_activated, robots_txt LIKE '%Disallow: /', google_analytics_key FROM website WHERE id = 1; SELECT key, active, visibility_password FROM ir_ui_view ORDER BY id;
            SELECT account_token FROM iap_account; SELECT active, refresh_token FROM account_edi_proxy_client_user; SELECT count(*) FROM mail_push_device;
-           SELECT state FROM snailmail_letter; SELECT prod_environment FROM delivery_carrier; SELECT DISTINCT password FROM res_users; SELECT access_token FROM sale_order;
+           SELECT state FROM snailmail_letter; SELECT prod_environment, active FROM delivery_carrier ORDER BY id; SELECT DISTINCT password FROM res_users; SELECT access_token FROM sale_order;
            SELECT key || '=' || value FROM ir_config_parameter WHERE key ~ 'auth_|peppol|endpoint' ORDER BY key`,
           "acme_copy",
         )
       ).split("\n"),
       [
-        ...["stripe|f||||", "||f|t|sandbox|test|", "||t|", "|f|t|"],
-        ...["web.neutralize_banner|t|", "website.page|f|$pbkdf2$x", "disabled-1", "f|", "0", "canceled", "f"],
-        ...["$pbkdf2$x", "shared", "account_peppol.edi.mode=test", "auth_password_policy.minlength=8"],
-        ...["auth_signup.reset_password=True", "iap.endpoint=http://127.0.0.1:9", "sms.endpoint=http://127.0.0.1:9"],
-        ...["snailmail.endpoint=http://127.0.0.1:9", ""],
+        ...["stripe|f||||||", "||f|t|sandbox|test|", "||t|", "|f|t|"],
+        ...["web.neutralize_banner|t|", "website.page|f|$pbkdf2$x", "disabled-1", "f|", "0", "canceled", "f|t", "f|f"],
+        ...["$pbkdf2$x", "shared", "account_peppol.edi.mode=demo", "auth_password_policy.minlength=8"],
+        ...["auth_signup.reset_password=True"],
+        ...["enrich", "iap", "iap.partner_autocomplete", "reveal", "sms", "snailmail"].map(
+          (name) => `${name}.endpoint=http://127.0.0.1:9`,
+        ),
+        "",
       ],
+    );
+    // What other countries' authorities know a company by goes, what its own kiosk is opened with stays, and so does what was.
+    assert.equal(
+      await server.sql(
+        `SELECT l10n_hu_edi_signature_key, l10n_gr_edi_aade_key, "l10n_tw_edi_ecpay_hashIV", l10n_tw_edi_ecpay_staging_mode, l10n_hr_mer_connection_mode, l10n_ke_cu_proxy_address, attendance_kiosk_key
+         FROM res_company; SELECT is_live FROM payment_transaction; SELECT smtp_ssl_private_key FROM ir_mail_server WHERE id = 1;
+         SELECT key || '=' || value FROM ir_config_parameter WHERE key IN ('account_edi_proxy_client.demo', 'l10n_dk_nemhandel.edi.mode') ORDER BY key`,
+        "acme_copy",
+      ),
+      "|||t|test||kept\nt\n\naccount_edi_proxy_client.demo=demo\nl10n_dk_nemhandel.edi.mode=demo\n",
     );
     const config = readFileSync(join(copy, "odoo.conf"), "utf8");
     for (const line of [
       "db_name = acme_copy",
       "max_cron_threads = 0",
       "smtp_server = invalid",
+      "logfile = False",
+      "db_replica_host = False",
       `data_dir = ${copy}/data`,
       "; our own",
     ]) {
@@ -81,6 +96,7 @@ test("CRMs on PostgreSQL", async (context) => {
     assert.ok(existsSync(join(copy, "data/filestore/acme_copy", oo.store)));
     assert.ok(!existsSync(join(copy, "data/filestore/acme_copy/checklist")));
     assert.ok(existsSync(join(copy, "own/acme/__manifest__.py")) && !existsSync(join(copy, "own/acme/__pycache__")));
+    assert.ok(existsSync(join(copy, "data/addons/17.0/acme_more/__manifest__.py")));
     const clone = scene.asRestored(join(copy, "odoo.conf"));
     assert.equal((await odoo.parts(clone)).databases[0]?.url, url("acme_copy"));
 
@@ -91,6 +107,17 @@ test("CRMs on PostgreSQL", async (context) => {
     assert.match(
       await server.sql("SELECT name FROM res_partner WHERE id = 1; SELECT name FROM ir_act_server", "acme_training"),
       /^(\p{Script=Han}{6})\n\{"en_US": "Write to \1 and p\w{16}@example\.org"\}\n$/u,
+    );
+    assert.doesNotMatch(await server.sql("SELECT * FROM hr_version", "acme_training"), /C01X00T47|High Street|CEO/);
+    // The program's own words stay, and whom its modules bring along; what is said in several languages is never a single text.
+    assert.equal(
+      await server.sql(
+        `SELECT name, phone_code, address_format FROM res_country; SELECT note FROM account_payment_term; SELECT name, mobile_view_mode FROM ir_act_window;
+         SELECT name FROM hr_resume_line; SELECT name FROM ir_translation ORDER BY id LIMIT 1; SELECT name FROM res_partner ORDER BY id DESC LIMIT 1;
+         SELECT DISTINCT website_slide_google_app_key FROM website`,
+        "acme_training",
+      ),
+      '{"en_US": "Germany"}|49|%(street)s %(zip)s %(city)s\n{"en_US": "Payment terms: 30 Days"}\n{"en_US": "Contacts"}|kanban\n\nproduct.template,name\nLunch Supplier\n\n',
     );
 
     assert.match(
@@ -130,7 +157,10 @@ test("CRMs on PostgreSQL", async (context) => {
     const { model, relations } = await scene.model();
     assert.deepEqual(
       model.entities.map(({ name }) => name),
-      ["partner", "lead", "opportunity", "message", "sale-order", "invoice", "attachment", "user"],
+      [
+        ...["partner", "lead", "opportunity", "message", "sale-order", "invoice", "product", "employee", "attachment"],
+        "user",
+      ],
     );
     const messages = relations.tableNamed("mail_message");
     assert.deepEqual(
@@ -139,7 +169,13 @@ test("CRMs on PostgreSQL", async (context) => {
           .from(messages)
           .map(({ to, when, kind }) => `${when?.equals} ${to.name} ${kind}`)
           .toSorted(),
-      ["crm.lead crm_lead belongs", "res.partner res_partner belongs"],
+      [
+        ...["account.payment.term account_payment_term", "crm.lead crm_lead", "hr.resume.line hr_resume_line"],
+        ...["ir.actions.server ir_act_server", "ir.ui.menu ir_ui_menu", "mail.message mail_message"],
+        ...["mail.notification mail_message_res_partner_needaction_rel", "product.pricelist product_pricelist"],
+        ...["product.pricelist.item product_pricelist_item", "product.template product_template"],
+        ...["res.partner res_partner", "stock.quant stock_quant"],
+      ].map((pair) => `${pair} belongs`),
     );
     const tags = relations.tableNamed("crm_tag_rel");
     assert.deepEqual(tags && [...new Set(relations.from(tags).map(({ kind }) => kind))], ["links"]);
@@ -164,6 +200,32 @@ test("CRMs on PostgreSQL", async (context) => {
       "res_id res_partner belongs res.partner,",
       "res_id crm_lead belongs crm.lead,",
     ]);
+    // What Odoo deletes with a record is a part of it, whether or not it could be without; what it forbids to delete is none.
+    assert.deepEqual(ofTable("product_pricelist_item"), [
+      ...["pricelist_id product_pricelist belongs", "product_tmpl_id product_template belongs"],
+    ]);
+    assert.deepEqual(ofTable("stock_quant"), ["product_id product_template refers"]);
+    assert.deepEqual(ofTable("mail_message_res_partner_needaction_rel"), [
+      ...["mail_message_id mail_message belongs", "res_partner_id res_partner belongs"],
+    ]);
+    assert.deepEqual(ofTable("hr_version"), ["employee_id hr_employee belongs"]);
+    assert.ok(ofTable("ir_ui_menu").includes("action ir_act_server refers ir.actions.server,"));
+    const aliases = relations.tableNamed("mail_alias");
+    assert.ok(
+      aliases && relations.from(aliases).some(({ to, when }) => to.name === "crm_lead" && when?.equals === "2"),
+    );
+    await server.sql(
+      "DELETE FROM ir_translation WHERE name = 'product.template,name'; DELETE FROM product_template",
+      "acme",
+    );
+    await scene.bringBack("product/1");
+    assert.equal(
+      await server.sql(
+        "SELECT fixed_price FROM product_pricelist_item ORDER BY id; SELECT value FROM ir_translation ORDER BY id",
+        "acme",
+      ),
+      "5\n7\nStuhl\nheiß\n",
+    );
   });
 
   await context.test("Twenty", async () => {
