@@ -3,10 +3,12 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import { mysqlEngine } from "../../src/database/mysql/mysql.ts";
 import { postgresEngine } from "../../src/database/postgres/postgres.ts";
 import { sqliteEngine } from "../../src/database/sqlite/sqlite.ts";
 import { planRestore, type RestorePlan, type RestorePlanInput } from "../../src/engine/restore-plan.ts";
 import { type ErrorCode, isHoldfastError } from "../../src/lib/errors.ts";
+import { startMariadb } from "../support/mariadb-server.ts";
 import { startPostgres } from "../support/postgres-server.ts";
 import { recordsCrm, recordsRows, recordsSchema, type RecordsCrm } from "../support/records-crm.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
@@ -165,6 +167,43 @@ test("nobody is left in columns of types that hold texts and numbers in another 
   await assert.rejects(crm.apply(leaking), (error: unknown) => {
     assert.ok(isHoldfastError(error, "anonymise-leak"));
     assert.match(String(error.facts["columns"]), /^tag\.friends \(1\)$/);
+    return true;
+  });
+});
+
+test("nobody is left in texts that are not UTF-8, and an enumeration stays one (MariaDB)", async () => {
+  using folder = temporaryFolder();
+  await using server = await startMariadb();
+  await server.sql("CREATE DATABASE crm CHARACTER SET utf8mb4");
+  const types = `
+    ALTER TABLE contact MODIFY name VARCHAR(60) CHARACTER SET gbk NOT NULL, ADD UNIQUE (name, id),
+      ADD phone ENUM ('yes', 'no') NOT NULL DEFAULT 'no';
+    ALTER TABLE tag MODIFY label VARCHAR(200) CHARACTER SET cp1251;
+    ALTER TABLE invoice_line ADD description TEXT CHARACTER SET gbk;
+    UPDATE contact SET name = '张伟有限公司' WHERE id = 6;
+    UPDATE contact SET name = 'Anna Schmidt' WHERE id = 7;
+    UPDATE invoice_line SET description = '与张伟有限公司' WHERE id = 1;
+    UPDATE tag SET label = 'Иван' WHERE id = 1;`;
+  await server.sql(recordsSchema("mysql") + recordsRows("mysql") + types, "crm");
+  const sql: Sql = (script) => server.sql(script, "crm");
+  const crm = await recordsCrm(folder.path, { engine: mysqlEngine, url: server.url("crm"), sql });
+  await crm.backup();
+  const plan = await clone(crm, { target: join(folder.path, "copy"), targetDatabase: server.url("copy") });
+  await crm.apply(plan);
+  const all = "SELECT name, phone FROM contact; SELECT label FROM tag; SELECT description FROM invoice_line";
+  const copied = await server.sql(all, "copy");
+  assert.doesNotMatch(copied, /张伟|Anna|Schmidt|Contact \d/);
+  assert.match(copied, /^\w+ \w+\tno$/m);
+  assert.match(copied, /Иван/);
+  const count = "SELECT count(DISTINCT name) FROM contact";
+  assert.equal(await server.sql(count, "copy"), await server.sql(count, "crm"));
+
+  await sql("UPDATE tag SET label = CONVERT('friend of anna schmidt' USING cp1251) WHERE id = 2");
+  await crm.backup();
+  const leaking = await clone(crm, { target: join(folder.path, "leak"), targetDatabase: server.url("leak") });
+  await assert.rejects(crm.apply(leaking), (error: unknown) => {
+    assert.ok(isHoldfastError(error, "anonymise-leak"));
+    assert.match(String(error.facts["columns"]), /^tag\.label \(1\)$/);
     return true;
   });
 });

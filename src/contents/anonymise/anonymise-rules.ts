@@ -158,11 +158,16 @@ export function isList(type: string): boolean {
   return type.endsWith("[]");
 }
 
-/** Of any length: a value of an enumeration, a UUID or an address of the network can be nothing else than such a one. */
+/**
+ * A value of an enumeration, a UUID or an address of the network can be nothing else than such a one. Texts that are not in UTF-8
+ * cannot be searched, and are texts.
+ */
 function holdsText(column: ColumnSchema, rules: Rules): boolean {
-  const searchable = rules.searchable(column);
-  return searchable === "mixed" || (searchable === "text" && /char|text|json/i.test(column.type));
+  return rules.searchable(column) === "mixed" || texts.test(column.type);
 }
+
+/** Of servers, whatever its length: `character varying(20)`, `longtext character set gbk …`, `public.citext`. */
+const texts = /^(?:\w+\.)?(?:(?:var|bp)?char|character|(?:tiny|medium|long|ci)?text|jsonb?)\b/i;
 
 /** In which a telephone number has room. */
 export function isOfNumbers(type: string): boolean {

@@ -7,6 +7,9 @@ import { cut, pseudonym } from "./pseudonym.ts";
 /** Of one row and one word each, to be looked for in pairs. */
 const mostNames = 4;
 
+// oxlint-disable-next-line no-control-regex -- all of ASCII
+const isAscii = /^[\x00-\x7f]*$/;
+
 const isSerialised = /(?:^|[;{])s:\d+:"/;
 
 type FieldRules = Pick<DatabaseEngine, "textOf" | "readable" | "lineField">;
@@ -69,6 +72,7 @@ export class Anonymiser {
   lineOf(database: string, table: TableSchema): ((line: string) => string) | undefined {
     const columns = this.#columnsOf(database, table);
     if (columns.size === 0) return undefined;
+    const inAscii = new Set([...columns.keys()].filter((at) => !this.#holdsAnySign(table.columns[at])));
     return (line) => {
       const fields = line.split("\t");
       for (const [at, { kind, nobody, type }] of columns) {
@@ -80,11 +84,18 @@ export class Anonymiser {
           continue;
         }
         if (kind === "mentions") {
-          const made = this.#withoutMentions(text, widthOf(type ?? column.type));
-          if (made !== text) fields[at] = this.#fields.lineField(made, column);
+          const most = widthOf(type ?? column.type);
+          const made = this.#withoutMentions(text, most);
+          if (made === text) continue;
+          const written = inAscii.has(at) && !isAscii.test(made) ? this.#madeText(text, most) : made;
+          fields[at] = this.#fields.lineField(written, column);
           continue;
         }
-        const field = this.#fieldOf(this.#made(kind, text, type ?? column.type), column);
+        let made = this.#made(kind, text, type ?? column.type);
+        // As of another text, in letters that any character set has.
+        if (made !== undefined && inAscii.has(at) && !isAscii.test(made))
+          made = this.#made(kind, Buffer.from(text).toString("hex"), type ?? column.type);
+        const field = this.#fieldOf(made, column);
         fields[at] = field;
         this.#originals.addMade(this.#checkedOf(field, column) ?? "");
       }
@@ -151,7 +162,17 @@ export class Anonymiser {
   #withoutMentions(text: string, most: number): string {
     const made = this.#originals.replaced(text, (kind, part) => pseudonym(kind, part, this.#secret) ?? "");
     if (made === text) return text;
-    return isSerialised.test(text) ? (pseudonym("text", text, this.#secret, most) ?? "") : cut(made, most);
+    return isSerialised.test(text) ? this.#madeText(text, most) : cut(made, most);
+  }
+
+  #madeText(text: string, most: number): string {
+    return pseudonym("text", text, this.#secret, most) ?? "";
+  }
+
+  /** Not so a text of a server in another character set than UTF-8: its bytes are read, and nothing here can write them. */
+  #holdsAnySign(column: ColumnSchema | undefined): boolean {
+    const sign = "安";
+    return column !== undefined && this.#fields.textOf(this.#fields.lineField(sign, column), column) === sign;
   }
 
   /** What of a value can be compared with what was put there: a time may be written in another way, and binary is emptied. */

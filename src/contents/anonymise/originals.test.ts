@@ -38,6 +38,10 @@ test("what tells somebody is found wherever it stands", () => {
       "to 21 jump street, 2nd floor",
     ],
     ...[
+      String.raw`{"name":"\u5f20\u4f1f\u6709\u9650\u516c\u53f8"}`,
+      String.raw`{"to":"Andr\u00e9 Dupont","in":"{\\"a\\":\\"Andr\\u00E9 Dupont\\"}"}`,
+      "Andr&#233; Dupont and Andr&#xE9; Dupont",
+      "?to=anna.schmidt%40firma.test&x=1",
       "Einstein",
       "She told us  that she would come on monday",
       '{"name":"Anna Schmidt"}',

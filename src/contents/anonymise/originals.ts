@@ -196,14 +196,39 @@ const accents: Readonly<Record<string, string>> = {
   ...{ uml: "\u0308", ring: "\u030a", cedil: "\u0327" },
 };
 
-/** Letters that HTML writes as entities, so that a name in it is found: what else it writes so is left. */
+/**
+ * Letters as they are where HTML, JSON (in JSON, in JSON) or an address of the web write them in another way, so that a name or a mail
+ * address in it is found: what else they write so is left.
+ */
 function expanded(text: string): string {
-  if (!text.includes("&")) return text;
-  return text
+  let found = text;
+  if (found.includes("\\u")) {
+    found = found.replaceAll(jsonEscape, (whole: string, high?: string, low?: string, one?: string) => {
+      const code = high === undefined ? hex(one) : 0x10000 + ((hex(high) & 0x3ff) << 10) + (hex(low) & 0x3ff);
+      return letterOr(whole, code);
+    });
+  }
+  if (found.includes("%40")) found = found.replaceAll("%40", "@");
+  if (!found.includes("&")) return found;
+  return found
     .replaceAll(/&([A-Za-z])(grave|acute|circ|tilde|uml|ring|cedil);/g, (_, letter: string, accent: string) =>
       (letter + (accents[accent] ?? "")).normalize("NFC"),
+    )
+    .replaceAll(/&#(?:x([0-9a-f]{1,6})|(\d{1,7}));/gi, (whole: string, code?: string, decimal?: string) =>
+      letterOr(whole, code === undefined ? Number(decimal) : hex(code)),
     )
     .replaceAll("&nbsp;", "\u00a0")
     .replaceAll("&szlig;", "ß")
     .replaceAll("&#039;", "'");
+}
+
+const jsonEscape = /\\{1,8}u(d[89ab][0-9a-f]{2})\\{1,8}u(d[c-f][0-9a-f]{2})|\\{1,8}u([0-9a-f]{4})/gi;
+
+function hex(digits = ""): number {
+  return Number.parseInt(digits, 16);
+}
+
+function letterOr(whole: string, code: number): string {
+  const letter = code > 0x10ffff ? "" : String.fromCodePoint(code);
+  return /^[\p{L}\p{N}\p{M}@]$/u.test(letter) ? letter : whole;
 }

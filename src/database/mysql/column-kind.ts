@@ -49,6 +49,18 @@ export function columnKind({ type }: Pick<ColumnSchema, "type">): ColumnKind {
   return word === "enum" ? "enum" : "text";
 }
 
+/** What web standards call the character set of a text whose bytes stand in hexadecimal; `undefined` where they have no name for it. */
+export function encodingOf({ type }: Pick<ColumnSchema, "type">): string | undefined {
+  return encodings[charsetOf(type) ?? ""];
+}
+
+const encodings: Readonly<Record<string, string>> = {
+  ...{ gbk: "gbk", gb2312: "gbk", gb18030: "gb18030", big5: "big5" },
+  ...{ sjis: "shift_jis", cp932: "shift_jis", ujis: "euc-jp", eucjpms: "euc-jp", euckr: "euc-kr" },
+  ...{ cp1250: "windows-1250", cp1251: "windows-1251", cp1256: "windows-1256", cp1257: "windows-1257" },
+  ...{ greek: "iso-8859-7", hebrew: "iso-8859-8", tis620: "windows-874" },
+};
+
 /** Whether a text must be converted to be UTF-8. */
 export function isConverted({ type }: Pick<ColumnSchema, "type">): boolean {
   const charset = charsetOf(type);

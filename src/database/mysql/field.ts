@@ -1,6 +1,6 @@
 import { HoldfastError } from "../../lib/errors.ts";
 import type { ColumnSchema } from "../database.ts";
-import { columnKind } from "./column-kind.ts";
+import { columnKind, encodingOf } from "./column-kind.ts";
 
 /**
  * Fields of a line, as `LOAD DATA … FIELDS ESCAPED BY '\\'` takes them: `\N` is NULL, and `\0`, `\t`, `\n`, `\r` and `\\`
@@ -26,12 +26,24 @@ export function malformedField(field: string): HoldfastError {
 /** The value of a field that is valid text. */
 export function textOf(field: string, column: ColumnSchema): string | undefined {
   const kind = columnKind(column);
+  if (kind === "hex") return decodedText(field, column);
   if (kind !== "text" && kind !== "enum") return undefined;
   const value = unescapeField(field);
   if (value === undefined) return undefined;
   const bytes = Buffer.from(value, "latin1");
   const text = bytes.toString("utf8");
   return Buffer.from(text, "utf8").equals(bytes) ? text : undefined;
+}
+
+/** Of a character set that UTF-8 does not give back exactly: good enough to be read. */
+function decodedText(field: string, column: ColumnSchema): string | undefined {
+  const encoding = field === "\\N" ? undefined : encodingOf(column);
+  if (encoding === undefined) return undefined;
+  try {
+    return new TextDecoder(encoding, { fatal: true }).decode(Buffer.from(field, "hex"));
+  } catch {
+    return undefined;
+  }
 }
 
 export function searchable(column: ColumnSchema): "text" | "number" | "nothing" {
