@@ -77,6 +77,7 @@ const refers: readonly (readonly [string, string])[] = [
 ];
 
 const links: readonly (readonly [string, string])[] = [
+  ["actioncomm_resources.fk_actioncomm", "actioncomm"],
   ["societe_commerciaux.fk_soc", "societe"],
   ["societe_commerciaux.fk_user", "user"],
   ["categorie_societe.fk_soc", "societe"],
@@ -102,6 +103,13 @@ export async function dolibarrModel(source: ModelSource): Promise<CrmModel> {
         ...written("refers", refers),
         ...written("links", links),
         ...polymorphic("belongs", `${prefix}actioncomm.fk_element`, "elementtype", words),
+        // Who takes part in an event.
+        ...polymorphic("links", `${prefix}actioncomm_resources.fk_element`, "element_type", [
+          ["user", key("user")],
+          ["socpeople", key("socpeople")],
+        ]),
+        ...polymorphic("belongs", `${prefix}comment.fk_element`, "element_type", words),
+        ...polymorphic("belongs", `${prefix}links.objectid`, "objecttype", words),
         ...polymorphic("links", `${prefix}element_element.fk_source`, "sourcetype", words),
         ...polymorphic("links", `${prefix}element_element.fk_target`, "targettype", words),
         // Whose contact it is, and who: the type of a contact says it, by its key.

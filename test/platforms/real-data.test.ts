@@ -240,6 +240,8 @@ test(`demo data of SuiteCRM, CiviCRM and Dolibarr${leftOut}`, async (context) =>
       "llx_facturedet.fk_facture -> llx_facture",
       "llx_socpeople.fk_soc -> llx_societe",
       "llx_propal.fk_soc -> llx_societe",
+      "llx_actioncomm_resources.fk_actioncomm -> llx_actioncomm",
+      "llx_actioncomm_resources.fk_element user -> llx_user",
     ]) {
       const [all = 0, there] = references.get(one) ?? [];
       assert.ok(all > 0 && all === there, `${one}: ${all} ${there}`);

@@ -135,6 +135,12 @@ async function accidents(root: string, made: DolibarrCrm, { engine, url, sql }: 
     [21, 22, 23, 28].map((link) => `llx_element_contact/${link}`),
   );
 
+  // So do those who take part in an event, and addresses that somebody put down for a third party.
+  await sql(`DELETE FROM llx_actioncomm_resources WHERE fk_actioncomm = 1; DELETE FROM llx_actioncomm WHERE id = 1;
+    DELETE FROM llx_links WHERE objecttype = 'societe' AND objectid = ${id}`);
+  assert.deepEqual((await comes("event/1"))?.toSorted(), ["event/1", "llx_actioncomm_resources/1"]);
+  assert.deepEqual((await comes(`thirdparty/${id}`))?.toSorted(), ["llx_links/1", "llx_links/3"]);
+
   // Some name a user where others name a contact, and one nobody: what linked to nothing then comes back as it was.
   await sql("DELETE FROM llx_element_contact");
   await crm.apply(await crm.plan({ compared: ["deleted"] }));
