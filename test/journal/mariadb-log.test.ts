@@ -196,6 +196,25 @@ test("a table is emptied or replaced by whatever statement, however it is typed"
     await session.run(sql);
     assert.deepEqual([...(await told.now())].toSorted(), gaps, sql);
   }
+  // As it was once both are done: what the column held is gone, or is written otherwise, and no row of the log tells.
+  for (const changes of [
+    ["DROP COLUMN v", "ADD COLUMN v INT"],
+    ["MODIFY v TINYINT UNSIGNED", "MODIFY v INT"],
+  ]) {
+    for (const change of changes) await session.run(`ALTER TABLE old ${change}`);
+    assert.deepEqual(await told.now(), ["schema old"], changes.join());
+  }
+});
+
+inMariadb("what the server says that its log lacks is a gap", async () => {
+  await newDatabase("lacks", "CREATE TABLE deal (id INT PRIMARY KEY); CREATE TABLE hit (text TEXT) ENGINE=MyISAM");
+  await using told = await ToldRows.of(server, "lacks");
+  await server.sql("SET GLOBAL binlog_stmt_cache_size = 4096; SET GLOBAL max_binlog_stmt_cache_size = 4096");
+  const tooLong = server.sql("INSERT INTO hit SELECT REPEAT('x', 1000) FROM seq_1_to_200", "lacks");
+  await assert.rejects(tooLong, /max_binlog_stmt_cache_size/);
+  await server.sql("SET GLOBAL max_binlog_stmt_cache_size = DEFAULT; SET GLOBAL binlog_stmt_cache_size = DEFAULT");
+  await server.sql("INSERT INTO deal VALUES (1)", "lacks");
+  assert.deepEqual([await told.now(), told.rows("deal")], [["log-form deal"], ["1"]]);
 });
 
 test("a statement is read in the character set of who typed it", async () => {

@@ -155,6 +155,7 @@ export class MysqlFeed implements ChangeFeed {
         this.#maps.clear();
         // A server that was killed left it there.
         this.#open = undefined;
+        this.#unfit.clear();
         return undefined;
       }
       case eventTypes.heartbeat:
@@ -185,8 +186,12 @@ export class MysqlFeed implements ChangeFeed {
       case eventTypes.query:
         return this.#query(event, from, batch);
       case eventTypes.partialUpdate:
-      case eventTypes.incident:
         this.#untold(this.#tables, "log-form");
+        return undefined;
+      case eventTypes.incident:
+        // The server could not write something, and goes on in another file: no transaction that is told ends with that.
+        this.#untold(this.#tables, "log-form");
+        await this.#toldOtherwise(this.#pointOf(event), batch);
         return undefined;
       default:
         this.#content(event, batch);
@@ -222,9 +227,12 @@ export class MysqlFeed implements ChangeFeed {
     this.#untold(this.#tables, "log-form");
   }
 
+  #pointOf(event: LogEvent): LogPoint {
+    return { position: positionOf({ file: this.#file, offset: event.end }), time: timeOf(event) };
+  }
+
   #begin(transaction: LogTransaction, batch: ChangeBatch): void {
     this.#open = transaction;
-    this.#unfit.clear();
     batch.push({ type: "begin", transaction: transaction.name, time: transaction.time });
   }
 
@@ -243,7 +251,7 @@ export class MysqlFeed implements ChangeFeed {
   async #commit(event: LogEvent, batch: ChangeBatch): Promise<void> {
     if (!this.#open) return;
     this.#open = undefined;
-    const point = { position: positionOf({ file: this.#file, offset: event.end }), time: timeOf(event) };
+    const point = this.#pointOf(event);
     // The gap first: one that is not stored must be found again.
     await this.#toldOtherwise(point, batch);
     this.#last = point;
@@ -254,7 +262,8 @@ export class MysqlFeed implements ChangeFeed {
   #forget(event: LogEvent, batch: ChangeBatch): void {
     if (!this.#open) return;
     this.#open = undefined;
-    this.#last = { position: positionOf({ file: this.#file, offset: event.end }), time: timeOf(event) };
+    this.#unfit.clear();
+    this.#last = this.#pointOf(event);
     batch.push({ type: "reached", point: this.#last });
   }
 

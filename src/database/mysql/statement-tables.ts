@@ -27,8 +27,13 @@ const alter = new RegExp(
 );
 const otherRows =
   /\b(?:(?:TRUNCATE|DROP|EXCHANGE|CONVERT)\s+(?:SUB)?PARTITION\b|(?:DISCARD|IMPORT)\s|CONVERT\s+TABLE\b|RENAME\s+(?!COLUMN\b|INDEX\b|KEY\b))/i;
-/** Of a key that was unique maybe: rows may come then that the table does not take as a backup before has it. */
-const freed = /\bDROP\s+(?:CONSTRAINT|INDEX|KEY)\b/i;
+/**
+ * Of a column, or of a key that was unique maybe: rows may come then that the table does not take as a backup before has it, and what a
+ * column held is gone, though there be one of that name again.
+ */
+const dropped = /\bDROP\s+(?!FOREIGN\s+KEY\b|DEFAULT\b)/i;
+/** Values are written anew, as the new type or character set has them, be it for a moment. */
+const rewritten = /\b(?:MODIFY|CHANGE|CONVERT\s+TO)\b/i;
 const droppedIndex = new RegExp(
   String.raw`^DROP\s+INDEX\b\s*(?:IF\s+EXISTS\b\s*)?(?:\`(?:[^\`]|\`\`)+\`|\S+)\s+ON\s+${table}`,
   "i",
@@ -53,14 +58,15 @@ export function statementTables(text: string, current: string): StatementTables 
   const altered = alter.exec(text);
   if (altered) {
     const rest = altered.groups?.["rest"] ?? "";
-    if (!otherRows.test(rest) && !freed.test(rest) && !ignore.test(text)) return { emptied: [], replaced: [] };
+    const isReplaced = [otherRows, dropped, rewritten].some((one) => one.test(rest)) || ignore.test(text);
+    if (!isReplaced) return { emptied: [], replaced: [] };
     const other = exchanged.exec(rest);
     return { emptied: [], replaced: [...named(altered, current), ...(other ? named(other, current) : [])] };
   }
   const index = droppedIndex.exec(text);
   if (index) return { emptied: [], replaced: named(index, current) };
-  const dropped = droppedDatabase.exec(text);
-  if (dropped) return { emptied: [], replaced: [], dropped: nameIn(dropped, 1) ?? "" };
+  const base = droppedDatabase.exec(text);
+  if (base) return { emptied: [], replaced: [], dropped: nameIn(base, 1) ?? "" };
   const found = gone.exec(text);
   if (!found) return { emptied: [], replaced: [] };
   const isList = !/^CREATE/i.test(text);
