@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { type JournalDatabase, outsideBehind, withSegment } from "../contents/journal/journal-file.ts";
 import type { Change, ChangeFeed, LogPoint } from "../database/change-feed.ts";
 import type { TableSchema } from "../database/database.ts";
 import { FollowStream } from "./follow-stream.ts";
@@ -88,6 +89,24 @@ test("whoever waits for room, since nothing can be stored, can be cancelled", as
     return "still waiting";
   })();
   assert.equal(await Promise.race([ended, turns]), "cancelled");
+});
+
+test("a table that was outside of the journal for a moment is named for moments before, however much waits together", async () => {
+  const none: JournalDatabase = { name: "main", spans: [], outside: [] };
+  const stream = new FollowStream("acme", none);
+  const feed: Pick<ChangeFeed, "history" | "start"> = { history: "h", start: placeAt(0) };
+  stream.begin(feed as ChangeFeed);
+  const hit = { schema: "", name: "hit", reason: "engine" } as const;
+  const known = (...outside: (typeof hit)[]): Change => ({ type: "tables", digest: "d", outside });
+  const reached = (at: number): Change => ({ type: "reached", point: placeAt(at) });
+  const told = [known(), reached(1), known(hit), reached(2), known(), reached(3)];
+  await stream.add(told, new AbortController().signal);
+  stream.seal();
+  const database = stream.waiting.reduce((all, { header, id }) => withSegment(all, header, id), none);
+  const [span] = database.spans;
+  assert.ok(span);
+  const outside = (at: number) => outsideBehind(database, span, placeAt(at).position).map(({ name }) => name);
+  assert.deepEqual([outside(0), outside(2), outside(3)], [["hit"], ["hit"], []]);
 });
 
 test("what begins anew is not said to have been followed up to there before a segment says that it began anew", async () => {

@@ -3,6 +3,7 @@ import type { JournalDatabase } from "../contents/journal/journal-file.ts";
 import type { SealedSegment } from "../contents/journal/journal-writer.ts";
 import { SegmentBuilder, segmentLength } from "../contents/journal/segment.ts";
 import type { ChangeFeed, Change, FeedPlace, GapReason, LogPoint, LogPosition } from "../database/change-feed.ts";
+import type { Id } from "../format/tree.ts";
 
 /** A segment is cut at this size at the latest. */
 const segmentBytes = 4 << 20;
@@ -53,6 +54,11 @@ export class FollowStream {
     return this.#anew === undefined ? this.#last : undefined;
   }
 
+  /** The segment that was sealed last. */
+  get head(): Id | undefined {
+    return this.#head?.id;
+  }
+
   get waitingBytes(): number {
     return this.#waitingBytes + this.#builder.bytes;
   }
@@ -71,6 +77,7 @@ export class FollowStream {
   /** Waits while too much is waiting. */
   async add(changes: readonly Change[], signal: AbortSignal): Promise<void> {
     for (const change of changes) {
+      if (this.#builder.wouldForget(change)) this.seal();
       this.#builder.add(change);
       if (change.type === "commit") {
         this.#last = change.point;

@@ -247,7 +247,7 @@ class Following {
     for (const stream of streams) stream.seal(wanted.get(stream.database));
     const waiting = streams.map(({ waiting: segments }) => [...segments]);
     // What is known to have happened no more counts from the next snapshot on.
-    const known = streams.map(({ reached, database }) => ({ reached, database }));
+    const known = streams.map(({ reached, head, database }) => ({ reached, head, database }));
     const state = await this.#keeper.store(waiting.flat());
     if (state === "waiting") {
       if (this.#waitingSince === undefined) {
@@ -266,7 +266,7 @@ class Following {
       const last = segments.at(-1);
       if (last) await this.#acknowledge(stream.database, last.header.history, last.header.to.position);
     }
-    for (const { reached, database } of known) if (reached) this.#keeper.reached(database, reached);
+    for (const { reached, head, database } of known) if (reached) this.#keeper.reached(database, reached, head);
     return waiting.some((segments) => segments.length > 0) ? "stored" : "nothing";
   }
 

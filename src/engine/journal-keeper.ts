@@ -84,8 +84,6 @@ export class JournalKeeper implements AsyncDisposable {
   #session: Session | undefined;
   /** Stored in this or an earlier session, and not named yet. */
   #unnamed: SealedSegment[] = [];
-  /** Found stored since the last `store` that ended well: what is to be stored again may be among it. */
-  readonly #foundStored = new Set<Id>();
   #unnamedSince = 0;
   #restUntil = 0;
   #publishedAt = -Infinity;
@@ -126,6 +124,8 @@ export class JournalKeeper implements AsyncDisposable {
     for (let toldAt = performance.now(); ;) {
       try {
         await this.#begin();
+        // With that the lock is given back, though nothing may come for long: of a server that cannot be reached, say.
+        this.#further = "yes";
         return;
       } catch (error) {
         if (!isHoldfastError(error, "repository-locked")) throw error;
@@ -143,23 +143,20 @@ export class JournalKeeper implements AsyncDisposable {
     if (segments.length > 0 && !(await this.#ready())) return "waiting";
     const session = this.#session;
     if (!session || segments.length === 0) return "stored";
-    // A try that failed may have stored some all the same: in the journal each stands once.
-    const lacking = segments.filter(({ id }) => !this.#foundStored.has(id));
     try {
-      await this.writer.store(lacking, session.upload);
+      await this.writer.store(this.#lacking(segments), session.upload);
     } catch (error) {
       await this.#abandon();
       throw error;
     }
-    this.#foundStored.clear();
     if (this.#unnamed.length === 0) this.#unnamedSince = performance.now();
     this.#unnamed.push(...segments);
     return "stored";
   }
 
   /** Nothing more happened up to here. It is noted on this machine, and becomes known to others with the next snapshot. */
-  reached(database: string, point: LogPoint): void {
-    this.writer.reached(database, point);
+  reached(database: string, point: LogPoint, head: Id | undefined): void {
+    this.writer.reached(database, point, head);
     this.#further = "yes";
   }
 
@@ -216,9 +213,9 @@ export class JournalKeeper implements AsyncDisposable {
       // By its time it is known that a snapshot is the newest, and that what it names comes last: whatever the clock says by now.
       const behindMs = Date.parse(journalsOf(session.snapshots, crm).at(-1)?.snapshot.time ?? "") || 0;
       const time = notBefore(run.now().toISOString(), behindMs + waiting.length + 1);
-      for (const { span } of waiting) if (span) this.writer.looked(span);
+      const looked = waiting.flatMap(({ span }) => span ?? []);
       const looks = waiting.map(({ look }, at) => ({ ...look, ended: notBefore(look.ended, behindMs + at + 1) }));
-      const facts = { about: engine.host, time, oldest, looks };
+      const facts = { about: engine.host, time, oldest, looks, looked };
       // What is told from here on is not in this one: files are looked at meanwhile.
       this.#further = "no";
       const stored = await this.writer.publish(session.upload, facts, run.signal);
@@ -284,7 +281,12 @@ export class JournalKeeper implements AsyncDisposable {
     this.#session = { upload, lock, snapshots, index, [Symbol.asyncDispose]: () => held.disposeAsync() };
     this.#snapshots = snapshots;
     if (isOurs && this.#writer) return;
-    await this.#takeUp(newest, upload, signal);
+    try {
+      await this.#takeUp(newest, upload, signal);
+    } catch (error) {
+      await this.#abandon();
+      throw error;
+    }
   }
 
   /** What the repository says of the journal is what counts; segments that it lacks are stored once more. */
@@ -300,20 +302,28 @@ export class JournalKeeper implements AsyncDisposable {
       files: known?.files ?? { spans: [] },
       ...(known && { tree: known.tree }),
     });
-    this.#writer = new JournalWriter(crm, engine.program, known && { ...known, files: here.files });
-    this.#newest = newest?.id;
-    this.#writer.recover({ ...loose, databases: here.databases }, upload);
+    const writer = new JournalWriter(crm, engine.program, known && { ...known, files: here.files });
+    writer.recover({ ...loose, databases: here.databases }, upload);
     if (loose.segments.length > 0) {
       this.#unnamedSince = performance.now();
       this.#further = "yes";
     }
-    const there = new Set(loose.segments.map(({ id }) => id));
-    for (const id of there) this.#foundStored.add(id);
-    const lacking = this.#unnamed.filter(({ id, header }) => {
-      const head = this.#writer?.database(header.database).head;
-      return !there.has(id) && header.number > (head?.number ?? 0);
-    });
-    if (lacking.length > 0) await this.#writer.store(lacking, upload);
+    const lacking = this.#unnamed.filter(
+      ({ header }) => header.number > (writer.database(header.database).head?.number ?? 0),
+    );
+    if (lacking.length > 0) await writer.store(lacking, upload);
+    // Only now: one that lacks what is acknowledged must not be gone on from.
+    this.#writer = writer;
+    this.#newest = newest?.id;
+  }
+
+  /** A try that failed may have stored some all the same, up to the one that the journal ends with: there each stands once. */
+  #lacking(segments: readonly SealedSegment[]): readonly SealedSegment[] {
+    const heads = new Set(segments.map(({ header }) => this.writer.database(header.database).head?.id));
+    const stored = new Map(
+      segments.filter(({ id }) => heads.has(id)).map(({ header }) => [header.database, header.number]),
+    );
+    return segments.filter(({ header }) => header.number > (stored.get(header.database) ?? 0));
   }
 
   async #abandon(): Promise<void> {

@@ -116,11 +116,15 @@ test("hostile names in a look are damage: no plan is made of them, and nothing i
       const ended = new Date().toISOString();
       const looks = [{ tree: await look(upload, ended), ended }];
       const writer = new JournalWriter(description.name, "hostile", known);
-      for (const { name, spans } of known.databases) {
+      for (const { name, spans, head } of known.databases) {
         const last = spans.at(-1)?.to;
-        if (last) writer.reached(name, { ...last, time: ended });
+        if (last) writer.reached(name, { ...last, time: ended }, head?.id);
       }
-      await writer.publish(upload, { about: engine.host, time: ended, oldest: "2026-01-01", looks }, run.signal);
+      await writer.publish(
+        upload,
+        { about: engine.host, time: ended, oldest: "2026-01-01", looks, looked: [] },
+        run.signal,
+      );
     });
   const seen = (ended: string, paths: readonly string[]) => ({
     ...good,

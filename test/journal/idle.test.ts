@@ -104,7 +104,7 @@ test("how far an idle journal had got outlives a kill, as far as it belongs to t
     keeper.endRest();
     if (use === "reach") {
       assert.equal(await keeper.publishIfDue("now"), "published");
-      keeper.reached("main", reached);
+      keeper.reached("main", reached, keeper.writer.database("main").head?.id);
       keeper.looked(span);
       await wait(5);
       assert.equal(await keeper.publishIfDue(), "not-yet");

@@ -194,6 +194,51 @@ test("what a try stored that failed all the same stands in the journal once, and
   }
 });
 
+test("what was acknowledged and is there no more is stored again, also when that fails once", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  const { access, run, description } = crm;
+  let failing: FileKind | undefined;
+  const engine = savingBy(crm.engine, async (kind, save) => {
+    if (kind === failing) throw new HoldfastError("storage-unreachable", {});
+    await save();
+  });
+  await using repository = await openFor(engine, access, run);
+  await using keeper = keeperOf(crm, engine, repository);
+  await keeper.open(run.signal);
+  const stream = new FollowStream(description.name, keeper.writer.database("main"));
+  stream.begin(feedAt({ position: "0", time: "2026-03-12T14:00:00.000Z" }));
+  await sealOne(stream, 1, run.signal);
+  assert.equal(await keeper.store(stream.waiting), "stored");
+  stream.stored(1);
+  const fails = async (kind: FileKind): Promise<void> => {
+    failing = kind;
+    await assert.rejects(keeper.publishIfDue("now"), (error) => isHoldfastError(error, "storage-unreachable"));
+    failing = undefined;
+  };
+  // Nobody may say of files what only a look says that is not named.
+  const look = { tree: "ab".repeat(32), ended: "2026-03-12T14:00:01.000Z" };
+  const stop = new AbortController();
+  const named = keeper
+    .name(look, { from: "2026-03-12T14:00:00.000Z", to: look.ended }, stop.signal)
+    .catch(() => "not named");
+  await fails("snapshot");
+  assert.deepEqual(keeper.writer.known.files.spans, []);
+  stop.abort();
+  assert.equal(await named, "not named");
+  await resticOn(access.location, access.password).output("prune");
+  await fails("data");
+  await using other = await openFor(crm.engine, access, run);
+  await using _lock = await other.lock("exclusive", { signal: run.signal, now: run.now, waitMs: 0 });
+  assert.equal(await keeper.publishIfDue("now"), "not-yet");
+  await _lock[Symbol.asyncDispose]();
+  assert.equal(await keeper.publishIfDue("now"), "published");
+  assert.deepEqual(await numbersIn(crm), [1]);
+  // Behind another segment than the newest nobody knows that nothing happened.
+  keeper.reached("main", { position: "9", time: "2026-03-12T14:00:09.000Z" }, "cd".repeat(32));
+  assert.equal(keeper.writer.database("main").spans[0]?.to.position, "1");
+});
+
 test("a clock that is set back loses nothing: what is named last is the newest, and stands last", async () => {
   using folder = temporaryFolder();
   const crm = await smallCrm(folder.path);

@@ -32,8 +32,9 @@ export interface PublishFacts {
   readonly time: string;
   /** When the oldest backup was made that is kept. */
   readonly oldest: string;
-  /** Looks at files that no snapshot names yet. */
+  /** Looks at files that no snapshot names yet, and what is known with them. */
   readonly looks: readonly StoredLook[];
+  readonly looked: readonly FilesSpan[];
 }
 
 /**
@@ -105,9 +106,13 @@ export class JournalWriter {
     }
   }
 
-  /** Nothing more happened up to here; becomes known with the next snapshot. */
-  reached(database: string, point: LogPoint): void {
-    this.#databases.set(database, reachedTo(this.database(database), point));
+  /**
+   * Behind the segment `head` nothing more happened up to here; becomes known with the next snapshot. Behind another one it says nothing:
+   * somebody else has gone on with the journal, or what was stored is there no more.
+   */
+  reached(database: string, point: LogPoint, head: Id | undefined): void {
+    const known = this.database(database);
+    if (known.head?.id === head) this.#databases.set(database, reachedTo(known, point));
   }
 
   /** The files were looked at; becomes known with the next snapshot. */
@@ -117,12 +122,15 @@ export class JournalWriter {
 
   /** Names all that is stored in a snapshot. */
   async publish(upload: Upload, facts: PublishFacts, signal: AbortSignal): Promise<StoredSnapshot> {
-    const { about, time, oldest, looks } = facts;
+    const { about, time, oldest, looks, looked } = facts;
     const firstDay = firstDayFor(oldest);
     const databases = [...this.#databases.values()].map((one) => withoutBefore(one, firstDay));
     this.#databases = new Map(databases.map((one) => [one.name, one]));
     this.#files &&= filesWithoutBefore(this.#files, firstDay);
-    const files = this.#files;
+    const files = looked.reduce<JournalFiles | undefined>(
+      (all = { spans: [] }, span) => lookedTo(all, span),
+      this.#files,
+    );
     const file = { format: 1, crm: this.#crm, databases, ...(files && { files }), program: this.#program } as const;
     const json = serialiseJournalFile(file);
     const segments = [...this.#unnamed].map(([database, stored]) => ({ database, segments: stored }));
@@ -145,6 +153,8 @@ export class JournalWriter {
       tags: ["holdfast-journal"],
       programVersion: this.#program,
     });
+    // Not before: of a look that no snapshot names nobody may say that it was.
+    for (const span of looked) this.looked(span);
     this.#tree = tree;
     this.#unnamed = new Map();
     return stored;

@@ -131,6 +131,12 @@ export class SegmentBuilder {
     return this.#content === "nothing";
   }
 
+  /** Whether a segment with this would say nothing of tables that were outside of the journal for a part of it. */
+  wouldForget(change: Change): boolean {
+    if (change.type !== "tables" || !this.#known) return false;
+    return JSON.stringify(change.outside) !== JSON.stringify(this.#known.outside);
+  }
+
   add(change: Change): void {
     if (change.type !== "reached") this.#content = "something";
     switch (change.type) {
