@@ -1,7 +1,7 @@
 import { perTable, type PersonalColumns } from "./model-parts.ts";
 
 /**
- * Who is named in which column of Twenty's workspaces, beside those whose names say so: a field of several parts has a column
+ * Who is named in which column of Twenty's workspaces (1.x, and the standard objects of 2.4 and 2.43), beside those whose names say so: a field of several parts has a column
  * for each, and each change of a record is copied to its timeline, as JSON.
  */
 const address = {
@@ -27,7 +27,12 @@ export const twentyPersonal: PersonalColumns = {
     url: "domainNamePrimaryLinkUrl domainNamePrimaryLinkLabel linkedinLinkPrimaryLinkUrl linkedinLinkPrimaryLinkLabel xLinkPrimaryLinkUrl xLinkPrimaryLinkLabel",
     empty: `${address.empty} domainNameSecondaryLinks linkedinLinkSecondaryLinks xLinkSecondaryLinks`,
   },
-  workspaceMember: { name: "nameFirstName nameLastName", email: "userEmail", empty: "avatarUrl" },
+  workspaceMember: {
+    name: "nameFirstName nameLastName",
+    email: "userEmail",
+    empty: "avatarUrl",
+    text: "jobTitle",
+  },
   user: { name: "firstName lastName", empty: "defaultAvatarUrl" },
   userWorkspace: { empty: "defaultAvatarUrl" },
   apiKey: { mentions: "name" },
@@ -68,7 +73,11 @@ export const twentyPersonal: PersonalColumns = {
     empty: "conferenceLinkSecondaryLinks",
   },
   calendarEventParticipant: { email: "handle", name: "displayName" },
-  attachment: { mentions: "name fullPath" },
+  attachment: { mentions: "name fullPath file" },
+  callRecording: { mentions: "title", text: "summaryMarkdown", empty: "summaryBlocknote transcript" },
+  messageCampaign: { mentions: "name subject bodyTemplate", email: "fromAddress" },
+  campaignDelivery: { email: "recipientEmail" },
+  messageSuppression: { email: "emailAddress" },
   opportunity: { mentions: "name" },
   workflow: { mentions: "name" },
   workflowVersion: { mentions: "name trigger steps" },

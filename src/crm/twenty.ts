@@ -146,13 +146,14 @@ function outsideStorage(values: ReadonlyMap<string, string>): Uncovered {
 
 /**
  * A file lies in the folder of its workspace and, in that, of the application that made it. Applications are named in a
- * table of their own, which comes before that of the files: what was seen of it is kept.
+ * table of their own, which comes before that of the files: what was seen of it is kept. From 2.19 on what an application
+ * brings for all workspaces lies in a folder beside theirs. Until 1.17, and where nothing was moved since, an attachment names its file itself.
  */
 function attachmentRule(): AttachmentRule {
   const applications = new Map<string, string>();
   const inCore = (table: TableSchema, name: string) => table.schema === "core" && table.name === name;
   return {
-    ownsFiles: (table) => inCore(table, "application") || inCore(table, "file"),
+    ownsFiles: (table) => inCore(table, "application") || inCore(table, "file") || ofAttachments(table),
     *files(table: TableSchema, batch: RowBatch, rules: FieldRules): Iterable<OwnedFile> {
       if (table.name === "application") {
         for (const { texts } of rowTexts(rules, table, batch, ["id", "universalIdentifier"])) {
@@ -161,24 +162,61 @@ function attachmentRule(): AttachmentRule {
         }
         return;
       }
-      const more = ["deletedAt", "status"].filter((name) => table.columns.some((one) => one.name === name));
+      if (table.name === "attachment") {
+        yield* attachmentFiles(table, batch, rules);
+        return;
+      }
+      const more = ["deletedAt", "status", "applicationRegistrationId"].filter((name) =>
+        table.columns.some((one) => one.name === name),
+      );
       for (const { texts, row } of rowValues(rules, table, batch, ["path", "workspaceId", "applicationId", ...more])) {
         const [path, workspace, application] = texts;
-        const [deleted, status] = ["deletedAt", "status"].map((name) => texts[3 + more.indexOf(name)]);
+        const [deleted, status, registration] = ["deletedAt", "status", "applicationRegistrationId"].map((name) =>
+          more.includes(name) ? texts[3 + more.indexOf(name)] : undefined,
+        );
         const folder = applications.get(application ?? "");
-        if (!path || workspace === undefined || folder === undefined) continue;
+        const home =
+          workspace === undefined
+            ? registration && "server"
+            : folder === undefined
+              ? undefined
+              : `${workspace}/${folder}`;
+        if (!path || !home) continue;
         // What was announced and did not arrive yet has a row, and no file.
-        if ((more.includes("deletedAt") && deleted !== undefined) || (more.includes("status") && status === "PENDING"))
-          continue;
-        if (path.split("/").includes("..")) continue;
-        yield { folder: "storage", path: nameFromText(`${workspace}/${folder}/${path}`), row };
+        if (deleted !== undefined || status === "PENDING" || path.split("/").includes("..")) continue;
+        yield { folder: "storage", path: nameFromText(`${home}/${path}`), row };
       }
     },
     ownable: () => false,
   };
 }
 
-/** The restored copy finds its database and its files; the password stays as it was. */
+function ofAttachments({ schema, name, columns }: TableSchema): boolean {
+  return (
+    /^workspace_[0-9a-z]+$/.test(schema) && name === "attachment" && columns.some((one) => one.name === "fullPath")
+  );
+}
+
+/** What has a file of its own, as `[{"fileId": …}]`, is in the table of files. */
+function* attachmentFiles(table: TableSchema, batch: RowBatch, rules: FieldRules): Iterable<OwnedFile> {
+  const workspace = workspaceOf(table.schema);
+  const more = table.columns.some(({ name }) => name === "file") ? ["file"] : [];
+  for (const { texts, row } of rowValues(rules, table, batch, ["fullPath", ...more])) {
+    const [path = "", file = "[]"] = texts;
+    const [name] = /^attachment\/[^/?]+/.exec(path) ?? [];
+    if (name !== undefined && file === "[]")
+      yield { folder: "storage", path: nameFromText(`workspace-${workspace}/${name}`), row };
+  }
+}
+
+/** The id that a workspace's schema is called by, as a number in digits and letters. */
+function workspaceOf(schema: string): string {
+  const digits = Array.from(schema.slice("workspace_".length), (sign) => BigInt(Number.parseInt(sign, 36)));
+  const hex = digits.reduce((sum, digit) => sum * 36n + digit, 0n).toString(16);
+  return hex.padStart(32, "0").replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
+
+/** The restored copy finds its database and its files, and reads from no standby of another; the password stays as it was. */
 function relocated(text: string, { databases, folders }: PlacedParts): string {
   const place = placeOf(databases[0]?.url ?? "");
   const storage = folders.find(({ name }) => name === "storage");
@@ -191,6 +229,7 @@ function relocated(text: string, { databases, folders }: PlacedParts): string {
     );
     url.password = encodeURIComponent(old?.password ?? "");
     result = setEnv(result, "PG_DATABASE_URL", url.href);
+    if (values.has("PG_DATABASE_REPLICA_URL")) result = setEnv(result, "PG_DATABASE_REPLICA_URL", url.href);
   } else if (place) {
     result = setEnv(result, "PG_DATABASE_HOST", place.host ?? "localhost");
     result = setEnv(result, "PG_DATABASE_PORT", place.port || "5432");
@@ -226,5 +265,7 @@ async function secrets({ config }: CrmFiles): Promise<readonly StoredSecret[]> {
     { table: "connectedAccount", column: "accessToken", context: "workspaceId", open },
     { table: "connectedAccount", column: "refreshToken", context: "workspaceId", open },
     { table: "webhook", column: "secret", context: "workspaceId", open },
+    { table: "applicationVariable", column: "value", context: "workspaceId", open },
+    { table: "signingKey", column: "privateKey", open },
   ];
 }
