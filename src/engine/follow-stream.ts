@@ -25,6 +25,7 @@ export class FollowStream {
   #tables: string | undefined;
   #anew: GapReason | undefined;
   #room: PromiseWithResolvers<void> | undefined;
+  #first = 0;
   transactions = 0;
   rows = 0;
 
@@ -59,6 +60,11 @@ export class FollowStream {
     return this.#head?.id;
   }
 
+  /** Number of the first segment of what is read now: of those before, the server that is read knows nothing. */
+  get first(): number {
+    return this.#first;
+  }
+
   get waitingBytes(): number {
     return this.#waitingBytes + this.#builder.bytes;
   }
@@ -68,6 +74,7 @@ export class FollowStream {
     if (this.#history !== undefined && startedAnew === undefined) return "goes-on";
     this.seal();
     this.#anew = startedAnew ?? "begun";
+    this.#first = (this.#head?.number ?? 0) + 1;
     this.#history = history;
     this.#from = start;
     this.#last = start;

@@ -264,7 +264,7 @@ class Following {
       const segments = waiting[at] ?? [];
       stream.stored(segments.length);
       const last = segments.at(-1);
-      if (last) await this.#acknowledge(stream.database, last.header.history, last.header.to.position);
+      if (last) await this.#acknowledge(stream, last.header.number, last.header.to.position);
     }
     for (const { reached, head, database } of known) if (reached) this.#keeper.reached(database, reached, head);
     return waiting.some((segments) => segments.length > 0) ? "stored" : "nothing";
@@ -278,16 +278,16 @@ class Following {
 
   /** Positions that nothing led to but time: they are in a snapshot now. */
   async #acknowledgeNamed(streams: readonly FollowStream[]): Promise<void> {
-    for (const { database } of streams) {
-      const span = this.#keeper.writer.database(database).spans.at(-1);
-      if (span) await this.#acknowledge(database, span.history, span.to.position);
+    for (const stream of streams) {
+      const { head, spans } = this.#keeper.writer.database(stream.database);
+      const span = spans.at(-1);
+      if (head && span) await this.#acknowledge(stream, head.number, span.to.position);
     }
   }
 
-  /** What was stored of another log, before this server was at the address, says nothing of the log that is read by now. */
-  async #acknowledge(database: string, history: string, position: LogPosition): Promise<void> {
-    const feed = this.#feeds.get(database);
-    if (feed?.history === history) await feed.acknowledge(position);
+  /** What was stored of another log, before this server was at the address or was put back, says nothing of the log that is read by now. */
+  async #acknowledge({ database, first }: FollowStream, number: number, position: LogPosition): Promise<void> {
+    if (number >= first) await this.#feeds.get(database)?.acknowledge(position);
   }
 
   #tell(streams: readonly FollowStream[]): void {

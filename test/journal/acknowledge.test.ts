@@ -65,7 +65,12 @@ test("the last transaction that the log has can be given by its time, and so can
   await withPoint(crm, momentOf({ time: `${second}.049Z` }), async () => {});
 });
 
-test("a server that has come to the address is not told that places of the log before it are safe", async () => {
+test("a server that has come to the address, or was put back, is not told that places of the log before it are safe", async () => {
+  for (const history of ["two", "one"]) await isNotTold(history);
+});
+
+/** `history`: of the second server; that of the first is "one". */
+async function isNotTold(history: string): Promise<void> {
   using folder = temporaryFolder();
   const crm = await smallCrm(folder.path);
   const time = new Date().toISOString();
@@ -81,7 +86,7 @@ test("a server that has come to the address is not told that places of the log b
   });
   // Of it nothing has come when what waits is stored.
   const after = serverThat(
-    { history: "two", start: { position: "100", time }, startedAnew: "other-server" },
+    { history, start: { position: "100", time }, startedAnew: "other-server" },
     // oxlint-disable-next-line require-yield -- that is what it does
     async function* () {
       await ended?.promise;
@@ -107,4 +112,4 @@ test("a server that has come to the address is not told that places of the log b
   ended?.resolve();
   await running.end();
   assert.deepEqual([before.acknowledged, after.acknowledged], [[], []]);
-});
+}
