@@ -158,8 +158,8 @@ test("CRMs on PostgreSQL", async (context) => {
     assert.deepEqual(
       model.entities.map(({ name }) => name),
       [
-        ...["partner", "lead", "opportunity", "message", "sale-order", "invoice", "product", "employee", "attachment"],
-        "user",
+        ...["partner", "lead", "opportunity", "message", "sale-order", "invoice", "product", "project"],
+        ...["employee", "attachment", "user"],
       ],
     );
     const messages = relations.tableNamed("mail_message");
@@ -200,6 +200,7 @@ test("CRMs on PostgreSQL", async (context) => {
       "res_id res_partner belongs res.partner,",
       "res_id crm_lead belongs crm.lead,",
     ]);
+    assert.equal(await scene.title("project/1"), "Move");
     // What Odoo deletes with a record is a part of it, whether or not it could be without; what it forbids to delete is none.
     assert.deepEqual(ofTable("product_pricelist_item"), [
       ...["pricelist_id product_pricelist belongs", "product_tmpl_id product_template belongs"],

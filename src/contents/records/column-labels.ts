@@ -1,5 +1,6 @@
 import type { CrmModel, ModelSource } from "../../crm/model.ts";
 import type { TableSchema } from "../../database/database.ts";
+import { inOneLanguage } from "./one-language.ts";
 
 /** What people call a column of a table; `undefined`: the CRM does not say. */
 export type LabelOf = (table: TableSchema, column: string) => string | undefined;
@@ -49,16 +50,4 @@ export function labelled<T extends { readonly column: string }>(
     const label = labelOf(table, field.column);
     return label === undefined ? field : { ...field, label };
   });
-}
-
-/** Of `{"en_US": "Name", "zh_CN": "名称"}` the English one, else the first. */
-function inOneLanguage(label: string): string {
-  if (!label.startsWith("{")) return label;
-  try {
-    const texts = JSON.parse(label) as Readonly<Record<string, unknown>>;
-    const text = texts["en_US"] ?? Object.values(texts)[0];
-    return typeof text === "string" ? text : "";
-  } catch {
-    return label;
-  }
 }

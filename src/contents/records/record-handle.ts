@@ -1,4 +1,5 @@
 import type { DatabaseEngine, RowKey, TableSchema } from "../../database/database.ts";
+import { inOneLanguage } from "./one-language.ts";
 import { columnOf, type Relations, type TableEntity } from "./relations.ts";
 import { fieldText, type RecordRow } from "./record-row.ts";
 
@@ -75,8 +76,10 @@ export function titleOf(
 ): string | undefined {
   const texts = (entity?.entity.title ?? []).flatMap(({ column, extension }) => {
     const holder = extension === undefined ? row : extensions.find(({ table }) => table.name === extension);
-    const text = holder ? fieldText(holder, columnOf(holder.table, column), rules) : null;
-    return text === null || text.trim() === "" ? [] : [text.trim()];
+    const at = holder ? columnOf(holder.table, column) : -1;
+    const text = (holder && fieldText(holder, at, rules)) ?? "";
+    const one = /json/i.test(holder?.table.columns[at]?.type ?? "") ? inOneLanguage(text) : text;
+    return one.trim() === "" ? [] : [one.trim()];
   });
   return texts.length === 0 ? undefined : texts.join(" ");
 }
