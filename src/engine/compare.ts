@@ -224,8 +224,9 @@ export async function* changesOf(
   const isForward = now.reader !== undefined || (before.reader === undefined && from.time <= to.time);
   const [older, newer] = isForward ? [before, now] : [now, before];
   const [oldPoint, newPoint] = isForward ? [from, to] : [to, from];
-  for await (const row of forward()) {
-    if (isHeld(row, older, newer)) continue;
+  for await (const one of forward()) {
+    const row = givenRow(one, older, newer);
+    if (!row) continue;
     if (isForward) yield row;
     else yield { key: row.key, ...(row.now && { before: row.now }), ...(row.before && { now: row.before }) };
   }
@@ -243,16 +244,25 @@ export async function* changesOf(
   }
 }
 
-/** Rows that were erased are in what is stored, and are told to nobody. */
-export function isHeld({ before, now }: ChangedRow, older: PointTable, newer: PointTable): boolean {
-  return isHeldIn(older, before) || isHeldIn(newer, now);
+/**
+ * A row of what is stored as it is told: nothing of one that was erased, or in which nothing differs but what named such a one.
+ */
+export function givenRow(
+  { key, before, now }: ChangedRow,
+  older: PointTable,
+  newer: PointTable,
+): ChangedRow | undefined {
+  const [was, is] = [givenLine(older, before), givenLine(newer, now)];
+  if (was === "held" || is === "held" || (was && is && was.equals(is))) return undefined;
+  return { key, ...(was && { before: was }), ...(is && { now: is }) };
 }
 
-function isHeldIn({ held }: PointTable, line: Buffer | undefined): boolean {
-  const text = held && line?.toString("latin1");
-  if (text === undefined || !held?.isHeld(text)) return false;
+function givenLine({ held }: PointTable, line: Buffer | undefined): Buffer | "held" | undefined {
+  if (!held || !line) return line;
+  const text = line.toString("latin1");
+  if (!held.isHeld(text)) return Buffer.from(held.cleared(text), "latin1");
   held.note(text);
-  return true;
+  return "held";
 }
 
 function markOf({ snapshot }: OpenedPoint, { schema, name }: TableSchema): string | undefined {

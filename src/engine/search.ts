@@ -18,7 +18,7 @@ import { nameFromText } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import { openFor } from "./access.ts";
-import { isHeld } from "./compare.ts";
+import { givenRow } from "./compare.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
 import { erasureReader } from "./erasures.ts";
 import { type OpenedPoint, openPoint, type PointSource, type PointTable } from "./open-point.ts";
@@ -210,8 +210,9 @@ async function* wentBetween(
     : now.stored
       ? storedChanges(reader, stored, now.stored, unknown, run.signal)
       : reshapedChanges(before, now, run.signal); // a moment between two backups
-  for await (const change of changes) {
-    if (!change.before || isHeld(change, before, now)) continue;
+  for await (const one of changes) {
+    const change = givenRow(one, before, now);
+    if (!change?.before) continue;
     const row = recordRow(table, change.before.toString("latin1"));
     const is = change.now && recordRow(table, change.now.toString("latin1"));
     const went = is === undefined || (isGone(relations, is, rules) === "yes" && isGone(relations, row, rules) === "no");

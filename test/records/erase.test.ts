@@ -91,6 +91,37 @@ function whole(
   return planRestore(crm.engine, { ...input, scope, purpose: "replacement" }, crm.run);
 }
 
+test("a comparison does not tell what named an erased record", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "crm.db");
+  const sql: Sql = async (script) => {
+    using connection = new DatabaseSync(path);
+    connection.exec(script);
+    return "";
+  };
+  await sql(recordsSchema("sqlite") + recordsRows("sqlite"));
+  await sql("UPDATE party SET main_contact = 6 WHERE id IN (9, 10)");
+  const crm = await recordsCrm(folder.path, { engine: sqliteEngine, url: `sqlite:${path}`, sql });
+  const from = { kind: "id", prefix: (await crm.backup()).snapshot } as const;
+  await sql("UPDATE party SET main_contact = 1 WHERE id = 9; UPDATE party SET main_contact = NULL WHERE id = 10");
+  const to = { kind: "id", prefix: (await crm.backup()).snapshot } as const;
+  const fields = async (): Promise<readonly unknown[]> => {
+    const input = { repository: crm.access, crms: [crm.description], from, to, only: ["party"] };
+    return compare(crm.engine, input, crm.run, async (comparison) => {
+      const all: unknown[] = [];
+      for await (const one of comparison.differences) if (one.type === "change") all.push([one.handle, ...one.fields]);
+      return all;
+    });
+  };
+  const column = "main_contact";
+  assert.deepEqual(await fields(), [
+    ["party/9", { column, before: "6", after: "1" }],
+    ["party/10", { column, before: "6", after: null }],
+  ]);
+  await erase(crm, await planned(crm, ["contact/6"]));
+  assert.deepEqual(await fields(), [["party/9", { column, before: null, after: "1" }]]);
+});
+
 test("an erased person is given back by nothing: looks, restores, comparisons, undo, copies", async () => {
   using folder = temporaryFolder();
   const path = join(folder.path, "crm.db");
