@@ -114,6 +114,17 @@ test("a clone is anonymised: joins, uniqueness and forms hold, and nobody is lef
   await crm.apply(await clone(crm, { target: leaking }, "left-out", { tag: { label: "text" } }));
   assert.equal(await sqlOn(join(leaking, "crm.db"))("SELECT count(*) FROM tag WHERE label LIKE '%anna%'"), "0");
 
+  // Nor of binary data, where that is text.
+  await sql(`
+    CREATE TABLE cache (id INTEGER PRIMARY KEY, data BLOB);
+    INSERT INTO cache VALUES (1, x'ff00'), (2, CAST('a:1:{s:4:"user";s:12:"Anna Schmidt";}' AS BLOB))`);
+  await crm.backup();
+  const tag: Rules = { tag: { label: "text" } };
+  const plan3 = await clone(crm, { target: join(folder.path, "cached") }, "left-out", tag);
+  await assert.rejects(crm.apply(plan3), { code: "anonymise-leak" });
+  const emptied: Rules = { ...tag, cache: { data: "empty" } };
+  await crm.apply(await clone(crm, { target: join(folder.path, "cached") }, "left-out", emptied));
+
   await assert.rejects(
     clone(crm, { target: join(folder.path, "x") }, "kept", { tag: { nothing: "text" } }),
     isError("anonymise-column"),

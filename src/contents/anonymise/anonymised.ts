@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import type { ColumnSchema, DatabaseEngine, RowBatch, TableSchema } from "../../database/database.ts";
 import type { ReadableTable } from "../tables/stored-table.ts";
 import { type AnonymiseRule, isList, isOfNumbers } from "./anonymise-rules.ts";
@@ -175,13 +176,17 @@ export class Anonymiser {
     return column !== undefined && this.#fields.textOf(this.#fields.lineField(sign, column), column) === sign;
   }
 
-  /** What of a value can be compared with what was put there: a time may be written in another way, and binary is emptied. */
+  /**
+   * What of a value can be compared with what was put there: a time may be written in another way. CRMs keep texts in columns of
+   * binary data as well, serialised objects mostly.
+   */
   #checkedOf(field: string, column: ColumnSchema): string | undefined {
     const text = this.#fields.textOf(field, column);
     if (text !== undefined || field === "\\N") return text;
-    return isList(column.type) || isOfNumbers(column.type)
-      ? (this.#fields.readable(field, column) ?? undefined)
-      : undefined;
+    const shown = this.#fields.readable(field, column) ?? undefined;
+    if (isList(column.type) || isOfNumbers(column.type)) return shown;
+    const bytes = shown?.startsWith("x'") === true ? Buffer.from(shown.slice(2, -1), "hex") : undefined;
+    return bytes && isUtf8(bytes) ? bytes.toString("utf8") : undefined;
   }
 
   #textOf(field: string, column: ColumnSchema): string | null {
