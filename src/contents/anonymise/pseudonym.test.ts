@@ -45,3 +45,19 @@ test("a pseudonym is the same for the same value, has its form, and fits its col
   );
   assert.notEqual(pseudonym("name", "Anna", secret), pseudonym("name", "Anna", Buffer.from("another")));
 });
+
+test("numbers and codes of one form stay different, and a number is the same whatever stands between its digits", () => {
+  const made = (kind: Parameters<typeof pseudonym>[0], value: string): string => pseudonym(kind, value, secret) ?? "";
+  // As many as there are.
+  const numbers = Array.from({ length: 9000 }, (_, at) => made("phone", `${1000 + at}`));
+  assert.ok(numbers.every((one) => /^[1-9]\d{3}$/.test(one)));
+  assert.ok(new Set(numbers).size >= 8990, `${new Set(numbers).size}`);
+  const mobiles = Array.from({ length: 50_000 }, (_, at) => made("phone", `0171 ${String(at).padStart(5, "0")}`));
+  assert.ok(new Set(mobiles).size >= 49_990);
+  const codes = Array.from({ length: 20_000 }, (_, at) => made("code", `K${String(at).padStart(5, "0")}`));
+  assert.equal(new Set(codes).size, 20_000);
+  assert.ok(codes.every((one) => /^[A-Z]\d{5}$/.test(one)));
+  const digits = (text: string): string => text.replaceAll(/\D/g, "");
+  assert.equal(digits(made("phone", "+49 (30) 1234567")), digits(made("phone", "49/301234567")));
+  assert.notEqual(made("code", "K00001"), pseudonym("code", "K00001", Buffer.from("another")));
+});

@@ -15,20 +15,20 @@ export function pseudonym(kind: ValueKind, value: string, secret: Buffer, most =
   if (kind === "empty") return undefined;
   if (kind === "text") return cut("[anonymised]", most);
   const bytes = createHmac("sha256", secret).update(`${kind}\0${text}`).digest();
-  const made = make(kind, text, bytes, most);
+  const made = make(kind, text, bytes, secret, most);
   return made === undefined ? undefined : cut(made, most);
 }
 
-function make(kind: ValueKind, text: string, bytes: Buffer, most: number): string | undefined {
+function make(kind: ValueKind, text: string, bytes: Buffer, secret: Buffer, most: number): string | undefined {
   switch (kind) {
     case "email":
       // Contact mechanisms hold numbers as well.
-      if (isNumber.test(text)) return digits(text, bytes);
+      if (isNumber.test(text)) return digits(text, secret);
       return `p${bytes.toString("hex").slice(0, Math.max(4, Math.min(16, most - 13)))}@example.org`;
     case "phone":
-      return /\d/.test(text) ? digits(text, bytes) : digits("0000000", bytes);
+      return /\d/.test(text) ? digits(text, secret) : `0${String(bytes.readUIntBE(0, 6) % 1_000_000).padStart(6, "0")}`;
     case "code":
-      return sameForm(text, bytes);
+      return sameForm(text, bytes, secret);
     case "address":
       return `${1 + ((bytes[0] ?? 0) % 200)} ${name(text, bytes.subarray(1), 1)}`;
     case "place":
@@ -69,28 +69,61 @@ function name(text: string, bytes: Buffer, words: number): string {
     .join(" ");
 }
 
-/** Other digits in the places of the digits. */
-function digits(text: string, bytes: Buffer): string {
-  let at = 0;
-  const made = text.replaceAll(/\d/g, (digit) => {
-    const byte = bytes[at % bytes.length] ?? 0;
-    // A number stays as long as it is: no 0 comes before it, and one that is there stays.
-    if (at++ === 0) return digit === "0" ? digit : String(1 + (byte % 9));
-    return String(byte % 10);
-  });
+/** Other digits in the places of the digits, the same for the same digits, whatever stands between them. */
+function digits(text: string, secret: Buffer): string {
+  // A number stays as long as it is: no 0 comes before it, and one that is there stays.
+  const [first = ""] = /\d/.exec(text) ?? [];
+  const from = first === "0" ? text.indexOf(first) + 1 : 0;
+  let rest = text.slice(from);
+  do rest = permuted(rest, /\d/g, secret);
+  while (from === 0 && /^\D*0/.test(rest));
+  const made = text.slice(0, from) + rest;
   // One that came out as it was is another one in its last digit.
   return made === text ? made.replace(/\d(?=\D*$)/, (digit) => String((Number(digit) + 1) % 10)) : made;
 }
 
 /** Letters for letters, digits for digits. */
-function sameForm(text: string, bytes: Buffer): string {
-  let at = 0;
-  const next = (): number => bytes[at++ % bytes.length] ?? 0;
-  const made = text.replaceAll(/[a-z]|[A-Z]|\d/g, (sign) => {
-    if (/\d/.test(sign)) return String(next() % 10);
-    return String.fromCharCode((/[a-z]/.test(sign) ? 97 : 65) + (next() % 26));
-  });
+function sameForm(text: string, bytes: Buffer, secret: Buffer): string {
+  const made = permuted(text, /[a-z]|[A-Z]|\d/g, secret);
   return made === text ? name(text, bytes, 1) : made;
+}
+
+const alphabets = ["0123456789", "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"];
+
+/**
+ * Signs of the same kinds in the places of those that match. Of texts of one form no two become the same: half a million telephone
+ * numbers drawn by lot would not all be different, and a column may hold each but once. A Feistel network of four rounds, of halves
+ * that are numbers of mixed radix (Luby and Rackoff, 1988).
+ */
+function permuted(text: string, signs: RegExp, secret: Buffer): string {
+  const all = Array.from(text.matchAll(signs), ([sign]) => {
+    const alphabet = alphabets.find((one) => one.includes(sign)) ?? sign;
+    return { alphabet, digit: alphabet.indexOf(sign) };
+  });
+  const form = all.map(({ alphabet }) => alphabet.slice(0, 1)).join("");
+  const halves = [all.slice(0, all.length >> 1), all.slice(all.length >> 1)].map((half) => ({
+    alphabets: half.map(({ alphabet }) => alphabet),
+    size: half.reduce((size, { alphabet }) => size * BigInt(alphabet.length), 1n),
+    value: half.reduce((value, { alphabet, digit }) => value * BigInt(alphabet.length) + BigInt(digit), 0n),
+  }));
+  const [left, right] = halves;
+  if (!left || !right) return text;
+  for (let round = 0; round < 4; round++) {
+    const [from, to] = round % 2 === 0 ? [right, left] : [left, right];
+    const told = createHmac("sha256", secret).update(`${form}\0${round}\0${from.value}`).digest("hex");
+    to.value = (to.value + BigInt(`0x${told}`)) % to.size;
+  }
+  const made = halves.flatMap(({ alphabets: own, value }) => {
+    let rest = value;
+    const found = own.toReversed().map((alphabet) => {
+      const sign = alphabet.charAt(Number(rest % BigInt(alphabet.length)));
+      rest /= BigInt(alphabet.length);
+      return sign;
+    });
+    return found.reverse();
+  });
+  let at = 0;
+  return text.replaceAll(signs, () => made[at++] ?? "");
 }
 
 /** A date of birth keeps its year, and what follows the date its form. */
