@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { journalsOf, openJournal } from "../../src/contents/journal/open-journal.ts";
@@ -306,12 +307,39 @@ test("what was told behind a place is found also where the server's clock is hou
   assert.deepEqual((await behind("1")).slice(-2), [2, 3]);
   // Of a journal that has let go what was told first.
   const late = {
+    databases: journal.databases,
     segments: (...asked: Parameters<typeof journal.segments>) => journal.segments(asked[0], asked[1], 2, asked[3]),
   };
   await assert.rejects(
     segmentsBehind(late, "main", span, { position: "0", time: span.from.time }, run.signal).next(),
     (error) => isHoldfastError(error, "repository-damaged"),
   );
+});
+
+test("what a repair had to leave out at the end of a journal is missed there", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  const { engine, access, run } = crm;
+  for (const position of [1, 2, 3]) await keepOne(crm, engine, position, "named");
+  {
+    await using repository = await openFor(engine, access, run);
+    const indexed = await repository.index(run.signal);
+    const journal = await openJournal(
+      indexed,
+      await repository.snapshots(run.signal),
+      crm.description.name,
+      run.signal,
+    );
+    const [pack = ""] = indexed.packsWith(journal?.databases[0]?.head?.id ?? "");
+    rmSync(join(access.location, "data", pack.slice(0, 2), pack));
+  }
+  for (const what of ["packs", "snapshots"] as const) {
+    const input = { repository: access, what, lost: "leave", limits } as const;
+    const { id } = await repair(engine, input, run);
+    assert.ok((await repair(engine, { ...input, plan: id }, run)).applied);
+  }
+  await resticOn(access.location, access.password).check();
+  await assert.rejects(numbersIn(crm), (error) => isHoldfastError(error, "repository-damaged"));
 });
 
 test("whoever prunes in between, and deletes at once, does not end it", async () => {

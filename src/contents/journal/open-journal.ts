@@ -7,7 +7,7 @@ import { loadContent, nodeNamed } from "../open-snapshot.ts";
 import { type FileLook, openLook } from "./file-look.ts";
 import { type JournalDatabase, type JournalFiles, journalFileName, parseJournalFile } from "./journal-file.ts";
 import { lookTrees, segmentBlobs } from "./journal-tree.ts";
-import { type LooseSegment, looseSegments } from "./loose-segments.ts";
+import { type LooseSegments, looseSegments } from "./loose-segments.ts";
 import { readSegment, readSegmentHeader, type SegmentHeader } from "./segment.ts";
 
 export const journalSuffix = ".journal";
@@ -98,7 +98,7 @@ export async function openJournal(
       }
     },
     async *segments(database, since, first, during) {
-      const all = segmentsInOrder(indexed, known?.nodes ?? { nodes: [] }, loose.segments, database, since, during);
+      const all = segmentsInOrder(indexed, known?.nodes ?? { nodes: [] }, loose, database, since, during);
       for await (const segment of all) if (segment.header.number >= first) yield segment;
     },
   };
@@ -122,7 +122,7 @@ async function newestJournal(
 async function* segmentsInOrder(
   reader: BlobReader,
   root: Tree,
-  loose: readonly LooseSegment[],
+  { segments: loose, databases }: LooseSegments,
   database: string,
   since: string,
   signal: AbortSignal,
@@ -153,4 +153,7 @@ async function* segmentsInOrder(
     before = { id, number: header.number };
     yield { header, changes: () => readSegment(bytes) };
   }
+  // A repair leaves out of a tree what is lost, be it at its end.
+  const head = databases.find(({ name }) => name === database)?.head;
+  if (before && before.id !== head?.id) throw damaged(`journal/${database}`, `segment ${head?.number}`);
 }

@@ -11,12 +11,13 @@ const earlierMs = [0, 1, 8, 60].map((days) => days * 86_400_000);
  * which they were stored, and the place has its time by the server's clock, which may be hours ahead: so the first one has to begin before it.
  */
 export async function* segmentsBehind(
-  journal: Pick<Journal, "segments">,
+  journal: Pick<Journal, "databases" | "segments">,
   database: string,
   span: JournalSpan,
   behind: LogPoint,
   signal: AbortSignal,
 ): AsyncGenerator<OpenedSegment, void> {
+  const head = journal.databases.find(({ name }) => name === database)?.head;
   const since = earlierMs.map((ms) => new Date(Date.parse(behind.time) - ms).toISOString());
   for (const time of [...since, new Date(0).toISOString()]) {
     let state: "none" | "whole" | "late" = "none";
@@ -29,6 +30,6 @@ export async function* segmentsBehind(
       yield segment;
     }
     if (state === "whole") return;
-    if (state === "late" && Date.parse(time) === 0) throw damaged(`journal/${database}`, "segment");
+    if (Date.parse(time) === 0 && (state === "late" || head)) throw damaged(`journal/${database}`, "segment");
   }
 }
