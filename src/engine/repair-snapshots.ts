@@ -1,6 +1,6 @@
 import type { Manifest } from "../contents/manifest.ts";
 import { FolderMender, loadLeft } from "../contents/mend/mend-folder.ts";
-import { type MendedSnapshot, SnapshotMender } from "../contents/mend/mend-snapshot.ts";
+import { type MendedSnapshot, mendedTag, SnapshotMender } from "../contents/mend/mend-snapshot.ts";
 import { type MendSink, planningSink } from "../contents/mend/mend-sink.ts";
 import type { Snapshot } from "../format/snapshot.ts";
 import type { Id } from "../format/tree.ts";
@@ -12,9 +12,6 @@ import { isDamage } from "../repository/child-trees.ts";
 import type { BlobReader, IndexedRepository, Lock, Repository, StoredSnapshot } from "../repository/repository.ts";
 import type { Engine } from "./engine.ts";
 import { crmOf, isBackup, kindOf, outcomeOf, snapshotTags } from "./points.ts";
-
-/** Tag of a snapshot that a repair has written, instead of one that was whole no longer. */
-const mendedTag = "mended";
 
 export interface SnapshotRepairOptions {
   readonly lost: "leave" | "bring back";

@@ -3,6 +3,7 @@ import type { Id, Tree } from "../../format/tree.ts";
 import { nameFromText } from "../../lib/byte-name.ts";
 import type { BlobReader, IndexedRepository, StoredSnapshot } from "../../repository/repository.ts";
 import { damaged } from "../checked.ts";
+import { mendedTag } from "../mend/mend-snapshot.ts";
 import { loadContent, nodeNamed } from "../open-snapshot.ts";
 import { type FileLook, openLook } from "./file-look.ts";
 import { type JournalDatabase, type JournalFiles, journalFileName, parseJournalFile } from "./journal-file.ts";
@@ -74,7 +75,9 @@ export async function readJournalSnapshot(
   const node = nodeNamed(nodes, nameFromText(journalFileName));
   if (!node) throw damaged(`snapshots/${stored.id}`, journalFileName);
   const { databases, files } = parseJournalFile((await loadContent(reader, node, signal)).toString("utf8"));
-  return { tree, nodes, databases, ...(files && { files }) };
+  // Of looks that a repair had to leave out nothing else tells: who asks for files is told that nobody saw them.
+  const isMended = stored.snapshot.tags?.includes(mendedTag) === true;
+  return { tree, nodes, databases, ...(files && !isMended && { files }) };
 }
 
 /** `undefined`: there is none. */

@@ -12,6 +12,9 @@ import { mendDatabase, type MendedDatabase } from "./mend-database.ts";
 import { isDamage } from "../../repository/child-trees.ts";
 import { FolderMender, type MendOptions } from "./mend-folder.ts";
 
+/** Tag of a snapshot that a repair has written, instead of one that was whole no longer. */
+export const mendedTag = "mended";
+
 export interface MendedSnapshot {
   /** Absent: nothing is left. */
   readonly tree?: Id;
