@@ -64,13 +64,9 @@ async function detect(folder: string): Promise<readonly DetectedCrm[]> {
     const text = await readText(path);
     if (text === undefined || !/^\s*\[options\]/m.test(text)) continue;
     const ini = readConfig(text, path);
-    if (systemPlaces.includes(path) && dirname(path) !== folder && option(ini, "data_dir") !== folder) continue;
-    if (
-      option(ini, "db_host") === undefined &&
-      option(ini, "addons_path") === undefined &&
-      option(ini, "data_dir") === undefined
-    )
-      continue;
+    if (systemPlaces.includes(path) && dirname(path) !== folder && dataFolder(ini) !== folder) continue;
+    // That of Odoo's own package, and of Debian's, says no more than whose database it is.
+    if (["db_host", "addons_path", "data_dir", "db_user"].every((name) => option(ini, name) === undefined)) continue;
     const version = await installedVersion(addonsOf(ini));
     return namesOf(ini).map((name) => detected("odoo", databaseOf(ini, name).url, path, version));
   }

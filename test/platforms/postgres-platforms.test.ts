@@ -28,6 +28,14 @@ test("CRMs on PostgreSQL", async (context) => {
     oo.writeOdoo(folder, server.port, "acme");
     const scene = await platformScene(root.path, folder);
     assert.deepEqual([scene.detected.platform, scene.detected.name, scene.detected.version], ["odoo", "acme", "17.0"]);
+    writeFiles(join(root.path, "etc"), {
+      "odoo.conf":
+        "[options]\n; admin_passwd = admin\ndb_host = False\ndb_port = False\ndb_user = odoo\ndb_password = False\ndb_name = acme\n",
+    });
+    assert.deepEqual(
+      (await odoo.detect(join(root.path, "etc"))).map(({ name, database }) => [name, database]),
+      [["acme", "postgresql://odoo@localhost/acme?host=%2Fvar%2Frun%2Fpostgresql"]],
+    );
     const report = await scene.backup();
     assert.deepEqual(codesOf(report.warnings), [
       "file-missing filestore/aa/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
