@@ -2,7 +2,7 @@ import type { Event, Warning, WarningCode } from "../lib/events.ts";
 import { anomalyText } from "./anomaly-words.ts";
 import { reasonInWords } from "./gap-words.ts";
 import { truncate } from "../words/width.ts";
-import type { Format } from "../words/format.ts";
+import { type Format, printable } from "../words/format.ts";
 import type { Words } from "../words/words.ts";
 import type { Output } from "./output.ts";
 import { warningText } from "./warnings.ts";
@@ -36,7 +36,7 @@ export function terminalEvents(output: Output, words: Words, format: Format, col
   function report(event: Event): void {
     switch (event.type) {
       case "phase": {
-        const text = `${words.phases[event.phase]}${event.subject ? ` · ${event.subject}` : ""}`;
+        const text = `${words.phases[event.phase]}${event.subject ? ` · ${printable(event.subject)}` : ""}`;
         if (output.detail === "verbose") output.talk(text);
         show(`${text} …`);
         break;

@@ -3,6 +3,7 @@ import { sentence } from "../words/words.ts";
 import type { Context } from "./context.ts";
 import { recordLines } from "./record-lines.ts";
 import { renderTable } from "./table.ts";
+import { printable } from "../words/format.ts";
 import { warningLines } from "./warnings.ts";
 
 const shownItems = 20;
@@ -76,7 +77,7 @@ function anonymiseLines({ words }: Context, { files, rules }: NonNullable<Restor
     texts.title,
     ...[...tables].map(
       ([table, ofTable]) =>
-        `  ${table}: ${ofTable.map(({ column, kind }) => `${column} (${kind})`).join(words.label.comma)}`,
+        `  ${printable(table)}: ${ofTable.map(({ column, kind }) => `${printable(column)} (${kind})`).join(words.label.comma)}`,
     ),
     texts[files],
   ];

@@ -1,6 +1,6 @@
 import type { Anonymiser } from "../contents/anonymise/anonymised.ts";
 import { madeOf } from "../contents/anonymise/domains.ts";
-import { type AnonymiseRule, anonymiseRules } from "../contents/anonymise/anonymise-rules.ts";
+import { type AnonymiseRule, anonymiseRules, personalKeys } from "../contents/anonymise/anonymise-rules.ts";
 import { recordRow } from "../contents/records/record-row.ts";
 import type { DatabaseAddress } from "../database/database.ts";
 import { HoldfastError } from "../lib/errors.ts";
@@ -10,11 +10,15 @@ import { viewOf } from "./point-model.ts";
 import type { PreparedExport } from "./records-prepare.ts";
 import type { DatabaseWork } from "./restore-database.ts";
 
-/** Of all databases of a point. A rule that is written must name something in one of them. */
-export async function anonymiseRulesOf(point: OpenedPoint, signal: AbortSignal): Promise<readonly AnonymiseRule[]> {
+/** Of all databases of a point. A rule that is written must name something in one of them. `keys`: those that may tell somebody. */
+export async function anonymiseRulesOf(
+  point: OpenedPoint,
+  signal: AbortSignal,
+): Promise<{ readonly rules: readonly AnonymiseRule[]; readonly keys: readonly string[] }> {
   const written = Object.entries(point.description.anonymise ?? {});
   const known = new Set<string>();
   const rules: AnonymiseRule[] = [];
+  const keys: string[] = [];
   for (const database of point.databases) {
     const { relations, model } = await viewOf(point, database, signal);
     const isHere = (name: string): boolean =>
@@ -22,13 +26,13 @@ export async function anonymiseRulesOf(point: OpenedPoint, signal: AbortSignal):
     const here = written.filter(([name]) => isHere(name));
     for (const [name] of here) known.add(name);
     const made = madeOf(database.schema.before);
-    rules.push(
-      ...anonymiseRules(database.name, relations, database.engine, Object.fromEntries(here), model?.personal, made),
-    );
+    const own = Object.fromEntries(here);
+    rules.push(...anonymiseRules(database.name, relations, database.engine, own, model?.personal, made));
+    keys.push(...personalKeys(relations, database.engine, own, made));
   }
   const unknown = written.find(([name]) => !known.has(name));
   if (unknown) throw new HoldfastError("anonymise-column", { column: unknown[0] });
-  return rules;
+  return { rules, keys };
 }
 
 /** Reads all of a copy again: fails with `anonymise-leak` when anything is left that was to go. */

@@ -223,7 +223,9 @@ class Preparation {
     const { files, rules } = anonymise;
     if (rules) return { files, rules };
     await using point = await this.#openPoint();
-    return { files, rules: await anonymiseRulesOf(point, this.#run.signal) };
+    const found = await anonymiseRulesOf(point, this.#run.signal);
+    for (const subject of found.keys) this.#draft.warnings.push({ code: "personal-key", subject });
+    return { files, rules: found.rules };
   }
 
   #openPoint() {

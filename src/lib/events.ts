@@ -46,6 +46,7 @@ export const warningCodes = [
   "newer-with-warnings", // a newer snapshot exists, ended with warnings, and was not taken for `latest`
   "point-ahead", // it bears a time that has not come yet, and is taken for the newest until then
   "table-unkeyed",
+  "personal-key", // of a copy that is anonymised: keys stay
   "grant-refused", // a statement that gives an owner or a right, for a role that is not there say, or makes a view of what is not there
   "undo-without", // it is in the live database, and would not come back with an undo: a view of what is not there
   "forget-last", // by its id, a CRM's last recovery point goes

@@ -114,6 +114,19 @@ test("a clone is anonymised: joins, uniqueness and forms hold, and nobody is lef
   await crm.apply(await clone(crm, { target: leaking }, "left-out", { tag: { label: "text" } }));
   assert.equal(await sqlOn(join(leaking, "crm.db"))("SELECT count(*) FROM tag WHERE label LIKE '%anna%'"), "0");
 
+  // Keys stay, which is told.
+  await sql(
+    "CREATE TABLE subscriber (email TEXT PRIMARY KEY, since TEXT); CREATE TABLE other (id INTEGER PRIMARY KEY)",
+  );
+  await crm.backup();
+  const warned = async (rules: Rules) =>
+    (await clone(crm, { target: join(folder.path, "y") }, "left-out", rules)).warnings.map(({ code, subject }) => [
+      code,
+      subject,
+    ]);
+  assert.deepEqual(await warned({}), [["personal-key", "subscriber.email"]]);
+  assert.deepEqual(await warned({ subscriber: { email: "keep" } }), []);
+
   // Nor of binary data, where that is text.
   await sql(`
     CREATE TABLE cache (id INTEGER PRIMARY KEY, data BLOB);

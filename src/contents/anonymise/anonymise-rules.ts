@@ -120,6 +120,25 @@ export function anonymiseRules(
   return [...found.values()];
 }
 
+/** Keys stay, as rows are known by them. These say who somebody is, unless the configuration keeps them: `table.column`. */
+export function personalKeys(
+  relations: Relations,
+  rules: Rules,
+  written: WrittenRules,
+  madeOf: (type: string) => string = (type) => type,
+): readonly string[] {
+  return relations.tables.flatMap((table) => {
+    const naming = new Set(relations.from(table).flatMap(({ columns }) => columns));
+    const names = [table.name, ...relations.entitiesOf(table).map(({ entity }) => entity.name)];
+    return table.columns.slice(0, table.keyLength).flatMap(({ name, type, nullable }, at) => {
+      const means = { isPeoples: false, namesRow: naming.has(at) };
+      const kind = kindOf({ name, type: madeOf(type), nullable }, means, rules);
+      const isKept = names.some((one) => written[one]?.[name] === "keep");
+      return (kind === "email" || kind === "phone") && !isKept ? [`${table.name}.${name}`] : [];
+    });
+  });
+}
+
 /** What a platform says of a column that may be of another type in other versions. */
 function knownKind(column: ColumnSchema, kind: AnonymiseKind | undefined, rules: Rules): AnonymiseKind | undefined {
   return kind === "keep" || kind === "empty" || kind === "date" || holdsText(column, rules) ? kind : undefined;

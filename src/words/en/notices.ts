@@ -31,6 +31,8 @@ export const notices = {
       "{subject} is in the live database and selects from what is not there: no server would make it, so an undo comes back without it. Keep its statement (`SHOW CREATE VIEW`) if you want it.",
     "forget-last": "{subject} has no recovery point any more.",
     "forget-last-ok": "{subject} has no recovery point any more that ended without warnings.",
+    "personal-key":
+      "Keys stay, and {subject} may say who somebody is. `keep` in `anonymise:` says that it is meant to.",
     "table-unkeyed": "Table {subject} has no usable key, so it is stored whole each time[[ ({detail})]].",
     "lost-file": "Lost: the file {subject}",
     "lost-part": "Lost in part: {subject}. What is left is beside it, as {detail}.",

@@ -29,6 +29,7 @@ export const notices: Translated<typeof english> = {
       "{subject} 在当前数据库中，引用了不存在的对象：任何服务器都无法创建它，因此撤销后它不会回来。如需保留，请记下其语句（`SHOW CREATE VIEW`）。",
     "forget-last": "{subject} 已没有任何恢复点。",
     "forget-last-ok": "{subject} 已没有无警告结束的恢复点。",
+    "personal-key": "键保持不变，而 {subject} 可能说明某人是谁。若本意如此，请在 `anonymise:` 中写 `keep`。",
     "table-unkeyed": "表 {subject} 没有可用的键，因此每次都完整存储[[（{detail}）]]。",
     "lost-file": "已丢失：文件 {subject}",
     "lost-part": "部分丢失：{subject}。剩余部分在旁边，名为 {detail}。",
