@@ -217,6 +217,23 @@ inMariadb("what the server says that its log lacks is a gap", async () => {
   assert.deepEqual([await told.now(), told.rows("deal")], [["log-form deal"], ["1"]]);
 });
 
+test("how far the log was read is told by the server's clock, whatever ours does meanwhile", async (t) => {
+  await newDatabase("clock", "CREATE TABLE deal (id INT PRIMARY KEY)");
+  const { now } = Date;
+  const asked = { name: "clock", mostLagBytes: 2 ** 40, intervalMs: 300, silenceMs: 60_000 };
+  const { log } = mysqlEngine;
+  assert.ok(log);
+  await using feed = await log.follow({ url: server.url("clock") }, { ...asked, signal: AbortSignal.timeout(30_000) });
+  t.mock.method(Date, "now", () => now() + 3_600_000);
+  for await (const changes of feed.changes()) {
+    const reached = changes.find(({ type }) => type === "reached");
+    if (reached?.type !== "reached") continue;
+    const behindMs = now() - Date.parse(reached.point.time);
+    assert.ok(behindMs > 1000 && behindMs < 20_000, `${behindMs}`);
+    break;
+  }
+});
+
 test("a statement is read in the character set of who typed it", async () => {
   await newDatabase("letters", "CREATE TABLE `合同` (id INT PRIMARY KEY); CREATE TABLE `müll` (id INT PRIMARY KEY)");
   const target = await targetOf({ url: server.url("letters") });

@@ -40,6 +40,8 @@ import type { Target } from "./location.ts";
 import type { Session } from "./session.ts";
 import { deletedWhole, statementTables } from "./statement-tables.ts";
 
+/** How long a commit may take from its time to its place in the log, at most. */
+const commitMarginMs = 1000;
 /** So many changes are told at once, be it of a transaction that was one event. */
 const mostToldAtOnce = 10_000;
 
@@ -53,8 +55,6 @@ export class MysqlFeed implements ChangeFeed {
   readonly #stream: LogStream;
   readonly #target: Target;
   readonly #watch: SilenceWatch;
-  /** The server's clock less ours. */
-  readonly #clockMs: number;
   #tables: readonly TableSchema[];
   #outside: readonly OutsideTable[];
   #sequences: readonly SequenceState[];
@@ -72,6 +72,8 @@ export class MysqlFeed implements ChangeFeed {
   #file: string;
   #at: number;
   #last: LogPoint;
+  /** Where the log was, and when, by the server's clock: once that has come, so has all that was committed before. */
+  #mark: LogPoint | undefined;
   #open: LogTransaction | undefined;
 
   constructor(parts: FeedParts) {
@@ -80,7 +82,6 @@ export class MysqlFeed implements ChangeFeed {
     this.#stream = parts.stream;
     this.#target = parts.target;
     this.#watch = parts.watch;
-    this.#clockMs = parts.clockMs;
     this.#tables = parts.tables;
     this.#outside = parts.outside;
     this.#sequences = parts.sequences;
@@ -159,7 +160,7 @@ export class MysqlFeed implements ChangeFeed {
         return undefined;
       }
       case eventTypes.heartbeat:
-        this.#reached(event, batch);
+        await this.#reached(event, batch);
         return undefined;
       case eventTypes.gtidMariadb: {
         const { gtid, how } = parseGtid(body, event.server);
@@ -376,11 +377,15 @@ export class MysqlFeed implements ChangeFeed {
     this.#unfit.clear();
   }
 
-  #reached(event: LogEvent, batch: ChangeBatch): void {
-    if (this.#open) return;
+  /** That nothing came says nothing of now, but of when the server was asked where its log is, if that was passed. */
+  async #reached(event: LogEvent, batch: ChangeBatch): Promise<void> {
     const position = positionOf({ file: this.#file, offset: event.end });
-    // Times in the log are whole seconds: of the one that is not over yet, more may come.
-    const second = Math.floor((Date.now() + this.#clockMs - 500) / 1000) * 1000;
+    const mark = this.#mark;
+    if (this.#open || (mark && position < mark.position)) return;
+    this.#mark = await pointNow(this.#session);
+    if (!mark) return;
+    // Times in the log are whole seconds: of the one that was not over yet, more may come.
+    const second = Math.floor((Date.parse(mark.time) - commitMarginMs) / 1000) * 1000;
     const time = new Date(second - 1).toISOString();
     if (position < this.#last.position || time <= this.#last.time) return;
     this.#last = { position, time };
@@ -404,5 +409,4 @@ export interface FeedParts {
   readonly sequences: readonly SequenceState[];
   readonly start: LogPoint;
   readonly startedAnew: GapReason | undefined;
-  readonly clockMs: number;
 }

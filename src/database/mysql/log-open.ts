@@ -79,6 +79,5 @@ async function openedFeed(
     // Where it goes on it is as old as what was read last: a gap that is found now began then.
     start: { position: positionOf(place), time: goesOn && from ? from.time : now.time },
     startedAnew: isAltered ? "schema" : from === undefined || goesOn ? undefined : otherwise,
-    clockMs: Date.parse(now.time) - Date.now(),
   });
 }

@@ -92,11 +92,11 @@ interface LogEnd {
   readonly filters: readonly (readonly [setting: string, value: string | null | undefined])[];
 }
 
-/** Where the server's log is now. */
+/** Where the server's log is now; what was committed before its time stands before. */
 async function logEnd(session: Session): Promise<LogEnd> {
   const newer = session.server.flavour === "mysql" && session.server.number >= 80_200;
-  const [row] = await session.query(newer ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS");
   const [time] = await session.query("SELECT UTC_TIMESTAMP(6)");
+  const [row] = await session.query(newer ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS");
   const at = new Date(`${time?.[0]?.replace(" ", "T")}Z`).toISOString();
   const filters = [["binlog_do_db", row?.[2]] as const, ["binlog_ignore_db", row?.[3]] as const];
   return { file: row?.[0] ?? "", offset: Number(row?.[1] ?? 4), time: at, filters };
