@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { BackupInput, BackupPrediction, BackupReport } from "../engine/backup.ts";
 import { recordBackup } from "../jobs/by-hand.ts";
+import { addAll } from "../lib/add-all.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Command } from "./command.ts";
@@ -105,10 +106,11 @@ function reportLines(context: Context, report: BackupReport): string[] {
   if (report.prediction) lines.push("", ...comparisonLines(context, report, report.prediction));
   if (warnings.length > 0) {
     lines.push("", `${format.count(warnings.length, "warning")}${words.label.colon.trimEnd()}`);
-    lines.push(...warningLines(warnings, output, words, format));
+    addAll(lines, warningLines(warnings, output, words, format));
   }
   if (known.length > 0 && output.detail === "verbose") {
-    lines.push("", words.backup.knownShown, ...warningLines(known, output, words, format));
+    lines.push("", words.backup.knownShown);
+    addAll(lines, warningLines(known, output, words, format));
   } else if (known.length > 0) lines.push("", format.fill(words.backup.known, { count: known.length }));
   return lines;
 }

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { resolveLocation } from "../config/location.ts";
 import type { CopyConfig } from "../config/config.ts";
 import type { CopyInput, CopyReport } from "../engine/copy.ts";
+import { addAll } from "../lib/add-all.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { type Command, hasFlag, type Invocation, textOption } from "./command.ts";
 import type { Context } from "./context.ts";
@@ -106,6 +107,6 @@ function reportLines({ words, format, output }: Context, report: CopyReport): st
   }
   if (report.parity !== undefined) lines.push(format.fill(words.verify.parity, { ...report.parity }));
   if (report.lock !== undefined) lines.push(...lockLines(words, format, report.lock));
-  lines.push(...warningLines(report.warnings, output, words, format));
+  addAll(lines, warningLines(report.warnings, output, words, format));
   return lines;
 }

@@ -1,5 +1,6 @@
 import type { ForgetInput, ForgetPolicies, ForgetReport } from "../engine/forget.ts";
 import type { ForgetRow, KeepReason } from "../engine/forget-plan.ts";
+import { addAll } from "../lib/add-all.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { type Command, hasFlag, type Invocation } from "./command.ts";
 import type { Context } from "./context.ts";
@@ -100,7 +101,7 @@ function forgetLines(context: Context, report: ForgetReport): string[] {
     lines.push(format.fill(words.snapshots.zone, { zone }));
   }
   for (const crm of leftAlone) lines.push(format.fill(texts.leftAlone, { crm }));
-  lines.push(...warningLines(warnings, output, words, format));
+  addAll(lines, warningLines(warnings, output, words, format));
   context.events.takeWarnings(); // shown just now
   const counts = { kept: keep.length, removed: remove.length, ms };
   const finished = keep.length === 0 ? texts.doneByIds : texts.done;

@@ -1,5 +1,6 @@
 import type { RestoreReport } from "../engine/restore-apply.ts";
 import type { RestorePlan } from "../engine/restore-plan.ts";
+import { addAll } from "../lib/add-all.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { printable } from "../words/format.ts";
 import { sentence } from "../words/words.ts";
@@ -78,10 +79,13 @@ function reportLines(context: Context, report: RestoreReport): string[] {
   const lines = [output.paint("bold", format.fill(texts.done, { crm, files, rows, bytes, ms }))];
   if (report.failed.length > 0) {
     lines.push(output.paint("red", texts.failed));
-    lines.push(...report.failed.map((one) => `  ✗ ${printable(one.path)} (${reasonText(context, one.reason)})`));
+    addAll(
+      lines,
+      report.failed.map((one) => `  ✗ ${printable(one.path)} (${reasonText(context, one.reason)})`),
+    );
   }
-  if (report.warnings.length > 0) lines.push(...warningLines(report.warnings, output, words, format));
-  if (report.kept.length > 0) lines.push(texts.kept, ...report.kept.map((path) => `  ${printable(path)}`));
+  if (report.warnings.length > 0) addAll(lines, warningLines(report.warnings, output, words, format));
+  if (report.kept.length > 0) addAll(lines, [texts.kept, ...report.kept.map((path) => `  ${printable(path)}`)]);
   if (report.undo !== undefined) lines.push(texts.undo, `  ${nextCommand(context, "restore", "undo", report.undo)}`);
   if (report.heldBack) lines.push(format.fill(words.erase.heldBack, { ...report.heldBack }));
   const after = [

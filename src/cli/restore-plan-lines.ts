@@ -3,6 +3,7 @@ import { sentence } from "../words/words.ts";
 import type { Context } from "./context.ts";
 import { recordLines } from "./record-lines.ts";
 import { renderTable } from "./table.ts";
+import { addAll } from "../lib/add-all.ts";
 import { printable } from "../words/format.ts";
 import { warningLines } from "./warnings.ts";
 
@@ -45,7 +46,7 @@ export function planLines(context: Context, plan: RestorePlan): string[] {
   }
   if (plan.parts.some((part) => part.action === "replace")) lines.push(texts.swap);
   if (plan.heldBack) lines.push(format.fill(words.erase.heldBack, { ...plan.heldBack }));
-  if (plan.warnings.length > 0) lines.push("", ...warningLines(plan.warnings, output, words, format));
+  if (plan.warnings.length > 0) addAll(lines, ["", ...warningLines(plan.warnings, output, words, format)]);
   if (plan.maintenance) {
     lines.push("", texts.before, `  - ${sentence(words.maintenance, plan.maintenance.on) ?? plan.maintenance.on}`);
   }

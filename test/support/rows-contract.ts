@@ -49,6 +49,17 @@ export async function rowsContract({ engine, address, sql }: RowsWorld): Promise
   assert.equal(await count("note WHERE id > 899"), "1");
   assert.equal(await count("note WHERE id = 900 AND body = 'x' AND parent_id IS NULL"), "1");
 
+  // More rows than a function takes arguments, in one piece from the server.
+  await sql(
+    `CREATE TABLE narrow (n INTEGER); INSERT INTO narrow VALUES (1); ${"INSERT INTO narrow SELECT n FROM narrow;".repeat(18)}`,
+  );
+  await within("read", async (rows) => {
+    const narrow = table(rows, "narrow");
+    const found = await rows.find(narrow, { columns: ["n"] }, [field(narrow, "n", "1")]);
+    assert.equal(found.length, 2 ** 18);
+  });
+  await sql("DROP TABLE narrow");
+
   // All or nothing, and a rehearsal leaves nothing.
   const fail = (mode: RowMode, work: (rows: RowTransaction) => Promise<void>) =>
     assert.rejects(within(mode, work), (error: unknown) => isHoldfastError(error));

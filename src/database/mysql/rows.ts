@@ -13,6 +13,7 @@ import { selected, selectList } from "./line-sql.ts";
 import { targetOf } from "./location.ts";
 import { Session } from "./session.ts";
 import { type MysqlFacts, readFacts } from "./table-facts.ts";
+import { addAll } from "../../lib/add-all.ts";
 
 const batchBytes = 1 << 20;
 /** A list of values that the server still looks up one by one in its index. */
@@ -129,7 +130,7 @@ class MysqlRows implements RowTransaction {
       const where = among(table, by, part);
       const sql = `SELECT ${selectList(table)} FROM ${quoteName(table.name)} WHERE ${where}${this.#lock}`;
       for await (const { lines } of this.#session.stream(sql, new LineEncoder(table, batchBytes))) {
-        found.push(...lines.toString("latin1").split("\n").slice(0, -1));
+        addAll(found, lines.toString("latin1").split("\n").slice(0, -1));
       }
     }
     return found;
@@ -163,7 +164,7 @@ class MysqlRows implements RowTransaction {
         `SELECT ${selectList(shape)} FROM (SELECT \`holdfast row\`,${values} FROM (${asked}) AS asked) AS asked ` +
         "ORDER BY `holdfast row`";
       for await (const batch of this.#session.stream(sql, new LineEncoder(shape, batchBytes))) {
-        found.push(...batch.lines.toString("latin1").split("\n").slice(0, -1));
+        addAll(found, batch.lines.toString("latin1").split("\n").slice(0, -1));
       }
     }
     return found;

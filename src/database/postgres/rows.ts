@@ -10,6 +10,7 @@ import { lineField } from "./field.ts";
 import { literal } from "./literal.ts";
 import { readTables } from "./tables.ts";
 import { generatedColumns, uniqueIndexes } from "./unique-indexes.ts";
+import { addAll } from "../../lib/add-all.ts";
 
 const batchBytes = 1 << 20;
 /** A list of values that the server still looks up one by one in its index. */
@@ -113,7 +114,7 @@ class PostgresRows implements RowTransaction {
       const where = `${among(table, by, part)}${by.where === undefined ? "" : ` AND (${by.where})`}`;
       const sql = `COPY (SELECT ${list} FROM ONLY ${quoteQualified(table)} WHERE ${where}${this.#lock}) TO STDOUT`;
       for await (const { lines } of this.#connection.copyOut(sql, batchBytes, subject(table))) {
-        found.push(...lines.toString("latin1").split("\n").slice(0, -1));
+        addAll(found, lines.toString("latin1").split("\n").slice(0, -1));
       }
     }
     return found;
