@@ -126,6 +126,30 @@ test("a table that is as it was by now is a gap for what was written while it wa
   await gapOf("attachment");
 });
 
+test("a publication of some changes or rows only, as somebody made it by hand, is refused", async () => {
+  using folder = temporaryFolder();
+  const crm = await newCrm(folder.path);
+  {
+    await using followed = following(crm);
+    await followed.event((event) => event.type === "note" && event.code === "follow-gap");
+  }
+  const publication = (await server.sql("SELECT pubname FROM pg_publication", crm.name)).trim();
+  for (const [changes, value] of [
+    ["SET (publish = 'insert, update')", "insert, update"],
+    [
+      "SET (publish = 'insert, update, delete, truncate'); ALTER PUBLICATION $ SET TABLE contact WHERE (id > 5)",
+      "(id > 5)",
+    ],
+  ] as const) {
+    await server.sql(`ALTER PUBLICATION $ ${changes}`.replaceAll("$", publication), crm.name);
+    await using refused = following(crm);
+    await assert.rejects(
+      refused.event(() => false),
+      (error) => isHoldfastError(error, "follow-settings") && error.facts["value"] === value,
+    );
+  }
+});
+
 test("rows that the backup's definitions would not take are a gap, and an index that is built anew is none", async () => {
   using folder = temporaryFolder();
   const crm = await newCrm(folder.path);

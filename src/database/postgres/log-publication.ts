@@ -6,6 +6,9 @@ import { quoteQualified } from "./identifier.ts";
 import { largeObjectTable } from "./large-objects.ts";
 import { readTables } from "./tables.ts";
 
+/** From here on a publication may be of some rows of a table. */
+const firstFilterVersion = 150_000;
+
 /** A table of the database that the log is told of, or why not. */
 export interface FollowedTable {
   readonly oid: string;
@@ -50,7 +53,10 @@ function outsideReason(
 
 /** Makes sure that there is a publication; who made one by hand has chosen its tables, and may have left us no more. */
 export async function ensurePublication(connection: PostgresConnection, name: string): Promise<"made" | "there"> {
-  if ((await connection.value("SELECT 1 FROM pg_publication WHERE pubname = $1", [name])) !== null) return "there";
+  if ((await connection.value("SELECT 1 FROM pg_publication WHERE pubname = $1", [name])) !== null) {
+    await checkPublication(connection, name);
+    return "there";
+  }
   try {
     await connection.run(`CREATE PUBLICATION ${name}`);
     return "made";
@@ -58,6 +64,28 @@ export async function ensurePublication(connection: PostgresConnection, name: st
     if (!isHoldfastError(error, "database-rights")) throw error;
     throw new HoldfastError("follow-rights", { path: connection.path, user: connection.login.user, publication: name });
   }
+}
+
+/** One that tells of some changes or rows only would have all others lost in silence. */
+async function checkPublication(connection: PostgresConnection, name: string): Promise<void> {
+  const { path } = connection;
+  const all = ["insert", "update", "delete", "truncate"];
+  const [told = []] = await connection.rows(
+    `SELECT ${all.map((what) => `pub${what}`).join(", ")} FROM pg_publication WHERE pubname = $1`,
+    [name],
+  );
+  const value = all.filter((_, at) => told[at] === "t").join(", ");
+  if (value !== all.join(", ")) {
+    throw new HoldfastError("follow-settings", { path, setting: `publish = '${all.join(", ")}' (${name})`, value });
+  }
+  if (connection.version < firstFilterVersion) return;
+  const [filtered] = await connection.rows(
+    "SELECT tablename, rowfilter FROM pg_publication_tables WHERE pubname = $1 AND rowfilter IS NOT NULL",
+    [name],
+  );
+  if (!filtered) return;
+  const [table, filter] = filtered;
+  throw new HoldfastError("follow-settings", { path, setting: `all rows of ${table} (${name})`, value: filter ?? "" });
 }
 
 /** Whether a table that is followed was taken out of the publication: its rows are told of no more. */
