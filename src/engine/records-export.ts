@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ClosureRow } from "../contents/records/closure.ts";
 import { escapeName } from "../contents/layout.ts";
@@ -8,6 +8,7 @@ import { fieldText } from "../contents/records/record-row.ts";
 import type { Relations } from "../contents/records/relations.ts";
 import type { DatabaseEngine } from "../database/database.ts";
 import { csvLine } from "../lib/csv.ts";
+import { HoldfastError } from "../lib/errors.ts";
 
 export type RecordFormat = "sql" | "csv" | "json";
 
@@ -20,16 +21,26 @@ export interface ExportedRecords {
 /**
  * Writes records to a folder: a file a table as CSV (RFC 4180: NULL is an empty field, an empty text is `""`) or JSON (values
  * as a person reads them, NULL is null), named with its schema too where there are several of one name; or all of them in
- * `records.sql`, parents first. Gives the paths.
+ * `records.sql`, parents first. Gives the paths; where one cannot be written, none is left.
  */
 export function writeRecords(folder: string, format: RecordFormat, exported: ExportedRecords): readonly string[] {
-  mkdirSync(folder, { recursive: true });
   const files = format === "sql" ? [["records.sql", asSql(exported)] as const] : tableFiles(format, exported);
-  return files.map(([name, content]) => {
-    const path = join(folder, name);
-    writeFileSync(path, content, { flag: "wx", mode: 0o600 });
-    return path;
-  });
+  const made: string[] = [];
+  try {
+    mkdirSync(folder, { recursive: true });
+    for (const [name, content] of files) {
+      const path = join(folder, name);
+      writeFileSync(path, "", { flag: "wx", mode: 0o600 });
+      made.push(path);
+      writeFileSync(path, content);
+    }
+    return made;
+  } catch (error) {
+    for (const path of made) rmSync(path, { force: true });
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ENOSPC" || code === "EDQUOT") throw new HoldfastError("target-full", { path: folder }, error);
+    throw error;
+  }
 }
 
 function tableFiles(format: "csv" | "json", { engine, rows }: ExportedRecords): readonly (readonly [string, string])[] {

@@ -156,10 +156,15 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
   const ready = staging.ready();
   const { records, exported } = prepared;
   if (exported) {
-    const done = await swapIn(place, ready);
-    built.files += writeRecords(exported.folder, exported.format, exported.records).length;
+    // Before the files beside them: from the swap on, what is there counts as all of it.
+    try {
+      built.files += writeRecords(exported.folder, exported.format, exported.records).length;
+    } catch (error) {
+      await staging.drop().catch(leftBehind);
+      throw error;
+    }
     built.rows += exported.records.rows.length;
-    return await finish(place, plan, done, built, started, run);
+    return await finish(place, plan, await swapIn(place, ready), built, started, run);
   }
   if (!records || !records.planned.rows.some(isChange)) {
     return await finish(place, plan, await swapIn(place, ready), built, started, run);

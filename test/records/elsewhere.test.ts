@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
@@ -11,6 +11,7 @@ import type { RecordFormat } from "../../src/engine/records-export.ts";
 import { isHoldfastError } from "../../src/lib/errors.ts";
 import { recordsCrm, recordsRows, recordsSchema, type RecordsWithRows } from "../support/records-crm.ts";
 import { limits } from "../support/small-crm.ts";
+import { diskLacks, smallDisk } from "../support/small-disk.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
 interface World extends Disposable {
@@ -137,8 +138,14 @@ test("records that a search finds come back, those of one entity alone where tha
 });
 
 /** Records as files, below `folder`; nothing live is needed. */
-async function toFiles({ root, crm }: World, format: RecordFormat): Promise<string> {
-  const target = join(root, `found-${format}`);
+async function toFiles(place: World, format: RecordFormat): Promise<string> {
+  const target = join(place.root, `found-${format}`);
+  const report = await place.crm.apply(await planFiles(place, format, target));
+  assert.deepEqual(report.failed, []);
+  return target;
+}
+
+async function planFiles({ crm }: World, format: RecordFormat, target: string): Promise<RestorePlan> {
   const selection = { handles: ["party/7"], keys: [], compared: [], in: [], related: "all" as const, renames: [] };
   const switches = { createMissing: true, updateChanged: false, removeNewer: false };
   const input = {
@@ -148,11 +155,29 @@ async function toFiles({ root, crm }: World, format: RecordFormat): Promise<stri
     target,
     switches,
   };
-  const plan = await planRestore(crm.engine, { ...input, scope: { kind: "records", selection, format } }, crm.run);
-  const report = await crm.apply(plan);
-  assert.deepEqual(report.failed, []);
-  return target;
+  return await planRestore(crm.engine, { ...input, scope: { kind: "records", selection, format } }, crm.run);
 }
+
+const lacks = await diskLacks();
+const title = "a disk that is full while records are written as files leaves none of them, and the same plan goes on";
+test(lacks === undefined ? title : `${title} (left out: ${lacks})`, async () => {
+  if (lacks !== undefined) return;
+  using place = await world();
+  await using disk = await smallDisk(4);
+  const target = join(disk.path, "found");
+  const plan = await planFiles(place, "json", target);
+  // Enough for the rows, and not for all that JSON says of them.
+  disk.fill(24 << 10);
+  await assert.rejects(place.crm.apply(plan), { code: "target-full" });
+  const left = () => (existsSync(target) ? readdirSync(target, { recursive: true, encoding: "utf8" }) : []);
+  assert.deepEqual(
+    left().filter((path) => /\.(json|txt)$/.test(path)),
+    [],
+  );
+  disk.free();
+  await place.crm.apply(plan);
+  assert.ok(left().includes("contact.json") && left().some((path) => path.endsWith("6.txt")), left().join());
+});
 
 test("records as SQL load into an empty database of the CRM; as JSON they are what the database says", async () => {
   using place = await world();
