@@ -235,6 +235,10 @@ test("CRMs on PostgreSQL", async (context) => {
       ),
       "5\n7\nStuhl\nheiß\n",
     );
+    // What stayed without the record that it is a part of, is a part of it again; what was changed in it since stays.
+    await server.sql("DELETE FROM hr_employee; UPDATE hr_version SET job_title = 'CTO'", "acme");
+    await scene.bringBack("employee/1");
+    assert.equal(await server.sql("SELECT employee_id, job_title FROM hr_version", "acme"), "1|CTO\n");
   });
 
   await context.test("Twenty", async () => {

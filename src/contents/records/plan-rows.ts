@@ -6,6 +6,7 @@ import type { MergeSwitches } from "../merge-rows.ts";
 import { type PlannedRow, type WantedRow } from "./planned-row.ts";
 import { decideRow, type DecideRules } from "./decide-row.ts";
 import { type CheckInput, checkParents, checkReferences } from "./check-rows.ts";
+import { namedAgain } from "./named-again.ts";
 import type { HandleRules } from "./record-handle.ts";
 import { type RecordRow, recordRow } from "./record-row.ts";
 import type { Relations } from "./relations.ts";
@@ -58,6 +59,7 @@ export async function planRows(wanted: readonly WantedRow[], input: PlanRowsInpu
       decided.set(table, one.key, decideRow(one, now.get(one.key), facts, rules));
     }
   }
+  if (input.switches.createMissing && !input.fields) namedAgain(placed, decided, input);
   let rows: readonly PlannedRow[] = [...decided.values()];
   for (let before: readonly PlannedRow[] = []; before !== rows;) {
     before = rows;
