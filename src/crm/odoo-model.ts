@@ -161,14 +161,23 @@ export async function odooModel(source: ModelSource): Promise<CrmModel> {
         ...programWords(source.tables, odooProgram),
         ...fields.flatMap(ofWords),
       ]).map((one) => inLanguages(one, source.tables)),
-      noise: noiseOf(
-        entities.map(({ table }) => table.name),
-        [
-          ...["write_date", "write_uid", "message_main_attachment_id"],
-          // Its calendars, its guess of what becomes of a lead, and what it opens to whom a link is sent.
-          ...["calendar_last_notif_ack", "need_sync", "need_sync_m", "automated_probability", "access_token"],
-        ],
-      ),
+      noise: [
+        ...noiseOf(
+          source.tables.map(({ name }) => name),
+          ["write_date", "write_uid"],
+        ),
+        ...noiseOf(
+          entities.map(({ table }) => table.name),
+          [
+            "message_main_attachment_id",
+            // Its calendars, its guess of what becomes of a lead, and what it opens to whom a link is sent.
+            ...["calendar_last_notif_ack", "need_sync", "need_sync_m", "automated_probability", "access_token"],
+          ],
+        ),
+        // What a scheduled action has done, and when a mailbox was looked into.
+        ...noiseOf(["ir_cron"], ["lastcall", "nextcall", "numbercall", "failure_count", "first_failure_date"]),
+        ...noiseOf(["fetchmail_server"], ["date", "error_date", "error_message"]),
+      ],
       labels: [
         {
           from: { name: "ir_model_fields" },

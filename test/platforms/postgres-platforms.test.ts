@@ -170,6 +170,10 @@ test("CRMs on PostgreSQL", async (context) => {
         ...["employee", "attachment", "user"],
       ],
     );
+    assert.deepEqual(
+      model.noise.flatMap(({ table, columns }) => (table.name === "ir_cron" ? columns : [])),
+      ["write_date", "lastcall", "nextcall"],
+    );
     const messages = relations.tableNamed("mail_message");
     assert.deepEqual(
       messages &&
