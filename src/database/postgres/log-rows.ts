@@ -37,7 +37,7 @@ export function rowChange(
       return { type: "delete", table, key: key(message.old.fields), ...before(message.old) };
     case "update": {
       const { old } = message;
-      const now = old?.kind === "row" ? filledIn(message.now, old.fields) : message.now;
+      const now = old ? filledIn(message.now, old, places.slice(0, table.keyLength)) : message.now;
       const newKey = key(now);
       const oldKey = old && key(old.fields);
       return {
@@ -51,6 +51,11 @@ export function rowChange(
   }
 }
 
-function filledIn(now: Tuple, old: Tuple): Tuple {
-  return now.includes(undefined) ? now.map((field, at) => field ?? old[at]) : now;
+/**
+ * With what an update left alone and the log does not repeat, as far as the old row tells it: of a key that is kept out of line that is
+ * told beside it, and all else is NULL there, whatever it was.
+ */
+function filledIn(now: Tuple, { kind, fields }: OldTuple, key: readonly number[]): Tuple {
+  if (!now.includes(undefined)) return now;
+  return now.map((field, place) => field ?? (kind === "row" || key.includes(place) ? fields[place] : undefined));
 }
