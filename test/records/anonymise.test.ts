@@ -170,6 +170,7 @@ test("nobody is left in columns of types that hold texts and numbers in another 
     CREATE TABLE phones (id INTEGER PRIMARY KEY);
     INSERT INTO phones VALUES (1234567);
     ALTER TABLE contact ADD work_email mailbox, ADD emails TEXT[] NOT NULL DEFAULT '{}', ADD nicknames TEXT[],
+      ADD birthdate DATE NOT NULL DEFAULT 'infinity', ADD score INTEGER NOT NULL DEFAULT 7,
       ADD mobile BIGINT, ADD fax NUMERIC(15), ADD phone INTEGER REFERENCES phones (id), ADD words TSVECTOR;
     ALTER TABLE tag ADD friends TEXT[];
     UPDATE contact SET work_email = 'anna@work.test', emails = '{anna.schmidt@firma.test,anna@work.test}', nicknames = '{Annika}',
@@ -178,12 +179,17 @@ test("nobody is left in columns of types that hold texts and numbers in another 
   const sql: Sql = (script) => server.sql(script, "crm");
   const crm = await recordsCrm(folder.path, { engine: postgresEngine({}), url: server.url("crm"), sql });
   await crm.backup();
-  const plan = await clone(crm, { target: join(folder.path, "copy"), targetDatabase: server.url("copy") });
+  const emptied: Rules = { contact: { score: "empty" } };
+  const place = { target: join(folder.path, "copy"), targetDatabase: server.url("copy") };
+  const plan = await clone(crm, place, "left-out", emptied);
   await crm.apply(plan);
   await check(sql, (script) => server.sql(script, "copy"));
   const row = await server.sql("SELECT to_jsonb(contact)::text FROM contact WHERE id = 6", "copy");
   assert.doesNotMatch(row, /anna|annika|schmidt|work\.test|491701234567|4930987654321/i);
   assert.match(row, /"phone": 1234567/);
+  // Where there must be a value, one that the type has.
+  assert.match(row, /"score": 0[,}]/);
+  assert.match(row, /"birthdate": "1970-01-01"/);
 
   await sql("UPDATE tag SET friends = '{anna.schmidt@firma.test}' WHERE id = 1");
   await crm.backup();

@@ -193,13 +193,17 @@ export class Anonymiser {
     return this.#fields.textOf(field, column) ?? this.#fields.readable(field, column);
   }
 
-  /** Nothing, where a column may not be without a value, is an empty text, list or object. */
   #fieldOf(text: string | undefined, column: ColumnSchema): string {
-    const isJson = /json/i.test(column.type);
-    const nothing = isJson || isList(column.type) ? "{}" : "";
-    if (text === undefined) return this.#fields.lineField(column.nullable ? null : nothing, column);
-    return this.#fields.lineField(isJson ? JSON.stringify(text) : text, column);
+    if (text === undefined) return this.#fields.lineField(column.nullable ? null : nothingOf(column.type), column);
+    return this.#fields.lineField(/json/i.test(column.type) ? JSON.stringify(text) : text, column);
   }
+}
+
+/** What stands for nothing where a column may not be without a value. */
+function nothingOf(type: string): string {
+  if (isList(type) || /json/i.test(type)) return "{}";
+  if (/^(?:date|timestamp)/i.test(type)) return "1970-01-01";
+  return isOfNumbers(type) || /^(?:(?:small|medium|tiny)int|real|float|double|bool)/i.test(type) ? "0" : "";
 }
 
 /** `varchar(40)`, `character varying(40)`: 40 */
