@@ -101,7 +101,8 @@ export async function changesOf(
   if (!was || !now || keeper.serverEncoding !== "UTF8") return undefined;
   const same = (["system", "timeline", "definitions", "file"] as const).every((name) => was[name] === now[name]);
   if (!same || BigInt(now.xmin) - BigInt(was.xmin) > oldestAge || BigInt(now.xmin) < BigInt(was.xmin)) return undefined;
-  if (now.replayed !== undefined && !isPast(now.replayed, was.until)) return undefined;
+  // Nor may it have been taken of a server further on: another one, or this one before it was put back to an earlier state.
+  if (!isPast(now.replayed ?? now.until, was.until)) return undefined;
   const columns = table.columns.map((column) => quoteName(column.name)).join(",");
   const bound = `'${BigInt.asUintN(32, BigInt(was.xmin))}'::xid`;
   const select = `SELECT ${columns} FROM ONLY ${quoteQualified(table)} WHERE age(xmin) <= age(${bound})`;
@@ -142,8 +143,8 @@ async function* scan(
   await session.run("SET LOCAL enable_seqscan = off");
 }
 
-function isPast(replayed: string, until: string | undefined): boolean {
-  const [place, bound] = [parsePlace(replayed), parsePlace(until)];
+function isPast(reached: string | undefined, until: string | undefined): boolean {
+  const [place, bound] = [parsePlace(reached), parsePlace(until)];
   return place !== undefined && bound !== undefined && place >= bound;
 }
 
