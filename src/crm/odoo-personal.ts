@@ -57,6 +57,7 @@ export const odooPersonal: PersonalColumns = {
   ...perTable(["crm_iap_lead_industry", "crm_iap_lead_role", "crm_iap_lead_seniority"], { keep: "name reveal_id" }),
   hr_job_platform: { keep: "name email" },
   note_stage: { mentions: "name" },
+  iap_account: { mentions: "name sender_name", keep: "service_name" },
   website: {
     mentions: "name contact_us_button_url homepage_url cdn_url",
     keep: "wishlist_mobile_columns shop_ppr shop_ppg",
