@@ -5,6 +5,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { after, before, test } from "node:test";
 import { postgres } from "../support/postgres-capture.ts";
 import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
+import type { ChangeFeed, FeedPlace } from "../../src/database/change-feed.ts";
 import { openFor } from "../../src/engine/access.ts";
 import { keeperTiming } from "../../src/engine/journal-keeper.ts";
 import { listTransactions } from "../../src/engine/transactions.ts";
@@ -128,6 +129,39 @@ test("a table that is as it was by now is a gap for what was written while it wa
   const typed = (type: string) => `ALTER TABLE attachment ALTER COLUMN path TYPE ${type}`;
   await server.sql(`${typed("varchar(3) USING left(path, 3)")}; ${typed("text")}`, crm.name);
   await gapOf("attachment");
+});
+
+test("a table that is told of since somebody let it go: who stopped before that was stored begins anew", async () => {
+  using folder = temporaryFolder();
+  const crm = await newCrm(folder.path);
+  const { log } = postgres;
+  assert.ok(log);
+  const options = { name: "holdfast_let_go", mostLagBytes: 2 ** 40, intervalMs: 300, silenceMs: 60_000 };
+  const open = (from?: FeedPlace): Promise<ChangeFeed> =>
+    log.follow({ url: crm.url }, { ...options, ...(from && { from }), signal: AbortSignal.timeout(60_000) });
+  const places: FeedPlace[] = [];
+  {
+    await using holder = await PostgresWorkload.open(crm.url);
+    await holder.run("BEGIN; LOCK TABLE contact IN ROW EXCLUSIVE MODE");
+    await using feed = await open();
+    for await (const changes of feed.changes()) {
+      const known = changes.find(({ type }) => type === "tables");
+      if (known?.type !== "tables") continue;
+      places.push({ ...feed.start, history: feed.history, tables: known.digest });
+      assert.deepEqual(
+        known.outside.map(({ reason }) => reason),
+        places.length === 1 ? ["busy"] : [],
+      );
+      if (places.length === 2) break;
+      await holder.run("COMMIT");
+    }
+  }
+  const reasons: unknown[] = [];
+  for (const place of places) {
+    await using again = await open(place);
+    reasons.push(again.startedAnew);
+  }
+  assert.deepEqual(reasons, ["schema", undefined]);
 });
 
 test("a publication of some changes or rows only, as somebody made it by hand, is refused", async () => {

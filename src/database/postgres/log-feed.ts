@@ -1,8 +1,10 @@
+import { hash } from "node:crypto";
 import type {
   Change,
   ChangeFeed,
   FeedOptions,
   GapReason,
+  KnownTables,
   LogPoint,
   LogPosition,
   OutsideTable,
@@ -131,7 +133,7 @@ export class PostgresFeed implements ChangeFeed {
       const xid = await session.value("SELECT pg_snapshot_xmax(pg_current_snapshot())::text");
       const now = await endOfLog(session);
       // Of a table that was not published nothing was told, since nobody knows when.
-      const isKnown = from?.tables === definitions.digest && added.length === 0;
+      const isKnown = from?.tables === knownOf(definitions, outside).digest && added.length === 0;
       const altered = same !== undefined && slot.startedAnew === undefined && !isKnown;
       const position = altered ? now.position : slot.position;
       const startedAnew = isOther ? ("other-server" as const) : altered ? ("schema" as const) : slot.startedAnew;
@@ -170,7 +172,7 @@ export class PostgresFeed implements ChangeFeed {
   }
 
   async *#told(): AsyncGenerator<readonly Change[], void> {
-    yield [{ type: "tables", digest: this.#definitions.digest, outside: this.#outside }];
+    yield [{ type: "tables", ...knownOf(this.#definitions, this.#outside) }];
     let lookedAt = performance.now();
     let state: "between" | "within" = "between";
     while (!this.#gaveUp) {
@@ -335,7 +337,7 @@ export class PostgresFeed implements ChangeFeed {
       ...gone.map(([, table]) => idOf(table)),
       ...added.filter((table) => !altered.some((one) => one.table === table)).map(idOf),
     ];
-    const known: Change = { type: "tables", digest: definitions.digest, outside };
+    const known: Change = { type: "tables", ...knownOf(definitions, outside) };
     // The gap first: one that is not stored must be found again.
     return tables.length > 0 ? [{ type: "gap", tables, reason: "schema", from: seen, to: now }, known] : [known];
   }
@@ -377,6 +379,11 @@ export class PostgresFeed implements ChangeFeed {
     }
     return moved.length > 0 ? [{ type: "sequences", sequences: moved }] : [];
   }
+}
+
+/** With what is outside: a table that is told of by now, and was not where somebody stopped, is one of which nobody knows from where on. */
+function knownOf({ digest }: TableDefinitions, outside: readonly OutsideTable[]): KnownTables {
+  return { digest: hash("sha256", JSON.stringify([digest, outside])), outside };
 }
 
 /** Where the log is now. */
