@@ -1,5 +1,4 @@
 import type { TableSchema } from "../database/database.ts";
-import { isTrue } from "./column-texts.ts";
 import type { CrmModel, Entity, ModelSource, PersonalData, Reference } from "./model.ts";
 import { entity, inSchema, noiseOf, personalData, polymorphic, programWords, reference } from "./model-parts.ts";
 import { odooNobody, odooPersonal, odooProgram } from "./odoo-personal.ts";
@@ -202,13 +201,14 @@ interface Field {
 
 async function* fieldsOf(source: ModelSource, places: ReadonlyMap<string, string>): AsyncGenerator<Field> {
   const columns = ["model", "name", "ttype", "relation", "on_delete", "translate"];
-  for await (const [model = "", name, type, relation, onDelete, isTranslated] of source.rows(
+  // Until 17 it says whether a field is translated, then how.
+  for await (const [model = "", name, type, relation, onDelete, translate = "f"] of source.rows(
     { name: "ir_model_fields" },
     columns,
   )) {
     const table = places.get(model);
     if (table === undefined || name === undefined) continue;
-    yield { model, table, name, type, relation, onDelete, isTranslated: isTrue(isTranslated) };
+    yield { model, table, name, type, relation, onDelete, isTranslated: !/^(?:f|false)$/i.test(translate) };
   }
 }
 

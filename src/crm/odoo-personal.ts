@@ -56,7 +56,10 @@ export const odooPersonal: PersonalColumns = {
   ...perTable(["res_country_state", "res_currency"], { keep: "name full_name" }),
   ...perTable(["crm_iap_lead_industry", "crm_iap_lead_role", "crm_iap_lead_seniority"], { keep: "name reveal_id" }),
   hr_job_platform: { keep: "name email" },
-  note_stage: { mentions: "name" },
+  ...perTable(["note_stage", "hr_employee_category", "event_lead_rule", "product_image"], { mentions: "name" }),
+  ...perTable(["crm_team", "crm_team_member"], { mentions: "name assignment_domain" }),
+  // Whoever works, by the name that they have as an employee or a user.
+  resource_resource: { name: "name" },
   iap_account: { mentions: "name sender_name", keep: "service_name" },
   website: {
     mentions: "name contact_us_button_url homepage_url cdn_url",
@@ -82,7 +85,7 @@ export const odooPersonal: PersonalColumns = {
   res_bank: { keep: "name street street2 zip city email phone bic" },
   res_company: {
     keep: "name email_primary_color email_secondary_color",
-    mentions: "report_header report_footer company_details",
+    mentions: "report_header report_footer company_details invoice_terms invoice_terms_html",
   },
   hr_employee: {
     email: "private_email",
@@ -116,9 +119,10 @@ export const odooPersonal: PersonalColumns = {
   },
   mail_mail: { text: "body_html headers failure_reason", email: "email_to email_cc" },
   mail_tracking_value: { text: "old_value_char new_value_char old_value_text new_value_text" },
-  mail_activity: { mentions: "summary", text: "note" },
+  mail_activity: { mentions: "summary res_name", text: "note" },
   mail_scheduled_message: { mentions: "subject", text: "body" },
   mail_message_translation: { text: "body" },
+  mail_message_reaction: { keep: "content" },
   mail_group_message: { email: "email_from_normalized" },
   mail_group_member: { email: "email_normalized" },
   // Addresses in a template are expressions: `{{ object.email_from }}`.
@@ -183,7 +187,8 @@ export const odooPersonal: PersonalColumns = {
   // Settings of a partner or a product; what it is called is the name of a field.
   ir_property: { keep: "name value_text value_reference value_binary" },
   ir_model_fields: { keep: "name field_description help model relation complete_name related depends" },
-  ir_ui_view: { keep: "model arch_fs key" },
+  // Pages of a website, too: who is to be called, and where a company is.
+  ir_ui_view: { keep: "model arch_fs key", mentions: "name arch_db arch_prev" },
   ir_module_category: { keep: "name description" },
   ir_module_module: { keep: "name shortdesc summary description" },
   ir_module_module_dependency: { keep: "name" },
@@ -203,6 +208,7 @@ export const odooNobody = {
     "Instituto Ecuatoriano de Seguridad Social",
   ],
   hr_employee: ["Administrator"],
+  resource_resource: ["Administrator"],
   mailing_contact: ["Administrator"],
 };
 

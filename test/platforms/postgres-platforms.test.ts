@@ -122,10 +122,10 @@ test("CRMs on PostgreSQL", async (context) => {
       await server.sql(
         `SELECT name, phone_code, address_format FROM res_country; SELECT note FROM account_payment_term; SELECT name, mobile_view_mode FROM ir_act_window;
          SELECT name FROM hr_resume_line; SELECT name FROM ir_translation ORDER BY id LIMIT 1; SELECT name FROM res_partner ORDER BY id DESC LIMIT 1;
-         SELECT DISTINCT website_slide_google_app_key FROM website`,
+         SELECT DISTINCT website_slide_google_app_key FROM website; SELECT content FROM mail_message_reaction; SELECT count(*) FROM resource_resource WHERE name = 'Ada Byron'`,
         "acme_training",
       ),
-      '{"en_US": "Germany"}|49|%(street)s %(zip)s %(city)s\n{"en_US": "Payment terms: 30 Days"}\n{"en_US": "Contacts"}|kanban\n\nproduct.template,name\nLunch Supplier\n\n',
+      '{"en_US": "Germany"}|49|%(street)s %(zip)s %(city)s\n{"en_US": "Payment terms: 30 Days"}\n{"en_US": "Contacts"}|kanban\n\nproduct.template,name\nLunch Supplier\n\n👍\n0\n',
     );
 
     assert.match(
