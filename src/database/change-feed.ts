@@ -13,6 +13,11 @@ export interface LogPoint {
   readonly position: LogPosition;
   /** RFC 3339, by the server's clock. */
   readonly time: string;
+  /**
+   * Up to when the tables are known to have been as they were told, where the log itself does not tell of it. RFC 3339; absent: up to
+   * here. Should they turn out to be other ones afterwards, nobody knows since when.
+   */
+  readonly seen?: string;
 }
 
 /** One thing that a feed tells. Lines are rows as readers give them, without LF: latin1 strings of bytes. */

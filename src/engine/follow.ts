@@ -178,12 +178,13 @@ class Following {
         intervalMs: this.#input.rpoMs,
         silenceMs: this.#input.silenceMs ?? 60_000,
       });
-      const seen = stream.last;
+      const last = stream.last;
       if (stream.begin(feed) === "begun") {
         const { position } = feed.start;
         const reason = feed.startedAnew ?? "begun";
         // What was lost was lost from where it was last read on, not from where it is read again.
-        const { time } = (feed.startedAnew && seen) ?? feed.start;
+        const { time: readTo, seen } = (feed.startedAnew && last) ?? feed.start;
+        const time = (reason === "schema" ? seen : undefined) ?? readTo;
         this.#run.report({ type: "note", code: "follow-gap", facts: { subject: name, reason, position, time } });
       }
       this.#feeds.set(name, feed);

@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { Change, ChangeFeed } from "../../src/database/change-feed.ts";
+import type { Change, ChangeFeed, FeedPlace } from "../../src/database/change-feed.ts";
 import { sqliteEngine } from "../../src/database/sqlite/sqlite.ts";
 import { openFor } from "../../src/engine/access.ts";
 import { HoldfastError, isHoldfastError } from "../../src/lib/errors.ts";
 import { following } from "../support/following.ts";
 import { momentOf, withPoint } from "../support/open-moment.ts";
+import { postgres } from "../support/postgres-capture.ts";
+import { startPostgres } from "../support/postgres-server.ts";
 import { smallCrm } from "../support/small-crm.ts";
 import { followed } from "../support/survival.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
@@ -97,6 +99,8 @@ async function isNotTold(history: string): Promise<void> {
   const log = { pointOf: () => undefined, follow: async () => servers[opened++]?.feed ?? assert.fail() };
   const engine = { ...crm.engine, databases: [{ ...sqliteEngine, log }] };
   await using running = following({ ...crm, engine });
+  // Else it would wait for the repository before it reads anything.
+  await until(() => opened === 1);
   {
     await using repository = await openFor(crm.engine, crm.access, crm.run);
     const { signal, now } = crm.run;
@@ -113,3 +117,45 @@ async function isNotTold(history: string): Promise<void> {
   await running.end();
   assert.deepEqual([before.acknowledged, after.acknowledged], [[], []]);
 }
+
+test("PostgreSQL is not told that what waits in memory is safe, when the log is read on from behind it", async () => {
+  await using server = await startPostgres({ settings: ["wal_level=logical"] });
+  await server.sql("CREATE DATABASE crm");
+  await server.sql("CREATE TABLE contact (id integer PRIMARY KEY)", "crm");
+  const { log } = postgres;
+  assert.ok(log);
+  const signal = AbortSignal.timeout(60_000);
+  const options = { signal, name: "waiting", mostLagBytes: 2 ** 40, intervalMs: 100, silenceMs: 60_000 };
+  const follow = (from?: FeedPlace): Promise<ChangeFeed> =>
+    log.follow({ url: server.url("crm") }, { ...options, ...(from && { from }) });
+  /** Where the log is when the row is told; nothing is acknowledged. */
+  const readTo = async (feed: ChangeFeed, id: number): Promise<FeedPlace> => {
+    let digest: string | undefined;
+    await server.sql(`INSERT INTO contact VALUES (${id})`, "crm");
+    for await (const changes of feed.changes()) {
+      for (const change of changes) {
+        if (change.type === "tables") ({ digest } = change);
+        if (change.type === "commit") return { ...change.point, history: feed.history, tables: digest };
+      }
+    }
+    return assert.fail();
+  };
+  let known: FeedPlace;
+  let behind: FeedPlace;
+  {
+    await using first = await follow();
+    known = { ...first.start, history: first.history, tables: undefined };
+    behind = await readTo(first, 1);
+    known = { ...known, tables: behind.tables };
+  }
+  {
+    // The connection was lost, and what was read waits still.
+    await using second = await follow(behind);
+    assert.equal(second.startedAnew, undefined);
+    // Nothing more comes, and the server asks how it is.
+    for await (const changes of second.changes()) if (changes.some(({ type }) => type === "reached")) break;
+  }
+  // Who followed died, and nothing of that was stored.
+  await using third = await follow(known);
+  assert.equal(third.startedAnew, undefined);
+});

@@ -302,7 +302,7 @@ export async function momentsRounds(
         const isRefused = isHoldfastError(error, "moment-unreachable") || isHoldfastError(error, "moment-transaction");
         // Of a transaction that changed no row the log says nothing.
         const { before, state } = asked.about;
-        const isEmpty = isHoldfastError(error, "moment-transaction") && before?.hash === state.hash;
+        const isEmpty = asked.how !== "by time alone" && before?.hash === state.hash;
         if (!isRefused || !(isInGap || isEmpty)) {
           throw new Error(`round ${round}, seed ${seed}: ${JSON.stringify(asked.about)} ${asked.how}`, {
             cause: error,

@@ -26,6 +26,23 @@ test("a log that was made anew counts from the beginning: a backup from before l
   assert.equal(reachFrom({ ...database, spans: [anew] }, backup("0015", "2026-03-12T10:00:00.000Z")).state, "none");
 });
 
+test("tables that turn out to be other ones may have been so since they were seen last, where the log does not tell", () => {
+  const seen = "2026-03-12T09:59:58.000Z";
+  const old = span(1, ["0003", "2026-03-12T09:00:00.000Z"], ["0015", "2026-03-12T10:00:00.000Z"]);
+  const read = { ...old, to: { ...old.to, seen } };
+  const untilWith = (anew: JournalSpan["anew"], made: string): string | undefined => {
+    const next = { ...span(9, ["0015", "2026-03-12T10:05:00.000Z"], ["0030", "2026-03-12T12:00:00.000Z"]), anew };
+    const reach = reachFrom({ name: "main", spans: [read, next], outside: [] }, backup("0010", made));
+    return reach.state === "until" ? reach.until : undefined;
+  };
+  assert.equal(untilWith("schema", "2026-03-12T09:30:00.000Z"), seen);
+  assert.equal(untilWith("log-purged", "2026-03-12T09:30:00.000Z"), old.to.time);
+  // A backup that was made since then is known all the same.
+  assert.equal(untilWith("schema", "2026-03-12T09:59:59.000Z"), "2026-03-12T09:59:59.000Z");
+  const alone = reachFrom({ name: "main", spans: [read], outside: [] }, backup("0010", "2026-03-12T09:30:00.000Z"));
+  assert.equal(alone.state === "until" && alone.until, old.to.time);
+});
+
 test("a backup that was made in a gap tells why nothing leads on from it, also where the span before was not noted that far", () => {
   const before = span(1, ["0003", "2026-03-12T09:00:00.000Z"], ["0015", "2026-03-12T10:00:00.000Z"]);
   const after = span(9, ["0030", "2026-03-12T11:00:00.000Z"], ["0040", "2026-03-12T12:00:00.000Z"]);

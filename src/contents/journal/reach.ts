@@ -48,8 +48,11 @@ export function reachFrom(database: JournalDatabase, backup: SnapshotPoint): Rea
     return { state: "until", span, until, position, why: { reason, tables } };
   }
   const next = database.spans[at + 1];
-  const { position, time } = span.to;
-  return { state: "until", span, until: time, position, ...(next && { why: { reason: next.anew, tables: [] } }) };
+  const { position, time, seen } = span.to;
+  // Tables that were altered may have been since they were seen last, and not only since the log was read last.
+  const until =
+    next?.anew !== "schema" || seen === undefined ? time : compareTimes(seen, backup.time) < 0 ? backup.time : seen;
+  return { state: "until", span, until, position, ...(next && { why: { reason: next.anew, tables: [] } }) };
 }
 
 /**

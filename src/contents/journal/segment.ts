@@ -67,7 +67,7 @@ export interface Gap {
   readonly to: LogPoint;
 }
 
-export const point: Check<LogPoint> = object({ position: text, time: text });
+export const point: Check<LogPoint> = object({ position: text, time: text, seen: optional(text) });
 
 export const gap: Check<Gap> = object({
   tables: list(object({ schema: text, name: text })),

@@ -1,4 +1,5 @@
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
+import type { KnownTables, OutsideTable } from "../change-feed.ts";
 import type { PostgresConnection } from "./connection.ts";
 import { ownRelation } from "./tables.ts";
 
@@ -37,4 +38,9 @@ export async function tableDefinitions(session: PostgresConnection): Promise<Tab
       .update(JSON.stringify([rows, largeObjects]))
       .digest("hex"),
   };
+}
+
+/** With what is outside: a table that is told of by now, and was not where somebody stopped, is one of which nobody knows from where on. */
+export function knownOf({ digest }: TableDefinitions, outside: readonly OutsideTable[]): KnownTables {
+  return { digest: hash("sha256", JSON.stringify([digest, outside])), outside };
 }

@@ -1,37 +1,29 @@
-import { hash } from "node:crypto";
 import type {
   Change,
   ChangeFeed,
   FeedOptions,
   GapReason,
-  KnownTables,
   LogPoint,
   LogPosition,
   OutsideTable,
 } from "../change-feed.ts";
-import type { DatabaseAddress, TableSchema } from "../database.ts";
+import type { TableSchema } from "../database.ts";
 import { HoldfastError } from "../../lib/errors.ts";
-import type { Environment } from "./address.ts";
-import { PostgresConnection } from "./connection.ts";
+import type { PostgresConnection } from "./connection.ts";
 import { quoteQualified } from "./identifier.ts";
-import { SilenceWatch } from "../silence-watch.ts";
-import { type TableDefinitions, tableDefinitions } from "./log-definitions.ts";
-import { historyOf, placeOf, positionOf, wholeXid } from "./log-position.ts";
-import {
-  ensurePublication,
-  type FollowedTable,
-  followableTables,
-  lacksTable,
-  publishTables,
-} from "./log-publication.ts";
+import type { SilenceWatch } from "../silence-watch.ts";
+import { knownOf, type TableDefinitions, tableDefinitions } from "./log-definitions.ts";
+import { placeOf, positionOf, wholeXid } from "./log-position.ts";
+import { type FollowedTable, followableTables, lacksTable, publishTables } from "./log-publication.ts";
 import { type MappedTable, mapTable, rowChange } from "./log-rows.ts";
-import { checkLogSettings, openSlot, slotLag } from "./log-slot.ts";
-import { LogStream } from "./log-stream.ts";
+import { endOfLog, slotLag, writtenEndOfLog } from "./log-slot.ts";
+import type { LogStream } from "./log-stream.ts";
 import { type LogRelation, parseMessage } from "./pgoutput.ts";
-import { timelineNow } from "./snapshot.ts";
 
-/** How often it is looked whether tables have changed. */
+/** How often it is looked whether tables have changed, at least, and while nothing comes. Of the time, no more than a fiftieth is spent looking. */
 const lookEveryMs = 2000;
+const idleLookMs = 500;
+const lookShare = 50;
 /** How often it is asked how far the log is, while nothing comes. */
 const markEveryMs = 500;
 /** How long a commit may take from its time to its place in the log, at most. That it is flushed and sent comes on top, however long. */
@@ -66,6 +58,10 @@ export class PostgresFeed implements ChangeFeed {
   readonly #untoldTo = new Map<string, LogPosition>();
   /** Where the tables were last seen to be as `#tables` says. */
   #seen: LogPoint;
+  /** How far the log was read without anything in it, behind `#last`; told when the tables were looked at. */
+  #passed: LogPoint | undefined;
+  #lookedAt = performance.now();
+  #lookMs = 0;
   #nearXid: bigint;
   #last: LogPoint;
   #acknowledged: bigint;
@@ -77,7 +73,7 @@ export class PostgresFeed implements ChangeFeed {
   #lagLook: Promise<void> | undefined;
   #gaveUp: HoldfastError | undefined;
 
-  private constructor(parts: FeedParts) {
+  constructor(parts: FeedParts) {
     const { session, stream, options, watch, tables, outside, definitions, history, start, startedAnew, nearXid } =
       parts;
     this.#session = session;
@@ -93,71 +89,12 @@ export class PostgresFeed implements ChangeFeed {
     if (startedAnew !== undefined) this.startedAnew = startedAnew;
     this.#seen = start;
     this.#last = start;
-    this.#acknowledged = placeOf(start.position);
+    this.#acknowledged = placeOf(parts.acknowledged);
     this.#nearXid = nearXid;
     // Also while nobody reads on, since nothing can be stored: that is when the server's log grows.
     this.#lagTimer = setInterval(() => {
       this.#lagLook ??= this.#lookAtLag().finally(() => (this.#lagLook = undefined));
     }, lookEveryMs).unref();
-  }
-
-  static async open(address: DatabaseAddress, options: FeedOptions, environment: Environment): Promise<PostgresFeed> {
-    const { name, from } = options;
-    const watch = new SilenceWatch(options.signal, options.silenceMs, address.url);
-    const { signal } = watch;
-    await using opening = new AsyncDisposableStack();
-    opening.use(watch);
-    try {
-      const session = opening.use(await PostgresConnection.open(address, { environment, signal }));
-      // Whatever it answers, it is there.
-      watch.heard("listening");
-      await checkLogSettings(session);
-      const [system] = await session.rows(
-        `SELECT s.system_identifier, ${timelineNow} FROM pg_control_system() AS s CROSS JOIN pg_control_checkpoint() AS c`,
-      );
-      const history = historyOf(system?.[0] ?? "", system?.[1] ?? "");
-      // Before the tables: what is altered in between is seen by the next look.
-      const definitions = await tableDefinitions(session);
-      const tables = await followableTables(session);
-      watch.heard("listening");
-      const publication = await ensurePublication(session, name);
-      const { added, outside } = await publishTables(session, name, tables);
-      // A server that was put back to an earlier state, as a machine is to its snapshot, is another one: it would tell nothing before its
-      // log has got to where the one before was.
-      const end = placeOf((await endOfLog(session)).position);
-      const isOther = from !== undefined && (from.history !== history || placeOf(from.position) > end);
-      const same = isOther ? undefined : from?.position;
-      watch.heard("paused");
-      const slot = await openSlot(session, name, { from: same, isUseless: isOther || publication === "made" }, signal);
-      watch.heard("listening");
-      const xid = await session.value("SELECT pg_snapshot_xmax(pg_current_snapshot())::text");
-      const now = await endOfLog(session);
-      // Of a table that was not published nothing was told, since nobody knows when.
-      const isKnown = from?.tables === knownOf(definitions, outside).digest && added.length === 0;
-      const altered = same !== undefined && slot.startedAnew === undefined && !isKnown;
-      const position = altered ? now.position : slot.position;
-      const startedAnew = isOther ? ("other-server" as const) : altered ? ("schema" as const) : slot.startedAnew;
-      const place = { slot: name, publication: name, position };
-      const stream = opening.use(await LogStream.open(address, { environment, signal, watch, ...place }));
-      // Where it goes on it is as old as what was read last: a gap that is found now began then.
-      const goesOn = startedAnew === undefined ? from : undefined;
-      opening.move();
-      return new PostgresFeed({
-        session,
-        stream,
-        options,
-        watch,
-        tables,
-        outside,
-        definitions,
-        history,
-        start: { position, time: goesOn?.time ?? now.time },
-        startedAnew,
-        nearXid: BigInt(xid ?? 0),
-      });
-    } catch (error) {
-      throw watch.failure(error);
-    }
   }
 
   async *changes(): AsyncGenerator<readonly Change[], void> {
@@ -173,7 +110,6 @@ export class PostgresFeed implements ChangeFeed {
 
   async *#told(): AsyncGenerator<readonly Change[], void> {
     yield [{ type: "tables", ...knownOf(this.#definitions, this.#outside) }];
-    let lookedAt = performance.now();
     let state: "between" | "within" = "between";
     while (!this.#gaveUp) {
       const changes: Change[] = [];
@@ -181,7 +117,7 @@ export class PostgresFeed implements ChangeFeed {
       await this.#setMark();
       for (const piece of await this.#stream.take(state === "within" ? 10_000 : 500)) {
         if (piece.type === "alive") {
-          if (state === "between") this.#reached(piece.place, changes);
+          if (state === "between") this.#reached(piece.place);
           continue;
         }
         const message = parseMessage(piece.bytes);
@@ -195,7 +131,7 @@ export class PostgresFeed implements ChangeFeed {
           case "commit": {
             state = "between";
             commits++;
-            const point = { position: positionOf(message.end), time: message.time };
+            const point = { position: positionOf(message.end), time: message.time, seen: this.#seen.time };
             // The gap first: one that is not stored must be found again.
             changes.push(...(await this.#toldOtherwise(point)));
             this.#last = point;
@@ -204,7 +140,7 @@ export class PostgresFeed implements ChangeFeed {
           }
           case "relation":
             // Told once more, it is maybe another one by now, which is to be known with its rows.
-            if (this.#relations.has(message.relation.oid)) lookedAt = -Infinity;
+            if (this.#relations.has(message.relation.oid)) this.#lookedAt = -Infinity;
             this.#relations.set(message.relation.oid, message.relation);
             this.#mapped.delete(message.relation.oid);
             break;
@@ -225,9 +161,10 @@ export class PostgresFeed implements ChangeFeed {
         }
       }
       if (commits > 0) changes.push(...(await this.#movedSequences()));
-      if (state === "between" && performance.now() - lookedAt > lookEveryMs) {
-        lookedAt = performance.now();
+      if (state === "between" && performance.now() - this.#lookedAt > this.#lookPauseMs) {
+        this.#lookedAt = performance.now();
         changes.push(...(await this.#look()));
+        this.#lookMs = performance.now() - this.#lookedAt;
       }
       if (changes.length > 0) yield changes;
     }
@@ -259,7 +196,7 @@ export class PostgresFeed implements ChangeFeed {
    * A commit has its time before it is flushed, which takes as long as the disk likes, and is sent only then. So that the server has
    * sent all it has says nothing of now, but of when the log was asked for its end, if that was passed.
    */
-  #reached(place: bigint, changes: Change[]): void {
+  #reached(place: bigint): void {
     if (!this.#mark) return;
     const marked = placeOf(this.#mark.position);
     const isAtPageEnd = place % leastLogPageBytes === 0n && marked - place <= logPageHeadBytes;
@@ -268,8 +205,11 @@ export class PostgresFeed implements ChangeFeed {
     const time = new Date(Date.parse(this.#mark.time) - commitMarginMs).toISOString();
     this.#mark = undefined;
     if (position < this.#last.position || Date.parse(time) <= Date.parse(this.#last.time)) return;
-    this.#last = { position, time };
-    changes.push({ type: "reached", point: this.#last });
+    this.#passed = { position, time };
+  }
+
+  get #lookPauseMs(): number {
+    return Math.max(this.#passed ? idleLookMs : lookEveryMs, this.#lookMs * lookShare);
   }
 
   /** The table that a relation of the log is, as far as its rows can be told. */
@@ -297,9 +237,9 @@ export class PostgresFeed implements ChangeFeed {
     const unfit = [...this.#unfit].filter(([oid]) => (this.#untoldTo.get(oid) ?? "") < end.position);
     this.#unfit.clear();
     if (unfit.length === 0) return [];
-    const to = await endOfLog(this.#session);
+    const to = await writtenEndOfLog(this.#session);
     for (const [oid] of unfit) this.#untoldTo.set(oid, to.position);
-    return [{ type: "gap", tables: unfit.map(([, table]) => idOf(table)), reason: "schema", from: this.#last, to }];
+    return [{ type: "gap", tables: unfit.map(([, table]) => idOf(table)), reason: "schema", from: this.#seen, to }];
   }
 
   #known(relation: LogRelation): MappedTable | undefined {
@@ -307,26 +247,38 @@ export class PostgresFeed implements ChangeFeed {
     return found && sameTypes(relation, found) ? mapTable(relation, found) : undefined;
   }
 
-  /** Looks whether tables were made or altered: then what is known of them begins anew. */
+  /**
+   * Looks whether tables were made or altered, of which the log does not tell: then what is known of them begins anew, from the look before.
+   * Else all is known up to where the log had been read by then.
+   */
   async #look(): Promise<readonly Change[]> {
     const { name } = this.#options;
+    const passed =
+      this.#passed !== undefined && this.#passed.position >= this.#last.position ? this.#passed : undefined;
+    this.#passed = undefined;
+    const { position, time } = passed ?? this.#last;
     const definitions = await tableDefinitions(this.#session);
     const seen = this.#seen;
-    this.#seen = this.#last;
+    this.#seen = { position, time };
+    const same = (): readonly Change[] => {
+      if (seen.position === position && seen.time === time) return [];
+      this.#last = this.#seen;
+      return [{ type: "reached", point: this.#seen }];
+    };
     const lacks = await lacksTable(this.#session, name, this.#tables, this.#outside);
     const isSame = definitions.digest === this.#definitions.digest && !lacks;
     const wasOutside = JSON.stringify(this.#outside);
-    if (isSame && !this.#outside.some(({ reason }) => reason === "busy")) return [];
+    if (isSame && !this.#outside.some(({ reason }) => reason === "busy")) return same();
     const before = new Map(this.#looked.map((one) => [one.oid, one.table]));
     this.#tables = await followableTables(this.#session);
     this.#looked = this.#tables;
     this.#mapped.clear();
     const { added, outside } = await publishTables(this.#session, name, this.#tables);
-    if (isSame && JSON.stringify(outside) === wasOutside) return [];
+    if (isSame && JSON.stringify(outside) === wasOutside) return same();
     this.#outside = outside;
     const defined = this.#definitions.tables;
     this.#definitions = definitions;
-    const now = await endOfLog(this.#session);
+    const now = await writtenEndOfLog(this.#session);
     const altered = this.#tables.filter(
       ({ oid, table }) =>
         before.get(oid)?.fingerprint !== table.fingerprint || defined.get(oid) !== definitions.tables.get(oid),
@@ -381,20 +333,8 @@ export class PostgresFeed implements ChangeFeed {
   }
 }
 
-/** With what is outside: a table that is told of by now, and was not where somebody stopped, is one of which nobody knows from where on. */
-function knownOf({ digest }: TableDefinitions, outside: readonly OutsideTable[]): KnownTables {
-  return { digest: hash("sha256", JSON.stringify([digest, outside])), outside };
-}
-
-/** Where the log is now. */
-async function endOfLog(session: PostgresConnection): Promise<LogPoint> {
-  const [row = []] = await session.rows(
-    "SELECT clock_timestamp()::text, pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text",
-  );
-  return { position: positionOf(BigInt(row[1] ?? 0)), time: new Date(row[0] ?? "").toISOString() };
-}
-
-interface FeedParts {
+/** What a feed is made of (`log-open.ts`). */
+export interface FeedParts {
   readonly session: PostgresConnection;
   readonly stream: LogStream;
   readonly options: FeedOptions;
@@ -404,6 +344,7 @@ interface FeedParts {
   readonly definitions: TableDefinitions;
   readonly history: string;
   readonly start: LogPoint;
+  readonly acknowledged: LogPosition;
   readonly startedAnew: GapReason | undefined;
   readonly nearXid: bigint;
 }

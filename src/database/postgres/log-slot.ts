@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { GapReason } from "../change-feed.ts";
+import type { GapReason, LogPoint } from "../change-feed.ts";
 import { HoldfastError, isHoldfastError } from "../../lib/errors.ts";
 import type { PostgresConnection } from "./connection.ts";
-import { parsePlace, positionOf } from "./log-position.ts";
+import { parsePlace, placeText, positionOf } from "./log-position.ts";
 
 /** How long a slot may stay taken by a session of ours that has died: the server finds out by and by. */
 const takenMs = 70_000;
@@ -10,6 +10,8 @@ const takenMs = 70_000;
 export interface OpenedSlot {
   /** From here on the log is told. */
   readonly position: string;
+  /** Up to here the server was told that all is safe: of what is behind it, some may be in memory only. */
+  readonly acknowledged: string;
   /** Why not from where it was asked for. */
   readonly startedAnew?: GapReason;
 }
@@ -51,7 +53,7 @@ export async function openSlot(
     );
     if (!slot) {
       const position = await makeSlot(connection, name);
-      return { position, ...(from !== undefined && { startedAnew: "slot-lost" as const }) };
+      return { position, acknowledged: position, ...(from !== undefined && { startedAnew: "slot-lost" as const }) };
     }
     const [confirmed, pid, status, plugin, here] = slot;
     if (plugin !== "pgoutput" || here !== "t") {
@@ -70,9 +72,10 @@ export async function openSlot(
       await connection.rows("SELECT pg_drop_replication_slot($1)", [name]);
       continue;
     }
-    const position = positionOf(place);
-    if (from !== undefined && position > from) return { position, startedAnew: "acknowledged-elsewhere" };
-    return { position: from ?? position };
+    const acknowledged = positionOf(place);
+    const isBehind = from !== undefined && acknowledged > from;
+    if (isBehind) return { position: acknowledged, acknowledged, startedAnew: "acknowledged-elsewhere" };
+    return { position: from ?? acknowledged, acknowledged };
   }
 }
 
@@ -101,4 +104,27 @@ export async function slotLag(connection: PostgresConnection, name: string): Pro
     [name],
   );
   return bytes === null ? undefined : Number(bytes);
+}
+
+/** Where the log is now. */
+export async function endOfLog(session: PostgresConnection): Promise<LogPoint> {
+  const [row = []] = await session.rows(
+    "SELECT clock_timestamp()::text, pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text",
+  );
+  return { position: positionOf(BigInt(row[1] ?? 0)), time: new Date(row[0] ?? "").toISOString() };
+}
+
+const writtenEveryMs = 20;
+const longestWriteMs = 1000;
+
+/**
+ * As `endOfLog`, and written by now: a backup is where the log is written to when it begins, and one that begins behind a gap must not seem
+ * to be in it.
+ */
+export async function writtenEndOfLog(session: PostgresConnection): Promise<LogPoint> {
+  const end = await endOfLog(session);
+  for (const until = performance.now() + longestWriteMs; performance.now() < until; await delay(writtenEveryMs)) {
+    if ((await session.value(`SELECT pg_current_wal_lsn() >= '${placeText(end.position)}'`)) === "t") break;
+  }
+  return end;
 }

@@ -21,6 +21,8 @@ interface LogOptions extends OpenOptions {
   readonly slot: string;
   readonly publication: string;
   readonly position: string;
+  /** At or before `position`: as far as the server was told already that all is safe. */
+  readonly acknowledged: string;
   readonly watch: SilenceWatch;
 }
 
@@ -41,13 +43,13 @@ export class LogStream implements AsyncDisposable {
   #failure: { readonly error: unknown } | undefined;
   #safe: bigint;
 
-  private constructor(client: pg.Client, path: string, { signal, watch, position }: LogOptions) {
+  private constructor(client: pg.Client, path: string, { signal, watch, acknowledged }: LogOptions) {
     this.#client = client;
     this.#connection = (client as unknown as { readonly connection: ReplicationConnection }).connection;
     this.#path = path;
     this.#signal = signal;
     this.#watch = watch;
-    this.#safe = BigInt(`0x${position}`);
+    this.#safe = BigInt(`0x${acknowledged}`);
     this.#connection.on("copyData", ({ chunk }) => this.#take(chunk));
     client.on("error", (error) => this.#fail(error));
     client.on("end", () => this.#fail(new Error("the server ended the connection")));

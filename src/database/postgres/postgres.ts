@@ -76,8 +76,8 @@ export function postgresEngine(environment: Environment): DatabaseEngine {
     log: {
       pointOf: snapshotPoint,
       async follow(address, options) {
-        const { PostgresFeed } = await import("./log-feed.ts");
-        return PostgresFeed.open(address, options, environment);
+        const { openFeed } = await import("./log-open.ts");
+        return openFeed(address, options, environment);
       },
     },
   };
