@@ -7,7 +7,7 @@ import type { ColumnSchema } from "./database.ts";
 export function fittedValue(text: string, { type }: Pick<ColumnSchema, "type">): string | undefined {
   const { word = "", size, scale } = typePattern.exec(type)?.groups ?? {};
   if (/^(?:numeric|decimal)$/.test(word)) return size === undefined ? text : withPlaces(text, Number(scale ?? 0));
-  if (/^(?:double|float)$/.test(word)) return scale === undefined ? text : withPlaces(text, Number(scale));
+  if (/^(?:double|float|real)$/.test(word)) return asFloat(text, scale);
   if (/^(?:tiny|small|medium|big)?int(?:eger)?$/.test(word)) return asInteger(text);
   if (/^boolean$/.test(word)) return { "1": "t", "0": "f", true: "t", false: "f" }[text] ?? text;
   if (/^(?:datetime|timestamp)$/.test(word)) return withTime(text, type.includes("with time zone") ? "zone" : "none");
@@ -25,6 +25,18 @@ function withPlaces(text: string, places: number): string | undefined {
   if (/[^0]/.test(rest)) return undefined;
   return places === 0 ? whole : `${whole}.${part.slice(0, places).padEnd(places, "0")}`;
 }
+
+/** As short as can be, whatever places the column has: so lines hold it. */
+function asFloat(text: string, scale: string | undefined): string | undefined {
+  const fitted = scale === undefined ? text : withPlaces(text, Number(scale));
+  if (fitted === undefined || !/^-?\d+(?:\.\d+)?$/.test(fitted)) return fitted;
+  const short = fitted.includes(".") ? fitted.replace(/\.?0+$/, "") : fitted;
+  const isExact = short.replaceAll(/\D/g, "").length <= exactDigits || String(Number(short)) === short;
+  return isExact ? short : undefined;
+}
+
+/** So many digits every 64-bit number keeps. */
+const exactDigits = 15;
 
 function asInteger(text: string): string | undefined {
   if (/^(?:t|true)$/.test(text)) return "1";

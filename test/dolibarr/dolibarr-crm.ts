@@ -48,8 +48,9 @@ export async function emptyDolibarr(folder: string, server: MariadbServer): Prom
   return writeInstallation(folder, { type: "mysqli", host: `localhost:${server.socket}`, port: 3306 });
 }
 
-function demoDump(data: string): Promise<string> {
-  return commandOutput("xz", ["--decompress", "--stdout", join(data, "dolibarr/demo-9.0.0.sql.xz")]);
+/** The demo company's database as that version has it. */
+export function demoDump(data: string, version = "9.0.0"): Promise<string> {
+  return commandOutput("xz", ["--decompress", "--stdout", join(data, `dolibarr/demo-${version}.sql.xz`)]);
 }
 
 async function addDocuments(crm: DolibarrCrm, data: string): Promise<void> {
