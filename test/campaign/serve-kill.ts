@@ -47,7 +47,7 @@ export const campaign: Campaign = {
       assert.equal(await serving.end("SIGTERM"), 0);
       for (const { job, outcome, attempts, error } of jobs) {
         counts.jobs++;
-        if (job === "backup") assert.equal(outcome, "ok");
+        if (job === "backup") assert.equal(outcome, "ok", JSON.stringify(error));
         if (job === "backup" && Number(attempts) > 1) counts["cut off and done again"]++;
         if (job !== "restore") continue;
         assert.equal(attempts, 1, "a restore was begun twice");
