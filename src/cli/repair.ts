@@ -36,10 +36,18 @@ function repairLines(context: Context, report: RepairReport, lost: "leave" | "br
   const { words, format, output } = context;
   const texts = words.repair;
   const lines = [...fileLines(context, report), ...snapshotLines(context, report)];
-  if (!report.needed) return [...lines, output.paint("green", texts.nothing)];
+  // What another step has to do is told already.
+  if (!report.needed && (report.files?.left.length ?? 0) > 0) return lines;
+  if (!report.needed) return [...lines, output.paint("green", texts.nothing), ...unread(context, report)];
   if (report.applied) return [...lines, output.paint("bold", texts.done), ...afterwards(context, report)];
   const flags = lost === "bring back" ? ["--lost"] : [];
   return [...lines, texts.next, `  ${nextCommand(context, "repair", report.what, ...flags, "--apply", report.id)}`];
+
+  /** What it went by is what the index names. */
+  function unread({ words: { repair } }: Context, { what }: RepairReport): string[] {
+    if (what !== "snapshots") return [];
+    return [format.fill(repair.unread, { command: nextCommand(context, "repair", "packs") })];
+  }
 
   function afterwards({ words: { repair } }: Context, { what }: RepairReport): string[] {
     const following = { index: "packs", packs: "snapshots", snapshots: undefined }[what];

@@ -6,6 +6,7 @@ import { needsRepair, type RepairSummary } from "../repository/repair-plan.ts";
 import { openFor } from "./access.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
 import { planSnapshotRepair, type SnapshotRepairSummary } from "./repair-snapshots.ts";
+import { recallVerified } from "./verify-memory.ts";
 
 export interface RepairInput {
   readonly repository: RepositoryAccess;
@@ -42,8 +43,10 @@ export async function repair(engine: Engine, input: RepairInput, run: Run): Prom
   run.report({ type: "phase", phase: "repair", subject: repository.location });
   const onProgress = (doneBytes: number, totalBytes: number): void =>
     run.report({ type: "progress", phase: "repair", doneBytes, totalBytes, doneItems: 0 });
+  const { damaged } = await recallVerified(engine, repository.id);
   const files = await repository.planRepair({
     what: what === "packs" ? "packs" : "index",
+    suspects: new Set(damaged.keys()),
     signal,
     limits,
     onProgress,

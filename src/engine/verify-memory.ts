@@ -3,11 +3,13 @@ import { noteState, readState } from "./state.ts";
 import type { Engine } from "./engine.ts";
 
 /**
- * Which packs, and which snapshots' rows, were read whole when, on this machine. It only chooses what is read next: what
- * it says of a pack is never taken for the pack. Losing it costs nothing but the order.
+ * Which packs, and which snapshots' rows, were read whole when, on this machine, and which packs were not sound. It only chooses
+ * what is read next: what it says of a pack is never taken for the pack. Losing it costs nothing but the order.
  */
 export interface VerifyMemory {
   readonly packs: ReadonlyMap<Id, string>;
+  /** Packs that were read last with a defect. */
+  readonly damaged: ReadonlyMap<Id, string>;
   readonly snapshots: ReadonlyMap<Id, string>;
 }
 
@@ -26,13 +28,18 @@ export async function recallVerified(engine: Engine, repositoryId: string): Prom
     | Readonly<Record<string, unknown>>
     | undefined
     | null;
-  return { packs: times(state?.["packs"]), snapshots: times(state?.["snapshots"]) };
+  return {
+    packs: times(state?.["packs"]),
+    damaged: times(state?.["damaged"]),
+    snapshots: times(state?.["snapshots"]),
+  };
 }
 
 export async function rememberVerified(engine: Engine, repositoryId: string, memory: VerifyMemory): Promise<void> {
-  const { packs, snapshots } = memory;
+  const { packs, damaged, snapshots } = memory;
   await noteState(engine, stateFile(repositoryId), {
     packs: Object.fromEntries(packs),
+    damaged: Object.fromEntries(damaged),
     snapshots: Object.fromEntries(snapshots),
   });
 }

@@ -65,14 +65,21 @@ export async function verify(engine: Engine, input: VerifyInput, run: Run): Prom
       : await tablesOf(engine, repository, report, memory, { bytes: sum(sizes, chosen), read: input.read }, inner);
   const now = run.now().toISOString();
   const packs = new Map(memory.packs);
-  for (const id of chosen) packs.delete(id);
-  for (const id of soundPacks) packs.set(id, now);
+  const damaged = new Map(memory.damaged);
+  for (const id of chosen) {
+    packs.delete(id);
+    damaged.set(id, now);
+  }
+  for (const id of soundPacks) {
+    packs.set(id, now);
+    damaged.delete(id);
+  }
   if (input.read.kind !== "none") {
-    for (const id of packs.keys()) if (!sizes.has(id)) packs.delete(id);
+    for (const known of [packs, damaged]) for (const id of known.keys()) if (!sizes.has(id)) known.delete(id);
     const snapshots = new Map([...memory.snapshots, ...tables.snapshots.map((id) => [id, now] as const)]);
     const there = new Set((await repository.snapshots(inner.signal, "leave out")).map(({ id }) => id));
     for (const id of snapshots.keys()) if (!there.has(id)) snapshots.delete(id);
-    await rememberVerified(engine, repository.id, { packs, snapshots });
+    await rememberVerified(engine, repository.id, { packs, damaged, snapshots });
   }
   return {
     type: "verify",

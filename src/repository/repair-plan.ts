@@ -8,6 +8,8 @@ export interface RepairOptions {
    * every pack, and saves what is good in damaged ones.
    */
   readonly what: "index" | "packs";
+  /** Packs that `index` reads all the same: somebody saw that they are damaged. */
+  readonly suspects?: ReadonlySet<Id>;
   readonly signal: AbortSignal;
   readonly limits: Limits;
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;

@@ -63,7 +63,7 @@ export async function planRepair(parts: RepairParts, options: RepairOptions): Pr
 
 async function look(parts: RepairParts, options: RepairOptions): Promise<Survey> {
   const { storage, key } = parts;
-  const { signal, what } = options;
+  const { signal, what, suspects = new Set() } = options;
   const noKeys = await findNoKeys(storage, signal);
   const defects = new DefectList();
   const state = await verifyIndexes(storage, key, defects, signal);
@@ -71,7 +71,8 @@ async function look(parts: RepairParts, options: RepairOptions): Promise<Survey>
   for await (const { name, size } of storage.list("data", signal)) sizes.set(name, size);
   const bad = new BadPacks(defects);
   verifyPackFiles(state, sizes, bad);
-  if (what === "packs") await readAll(parts, options, state, sizes, bad);
+  if (what === "packs") await read(parts, options, state, sizes, bad);
+  else if (suspects.size > 0) await read(parts, options, state, sizes, bad, suspects);
 
   const found = new Findings();
   const rebuilt = await findRebuilt(storage, state, bad, signal);
@@ -82,6 +83,7 @@ async function look(parts: RepairParts, options: RepairOptions): Promise<Survey>
     const blobs = blobsOf(state, number);
     if (!sizes.has(pack.id)) found.missing(number, pack.id, blobs);
     else if (what === "packs") found.examined(number, await examinePack(storage, key, pack.id, blobs, signal));
+    else if (suspects.has(pack.id)) found.suspected(number, await examinePack(storage, key, pack.id, blobs, signal));
     else found.header(number, pack.id, await readPackHeader(parts, pack.id, sizes.get(pack.id) ?? 0, signal));
   }
   // A mark says that no snapshot needs a pack: without all index files nobody can know.
@@ -146,17 +148,19 @@ async function findDamagedParity(storage: Storage, signal: AbortSignal): Promise
   return defects.all.map(({ subject }) => storedFileAt(subject).name);
 }
 
-async function readAll(
+async function read(
   { storage, key }: RepairParts,
   { limits, signal, onProgress }: RepairOptions,
   state: IndexState,
   sizes: ReadonlyMap<Id, number>,
   bad: BadPacks,
+  only?: ReadonlySet<Id>,
 ): Promise<void> {
-  const total = state.packs.reduce((sum, { id }) => sum + (sizes.get(id) ?? 0), 0);
+  const isRead = (id: Id): boolean => only?.has(id) ?? true;
+  const total = state.packs.reduce((sum, { id }) => sum + (isRead(id) ? (sizes.get(id) ?? 0) : 0), 0);
   let done = 0;
   const onRead = (bytes: number): void => onProgress?.((done += bytes), total);
-  await readPacks({ storage, key, state, sizes, limits, signal, onRead }, bad);
+  await readPacks({ storage, key, state, sizes, limits, signal, onRead, ...(only && { only }) }, bad);
 }
 
 /**
@@ -199,6 +203,12 @@ class Findings {
     this.dropped.add(number);
     if (pack.state === "whole") this.#correct(pack);
     else this.#salvage(pack);
+  }
+
+  /** One that an index names and that only the repair of packs may take apart. */
+  suspected(number: number, pack: ExaminedPack): void {
+    if (pack.state === "whole") this.examined(number, pack);
+    else this.left.push(pack.id);
   }
 
   /** A pack that no index names. */

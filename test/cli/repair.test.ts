@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -59,6 +60,36 @@ test("a damaged repository: found, named, repaired step by step, and sound again
   for (const what of ["index", "packs", "snapshots"]) {
     assert.match((await crm.run(["repair", what])).stdout, /nothing to repair/);
   }
+});
+
+test("damage inside of a pack that verify has read is not passed over by who repairs the snapshots only", async () => {
+  using crm = cliCrm();
+  for (const args of [["init"], ["backup"]]) assert.equal((await crm.run(args)).code, 0);
+  writeFileSync(join(crm.folder, "attachments/new.bin"), randomBytes(400_000));
+  assert.ok([0, 3].includes((await crm.run(["backup"])).code ?? 1));
+  const [pack = ""] = filesIn(join(crm.folder, "backups/data")).toSorted((a, b) => statSync(b).size - statSync(a).size);
+  chmodSync(pack, 0o600);
+  const sound = readFileSync(pack);
+  const bytes = Buffer.from(sound);
+  bytes[60] = (bytes[60] ?? 0) ^ 1;
+  writeFileSync(pack, bytes);
+  // Nobody has seen it yet: no more is said than was looked for.
+  assert.match((await crm.run(["repair", "snapshots"])).stdout, /nothing to repair.*all of them.*repair packs/s);
+
+  assert.equal((await crm.run(["verify", "--read-data"])).code, 40);
+  const first = await crm.run(["repair", "snapshots"]);
+  assert.equal(first.code, 2, first.stdout);
+  assert.match(first.stderr, /repaired first: the packs/);
+  const index = await crm.run(["repair", "index"]);
+  assert.match(index.stdout, /is damaged; `holdfast repair packs`/);
+  assert.doesNotMatch(index.stdout, /nothing to repair/);
+  // What was remembered is looked at again, not believed.
+  writeFileSync(pack, sound);
+  assert.match((await crm.run(["repair", "snapshots"])).stdout, /nothing to repair/);
+  writeFileSync(pack, bytes);
+  assert.match(await repaired(crm, "packs"), /was damaged: .* saved, 1 lost/);
+  assert.match(await repaired(crm, "snapshots"), /It lacks:/);
+  assert.equal((await crm.run(["verify", "--read-data"])).code, 0);
 });
 
 test("a plan that is not the repository's any more is not applied", async () => {

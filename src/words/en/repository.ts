@@ -122,6 +122,7 @@ export const repository = {
   },
   repair: {
     nothing: "There is nothing to repair.",
+    unread: "What is damaged inside of packs is not looked for here: that reads all of them, and is `{command}`.",
     next: "Nothing has been changed. To do it:",
     done: "Repaired.",
     following: "Then: {command}",

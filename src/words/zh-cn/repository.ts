@@ -111,6 +111,7 @@ export const repository: Translated<typeof english> = {
   },
   repair: {
     nothing: "没有需要修复的内容。",
+    unread: "此处不查找数据包内部的损坏：那需要读取所有数据包，请用 `{command}`。",
     next: "尚未作任何更改。要执行：",
     done: "已修复。",
     following: "然后：{command}",
