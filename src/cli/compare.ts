@@ -3,7 +3,7 @@ import { HoldfastError } from "../lib/errors.ts";
 import { printable } from "../words/format.ts";
 import { type Command, hasFlag } from "./command.ts";
 import type { Context } from "./context.ts";
-import { sheetLine } from "./csv.ts";
+import { sheetLine } from "../lib/csv.ts";
 import { entityName } from "./entity-name.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { fieldLines } from "./field-lines.ts";

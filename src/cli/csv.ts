@@ -1,16 +1,4 @@
-import { csvLine } from "../lib/csv.ts";
 import { HoldfastError } from "../lib/errors.ts";
-
-/** What a spreadsheet takes for a formula; numbers, telephone numbers among them, may begin with a sign. */
-const formula = /^(?:[=@＝＠\t\r]|[+＋\-－](?![\d\s().,/eE-]*$))/;
-
-/**
- * A line of CSV for a spreadsheet. Whoever can write to the CRM could have it run a formula by whoever looks at the changes: what
- * would be one gets an apostrophe before it, and is a text.
- */
-export function sheetLine(values: Parameters<typeof csvLine>[0]): string {
-  return csvLine(values.map((value) => (typeof value === "string" && formula.test(value) ? `'${value}` : value)));
-}
 
 /** Rows of a CSV file as spreadsheets write it: commas or semicolons, LF or CRLF, quotes doubled; empty lines are left out. */
 export function parseCsv(text: string): readonly (readonly string[])[] {

@@ -28,3 +28,21 @@ test("tables of one name in two schemas are two files", () => {
     ],
   );
 });
+
+test("a value that a spreadsheet takes for a formula stays as it is where it is to be loaded again, and is a text in a sheet", () => {
+  using folder = temporaryFolder();
+  const table: TableSchema = {
+    ...{ schema: "main", name: "lead", keyLength: 1, foreignKeys: [], fingerprint: "" },
+    columns: ["id", "name"].map((name) => ({ name, type: "TEXT", nullable: false })),
+  };
+  const rows = [{ row: recordRow(table, `"1"\t"=HYPERLINK(1)"`), why: "chosen" as const }];
+  const records = { engine: sqliteEngine, relations: relationsOf([table], undefined), rows };
+  for (const [format, name] of [
+    ["csv", "=HYPERLINK(1)"],
+    ["sheet", "'=HYPERLINK(1)"],
+  ] as const) {
+    const [path = ""] = writeRecords(join(folder.path, format), format, records);
+    assert.equal(path, join(folder.path, format, "lead.csv"));
+    assert.equal(readFileSync(path, "utf8"), `id,name\r\n1,${name}\r\n`);
+  }
+});

@@ -7,10 +7,11 @@ import type { PlannedRow } from "../contents/records/planned-row.ts";
 import { fieldText } from "../contents/records/record-row.ts";
 import type { Relations } from "../contents/records/relations.ts";
 import type { DatabaseEngine } from "../database/database.ts";
-import { csvLine } from "../lib/csv.ts";
+import { csvLine, sheetLine } from "../lib/csv.ts";
 import { HoldfastError } from "../lib/errors.ts";
 
-export type RecordFormat = "sql" | "csv" | "json";
+/** `csv` has every value as it is, to be loaded again; `sheet` is CSV in which a spreadsheet finds no formula. */
+export type RecordFormat = "sql" | "csv" | "sheet" | "json";
 
 export interface ExportedRecords {
   readonly engine: DatabaseEngine;
@@ -43,17 +44,21 @@ export function writeRecords(folder: string, format: RecordFormat, exported: Exp
   }
 }
 
-function tableFiles(format: "csv" | "json", { engine, rows }: ExportedRecords): readonly (readonly [string, string])[] {
+function tableFiles(
+  format: Exclude<RecordFormat, "sql">,
+  { engine, rows }: ExportedRecords,
+): readonly (readonly [string, string])[] {
+  const ending = format === "json" ? "json" : "csv";
   const byTable = Map.groupBy(rows, ({ row }) => row.table);
   const ofName = Map.groupBy(byTable.keys(), ({ name }) => name);
   return [...byTable].map(([table, ofTable]) => {
     const isAlone = ofName.get(table.name)?.length === 1;
-    const file = `${isAlone ? "" : `${escapeName(table.schema)}.`}${escapeName(table.name)}.${format}`;
+    const file = `${isAlone ? "" : `${escapeName(table.schema)}.`}${escapeName(table.name)}.${ending}`;
     const names = table.columns.map(({ name }) => name);
     const values = ofTable.map(({ row }) => names.map((_, at) => fieldText(row, at, engine)));
     const content =
-      format === "csv"
-        ? [names, ...values].map(csvLine).join("")
+      format !== "json"
+        ? [names, ...values].map(format === "csv" ? csvLine : sheetLine).join("")
         : `${JSON.stringify(
             values.map((row) => Object.fromEntries(names.map((name, at) => [name, row[at]]))),
             undefined,

@@ -27,7 +27,8 @@ const planOptions = {
   undoIn: "of that, only what is in this database, of a CRM with several",
   alone: "only the records themselves, without what belongs to them",
   toFiles: "write the records to this new or empty folder, in place of a database",
-  format: "with --to-files: csv (default) or json, a file a table; or sql",
+  format:
+    "with --to-files: csv (default, every value as it is), sheet (csv without formulas, to be looked at in a spreadsheet) or json, a file a table; or sql",
   rename: "where a column of the recovery point goes now: table.old=new",
 };
 

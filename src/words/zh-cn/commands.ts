@@ -29,7 +29,8 @@ const planOptions = {
   undoIn: "其中仅撤回此数据库中的更改（用于有多个数据库的 CRM）",
   alone: "只还原记录本身，不含从属内容",
   toFiles: "把记录写到这个新建或空的文件夹，而不是数据库",
-  format: "配合 --to-files：csv（默认）或 json，每表一个文件；或 sql",
+  format:
+    "配合 --to-files：csv（默认，值原样保留）、sheet（不含公式的 csv，供电子表格查看）或 json，每表一个文件；或 sql",
   rename: "恢复点中的列现在的去处：table.old=new",
 };
 

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { csvLine } from "../lib/csv.ts";
-import { sheetLine } from "./csv.ts";
+import { csvLine, sheetLine } from "./csv.ts";
 
 test("what a spreadsheet would take apart is quoted, and NULL is not an empty text", () => {
   assert.equal(
