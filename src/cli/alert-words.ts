@@ -25,7 +25,8 @@ export function describeAlert(
     const known = (words.errors as Readonly<Record<string, { readonly text: string; readonly hint: string }>>)[
       run.error.code
     ];
-    lines.push(known ? format.fill(known.text, run.error.facts) : run.error.code);
+    const { code } = run.error;
+    lines.push(known ? format.fill(known.text, run.error.facts) : (sentence(words.jobs.reasons, code) ?? code));
     if (known) lines.push(format.fill(known.hint, { command: run.job, ...run.error.facts }));
     if (run.attempts > 1) lines.push(format.fill(texts.attempts, { count: run.attempts }));
   }

@@ -45,8 +45,9 @@ ${service}`,
     const error = { code: "storage-unreachable", facts: {} };
     dispatcher.ended(run, { outcome: "failed", error, again: "worthwhile" }, ms);
   };
+  const killed = (ms: number) => dispatcher.recover(ms);
   tick(startMs);
-  return { tick, end, fail, [Symbol.dispose]: () => store[Symbol.dispose]() };
+  return { tick, end, fail, killed, [Symbol.dispose]: () => store[Symbol.dispose]() };
 }
 
 const jobsOf = (runs: readonly JobRun[]): readonly string[] => runs.map(({ job }) => job);
@@ -97,6 +98,26 @@ test("what a clock did that was ahead by days stands in for nothing that is due 
   // What was to be tried again when that clock showed it is not kept for days.
   service.fail(again, sunday + 3 * dayMs);
   assert.deepEqual(jobsOf(service.tick(sunday + hourMs)), ["backup"]);
+});
+
+test("a backup is begun again however often the service is killed, and fails only when it has failed too often", () => {
+  const noon = monday + 12 * hourMs;
+  using service = scene(
+    `  retry: {times: 1, first: 1m, longest: 1h}
+  schedules: [{job: backup, at: "weekly mon 12:00"}]`,
+    noon - minuteMs,
+  );
+  let at = noon;
+  for (let kill = 1; kill <= 9; kill++) {
+    assert.deepEqual(jobsOf(service.tick(at)), ["backup"], `after ${kill - 1} kills`);
+    assert.deepEqual(service.killed(at + 1000), []);
+    at += 2 * hourMs;
+  }
+  service.fail(service.tick(at)[0], at);
+  const [last] = service.tick(at + 2 * hourMs);
+  assert.deepEqual([last?.attempts, last?.cutOff], [11, 9]);
+  service.fail(last, at + 2 * hourMs);
+  assert.deepEqual(service.tick(at + 4 * hourMs), [], "once more is all that it may");
 });
 
 test("a blackout holds in the hour that comes twice, though another that is over would end in it", () => {

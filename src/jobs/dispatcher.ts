@@ -51,18 +51,20 @@ export class Dispatcher {
   }
 
   /**
-   * To be called once at the beginning, when no other process works on the store: what is said to run does not. Gives
-   * the runs that ended with that.
+   * To be called once at the beginning, when no other process works on the store: what is said to run does not. What was cut off
+   * with what it changes `halfDone` (ids) is done before all else. Gives the runs that ended with that.
    */
-  recover(nowMs: number): readonly JobRun[] {
+  recover(nowMs: number, halfDone: ReadonlySet<string> = new Set()): readonly JobRun[] {
     const { store, isRepeatable, isContinuous } = this.#options;
     const error: RunError = { code: "interrupted", facts: {} };
     return store.together(() => {
       const ended: JobRun[] = [];
       for (const run of store.open().filter(({ job }) => isContinuous(job))) ended.push(...this.#resume(run, nowMs));
       for (const run of store.open().filter(({ state }) => state === "running")) {
+        const cutOff: JobRun = { ...run, cutOff: (run.cutOff ?? 0) + 1 };
         if (run.cancelling) ended.push(this.#end(run, { outcome: "cancelled" }, nowMs));
-        else if (isRepeatable(run.job)) ended.push(...this.#failed(run, error, nowMs, "worthwhile"));
+        else if (halfDone.has(run.id)) this.#queueAgain({ ...cutOff, error }, this.#beforeAll(nowMs));
+        else if (isRepeatable(run.job)) ended.push(...this.#failed(cutOff, error, nowMs, "worthwhile"));
         else ended.push(this.#end({ ...run, error }, { outcome: "failed", error, again: "useless" }, nowMs));
       }
       return ended;
@@ -148,7 +150,7 @@ export class Dispatcher {
   #resume(run: JobRun, nowMs: number): readonly JobRun[] {
     const isWanted = this.#options.items.some(({ key }) => key === run.item) && !run.cancelling;
     if (!isWanted) return [this.#end(run, { outcome: "cancelled" }, nowMs)];
-    const { progress: _, startedMs: _started, error: _error, ...rest } = run;
+    const { progress: _, startedMs: _started, error: _error, cutOff: _cutOff, ...rest } = run;
     this.#options.store.update({ ...rest, state: "queued", readyMs: nowMs, attempts: 0 });
     return [];
   }
@@ -221,22 +223,33 @@ export class Dispatcher {
     const { times, firstMs, longestMs } = service.retry;
     // What ran for long is not at its second attempt, but at its first of today.
     const isFirst = isContinuous(begun.job) && nowMs - (begun.startedMs ?? nowMs) > longestMs;
-    const run = isFirst ? { ...begun, attempts: 1 } : begun;
+    const run = isFirst ? { ...begun, attempts: 1, cutOff: 0 } : begun;
     const failed: JobRun = { ...run, error };
-    if (again === "useless" || run.attempts > times) {
+    // What ended with the process says nothing against another attempt, however often: not it was what failed.
+    if (again === "useless" || run.attempts - (run.cutOff ?? 0) > times) {
       return [this.#end(failed, { outcome: "failed", error, again }, nowMs)];
     }
     const newer = store.open().find((one) => one.item === run.item && one.state === "queued" && one.id !== run.id);
     if (newer && run.schedule !== undefined) {
       // The next time is due already, and does for this one too.
-      store.update({ ...newer, times: newer.times + run.times, attempts: run.attempts });
+      const { attempts, cutOff = 0 } = run;
+      store.update({ ...newer, times: newer.times + run.times, attempts, cutOff });
       store.update({ ...failed, state: "ended", outcome: "covered", endedMs: nowMs, coveredBy: newer.id });
       return [];
     }
     const pause = Math.min(longestMs, firstMs * 2 ** (run.attempts - 1));
-    const { progress: _, startedMs: _started, ...waiting } = failed;
-    store.update({ ...waiting, state: "queued", readyMs: nowMs + pause });
+    this.#queueAgain(failed, nowMs + pause);
     return [];
+  }
+
+  #queueAgain(run: JobRun, readyMs: number): void {
+    const { progress: _, startedMs: _started, ...waiting } = run;
+    this.#options.store.update({ ...waiting, state: "queued", readyMs });
+  }
+
+  /** When nothing else is ready yet: a backup of what is half done would be of neither. */
+  #beforeAll(nowMs: number): number {
+    return Math.min(nowMs, ...this.#options.store.open().map(({ readyMs }) => readyMs)) - 1;
   }
 
   #end(run: JobRun, end: RunEnd, nowMs: number): JobRun {

@@ -20,8 +20,11 @@ export interface JobKind {
    * service does, gives way by itself to whoever needs the repository alone, and counts nowhere.
    */
   readonly beside: "others" | "alone" | "everything";
-  /** `again`: begun anew when the process ended in the middle of it. `fail`: never twice by itself. */
-  readonly afterCrash: "again" | "fail";
+  /**
+   * `again`: begun anew when the process ended in the middle of it. Else never twice by itself, but it is finished where it was cut
+   * off with what it changes half done.
+   */
+  readonly afterCrash: "again" | { readonly isHalfDone: (input: JobInput, world: JobWorld) => Promise<boolean> };
   readonly run: (input: JobInput, world: JobWorld, run: Run) => Promise<JobResult>;
 }
 
@@ -67,7 +70,7 @@ export const jobKinds: Readonly<Record<AnyJobName, JobKind>> = {
   verify: { scope: "repository", beside: "others", afterCrash: "again", run: runVerify },
   drill: { scope: "crm", beside: "others", afterCrash: "again", run: runDrill },
   follow: { scope: "crm", beside: "everything", afterCrash: "again", run: runFollow },
-  restore: { scope: "crm", beside: "others", afterCrash: "fail", run: runRestore },
+  restore: { scope: "crm", beside: "others", afterCrash: { isHalfDone: isHalfSwapped }, run: runRestore },
 };
 
 export function jobKindNamed(name: string): JobKind | undefined {
@@ -226,7 +229,13 @@ async function runFollow({ subject }: JobInput, world: JobWorld, run: Run): Prom
 
 const none = { kind: "none" } as const;
 
-/** A plan is applied once: what cuts it off is told, and `restore apply` goes on by hand. */
+/** Backups would be refused until somebody comes, and the CRM would stand there as nobody wants it. */
+async function isHalfSwapped({ options }: JobInput, { door }: JobWorld): Promise<boolean> {
+  const { plan } = options;
+  return typeof plan === "string" && (await door.isHalfSwapped(plan));
+}
+
+/** A plan is applied once: what cuts it off before the swap is told, and `restore apply` goes on by hand. */
 async function runRestore({ options }: JobInput, { config, door, access }: JobWorld, run: Run): Promise<JobResult> {
   const { plan, confirm } = options;
   if (typeof plan !== "string") throw new HoldfastError("plan-unknown", { id: "" });

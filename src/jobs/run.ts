@@ -56,6 +56,8 @@ export interface Door {
   planUndo(input: UndoPlanInput, run: Run): Promise<RestorePlan>;
   readPlan(id: string): Promise<RestorePlan>;
   applyRestore(input: RestoreApplyInput & Waiting, run: Run): Promise<RestoreReport>;
+  /** Whether what a plan restores was cut off while it was swapped in: applied again, it is finished. */
+  isHalfSwapped(plan: string): Promise<boolean>;
   undoRestore(input: UndoInput & Waiting, run: Run): Promise<UndoReport>;
   undoable(): Promise<readonly UndoableRestore[]>;
   planErase(input: ErasePlanInput, run: Run): Promise<ErasePlan>;
@@ -176,6 +178,10 @@ export function openDoor({ loadEngine, keys, lockFolders }: DoorOptions): Door {
       const what = { crm: snapshot.crm, location: repository.location, job: "restore", waitMs };
       await using _lock = await locked(what, run);
       return await applyRestore(await engine(), input, run);
+    },
+    async isHalfSwapped(plan) {
+      const { loadRecords } = await import("../engine/restore-record.ts");
+      return (await loadRecords(await engine())).some((record) => record.plan === plan && record.state === "swapping");
     },
     async undoRestore({ waitMs, ...input }, run) {
       const { listUndoable, undoRestore } = await import("../engine/undo.ts");

@@ -100,9 +100,13 @@ class Service {
   }
 
   async run(): Promise<void> {
-    const { store, signal, onReady } = this.#options;
+    const { store, signal, onReady, world } = this.#options;
+    const { times: retries } = world.config.service.retry;
     if (store.fact("remembered") === undefined) await this.#remember();
-    for (const run of this.#dispatcher.recover(this.#nowMs())) this.#follow(run);
+    const halfDone = await this.#halfDone();
+    for (const run of this.#dispatcher.recover(this.#nowMs(), halfDone)) this.#follow(run);
+    const often = store.open().filter(({ cutOff = 0 }) => cutOff > retries);
+    for (const run of often) this.#writer.soon(() => this.#tellOutcome(run, "failed"));
     await using _server = await onReady?.(() => this.status());
     signal.addEventListener("abort", () => this.#wake(), { once: true });
     let watchedMs = -Infinity;
@@ -125,6 +129,18 @@ class Service {
     for (const { cancel } of this.#running.values()) cancel.abort();
     const ended = Promise.all([...this.#running.values()].map(({ done }) => done));
     await Promise.race([ended.then(() => this.#after), sleep(graceMs, undefined, { ref: false })]);
+  }
+
+  /** Runs that another process left with what they change half done. */
+  async #halfDone(): Promise<ReadonlySet<string>> {
+    const { store, world } = this.#options;
+    const found = new Set<string>();
+    for (const { id, job, subject, input, state } of store.open()) {
+      const after = jobKindNamed(job)?.afterCrash;
+      if (state !== "running" || typeof after !== "object") continue;
+      if (await after.isHalfDone({ subject, options: input }, world)) found.add(id);
+    }
+    return found;
   }
 
   /** What is known of the repository, a quarter of an hour old at most, and how that makes everything. */
@@ -223,7 +239,7 @@ class Service {
       if (progress === undefined) return;
       if (!isDurable && "durableTo" in progress) {
         isDurable = true;
-        this.#writer.soon(() => this.#recovered(run));
+        this.#writer.soon(() => this.#tellOutcome(run, "ok"));
       }
       const at = performance.now();
       if ((type === "progress" || type === "journal") && at - writtenMs < progressEveryMs) return;
@@ -247,10 +263,13 @@ class Service {
     this.#later(() => this.#report());
   }
 
-  /** What never ends well by itself is well again as soon as it does its work. */
-  #recovered(run: JobRun): void {
+  /**
+   * How a run is that is not over: what never ends well by itself is well again as soon as it does its work, and what is cut off
+   * again and again may well be what ends the service.
+   */
+  #tellOutcome(run: JobRun, outcome: "ok" | "failed"): void {
     const { store } = this.#options;
-    const alert = alertOfRun({ ...run, outcome: "ok", endedMs: this.#nowMs() }, this.#crmOf(run.subject), store);
+    const alert = alertOfRun({ ...run, outcome, endedMs: this.#nowMs() }, this.#crmOf(run.subject), store);
     if (alert) this.#tellSoon(alert);
   }
 

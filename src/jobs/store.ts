@@ -30,6 +30,8 @@ export interface JobRun {
   readonly outcome?: RunOutcome;
   /** Begun so often. */
   readonly attempts: number;
+  /** Of these, so many were cut off by the end of the process; absent: none. */
+  readonly cutOff?: number;
   readonly startedMs?: number;
   readonly endedMs?: number;
   /** Code and facts of what it failed with last. */
@@ -65,7 +67,7 @@ const layout = `
     input TEXT NOT NULL, dueMs INTEGER NOT NULL, times INTEGER NOT NULL, readyMs INTEGER NOT NULL,
     state TEXT NOT NULL, outcome TEXT, attempts INTEGER NOT NULL, startedMs INTEGER, endedMs INTEGER,
     error TEXT, facts TEXT, progress TEXT, coveredBy TEXT,
-    cancelling INTEGER NOT NULL DEFAULT 0, reported INTEGER NOT NULL DEFAULT 0) STRICT;
+    cancelling INTEGER NOT NULL DEFAULT 0, reported INTEGER NOT NULL DEFAULT 0, cutOff INTEGER) STRICT;
   CREATE INDEX IF NOT EXISTS runsByState ON runs (state, endedMs);
   CREATE INDEX IF NOT EXISTS runsBySubject ON runs (subject, endedMs);
   CREATE INDEX IF NOT EXISTS runsByItem ON runs (item, endedMs);
@@ -96,6 +98,9 @@ export class JobStore implements Disposable {
       const found = Number(this.#one("PRAGMA user_version")?.["user_version"] ?? 0);
       if (found > layoutVersion) throw new Error(`layout ${found}`);
       this.#database.exec(`${layout}\nPRAGMA user_version = ${layoutVersion};`);
+      const columns = this.#all("SELECT name FROM pragma_table_info('runs')");
+      if (!columns.some(({ name }) => name === "cutOff"))
+        this.#database.exec("ALTER TABLE runs ADD COLUMN cutOff INTEGER");
     } catch (error) {
       throw new HoldfastError("state-unwritable", { path: file }, error);
     }
@@ -123,9 +128,9 @@ export class JobStore implements Disposable {
   add(run: JobRun): void {
     this.#run(
       `INSERT INTO runs (id, item, job, subject, schedule, input, dueMs, times, readyMs, state, outcome, attempts,
-         startedMs, endedMs, error, facts, progress, coveredBy, cancelling, reported)
+         startedMs, endedMs, error, facts, progress, coveredBy, cancelling, reported, cutOff)
        VALUES (:id, :item, :job, :subject, :schedule, :input, :dueMs, :times, :readyMs, :state, :outcome, :attempts,
-         :startedMs, :endedMs, :error, :facts, :progress, :coveredBy, :cancelling, :reported)`,
+         :startedMs, :endedMs, :error, :facts, :progress, :coveredBy, :cancelling, :reported, :cutOff)`,
       columnsOf(run),
     );
   }
@@ -302,6 +307,7 @@ function columnsOf(run: JobRun) {
     coveredBy: run.coveredBy ?? null,
     cancelling: run.cancelling ? 1 : 0,
     reported: run.reported ? 1 : 0,
+    cutOff: run.cutOff ?? null,
   };
 }
 
@@ -313,7 +319,7 @@ function runOf(row: Row): JobRun {
     return found === undefined ? undefined : (JSON.parse(found) as Readonly<Record<string, unknown>>);
   };
   const [schedule, outcome, coveredBy] = [text("schedule"), text("outcome"), text("coveredBy")];
-  const [startedMs, endedMs] = [number("startedMs"), number("endedMs")];
+  const [startedMs, endedMs, cutOff] = [number("startedMs"), number("endedMs"), number("cutOff")];
   const [error, facts, progress] = [json("error"), json("facts"), json("progress")];
   return {
     id: String(row["id"]),
@@ -328,6 +334,7 @@ function runOf(row: Row): JobRun {
     state: String(row["state"]) as RunState,
     ...(outcome !== undefined && { outcome: outcome as RunOutcome }),
     attempts: Number(row["attempts"]),
+    ...(cutOff !== undefined && { cutOff }),
     ...(startedMs !== undefined && { startedMs }),
     ...(endedMs !== undefined && { endedMs }),
     ...(error && { error: error as unknown as RunError }),

@@ -77,6 +77,28 @@ test("a backup by hand makes good what the service missed: it is told, and repor
   );
 });
 
+test("a job that ends with the service again and again is begun once more, and somebody is told, once", async (t) => {
+  using crm = cliCrm();
+  using web = await webHook();
+  await crm.run(["init", "--yes"]);
+  const port = await configureService(crm);
+  addRoutes(crm, web);
+  await crm.run(["jobs", "start", "backup"]);
+  {
+    using store = booksOf(crm);
+    // As five services leave it that were killed at it.
+    for (const run of store.open()) store.update({ ...run, state: "running", attempts: 5, cutOff: 4 });
+  }
+  const service = await startServing(crm, port);
+  t.after(() => service.child.kill("SIGKILL"));
+  await until(() => told(web).length > 1);
+  assert.deepEqual(told(web), ["failed backup/acme", "recovered backup/acme"]);
+  assert.match(web.calls.map(({ body }) => body).join(), /It was cut off when the service ended/);
+  const [backup] = listIn(await crm.json(["jobs", "list"]), "jobs");
+  assert.deepEqual([backup?.["outcome"], backup?.["attempts"]], ["ok", 6]);
+  assert.equal(await service.end("SIGTERM"), 0);
+});
+
 test("files that cannot be read are a gap like one of rows: told, shown everywhere, kept through kill -9, and ended", async (t) => {
   using crm = cliCrm();
   using web = await webHook();
@@ -206,10 +228,8 @@ interface RunReport {
 }
 
 /** As the service's books look when it last ran three days ago. */
-function notSeenForDays({ folder }: CliCrm, item: string): void {
-  const place = join(dirname(folder), "home/state/service");
-  const file = readdirSync(place).find((name) => name.endsWith(".sqlite")) ?? "";
-  using store = new JobStore(join(place, file));
+function notSeenForDays(crm: CliCrm, item: string): void {
+  using store = booksOf(crm);
   const then = Date.now() - 3 * 86_400_000;
   store.setWatermark(item, then, then);
 }
@@ -219,4 +239,10 @@ function told({ calls }: WebHook): readonly string[] {
     const { event, subject } = JSON.parse(body) as { event: string; subject: string };
     return `${event} ${subject}`;
   });
+}
+
+function booksOf({ folder }: CliCrm): JobStore {
+  const place = join(dirname(folder), "home/state/service");
+  const file = readdirSync(place).find((name) => name.endsWith(".sqlite")) ?? "";
+  return new JobStore(join(place, file));
 }

@@ -1,7 +1,8 @@
 /**
  * Preloaded (`node --import`) into a command under test: counts every operation of the main thread that changes the
  * file system, and kills the process with SIGKILL right before operation number HOLDFAST_TEST_KILL_AT (from 1). With
- * 0 nothing is killed and the count is written to HOLDFAST_TEST_COUNT_FILE at exit. From operation number
+ * 0 nothing is killed and the count is written to HOLDFAST_TEST_COUNT_FILE at exit. HOLDFAST_TEST_KILL_BEFORE says
+ * before which instead, counted by its name: `renameat2 2` is the second of those. From operation number
  * HOLDFAST_TEST_FULL_AT on, if that is given, the disk is full: what needs room fails with ENOSPC. The product knows
  * nothing of either.
  */
@@ -48,12 +49,15 @@ function creates(flags: unknown): boolean {
 if (isMainThread) {
   const killAt = Number(process.env["HOLDFAST_TEST_KILL_AT"] ?? "0");
   const fullAt = Number(process.env["HOLDFAST_TEST_FULL_AT"] ?? "0");
+  const [before = "", which = "1"] = (process.env["HOLDFAST_TEST_KILL_BEFORE"] ?? "").split(" ");
+  let named = 0;
   const countFile = process.env["HOLDFAST_TEST_COUNT_FILE"];
   const writeCount = fs.writeFileSync;
   let count = 0;
   const step = (name: string) => {
     count++;
-    if (count === killAt) process.kill(process.pid, "SIGKILL");
+    const isNamed = before !== "" && new RegExp(`\\b${before}\\b`).test(name) && ++named === Number(which);
+    if (count === killAt || isNamed) process.kill(process.pid, "SIGKILL");
     if (fullAt > 0 && count >= fullAt && needsRoom.test(name)) {
       throw Object.assign(new Error(`ENOSPC: no space left on device, ${name}`), { code: "ENOSPC", syscall: name });
     }

@@ -26,8 +26,9 @@ export async function configureService(crm: CliCrm, more = ""): Promise<number> 
   return port;
 }
 
-export async function startServing(crm: CliCrm, port: number): Promise<Serving> {
-  const running = startProgram(crm, ["serve"], "pipe");
+/** @param killBefore The operation (of `kill-at.ts`) before which it is killed, unless it ends earlier. */
+export async function startServing(crm: CliCrm, port: number, killBefore?: string): Promise<Serving> {
+  const running = startProgram(crm, ["serve"], "pipe", killBefore);
   const { child } = running;
   if (child.stdout) {
     await Promise.race([once(child.stdout, "data"), once(child, "close")]);
@@ -37,11 +38,20 @@ export async function startServing(crm: CliCrm, port: number): Promise<Serving> 
 }
 
 /** A command that runs until it is ended. */
-export function startProgram(crm: CliCrm, args: readonly string[], stdout: "pipe" | "ignore"): Omit<Serving, "port"> {
+export function startProgram(
+  crm: CliCrm,
+  args: readonly string[],
+  stdout: "pipe" | "ignore",
+  killBefore?: string,
+): Omit<Serving, "port"> {
   const home = join(dirname(crm.folder), "home");
-  const child = spawn(process.execPath, [...program, ...args], {
+  const preloaded = killBefore === undefined ? [] : [`--import=${join(import.meta.dirname, "kill-at.ts")}`];
+  const child = spawn(process.execPath, [...preloaded, ...program, ...args], {
     cwd: crm.folder,
-    env: { ...cheapProcess(), PATH: process.env["PATH"], HOME: home, LANG: "C", HOLDFAST_STATE: join(home, "state") },
+    env: {
+      ...{ ...cheapProcess(), PATH: process.env["PATH"], HOME: home, LANG: "C", HOLDFAST_STATE: join(home, "state") },
+      ...(killBefore !== undefined && { HOLDFAST_TEST_KILL_BEFORE: killBefore }),
+    },
     stdio: ["ignore", stdout, "inherit"],
   });
   endWithUs(child);
