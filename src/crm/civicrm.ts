@@ -1,24 +1,28 @@
 import { createHash, createHmac, hkdfSync } from "node:crypto";
 import { existsSync } from "node:fs";
-import { basename, dirname, join, posix, relative } from "node:path";
-import type { RowBatch, TableSchema } from "../database/database.ts";
-import { nameFromText } from "../lib/byte-name.ts";
+import { basename, join } from "node:path";
+import type { TableSchema } from "../database/database.ts";
 import { neutraliseCms, neutraliseCmsConfiguration } from "./civicrm-cms.ts";
 import { neutraliseConfiguration, neutraliseStatements, neutraliseSummary } from "./civicrm-clone.ts";
 import { civicrmModel } from "./civicrm-model.ts";
-import { rowTexts, type FieldRules } from "./column-texts.ts";
+import {
+  attachmentRule,
+  placesOf,
+  relocatedPlaces,
+  settingsFile,
+  settingsPlaces,
+  unescaped,
+} from "./civicrm-places.ts";
 import type { CrmFiles } from "./crm-files.ts";
-import { databasePart, detected, insideOf, needed, readConfiguration, readText, withFiles } from "./known-crm.ts";
+import { databasePart, detected, needed, readConfiguration, readText, withFiles } from "./known-crm.ts";
 import { decipher, readable } from "./open-secret.ts";
 import { readPhp, setPhp, type PhpFile } from "./php-data.ts";
 import type {
-  AttachmentRule,
   CrmDescription,
   CrmParts,
   DatabasePart,
   DetectedCrm,
   KeyPart,
-  OwnedFile,
   PlacedParts,
   Platform,
   StoredSecret,
@@ -26,24 +30,13 @@ import type {
 import { addressOf, phpHost, placeOf } from "./server-url.ts";
 
 /**
- * CiviCRM on WordPress or Drupal, on MariaDB or MySQL.
+ * CiviCRM on WordPress, Drupal, Backdrop or Joomla, or by itself, on MariaDB or MySQL.
  *
  * `civicrm.settings.php` names CiviCRM's database, and that of the CMS around it, which is a second one unless they share
- * one: both are backed up, each at one moment of its own. Files lie in CiviCRM's folder among the CMS's uploads. The CMS's
- * own content (`wp-content`, or `sites`) holds modules, extensions and uploads. `CIVICRM_SITE_KEY` and the credential keys
- * stand in the settings.
+ * one: both are backed up, each at one moment of its own. Files lie in CiviCRM's folder among the CMS's uploads
+ * (`civicrm-places.ts`). The CMS's own content (`wp-content`, or `sites`) holds modules, extensions and uploads.
+ * `CIVICRM_SITE_KEY` and the credential keys stand in the settings.
  */
-const settingsFile = "civicrm.settings.php";
-const places = [
-  ".",
-  // Of 4.6 and before; where it is still there, newer versions read this one.
-  "wp-content/plugins/civicrm",
-  "wp-content/uploads/civicrm",
-  "sites/default",
-  "web/sites/default",
-];
-const caches = ["/templates_c/", "/ConfigAndLog/"];
-
 export const civicrm: Platform = {
   name: "civicrm",
   title: "CiviCRM",
@@ -68,7 +61,7 @@ export const civicrm: Platform = {
 };
 
 async function detect(folder: string): Promise<readonly DetectedCrm[]> {
-  for (const place of places) {
+  for (const place of settingsPlaces) {
     const path = join(folder, place, settingsFile);
     const text = await readText(path);
     const url = text === undefined ? undefined : readPhp(text).get("CIVICRM_DSN");
@@ -83,21 +76,13 @@ async function parts(description: CrmDescription): Promise<CrmParts> {
   const { path, text } = await readConfiguration(description, settingsFile);
   const php = readPhp(text);
   const version = await installedVersion(php);
-  const cms = cmsOf(path);
-  const files = filesFolder(php, path);
+  const places = placesOf(php, path);
+  const folders = withFiles(places.folders, description);
   return {
     ...(version === undefined ? {} : { version }),
     databases: databasesOf(php, path, description.database),
-    folders: withFiles(
-      [
-        ...(cms
-          ? [{ name: "cms", path: cms.content, excludes: [...cms.excludes, ...insideOf(cms.content, files)] }]
-          : []),
-        { name: "civicrm", path: files, excludes: [...caches, `/${settingsFile}`] },
-      ],
-      description,
-    ),
-    config: [path, ...(cms ? [cms.configuration] : [])]
+    folders,
+    config: [path, ...places.configuration]
       .filter((file) => existsSync(file))
       .map((file) => ({ name: basename(file), path: file })),
     emptyTables: [
@@ -106,7 +91,7 @@ async function parts(description: CrmDescription): Promise<CrmParts> {
     ],
     uncovered: [],
     keys: keysOf(php, path),
-    attachments: attachmentRule(php),
+    attachments: attachmentRule(php, path, folders),
   };
 }
 
@@ -126,46 +111,6 @@ function databasesOf(php: PhpFile, path: string, named: string | undefined): rea
     if (address.url !== own.url && found.every(({ url }) => url !== address.url)) found.push({ name, ...address });
   }
   return found;
-}
-
-interface Cms {
-  /** What of the CMS is its own: not the program that everybody has. */
-  readonly content: string;
-  readonly configuration: string;
-  readonly excludes: readonly string[];
-}
-
-function cmsOf(path: string): Cms | undefined {
-  const [, root] = /^(.*)\/wp-content\//.exec(path) ?? [];
-  if (root !== undefined) {
-    const beside = join(root, "wp-config.php");
-    const configuration = existsSync(beside) ? beside : join(dirname(root), "wp-config.php");
-    const content = join(root, "wp-content");
-    return { content, configuration, excludes: ["/cache/", "/upgrade/", "*.log", `/${relative(content, path)}`] };
-  }
-  const [, above] = /^(.*)\/sites\/[^/]+\//.exec(path) ?? [];
-  if (above === undefined) return undefined;
-  const site = basename(dirname(path));
-  return {
-    content: join(above, "sites"),
-    configuration: join(dirname(path), "settings.php"),
-    excludes: [`/${site}/settings.php`, `/${site}/${settingsFile}`, "/*/files/css/", "/*/files/js/", "/*/files/php/"],
-  };
-}
-
-/** CiviCRM's folder of files: above its compiled templates, or where it is by itself. */
-function filesFolder(php: PhpFile, path: string): string {
-  const compiled = php.get("CIVICRM_TEMPLATE_COMPILEDIR");
-  if (compiled?.startsWith("/")) return dirname(compiled.replace(/\/+$/, ""));
-  const folder = dirname(path);
-  return basename(folder) === "civicrm" ? folder : join(folder, "files/civicrm");
-}
-
-/** Settings in the file stand over those in the database. */
-function customFolder(php: PhpFile): string | undefined {
-  return ["domain", "Directory Preferences"]
-    .map((group) => php.get("civicrm_setting", group, "customFileUploadDir"))
-    .find((value) => value !== undefined);
 }
 
 /** `civicrm-version.php` or `xml/version.xml` of the program; nothing is run. */
@@ -199,38 +144,6 @@ function keyIn(php: PhpFile, name: string): string | undefined {
   return [name, `_${name}`].map((one) => php.get(one)).find((value) => value && !/^%%\w+%%$/.test(value));
 }
 
-/** `uri` is a name in the folder of custom files; a contact's picture is named by its address, with `&amp;` in it. */
-function attachmentRule(php: PhpFile): AttachmentRule {
-  const named = customFolder(php)?.replace(/^\[civicrm\.files\]\/?/, "");
-  // A folder elsewhere is `files:` of `holdfast.yaml`: then its name is the last part of its path.
-  const custom =
-    named === undefined || !named.startsWith("/")
-      ? { folder: "civicrm", inside: (named ?? "custom").replaceAll(/^\/+|\/+$/g, "") }
-      : { folder: basename(named.replace(/\/+$/, "")), inside: "" };
-  const path = (name: string) => nameFromText(posix.join(custom.inside, posix.basename(name)));
-  return {
-    ownsFiles: (table) => table.name === "civicrm_file" || table.name === "civicrm_contact",
-    *files(table: TableSchema, batch: RowBatch, rules: FieldRules): Iterable<OwnedFile> {
-      const isFile = table.name === "civicrm_file";
-      for (const { texts, row } of rowTexts(rules, table, batch, [isFile ? "uri" : "image_URL"])) {
-        const text = texts[0] ?? "";
-        const name = isFile ? text : /[?&;]photo=([^&]+)/.exec(text)?.[1];
-        if (name && !name.includes("://"))
-          yield { folder: custom.folder, path: path(isFile ? name : unescaped(name)), row };
-      }
-    },
-    ownable: () => false,
-  };
-}
-
-function unescaped(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
 /** Where the CMS has its tables in the same database. */
 function sharedCms(tables: readonly TableSchema[]): readonly string[] {
   return tables.some(({ name }) => !/^(civicrm_|log_civicrm_)/.test(name)) ? neutraliseCms(tables) : [];
@@ -245,6 +158,7 @@ function relocated(name: string, text: string, { databases, folders }: PlacedPar
     return Object.entries(values).reduce((result, [key, value]) => setPhp(result, [key], value), text);
   }
   if (name === "settings.php" && cms) return relocatedDrupal(text, cms);
+  if (name === "configuration.php" && cms) return relocatedJoomla(text, cms);
   if (name !== settingsFile) return undefined;
   const php = readPhp(text);
   let result = text;
@@ -256,9 +170,7 @@ function relocated(name: string, text: string, { databases, folders }: PlacedPar
     const old = placeOf(php.get(constant) ?? "");
     if (now && old) result = setPhp(result, [constant], dsn(now, old));
   }
-  const files = folders.find((folder) => folder.name === "civicrm");
-  const compiled = php.get("CIVICRM_TEMPLATE_COMPILEDIR");
-  return files && compiled ? setPhp(result, ["CIVICRM_TEMPLATE_COMPILEDIR"], join(files.path, "templates_c")) : result;
+  return relocatedPlaces(php, folders).reduce((now, [at, value]) => setPhp(now, at, value), result);
 }
 
 type ServerPlace = NonNullable<ReturnType<typeof placeOf>>;
@@ -283,8 +195,24 @@ function relocatedDrupal(text: string, place: ServerPlace): string {
     ...(place.user && { username: place.user }),
   };
   const at = ["databases", "default", "default"];
+  // Backdrop has it in one.
+  const old = placeOf(readPhp(text).get("database") ?? "");
+  if (old) return setPhp(text, ["database"], dsn(place, old).replace(/\?.*/, ""));
   if (readPhp(text).get(...at, "database") === undefined) return text;
   return Object.entries(values).reduce((result, [key, value]) => setPhp(result, [...at, key], value), text);
+}
+
+/** Fields of a class, each with a text. */
+function relocatedJoomla(text: string, place: ServerPlace): string {
+  const values = { db: place.name, host: hostOf(place), ...(place.user && { user: place.user }) };
+  return Object.entries(values).reduce(
+    (result, [name, value]) =>
+      result.replace(
+        new RegExp(String.raw`((?:public|var)\s+\$${name}\s*=\s*)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")`),
+        (_, before: string) => `${before}'${value.replaceAll(/['\\]/g, String.raw`\$&`)}'`,
+      ),
+    text,
+  );
 }
 
 /**

@@ -21,6 +21,7 @@ import {
   type PlacedParts,
   type Platform,
   type StoredSecret,
+  type Uncovered,
 } from "./platform.ts";
 import { addressOf, phpHost, placeOf } from "./server-url.ts";
 
@@ -154,8 +155,10 @@ const attachmentRule: AttachmentRule = {
       if (storage === ownStorage) yield { folder: "upload", path: nameFromText(id), row };
     }
   },
-  *outside(table: TableSchema, batch: RowBatch, rules: FieldRules): Iterable<string> {
-    for (const { storage } of attachmentsIn(table, batch, rules)) if (storage !== ownStorage) yield storage;
+  *outside(table: TableSchema, batch: RowBatch, rules: FieldRules): Iterable<Uncovered> {
+    for (const { storage } of attachmentsIn(table, batch, rules)) {
+      if (storage !== ownStorage) yield { subject: storage, reason: "kept-outside" };
+    }
   },
   ownable: () => false,
 };

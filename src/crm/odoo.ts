@@ -17,6 +17,7 @@ import type {
   OwnedFile,
   PlacedParts,
   Platform,
+  Uncovered,
 } from "./platform.ts";
 import { addressOf, placeOf } from "./server-url.ts";
 
@@ -204,18 +205,19 @@ const attachmentRule: AttachmentRule = {
       if (/^[0-9a-f]{2,3}\/[0-9a-f]{40}$/.test(path)) yield { folder: "filestore", path: nameFromText(path), row };
     }
   },
-  *outside(table: TableSchema, batch: RowBatch, rules: FieldRules): Iterable<string> {
+  *outside(table: TableSchema, batch: RowBatch, rules: FieldRules): Iterable<Uncovered> {
     // Modules that keep files elsewhere write `s3://bucket/…`, or the name of a storage before the colon; Odoo's own, from 18
     // on, write the address.
     const cloud = ["type", "url"].every((name) => table.columns.some((one) => one.name === name))
       ? ["type", "url"]
       : [];
+    const kept = (subject: string): Uncovered => ({ subject, reason: "kept-outside" });
     for (const { texts } of rowTexts(rules, table, batch, ["store_fname", ...cloud])) {
       const [name, type, url] = texts;
       const [, place] = /^(\w+:\/\/[^/]*)/.exec(name ?? "") ?? [];
-      if (place !== undefined) yield place.startsWith("s3:") ? place : place.replace(/\/\/.*/, "//");
+      if (place !== undefined) yield kept(place.startsWith("s3:") ? place : place.replace(/\/\/.*/, "//"));
       const [bucket] = type === "cloud_storage" ? (/^https:\/\/[^/?#]+(?:\/[^/?#]*)?/.exec(url ?? "") ?? [type]) : [];
-      if (bucket !== undefined) yield bucket;
+      if (bucket !== undefined) yield kept(bucket);
     }
   },
   ownable: () => false,

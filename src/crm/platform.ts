@@ -211,8 +211,13 @@ export interface AttachmentRule {
    * that appeared after the database's moment is never worth naming: its row may have come later too.
    */
   readonly ownable: (folder: string, path: ByteName) => boolean;
-  /** Places outside of this machine that rows keep files in (`AwsS3`), as often as rows do: a backup names each. */
-  readonly outside?: (table: TableSchema, batch: RowBatch, rules: FieldRules) => Iterable<string>;
+  /** Places that rows keep files in and the backup does not have (`AwsS3`), as often as rows do: a backup names each. */
+  readonly outside?: (table: TableSchema, batch: RowBatch, rules: FieldRules) => Iterable<Uncovered>;
+  /** Rows that say where files are: small tables, shown to it whole before it is asked for any file. */
+  readonly places?: {
+    readonly tellsOf: (table: TableSchema) => boolean;
+    readonly see: (table: TableSchema, batch: RowBatch, rules: FieldRules) => void;
+  };
 }
 
 export interface OwnedFile {

@@ -21,6 +21,7 @@ import {
   type PlacedParts,
   type Platform,
   type StoredSecret,
+  type Uncovered,
 } from "./platform.ts";
 import { addressOf, phpHost, placeOf } from "./server-url.ts";
 import { neutraliseConfiguration, neutraliseStatements, neutraliseSummary } from "./suitecrm-clone.ts";
@@ -232,8 +233,10 @@ const attachmentRule: AttachmentRule = {
       if (place === undefined) yield { folder: "upload", path: nameFromText(`${id}${suffix}`), row };
     }
   },
-  *outside(table: TableSchema, batch: RowBatch, rules: FieldRules): Iterable<string> {
-    for (const { place } of ownersIn(table, batch, rules)) if (place !== undefined) yield place;
+  *outside(table: TableSchema, batch: RowBatch, rules: FieldRules): Iterable<Uncovered> {
+    for (const { place } of ownersIn(table, batch, rules)) {
+      if (place !== undefined) yield { subject: place, reason: "kept-outside" };
+    }
   },
   ownable: () => false,
 };

@@ -20,7 +20,7 @@ import type {
   StoredSecret,
   Uncovered,
 } from "./platform.ts";
-import { addressOf, placeOf } from "./server-url.ts";
+import { addressOf, placeOf, type ServerPlace } from "./server-url.ts";
 import { neutraliseConfiguration, neutraliseStatements, neutraliseSummary } from "./twenty-clone.ts";
 import { twentyModel } from "./twenty-model.ts";
 
@@ -146,22 +146,24 @@ function outsideStorage(values: ReadonlyMap<string, string>): Uncovered {
 
 /**
  * A file lies in the folder of its workspace and, in that, of the application that made it. Applications are named in a
- * table of their own, which comes before that of the files: what was seen of it is kept. From 2.19 on what an application
+ * table of their own. From 2.19 on what an application
  * brings for all workspaces lies in a folder beside theirs. Until 1.17, and where nothing was moved since, an attachment names its file itself.
  */
 function attachmentRule(): AttachmentRule {
   const applications = new Map<string, string>();
   const inCore = (table: TableSchema, name: string) => table.schema === "core" && table.name === name;
   return {
-    ownsFiles: (table) => inCore(table, "application") || inCore(table, "file") || ofAttachments(table),
-    *files(table: TableSchema, batch: RowBatch, rules: FieldRules): Iterable<OwnedFile> {
-      if (table.name === "application") {
+    ownsFiles: (table) => inCore(table, "file") || ofAttachments(table),
+    places: {
+      tellsOf: (table) => inCore(table, "application"),
+      see(table, batch, rules) {
         for (const { texts } of rowTexts(rules, table, batch, ["id", "universalIdentifier"])) {
           const [id, folder] = texts;
           if (id !== undefined && folder !== undefined) applications.set(id, folder);
         }
-        return;
-      }
+      },
+    },
+    *files(table: TableSchema, batch: RowBatch, rules: FieldRules): Iterable<OwnedFile> {
       if (table.name === "attachment") {
         yield* attachmentFiles(table, batch, rules);
         return;
@@ -224,19 +226,29 @@ function relocated(text: string, { databases, folders }: PlacedParts): string {
   const old = placeOf(values.get("PG_DATABASE_URL") ?? "");
   let result = text;
   if (place && values.has("PG_DATABASE_URL")) {
-    const url = new URL(
-      addressOf({ ...place, user: place.user || old?.user }).url.replace(/^postgresql:/, "postgres:"),
-    );
-    url.password = encodeURIComponent(old?.password ?? "");
-    result = setEnv(result, "PG_DATABASE_URL", url.href);
-    if (values.has("PG_DATABASE_REPLICA_URL")) result = setEnv(result, "PG_DATABASE_REPLICA_URL", url.href);
+    const url = urlOf({ ...place, user: place.user || old?.user }, old?.password ?? "");
+    result = setEnv(result, "PG_DATABASE_URL", url);
+    if (values.get("PG_DATABASE_REPLICA_URL")) result = setEnv(result, "PG_DATABASE_REPLICA_URL", url);
   } else if (place) {
+    if (values.get("PG_DATABASE_REPLICA_URL")) {
+      const url = urlOf(
+        { ...place, user: place.user || values.get("PG_DATABASE_USER") || "postgres" },
+        values.get("PG_DATABASE_PASSWORD") || "postgres",
+      );
+      result = setEnv(result, "PG_DATABASE_REPLICA_URL", url);
+    }
     result = setEnv(result, "PG_DATABASE_HOST", place.host ?? "localhost");
     result = setEnv(result, "PG_DATABASE_PORT", place.port || "5432");
     result = setEnv(result, "PG_DATABASE_NAME", place.name);
     if (place.user) result = setEnv(result, "PG_DATABASE_USER", place.user);
   }
   return storage ? setEnv(result, "STORAGE_LOCAL_PATH", storage.path) : result;
+}
+
+function urlOf(place: ServerPlace, password: string): string {
+  const url = new URL(addressOf(place).url.replace(/^postgresql:/, "postgres:"));
+  url.password = encodeURIComponent(password);
+  return url.href;
 }
 
 /**

@@ -1,4 +1,6 @@
-import type { AttachmentRule, OwnedFile } from "../crm/platform.ts";
+import type { FieldRules } from "../crm/column-texts.ts";
+import type { AttachmentRule, OwnedFile, Uncovered } from "../crm/platform.ts";
+import type { RowBatch, TableSchema } from "../database/database.ts";
 import { type ByteName, nameText } from "../lib/byte-name.ts";
 import type { Warning } from "../lib/events.ts";
 
@@ -14,7 +16,7 @@ export class AttachmentLedger {
   readonly #owned = new Map<string, { readonly owner: OwnedFile; found: 0 | 1 }>();
   readonly #orphans: Warning[] = [];
   readonly #folders = new Set<string>();
-  readonly #outside = new Set<string>();
+  readonly #outside = new Map<string, Uncovered>();
 
   constructor(rule: AttachmentRule, moment: Date) {
     this.#rule = rule;
@@ -25,8 +27,8 @@ export class AttachmentLedger {
     for (const owner of files) this.#owned.set(`${owner.folder}/${owner.path}`, { owner, found: 0 });
   }
 
-  keptOutside(places: Iterable<string>): void {
-    for (const place of places) this.#outside.add(place);
+  keptOutside(places: Iterable<Uncovered>): void {
+    for (const place of places) this.#outside.set(place.subject, place);
   }
 
   startFolder(folder: string): void {
@@ -48,11 +50,21 @@ export class AttachmentLedger {
       if (found === 1) continue;
       missing.push({ code: "file-missing", subject: `${owner.folder}/${nameText(owner.path)}`, detail: owner.row });
     }
-    const outside = [...this.#outside].map((place): Warning => ({
-      code: "not-covered",
-      subject: place,
-      detail: "kept-outside",
+    const outside = [...this.#outside.values()].map(({ subject, reason }): Warning => ({
+      ...{ code: "not-covered", subject, detail: reason },
     }));
     return [...outside, ...missing, ...this.#orphans];
+  }
+}
+
+/** Shows a rule those rows of a database that say where files are. */
+export async function learnPlaces(
+  { places }: AttachmentRule,
+  tables: readonly TableSchema[],
+  rules: FieldRules,
+  rowsOf: (table: TableSchema) => AsyncIterable<RowBatch>,
+): Promise<void> {
+  for (const table of places ? tables.filter(places.tellsOf) : []) {
+    for await (const batch of rowsOf(table)) places?.see(table, batch, rules);
   }
 }

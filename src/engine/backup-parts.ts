@@ -14,6 +14,7 @@ import type {
   DatabaseSnapshot,
   DatabaseSource,
   SnapshotOf,
+  TableSchema,
 } from "../database/database.ts";
 import { rootEntry } from "../files/scan.ts";
 import type { TreeNode } from "../format/tree.ts";
@@ -23,7 +24,7 @@ import type { Warning } from "../lib/events.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Run } from "../lib/run.ts";
 import type { IndexedRepository, Upload } from "../repository/repository.ts";
-import type { AttachmentLedger } from "./attachments.ts";
+import { type AttachmentLedger, learnPlaces } from "./attachments.ts";
 import type { BackupInput } from "./backup.ts";
 import type { Early } from "./early.ts";
 import { databaseEngineFor, databaseFiles, type Engine } from "./engine.ts";
@@ -99,6 +100,11 @@ export async function captureDatabases(
     await using moment = await (taken?.take() ?? capture.momentOf(url, run));
     const { source, snapshot } = moment;
     const parent = await databaseInParent(start, name, indexed, run.signal);
+    const { attachments } = parts;
+    if (ledger && attachments) {
+      const rowsOf = (table: TableSchema) => snapshot.reader(table).read({}, run.signal);
+      await learnPlaces(attachments, snapshot.schema.tables, database, rowsOf);
+    }
     const touched =
       parent && start.kind === "incremental" && (await capture.touched(parent.manifest, database, snapshot));
     const one = await captureDatabase({

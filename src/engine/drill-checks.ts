@@ -2,10 +2,11 @@ import { predictFolder } from "../contents/folders/predict-folder.ts";
 import { fieldText, recordRows } from "../contents/records/record-row.ts";
 import { rowTexts } from "../crm/column-texts.ts";
 import type { CrmDescription, RestoredCopy, StoredSecret } from "../crm/platform.ts";
+import type { TableSchema } from "../database/database.ts";
 import { type ByteName, nameFromText } from "../lib/byte-name.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
-import { AttachmentLedger } from "./attachments.ts";
+import { AttachmentLedger, learnPlaces } from "./attachments.ts";
 import { databaseEngineFor, type Engine } from "./engine.ts";
 import type { OpenedPoint } from "./open-point.ts";
 import { placedFiles } from "./point-files.ts";
@@ -71,8 +72,12 @@ async function* checkFiles({ point, copy, restored }: CopyToCheck, run: Run): As
   if (rule) {
     const ledger = new AttachmentLedger(rule, new Date(0));
     for (const { engine: rules, schema, open } of point.databases) {
+      const rowsOf = async function* (table: TableSchema) {
+        yield* (await open(table)).rows({}, run.signal);
+      };
+      await learnPlaces(rule, schema.tables, rules, rowsOf);
       for (const table of schema.tables.filter(rule.ownsFiles)) {
-        for await (const batch of (await open(table)).rows({}, run.signal)) ledger.own(rule.files(table, batch, rules));
+        for await (const batch of rowsOf(table)) ledger.own(rule.files(table, batch, rules));
       }
     }
     for (const { name, path } of copy.folders) {

@@ -6,6 +6,7 @@ import type { AttachmentRule, OwnedFile } from "../crm/platform.ts";
 import { addAll } from "../lib/add-all.ts";
 import { nameText } from "../lib/byte-name.ts";
 import { isHoldfastError } from "../lib/errors.ts";
+import { learnPlaces } from "./attachments.ts";
 import type { OpenedPoint, PointDatabase } from "./open-point.ts";
 
 /** Files that a record's rows own, and those of rows that belong to it (its attachments), as `browse` shows their paths. */
@@ -15,7 +16,7 @@ export async function ownedFiles(
   scene: RecordScene,
   rows: readonly RecordRow[],
 ): Promise<readonly string[]> {
-  const rule = await attachmentRule(point);
+  const rule = await attachmentRule(point, database, scene.signal);
   if (!rule) return [];
   const records = pointRecords(database, database.engine, scene.signal);
   const owners = [...rows];
@@ -42,29 +43,47 @@ export async function ownedFiles(
 /** The files that rows of a recovery point own. */
 export async function filesOfRows(
   { platform, snapshot }: OpenedPoint,
-  { engine }: PointDatabase,
+  database: PointDatabase,
   rows: readonly RecordRow[],
   signal: AbortSignal,
 ): Promise<readonly OwnedFile[]> {
   const parts = snapshot && (await platform?.parts(snapshot.manifest.description).catch(() => undefined));
+  const rule = parts?.attachments;
   const files: OwnedFile[] = [];
+  if (!rule) return files;
+  await learn(rule, database, signal);
   for (const [table, ofTable] of Map.groupBy(rows, (row) => row.table)) {
     signal.throwIfAborted();
-    if (!parts?.attachments?.ownsFiles(table)) continue;
+    if (!rule.ownsFiles(table)) continue;
     const lines = Buffer.from(ofTable.map(({ line }) => `${line}\n`).join(""), "latin1");
-    addAll(files, parts.attachments.files(table, { lines, rows: ofTable.length }, engine));
+    addAll(files, rule.files(table, { lines, rows: ofTable.length }, database.engine));
   }
   return files;
 }
 
 /** As the live CRM has it, or as the snapshot described it; a CRM that is not there any more cannot tell. */
-async function attachmentRule({ live, snapshot, platform }: OpenedPoint): Promise<AttachmentRule | undefined> {
-  if (live) return live.attachments;
-  if (!snapshot || !platform) return undefined;
-  try {
-    return (await platform.parts(snapshot.manifest.description)).attachments;
-  } catch (error) {
-    if (!isHoldfastError(error)) throw error;
-    return undefined;
-  }
+async function attachmentRule(
+  { live, snapshot, platform }: OpenedPoint,
+  database: PointDatabase,
+  signal: AbortSignal,
+): Promise<AttachmentRule | undefined> {
+  const rule = live
+    ? live.attachments
+    : snapshot && (await platform?.parts(snapshot.manifest.description).catch(unlessOurs))?.attachments;
+  if (rule) await learn(rule, database, signal);
+  return rule;
+}
+
+function unlessOurs(error: unknown): undefined {
+  if (!isHoldfastError(error)) throw error;
+}
+
+async function learn(
+  rule: AttachmentRule,
+  { schema, engine, open }: PointDatabase,
+  signal: AbortSignal,
+): Promise<void> {
+  await learnPlaces(rule, schema.tables, engine, async function* (table) {
+    yield* (await open(table)).rows({}, signal);
+  });
 }

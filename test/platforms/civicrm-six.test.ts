@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
-import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { civicrm } from "../../src/crm/civicrm.ts";
+import { readPhp } from "../../src/crm/php-data.ts";
 import { startMariadb } from "../support/mariadb-server.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 import * as civi from "./fixtures/civicrm.ts";
-import { openSecrets, platformScene } from "./platform-scene.ts";
+import { codesOf, openSecrets, platformScene, writeFiles } from "./platform-scene.ts";
 
 /** CiviCRM 6 as a fixture: what belongs together comes back together, past the triggers that it has on everything. */
 test("CiviCRM 6: records, with the triggers that it makes; and a clone", async () => {
@@ -44,8 +45,8 @@ test("CiviCRM 6: records, with the triggers that it makes; and a clone", async (
   const { warnings } = await scene.backup();
   assert.deepEqual(
     warnings.map(({ code, subject }) => `${code} ${subject}`),
-    ["file-missing civicrm/custom/scan_1a2b.png"],
-    "the picture that its address names with &amp; is there",
+    ["not-covered /srv/crm/live/files", "file-missing files/ada_9.png", "file-missing files/scan_1a2b.png"],
+    "they are where the database says",
   );
 
   const { relations } = await scene.model();
@@ -118,4 +119,113 @@ test("CiviCRM 6: records, with the triggers that it makes; and a clone", async (
   assert.ok(!cloned.includes("CIVICRM_MAIL_LOG_AND_SEND"), cloned);
   assert.match(cloned, /\['mailing_backend'\]\['outBound_option'\] = '2';/);
   assert.match(cloned, /\['environment'\] = 'Development';/);
+});
+
+test("CiviCRM Standalone: its folders, and files in a folder that the database names", async () => {
+  using root = temporaryFolder();
+  await using server = await startMariadb();
+  await server.sql("CREATE USER crm@localhost IDENTIFIED BY 'geh''eim'; GRANT ALL ON *.* TO crm@localhost");
+  await server.sql("CREATE DATABASE alone CHARACTER SET utf8mb4");
+  await server.sql(civi.six, "alone");
+  const [folder, papers] = [join(root.path, "alone"), join(root.path, "papers")];
+  civi.writeStandalone(folder, server.socket);
+  writeFiles(papers, { "scan_1a2b.png": "png" });
+  await server.sql(
+    `UPDATE civicrm_setting SET value='s:${papers.length}:"${papers}";' WHERE name='customFileUploadDir'`,
+    "alone",
+  );
+  const scene = await platformScene(root.path, folder, { files: [{ name: "papers", path: papers }] });
+  assert.deepEqual(
+    [scene.detected.configuration, scene.detected.version],
+    [join(folder, "private/civicrm.settings.php"), "6.5.1"],
+  );
+  const { folders, databases } = await civicrm.parts(scene.description);
+  assert.deepEqual(
+    folders.map(({ name, path }) => `${name} ${path}`),
+    [`private ${folder}/private`, `ext ${folder}/ext`, `civicrm ${folder}/public`, `papers ${papers}`],
+  );
+  assert.deepEqual(
+    databases.map(({ name }) => name),
+    ["main"],
+  );
+  const { warnings } = await scene.backup();
+  // What the settings file says stands over the database: the picture is where the installer had it put.
+  assert.deepEqual(codesOf(warnings), ["file-missing private/attachment/scan_1a2b.png"]);
+
+  const settings = join(folder, "private/civicrm.settings.php");
+  writeFileSync(settings, readFileSync(settings, "utf8").replace(/^.*customFileUploadDir.*$/m, ""));
+  assert.deepEqual(codesOf((await scene.backup()).warnings), ["file-missing papers/ada_9.png"]);
+  // Below the folder that holds all of it.
+  const copy = join(root.path, "copies/alone");
+  await scene.clone(
+    join(root.path, "copies"),
+    `mariadb://crm@localhost/copy?socket=${encodeURIComponent(server.socket)}`,
+  );
+  const cloned = readPhp(readFileSync(join(copy, "private/civicrm.settings.php"), "utf8"));
+  const paths = ["cms.root", "civicrm.private", "civicrm.compile", "civicrm.files", "civicrm.root"];
+  assert.deepEqual(
+    paths.map((name) => cloned.get("civicrm_paths", name, "path")),
+    [copy, `${copy}/private`, `${copy}/private/cache`, `${copy}/public`, `${folder}/core`],
+  );
+  assert.ok(existsSync(join(copy, "ext/org.example/info.xml")) && !existsSync(join(copy, "private/cache/x.php")));
+});
+
+test("CiviCRM on Backdrop and on Joomla: what is backed up, and a copy that finds its own database", async () => {
+  using root = temporaryFolder();
+  const dsn = (name: string) => `mysql://crm:geh%27eim@db.example.org/${name}?new_link=true`;
+  const of = (uf: string, compiled: string) => `<?php
+if (!defined('CIVICRM_UF')) { define('CIVICRM_UF', '${uf}'); }
+define('CIVICRM_UF_DSN', '${dsn("cms")}');
+define('CIVICRM_DSN', '${dsn("civi")}');
+define('CIVICRM_TEMPLATE_COMPILEDIR', '${compiled}');
+`;
+  const [backdrop, joomla] = [join(root.path, "backdrop"), join(root.path, "joomla")];
+  writeFiles(backdrop, {
+    "core/modules/layout/layout.module": "<?php",
+    "civicrm.settings.php": of("Backdrop", `${backdrop}/files/civicrm/templates_c`),
+    "settings.php": "<?php\n$database = 'mysql://crm:geh%27eim@db.example.org/cms';\n$database_prefix = '';\n",
+  });
+  writeFiles(joomla, {
+    "administrator/components/com_civicrm/civicrm.settings.php": of("Joomla", `${joomla}/media/civicrm/templates_c/`),
+    "configuration.php":
+      "<?php\nclass JConfig {\n\tpublic $host = 'db.example.org';\n\tpublic $user = 'crm';\n\tpublic $password = 'geh\\'eim';\n\tpublic $db = 'cms';\n\tpublic $dbprefix = 'abc_';\n}\n",
+  });
+  const found: string[][] = [];
+  for (const folder of [backdrop, joomla]) {
+    const [crm] = await civicrm.detect(folder);
+    assert.ok(crm);
+    const { name, platform, configuration = "", database } = crm;
+    const none = { files: [], excludes: [], attachments: [], neutralise: [] };
+    const { folders, config, databases } = await civicrm.parts({ name, platform, configuration, database, ...none });
+    found.push([...databases, ...folders, ...config].map((one) => `${one.name} ${"url" in one ? one.url : one.path}`));
+    const excludes = folders.flatMap((one) => (one.name === "cms" ? one.excludes : []));
+    assert.ok(
+      excludes.some((one) => one.endsWith("/civicrm/")),
+      `CiviCRM's files are there once: ${excludes.join()}`,
+    );
+  }
+  const both = ["main mariadb://crm@db.example.org/civi", "cms mariadb://crm@db.example.org/cms"];
+  assert.deepEqual(found, [
+    [...both, `cms ${backdrop}`, `civicrm ${backdrop}/files/civicrm`].concat(
+      ["civicrm.settings.php", "settings.php"].map((name) => `${name} ${backdrop}/${name}`),
+    ),
+    [
+      ...[...both, `cms ${joomla}`, `civicrm ${joomla}/media/civicrm`],
+      `civicrm.settings.php ${joomla}/administrator/components/com_civicrm/civicrm.settings.php`,
+      `configuration.php ${joomla}/configuration.php`,
+    ],
+  ]);
+  const databases = ["main", "cms"].map((name) => ({ name, url: `mariadb://crm@other.example.org/${name}_copy` }));
+  const relocated = (name: string, folder: string) =>
+    civicrm.relocate?.(name, readFileSync(join(folder, name), "utf8"), { databases, folders: [] });
+  assert.match(
+    relocated("settings.php", backdrop) ?? "",
+    /\$database = 'mysql:\/\/crm:geh\\'eim@other\.example\.org\/cms_copy';/,
+  );
+  const configuration = relocated("configuration.php", joomla) ?? "";
+  assert.match(
+    configuration,
+    /\$host = 'other\.example\.org';\n\tpublic \$user = 'crm';\n\tpublic \$password = 'geh\\'eim';\n\tpublic \$db = 'cms_copy';/,
+  );
+  assert.match(configuration, /\$dbprefix = 'abc_';/);
 });

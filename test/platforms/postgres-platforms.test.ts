@@ -300,6 +300,20 @@ test("CRMs on PostgreSQL", async (context) => {
     ]) {
       assert.ok(environment.split("\n").includes(line), `${line}\n${environment}`);
     }
+    // Compose has the database in parts; a replica is named whole, and would be the live CRM's.
+    const inParts =
+      "PG_DATABASE_HOST=db\nPG_DATABASE_PASSWORD=geh@im\nPG_DATABASE_REPLICA_URL=postgres://live@standby/default\n";
+    const placed = { databases: [{ name: "main", url: "postgresql://10.0.0.9:5433/copy" }], folders: [] };
+    assert.deepEqual(
+      twenty.relocate?.(".env", inParts, placed)?.split("\n").toSorted(),
+      [
+        "",
+        "PG_DATABASE_HOST=10.0.0.9",
+        "PG_DATABASE_NAME=copy",
+        "PG_DATABASE_PASSWORD=geh@im",
+        "PG_DATABASE_PORT=5433",
+      ].concat("PG_DATABASE_REPLICA_URL=postgres://postgres:geh%40im@10.0.0.9:5433/copy"),
+    );
     const clone = scene.asRestored(join(copy, ".env"));
     const [access] = await openSecrets(twenty, clone);
     assert.deepEqual(

@@ -86,6 +86,7 @@ export const platforms = {
   },
   uncovered: {
     "kept-outside": "these files are kept outside of this machine: their rows are in the backup, they are not",
+    "other-folder": "the CRM's settings name this folder, and it is not in the backup: add it under `files:`",
     queue: "what waits in the queue is not in the backup; the rest is made again",
     "suitecrm-two-databases": "it names another database than config.php: only that of config.php is in the backup",
   },

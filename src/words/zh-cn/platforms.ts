@@ -81,6 +81,7 @@ export const platforms: Translated<typeof english> = {
   },
   uncovered: {
     "kept-outside": "这些文件存放在本机之外：备份中有它们的行，没有文件本身",
+    "other-folder": "CRM 的设置指定了此文件夹，但它不在备份中：请将其加入 `files:`",
     queue: "队列中等待的内容不在备份中；其余会自动重建",
     "suitecrm-two-databases": "它指向与 config.php 不同的数据库：备份中只有 config.php 的那个",
   },
