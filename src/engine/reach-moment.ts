@@ -113,9 +113,12 @@ function untilOf(point: Moment): Moment {
   return point.transaction === undefined ? point : { ...point, time: new Date(point.time.getTime() + 999) };
 }
 
-/** How a search for a moment from one backup ended; `held`: that backup has the transaction that was named already. */
+/**
+ * How a search for a moment from one backup ended; `held`: that backup has the transaction that was named already; `short`: there are
+ * others than that behind where the journal leads; `behind`: it is there itself.
+ */
 interface FoundMoment {
-  readonly state: "replayed" | "passed" | "held" | "behind";
+  readonly state: "replayed" | "passed" | "held" | "short" | "behind";
   readonly outside: readonly OutsideTable[];
   readonly replayed: Replayed;
 }
@@ -279,15 +282,15 @@ class MomentSearch {
   async #replayAll(databases: readonly FollowedDatabase[]): Promise<readonly ReplayedDatabase[] | undefined> {
     const wanted = this.#point.transaction;
     const all: ReplayedDatabase[] = [];
-    let passed: "no" | "yes" = "no";
+    const states = new Set<FoundMoment["state"]>();
     for (const one of databases) {
       const found = await this.#replay(one);
       if (found.state === "held" || found.state === "behind") return undefined;
-      if (found.state === "passed") passed = "yes";
+      states.add(found.state);
       all.push({ ...one, outside: found.outside, replayed: found.replayed });
     }
-    if (wanted !== undefined && passed === "no") throw new HoldfastError("moment-transaction", { text: wanted });
-    return all;
+    if (wanted !== undefined && !states.has("passed")) throw new HoldfastError("moment-transaction", { text: wanted });
+    return states.has("short") ? undefined : all;
   }
 
   async #replay({ manifest, followed, from }: FollowedDatabase): Promise<FoundMoment> {
@@ -301,13 +304,15 @@ class MomentSearch {
       holds: (transaction) => from.holds(transaction),
       isBeyond: (one) => {
         const { transaction, position, time } = one;
-        if (state !== "replayed" || compareTimes(time, this.#until) > 0) return true;
+        if ((state !== "replayed" && state !== "short") || compareTimes(time, this.#until) > 0) return true;
         const isHeld = from.holds(one);
+        const isWanted = transaction === wanted || position === wanted;
         if (!isHeld && position > reach.position) {
-          state = "behind";
-          return true;
+          // Whether the one that was named is there, or nowhere.
+          state = wanted === undefined || isWanted ? "behind" : "short";
+          return state === "behind";
         }
-        if (wanted === undefined || (transaction !== wanted && position !== wanted)) return false;
+        if (!isWanted) return false;
         state = isHeld ? "held" : "passed";
         return this.#point.side === "before";
       },

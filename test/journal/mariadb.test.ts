@@ -226,6 +226,45 @@ test("of two transactions in the second of a backup, one before it and one after
   }
 });
 
+test("in the second in which a gap begins, a transaction that there is not is unknown, and one of the gap is out of reach", async () => {
+  using folder = temporaryFolder();
+  await server.sql("CREATE DATABASE edge CHARACTER SET utf8mb4");
+  await server.sql(
+    `CREATE TABLE note (id INT PRIMARY KEY, text VARCHAR(40)); INSERT INTO note VALUES (1, 'first');
+     CREATE TABLE attachment (id INT PRIMARY KEY, path VARCHAR(200)); INSERT INTO attachment VALUES (1, '2026/合同.txt'), (2, 'logo.bin')`,
+    "edge",
+  );
+  const url = server.url("edge");
+  const crm = await smallCrm(folder.path, { url, engine: mysqlEngine });
+  await using followed = following(crm);
+  await followed.event((event) => event.type === "note" && event.code === "follow-gap");
+  await crm.backup();
+  const second = Math.ceil(Date.now() / 1000) + 600;
+  const time = new Date(second * 1000).toISOString();
+  const write = async (text: string, format: "ROW" | "STATEMENT", at = second) => {
+    const out = await server.sql(
+      `SET timestamp = ${at}; SET SESSION binlog_format = ${format}; UPDATE note SET text = '${text}'; SELECT @@last_gtid`,
+      "edge",
+    );
+    return { transaction: out.trim(), time, hash: await hashOfLive(mysqlEngine, url) };
+  };
+  const before = await write("before", "ROW");
+  await write("lost", "STATEMENT");
+  const behind = await write("behind", "ROW");
+  await write("later", "ROW", second + 5);
+  await followed.event(
+    (event) => event.type === "note" && event.code === "follow-gap" && event.facts["reason"] === "log-form",
+  );
+  await followed.durable(new Date((second + 5) * 1000).toISOString());
+  assert.equal(await withPoint(crm, momentOf(before), hashOfPoint), before.hash);
+  const refused = (transaction: string, code: "moment-transaction" | "moment-unreachable") =>
+    assert.rejects(withPoint(crm, momentOf({ transaction, time }), hashOfPoint), (error) =>
+      isHoldfastError(error, code),
+    );
+  await refused(behind.transaction, "moment-unreachable");
+  await refused("0-7-999999", "moment-transaction");
+});
+
 test("a table that was altered while nobody followed: it begins anew, and no moment between is told wrongly", async () => {
   using folder = temporaryFolder();
   await server.sql(

@@ -298,12 +298,12 @@ export async function momentsRounds(
       } catch (error) {
         // Refused, never wrong.
         const isInGap = gaps.some(({ fromMs, toMs }) => fromMs <= asked.atMs && asked.atMs <= toMs);
-        // What did nothing but alter a table is no transaction of PostgreSQL's log.
-        const isRefused = isHoldfastError(error, "moment-unreachable") || isHoldfastError(error, "moment-transaction");
-        // Of a transaction that changed no row the log says nothing.
+        // Of a transaction that changed no row the log says nothing, and neither PostgreSQL's of one that did nothing but alter a table.
+        const isUnknown = isHoldfastError(error, "moment-transaction");
         const { before, state } = asked.about;
         const isEmpty = asked.how !== "by time alone" && before?.hash === state.hash;
-        if (!isRefused || !(isInGap || isEmpty)) {
+        const isRefused = isInGap && (isUnknown || isHoldfastError(error, "moment-unreachable"));
+        if (!isRefused && !(isEmpty && isUnknown)) {
           throw new Error(`round ${round}, seed ${seed}: ${JSON.stringify(asked.about)} ${asked.how}`, {
             cause: error,
           });
