@@ -162,6 +162,12 @@ export interface ChangeFeed extends AsyncDisposable {
  */
 export const placeTimeSlackMs = 3000;
 
+/**
+ * How long a commit may take from its time to its place in the log, at most, in milliseconds. That it is flushed and sent comes on top,
+ * however long.
+ */
+export const commitMarginMs = 1000;
+
 /** Where a snapshot is in the log. */
 export interface SnapshotPoint {
   readonly history: string;

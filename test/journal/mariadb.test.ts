@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { after, before, test } from "node:test";
 import { keeperTiming } from "../../src/engine/journal-keeper.ts";
@@ -177,6 +179,65 @@ test("a moment between two backups is read and restored to the commit", async ()
   assert.equal(await hashOfLive(mysqlEngine, server.url("back")), third.hash);
 });
 
+test("UUIDs and addresses are told as they are read, and a table that an older server made is named", async (t) => {
+  if (server.flavour === "mysql") return t.skip("MySQL has no such columns");
+  using folder = temporaryFolder();
+  await server.sql("CREATE DATABASE ids CHARACTER SET utf8mb4");
+  await server.sql(
+    `CREATE TABLE visit (id UUID PRIMARY KEY, other UUID, address INET6, old INET4);
+     CREATE TABLE host (address INET6, old INET4, name VARCHAR(20), PRIMARY KEY (old, address));
+     CREATE TABLE earlier (id UUID PRIMARY KEY);
+     CREATE TABLE attachment (id INT PRIMARY KEY, path VARCHAR(200)); INSERT INTO attachment VALUES (1, '2026/合同.txt'), (2, 'logo.bin')`,
+    "ids",
+  );
+  // As MariaDB 10.11.4 leaves it: the version in its definition is all that tells.
+  await server.sql("FLUSH TABLES");
+  const definition = join(server.folder, "data/ids/earlier.frm");
+  const bytes = readFileSync(definition);
+  bytes.writeUInt32LE(101_104, 51);
+  writeFileSync(definition, bytes);
+  await server.sql("FLUSH TABLES");
+  const url = server.url("ids");
+  const crm = await smallCrm(folder.path, { url, engine: mysqlEngine });
+  await using followed = following(crm);
+  await followed.event((event) => event.type === "note" && event.code === "follow-gap");
+  await crm.backup();
+  const states: { transaction: string; time: string; hash: string }[] = [];
+  for (const statement of [
+    // With zeros at the end, and what is no UUID by the book.
+    `INSERT INTO visit (id) VALUES ('00000000-0000-0000-0000-000000000000'), ('ffffffff-ffff-ffff-ffff-ffffffffffff'),
+       ('d9428888-122b-11e1-b85c-61cd3cbb3210'), ('f47ac10b-58cc-4372-a567-0e02b2c30000'), ('00000000-58cc-4372-8567-000000000000'),
+       ('1ec9414c-232a-6b00-b3c8-9f6bdeced846'), ('017f22e2-79b0-7cc3-98c4-dc0c0c07398f'), ('01000000-0000-7000-8000-000000000000'),
+       ('2489e9ad-2ee2-8e00-8ec9-32d5f69181c0'), ('11111111-2222-1222-1333-444444444400')`,
+    `INSERT INTO visit (id, other) SELECT UUID(), UUID() FROM seq_1_to_200`,
+    // All versions and variants that a server takes.
+    `INSERT INTO visit (id, other) SELECT a, a FROM
+       (SELECT seq, INSERT(INSERT(UUID(), 15, 1, CONV(seq % 16, 10, 16)), 20, 1, CONV(seq DIV 16, 10, 16)) AS a FROM seq_0_to_255) AS ids
+       WHERE seq % 16 < 8 OR seq DIV 16 >= 8`,
+    `INSERT INTO host VALUES ('::', '0.0.0.0', 'none'), ('::1', '127.0.0.1', 'here'), ('::ffff:192.0.2.1', '192.0.2.1', 'mapped'),
+       ('::192.0.2.1', '255.255.255.255', 'as before'), ('2001:db8::', '10.0.0.0', 'net'), ('2001:db8:0:0:1:0:0:1', '10.1.0.0', 'zeros'),
+       ('fe80::1234:5678:9abc:def0', '1.2.3.4', 'link'), ('1:2:3:4:5:6:7:8', '1.2.3.5', 'full'), ('0:0:0:1::', '1.2.3.6', 'late')`,
+    "UPDATE visit SET address = '2001:db8::5', old = '192.0.2.0', other = NULL WHERE id > '80000000-0000-0000-0000-000000000000'",
+    "UPDATE host SET old = '9.9.9.0' WHERE name = 'link'",
+    "DELETE FROM visit WHERE old IS NULL LIMIT 40",
+    "DELETE FROM host WHERE address = '::ffff:192.0.2.1'",
+  ]) {
+    const out = await server.sql(`${statement}; SELECT @@last_gtid, UTC_TIMESTAMP()`, "ids");
+    const [transaction = "", clock = ""] = out.trim().split("\t");
+    states.push({ transaction, time: `${clock.replace(" ", "T")}Z`, hash: await hashOfLive(mysqlEngine, url) });
+  }
+  await followed.durable(states.at(-1)?.time ?? "");
+  for (const [at, state] of states.entries()) {
+    assert.equal(await withPoint(crm, momentOf(state), hashOfPoint), state.hash, `statement ${at}`);
+  }
+  const warnings = await withPoint(crm, momentOf(states[0] ?? { time: "" }), async ({ moment }) => moment?.warnings);
+  const ofRows = warnings?.filter(({ code }) => !code.startsWith("files-"));
+  assert.deepEqual(ofRows, [{ code: "outside-journal", subject: "earlier", detail: "type" }]);
+  const { rows, snapshot } = await crm.backup("incremental", { journalWaitMs: 30_000 });
+  assert.ok((rows.methods.journal ?? 0) > 0, JSON.stringify(rows));
+  assert.equal(await withPoint(crm, { kind: "id", prefix: snapshot }, hashOfPoint), states.at(-1)?.hash);
+});
+
 test("of two transactions in the second of a backup, one before it and one after, each is a moment of its own", async () => {
   using folder = temporaryFolder();
   await server.sql("CREATE DATABASE second CHARACTER SET utf8mb4");
@@ -248,7 +309,7 @@ test("in the second in which a gap begins, a transaction that there is not is un
     );
     return { transaction: out.trim(), time, hash: await hashOfLive(mysqlEngine, url) };
   };
-  const before = await write("before", "ROW");
+  const told = await write("before", "ROW");
   await write("lost", "STATEMENT");
   const behind = await write("behind", "ROW");
   await write("later", "ROW", second + 5);
@@ -256,7 +317,7 @@ test("in the second in which a gap begins, a transaction that there is not is un
     (event) => event.type === "note" && event.code === "follow-gap" && event.facts["reason"] === "log-form",
   );
   await followed.durable(new Date((second + 5) * 1000).toISOString());
-  assert.equal(await withPoint(crm, momentOf(before), hashOfPoint), before.hash);
+  assert.equal(await withPoint(crm, momentOf(told), hashOfPoint), told.hash);
   const refused = (transaction: string, code: "moment-transaction" | "moment-unreachable") =>
     assert.rejects(withPoint(crm, momentOf({ transaction, time }), hashOfPoint), (error) =>
       isHoldfastError(error, code),

@@ -1,6 +1,7 @@
 import {
   type Change,
   type ChangeFeed,
+  commitMarginMs,
   type GapReason,
   type LogPoint,
   type LogPosition,
@@ -40,8 +41,6 @@ import type { Target } from "./location.ts";
 import type { Session } from "./session.ts";
 import { deletedWhole, statementTables } from "./statement-tables.ts";
 
-/** How long a commit may take from its time to its place in the log, at most. */
-const commitMarginMs = 1000;
 /** So many changes are told at once, be it of a transaction that was one event. */
 const mostToldAtOnce = 10_000;
 

@@ -7,6 +7,7 @@ import { quoteName, quoteText } from "./identifier.ts";
 import { inspectDatabase } from "./inspect.ts";
 import type { Target } from "./location.ts";
 import { positionOf } from "./log-position.ts";
+import { keepsUuidsAnew } from "./log-fixed.ts";
 import { canFollow } from "./log-values.ts";
 import type { Session } from "./session.ts";
 
@@ -134,6 +135,8 @@ export async function followed(
       )
     ).map(([name]) => name),
   );
+  const oldUuids = new Set<TableSchema>();
+  for (const table of schema.tables) if (!(await keepsUuidsAnew(session, table))) oldUuids.add(table);
   const outside: OutsideTable[] = [];
   const tables = schema.tables.filter((table) => {
     const reason =
@@ -145,7 +148,7 @@ export async function followed(
             ? "history"
             : cascaded.has(table.name)
               ? "cascade"
-              : table.columns.every(canFollow)
+              : table.columns.every(canFollow) && !oldUuids.has(table)
                 ? undefined
                 : "type";
     if (reason !== undefined) outside.push({ schema: table.schema, name: table.name, reason });

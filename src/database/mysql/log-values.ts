@@ -1,6 +1,7 @@
 import { HoldfastError } from "../../lib/errors.ts";
 import type { ColumnSchema } from "../database.ts";
 import { columnKind, isConverted } from "./column-kind.ts";
+import { fixedField } from "./log-fixed.ts";
 import { jsonParts } from "./log-json.ts";
 import { dateText, decimalBytes, decimalText, doubleSql, two } from "./log-numbers.ts";
 
@@ -47,9 +48,7 @@ const types = {
 /** Whether values of such a column can be told; what is not here is kept in another form than it is read in. */
 export function canFollow({ type }: ColumnSchema): boolean {
   const word = /^[a-z0-9]+/i.exec(type)?.[0]?.toLowerCase() ?? "";
-  return (
-    !/^(uuid|inet[46])$/.test(word) && !/\bcompressed\b/i.test(type) && !(/zerofill/i.test(type) && !isInteger(word))
-  );
+  return !/\bcompressed\b/i.test(type) && !(/zerofill/i.test(type) && !isInteger(word));
 }
 
 function isInteger(word: string): boolean {
@@ -251,6 +250,8 @@ function floating(value: number): LogField {
 }
 
 function textField(bytes: Buffer, column: ColumnSchema): LogField {
+  const fixed = fixedField(bytes, column);
+  if (fixed !== undefined) return fixed;
   const kind = columnKind(column);
   if (kind === "hex") {
     // The log leaves out the zeros at its end.

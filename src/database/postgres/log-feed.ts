@@ -1,11 +1,12 @@
-import type {
-  Change,
-  ChangeFeed,
-  FeedOptions,
-  GapReason,
-  LogPoint,
-  LogPosition,
-  OutsideTable,
+import {
+  type Change,
+  type ChangeFeed,
+  commitMarginMs,
+  type FeedOptions,
+  type GapReason,
+  type LogPoint,
+  type LogPosition,
+  type OutsideTable,
 } from "../change-feed.ts";
 import type { TableSchema } from "../database.ts";
 import { HoldfastError } from "../../lib/errors.ts";
@@ -26,8 +27,6 @@ const idleLookMs = 500;
 const lookShare = 50;
 /** How often it is asked how far the log is, while nothing comes. */
 const markEveryMs = 500;
-/** How long a commit may take from its time to its place in the log, at most. That it is flushed and sent comes on top, however long. */
-const commitMarginMs = 1000;
 /** An empty log ends where a page does, and the next record begins behind the page's head, of at most so many bytes. */
 const logPageHeadBytes = 40n;
 const leastLogPageBytes = 1024n;
