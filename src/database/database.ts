@@ -93,6 +93,8 @@ export interface RowBatch {
   /** Whole lines, each ended by LF. */
   readonly lines: Buffer;
   readonly rows: number;
+  /** Where each line ends, behind its LF; absent: it has to be looked for. */
+  readonly ends?: Int32Array;
   /** Gives the memory of `lines` back for a later batch, where it is worth it. Not called: the garbage collector does. */
   readonly release?: () => void;
 }

@@ -60,9 +60,9 @@ export class BaseWriter {
     this.#part = this.#newPart();
   }
 
-  /** Takes whole lines; a promise only when chunks have to be stored. */
-  add(bytes: Buffer, start: number, end: number): Promise<void> | undefined {
-    this.#cutter.add(bytes, start, end);
+  /** Takes whole lines, whose ends may be known; a promise, to be awaited, only when chunks have to be stored. */
+  add(bytes: Buffer, start: number, end: number, ends?: Int32Array): Promise<void> | undefined {
+    this.#cutter.add(bytes, start, end, ends);
     return this.#cutter.hasReady ? this.#write(this.#cutter.take()) : undefined;
   }
 

@@ -232,7 +232,7 @@ class Capture {
   async #first(): Promise<Result> {
     const { options, source, reading, writing } = this.#input;
     const base = new BaseWriter({ ...writing, time: options.time, cuts: "new", before: undefined });
-    for await (const { lines } of source.rows(reading)) await base.add(lines, 0, lines.length);
+    for await (const { lines, ends } of source.rows(reading)) await base.add(lines, 0, lines.length, ends);
     const written = await base.finish();
     const all = { entries: written.rows, deleted: 0, bytes: written.bytes };
     const newBase = options.parent !== undefined ? "schema" : writing.order.keyLength === 0 ? "unkeyed" : "first";

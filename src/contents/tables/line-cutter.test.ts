@@ -106,3 +106,41 @@ test("a row larger than a chunk gets one of its own", () => {
   assert.ok(chunks.some(({ bytes }) => bytes.length > 20_000 && bytes.indexOf(10) === bytes.length - 1));
   assert.deepEqual(contents(cut(model, firstKeys(chunks))), contents(chunks));
 });
+
+test("however lines come, they are cut at the same places", () => {
+  const size = fc.oneof(fc.nat(40), fc.nat(40), fc.nat(40), fc.nat(5000));
+  const many = fc.array(size, { minLength: 50, maxLength: 400 });
+  const step = fc.record({ lines: fc.integer({ min: 1, max: 150 }), ends: fc.boolean(), take: fc.boolean() });
+  fc.assert(
+    fc.property(many, fc.infiniteStream(step), (lengths, steps) => {
+      const model = new TableModel();
+      for (const [id, length] of lengths.entries()) model.put(id, "x".repeat(length));
+      const cutter = new LineCutter(sizes, order, cutKey);
+      const found: { bytes: string; ends: readonly number[] }[] = [];
+      const keep = (chunks: readonly CutChunk[]) =>
+        found.push(...chunks.map(({ bytes, ends }) => ({ bytes: bytes.toString("latin1"), ends: [...ends] })));
+      const lines = model.lines().map((line) => Buffer.from(`${line}\n`, "latin1"));
+      for (const { lines: count, ends, take } of steps) {
+        const some = lines.splice(0, count);
+        let end = 7;
+        const known = Int32Array.from(some, ({ length }) => (end += length) - 7);
+        const bytes = Buffer.concat([Buffer.alloc(7), ...some, Buffer.alloc(9)]);
+        cutter.add(bytes, 7, end, ends ? known : undefined);
+        if (take) keep(cutter.take());
+        if (lines.length === 0) break;
+      }
+      keep(cutter.finish());
+      assert.deepEqual(
+        found.map(({ bytes }) => bytes),
+        cut(model, []).map(({ bytes }) => bytes.toString("latin1")),
+      );
+      for (const { bytes, ends } of found) {
+        assert.deepEqual(
+          ends,
+          [...bytes.matchAll(/\n/g)].map(({ index }) => index + 1),
+        );
+      }
+    }),
+    { numRuns: 60 },
+  );
+});

@@ -1,62 +1,86 @@
 import { lineEnd } from "./row-order.ts";
 
-/** Where the lines of a growing stretch of bytes begin, each looked for once, with the rank of each as a place to cut. */
+/** Where lines end in the memory in which they wait to be cut, each looked for once, with the rank of each as a place to cut. */
 export class PendingLines {
-  /** Where each line after the first begins, or the next one will. */
-  #starts = new Int32Array(64);
+  /** Behind each line's LF, so where the next one begins. Those before `#first` were taken. */
+  #ends = new Int32Array(64);
   #ranks = new Float64Array(64);
+  #first = 0;
   #count = 0;
   #scanned = 0;
 
   get count(): number {
-    return this.#count;
+    return this.#count - this.#first;
   }
 
-  start(index: number): number {
-    return index < 0 ? 0 : (this.#starts[index] ?? 0);
+  end(index: number): number {
+    return this.#ends[this.#first + index] ?? 0;
   }
 
-  /** NaN: not kept yet. */
+  /** Of the line that begins at `end(index)`. NaN: not kept yet. */
   rank(index: number): number {
-    return this.#ranks[index] ?? Number.NaN;
+    return this.#ranks[this.#first + index] ?? Number.NaN;
   }
 
   keepRank(index: number, rank: number): void {
-    this.#ranks[index] = rank;
+    this.#ranks[this.#first + index] = rank;
   }
 
-  /** Looks at what was added: there are `length` bytes now. */
-  scan(bytes: Buffer, length: number): void {
+  /** Looks at what was added: the memory is filled up to `end` now. */
+  scan(memory: Buffer, end: number): void {
     // What ends within the bytes that were looked at already is known; a line may have begun there.
     for (let from = this.#scanned; ;) {
-      const end = lineEnd(bytes, from, length);
-      if (end < 0) break;
-      if (this.#count === this.#starts.length) this.#grow();
-      this.#starts[this.#count] = end + 1;
-      this.#ranks[this.#count++] = Number.NaN;
-      from = end + 1;
+      const stop = lineEnd(memory, from, end);
+      if (stop < 0) break;
+      this.#add(stop + 1);
+      from = stop + 1;
     }
-    this.#scanned = length;
+    this.#scanned = end;
   }
 
-  /** Forgets the first `size` bytes, which end where a line does; gives the ends of the lines there, each behind its LF. */
-  take(size: number): Int32Array {
-    let lines = 0;
-    while (lines < this.#count && (this.#starts[lines] ?? 0) <= size) lines++;
-    const taken = this.#starts.slice(0, lines);
-    const left = this.#count - lines;
-    for (let at = 0; at < left; at++) this.#starts[at] = (this.#starts[at + lines] ?? 0) - size;
-    this.#ranks.copyWithin(0, lines, this.#count);
-    this.#count = left;
-    this.#scanned = Math.max(0, this.#scanned - size);
+  /** Of what was added from `start` to `end`, whoever adds it knows where lines end: so far from `start`. */
+  told(start: number, end: number, ends: Int32Array): void {
+    for (const one of ends) this.#add(start + one);
+    this.#scanned = end;
+  }
+
+  /** Takes the lines up to `end`, where one ends: the end of each, counted from `start`. */
+  take(start: number, end: number): Int32Array {
+    let lines = this.#first;
+    while (lines < this.#count && (this.#ends[lines] ?? 0) <= end) lines++;
+    const taken = this.#ends.slice(this.#first, lines);
+    for (let at = 0; at < taken.length; at++) taken[at] = (taken[at] ?? 0) - start;
+    this.#first = lines;
     return taken;
   }
 
+  /** All that waits was moved, so far towards the memory's beginning. */
+  moved(by: number): void {
+    for (let at = this.#first; at < this.#count; at++) this.#ends[at - this.#first] = (this.#ends[at] ?? 0) - by;
+    this.#ranks.copyWithin(0, this.#first, this.#count);
+    this.#count -= this.#first;
+    this.#first = 0;
+    this.#scanned -= by;
+  }
+
+  /** Nothing from `start` on was looked at. */
+  forget(start: number): void {
+    this.#first = 0;
+    this.#count = 0;
+    this.#scanned = start;
+  }
+
+  #add(end: number): void {
+    if (this.#count === this.#ends.length) this.#grow();
+    this.#ends[this.#count] = end;
+    this.#ranks[this.#count++] = Number.NaN;
+  }
+
   #grow(): void {
-    const [starts, ranks] = [this.#starts, this.#ranks];
-    this.#starts = new Int32Array(starts.length * 4);
-    this.#ranks = new Float64Array(starts.length * 4);
-    this.#starts.set(starts);
+    const [ends, ranks] = [this.#ends, this.#ranks];
+    this.#ends = new Int32Array(ends.length * 4);
+    this.#ranks = new Float64Array(ends.length * 4);
+    this.#ends.set(ends);
     this.#ranks.set(ranks);
   }
 }

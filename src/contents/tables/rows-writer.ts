@@ -44,7 +44,7 @@ export class RowsWriter {
     this.#options = options;
   }
 
-  /** Hands `lines` over: they must not be used any more. */
+  /** Once it has ended, the memory of `lines` may be used again. */
   async add(lines: Buffer, rows: number, firstKey: RowKey): Promise<void> {
     const { blobMax } = this.#options;
     this.rows += rows;

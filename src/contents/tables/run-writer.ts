@@ -39,7 +39,7 @@ export class RunWriter {
     this.#deleted = new ChunkedFile(options, { ...options.order, keyLength: 0 }, "d");
   }
 
-  /** `undefined`: deleted. A promise only when chunks have to be stored. */
+  /** `undefined`: deleted. A promise, to be awaited, only when chunks have to be stored. */
   add(key: RowKey, line: Buffer | undefined): Promise<void> | undefined {
     this.entries++;
     if (line === undefined) this.deleted++;

@@ -47,6 +47,8 @@ test("rows come as they were sent, wherever what was read is cut, and what follo
           assert.equal(batch.lines.at(-1), 10);
           found.push(Buffer.from(batch.lines));
           count += batch.rows;
+          const ends = [...batch.lines.toString("latin1").matchAll(/\n/g)].map(({ index }) => index + 1);
+          assert.deepEqual([...(batch.ends ?? [])], ends);
           batch.release?.();
         }
         await ended.promise;

@@ -20,6 +20,8 @@ export class CopyOut implements Submittable {
   readonly #batches: RowBatch[] = [];
   #buffer: Buffer;
   #filled = 0;
+  /** Where the rows in it end. */
+  #ends = new Int32Array(1024);
   #rows = 0;
   /** Bytes of the message at hand that are still to come, and what becomes of them. */
   #left = 0;
@@ -87,14 +89,14 @@ export class CopyOut implements Submittable {
   /** A row after something that was none: a notice in the middle of the copy. */
   handleCopyData({ chunk }: { readonly chunk: Buffer }): void {
     this.#add(chunk, 0, chunk.length);
-    this.#endRows(1);
+    this.#endRow(this.#filled);
+    if (this.#filled >= this.#targetBytes) this.#flush();
   }
 
   readonly #take = (chunk: Buffer): void => {
     // Rows are moved together within what was read, which is nobody else's, and then all at once into the batch.
     let moved = 0;
     let whole = 0;
-    let rows = 0;
     let at = 0;
     while (at < chunk.length) {
       if (this.#left > 0) {
@@ -107,7 +109,7 @@ export class CopyOut implements Submittable {
         at = end;
         if (this.#left === 0 && this.#message === "row") {
           whole = moved;
-          rows++;
+          this.#endRow(this.#filled + moved);
         }
         continue;
       }
@@ -122,9 +124,9 @@ export class CopyOut implements Submittable {
       this.#headerFilled = 0;
       this.#begin(this.#header, 0);
     }
-    if (rows > 0) {
+    if (whole > 0) {
       this.#add(chunk, 0, whole);
-      this.#endRows(rows);
+      if (this.#filled >= this.#targetBytes) this.#flush();
     }
     this.#add(chunk, whole, moved);
     if (at < chunk.length) this.#handOver(chunk.subarray(at));
@@ -148,10 +150,13 @@ export class CopyOut implements Submittable {
     this.#filled = filled;
   }
 
-  /** What is filled ends with a row. */
-  #endRows(rows: number): void {
-    this.#rows += rows;
-    if (this.#filled >= this.#targetBytes) this.#flush();
+  #endRow(end: number): void {
+    if (this.#rows === this.#ends.length) {
+      const grown = new Int32Array(this.#ends.length * 4);
+      grown.set(this.#ends);
+      this.#ends = grown;
+    }
+    this.#ends[this.#rows++] = end;
   }
 
   #flush(): void {
@@ -160,7 +165,8 @@ export class CopyOut implements Submittable {
     const release = () => {
       if (this.#spare.length < mostSpare) this.#spare.push(memory);
     };
-    this.#batches.push({ lines: memory.subarray(0, this.#filled), rows: this.#rows, release });
+    const ends = this.#ends.slice(0, this.#rows);
+    this.#batches.push({ lines: memory.subarray(0, this.#filled), rows: this.#rows, ends, release });
     this.#buffer = this.#memory();
     this.#filled = 0;
     this.#rows = 0;
