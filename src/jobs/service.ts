@@ -415,8 +415,9 @@ class Service {
 
 /** Trying again does not change what is written in the configuration, what somebody has to decide, or what was found to be wrong. */
 function isHopeless({ code, facts }: RunError): boolean {
-  // What a command asks for a password may be out of reach for a while.
+  // What a command asks for a password may be out of reach for a while, and so may the CRM's own file, or be only half written.
   if (code === "config-secret" && String(facts["problem"]).startsWith("cmd")) return false;
+  if (code === "crm-configuration-unreadable") return false;
   return /^(?:config-|crm-|usage|confirm-|plan-|password-|job-unknown|copy-unknown|verify-failed|drill-failed|retention-empty|follow-(?:unsupported|settings|rights))/.test(
     code,
   );

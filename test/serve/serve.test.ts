@@ -1,10 +1,22 @@
 import assert from "node:assert/strict";
-import { chmodSync, copyFileSync, globSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  globSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { knownBy } from "../../src/crm/tryton-install.ts";
 import { cliCrm, listIn } from "../cli/cli-crm.ts";
 import { configureService, settledJobs, startServing } from "../support/serving.ts";
+import { until } from "../support/until.ts";
 
 test("one process runs jobs, shows how it is, and holds nothing while idle", async () => {
   using crm = cliCrm();
@@ -104,6 +116,34 @@ test("a command that could not give the password is asked again, a file that is 
   const [failed] = await settledJobs(crm);
   assert.deepEqual([failed?.["outcome"], failed?.["attempts"]], ["failed", 1]);
   assert.equal(await another.end("SIGTERM"), 0);
+});
+
+test("a CRM's own configuration that cannot be read for a while is asked for again", async (t) => {
+  using crm = cliCrm();
+  await crm.run(["init", "--yes"]);
+  const settings = join(crm.folder, "trytond.conf");
+  const database = join(crm.folder, "acme.sqlite");
+  renameSync(crm.database, database);
+  {
+    // By these Tryton knows its databases.
+    using open = new DatabaseSync(database);
+    for (const table of knownBy) open.exec(`CREATE TABLE ${table} (id INTEGER PRIMARY KEY)`);
+  }
+  writeFileSync(settings, `[database]\nuri = sqlite://\npath = ${crm.folder}\n`);
+  const written = readFileSync(crm.config, "utf8").replace(/ {2}files:.*\n/, "  configuration: ./trytond.conf\n");
+  writeFileSync(crm.config, written.replace("platform: custom\n  database: sqlite:./crm.db", "platform: tryton"));
+  const port = await configureService(crm);
+  const serving = await startServing(crm, port);
+  t.after(() => serving.child.kill("SIGKILL"));
+  renameSync(settings, `${settings}.new`);
+  await crm.run(["jobs", "start", "backup"]);
+  const first = async () => listIn(await crm.json(["jobs", "list"]), "jobs")[0];
+  await until(async () => (await first())?.["attempts"] === 1 && (await first())?.["state"] !== "running");
+  renameSync(`${settings}.new`, settings);
+  const [backup] = await settledJobs(crm);
+  assert.match(String(backup?.["outcome"]), /^(?:ok|warning)$/, JSON.stringify(backup));
+  assert.ok(Number(backup?.["attempts"]) > 1);
+  assert.equal(await serving.end("SIGTERM"), 0);
 });
 
 test("what a copy warns of makes it end with a warning", async (t) => {
