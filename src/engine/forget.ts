@@ -79,6 +79,8 @@ export async function forget(engine: Engine, input: ForgetInput, run: Run): Prom
     signal: run.signal,
     lock,
   });
+  // The lock that it takes is held anyway.
+  await repository.mergeIndexes({ signal: run.signal, lock });
   return reportOf({ ...decision, ...locked, remove: [...decision.remove, ...gone] }, input, run, started);
 }
 

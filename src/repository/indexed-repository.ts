@@ -4,6 +4,7 @@ import { openUnpacked, sealUnpacked } from "../format/unpacked.ts";
 import { snapshotJson } from "../format/snapshot-json.ts";
 import type { MasterKey } from "../format/crypto.ts";
 import type { Id } from "../format/tree.ts";
+import { isHoldfastError } from "../lib/errors.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import type { Storage, StoredFile } from "../storage/storage.ts";
 import { adoptablePacks, loosePacks } from "./adopt-packs.ts";
@@ -26,8 +27,26 @@ export interface OpenedRepository {
 /** Half of these, or as many as there are, one run can add. One that adds more is cut off, and the next one goes on. */
 const leastBlobs = 1 << 24;
 
+/** How often the index is read anew that somebody wrote together meanwhile: hours lie between two times. */
+const mostTries = 3;
+
 /** Reads all index files. The state as of now: what others store later is not seen. */
 export async function loadIndexedRepository(
+  opened: OpenedRepository,
+  purpose: "to-read" | "to-add",
+  signal: AbortSignal,
+): Promise<IndexedRepository> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await loadIndexes(opened, purpose, signal);
+    } catch (error) {
+      // Who only looks holds no lock. A file that was listed and is gone had its successor before it went.
+      if (!isHoldfastError(error, "storage-not-found") || tries === mostTries) throw error;
+    }
+  }
+}
+
+async function loadIndexes(
   opened: OpenedRepository,
   purpose: "to-read" | "to-add",
   signal: AbortSignal,

@@ -13,6 +13,7 @@ import { acquireLock } from "./lock.ts";
 import { makeRoom } from "./make-room.ts";
 import { type ParityOptions, type ParityReport, updateParity } from "./parity.ts";
 import { protect, type ProtectOptions, type ProtectResult } from "./protect.ts";
+import { mergeIndexes } from "./merge-indexes.ts";
 import { planPrune } from "./prune.ts";
 import { planRepair } from "./repair.ts";
 import type { RepairOptions, RepairPlan } from "./repair-plan.ts";
@@ -120,6 +121,10 @@ export class OpenedRepository implements Repository {
 
   removeSnapshots(ids: readonly Id[], options: ChangeOptions): Promise<void> {
     return removeSnapshots(this.#change(options), ids);
+  }
+
+  mergeIndexes(options: ChangeOptions): Promise<void> {
+    return mergeIndexes(this.#change(options));
   }
 
   retagSnapshot(stored: StoredSnapshot, tags: readonly string[], options: ChangeOptions): Promise<StoredSnapshot> {

@@ -88,7 +88,7 @@ async function look({ storage, key }: PrunedParts, options: PruneOptions): Promi
   const roots = readable.map(({ snapshot }) => snapshot.tree);
   const read = async (marked: "leave" | "take back"): Promise<{ state: IndexState; used: UsedBlobs }> => {
     const defects = new DefectList();
-    const state = await verifyIndexes(storage, key, defects, signal, marked);
+    const state = await verifyIndexes(storage, key, defects, signal, { marked });
     const [defect] = defects.all;
     if (defect !== undefined) throw unsafe(defect.code, defect.subject);
     const packName = (pack: number): Id => state.packs[pack]?.id ?? "";

@@ -54,6 +54,8 @@ export interface Repository extends AsyncDisposable {
    * that they name is named by another one too.
    */
   removeSnapshots(ids: readonly Id[], options: ChangeOptions): Promise<void>;
+  /** Writes index files together that hold next to nothing, where there are many. */
+  mergeIndexes(options: ChangeOptions): Promise<void>;
   /** The same snapshot with these tags, under a new id; the one it was made with stands in `original`. */
   retagSnapshot(stored: StoredSnapshot, tags: readonly string[], options: ChangeOptions): Promise<StoredSnapshot>;
   /** For a disk on which no lock can be written: removes a snapshot that is to go; see `make-room.ts`. */

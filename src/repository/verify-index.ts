@@ -51,20 +51,25 @@ export interface IndexState {
   readonly doubtful: ReadonlySet<number>;
 }
 
-/**
- * Reads all index files and checks what they say by itself: names, forms, that blobs fill their packs exactly.
- * `take back`: packs that are marked for deletion count as if they were not.
- */
+export interface IndexesToVerify {
+  /** `take back`: packs that are marked for deletion count as if they were not. Absent: `leave`. */
+  readonly marked?: "leave" | "take back";
+  /** Larger files are left out. */
+  readonly mostBytes?: number;
+}
+
+/** Reads all index files and checks what they say by itself: names, forms, that blobs fill their packs exactly. */
 export async function verifyIndexes(
   storage: Storage,
   key: MasterKey,
   defects: DefectList,
   signal: AbortSignal,
-  markedPacks: "leave" | "take back" = "leave",
+  { marked: markedPacks = "leave", mostBytes = Infinity }: IndexesToVerify = {},
 ): Promise<IndexState> {
   const names: Id[] = [];
   let bytes = 0;
   for await (const { name, size } of storage.list("index", signal)) {
+    if (size > mostBytes) continue;
     names.push(name);
     bytes += size;
   }

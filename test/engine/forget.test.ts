@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { openFor } from "../../src/engine/access.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { forget, type ForgetInput, type ForgetReport } from "../../src/engine/forget.ts";
 import { hold } from "../../src/engine/hold.ts";
@@ -68,6 +70,30 @@ describe("forget", () => {
     await restic.check();
     // the next backup compares with what is left
     assert.equal((await crm.backup()).kind, "incremental");
+  });
+
+  test("writes together the many small indexes that somebody left who stored a little each minute", async () => {
+    using folder = temporaryFolder();
+    const crm = await smallCrm(folder.path);
+    await crm.backup();
+    const { run, access, engine } = crm;
+    {
+      await using repository = await openFor(engine, access, run);
+      await using lock = await repository.lock("shared", { ...run, waitMs: 0 });
+      await using upload = await (await repository.index(run.signal)).upload({ signal: run.signal, lock, limits });
+      for (let number = 0; number < 120; number++) {
+        const stored = upload.blob("data", randomBytes(100), "hot");
+        await upload.store();
+        await stored;
+        await upload.index();
+      }
+    }
+    const indexes = () => readdirSync(join(access.location, "index")).length;
+    assert.ok(indexes() > 120);
+    await forgetWith(crm, byRules({ last: 1 }));
+    assert.equal(indexes(), 1);
+    await crm.backup();
+    await resticOn(access.location, access.password).check();
   });
 
   test("refuses rules that keep nothing, and a policy that is for somebody else", async () => {
