@@ -184,9 +184,14 @@ export class SourceReader {
     let start = 0;
     let end = filled;
     let total = filled;
+    /** Bytes that were asked for ahead: those at its beginning when the file was opened. */
+    let asked = range === undefined ? bytesAhead : 0;
     for (;;) {
       const wanted = range === undefined ? readStep : Math.min(readStep, range.length - total);
-      if (total > 0) willNeed(fd, (range?.offset ?? 0) + total + wanted, bytesAhead);
+      // Nothing is asked for twice: that it is looked for in memory costs time, too.
+      const wantedAhead = total + bytesAhead;
+      if (wantedAhead > asked) willNeed(fd, (range?.offset ?? 0) + asked, wantedAhead - asked);
+      asked = Math.max(asked, wantedAhead);
       const count = this.#fill(fd, end, wanted, range === undefined ? undefined : range.offset + total);
       end += count;
       total += count;

@@ -82,7 +82,10 @@ export class WorkerPool {
     return this.#queue.length;
   }
 
-  /** `long`: the thread gets nothing else meanwhile. */
+  /**
+   * `long`: the thread gets nothing else meanwhile. Such work is begun before all that is short and waits: begun last, it
+   * would keep one thread busy while the others have nothing left to do.
+   */
   request<Answer>(
     request: unknown,
     transfer: readonly Transferable[] = [],
@@ -94,7 +97,9 @@ export class WorkerPool {
         return;
       }
       const weight = duration === "long" ? depth : 1;
-      this.#queue.push({ request, transfer, weight, resolve: (answer) => resolve(answer as Answer), reject });
+      const job: Job = { request, transfer, weight, resolve: (answer) => resolve(answer as Answer), reject };
+      const before = weight === depth ? this.#queue.findIndex((other) => other.weight < weight) : -1;
+      this.#queue.splice(before < 0 ? this.#queue.length : before, 0, job);
       this.#dispatch();
     });
   }
