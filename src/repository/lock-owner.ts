@@ -49,12 +49,15 @@ export function isStale(lock: LockFile, now: Date, ageMs = forgottenMs): boolean
   return now.getTime() - Number((parseTime(lock.time) ?? 0n) / 1_000_000n) > ageMs;
 }
 
-/** When a process started, in clock ticks since the boot: field 22 of `/proc/PID/stat`. */
+/** When a process started that lives, in clock ticks since the boot: field 22 of `/proc/PID/stat`. */
 function processStart(pid: number): string | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "latin1");
     // The name in field 2 may hold anything, parentheses too.
-    return text.slice(text.lastIndexOf(")") + 2).split(" ")[19];
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    // Dead with all its threads, and there only until its parent asks how it ended: some never do, as the first process of many a container.
+    const isDead = fields[0] === "Z" && Number(fields[17]) <= 1;
+    return isDead ? undefined : fields[19];
   } catch {
     return undefined;
   }

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, test } from "node:test";
 import { runCommand } from "../../test/support/run-command.ts";
@@ -153,30 +155,50 @@ describe("locks left behind", () => {
     }
   });
 
+  const program = `
+    import { acquireLock } from ${JSON.stringify(new URL("./lock.ts", import.meta.url).href)};
+    import { localStorage } from ${JSON.stringify(new URL("../storage/local.ts", import.meta.url).href)};
+    const [encrypt, macK, macR] = process.env.HOLDFAST_TEST_KEY.split(" ").map((part) => Buffer.from(part, "hex"));
+    const host = { hostname: "here", username: "tester", uid: 0, gid: 0 };
+    const options = { signal: new AbortController().signal, now: () => new Date(), waitMs: 0 };
+    await acquireLock({ storage: localStorage(process.argv[1]), key: { encrypt, macK, macR }, host }, "exclusive", options);
+    process.kill(process.pid, "SIGKILL");`;
+  const dying = ["--input-type=module", "--eval", program];
+  const parts = [key.encrypt, key.macK, key.macR].map((part) => part.toString("hex"));
+  const env = { ...process.env, HOLDFAST_TEST_KEY: parts.join(" ") };
+
   test("ours of a process that was killed is removed by the next run", async () => {
     using folder = temporaryFolder();
     const storage = localStorage(folder.path);
     await storage.create(signal);
-    const program = `
-      import { acquireLock } from ${JSON.stringify(new URL("./lock.ts", import.meta.url).href)};
-      import { localStorage } from ${JSON.stringify(new URL("../storage/local.ts", import.meta.url).href)};
-      const [encrypt, macK, macR] = process.env.HOLDFAST_TEST_KEY.split(" ").map((part) => Buffer.from(part, "hex"));
-      const host = { hostname: "here", username: "tester", uid: 0, gid: 0 };
-      const options = { signal: new AbortController().signal, now: () => new Date(), waitMs: 0 };
-      await acquireLock({ storage: localStorage(process.argv[1]), key: { encrypt, macK, macR }, host }, "exclusive", options);
-      process.kill(process.pid, "SIGKILL");`;
-    const parts = [key.encrypt, key.macK, key.macR].map((part) => part.toString("hex"));
-    const { code, stderr } = await runCommand(
-      process.execPath,
-      ["--input-type=module", "--eval", program, folder.path],
-      { env: { ...process.env, HOLDFAST_TEST_KEY: parts.join(" ") } },
-    );
+    const { code, stderr } = await runCommand(process.execPath, [...dying, folder.path], { env });
     assert.equal(code, null, stderr);
     assert.equal((await namesIn(storage)).length, 1);
     const removed: string[] = [];
     await using _lock = await take(storage, "exclusive", { onStaleRemoved: ({ username }) => removed.push(username) });
     assert.deepEqual(removed, ["tester"]);
     assert.equal((await namesIn(storage)).length, 1);
+  });
+
+  test("ours of a process that was killed, and whose parent does not care, is removed as well", async () => {
+    using folder = temporaryFolder();
+    const storage = localStorage(folder.path);
+    await storage.create(signal);
+    const parent = spawn("sh", ["-c", '"$@" & exec sleep 120', "sh", process.execPath, ...dying, folder.path], {
+      env,
+      stdio: "ignore",
+    });
+    try {
+      const isDead = (): boolean => {
+        const children = readFileSync(`/proc/${parent.pid}/task/${parent.pid}/children`, "utf8").trim();
+        return /^\d+$/.test(children) && /\) Z /.test(readFileSync(`/proc/${children}/stat`, "latin1"));
+      };
+      await until(isDead, 30_000);
+      assert.equal((await namesIn(storage)).length, 1);
+      await using _lock = await take(storage, "exclusive");
+    } finally {
+      parent.kill("SIGKILL");
+    }
   });
 
   test("ours of a container that died does not keep others out for ever", async () => {
