@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, test } from "node:test";
 import { runCommand } from "../../test/support/run-command.ts";
@@ -191,7 +191,9 @@ describe("locks left behind", () => {
     try {
       const isDead = (): boolean => {
         const children = readFileSync(`/proc/${parent.pid}/task/${parent.pid}/children`, "utf8").trim();
-        return /^\d+$/.test(children) && /\) Z /.test(readFileSync(`/proc/${children}/stat`, "latin1"));
+        if (!/^\d+$/.test(children) || !/\) Z /.test(readFileSync(`/proc/${children}/stat`, "latin1"))) return false;
+        // Its threads may end a moment after it.
+        return readdirSync(`/proc/${children}/task`).length === 1;
       };
       await until(isDead, 30_000);
       assert.equal((await namesIn(storage)).length, 1);
