@@ -10,21 +10,8 @@ import { typedOption } from "./typed-option.ts";
 
 /** Commands, by their last word, that open the repository of the configuration with its password. */
 export const openingCommands: ReadonlySet<string> = new Set([
-  ...[
-    "backup",
-    "snapshots",
-    "browse",
-    "plan",
-    "apply",
-    "copy",
-    "export",
-    "forget",
-    "hold",
-    "release",
-    "prune",
-    "verify",
-  ],
-  ...["repair", "kit", "status", "serve", "advise"],
+  ...["backup", "snapshots", "browse", "search", "compare", "history", "transactions", "plan", "apply", "run", "drill"],
+  ...["copy", "export", "forget", "hold", "release", "prune", "verify", "repair", "kit", "status", "serve", "advise"],
 ]);
 
 interface PeekOptions {

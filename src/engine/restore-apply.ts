@@ -105,6 +105,7 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
   const stored = snapshots.find(({ id }) => id === plan.snapshot.id);
   if (!stored) throw new HoldfastError("snapshot-unknown", { id: plan.snapshot.id.slice(0, 8) });
   const indexed = await repository.index(inner.signal);
+  if (hasFiles(plan)) indexed.expectWrites(input.limits);
   const {
     snapshot: opened,
     reader,
@@ -272,6 +273,10 @@ function heldBackOf({ scope, heldBack }: RestorePlan, { erased: [base] }: Prepar
   if (scope.kind === "records") return heldBack;
   const { rows = 0, files = 0 } = base?.counts ?? {};
   return { rows, files: scope.kind === "database" ? 0 : files };
+}
+
+function hasFiles({ parts, items }: RestorePlan): boolean {
+  return items.length > 0 || parts.some(({ kind }) => kind === "folder");
 }
 
 /** What the plan could not do. */

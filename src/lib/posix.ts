@@ -292,6 +292,13 @@ export function syncFileSystem(fd: number): void {
   if (c.syncfs(fd) !== 0) throw failure(c, "syncfs");
 }
 
+/** Has it written out while others work; resolves when that is over, whether or not it succeeded. */
+export function beginSyncFileSystem(fd: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  library().syncfs.async(fd, () => resolve());
+  return promise;
+}
+
 function renameWith(flags: number, from: NativePath, to: NativePath): void {
   const c = library();
   const result = c.renameat2(currentFolder, put(c.path, from), currentFolder, put(c.otherPath, to), flags);
@@ -327,7 +334,7 @@ interface Library {
   readonly ioprioSet: (number: number, which: number, who: number, priority: number) => number | bigint;
   readonly flock: Foreign<[number, number]>;
   readonly renameat2: Foreign<[number, Path, number, Path, number]>;
-  readonly syncfs: Foreign<[number]>;
+  readonly syncfs: Foreign<[number]> & { readonly async: (fd: number, done: () => void) => void };
 }
 
 /** One a thread: handles of the C library and the buffers that its calls read from and write to. */

@@ -157,6 +157,8 @@ async function loadIndexes(
       return numbers.map((number) => packs.id(number));
     },
 
+    expectWrites: (limits) => writers.warmUp(limits),
+
     async writeFiles(files, options) {
       using threads = writers.take(options.limits, options.signal);
       const parts = { storage, index, packs, reader, pool: threads.pool };

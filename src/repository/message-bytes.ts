@@ -1,3 +1,5 @@
+import { isAlone } from "../lib/free-memory.ts";
+
 /** A Buffer on the same memory: Buffers arrive in another thread as plain Uint8Arrays. */
 export function nodeBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -11,7 +13,7 @@ export function transferable(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuf
   const [first] = pieces;
   if (pieces.length === 1 && first !== undefined) {
     const { buffer } = first;
-    const alone = first.byteLength === buffer.byteLength && buffer.byteLength !== Buffer.poolSize;
+    const alone = isAlone(first) && buffer.byteLength !== Buffer.poolSize;
     if (alone && buffer instanceof ArrayBuffer) return first as Uint8Array<ArrayBuffer>;
   }
   const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));

@@ -214,6 +214,8 @@ export interface IndexedRepository extends BlobReader {
   packsWith(id: Id): readonly Id[];
   /** Writes the contents of many files, in the order of the packs; see `FileToWrite`. */
   writeFiles(files: AsyncIterable<FileToWrite> | Iterable<FileToWrite>, options: WriteOptions): Promise<void>;
+  /** Says that files will be written soon, so that a thread is ready by then. */
+  expectWrites(limits: Limits): void;
   /** Whether any pack is in a cold class. */
   hasColdPacks(signal: AbortSignal): Promise<boolean>;
   /** Packs without which these data blobs cannot be had, and that have to be thawed first. */

@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, ftruncateSync } from "node:fs";
 import { sealOverhead } from "../format/crypto.ts";
 import type { ByteName } from "../lib/byte-name.ts";
+import { freeMemory } from "../lib/free-memory.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { BlobIndex } from "./blob-index.ts";
@@ -133,6 +134,7 @@ class Batch {
         this.#options.placing,
       );
       const answer = await parts.pool.request<WriteAnswer>(request, transfer);
+      freeMemory(new Uint8Array(answer.sealed.buffer));
       for (const { file, code, message } of answer.failed) {
         const planned = writable[file];
         if (planned) failed.set(planned, codedError(code, message));

@@ -48,6 +48,8 @@ export interface BegunFile {
 }
 
 export interface WriteAnswer {
+  /** The request's own, given back. */
+  readonly sealed: Uint8Array;
   readonly failed: readonly WriteFailure[];
   /** What of a file's metadata could not be set. */
   readonly lost: readonly { readonly file: number; readonly what: string }[];

@@ -62,16 +62,17 @@ export function writeWorker(setup: WriteWorkerSetup): (request: unknown) => Prom
         if (writing) await writing;
       }
     }
-    // Given back now: the garbage collector would let hundreds of MiB of these gather.
-    if (request.sealed.buffer instanceof ArrayBuffer) request.sealed.buffer.transfer(0);
     return files;
   };
 
   return async (message) => {
-    const filling = last.then(() => fill(message as WriteRequest));
+    const request = message as WriteRequest;
+    const filling = last.then(() => fill(request));
     last = filling.catch(() => undefined);
     const files = await filling;
-    return { answer: await files.answer() };
+    const { sealed } = request;
+    const answer: WriteAnswer = { ...(await files.answer()), sealed };
+    return { answer, transfer: sealed.buffer instanceof ArrayBuffer ? [sealed.buffer] : [] };
   };
 }
 
@@ -176,7 +177,7 @@ class OpenFiles {
   }
 
   /** When everything is written or has failed. */
-  async answer(): Promise<WriteAnswer> {
+  async answer(): Promise<Pick<WriteAnswer, "failed" | "lost">> {
     await Promise.all(this.#finishing);
     // What has failed since adds itself.
     await Promise.all(this.#finishing);

@@ -21,6 +21,13 @@ export class WriterThreads {
     this.#key = key;
   }
 
+  /** Starts the first thread, which loads its code while others look for what there is to write. */
+  warmUp(limits: Limits): void {
+    const pool = this.#poolFor(limits);
+    pool.warmUp();
+    if (this.#users === 0) this.#closeSoon(pool);
+  }
+
   /** Once `signal` is aborted, what the threads have in hand is no longer held to a rate: everybody waits for its end. */
   take(limits: Limits, signal: AbortSignal): Disposable & { readonly pool: WorkerPool } {
     clearTimeout(this.#closing);
@@ -37,8 +44,7 @@ export class WriterThreads {
       [Symbol.dispose]: () => {
         signal.removeEventListener("abort", release);
         this.#users--;
-        if (this.#users > 0) return;
-        this.#closing = setTimeout(() => this.#close(pool), keptMs).unref();
+        if (this.#users === 0) this.#closeSoon(pool);
       },
     };
   }
@@ -66,6 +72,11 @@ export class WriterThreads {
     this.#pool = pool;
     this.#limits = limits;
     return pool;
+  }
+
+  #closeSoon(pool: WorkerPool): void {
+    clearTimeout(this.#closing);
+    this.#closing = setTimeout(() => this.#close(pool), keptMs).unref();
   }
 
   #close(pool: WorkerPool): void {

@@ -1,5 +1,5 @@
 import { HoldfastError } from "../lib/errors.ts";
-import { freeMemory } from "../lib/free-memory.ts";
+import { freeMemory, takeMemory } from "../lib/free-memory.ts";
 import type { ByteRange } from "./storage.ts";
 
 /** What a server announced as a size, or `storage-failed`. */
@@ -32,7 +32,7 @@ export function checkedLength(length: number, path: string): number {
 
 /** The `length` bytes that were announced, never fewer; stops at what is more. */
 export async function readBody(body: AsyncIterable<Uint8Array>, length: number, path: string): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafeSlow(checkedLength(length, path));
+  const bytes = takeMemory(checkedLength(length, path));
   let filled = 0;
   for await (const chunk of body) {
     if (filled + chunk.length > length) break;

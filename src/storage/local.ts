@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { link, lstat, mkdir, open, readdir, rename, stat, statfs, unlink, type FileHandle } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { takeMemory } from "../lib/free-memory.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { checkedLength, shortError } from "./checked-answer.ts";
 import { DirectWriter } from "./direct-write.ts";
@@ -198,7 +199,7 @@ async function readExactly(
   const offset = range?.offset ?? 0;
   const length = range?.length ?? size;
   if (offset < 0 || length < 0 || offset + length > size) throw shortError(path);
-  const bytes = Buffer.allocUnsafeSlow(checkedLength(length, path));
+  const bytes = takeMemory(checkedLength(length, path));
   let filled = 0;
   while (filled < length) {
     const { bytesRead } = await handle.read(bytes, filled, Math.min(length - filled, mostAtOnce), offset + filled);

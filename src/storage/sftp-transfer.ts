@@ -1,3 +1,4 @@
+import { takeMemory } from "../lib/free-memory.ts";
 import { shortError } from "./checked-answer.ts";
 import type { SftpSession } from "./sftp-session.ts";
 
@@ -11,7 +12,7 @@ export async function readOpen(
   { offset, length, path }: { readonly offset: number; readonly length: number; readonly path: string },
   signal: AbortSignal,
 ): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafeSlow(length);
+  const bytes = takeMemory(length);
   await inPieces(length, session.limits.read, signal, async (start, end) => {
     // An answer may be shorter than it could be.
     for (let at = start; at < end;) {

@@ -4,6 +4,7 @@ import { placeHardLink, placeSmallEntry, removeIn, setMetadata, type SmallEntry 
 import type { TreeNode } from "../../format/tree.ts";
 import { joinName, nameText, type ByteName } from "../../lib/byte-name.ts";
 import { HoldfastError, isHoldfastError } from "../../lib/errors.ts";
+import { beginSyncFileSystem } from "../../lib/posix.ts";
 import type { Warning } from "../../lib/events.ts";
 import type { Limits } from "../../lib/limits.ts";
 import type { Run } from "../../lib/run.ts";
@@ -35,6 +36,8 @@ export interface WriteFolderOptions {
 
 /** Files handed to the repository at once: enough for it to sort them by pack, few enough to hold. */
 const filesAtOnce = 8192;
+/** Between two beginnings of writing out what the system holds. */
+const syncEveryMs = 500;
 /** Folders held open for files on their way, well below what a process may have open. */
 const foldersAtOnce = 800;
 
@@ -54,7 +57,7 @@ export async function writeFolder(input: WriteFolderInput, options: WriteFolderO
   try {
     return await writer.run();
   } finally {
-    writer.close();
+    await writer.close();
     closeSync(root);
   }
 }
@@ -85,6 +88,9 @@ class Writer {
   #doneBytes = 0;
   #doneItems = 0;
   #full: Error | undefined;
+  #writing: Promise<void> | undefined;
+  #syncing: Promise<void> | undefined;
+  #lastSync = performance.now();
 
   constructor(input: WriteFolderInput, options: WriteFolderOptions, root: number) {
     this.#input = input;
@@ -102,9 +108,12 @@ class Writer {
       }
       this.#attempt("inside" in step ? step.inside : step.name, () => this.#do(step));
       if (step.kind === "folder" && step.action !== "skip") this.#told();
-      if (this.#batch.length >= filesAtOnce || this.#held.size > foldersAtOnce + this.#way.length) await this.#flush();
+      // Folders of the batch that is being written are let go of with it.
+      if (this.#holdsMany()) await this.#written();
+      if (this.#batch.length >= filesAtOnce || this.#holdsMany()) await this.#flush();
     }
     await this.#flush();
+    await this.#written();
     this.#finishLinks();
     this.#finishFolders();
     this.#progress();
@@ -119,7 +128,10 @@ class Writer {
     };
   }
 
-  close(): void {
+  /** Once nobody uses them any more. */
+  async close(): Promise<void> {
+    await this.#writing?.catch(() => undefined);
+    await this.#syncing;
     for (const { descriptor } of this.#held.values()) if (descriptor !== this.#root) closeSync(descriptor);
   }
 
@@ -199,23 +211,40 @@ class Writer {
     this.#told();
   }
 
+  /** Has the batch written, once the one before it is: meanwhile the next can be gathered. */
   async #flush(): Promise<void> {
+    await this.#written();
     const files = this.#batch;
     this.#batch = [];
-    if (files.length > 0) {
-      const { repository, limits, run, target } = this.#options;
-      await repository.writeFiles(files, {
-        signal: run.signal,
-        placing: target === "staged" ? "direct" : "rename",
-        limits,
-        onBytes: (bytes) => {
-          this.#doneBytes += bytes;
-          this.#progress();
-        },
-        onMetadataLost: (name, what) => this.#lose(name, what),
-      });
-    }
+    if (files.length === 0) return;
+    const { repository, limits, run, target } = this.#options;
+    this.#writing = repository.writeFiles(files, {
+      signal: run.signal,
+      placing: target === "staged" ? "direct" : "rename",
+      limits,
+      onBytes: (bytes) => {
+        this.#doneBytes += bytes;
+        this.#progress();
+        this.#syncSoon();
+      },
+      onMetadataLost: (name, what) => this.#lose(name, what),
+    });
+    this.#writing.catch(() => undefined); // told by `#written`
+  }
+
+  async #written(): Promise<void> {
+    await this.#writing;
+    this.#writing = undefined;
     if (this.#full) throw new HoldfastError("target-full", { path: nameText(this.#input.target) }, this.#full);
+  }
+
+  /** What was written goes to the disk while the rest is read: who waits for all of it then waits for the last only. */
+  #syncSoon(): void {
+    if (this.#syncing !== undefined || performance.now() < this.#lastSync + syncEveryMs) return;
+    this.#syncing = beginSyncFileSystem(this.#root).finally(() => {
+      this.#syncing = undefined;
+      this.#lastSync = performance.now();
+    });
   }
 
   /** Second and further links, once the first is there. */
@@ -276,6 +305,10 @@ class Writer {
 
   #shown(inside: ByteName): string {
     return nameText(joinName(this.#input.target, inside));
+  }
+
+  #holdsMany(): boolean {
+    return this.#held.size > foldersAtOnce + this.#way.length;
   }
 
   #hold(descriptor: number): HeldFolder {
