@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import * as fc from "fast-check";
 import { rowHash } from "./row-hash.ts";
 
 /** From PostgreSQL 15: `SELECT to_hex(hashtextextended(line COLLATE "C", 0))`, control characters as they are. */
@@ -26,4 +27,21 @@ test("hashes are the database's own, for ever", () => {
     const bytes = Buffer.from(`??${line}\n`);
     assert.equal(rowHash(bytes, 2, bytes.length - 1).toString(16), hash, JSON.stringify(line));
   }
+});
+
+test("an escape counts as the character it stands for, wherever it is, and what is none as it stands", () => {
+  const controls = [...Object.entries({ b: "\b", t: "\t", n: "\n", v: "\v", f: "\f", r: "\r" })];
+  const piece = fc.oneof(
+    fc.constantFrom(...controls.map(([letter, character]) => [`\\${letter}`, character] as const)),
+    fc.constantFrom("\\\\", "\\N", "N", "n").map((text) => [text, text] as const),
+    fc.stringMatching(/^[a-z\t]{0,20}$/).map((text) => [text, text] as const),
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => {
+      const [line, plain] = [0, 1].map((side) => Buffer.from(pieces.map((one) => one[side]).join("")));
+      assert.ok(line && plain);
+      assert.equal(rowHash(line, 0, line.length), rowHash(plain, 0, plain.length));
+    }),
+    { numRuns: 500 },
+  );
 });

@@ -77,27 +77,45 @@ function controlOf(letter: number): number | undefined {
 
 /** The line with its control characters; `undefined` when it has none. */
 function withControls(lines: DataView, start: number, end: number): DataView | undefined {
+  if (!hasControls(lines, start, end)) return undefined;
   const plain = Buffer.allocUnsafe(end - start);
+  const words = viewOf(plain);
   let length = 0;
-  let controls = 0;
-  for (let at = start; at < end; at++) {
-    const byte = lines.getUint8(at);
-    if (byte === backslash && at + 1 < end) {
-      const next = lines.getUint8(++at);
+  for (let at = start; at < end;) {
+    const word = at + 4 <= end ? lines.getInt32(at, true) : allBackslashes;
+    if (withBackslash(word) === 0) {
+      words.setInt32(length, word, true);
+      length += 4;
+      at += 4;
+      continue;
+    }
+    const byte = lines.getUint8(at++);
+    if (byte === backslash && at < end) {
+      const next = lines.getUint8(at++);
       const control = controlOf(next);
       if (control === undefined) plain[length++] = byte;
-      else controls++;
       plain[length++] = control ?? next;
     } else {
       plain[length++] = byte;
     }
   }
-  return controls === 0 ? undefined : viewOf(plain.subarray(0, length));
+  return viewOf(plain.subarray(0, length));
 }
+
+/** Most lines have a NULL, few a line break or a TAB. */
+function hasControls(lines: DataView, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    while (at + 4 <= end && withBackslash(lines.getInt32(at, true)) === 0) at += 4;
+    if (at + 1 < end && lines.getUint8(at) === backslash && controlOf(lines.getUint8(++at)) !== undefined) return true;
+  }
+  return false;
+}
+
+const allBackslashes = 0x5c5c5c5c;
 
 /** Nonzero when one of a word's four bytes is a backslash: https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord */
 function withBackslash(word: number): number {
-  const zero = word ^ 0x5c5c5c5c;
+  const zero = word ^ allBackslashes;
   return (zero - 0x01010101) & ~zero & 0x80808080;
 }
 
