@@ -28,6 +28,25 @@ test("whatever is in a text is in the signature, at any place and in any case", 
   );
 });
 
+test("the bits of texts are those that the format names, and no others", () => {
+  const field = fc.string({
+    unit: fc.constantFrom("a", "Z", "[", "@", "`", "{", "é", "张", "\\", "\u000b", "\u0001"),
+    maxLength: 20,
+  });
+  fc.assert(
+    fc.property(fc.array(fc.tuple(field, field), { minLength: 1, maxLength: 10 }), (rows) => {
+      const lines = Buffer.from(rows.map(([a, b]) => `${a}\t${b}\n`).join(""), "utf8");
+      const expected = new Uint8Array(signatureBytes);
+      for (const value of rows.flat()) {
+        const piece = utf8(`\0\0${value.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase())}`);
+        for (const bit of bitsOfText(piece)) expected[bit >>> 3] = (expected[bit >>> 3] ?? 0) | (1 << (bit & 7));
+      }
+      assert.deepEqual(signRows(lines, Uint8Array.of(text, text)), expected);
+    }),
+    { numRuns: 300 },
+  );
+});
+
 test("it leaves out what is not there, and columns that nobody looks into", () => {
   const signature = signRows(
     Buffer.from("1\t张伟有限公司\tsecret\n2\tBerlin\t\\N\n"),

@@ -32,26 +32,31 @@ const fourMarks = new Uint32Array(marks.buffer);
 /** The signature of whole lines. Bits are numbered from the lowest of the first byte. */
 export function signRows(lines: Uint8Array, signs: ColumnSigns): Uint8Array {
   const { length } = lines;
+  const view = new DataView(lines.buffer, lines.byteOffset, length);
   let column = 0;
   let byte = 0;
-  // Field by field, each kind in a loop of its own: this looks at every byte of every row, and is twice as fast so.
+  // Field by field, each kind in a loop of its own, texts by four bytes as long as none of them may end the field: this
+  // looks at every byte of every row, and is more than twice as fast so.
   for (let at = 0; at < length; at++) {
     let sign = signs[column] ?? 0;
     if (sign === columnSigns.mixed) sign = signOf(lines[at] ?? 0);
     if (sign === columnSigns.text) {
-      let product = 0;
-      // Two bytes a turn take a tenth less than one.
-      for (; at < length; at += 2) {
+      let before = 0;
+      for (; at + 4 <= length; at += 4) {
+        const word = view.getInt32(at);
+        if (((word - 0x0b0b0b0b) & ~word & highBits) !== 0) break;
+        const four = word | (capitals(word) >>> 2);
+        marks[bitOfGram((before << 16) | (four >>> 16))] = 1;
+        marks[bitOfGram((before << 24) | (four >>> 8))] = 1;
+        marks[bitOfGram(four)] = 1;
+        marks[bitOfGram(four << 8)] = 1;
+        before = four;
+      }
+      // What is left of the field.
+      let product = Math.imul(before << 8, factor);
+      for (; at < length; at++) {
         byte = lines[at] ?? 0;
         if (byte <= lineFeed && byte >= tab) break;
-        product = ((product << 8) + (products[byte] ?? 0)) | 0;
-        marks[product >>> shift] = 1;
-        if (at + 1 === length) break;
-        byte = lines[at + 1] ?? 0;
-        if (byte <= lineFeed && byte >= tab) {
-          at++;
-          break;
-        }
         product = ((product << 8) + (products[byte] ?? 0)) | 0;
         marks[product >>> shift] = 1;
       }
@@ -76,6 +81,19 @@ export function signRows(lines: Uint8Array, signs: ColumnSigns): Uint8Array {
   }
   return takeMarks();
 }
+
+/** The bit of three bytes that stand in the upper ones of a word. */
+function bitOfGram(word: number): number {
+  return Math.imul(word & ~0xff, factor) >>> shift;
+}
+
+/** The highest bit of each of four bytes that is a letter from A to Z. */
+function capitals(word: number): number {
+  const low = word & 0x7f7f7f7f;
+  return (low + 0x3f3f3f3f) & ~(low + 0x25252525) & ~word & highBits;
+}
+
+const highBits = 0x80808080;
 
 /** The marks as bits; none is left. */
 function takeMarks(): Uint8Array {
