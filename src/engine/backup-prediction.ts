@@ -8,7 +8,6 @@ import type { CrmParts } from "../crm/platform.ts";
 import type { StoredSnapshot } from "../repository/repository.ts";
 import { predictFolder } from "../contents/folders/predict-folder.ts";
 import { nameFromText } from "../lib/byte-name.ts";
-import type { Run } from "../lib/run.ts";
 
 /**
  * Speed and density of a CRM that was never backed up: 2-core machine of the benchmark (`docs/bench.md`), text and office
@@ -21,41 +20,100 @@ const overhead = { ms: 500, bytes: 3000 };
 /** Of what the first incremental or differential reads: most of a CRM is as it was. */
 const firstChangedShare = 0.01;
 
-export interface PredictionInput {
-  readonly parts: CrmParts;
-  readonly addressOf: AddressOf;
+/** What a backup starts from. */
+export interface PredictionBasis {
   readonly start: StartingPoint;
   /** This CRM's backups, oldest first. */
   readonly backups: readonly StoredSnapshot[];
-  /**
-   * `look`: folders are walked, as a dry run does. `remember`: where there is an earlier backup its numbers serve, since
-   * a backup should not walk a million files twice for the sake of a number in its report.
-   */
-  readonly files: "look" | "remember";
+}
+
+export interface RowsToCome {
+  readonly tables: number;
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+export interface FilesToCome {
+  readonly files: number;
+  /** What is to be read of them; all that they have. */
+  readonly bytes: number;
+  readonly allBytes: number;
 }
 
 /**
- * What the backup is likely to read, store and take: the source is counted as it is now (folders by `lstat`, tables by
- * the database's own estimate), cost and room are those of the newest backup of the same kind, else of the newest full,
- * else a guess.
+ * What the backup is likely to read, store and take: the source is what was counted of it, cost and room are those of
+ * the newest backup of the same kind, else of the newest full, else a guess.
  */
-export async function predict(engine: Engine, input: PredictionInput, run: Run): Promise<BackupPrediction> {
-  const { parts, addressOf, start } = input;
-  const kind = start.kind;
-  let tables = 0;
-  let rows = 0;
-  let rowBytes = 0;
-  for (const { url } of parts.databases) {
-    await using source = await databaseEngineFor(engine, url).connect(addressOf(url), { signal: run.signal });
-    const size = await source.estimate(run.signal);
-    tables += size.tables;
-    rows += size.rows;
-    rowBytes += size.bytes;
+export function prediction(basis: PredictionBasis, rows: RowsToCome, files: FilesToCome): BackupPrediction {
+  const { kind } = basis.start;
+  const readBytes = rows.bytes + files.bytes;
+  const size = rows.bytes + files.allBytes;
+  const source = { kind, rows: rows.rows, files: files.files, readBytes, fileBytes: files.bytes, size };
+  return {
+    kind,
+    tables: rows.tables,
+    rows: rows.rows,
+    files: files.files,
+    readBytes,
+    ...costs(source, modelOf(basis)),
+  };
+}
+
+/** Tables by the databases' own estimates. */
+export async function estimateRows(
+  engine: Engine,
+  { databases }: CrmParts,
+  addressOf: AddressOf,
+  signal: AbortSignal,
+): Promise<RowsToCome> {
+  const sum = { tables: 0, rows: 0, bytes: 0 };
+  for (const { url } of databases) {
+    await using source = await databaseEngineFor(engine, url).connect(addressOf(url), { signal });
+    const size = await source.estimate(signal);
+    sum.tables += size.tables;
+    sum.rows += size.rows;
+    sum.bytes += size.bytes;
   }
-  const { files, bytes: fileBytes, allBytes } = await predictFiles(input, run);
-  const model = modelOf(input);
-  const source = { kind, rows, files, readBytes: rowBytes + fileBytes, fileBytes, size: rowBytes + allBytes };
-  return { kind, tables, rows, files, readBytes: source.readBytes, ...costs(source, model) };
+  return sum;
+}
+
+/** Folders as they are now, walked by `lstat`: what a dry run does. */
+export async function lookAtFiles(
+  { folders }: CrmParts,
+  { parent, kind }: StartingPoint,
+  signal: AbortSignal,
+): Promise<FilesToCome> {
+  const sum = { files: 0, bytes: 0, allBytes: 0 };
+  for (const { path, excludes } of folders) {
+    const seen = await predictFolder({
+      path: nameFromText(path),
+      excludes,
+      ...(parent && kind !== "full" && { changedSince: new Date(parent.stored.snapshot.time) }),
+      signal,
+    });
+    sum.files += seen.files;
+    sum.bytes += seen.bytesToRead;
+    sum.allBytes += seen.bytes;
+  }
+  return sum;
+}
+
+/**
+ * Folders as the earlier backup had them, since a backup should not walk a million files twice for the sake of a number in
+ * its report; of a first one, as it found them itself.
+ */
+export function rememberedFiles(basis: PredictionBasis, found: Pick<FilesToCome, "files" | "bytes">): FilesToCome {
+  const { parent, kind } = basis.start;
+  if (!parent) return { ...found, allBytes: found.bytes };
+  const { folders } = parent.manifest;
+  const model = modelOf(basis);
+  const addedBytes = model && kindOf(model) === kind ? (model.snapshot.summary?.dataAdded ?? 0) : 0;
+  const allBytes = folders.reduce((total, folder) => total + folder.bytes, 0);
+  return {
+    files: folders.reduce((total, folder) => total + folder.files, 0),
+    bytes: kind === "full" ? allBytes : Math.max(0, addedBytes - overhead.bytes),
+    allBytes,
+  };
 }
 
 interface SourceSize {
@@ -103,38 +161,7 @@ function costs(source: SourceSize, model: StoredSnapshot | undefined): Costs {
   };
 }
 
-async function predictFiles(
-  { parts, start, files, ...input }: PredictionInput,
-  run: Run,
-): Promise<{ readonly files: number; readonly bytes: number; readonly allBytes: number }> {
-  const { parent, kind } = start;
-  if (files === "remember" && parent) {
-    const { folders } = parent.manifest;
-    const model = modelOf({ start, backups: input.backups });
-    const addedBytes = model && kindOf(model) === kind ? (model.snapshot.summary?.dataAdded ?? 0) : 0;
-    const allBytes = folders.reduce((total, folder) => total + folder.bytes, 0);
-    return {
-      files: folders.reduce((total, folder) => total + folder.files, 0),
-      bytes: kind === "full" ? allBytes : Math.max(0, addedBytes - overhead.bytes),
-      allBytes,
-    };
-  }
-  const sum = { files: 0, bytes: 0, allBytes: 0 };
-  for (const { path, excludes } of parts.folders) {
-    const seen = await predictFolder({
-      path: nameFromText(path),
-      excludes,
-      ...(parent && kind !== "full" && { changedSince: new Date(parent.stored.snapshot.time) }),
-      signal: run.signal,
-    });
-    sum.files += seen.files;
-    sum.bytes += seen.bytesToRead;
-    sum.allBytes += seen.bytes;
-  }
-  return sum;
-}
-
 /** The newest backup of the same kind, else the newest. */
-function modelOf({ start, backups }: Pick<PredictionInput, "start" | "backups">): StoredSnapshot | undefined {
+function modelOf({ start, backups }: PredictionBasis): StoredSnapshot | undefined {
   return backups.findLast((stored) => kindOf(stored) === start.kind) ?? backups.at(-1);
 }

@@ -13,7 +13,7 @@ import type { ProtectReport } from "../repository/protect.ts";
 import { openFor } from "./access.ts";
 import { AttachmentLedger } from "./attachments.ts";
 import { captureConfig, captureDatabases, captureFolders, openMoment, type Capture } from "./backup-parts.ts";
-import { predict } from "./backup-prediction.ts";
+import { estimateRows, lookAtFiles, prediction, rememberedFiles } from "./backup-prediction.ts";
 import { splitKnown, sumFiles, sumRows, summarise } from "./backup-sums.ts";
 import { writeSnapshotTree } from "./backup-tree.ts";
 import { addressesOf } from "./database-address.ts";
@@ -147,11 +147,7 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
   }
   // Not beside it: a copy that is being made of a database's file would take away the locks of who looks at it here.
   await early?.settled();
-  const prediction = await predict(
-    engine,
-    { parts, addressOf, start, backups: backupsOf(snapshots, input.crm.name), files: "remember" },
-    inner,
-  );
+  const expectedRows = await estimateRows(engine, parts, addressOf, signal);
   await using upload = await uploading.take();
 
   const warnings: Warning[] = [];
@@ -212,6 +208,8 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
   const tree = await writeSnapshotTree(upload, input.crm.name, manifest, { databases, folders, config }, began);
   const rows = sumRows(databases);
   const files = sumFiles(folders, start.kind);
+  const basis = { start, backups: backupsOf(snapshots, input.crm.name) };
+  const filesFound = { files: files.files, bytes: folders.reduce((total, { bytes }) => total + bytes, 0) };
   const stored = await upload.finish({
     time: began.toISOString(),
     ...(start.parent && { parent: start.parent.stored.id }),
@@ -241,7 +239,7 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
     sinceFullBytes: rows.sinceFullBytes + files.sinceFullBytes,
     storedBytes: upload.stats().storedBytes,
     durationMs: run.now().getTime() - started.getTime(),
-    prediction,
+    prediction: prediction(basis, expectedRows, rememberedFiles(basis, filesFound)),
     ...(parity && { parity }),
     ...(protection && { lock: protection.report }),
     warnings,
@@ -261,9 +259,7 @@ export async function predictBackup(engine: Engine, input: BackupInput, run: Run
   const indexed = await repository.index(run.signal);
   const start = await startingPoint(snapshots, input.crm.name, input.kind, indexed, run.signal);
   const addressOf = await addressesOf(engine, input.crm, parts, run.signal);
-  return await predict(
-    engine,
-    { parts, addressOf, start, backups: backupsOf(snapshots, input.crm.name), files: "look" },
-    run,
-  );
+  const basis = { start, backups: backupsOf(snapshots, input.crm.name) };
+  const rows = await estimateRows(engine, parts, addressOf, run.signal);
+  return prediction(basis, rows, await lookAtFiles(parts, start, run.signal));
 }

@@ -192,7 +192,9 @@ test("a prediction stands beside the result, and a dry run writes nothing", asyn
   const { snapshots } = await listSnapshots(crm.engine, { repository: crm.access }, crm.run);
   assert.equal(snapshots.length, 0);
   const report = await crm.backup();
-  assert.deepEqual([report.prediction?.files, report.prediction?.kind], [predicted.files, "full"]);
+  // Though folders are not walked for it: what the first backup found is what a look before it would have found.
+  assert.deepEqual(report.prediction, predicted);
+  assert.equal(predicted.kind, "full");
   assert.equal(predicted.files, report.files.files);
 });
 
