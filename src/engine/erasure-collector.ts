@@ -92,7 +92,7 @@ class DatabaseCollector {
       if (own) addAll(chosen, await records.getAll(own, keys));
     }
     const closure = await closureOf(chosen, {
-      ...{ relations, records, rules: from.engine, related: "all", linked: "if-there", signal },
+      ...{ relations, records, rules: from.engine, related: "all", linked: "if-there", parents: "bare", signal },
       areThere: async () => new Set<RecordRow>(),
     });
     const rows = closure.filter(({ why }) => why !== "parent").map(({ row }) => row);

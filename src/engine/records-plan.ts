@@ -105,6 +105,7 @@ class RecordsPlanning {
       rules: from.engine,
       related: selection.fields ? "none" : selection.related,
       linked: "if-there",
+      parents: "whole",
       areThere: (table, some) => this.#areThere(table, some),
       signal,
     });

@@ -113,6 +113,7 @@ export async function prepareExport(input: RecordsInput, folder: string, run: Ru
     rules: from.engine,
     related,
     linked: "too",
+    parents: "bare",
     areThere,
     signal: run.signal,
   });

@@ -75,6 +75,24 @@ async function story(crm: RecordsWithRows, sql: Sql): Promise<void> {
     isHoldfastError(error, "record-unknown"),
   );
 
+  // One of its contacts comes back, and the customer whom he names: whole, but without what are records of their own.
+  await sql(deleteParty7);
+  const one = await crm.plan({ handles: ["contact/26"] });
+  const notes = (lines: readonly string[] = []) => lines.filter((line) => /\bparty\W+(?:parent_id\W+)?7\W/.test(line));
+  assert.deepEqual(counted(one), {
+    ...{ contact: "insert 2", party: "insert 1", party_extra: "insert 1", party_tag: "insert 1" },
+    note: `insert ${notes(before.get("note")).length}`,
+  });
+  assert.deepEqual((await crm.apply(one)).failed, []);
+  assert.deepEqual(notes((await crm.rows()).get("note")), notes(before.get("note")));
+  assert.deepEqual((await crm.rows()).get("party_extra"), before.get("party_extra"));
+  await crm.undo();
+  assert.deepEqual(await crm.rows(), deleted);
+  // So does the invoice of a line, with its others.
+  const ofLine = await crm.plan({ handles: ["invoice_line/5"] });
+  assert.deepEqual([counted(ofLine)["invoice"], counted(ofLine)["invoice_line"]], ["insert 1", "insert 2"]);
+  await crm.apply(await crm.plan({ handles: ["party/7"] }));
+
   // The same by comparison: all that is gone since.
   await sql(deleteParty7);
   const compared = await crm.plan({ compared: ["deleted"], in: [] });
