@@ -373,3 +373,28 @@ after(() => server[Symbol.asyncDispose]());
 test("each type's hostile values come back as they were, in each way to load them", () => loadedInEachWay(server));
 test("restore.sql does the same with the server's own client", () => loadedByClient(server));
 test("each byte of a character set that is written as UTF-8 comes back", () => charactersConverted(server));
+test("a number that goes into a column of 32 bits is planned as it reads back", async () => {
+  const texts = [
+    "0.1",
+    "-12.50",
+    "0.1234567890123",
+    "16777217",
+    "999999.94",
+    "1234567",
+    "0.00012345678",
+    "100000000000",
+    "0",
+  ];
+  await server.sql("CREATE DATABASE single; CREATE TABLE single.one (id INT PRIMARY KEY, f FLOAT, g FLOAT(20,3))");
+  await server.sql(
+    texts.map((text, at) => `INSERT INTO single.one VALUES (${at}, ${text}, ROUND(${text}, 3));`).join(""),
+  );
+  const { schema, lines } = await readAll(server, "single");
+  const [, f, g] = schema.tables[0]?.columns ?? [];
+  assert.ok(f && g);
+  const planned = texts.map((text, at) => {
+    const short = String(Math.round(Number(text) * 1000) / 1000);
+    return `${at}\t${mysqlEngine.fitted(text, f) ?? ""}\t${mysqlEngine.fitted(short, g) ?? ""}`;
+  });
+  assert.deepEqual(lines.get("one")?.trimEnd().split("\n"), planned);
+});

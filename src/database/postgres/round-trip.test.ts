@@ -95,3 +95,32 @@ test("the same by definitions from the catalog, where no pg_dump is new enough",
   assert.deepEqual(await loadCaptured(server.url("from catalog"), { ...captured, schema }), []);
   assert.equal(await dumped("from catalog"), await dumped("crm"));
 });
+
+test("a number that goes into a column of 32 bits is planned as it reads back", async () => {
+  const texts = [
+    "0.1",
+    "-12.50",
+    "0.1234567890123",
+    "16777217",
+    "999999.94",
+    "1234567",
+    "0.00012345678",
+    "100000000000",
+    "0",
+  ];
+  await server.sql("CREATE DATABASE single");
+  const rows = texts.map((text, at) => `(${at}, ${text})`).join();
+  await server.sql(`CREATE TABLE one (id integer PRIMARY KEY, f real); INSERT INTO one VALUES ${rows}`, "single");
+  await using source = await postgres.connect({ url: server.url("single") }, { signal });
+  await using snapshot = await source.snapshot(signal);
+  const [table] = snapshot.schema.tables;
+  const column = table?.columns[1];
+  assert.ok(table && column);
+  const batches = await Array.fromAsync(snapshot.reader(table).read({}, signal), ({ lines }) =>
+    lines.toString("latin1"),
+  );
+  assert.deepEqual(
+    batches.join("").trimEnd().split("\n"),
+    texts.map((text, at) => `${at}\t${postgres.fitted(text, column) ?? ""}`),
+  );
+});
