@@ -30,6 +30,7 @@ import { isDamage } from "../repository/child-trees.ts";
 import type { Lock, Repository, StoredSnapshot } from "../repository/repository.ts";
 import type { JournalKeeper } from "./journal-keeper.ts";
 import { backupsOf } from "./points.ts";
+import { LockInTurn } from "./lock-in-turn.ts";
 
 /** How often files are looked at, and when what changed is stored. */
 export interface FilesTiming {
@@ -98,6 +99,7 @@ type LookState = "unchanged" | "stored" | "unsettled" | "later";
  * run say, is found by the next look, as far as it still stands so.
  */
 export class FollowFiles {
+  readonly #lock = new LockInTurn();
   readonly #options: FollowFilesOptions;
   /** The backup from which it is known what the repository has. */
   #base: Id | undefined;
@@ -326,7 +328,7 @@ export class FollowFiles {
   async #store(found: readonly FoundChanges[], began: Date, span: FilesSpan | undefined): Promise<"stored" | "later"> {
     const { repository, run } = this.#options;
     try {
-      await using lock = await repository.lock("shared", { signal: run.signal, now: run.now, waitMs: 0 });
+      await using lock = await this.#lock.take(repository, run, "in turn");
       await this.#storeUnder(lock, found, began, span);
       return "stored";
     } catch (error) {

@@ -16,6 +16,7 @@ import type { Engine } from "./engine.ts";
 import { noteReached, withNoted } from "./journal-reached.ts";
 import { backupsOf } from "./points.ts";
 import { dropSupersededJournals } from "./superseded-journals.ts";
+import { LockInTurn } from "./lock-in-turn.ts";
 
 /** When what is stored becomes known, and how long others may have the repository for themselves. */
 export interface KeeperTiming {
@@ -94,6 +95,7 @@ export class JournalKeeper implements AsyncDisposable {
   #further: "yes" | "no" = "no";
   #snapshots: readonly StoredSnapshot[] = [];
   readonly #looks = new Set<WaitingLook>();
+  readonly #lock = new LockInTurn();
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -263,7 +265,9 @@ export class JournalKeeper implements AsyncDisposable {
   async #begin(): Promise<void> {
     const { repository, limits, run, timing, crm } = this.#options;
     await using opening = new AsyncDisposableStack();
-    const lock = opening.use(await repository.lock("shared", { signal: run.signal, now: run.now, waitMs: 0 }));
+    // Who waits for a look to be named has a lock, and keeps everybody out who would be alone.
+    const turn = this.#looks.size > 0 ? "now" : "in turn";
+    const lock = opening.use(await this.#lock.take(repository, run, turn));
     // Out before anything is stored: of two that came at once, one goes back.
     await lock.check(run.signal);
     const signal = AbortSignal.any([run.signal, lock.lost]);

@@ -24,6 +24,8 @@ export interface LockFile {
   readonly uid: number;
   readonly gid: number;
   readonly owner?: LockOwner;
+  /** Its holder does nothing but wait to be alone. Written by Holdfast only, as `holdfastWaits`: to restic it is a shared one. */
+  readonly waits?: boolean;
 }
 
 export function lockJson(lock: LockFile): string {
@@ -33,6 +35,7 @@ export function lockJson(lock: LockFile): string {
   if (uid !== 0) json += `,"uid":${uid}`;
   if (gid !== 0) json += `,"gid":${gid}`;
   if (lock.owner !== undefined) json += `,"holdfast":${JSON.stringify(lock.owner)}`;
+  if (lock.waits === true) json += `,"holdfastWaits":true`;
   return `${json}}`;
 }
 
@@ -50,6 +53,7 @@ export function parseLock(bytes: Uint8Array): LockFile {
     uid: asUint32(json["uid"] ?? 0, "lock: uid"),
     gid: asUint32(json["gid"] ?? 0, "lock: gid"),
     ...(owner !== undefined && { owner }),
+    ...(json["holdfastWaits"] === true && { waits: true }),
   };
 }
 

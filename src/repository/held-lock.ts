@@ -17,7 +17,7 @@ export interface LockHost {
   readonly gid: number;
 }
 
-/** In milliseconds. restic's own numbers. */
+/** In milliseconds. restic's own numbers, but for what restic does not do. */
 export interface LockTiming {
   /** Between writing our lock and the second look. */
   readonly secondLookMs: number;
@@ -32,6 +32,9 @@ export interface LockTiming {
   /** First pause while somebody else holds the lock; each further one is twice as long, up to `longestWaitMs`. */
   readonly firstWaitMs: number;
   readonly longestWaitMs: number;
+  /** Who has waited so long to be alone says so, and looks so often from then on. */
+  readonly announceMs: number;
+  readonly announcedPauseMs: number;
   readonly unreadableRetriesMs: readonly number[];
 }
 
@@ -44,6 +47,8 @@ export const resticTiming: LockTiming = {
   pollMs: 1000,
   firstWaitMs: 1000,
   longestWaitMs: 60_000,
+  announceMs: 5000,
+  announcedPauseMs: 2000,
   unreadableRetriesMs: [5000, 10_000, 20_000],
 };
 
@@ -67,7 +72,7 @@ export interface LockParts {
 export class HeldLock implements Lock {
   readonly #parts: LockParts;
   readonly #timing: LockTiming;
-  readonly #mode: LockMode;
+  readonly #mode: LockMode | "waiting";
   readonly #now: () => Date;
   readonly #lost = new AbortController();
   /** Ours on the storage: one, or two for the moment of a renewal. */
@@ -81,7 +86,7 @@ export class HeldLock implements Lock {
   #timer: NodeJS.Timeout | undefined;
   readonly #release = new AbortController();
 
-  constructor(parts: LockParts, timing: LockTiming, mode: LockMode, now: () => Date) {
+  constructor(parts: LockParts, timing: LockTiming, mode: LockMode | "waiting", now: () => Date) {
     this.#parts = parts;
     this.#timing = timing;
     this.#mode = mode;
@@ -222,6 +227,7 @@ export class HeldLock implements Lock {
       uid: host.uid,
       gid: host.gid,
       ...(owner !== undefined && { owner }),
+      ...(this.#mode === "waiting" && { waits: true }),
     });
     const { name, bytes } = sealUnpacked(key, json);
     this.#doubtful.add(name);

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, test } from "node:test";
+import { createCheapRepository } from "../../test/support/cheap-key.ts";
+import { resticOn } from "../../test/support/restic.ts";
 import { runCommand } from "../../test/support/run-command.ts";
 import { temporaryFolder } from "../../test/support/temp-folder.ts";
 import { newMasterKey } from "../format/key-file.ts";
@@ -28,9 +31,21 @@ const fast: Partial<LockTiming> = {
   renewAgainMs: 5,
   firstWaitMs: 5,
   longestWaitMs: 20,
+  announceMs: 50,
+  announcedPauseMs: 5,
   unreadableRetriesMs: [1, 1],
 };
 const locked = (error: unknown): boolean => isHoldfastError(error, "repository-locked");
+
+function unlessLocked(error: unknown): undefined {
+  if (!locked(error)) throw error;
+}
+
+class Disposing extends AbortController {
+  [Symbol.dispose](): void {
+    this.abort();
+  }
+}
 
 function partsOf(storage: Storage, timing: Partial<LockTiming> = {}): LockParts {
   return { storage, key, host, timing: { ...fast, ...timing } };
@@ -69,6 +84,65 @@ describe("taking locks", () => {
       await assert.rejects(take(storage, "exclusive"), locked);
     }
     assert.deepEqual(await namesIn(storage), []);
+  });
+
+  test("who waits to be alone gets his turn among shared ones without a break, before whoever gives way to him", async () => {
+    const storage = memoryStorage();
+    using over = new Disposing();
+    // The next one is taken before the last one is given back.
+    const follow = async (): Promise<void> => {
+      let held: Lock | undefined;
+      while (!over.signal.aborted) {
+        const next = await take(storage, "shared", { givesWay: true }).catch(unlessLocked);
+        await held?.[Symbol.asyncDispose]();
+        held = next;
+        await delay(20);
+      }
+      await held?.[Symbol.asyncDispose]();
+    };
+    const following = follow();
+    await delay(30);
+    {
+      await using _alone = await take(storage, "exclusive", { waitMs: 3000 });
+      await assert.rejects(take(storage, "shared", { waitMs: 30 }), locked);
+    }
+    over[Symbol.dispose]();
+    await following;
+    assert.deepEqual(await namesIn(storage), []);
+  });
+
+  test("whoever only waits is in nobody's way who has no time for that, nor in another's who waits", async () => {
+    const storage = memoryStorage();
+    await plant(storage, { waits: true });
+    await using shared = await take(storage, "shared");
+    await shared.check(signal);
+    await assert.rejects(take(storage, "shared", { givesWay: true }), locked);
+    await shared[Symbol.asyncDispose]();
+    await using alone = await take(storage, "exclusive");
+    await alone.check(signal);
+    await alone[Symbol.asyncDispose]();
+    // Nobody gives way to who has not renewed it.
+    const old = memoryStorage();
+    await plant(old, { waits: true, time: "2026-01-01T00:00:00Z" });
+    await using _given = await take(old, "shared", { givesWay: true });
+  });
+
+  test("restic works beside one who waits to be alone", async () => {
+    using folder = temporaryFolder();
+    const opening = { signal, now: () => new Date(), host };
+    await using repository = await createCheapRepository(localStorage(folder.path), "secret", opening);
+    await using shared = await repository.lock("shared", { signal, now: () => new Date(), waitMs: 0 });
+    const stop = new AbortController();
+    const waiting = repository.lock("exclusive", { signal: stop.signal, now: () => new Date(), waitMs: 60_000 });
+    waiting.catch(() => undefined);
+    const locks = () => readdirSync(join(folder.path, "locks")).length;
+    await until(() => locks() === 2, 20_000);
+    await resticOn(folder.path, "secret").output("backup", import.meta.filename);
+    stop.abort();
+    await assert.rejects(waiting);
+    assert.equal(locks(), 1);
+    await shared[Symbol.asyncDispose]();
+    await resticOn(folder.path, "secret").check();
   });
 
   test("who is in the way is told", async () => {

@@ -102,6 +102,8 @@ export interface LockOptions {
   readonly now: () => Date;
   /** How long to wait for somebody else's lock: 0 fails at once with `repository-locked`. */
   readonly waitMs: number;
+  /** With a shared one: whether somebody who waits to be alone goes first, as if he were already. */
+  readonly givesWay?: boolean;
   readonly onWait?: (holder: LockHolder) => void;
   readonly onStaleRemoved?: (holder: LockHolder) => void;
 }

@@ -6,6 +6,7 @@ import { openUnpacked } from "../format/unpacked.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import type { Storage } from "../storage/storage.ts";
+import { isStale } from "./lock-owner.ts";
 import type { LockHolder, LockMode } from "./repository.ts";
 
 export interface StoredLock {
@@ -61,9 +62,18 @@ export async function loadLock(
   }
 }
 
-/** The first lock that forbids ours: an exclusive one always, any other when ours is to be exclusive. */
-export function conflicting(locks: readonly StoredLock[], mode: LockMode): LockFile | undefined {
-  return locks.find(({ lock }) => mode === "exclusive" || lock.exclusive)?.lock;
+/**
+ * The first lock that forbids ours: an exclusive one always, any other when ours is to be exclusive. Whoever only waits is in nobody's
+ * way, and nobody in his.
+ */
+export function conflicting(locks: readonly StoredLock[], mode: LockMode | "waiting"): LockFile | undefined {
+  if (mode === "waiting") return undefined;
+  return locks.find(({ lock }) => lock.exclusive || (mode === "exclusive" && lock.waits !== true))?.lock;
+}
+
+/** Somebody who waits to be alone, and did so lately. */
+export function waitingIn(locks: readonly StoredLock[], now: Date): LockFile | undefined {
+  return locks.find(({ lock }) => lock.waits === true && !isStale(lock, now))?.lock;
 }
 
 export function holderOf(lock: LockFile): LockHolder {
