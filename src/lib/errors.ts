@@ -37,6 +37,7 @@ export const errorCodes = [
   "storage-no-versions", // it cannot be opened as of a moment
   "storage-read-only", // it was opened as of a moment
   "storage-cold", // a file has to be thawed first
+  "storage-cold-version", // an old version of one would have to be, and cannot
   "storage-library", // the library that speaks to it is not installed
   // repository
   "repository-missing",

@@ -2,6 +2,7 @@ import type { BlobItem, ContainerListBlobsOptions } from "@azure/storage-blob";
 import { HoldfastError } from "../lib/errors.ts";
 import type { OldFile } from "./as-of.ts";
 import type { AzureRequests } from "./azure-requests.ts";
+import { archiveTier } from "./azure-thaw.ts";
 import { checkedSize } from "./checked-answer.ts";
 
 /** As many as Azure gives at once. */
@@ -44,6 +45,7 @@ export interface AzureVersion {
   /** `current`: what a request without a version finds. */
   readonly state: "current" | "old";
   readonly until?: Date;
+  readonly access?: "cold";
 }
 
 export async function* azureVersions(requests: AzureRequests, signal: AbortSignal): AsyncGenerator<AzureVersion> {
@@ -54,7 +56,7 @@ export async function* azureVersions(requests: AzureRequests, signal: AbortSigna
     options,
     signal,
   )) {
-    const { immutabilityPolicyExpiresOn: until, contentLength, lastModified } = properties;
+    const { immutabilityPolicyExpiresOn: until, contentLength, lastModified, accessTier } = properties;
     if (!name.startsWith(prefix)) continue;
     yield {
       path: name.slice(prefix.length),
@@ -63,6 +65,7 @@ export async function* azureVersions(requests: AzureRequests, signal: AbortSigna
       size: checkedSize(contentLength, location),
       state: version === "" || isCurrentVersion === true ? "current" : "old",
       ...(until && { until }),
+      ...(accessTier === archiveTier && { access: "cold" }),
     };
   }
 }
@@ -77,9 +80,9 @@ export async function azureFilesAsOf(
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, OldFile>> {
   const newest = new Map<string, OldFile & { readonly madeMs: number }>();
-  for await (const { path, version, madeMs, size } of azureVersions(requests, signal)) {
+  for await (const { path, version, madeMs, size, access } of azureVersions(requests, signal)) {
     if (madeMs <= moment.getTime() && madeMs >= (newest.get(path)?.madeMs ?? -Infinity)) {
-      newest.set(path, { version, size, madeMs });
+      newest.set(path, { version, size, madeMs, ...(access && { access }) });
     }
   }
   return newest;

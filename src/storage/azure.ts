@@ -125,7 +125,14 @@ export function azureStorage(
     ...(lock !== undefined && { retention: azureRetention(requests, lock, lockedHere, load) }),
     thaw: azureThaw(requests),
     asOf: (moment) =>
-      asOfStorage({ location, traits, list: (signal) => azureFilesAsOf(requests, moment, signal), load, close }),
+      asOfStorage({
+        location,
+        traits,
+        list: (signal) => azureFilesAsOf(requests, moment, signal),
+        load,
+        thaw: (versionOf) => azureThaw(requests, versionOf),
+        close,
+      }),
 
     create: (signal) =>
       ask(undefined, signal, async ({ container, abortSignal }) => {

@@ -89,6 +89,13 @@ test("with the owner's key nothing that is locked can be destroyed, and it opens
   const verified = await verify(past, { repository, read: { kind: "all" }, limits }, crm.run);
   assert.deepEqual(verified.defects, []);
   assert.equal((await listSnapshots(past, { repository }, crm.run)).snapshots.length, 1);
+  // Of what somebody removed, old versions are left, which Azure would not thaw.
+  await using then = past.openStorage();
+  const [pack] = await Array.fromAsync(then.list("data", signal));
+  assert.ok(pack && then.thaw);
+  const file = { kind: "data", name: pack.name } as const;
+  assert.equal(await then.thaw.state(file, signal), "ready");
+  await fails(then.thaw.request(file, 7, signal), "storage-cold-version");
 });
 
 test("only the contents of files go to the archive; what is there has to be thawed, and says so", async () => {
@@ -119,6 +126,11 @@ test("only the contents of files go to the archive; what is there has to be thaw
   const file = { kind: "data", name: cold[0]?.name ?? "" } as const;
   const thaw = storage.thaw ?? assert.fail();
   assert.equal(await thaw.state(file, signal), "cold");
+  // As of a moment no less: Azurite has no versions, so what was there then is what is there now.
+  await using then = storage.asOf?.(new Date()) ?? assert.fail();
+  const old = await Array.fromAsync(then.list("data", signal));
+  assert.deepEqual(old.toSorted(byName), packs.toSorted(byName));
+  assert.equal(await then.thaw?.state(file, signal), "cold");
   // Azurite reads it all the same: Azure's words for it.
   for (const word of ["BlobArchived", "BlobBeingRehydrated"]) {
     proxy.tamper = (_incoming, answer) => {
@@ -139,3 +151,7 @@ test("only the contents of files go to the archive; what is there has to be thaw
   await thaw.request(file, 7, signal);
   assert.equal(await thaw.state(file, signal), "ready");
 });
+
+function byName(a: { readonly name: string }, b: { readonly name: string }): number {
+  return a.name < b.name ? -1 : 1;
+}

@@ -131,6 +131,10 @@ export const errors = {
       text: "A part of the repository is in a cold class and has to be thawed first[[: {path}]][[: {packs:pack}, {bytes:bytes}]].",
       hint: "`holdfast restore apply PLAN --thaw` asks for what a restore needs, waits for it and goes on.",
     },
+    "storage-cold-version": {
+      text: "What was there then is an old version in Azure's Archive, and of old versions Azure thaws none[[: {path}]].",
+      hint: "Copy the versions of that moment into a container of their own (`az storage blob copy start` with `--tier Hot`), and restore from that one.",
+    },
     "storage-library": {
       text: "Storage of the kind `{kind}:` needs a library that is not installed: {library}.",
       hint: "Install it beside Holdfast: `npm install --global {library}@{version}` (without --global where Holdfast was installed so).",

@@ -125,6 +125,10 @@ export const errors: Translated<typeof english> = {
       text: "仓库的一部分处于冷存储类别，须先解冻[[：{path}]][[：{packs:pack}，{bytes:bytes}]]。",
       hint: "`holdfast restore apply 计划 --thaw` 会申请还原所需的文件，等待就绪后继续。",
     },
+    "storage-cold-version": {
+      text: "当时的内容是 Azure Archive 中的旧版本，而 Azure 不能解冻旧版本[[：{path}]]。",
+      hint: "请把该时刻的版本复制到单独的容器（`az storage blob copy start` 加 `--tier Hot`），再从那里还原。",
+    },
     "storage-library": {
       text: "`{kind}:` 类存储需要的库没有安装：{library}。",
       hint: "请安装到 Holdfast 旁边：`npm install --global {library}@{version}`（如果 Holdfast 不是全局安装的，请去掉 --global）。",
