@@ -33,6 +33,9 @@ const fourMarks = new Uint32Array(marks.buffer);
 export function signRows(lines: Uint8Array, signs: ColumnSigns): Uint8Array {
   const { length } = lines;
   const view = new DataView(lines.buffer, lines.byteOffset, length);
+  // What belongs to the module is looked up at each byte.
+  const set = marks;
+  const productOf = products;
   let column = 0;
   let byte = 0;
   // Field by field, each kind in a loop of its own, texts by four bytes as long as none of them may end the field: this
@@ -46,10 +49,10 @@ export function signRows(lines: Uint8Array, signs: ColumnSigns): Uint8Array {
         const word = view.getInt32(at);
         if (((word - 0x0b0b0b0b) & ~word & highBits) !== 0) break;
         const four = word | (capitals(word) >>> 2);
-        marks[bitOfGram((before << 16) | (four >>> 16))] = 1;
-        marks[bitOfGram((before << 24) | (four >>> 8))] = 1;
-        marks[bitOfGram(four)] = 1;
-        marks[bitOfGram(four << 8)] = 1;
+        set[bitOfGram((before << 16) | (four >>> 16))] = 1;
+        set[bitOfGram((before << 24) | (four >>> 8))] = 1;
+        set[bitOfGram(four)] = 1;
+        set[bitOfGram(four << 8)] = 1;
         before = four;
       }
       // What is left of the field.
@@ -57,8 +60,8 @@ export function signRows(lines: Uint8Array, signs: ColumnSigns): Uint8Array {
       for (; at < length; at++) {
         byte = lines[at] ?? 0;
         if (byte <= lineFeed && byte >= tab) break;
-        product = ((product << 8) + (products[byte] ?? 0)) | 0;
-        marks[product >>> shift] = 1;
+        product = ((product << 8) + (productOf[byte] ?? 0)) | 0;
+        set[product >>> shift] = 1;
       }
     } else if (sign === columnSigns.number) {
       let number = numberSeed(column);
@@ -68,8 +71,8 @@ export function signRows(lines: Uint8Array, signs: ColumnSigns): Uint8Array {
         number = Math.imul(number ^ byte, 0x01000193);
       }
       if (at < length) {
-        marks[firstBit(number)] = 1;
-        marks[secondBit(number)] = 1;
+        set[firstBit(number)] = 1;
+        set[secondBit(number)] = 1;
       }
     } else {
       for (; at < length; at++) {
