@@ -1,4 +1,5 @@
 import type { RowBatch, TableSchema } from "../database.ts";
+import { LineEnds } from "../line-ends.ts";
 import { viewOf } from "../rows.ts";
 import { columnKind } from "./column-kind.ts";
 import type { RowSink } from "./session.ts";
@@ -18,7 +19,7 @@ export class LineEncoder implements RowSink {
   readonly #targetBytes: number;
   #buffer: Buffer = noMemory;
   #at = 0;
-  #rows = 0;
+  readonly #ends = new LineEnds();
   readonly #spare: Buffer[] = [];
   /** What rows come in, many in one. */
   #viewed: Buffer = noMemory;
@@ -60,7 +61,7 @@ export class LineEncoder implements RowSink {
     if (from !== end) throw new Error(malformed);
     if (modes.length === 0) this.#buffer[this.#at++] = 0x0a;
     else this.#buffer[this.#at - 1] = 0x0a; // in place of the last TAB
-    this.#rows++;
+    this.#ends.add(this.#at);
     return this.#at < this.#targetBytes ? "more" : "full";
   }
 
@@ -69,10 +70,10 @@ export class LineEncoder implements RowSink {
     const release = () => {
       if (this.#spare.length < mostSpare) this.#spare.push(memory);
     };
-    const batch = { lines: memory.subarray(0, this.#at), rows: this.#rows, release };
+    const ends = this.#ends.take();
+    const batch = { lines: memory.subarray(0, this.#at), rows: ends.length, ends, release };
     this.#buffer = noMemory;
     this.#at = 0;
-    this.#rows = 0;
     return batch;
   }
 

@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 
 import type { Connection, Submittable } from "pg";
 import type { RowBatch } from "../database.ts";
+import { LineEnds } from "../line-ends.ts";
 import { lendReads, readBytes } from "./lent-socket.ts";
 
 /** Batches that wait for their reader; above, the server is made to wait. */
@@ -20,9 +21,7 @@ export class CopyOut implements Submittable {
   readonly #batches: RowBatch[] = [];
   #buffer: Buffer;
   #filled = 0;
-  /** Where the rows in it end. */
-  #ends = new Int32Array(1024);
-  #rows = 0;
+  readonly #ends = new LineEnds();
   /** Bytes of the message at hand that are still to come, and what becomes of them. */
   #left = 0;
   #message: "row" | "opening" = "opening";
@@ -89,7 +88,7 @@ export class CopyOut implements Submittable {
   /** A row after something that was none: a notice in the middle of the copy. */
   handleCopyData({ chunk }: { readonly chunk: Buffer }): void {
     this.#add(chunk, 0, chunk.length);
-    this.#endRow(this.#filled);
+    this.#ends.add(this.#filled);
     if (this.#filled >= this.#targetBytes) this.#flush();
   }
 
@@ -109,7 +108,7 @@ export class CopyOut implements Submittable {
         at = end;
         if (this.#left === 0 && this.#message === "row") {
           whole = moved;
-          this.#endRow(this.#filled + moved);
+          this.#ends.add(this.#filled + moved);
         }
         continue;
       }
@@ -150,26 +149,16 @@ export class CopyOut implements Submittable {
     this.#filled = filled;
   }
 
-  #endRow(end: number): void {
-    if (this.#rows === this.#ends.length) {
-      const grown = new Int32Array(this.#ends.length * 4);
-      grown.set(this.#ends);
-      this.#ends = grown;
-    }
-    this.#ends[this.#rows++] = end;
-  }
-
   #flush(): void {
-    if (this.#rows === 0) return;
+    if (this.#ends.count === 0) return;
     const memory = this.#buffer;
     const release = () => {
       if (this.#spare.length < mostSpare) this.#spare.push(memory);
     };
-    const ends = this.#ends.slice(0, this.#rows);
-    this.#batches.push({ lines: memory.subarray(0, this.#filled), rows: this.#rows, ends, release });
+    const ends = this.#ends.take();
+    this.#batches.push({ lines: memory.subarray(0, this.#filled), rows: ends.length, ends, release });
     this.#buffer = this.#memory();
     this.#filled = 0;
-    this.#rows = 0;
     this.#awaken();
   }
 
