@@ -1,4 +1,5 @@
 import { HoldfastError } from "../lib/errors.ts";
+import { freeMemory } from "../lib/free-memory.ts";
 import { sealOverhead } from "./crypto.ts";
 import { asArray, asId, asObject, asUint32, parseJson } from "./json-fields.ts";
 import type { PackedBlob } from "./pack.ts";
@@ -29,26 +30,66 @@ export interface IndexFile {
 export const maxIndexBlobs = 50_000;
 
 /** The JSON of an index file, to be sealed as `unpacked.ts` does. */
-export function indexJson(packs: Iterable<IndexedPack>, marked: Iterable<MarkedPack> = []): string {
-  const toDelete = packsJson(marked);
-  return `{"packs":[${packsJson(packs)}]${toDelete === "" ? "" : `,"packs_to_delete":[${toDelete}]`}}\n`;
+export function indexJson(packs: Iterable<IndexedPack>, marked: Iterable<MarkedPack> = []): Buffer {
+  const text = new GrowingText();
+  text.add('{"packs":[');
+  addPacks(text, packs);
+  const toDelete = new GrowingText();
+  addPacks(toDelete, marked);
+  text.add("]");
+  if (toDelete.bytes().length > 0) {
+    text.add(',"packs_to_delete":[');
+    text.append(toDelete.bytes());
+    text.add("]");
+  }
+  text.add("}\n");
+  return text.bytes();
 }
 
-function packsJson(packs: Iterable<MarkedPack>): string {
-  let json = "";
+function addPacks(text: GrowingText, packs: Iterable<MarkedPack>): void {
   let separator = "";
   for (const { id, blobs, time } of packs) {
-    json += `${separator}{"id":"${id}",${time === undefined ? "" : `"time":"${time}",`}"blobs":[`;
+    text.add(`${separator}{"id":"${id}",${time === undefined ? "" : `"time":"${time}",`}"blobs":[`);
     separator = ",";
     let between = "";
-    for (const blob of blobs) {
-      json += `${between}{"id":"${blob.id}","type":"${blob.type}","offset":${blob.offset},"length":${blob.length}`;
-      json += blob.uncompressedLength > 0 ? `,"uncompressed_length":${blob.uncompressedLength}}` : "}";
+    for (const { id: blob, type, offset, length, uncompressedLength } of blobs) {
+      const plain = uncompressedLength > 0 ? `,"uncompressed_length":${uncompressedLength}}` : "}";
+      text.add(`${between}{"id":"${blob}","type":"${type}","offset":${offset},"length":${length}${plain}`);
       between = ",";
     }
-    json += "]}";
+    text.add("]}");
   }
-  return json;
+}
+
+/**
+ * ASCII that is gathered as bytes: a string of 8 MB that grows by pieces holds all of them as objects, and is copied
+ * twice, into memory that is touched for the first time, until it is bytes.
+ */
+class GrowingText {
+  #bytes = Buffer.alloc(0);
+  #length = 0;
+
+  add(piece: string): void {
+    this.#reserve(piece.length);
+    this.#length += this.#bytes.write(piece, this.#length, "latin1");
+  }
+
+  append(piece: Buffer): void {
+    this.#reserve(piece.length);
+    this.#length += piece.copy(this.#bytes, this.#length);
+  }
+
+  bytes(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  #reserve(more: number): void {
+    if (this.#length + more <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(4 << 10, (this.#length + more) * 4));
+    this.#bytes.copy(larger, 0, 0, this.#length);
+    freeMemory(this.#bytes);
+    this.#bytes = larger;
+  }
 }
 
 /**

@@ -37,7 +37,7 @@ const packs = fc.array(fc.record({ id, blobs: fc.array(blob, { maxLength: 5 }) }
 test("it reads what parsing reads, however it is written", () => {
   fc.assert(
     fc.property(packs, packs, fc.constantFrom(0, 1, 2), (named, marked, indent) => {
-      const text = indexJson(named, marked);
+      const text = indexJson(named, marked).toString();
       const written = indent === 0 ? text : JSON.stringify(JSON.parse(text), undefined, indent);
       const parsed = parseIndexFile(Buffer.from(written));
       const scanned = scan(written);

@@ -3,6 +3,7 @@ import { HoldfastError } from "../lib/errors.ts";
 import { compress, decompress } from "./compress.ts";
 import { seal, unseal, type MasterKey } from "./crypto.ts";
 import type { Id } from "./tree.ts";
+import { decompressPieces } from "./zstd-context.ts";
 
 /**
  * Files that hold one JSON document: snapshots, indexes, locks. Sealed, and inside either the bare JSON (as version 1
@@ -19,11 +20,15 @@ export interface SealedFile {
 }
 
 /** Seals a JSON text, and opens it again before giving it out: what cannot be read must not be stored. */
-export function sealUnpacked(key: MasterKey, json: string): SealedFile {
-  const plaintext = Buffer.from(json, "utf8");
+export function sealUnpacked(key: MasterKey, json: string | Buffer): SealedFile {
+  const plaintext = typeof json === "string" ? Buffer.from(json, "utf8") : json;
   const bytes = seal(key, Buffer.concat([Buffer.of(compressedMark), compress(plaintext)]));
-  if (!openUnpacked(key, bytes).equals(plaintext))
-    throw new HoldfastError("internal", { reason: "sealed file differs" });
+  let at = 0;
+  for (const piece of decompressPieces(unseal(key, bytes).subarray(1), plaintext.length)) {
+    if (!piece.equals(plaintext.subarray(at, (at += piece.length)))) {
+      throw new HoldfastError("internal", { reason: "sealed file differs" });
+    }
+  }
   return { name: sha256(bytes), bytes };
 }
 

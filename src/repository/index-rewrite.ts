@@ -153,7 +153,7 @@ async function marksOf(
   return parseIndexFile(openUnpacked(key, bytes)).marked;
 }
 
-async function saveIndex({ storage, key, lock, signal }: RewriteOptions, json: string): Promise<Id> {
+async function saveIndex({ storage, key, lock, signal }: RewriteOptions, json: string | Buffer): Promise<Id> {
   const { name, bytes } = sealUnpacked(key, json);
   await lock.check(signal);
   await storage.save({ kind: "index", name }, bytes, signal);

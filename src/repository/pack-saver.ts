@@ -1,4 +1,4 @@
-import { decodePackHeader, headerLengthField } from "../format/pack.ts";
+import { decodePackHeader, headerLengthField, type PackedBlob } from "../format/pack.ts";
 import { sealOverhead } from "../format/crypto.ts";
 import { maxIndexBlobs, type IndexedPack } from "../format/index-file.ts";
 import type { Id } from "../format/tree.ts";
@@ -27,7 +27,7 @@ interface Waiting {
   readonly name: Id;
   readonly stream: PackStream;
   readonly bytes: Uint8Array;
-  readonly pack: () => IndexedPack;
+  readonly pack: IndexedPack;
   readonly stored: () => void;
   readonly failed: (error: unknown) => void;
 }
@@ -60,10 +60,7 @@ export class PackSaver {
     this.#add({
       stream,
       bytes: new Uint8Array(buffer, 0, length),
-      pack: () => ({
-        id: name,
-        blobs: decodePackHeader(header, length - header.length - sealOverhead - headerLengthField),
-      }),
+      pack: new PackOfHeader(name, header, length),
       name,
       stored: () => {
         done(buffer);
@@ -77,7 +74,7 @@ export class PackSaver {
   /** A whole pack that another repository has; resolves when it is stored. */
   carry(pack: IndexedPack, bytes: Uint8Array, stream: PackStream): Promise<void> {
     return new Promise((stored, failed) => {
-      this.#add({ name: pack.id, stream, bytes, pack: () => pack, stored, failed });
+      this.#add({ name: pack.id, stream, bytes, pack, stored, failed });
     });
   }
 
@@ -137,13 +134,14 @@ export class PackSaver {
     await throttle.take(bytes.length, signal);
     const file: StoredFile = { kind: "data", name, ...(stream === "bulk" && { stream }) };
     await storage.save(file, bytes, signal);
-    this.#name(pack());
+    this.#name(pack);
   }
 
   #name(pack: IndexedPack): void {
     const { index, packs } = this.#options;
     const number = packs.number(pack.id);
-    for (const { type, id, offset, length, uncompressedLength } of pack.blobs) {
+    const { blobs } = pack;
+    for (const { type, id, offset, length, uncompressedLength } of blobs) {
       packs.extend(number, offset + length);
       const entry = index.find(type, id);
       if (entry < 0 || index.location(entry)) index.add(type, id, number, offset, length, uncompressedLength);
@@ -151,7 +149,7 @@ export class PackSaver {
     }
     if (this.#unnamed.length === 0) this.#unnamedSince = performance.now();
     this.#unnamed.push(pack);
-    this.#unnamedBlobs += pack.blobs.length;
+    this.#unnamedBlobs += blobs.length;
     if (this.#unnamedBlobs >= maxIndexBlobs || performance.now() - this.#unnamedSince > indexAgeMs) this.#saveIndex();
   }
 
@@ -164,5 +162,25 @@ export class PackSaver {
     // Said here as well, since nobody awaits it before the end of the run.
     saved.catch((error: unknown) => this.#options.onFailure(error));
     this.#indexes = saved;
+  }
+}
+
+/**
+ * A pack that waits for its index file, with up to fifty thousand blobs: as bytes, which the garbage collector
+ * need not look through again and again, a pack's blobs are objects only while somebody goes through them.
+ */
+class PackOfHeader implements IndexedPack {
+  readonly id: Id;
+  readonly #header: Uint8Array;
+  readonly #blobBytes: number;
+
+  constructor(id: Id, header: Uint8Array, packLength: number) {
+    this.id = id;
+    this.#header = header;
+    this.#blobBytes = packLength - header.length - sealOverhead - headerLengthField;
+  }
+
+  get blobs(): readonly PackedBlob[] {
+    return decodePackHeader(this.#header, this.#blobBytes);
   }
 }

@@ -377,7 +377,7 @@ async function saveIndexes(writing: Writing, packs: readonly IndexedPack[]): Pro
 async function saveUnpacked(
   { storage, key, lock, signal }: Writing,
   kind: "index" | "snapshot",
-  json: string,
+  json: string | Buffer,
 ): Promise<void> {
   const { name, bytes } = sealUnpacked(key, json);
   await lock.check(signal);
