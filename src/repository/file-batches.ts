@@ -5,7 +5,7 @@ import type { FileReadResult, FileToRead } from "./repository.ts";
 import { fileNumbers, fileStates, type FilesAnswer, type UploadRequest } from "./upload-messages.ts";
 
 /** A message has a cost of its own: so many files, or so many bytes of them, share one. */
-const batchFiles = 64;
+export const batchFiles = 64;
 const batchBytes = 1 << 20;
 
 const none: readonly NativeAttribute[] = [];
