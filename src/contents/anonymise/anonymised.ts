@@ -170,9 +170,9 @@ export class Anonymiser {
     return pseudonym("text", text, this.#secret, most) ?? "";
   }
 
-  /** Not so a text of a server in another character set than UTF-8: its bytes are read, and nothing here can write them. */
+  /** Not so a text of a server in another character set than UTF-8. */
   #holdsAnySign(column: ColumnSchema | undefined): boolean {
-    const sign = "安";
+    const sign = "🙂";
     return column !== undefined && this.#fields.textOf(this.#fields.lineField(sign, column), column) === sign;
   }
 

@@ -1,6 +1,8 @@
 import { HoldfastError } from "../../lib/errors.ts";
 import type { ColumnSchema } from "../database.ts";
+import { fittedValue } from "../fitted-value.ts";
 import { columnKind, encodingOf } from "./column-kind.ts";
+import { decodeLegacy, encodeLegacy } from "./legacy-text.ts";
 
 /**
  * Fields of a line, as `LOAD DATA … FIELDS ESCAPED BY '\\'` takes them: `\N` is NULL, and `\0`, `\t`, `\n`, `\r` and `\\`
@@ -38,12 +40,7 @@ export function textOf(field: string, column: ColumnSchema): string | undefined 
 /** Of a character set that UTF-8 does not give back exactly: good enough to be read. */
 function decodedText(field: string, column: ColumnSchema): string | undefined {
   const encoding = field === "\\N" ? undefined : encodingOf(column);
-  if (encoding === undefined) return undefined;
-  try {
-    return new TextDecoder(encoding, { fatal: true }).decode(Buffer.from(field, "hex"));
-  } catch {
-    return undefined;
-  }
+  return encoding === undefined ? undefined : decodeLegacy(Buffer.from(field, "hex"), encoding);
 }
 
 export function searchable(column: ColumnSchema): "text" | "number" | "nothing" {
@@ -56,14 +53,31 @@ export function searchable(column: ColumnSchema): "text" | "number" | "nothing" 
 export function readable(field: string, column: ColumnSchema): string | null {
   const value = unescapeField(field);
   if (value === undefined) return null;
-  return columnKind(column) === "hex" ? `x'${value.toLowerCase()}'` : Buffer.from(value, "latin1").toString("utf8");
+  if (columnKind(column) !== "hex") return Buffer.from(value, "latin1").toString("utf8");
+  const text = decodedText(field, column);
+  const isSame = text !== undefined && legacyBytes(text, column)?.equals(Buffer.from(value, "hex")) === true;
+  return isSame ? text : `x'${value.toLowerCase()}'`;
+}
+
+/** The bytes of a text in a column's own character set; `undefined` where they are not known, or it has none. */
+function legacyBytes(text: string, column: ColumnSchema): Buffer | undefined {
+  const encoding = encodingOf(column);
+  return encoding === undefined ? undefined : encodeLegacy(text, encoding);
+}
+
+/** As `fittedValue`, and in the column's character set. */
+export function fitted(text: string, column: ColumnSchema): string | undefined {
+  const value = fittedValue(text, column);
+  const isText = columnKind(column) === "hex" && encodingOf(column) !== undefined;
+  return isText && value !== undefined && legacyBytes(value, column) === undefined ? undefined : value;
 }
 
 /** A value as a line holds it. */
 export function lineField(text: string | null, column: ColumnSchema): string {
   if (text === null) return "\\N";
   if (columnKind(column) === "hex") {
-    const hex = /^x'((?:[0-9a-f]{2})*)'$/i.exec(text)?.[1] ?? Buffer.from(text, "utf8").toString("hex");
+    const typed = /^x'((?:[0-9a-f]{2})*)'$/i.exec(text)?.[1];
+    const hex = typed ?? (legacyBytes(text, column) ?? Buffer.from(text, "utf8")).toString("hex");
     return hex.toUpperCase();
   }
   const bytes = Buffer.from(text, "utf8").toString("latin1");

@@ -14,11 +14,10 @@
  *   `statement-tables.ts` read statements, `log-transaction.ts` keeps what was taken back, `log-again.ts` reads what counts only later.
  */
 import type { DatabaseEngine } from "../database.ts";
-import { fittedValue } from "../fitted-value.ts";
 import { checkMysql } from "./check.ts";
 import { connectMysql } from "./connect.ts";
 import { askMysql, executeMysql } from "./execute.ts";
-import { lineField, readable, searchable, textOf } from "./field.ts";
+import { fitted, lineField, readable, searchable, textOf } from "./field.ts";
 import { holdersOf, mysqlHome } from "./home.ts";
 import { keyOrder } from "./key-order.ts";
 import { loadMysql } from "./load.ts";
@@ -41,7 +40,7 @@ export const mysqlEngine: DatabaseEngine = {
   readable,
   textOf,
   lineField,
-  fitted: fittedValue,
+  fitted,
   searchable,
   rowSql,
   restoreScript,

@@ -398,3 +398,31 @@ test("a number that goes into a column of 32 bits is planned as it reads back", 
   });
   assert.deepEqual(lines.get("one")?.trimEnd().split("\n"), planned);
 });
+test("text in a character set of its own is read as text, and taken back as the same bytes", async () => {
+  const texts: Readonly<Record<string, string>> = {
+    ...{ gbk: "张伟 Ltd. 客户", gb2312: "张伟", big5: "張偉", sjis: "田中 ｶﾅ", euckr: "김 상사" },
+    ...{ ujis: "田中", cp1251: "Иван", greek: "Άννα", hebrew: "שלום", tis620: "สวัสดี", cp1250: "Žižka" },
+  };
+  const names = Object.keys(texts);
+  const columns = names.map((name) => `${name}_ VARCHAR(40) CHARACTER SET ${name}`).join();
+  await server.sql(
+    `CREATE DATABASE legacy; CREATE TABLE legacy.one (id INT PRIMARY KEY, ${columns}, raw VARBINARY(9))`,
+  );
+  const values = names.map((name) => utf8(texts[name] ?? "")).join();
+  await server.sql(`INSERT INTO legacy.one VALUES (1, ${values}, 'x')`);
+  const { schema, lines } = await readAll(server, "legacy");
+  const [table] = schema.tables;
+  assert.ok(table);
+  const fields = lines.get("one")?.trimEnd().split("\t") ?? [];
+  for (const [at, column] of table.columns.entries()) {
+    const field = fields[at] ?? "";
+    const shown = mysqlEngine.readable(field, column);
+    assert.equal(shown, { id: "1", raw: "x'78'" }[column.name] ?? texts[column.name.slice(0, -1)], column.name);
+    assert.equal(mysqlEngine.lineField(shown, column), field, column.name);
+  }
+  const [, gbk] = table.columns;
+  assert.ok(gbk);
+  // Half a character is none, and what the set has not is no value of it.
+  assert.equal(mysqlEngine.readable("D5C5CE", gbk), "x'd5c5ce'");
+  assert.deepEqual([mysqlEngine.fitted("张伟", gbk), mysqlEngine.fitted("张伟 🙂", gbk)], ["张伟", undefined]);
+});
