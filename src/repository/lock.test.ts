@@ -133,10 +133,10 @@ describe("taking locks", () => {
     await using repository = await createCheapRepository(localStorage(folder.path), "secret", opening);
     await using shared = await repository.lock("shared", { signal, now: () => new Date(), waitMs: 0 });
     const stop = new AbortController();
-    const waiting = repository.lock("exclusive", { signal: stop.signal, now: () => new Date(), waitMs: 60_000 });
+    const waiting = repository.lock("exclusive", { signal: stop.signal, now: () => new Date(), waitMs: 600_000 });
     waiting.catch(() => undefined);
     const locks = () => readdirSync(join(folder.path, "locks")).length;
-    await until(() => locks() === 2, 20_000);
+    await until(() => locks() === 2);
     await resticOn(folder.path, "secret").output("backup", import.meta.filename);
     stop.abort();
     await assert.rejects(waiting);
