@@ -41,6 +41,8 @@ export interface RestoreApplyInput extends Omit<RepositoryAccess, "location"> {
   readonly plan: string;
   /** The CRM's name as typed, where the plan asks for it. */
   readonly confirm?: string;
+  /** `take`: one that is swapped in already counts as done, and is not asked for again; whoever did it did not live to tell. */
+  readonly swapped?: "take";
   readonly limits: Limits;
   /** How cold packs are thawed; absent: what needs any is refused with `storage-cold`. */
   readonly thaw?: ThawChoice;
@@ -81,6 +83,9 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
   const earlier = (await loadRecords(engine)).find((one) => one.plan === plan.id);
   // What it had made lies where it would be made once more, and somebody may have worked in it before it was taken back.
   const isTakenBack = earlier?.state === "undone" && earlier.databases.length + earlier.steps.length > 0;
+  if (earlier?.state === "done" && input.swapped === "take") {
+    return await finish(place, plan, earlier, nothingBuilt(), started, run);
+  }
   const record = earlier && isHalfMade(earlier) ? earlier : undefined;
   if (isTakenBack || record?.state === "undoing") throw new HoldfastError("plan-outdated", { reason: "undo" });
   if (record && record.state === "swapping") {

@@ -21,10 +21,10 @@ export interface JobKind {
    */
   readonly beside: "others" | "alone" | "everything";
   /**
-   * `again`: begun anew when the process ended in the middle of it. Else never twice by itself, but it is finished where it was cut
-   * off with what it changes half done.
+   * `again`: begun anew when the process ended in the middle of it. Else never twice by itself, but it is finished where it had begun
+   * to change what it is about.
    */
-  readonly afterCrash: "again" | { readonly isHalfDone: (input: JobInput, world: JobWorld) => Promise<boolean> };
+  readonly afterCrash: "again" | { readonly isBegun: (input: JobInput, world: JobWorld) => Promise<boolean> };
   readonly run: (input: JobInput, world: JobWorld, run: Run) => Promise<JobResult>;
 }
 
@@ -32,6 +32,8 @@ export interface JobInput {
   readonly subject: string;
   /** As the schedule, or whoever asked for it, has it. */
   readonly options: Readonly<Record<string, unknown>>;
+  /** From 1. */
+  readonly attempt: number;
 }
 
 export interface JobResult {
@@ -70,7 +72,7 @@ export const jobKinds: Readonly<Record<AnyJobName, JobKind>> = {
   verify: { scope: "repository", beside: "others", afterCrash: "again", run: runVerify },
   drill: { scope: "crm", beside: "others", afterCrash: "again", run: runDrill },
   follow: { scope: "crm", beside: "everything", afterCrash: "again", run: runFollow },
-  restore: { scope: "crm", beside: "others", afterCrash: { isHalfDone: isHalfSwapped }, run: runRestore },
+  restore: { scope: "crm", beside: "others", afterCrash: { isBegun: isSwapBegun }, run: runRestore },
 };
 
 export function jobKindNamed(name: string): JobKind | undefined {
@@ -229,14 +231,18 @@ async function runFollow({ subject }: JobInput, world: JobWorld, run: Run): Prom
 
 const none = { kind: "none" } as const;
 
-/** Backups would be refused until somebody comes, and the CRM would stand there as nobody wants it. */
-async function isHalfSwapped({ options }: JobInput, { door }: JobWorld): Promise<boolean> {
+/** Backups would be refused until somebody comes, and the CRM would stand there as nobody wants it; or nobody would know that it is done. */
+async function isSwapBegun({ options }: JobInput, { door }: JobWorld): Promise<boolean> {
   const { plan } = options;
-  return typeof plan === "string" && (await door.isHalfSwapped(plan));
+  return typeof plan === "string" && (await door.isSwapBegun(plan));
 }
 
 /** A plan is applied once: what cuts it off before the swap is told, and `restore apply` goes on by hand. */
-async function runRestore({ options }: JobInput, { config, door, access }: JobWorld, run: Run): Promise<JobResult> {
+async function runRestore(
+  { options, attempt }: JobInput,
+  { config, door, access }: JobWorld,
+  run: Run,
+): Promise<JobResult> {
   const { plan, confirm } = options;
   if (typeof plan !== "string") throw new HoldfastError("plan-unknown", { id: "" });
   const { password } = await access(config.repository);
@@ -247,6 +253,7 @@ async function runRestore({ options }: JobInput, { config, door, access }: JobWo
       limits: config.limits,
       crms: config.crms,
       waitMs,
+      ...(attempt > 1 && { swapped: "take" as const }),
       ...(typeof confirm === "string" && { confirm }),
     },
     run,

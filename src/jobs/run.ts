@@ -56,8 +56,8 @@ export interface Door {
   planUndo(input: UndoPlanInput, run: Run): Promise<RestorePlan>;
   readPlan(id: string): Promise<RestorePlan>;
   applyRestore(input: RestoreApplyInput & Waiting, run: Run): Promise<RestoreReport>;
-  /** Whether what a plan restores was cut off while it was swapped in: applied again, it is finished. */
-  isHalfSwapped(plan: string): Promise<boolean>;
+  /** Whether what a plan restores is being swapped in, or has been: who did that and ended goes on by applying it again. */
+  isSwapBegun(plan: string): Promise<boolean>;
   undoRestore(input: UndoInput & Waiting, run: Run): Promise<UndoReport>;
   undoable(): Promise<readonly UndoableRestore[]>;
   planErase(input: ErasePlanInput, run: Run): Promise<ErasePlan>;
@@ -179,9 +179,10 @@ export function openDoor({ loadEngine, keys, lockFolders }: DoorOptions): Door {
       await using _lock = await locked(what, run);
       return await applyRestore(await engine(), input, run);
     },
-    async isHalfSwapped(plan) {
+    async isSwapBegun(plan) {
       const { loadRecords } = await import("../engine/restore-record.ts");
-      return (await loadRecords(await engine())).some((record) => record.plan === plan && record.state === "swapping");
+      const state = (await loadRecords(await engine())).find((record) => record.plan === plan)?.state;
+      return state === "swapping" || state === "done";
     },
     async undoRestore({ waitMs, ...input }, run) {
       const { listUndoable, undoRestore } = await import("../engine/undo.ts");

@@ -103,8 +103,8 @@ class Service {
     const { store, signal, onReady, world } = this.#options;
     const { times: retries } = world.config.service.retry;
     if (store.fact("remembered") === undefined) await this.#remember();
-    const halfDone = await this.#halfDone();
-    for (const run of this.#dispatcher.recover(this.#nowMs(), halfDone)) this.#follow(run);
+    const begun = await this.#begunRuns();
+    for (const run of this.#dispatcher.recover(this.#nowMs(), begun)) this.#follow(run);
     const often = store.open().filter(({ cutOff = 0 }) => cutOff > retries);
     for (const run of often) this.#writer.soon(() => this.#tellOutcome(run, "failed"));
     await using _server = await onReady?.(() => this.status());
@@ -131,14 +131,14 @@ class Service {
     await Promise.race([ended.then(() => this.#after), sleep(graceMs, undefined, { ref: false })]);
   }
 
-  /** Runs that another process left with what they change half done. */
-  async #halfDone(): Promise<ReadonlySet<string>> {
+  /** Runs that another process left which had begun to change what they are about. */
+  async #begunRuns(): Promise<ReadonlySet<string>> {
     const { store, world } = this.#options;
     const found = new Set<string>();
-    for (const { id, job, subject, input, state } of store.open()) {
+    for (const { id, job, subject, input, state, attempts } of store.open()) {
       const after = jobKindNamed(job)?.afterCrash;
       if (state !== "running" || typeof after !== "object") continue;
-      if (await after.isHalfDone({ subject, options: input }, world)) found.add(id);
+      if (await after.isBegun({ subject, options: input, attempt: attempts }, world)) found.add(id);
     }
     return found;
   }
@@ -210,7 +210,8 @@ class Service {
     const useless: RunEnd = { outcome: "failed", error: { code: "job-unknown", facts: {} }, again: "useless" };
     if (kind === undefined) return useless;
     try {
-      return await kind.run({ subject: run.subject, options: run.input }, this.#options.world, inner);
+      const { subject, input: options, attempts: attempt } = run;
+      return await kind.run({ subject, options, attempt }, this.#options.world, inner);
     } catch (error) {
       if (this.#options.signal.aborted) return undefined;
       if (inner.signal.aborted) return { outcome: "cancelled" };

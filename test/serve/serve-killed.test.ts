@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { existsSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { JobStore } from "../../src/jobs/store.ts";
 import { type CliCrm, cliCrm, type JsonRecord } from "../cli/cli-crm.ts";
 import { configureService, settledJobs, startServing } from "../support/serving.ts";
 
@@ -36,6 +37,27 @@ test("a restore that ended with the service before its swap is not begun again, 
   const jobs = await settledJobs(crm);
   assert.equal(outcomeOf(jobs, "restore"), "failed 1 interrupted");
   assert.equal(outcomeOf(jobs, "backup"), "ok 1");
+  assert.ok(!existsSync(join(crm.folder, "attachments/notes.txt")));
+  assert.equal(await serving.end("SIGTERM"), 0);
+});
+
+test("a restore that was swapped in when the service ended, and not booked, is done", async (t) => {
+  using crm = cliCrm();
+  const port = await withRestore(crm);
+  const place = join(dirname(crm.folder), "home/state/service");
+  const file = readdirSync(place).find((name) => name.endsWith(".sqlite")) ?? "";
+  {
+    using store = new JobStore(join(place, file));
+    const [run] = store.open();
+    assert.ok(run);
+    assert.equal((await crm.run(["restore", "apply", String(run.input["plan"])])).code, 0);
+    store.update({ ...run, state: "running", attempts: 1 });
+  }
+  const serving = await startServing(crm, port);
+  t.after(() => serving.child.kill("SIGKILL"));
+  assert.equal(outcomeOf(await settledJobs(crm), "restore"), "ok 2");
+  assert.ok(existsSync(join(crm.folder, "attachments/notes.txt")));
+  assert.equal((await crm.run(["restore", "undo"])).code, 0);
   assert.ok(!existsSync(join(crm.folder, "attachments/notes.txt")));
   assert.equal(await serving.end("SIGTERM"), 0);
 });
