@@ -66,7 +66,7 @@ export function isTime(text: string): boolean {
 /** Refuses the 31st of April and the 29th of February outside leap years. */
 function dayExists(text: string): boolean {
   const day = Number(text.slice(8, 10));
-  if (day <= 28) return true;
+  if (day <= 28 || (day <= 30 && text.slice(5, 7) !== "02")) return true;
   const date = new Date(0);
   date.setUTCFullYear(Number(text.slice(0, 4)), Number(text.slice(5, 7)) - 1, day);
   return date.getUTCDate() === day;
