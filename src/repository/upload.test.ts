@@ -102,6 +102,26 @@ test("restic and we take turns in one repository", async () => {
   assert.equal((await repository.restic().snapshots()).length, 3);
 });
 
+test("a long file is begun before the short ones that wait", async () => {
+  using temporary = temporaryFolder();
+  const at = (name: string): string => join(temporary.path, name);
+  const short = Array.from({ length: 500 }, (_, number) => `short-${number}`);
+  for (const name of short) fs.writeFileSync(at(name), name);
+  fs.writeFileSync(at("long"), randomBytes(9 * MiB));
+  await using repository = await testRepository();
+  const indexed = await repository.index();
+  await using lock = await repository.repository.lock("shared", { signal, now, waitMs: 0 });
+  await using upload = await indexed.upload({ signal, lock, limits: { ...limits, workers: 1 } });
+  const answered: string[] = [];
+  const read = async (name: string): Promise<void> => {
+    await upload.file(fileToRead(at(name)));
+    answered.push(name);
+  };
+  await Promise.all([...short, "long"].map(read));
+  const place = answered.indexOf("long");
+  assert.ok(place < 300, `number ${place} of ${answered.length}`);
+});
+
 test("files that are gone, replaced or unreadable do not end the upload", async () => {
   using temporary = temporaryFolder();
   const at = (name: string): string => join(temporary.path, name);
