@@ -18,13 +18,14 @@ export function createKeyRing(loadStorage: () => Promise<Engine["openStorage"]>)
 
   return {
     async begin(access, signal) {
-      const { location, password, asOf } = access;
+      const { location, password, asOf, keeping, reach } = access;
       const name = nameOf(access);
       if (password === "" || keys.has(name)) return;
       const begun = Promise.withResolvers<void>();
       const find = async (): Promise<FoundKey> => {
         const [openStorage, masterKey] = await Promise.all([loadStorage(), import("../repository/master-key.ts")]);
-        await using storage = await openStorage(location, { asOf, reading: "through" });
+        const how = { asOf, reading: "through", ...(keeping && { keeping }), ...(reach && { reach }) } as const;
+        await using storage = await openStorage(location, how);
         const files = await masterKey.loadKeyFiles(storage, signal);
         const opening = masterKey.openMasterKey(files, storage.location, password, signal);
         begun.resolve();

@@ -130,6 +130,36 @@ test("saving what is there already leaves no file open on the server", async () 
   assert.deepEqual(openFiles(`${file.name}-tmp-`), []);
 });
 
+/** The ciphers that `ssh` was told by argument, which was told this file to be its configuration. */
+function ciphersTold(config: string): string | undefined {
+  const [argv = []] = globSync("/proc/[0-9]*/cmdline").flatMap((path) => {
+    try {
+      const words = readFileSync(path, "utf8").split("\0");
+      return words.includes(config) && !words.includes("-G") ? [words] : [];
+    } catch {
+      return [];
+    }
+  });
+  return argv.find((word) => word.startsWith("Ciphers="))?.slice("Ciphers=".length);
+}
+
+test("of the ciphers that may be used those come first that are quick here, and no other is added", async () => {
+  using folder = temporaryFolder();
+  const isQuick = /^(?:flags|Features).* aes(?: |$)/m.test(readFileSync("/proc/cpuinfo", "utf8"));
+  const chacha = "chacha20-poly1305@openssh.com";
+  for (const [allowed, told] of [
+    [`${chacha},aes256-ctr,aes256-gcm@openssh.com`, `aes256-gcm@openssh.com,${chacha},aes256-ctr`],
+    [chacha, undefined],
+    [`aes128-gcm@openssh.com,${chacha}`, undefined],
+  ] as const) {
+    const config = join(folder.path, allowed);
+    writeFileSync(config, `Ciphers ${allowed}\n`);
+    await using storage = storageAt(freshPlace(), { SFTP_SSH_CONFIG: config });
+    await storage.create(signal);
+    assert.equal(ciphersTold(config), isQuick ? told : undefined);
+  }
+});
+
 /** Files that any process has open and whose path holds this. */
 function openFiles(part: string): readonly string[] {
   const links = globSync("/proc/[0-9]*/fd/*").map((path) => {
