@@ -34,8 +34,8 @@ export interface WriteFolderOptions {
   readonly onItem?: (item: FolderPlanItem) => void;
 }
 
-/** Files handed to the repository at once: enough for it to sort them by pack, few enough to hold. */
-const filesAtOnce = 8192;
+/** Files handed to the repository at once: enough for it to sort them by pack, few enough to hold. At first fewer, so that it can begin. */
+const filesAtOnce = { first: 512, most: 8192 };
 /** Between two beginnings of writing out what the system holds. */
 const syncEveryMs = 500;
 /** Folders held open for files on their way, well below what a process may have open. */
@@ -83,6 +83,7 @@ class Writer {
   readonly #foldersToFinish: { readonly inside: ByteName; readonly node: TreeNode }[] = [];
   readonly #links: Extract<Step, { kind: "link" }>[] = [];
   #batch: FileToWrite[] = [];
+  #filesAtOnce = filesAtOnce.first;
   #bytes = 0;
   #files = 0;
   #doneBytes = 0;
@@ -110,7 +111,7 @@ class Writer {
       if (step.kind === "folder" && step.action !== "skip") this.#told();
       // Folders of the batch that is being written are let go of with it.
       if (this.#holdsMany()) await this.#written();
-      if (this.#batch.length >= filesAtOnce || this.#holdsMany()) await this.#flush();
+      if (this.#batch.length >= this.#filesAtOnce || this.#holdsMany()) await this.#flush();
     }
     await this.#flush();
     await this.#written();
@@ -216,6 +217,7 @@ class Writer {
     await this.#written();
     const files = this.#batch;
     this.#batch = [];
+    this.#filesAtOnce = Math.min(this.#filesAtOnce * 4, filesAtOnce.most);
     if (files.length === 0) return;
     const { repository, limits, run, target } = this.#options;
     this.#writing = repository.writeFiles(files, {
