@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { HoldfastError } from "../lib/errors.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import { isAnswerTo, readBody, shortError } from "./checked-answer.ts";
@@ -53,16 +54,24 @@ export function restStorage(
       throw statusError(response, subject, response.status === 403 ? "storage-append-only" : undefined);
     });
 
-  /** True when the file is stored already; throws where the contract calls it a conflict. */
+  /**
+   * True when the file is stored already; throws where the contract calls it a conflict. rclone shows a file as it grows, so one that is too
+   * short may be somebody else's, who is sending the same: it is looked at again for a moment.
+   */
   async function isThere(file: StoredFile, length: number, signal: AbortSignal): Promise<boolean> {
-    const size = await sizeOf(file, signal);
-    if (size === undefined) return false;
-    if (file.kind !== "config" && size === length) return true;
-    if (size > length || !doubtful.has(pathOf(file))) {
-      throw new HoldfastError("storage-exists", { path: subjectOf(file).path });
+    for (let looks = 1; ; looks++) {
+      const size = await sizeOf(file, signal);
+      if (size === undefined) return false;
+      if (file.kind !== "config" && size === length) return true;
+      if (size < length && doubtful.has(pathOf(file))) {
+        await remove(file, signal);
+        return false;
+      }
+      if (file.kind === "config" || size > length || looks === growingLooks) {
+        throw new HoldfastError("storage-exists", { path: subjectOf(file).path });
+      }
+      await delay(growingMs, undefined, { signal });
     }
-    await remove(file, signal);
-    return false;
   }
 
   /** False when the server refused, perhaps because the name is taken. */
@@ -163,6 +172,8 @@ interface RestRequest {
 }
 
 /** As many as restic. */
+const growingLooks = 20;
+const growingMs = 50;
 const connections = 5;
 const usualSilentMs = 60_000;
 const cleanupMs = 3000;

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { randomBytes, randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { statSync } from "node:fs";
+import { request } from "node:http";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import { isHoldfastError, type ErrorCode } from "../../src/lib/errors.ts";
 import { storageContract } from "../../src/storage/contract.ts";
 import { restStorage } from "../../src/storage/rest.ts";
@@ -127,6 +129,27 @@ test("what is left of an upload, when the server dies in the middle, is not take
   await fails(again(storageAt(rclone.location("broken/"))).save(file, bytes, signal), "storage-exists");
   await again(storage).save(file, bytes, signal);
   assert.ok(bytes.equals(await storage.load(file, undefined, signal)));
+});
+
+test("a file that somebody else is sending is waited for, and taken for stored once it is whole", async () => {
+  const place = randomUUID();
+  await using storage = storageAt(rclone.location(place));
+  await storage.create(signal);
+  const bytes = randomBytes(1_000_000);
+  const file = fileOf("index");
+  const { RESTIC_REST_USERNAME: user, RESTIC_REST_PASSWORD: password } = rclone.environment;
+  const url = `http://127.0.0.1:${rclone.port}/${place}/index/${file.name}`;
+  const headers = { "content-length": bytes.length };
+  const other = request(url, { method: "POST", headers, auth: `${user}:${password}` });
+  const answered = once(other, "response");
+  other.write(bytes.subarray(0, 400_000));
+  while ((await storage.stat(file, signal)) === undefined) await delay(10);
+  const saving = storage.save(file, bytes, signal);
+  await delay(200);
+  other.end(bytes.subarray(400_000));
+  await saving;
+  await answered;
+  assert.deepEqual(await storage.load(file, undefined, signal), bytes);
 });
 
 test("a server that falls silent, breaks off, or is too busy is tried again", async () => {
