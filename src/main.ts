@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { DriveChoice, Engine, OpenStorageOptions } from "./engine/engine.ts";
 import type { KeyRing } from "./engine/key-ring.ts";
 import type { Drive } from "./volumes/drive.ts";
-import type { IdleStorages } from "./storage/idle-storages.ts";
+import { IdleStorages } from "./storage/idle-storages.ts";
 import type { Storage, StorageOpening } from "./storage/storage.ts";
 
 /**
@@ -90,17 +90,12 @@ const remoteStorages: Readonly<Record<string, Opener>> = {
   },
 };
 
-let idleStorages: Promise<IdleStorages> | undefined;
-
-async function makeIdleStorages(): Promise<IdleStorages> {
-  return new (await import("./storage/idle-storages.ts")).IdleStorages();
-}
+const idleStorages = new IdleStorages();
 
 /** By itself, since the key of a repository is begun before the rest of the engine is there. */
 async function loadStorage(): Promise<Engine["openStorage"]> {
-  const [{ localStorage }, idle, { defaultCache }, { HoldfastError }, { isPath }] = await Promise.all([
+  const [{ localStorage }, { defaultCache }, { HoldfastError }, { isPath }] = await Promise.all([
     import("./storage/local.ts"),
-    (idleStorages ??= makeIdleStorages()),
     import("./lib/cache-choice.ts"),
     import("./lib/errors.ts"),
     import("./config/location.ts"),
@@ -116,7 +111,7 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
     const environment = { ...process.env, ...credentials };
     const connect = async () => opener(location, { environment, opening, silentMs: traffic.silentMs });
     const name = JSON.stringify([location, keeping, credentials, traffic.silentMs]);
-    const opened = isPath(location) ? await connect() : await idle.take(name, connect);
+    const opened = isPath(location) ? await connect() : await idleStorages.take(name, connect);
     if (opening.lock !== undefined && !opened.retention) {
       throw new HoldfastError("storage-lock-unsupported", { location });
     }

@@ -11,10 +11,10 @@ import { nameFromText } from "../lib/byte-name.ts";
 
 /**
  * Speed and density of a CRM that was never backed up: 2-core machine of the benchmark (`docs/bench.md`), text and office
- * files. A file costs time and room however small it is: 4.2 s for 100,000 of them, and some 100 bytes each for its
+ * files. A file costs time and room however small it is: 3.4 s for 100,000 of them, and some 100 bytes each for its
  * entry in a folder, its seal and its line in the index. A row of a table takes 2.6 µs.
  */
-const guess = { bytesPerMs: 350_000, storedShare: 0.5, msPerFile: 0.04, bytesPerFile: 100, msPerRow: 0.0026 };
+const guess = { bytesPerMs: 350_000, storedShare: 0.5, msPerFile: 0.033, bytesPerFile: 100, msPerRow: 0.0026 };
 /** What each backup takes and stores, however little it is about: start and key; the snapshot, its folders, the index. */
 const overhead = { ms: 500, bytes: 3000 };
 /** Of what the first incremental or differential reads: most of a CRM is as it was. */

@@ -12,7 +12,7 @@
  */
 import * as crypto from "node:crypto";
 import { HoldfastError } from "../lib/errors.ts";
-import { freeMemory } from "../lib/free-memory.ts";
+import { freeMemory } from "../lib/memory-pool.ts";
 
 export interface MasterKey {
   /** 32 bytes, AES-256. */

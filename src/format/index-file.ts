@@ -1,5 +1,5 @@
 import { HoldfastError } from "../lib/errors.ts";
-import { freeMemory } from "../lib/free-memory.ts";
+import { freeMemory } from "../lib/memory-pool.ts";
 import { sealOverhead } from "./crypto.ts";
 import { asArray, asId, asObject, asUint32, parseJson } from "./json-fields.ts";
 import type { PackedBlob } from "./pack.ts";

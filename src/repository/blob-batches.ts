@@ -1,7 +1,7 @@
 import { minChunk } from "../format/chunker.ts";
 import type { Id } from "../format/tree.ts";
 import { signatureBytes } from "../lib/row-signature.ts";
-import { freeMemory } from "../lib/free-memory.ts";
+import { freeMemory } from "../lib/memory-pool.ts";
 import { nodeBuffer } from "./message-bytes.ts";
 import { blobNumbers, type BlobKind, type BlobsAnswer, type UploadRequest } from "./upload-messages.ts";
 

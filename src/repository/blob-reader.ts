@@ -4,7 +4,7 @@ import { largeTree, parseTree } from "../format/tree-json.ts";
 import type { BlobType, Id, Tree } from "../format/tree.ts";
 import { decompressPieces, ZstdDecoder } from "../format/zstd-context.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
-import { freeMemory } from "../lib/free-memory.ts";
+import { freeMemory } from "../lib/memory-pool.ts";
 import type { ByteRange, Storage } from "../storage/storage.ts";
 import type { BlobIndex, BlobLocation } from "./blob-index.ts";
 import { OpenedTree } from "./opened-tree.ts";

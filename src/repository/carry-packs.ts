@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import { unseal, type MasterKey } from "../format/crypto.ts";
 import { decodePackHeader, headerLengthField, packBytes, sealedHeaderLength, type PackedBlob } from "../format/pack.ts";
 import type { BlobType } from "../format/tree.ts";
-import { freeMemory } from "../lib/free-memory.ts";
+import { freeMemory } from "../lib/memory-pool.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import type { CopySource } from "./copy-trees.ts";

@@ -1,4 +1,4 @@
-import { isAlone } from "../lib/free-memory.ts";
+import { isAlone } from "../lib/memory-pool.ts";
 
 /** A Buffer on the same memory: Buffers arrive in another thread as plain Uint8Arrays. */
 export function nodeBuffer(bytes: Uint8Array): Buffer {

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, ftruncateSync } from "node:fs";
 import { sealOverhead } from "../format/crypto.ts";
 import type { ByteName } from "../lib/byte-name.ts";
-import { freeMemory } from "../lib/free-memory.ts";
+import { freeMemory } from "../lib/memory-pool.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { BlobIndex } from "./blob-index.ts";

@@ -1,5 +1,5 @@
 import { HoldfastError } from "../lib/errors.ts";
-import { freeMemory, takeMemory } from "../lib/free-memory.ts";
+import { freeMemory, takeMemory } from "../lib/memory-pool.ts";
 import type { ByteRange } from "./storage.ts";
 
 /** What a server announced as a size, or `storage-failed`. */

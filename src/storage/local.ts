@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { link, lstat, mkdir, open, readdir, rename, stat, statfs, unlink, type FileHandle } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { takeMemory } from "../lib/free-memory.ts";
+import { takeMemory } from "../lib/memory-pool.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { checkedLength, shortError } from "./checked-answer.ts";
 import { DirectWriter } from "./direct-write.ts";

@@ -172,9 +172,10 @@ interface RestRequest {
 }
 
 /** As many as restic. */
+const connections = 5;
+/** So often, and with such pauses, a file that may still grow is looked at. */
 const growingLooks = 20;
 const growingMs = 50;
-const connections = 5;
 const usualSilentMs = 60_000;
 const cleanupMs = 3000;
 /** Of the names that a server lists without sizes. */

@@ -1,5 +1,5 @@
 import { HoldfastError } from "../lib/errors.ts";
-import { freeMemory } from "../lib/free-memory.ts";
+import { freeMemory } from "../lib/memory-pool.ts";
 import { PacketSplitter } from "./packet-splitter.ts";
 import { type Attributes, encodePacket, type Field, PacketReader, packetTypes, statusCodes } from "./sftp-packet.ts";
 import type { SshProcess } from "./ssh-process.ts";

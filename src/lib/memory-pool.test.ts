@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { freeMemory, isAlone, takeMemory } from "./free-memory.ts";
+import { freeMemory, isAlone, takeMemory } from "./memory-pool.ts";
 
 test("memory that was given back is lent again, and empty for whoever still holds it", () => {
   const first = takeMemory(300_000);
@@ -33,6 +33,16 @@ test("what another thread gave back is lent again, whatever was asked for of it"
   freeMemory(new Uint8Array(moved));
   assert.equal(moved.byteLength, 0);
   assert.equal(takeMemory(3_000_000).buffer.byteLength, 4 << 20);
+});
+
+test("a few large pieces take the place of all the small ones before them", () => {
+  const small = Array.from({ length: 128 }, () => takeMemory(256 << 10));
+  for (const piece of small) piece[0] = 5;
+  for (const piece of small) freeMemory(piece);
+  const large = Array.from({ length: 4 }, () => takeMemory(8 << 20));
+  for (const piece of large) freeMemory(piece);
+  const again = Array.from({ length: 128 }, () => takeMemory(256 << 10));
+  assert.equal(again.filter((piece) => piece[0] === 5).length, 0);
 });
 
 test("no more than a few pieces are kept", () => {

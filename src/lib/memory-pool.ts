@@ -37,8 +37,12 @@ export function freeMemory(bytes: Uint8Array): void {
     buffer.transfer(0);
     return;
   }
-  if (kept.reduce((sum, one) => sum + one.byteLength, buffer.byteLength) > keptBytes) kept.shift();
   kept.push(buffer.transfer());
+  let bytesKept = kept.reduce((sum, one) => sum + one.byteLength, 0);
+  while (bytesKept > keptBytes) {
+    bytesKept -= kept[0]?.byteLength ?? 0;
+    kept.shift()?.transfer(0);
+  }
   emptying ??= setTimeout(() => {
     emptying = undefined;
     kept.length = 0;
