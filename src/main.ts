@@ -161,22 +161,24 @@ async function loadDrives(): Promise<(choice: DriveChoice) => Drive> {
 }
 
 async function loadEngine(keys: KeyRing): Promise<Engine> {
-  const [openStorage, openDrive, { sqliteEngine }, { postgresEngine }, { mysqlEngine }, ...crms] = await Promise.all([
-    loadStorage(),
-    loadDrives(),
-    import("./database/sqlite/sqlite.ts"),
-    import("./database/postgres/postgres.ts"),
-    import("./database/mysql/mysql.ts"),
-    import("./crm/custom.ts"),
-    import("./crm/tryton.ts"),
-    import("./crm/dolibarr.ts"),
-    import("./crm/suitecrm.ts"),
-    import("./crm/espocrm.ts"),
-    import("./crm/vtiger.ts"),
-    import("./crm/civicrm.ts"),
-    import("./crm/odoo.ts"),
-    import("./crm/twenty.ts"),
-  ]);
+  const [openStorage, openDrive, { IdleIndex }, { sqliteEngine }, { postgresEngine }, { mysqlEngine }, ...crms] =
+    await Promise.all([
+      loadStorage(),
+      loadDrives(),
+      import("./repository/idle-index.ts"),
+      import("./database/sqlite/sqlite.ts"),
+      import("./database/postgres/postgres.ts"),
+      import("./database/mysql/mysql.ts"),
+      import("./crm/custom.ts"),
+      import("./crm/tryton.ts"),
+      import("./crm/dolibarr.ts"),
+      import("./crm/suitecrm.ts"),
+      import("./crm/espocrm.ts"),
+      import("./crm/vtiger.ts"),
+      import("./crm/civicrm.ts"),
+      import("./crm/odoo.ts"),
+      import("./crm/twenty.ts"),
+    ]);
   const [
     { custom },
     { tryton },
@@ -194,6 +196,7 @@ async function loadEngine(keys: KeyRing): Promise<Engine> {
     openStorage,
     openDrive,
     keys,
+    idleIndex: new IdleIndex(),
     platforms: [tryton, dolibarr, suitecrm, espocrm, vtiger, civicrm, odoo, twenty, custom],
     databases: [sqliteEngine, postgresEngine(process.env), mysqlEngine],
     stateFolder: stateFolder(process.env),

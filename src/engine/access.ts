@@ -32,6 +32,7 @@ export async function openFor(
       storageForLocks: () => engine.openStorage(access.location, { ...how, cache: { ...defaultCache, use: "never" } }),
       config,
       key: engine.keys?.find(access),
+      idleIndex: engine.idleIndex,
     });
   } catch (error) {
     await storage[Symbol.asyncDispose]();

@@ -1,5 +1,6 @@
 import type { Platform } from "../crm/platform.ts";
 import type { DatabaseEngine } from "../database/database.ts";
+import type { IdleIndex } from "../repository/idle-index.ts";
 import type { RetryOptions } from "../storage/retry.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { Drive } from "../volumes/drive.ts";
@@ -24,6 +25,8 @@ export interface Engine {
   readonly openDrive?: (choice: DriveChoice) => Drive;
   /** Absent: each key is worked out when its repository is opened. */
   readonly keys?: KeyRing;
+  /** Absent: the index is read whenever a repository is opened. */
+  readonly idleIndex?: IdleIndex;
   readonly platforms: readonly Platform[];
   readonly databases: readonly DatabaseEngine[];
   /** Plans, undo records and kits' checksums of this user: `$XDG_STATE_HOME/holdfast`. */

@@ -1,17 +1,16 @@
 import { type IndexedPack, indexJson } from "../format/index-file.ts";
-import { scanIndex } from "../format/index-scan.ts";
-import { openUnpacked, sealUnpacked } from "../format/unpacked.ts";
+import { sealUnpacked } from "../format/unpacked.ts";
 import { snapshotJson } from "../format/snapshot-json.ts";
 import type { MasterKey } from "../format/crypto.ts";
 import type { Id } from "../format/tree.ts";
-import { isHoldfastError } from "../lib/errors.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import type { Storage, StoredFile } from "../storage/storage.ts";
 import { adoptablePacks, loosePacks } from "./adopt-packs.ts";
-import { BlobIndex } from "./blob-index.ts";
+import type { BlobIndex } from "./blob-index.ts";
 import { StoredBlobReader } from "./blob-reader.ts";
+import type { LoadedIndex } from "./load-index.ts";
 import { findLostSnapshots } from "./lost-snapshots.ts";
-import { PackTable } from "./pack-table.ts";
+import type { PackTable } from "./pack-table.ts";
 import { StoredTreeCopier } from "./copy-trees.ts";
 import type { IndexedRepository, Repository } from "./repository.ts";
 import { RepositoryUpload, type UploadParts } from "./upload.ts";
@@ -24,51 +23,10 @@ export interface OpenedRepository {
   readonly repository: Repository;
 }
 
-/** Half of these, or as many as there are, one run can add. One that adds more is cut off, and the next one goes on. */
-const leastBlobs = 1 << 24;
-
-/** How often the index is read anew that somebody wrote together meanwhile: hours lie between two times. */
-const mostTries = 3;
-
-/** Reads all index files. The state as of now: what others store later is not seen. */
-export async function loadIndexedRepository(
-  opened: OpenedRepository,
-  purpose: "to-read" | "to-add",
-  signal: AbortSignal,
-): Promise<IndexedRepository> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await loadIndexes(opened, purpose, signal);
-    } catch (error) {
-      // Who only looks holds no lock. A file that was listed and is gone had its successor before it went.
-      if (!isHoldfastError(error, "storage-not-found") || tries === mostTries) throw error;
-    }
-  }
-}
-
-async function loadIndexes(
-  opened: OpenedRepository,
-  purpose: "to-read" | "to-add",
-  signal: AbortSignal,
-): Promise<IndexedRepository> {
+/** The index is one that nobody has added anything to; what is stored or found loose with it is noted as a change. */
+export function indexedRepository(opened: OpenedRepository, loaded: LoadedIndex): IndexedRepository {
   const { storage, masterKey, repository } = opened;
-  const packs = new PackTable();
-  const marked = new Set<string>();
-  const names: string[] = [];
-  let indexBytes = 0;
-  for await (const { name, size } of storage.list("index", signal)) {
-    names.push(name);
-    indexBytes += size;
-  }
-  const index = BlobIndex.forIndexBytes(indexBytes, purpose === "to-add" ? leastBlobs : undefined);
-  await Promise.all(
-    Array.from({ length: storage.traits.connections }, async (_, first) => {
-      for (let at = first; at < names.length; at += storage.traits.connections) {
-        const sealed = await storage.load({ kind: "index", name: names[at] ?? "" }, undefined, signal);
-        addIndexFile(openUnpacked(masterKey, sealed), index, packs, marked);
-      }
-    }),
-  );
+  const { index, packs, marked } = loaded;
   const reader = new StoredBlobReader(storage, masterKey, index, packs);
   const writers = new WriterThreads(masterKey);
   const loose: IndexedPack[] = [];
@@ -86,6 +44,7 @@ async function loadIndexes(
     async upload(options) {
       if (loose.length > 0) throw new Error("what is loose would count as stored");
       isWrittenWith = true;
+      loaded.isChanged = true;
       await using opening = new AsyncDisposableStack();
       const parts: UploadParts = {
         storage,
@@ -109,7 +68,7 @@ async function loadIndexes(
       };
       const upload = opening.use(new RepositoryUpload(parts, options));
       if (options.leftovers !== "leave") {
-        const known = { storage, key: masterKey, packs, marked, knownIndexes: new Set(names) };
+        const known = { storage, key: masterKey, packs, marked, knownIndexes: new Set(loaded.names) };
         upload.adopt(await adoptablePacks(known, options.signal));
       }
       opening.move();
@@ -125,6 +84,7 @@ async function loadIndexes(
     async loosePacks(mostBlobs, looseSignal) {
       if (isWrittenWith) throw new Error("what is loose would count as stored");
       const found = await loosePacks({ storage, key: masterKey, packs, marked }, mostBlobs, looseSignal);
+      loaded.isChanged ||= found.length > 0;
       // Those of an earlier look stand among the packs by now, and are no less loose for this index.
       loose.push(...found);
       for (const pack of found) {
@@ -165,23 +125,6 @@ async function loadIndexes(
       await writeFiles(files, { ...options, parts });
     },
   };
-}
-
-function addIndexFile(json: Buffer, index: BlobIndex, packs: PackTable, marked: Set<string>): void {
-  let number = 0;
-  scanIndex(json, {
-    pack(id) {
-      // The same pack may stand in two index files.
-      if (packs.has(id)) return "skip";
-      number = packs.number(id);
-      return "take";
-    },
-    blob(type, id, offset, length, plainLength) {
-      packs.extend(number, offset + length);
-      index.add(type, id, number, offset, length, plainLength);
-    },
-    marked: (id) => marked.add(id),
-  });
 }
 
 type Cold = Pick<IndexedRepository, "hasColdPacks" | "coldPacks" | "requestThaw" | "thawState">;

@@ -3,6 +3,7 @@ import type { MasterKey } from "../format/crypto.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { LockHost } from "./held-lock.ts";
+import type { IdleIndex } from "./idle-index.ts";
 import { findMasterKey, type FoundKey } from "./master-key.ts";
 import { OpenedRepository } from "./opened-repository.ts";
 import type { Repository } from "./repository.ts";
@@ -19,6 +20,8 @@ export interface OpenOptions {
   readonly config?: "needed" | "stand-in";
   /** What `findMasterKey` will give, where it was begun before. */
   readonly key?: Promise<FoundKey> | undefined;
+  /** Where the index comes from if it was read a moment ago, and goes to. */
+  readonly idleIndex?: IdleIndex | undefined;
 }
 
 /**
@@ -47,8 +50,9 @@ export async function openRepository(storage: Storage, password: string, options
     return stray;
   });
   const opened = configOf(masterKey, sealedConfig, storage.location, options.config ?? "needed");
-  const locks = storageForLocks === undefined ? {} : { storageForLocks };
-  return new OpenedRepository({ storage, masterKey, keyId, host, ...opened, ...locks });
+  const { idleIndex } = options;
+  const rest = { ...(storageForLocks && { storageForLocks }), ...(idleIndex && { idleIndex }) };
+  return new OpenedRepository({ storage, masterKey, keyId, host, ...opened, ...rest });
 }
 
 interface OpenedConfig {

@@ -7,8 +7,10 @@ import { mapBounded } from "../lib/map-bounded.ts";
 import type { Storage, StoredFile } from "../storage/storage.ts";
 import { removeSnapshots, retagSnapshot, type SnapshotChange } from "./change-snapshots.ts";
 import type { LockHost } from "./held-lock.ts";
-import { loadIndexedRepository } from "./indexed-repository.ts";
+import type { IdleIndex } from "./idle-index.ts";
+import { indexedRepository } from "./indexed-repository.ts";
 import { repositoryKeys } from "./keys.ts";
+import { type IndexPurpose, type LoadedIndex, loadIndex } from "./load-index.ts";
 import { acquireLock } from "./lock.ts";
 import { makeRoom } from "./make-room.ts";
 import { type ParityOptions, type ParityReport, updateParity } from "./parity.ts";
@@ -49,11 +51,15 @@ export interface OpenedParts {
   readonly configProblem?: string;
   readonly host: LockHost;
   readonly storageForLocks?: () => Storage | Promise<Storage>;
+  /** Where the index goes when the repository is closed. Absent: it is not kept. */
+  readonly idleIndex?: IdleIndex;
 }
 
 /** A repository whose master key is known: all that needs no index. */
 export class OpenedRepository implements Repository {
   readonly #parts: OpenedParts;
+  /** The last one. */
+  #loaded: LoadedIndex | undefined;
   readonly keys: RepositoryKeys;
 
   constructor(parts: OpenedParts) {
@@ -114,9 +120,11 @@ export class OpenedRepository implements Repository {
     return removeLocks({ storage, key: masterKey, host }, options);
   }
 
-  index(signal: AbortSignal, purpose: "to-read" | "to-add" = "to-read"): Promise<IndexedRepository> {
-    const { storage, masterKey } = this.#parts;
-    return loadIndexedRepository({ storage, masterKey, repository: this }, purpose, signal);
+  async index(signal: AbortSignal, purpose: IndexPurpose = "to-read"): Promise<IndexedRepository> {
+    const { storage, masterKey, idleIndex } = this.#parts;
+    const loaded = await loadIndex(storage, masterKey, purpose, idleIndex, signal);
+    this.#loaded = purpose === "to-read" ? loaded : undefined;
+    return indexedRepository({ storage, masterKey, repository: this }, loaded);
   }
 
   removeSnapshots(ids: readonly Id[], options: ChangeOptions): Promise<void> {
@@ -186,6 +194,8 @@ export class OpenedRepository implements Repository {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#loaded) this.#parts.idleIndex?.keep(this.#loaded);
+    this.#loaded = undefined;
     await this.#parts.storage[Symbol.asyncDispose]();
   }
 }
