@@ -159,7 +159,7 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
     await staging.drop().catch(leftBehind);
     throw error;
   });
-  const ready = staging.ready();
+  const ready = await made(staging);
   const { records, exported } = prepared;
   if (exported) {
     // Before the files beside them: from the swap on, what is there counts as all of it.
@@ -198,6 +198,15 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
     throw error;
   }
   return await finish(place, plan, await swapIn(place, swapping), built, started, run);
+}
+
+async function made(staging: Staging): Promise<RestoreRecord> {
+  try {
+    return staging.ready();
+  } catch (error) {
+    await staging.drop().catch(leftBehind);
+    throw error;
+  }
 }
 
 /** What ended the restore is what is told. What could not be removed has its record, for `undo` or the same plan again. */

@@ -1,7 +1,8 @@
 import { lstatSync, mkdirSync, openSync, closeSync, renameSync, rmdirSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { type ByteName, nameBytes } from "../lib/byte-name.ts";
-import { exchange, renameNoReplace, syncFileSystem } from "../lib/posix.ts";
+import { toDisk } from "../files/to-disk.ts";
+import { exchange, renameNoReplace } from "../lib/posix.ts";
 
 /**
  * Swapping what a restore has made into place, and back.
@@ -74,7 +75,7 @@ export function syncFolders(paths: Iterable<string>): void {
   for (const path of new Set(paths)) {
     const fd = openSync(bytes(path), "r");
     try {
-      syncFileSystem(fd);
+      toDisk(fd, path as ByteName);
     } finally {
       closeSync(fd);
     }

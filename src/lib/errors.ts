@@ -105,6 +105,7 @@ export const errorCodes = [
   "target-unsafe",
   "target-in-use",
   "target-full",
+  "target-unwritten", // the disk did not take it, and tells so late
   "purpose-needed",
   "clone-unsupported",
   "anonymise-column", // a rule names none, or a key

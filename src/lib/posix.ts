@@ -292,10 +292,14 @@ export function syncFileSystem(fd: number): void {
   if (c.syncfs(fd) !== 0) throw failure(c, "syncfs");
 }
 
-/** Has it written out while others work; resolves when that is over, whether or not it succeeded. */
+/** The same while others work. */
 export function beginSyncFileSystem(fd: number): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  library().syncfs.async(fd, () => resolve());
+  const c = library();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  c.syncfs.async(fd, (error, result) => {
+    if (error === null && result === 0) resolve();
+    else reject(error ?? failure(c, "syncfs"));
+  });
   return promise;
 }
 
@@ -334,7 +338,9 @@ interface Library {
   readonly ioprioSet: (number: number, which: number, who: number, priority: number) => number | bigint;
   readonly flock: Foreign<[number, number]>;
   readonly renameat2: Foreign<[number, Path, number, Path, number]>;
-  readonly syncfs: Foreign<[number]> & { readonly async: (fd: number, done: () => void) => void };
+  readonly syncfs: Foreign<[number]> & {
+    readonly async: (fd: number, done: (error: unknown, result: number) => void) => void;
+  };
 }
 
 /** One a thread: handles of the C library and the buffers that its calls read from and write to. */

@@ -1,15 +1,18 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { after, test } from "node:test";
 import * as fc from "fast-check";
 import { assertSameTrees, compareTrees } from "../../../test/support/compare-trees.ts";
+import { lossyDisk, lossyDiskLacks } from "../../../test/support/lossy-disk.ts";
 import { makeTree, randomTree } from "../../../test/support/random-tree.ts";
 import { temporaryFolder } from "../../../test/support/temp-folder.ts";
 import { testRepository } from "../../../test/support/test-repository.ts";
 import { setMetadata } from "../../files/write-entry.ts";
 import type { Id, TreeNode } from "../../format/tree.ts";
 import { nameFromText, nameText, type ByteName } from "../../lib/byte-name.ts";
+import { isHoldfastError } from "../../lib/errors.ts";
 import type { Event } from "../../lib/events.ts";
 import { captureFolder, type FolderCapture } from "./capture-folder.ts";
 import { metadataOf } from "./node-metadata.ts";
@@ -34,7 +37,7 @@ const createOnly: FolderSwitches = { createMissing: true, updateChanged: false, 
 const everything: FolderSwitches = { createMissing: true, updateChanged: true, removeNewer: true };
 
 type Options = Partial<Pick<WriteFolderInput, "paths" | "keep" | "signal">> &
-  Partial<Pick<WriteFolderOptions, "onItem">> & { readonly report?: (event: Event) => void };
+  Partial<Pick<WriteFolderOptions, "onItem" | "limits">> & { readonly report?: (event: Event) => void };
 
 async function write(
   tree: Id,
@@ -55,7 +58,7 @@ async function write(
       ...(paths && { paths }),
       ...(keep && { keep }),
     },
-    { repository: indexed, limits, run, ...(onItem && { onItem }) },
+    { repository: indexed, limits: options.limits ?? limits, run, ...(onItem && { onItem }) },
   );
 }
 
@@ -359,6 +362,25 @@ test("progress, and files are as many as were written", async () => {
   assert.deepEqual([written.files, written.bytes, written.counts.create], [3, 6, 4]);
   const last = events.at(-1);
   assert.ok(last?.type === "progress" && last.doneBytes === 6 && last.doneItems >= 3);
+});
+
+const lacks = await lossyDiskLacks();
+const needsDisk = lacks === undefined ? {} : { skip: lacks };
+
+test("what the disk took and lost is told, though the kernel tells it only once", needsDisk, async () => {
+  using temporary = temporaryFolder();
+  await using disk = await lossyDisk(8);
+  const source = path.join(temporary.path, "source");
+  fs.mkdirSync(source);
+  for (let at = 0; at < 60; at++) fs.writeFileSync(path.join(source, `${at}`), randomBytes(400_000));
+  const { tree } = await capture(source);
+  // Slow enough that some of it is written out meanwhile.
+  const slow = { limits: { ...limits, writeBytesPerSecond: 16_000_000 } };
+  await assert.rejects(
+    write(tree, path.join(disk.path, "target"), createOnly, slow),
+    (error) => isHoldfastError(error, "target-unwritten") && error.facts["reason"] === "EIO",
+  );
+  await write(tree, path.join(temporary.path, "target"), createOnly);
 });
 
 test("a tree deeper than a path can be", async () => {

@@ -1,10 +1,10 @@
 import { closeSync, fchmodSync, fchownSync } from "node:fs";
 import { FolderChain, makeFolderIn, openFolderIn, openTarget, pathIn } from "../../files/open-folder.ts";
+import { beginToDisk } from "../../files/to-disk.ts";
 import { placeHardLink, placeSmallEntry, removeIn, setMetadata, type SmallEntry } from "../../files/write-entry.ts";
 import type { TreeNode } from "../../format/tree.ts";
 import { joinName, nameText, type ByteName } from "../../lib/byte-name.ts";
 import { HoldfastError, isHoldfastError } from "../../lib/errors.ts";
-import { beginSyncFileSystem } from "../../lib/posix.ts";
 import type { Warning } from "../../lib/events.ts";
 import type { Limits } from "../../lib/limits.ts";
 import type { Run } from "../../lib/run.ts";
@@ -45,9 +45,9 @@ const foldersAtOnce = 800;
  * Writes a snapshot's folder to a target: what `planFolder` says, decided anew for each item just before it is done.
  * Every file, link and device is whole or not there; a second run after a crash skips what is right already and
  * removes what was half made. Nothing outside the target is touched, whatever the snapshot or the target holds.
- * Metadata of folders is set last; that of the target itself is the caller's to set. What was written is safe from a power failure once `syncFileSystem` was called.
+ * Metadata of folders is set last; that of the target itself is the caller's to set. What was written is safe from a power failure once `toDisk` was called.
  *
- * Fails with `target-unsafe`, `target-full`, or what the repository fails with; single items that cannot be done are
+ * Fails with `target-unsafe`, `target-full`, `target-unwritten`, or what the repository fails with; single items that cannot be done are
  * in `failed`.
  */
 export async function writeFolder(input: WriteFolderInput, options: WriteFolderOptions): Promise<FolderWritten> {
@@ -89,6 +89,8 @@ class Writer {
   #doneBytes = 0;
   #doneItems = 0;
   #full: Error | undefined;
+  /** What was written before is not on the disk, whatever who asks next is told. */
+  #unwritten: unknown;
   #writing: Promise<void> | undefined;
   #syncing: Promise<void> | undefined;
   #lastSync = performance.now();
@@ -118,6 +120,8 @@ class Writer {
     this.#finishLinks();
     this.#finishFolders();
     this.#progress();
+    await this.#syncing;
+    if (this.#unwritten !== undefined) throw this.#unwritten;
     return {
       counts: this.#counts,
       files: this.#files,
@@ -238,15 +242,19 @@ class Writer {
     await this.#writing;
     this.#writing = undefined;
     if (this.#full) throw new HoldfastError("target-full", { path: nameText(this.#input.target) }, this.#full);
+    if (this.#unwritten !== undefined) throw this.#unwritten;
   }
 
   /** What was written goes to the disk while the rest is read: who waits for all of it then waits for the last only. */
   #syncSoon(): void {
     if (this.#syncing !== undefined || performance.now() < this.#lastSync + syncEveryMs) return;
-    this.#syncing = beginSyncFileSystem(this.#root).finally(() => {
-      this.#syncing = undefined;
-      this.#lastSync = performance.now();
-    });
+    const noted = (error: unknown): void => void (this.#unwritten ??= error);
+    this.#syncing = beginToDisk(this.#root, this.#input.target)
+      .catch(noted)
+      .finally(() => {
+        this.#syncing = undefined;
+        this.#lastSync = performance.now();
+      });
   }
 
   /** Second and further links, once the first is there. */

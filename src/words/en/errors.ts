@@ -377,6 +377,10 @@ export const errors = {
       text: "Not enough space[[ at {path}]][[: {needed:bytes} needed]][[, {free:bytes} free]][[ ({reason})]].",
       hint: "Free some space, or restore to another disk with --target, or to another server with --to-database.",
     },
+    "target-unwritten": {
+      text: "What was written[[ to {path}]] did not reach the disk[[ ({reason})]].",
+      hint: "The disk may be failing: `dmesg` tells more. Restore to another disk with --target.",
+    },
     "purpose-needed": {
       text: "A restore to another place must say what it is for.",
       hint: "--as clone (made harmless, for looking and testing) or --as replacement (takes the place of the CRM).",

@@ -371,6 +371,10 @@ export const errors: Translated<typeof english> = {
       text: "[[{path} 处]]空间不足[[：需要 {needed:bytes}]][[，可用 {free:bytes}]][[（{reason}）]]。",
       hint: "请腾出空间，或用 --target 还原到另一块磁盘，或用 --to-database 还原到另一台服务器。",
     },
+    "target-unwritten": {
+      text: "写入[[ {path} ]]的数据未能到达磁盘[[（{reason}）]]。",
+      hint: "磁盘可能正在损坏：`dmesg` 会说明详情。可用 --target 还原到另一块磁盘。",
+    },
     "purpose-needed": {
       text: "还原到其他位置时必须说明用途。",
       hint: "--as clone（去除对外影响，用于查看和测试）或 --as replacement（接替原来的 CRM）。",
