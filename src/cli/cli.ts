@@ -2,7 +2,7 @@ import type { Door } from "../jobs/run.ts";
 import { createFormat, type Format } from "../words/format.ts";
 import { chooseLanguage } from "../words/language.ts";
 import { type Words, loadWords } from "../words/words.ts";
-import { commands } from "./commands.ts";
+import { commandGroups } from "./commands.ts";
 import { type Surroundings, createContext } from "./context.ts";
 import { type EventReader, jsonEvents, silentEvents, terminalEvents } from "./events.ts";
 import { type Output, createOutput } from "./output.ts";
@@ -38,7 +38,9 @@ export async function runCli(cli: Cli): Promise<number> {
   try {
     const columns = stdout.columns || 100;
     const print = (text: string) => void stdout.write(text);
-    const parsed = parseArguments(typed, { commands, words, version: cli.version, print, columns });
+    const talk = (text: string) => void (early.json || stderr.write(text));
+    const options = { groups: commandGroups, words, version: cli.version, print, talk, columns };
+    const parsed = parseArguments(typed, options);
     if (!parsed) return 0;
     name = parsed.command.name;
     const { globals } = parsed;

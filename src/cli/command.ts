@@ -16,6 +16,12 @@ export interface Command {
   readonly run: (context: Context, invocation: Invocation) => Promise<number>;
 }
 
+/** Commands that belong together in the help; the name is a key of `words.program.groups`. */
+export interface CommandGroup {
+  readonly name: "begin" | "look" | "recover" | "protect" | "keep" | "repository" | "other";
+  readonly commands: readonly Command[];
+}
+
 export interface OptionSpec {
   /** As commander takes them: `--dry-run`, `--wait [duration]`, `--as <purpose>`. */
   readonly flags: string;

@@ -2,7 +2,7 @@ import { adviseCommand } from "./advise.ts";
 import { alertTestCommand } from "./alert.ts";
 import { backupCommand } from "./backup.ts";
 import { browseCommand } from "./browse.ts";
-import type { Command } from "./command.ts";
+import type { Command, CommandGroup } from "./command.ts";
 import { compareCommand } from "./compare.ts";
 import { completionCommand } from "./completion.ts";
 import { configSchemaCommand } from "./config-schema.ts";
@@ -35,49 +35,60 @@ import { statusCommand } from "./status.ts";
 import { unlockCommand } from "./unlock.ts";
 import { verifyCommand } from "./verify.ts";
 
-/** Every command, in the order of the help. */
-export const commands: readonly Command[] = [
-  initCommand,
-  doctorCommand,
-  backupCommand,
-  statusCommand,
-  snapshotsCommand,
-  followCommand,
-  transactionsCommand,
-  browseCommand,
-  searchCommand,
-  historyCommand,
-  compareCommand,
-  restorePlanCommand,
-  restoreApplyCommand,
-  restoreRunCommand,
-  restoreUndoCommand,
-  erasePlanCommand,
-  eraseApplyCommand,
-  eraseListCommand,
-  copyCommand,
-  exportCommand,
-  importCommand,
-  forgetCommand,
-  holdCommand,
-  releaseCommand,
-  pruneCommand,
-  drillCommand,
-  verifyCommand,
-  repairCommand,
-  keyListCommand,
-  keyAddCommand,
-  keyPasswdCommand,
-  keyRemoveCommand,
-  unlockCommand,
-  kitCommand,
-  serveCommand,
-  adviseCommand,
-  jobsListCommand,
-  jobsStartCommand,
-  jobsCancelCommand,
-  alertTestCommand,
-  configValidateCommand,
-  configSchemaCommand,
-  completionCommand(() => commands),
+/** Every command, in the groups and the order of the help. */
+export const commandGroups: readonly CommandGroup[] = [
+  { name: "begin", commands: [initCommand, doctorCommand, backupCommand, statusCommand, kitCommand] },
+  {
+    name: "look",
+    commands: [snapshotsCommand, browseCommand, searchCommand, historyCommand, compareCommand, transactionsCommand],
+  },
+  {
+    name: "recover",
+    commands: [restorePlanCommand, restoreApplyCommand, restoreRunCommand, restoreUndoCommand, drillCommand],
+  },
+  {
+    name: "protect",
+    commands: [
+      serveCommand,
+      jobsListCommand,
+      jobsStartCommand,
+      jobsCancelCommand,
+      alertTestCommand,
+      followCommand,
+      copyCommand,
+      exportCommand,
+      importCommand,
+      adviseCommand,
+    ],
+  },
+  {
+    name: "keep",
+    commands: [
+      forgetCommand,
+      holdCommand,
+      releaseCommand,
+      pruneCommand,
+      erasePlanCommand,
+      eraseApplyCommand,
+      eraseListCommand,
+    ],
+  },
+  {
+    name: "repository",
+    commands: [
+      verifyCommand,
+      repairCommand,
+      unlockCommand,
+      keyListCommand,
+      keyAddCommand,
+      keyPasswdCommand,
+      keyRemoveCommand,
+    ],
+  },
+  {
+    name: "other",
+    commands: [configValidateCommand, configSchemaCommand, completionCommand(() => commands)],
+  },
 ];
+
+export const commands: readonly Command[] = commandGroups.flatMap((group) => group.commands);

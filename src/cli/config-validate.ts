@@ -1,5 +1,5 @@
 import { relative } from "node:path";
-import { findConfig } from "../config/find.ts";
+import { findConfig, noConfig } from "../config/find.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Command } from "./command.ts";
 import type { Context } from "./context.ts";
@@ -12,7 +12,7 @@ export const configValidateCommand: Command = {
   async run(context) {
     const { folder, environment } = context.surroundings;
     const file = findConfig(folder, environment, context.globals.config);
-    if (file === undefined) throw new HoldfastError("config-missing", { file: `${folder}/holdfast.yaml` });
+    if (file === undefined) throw noConfig(folder, environment);
     const { checkConfig, readConfigText } = await import("../config/load.ts");
     const { config, problems } = checkConfig(await readConfigText(file), file);
     const { output, words, format } = context;

@@ -1,4 +1,4 @@
-import { type ChosenRepository, chooseRepository, findConfig, type PasswordSource } from "../config/find.ts";
+import { type ChosenRepository, chooseRepository, findConfig, noConfig, type PasswordSource } from "../config/find.ts";
 import { readSecret } from "../config/secrets.ts";
 import type { Config, RepositoryConfig } from "../config/config.ts";
 import { defaultLimits } from "../config/default-limits.ts";
@@ -145,7 +145,7 @@ export function createContext(parts: ContextParts): Context {
     },
     async crm() {
       const config = await context.config();
-      if (!config) throw new HoldfastError("config-missing", { file: `${folder}/holdfast.yaml` });
+      if (!config) throw noConfig(folder, environment);
       return chooseCrm(config.crms, globals.crm);
     },
     async crmName() {

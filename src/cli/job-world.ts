@@ -2,19 +2,19 @@ import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Config, SecretReference } from "../config/config.ts";
+import { noConfig } from "../config/find.ts";
 import { readSecret } from "../config/secrets.ts";
 import type { AlertsConfig } from "../config/service-config.ts";
 import { type AlertingOptions, openRoute, pingAt } from "../jobs/alerting.ts";
 import type { JobWorld } from "../jobs/job-kinds.ts";
 import { JobStore } from "../jobs/store.ts";
-import { HoldfastError } from "../lib/errors.ts";
 import { describeAlert } from "./alert-words.ts";
 import type { Context } from "./context.ts";
 
 /** What the service and the commands about it work with, from the configuration of this command. */
 export async function neededConfig(context: Context): Promise<Config> {
   const config = await context.config();
-  if (!config) throw new HoldfastError("config-missing", { file: `${context.surroundings.folder}/holdfast.yaml` });
+  if (!config) throw noConfig(context.surroundings.folder, context.surroundings.environment);
   return config;
 }
 

@@ -3,7 +3,7 @@ import { closest } from "../lib/closest.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { type Words, languages, sentence } from "../words/words.ts";
 import { displayWidth } from "../words/width.ts";
-import type { Command, Invocation } from "./command.ts";
+import type { Command, CommandGroup, Invocation } from "./command.ts";
 import type { GlobalOptions } from "./context.ts";
 
 export interface Parsed {
@@ -13,11 +13,13 @@ export interface Parsed {
 }
 
 export interface ProgramOptions {
-  readonly commands: readonly Command[];
+  readonly groups: readonly CommandGroup[];
   readonly words: Words;
   readonly version: string;
   /** Help and version go here. */
   readonly print: (text: string) => void;
+  /** The help of who typed no command at all goes here: nothing was asked for, so it is no answer. */
+  readonly talk: (text: string) => void;
   readonly columns: number;
 }
 
@@ -31,9 +33,8 @@ export function parseArguments(typed: readonly string[], options: ProgramOptions
   try {
     program.parse(typed, { from: "user" });
   } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    if (error.code === "commander.helpDisplayed" || error.code === "commander.version") return undefined;
-    throw asUsageError(error);
+    if (error instanceof CommanderError && isAnswered(error)) return undefined;
+    throw error;
   }
   return parsed;
 }
@@ -47,7 +48,13 @@ function buildProgram(options: ProgramOptions, chosen: (parsed: Parsed) => void)
   for (const option of globalOptions(words)) program.addOption(option);
   const groups = new Map<string, Commander>();
 
-  for (const command of options.commands) {
+  for (const { name, commands } of options.groups) {
+    program.commandsGroup(words.program.groups[name]);
+    for (const command of commands) add(command);
+  }
+  return program;
+
+  function add(command: Command): void {
     const [first = "", second] = command.name.split(" ");
     const parent = second === undefined ? program : groupNamed(first);
     const built = parent.command(second ?? first);
@@ -58,7 +65,6 @@ function buildProgram(options: ProgramOptions, chosen: (parsed: Parsed) => void)
       chosen({ command, invocation, globals: program.opts() });
     });
   }
-  return program;
 
   function groupNamed(name: string): Commander {
     const known = groups.get(name);
@@ -113,7 +119,7 @@ function globalOptions({ options }: Words): Option[] {
 }
 
 /** The same manners for every level: our words, our widths, errors thrown and not printed. */
-function settle(command: Commander, { words, print, columns }: ProgramOptions): void {
+function settle(command: Commander, { words, print, talk, columns }: ProgramOptions): void {
   const titles: Readonly<Record<string, string>> = {
     "Usage:": words.program.usage,
     "Options:": words.program.options,
@@ -122,22 +128,46 @@ function settle(command: Commander, { words, print, columns }: ProgramOptions): 
     "Arguments:": words.program.arguments,
   };
   command
-    .exitOverride()
-    .configureOutput({ writeOut: print, writeErr: () => {}, outputError: () => {}, getOutHelpWidth: () => columns })
+    .exitOverride((error) => {
+      throw isAnswered(error) ? error : asUsageError(error, command);
+    })
+    .configureOutput({
+      writeOut: print,
+      writeErr: command.parent === null ? talk : () => {},
+      outputError: () => {},
+      getOutHelpWidth: () => columns,
+      getErrHelpWidth: () => columns,
+    })
     .configureHelp({
       showGlobalOptions: command.parent !== null,
       displayWidth: (text) => displayWidth(text),
       styleTitle: (title) => titles[title] ?? title,
       optionDescription: (option) =>
-        option.argChoices ? `${option.description} (${option.argChoices.join(", ")})` : option.description,
+        option.argChoices && !option.argChoices.every((choice) => option.description.includes(choice))
+          ? `${option.description} (${option.argChoices.join(", ")})`
+          : option.description,
       argumentDescription: (argument) => argument.description,
     })
     .helpOption("-h, --help", words.program.help)
     .helpCommand(false);
 }
 
-/** commander's refusals by their code; what it quotes in its sentence is the fact. */
-function asUsageError(error: CommanderError): HoldfastError {
+/** Help or the version was asked for, and printed. */
+function isAnswered({ code }: CommanderError): boolean {
+  return code === "commander.helpDisplayed" || code === "commander.version";
+}
+
+/** `restore plan`; of the program itself nothing. */
+function pathOf(command: Commander): string | undefined {
+  const above = command.parent && pathOf(command.parent);
+  return command.parent ? [above, command.name()].filter(Boolean).join(" ") : undefined;
+}
+
+/** commander's refusals by their code; what it quotes in its sentence is the fact. `at`: the command that refused. */
+function asUsageError(error: CommanderError, at: Commander): HoldfastError {
+  const command = pathOf(at);
+  const usage = (facts: Readonly<Record<string, string | undefined>>) =>
+    new HoldfastError("usage", { ...facts, ...(command !== undefined && { command }) });
   const [, what = ""] = /'([^']*)'/.exec(error.message) ?? [];
   const suggestion = /\(Did you mean (?:one of )?([^?,]*)/.exec(error.message)?.[1];
   const meant = suggestion === undefined ? {} : { suggestion };
@@ -153,26 +183,26 @@ function asUsageError(error: CommanderError): HoldfastError {
     case "commander.excessArguments":
       return usage({ problem: "extra-argument" });
     case "commander.help":
-      return usage({ problem: "missing-command" });
+      return usage({ problem: "missing-command", expected: command && namesOf(at) });
     case "commander.conflictingOption":
       return usage({ problem: "conflict", what, other: /with option '([^']*)'/.exec(error.message)?.[1] });
     case "commander.invalidArgument":
-      return badValue(error.message);
+      return usage({ problem: "bad-value", ...badValue(error.message) });
     default:
       return usage({ problem: error.message.replace(/^error: /, "") });
   }
 }
 
 /** `option '--as <purpose>' argument 'x' is invalid. Allowed choices are …`, and the like of an argument. */
-function badValue(message: string): HoldfastError {
+function badValue(message: string): Readonly<Record<string, string | undefined>> {
   const expected = /Allowed choices are (.*)\.$/s.exec(message)?.[1];
   const [, option, given] = /option '([^']*)' argument '([^']*)'/.exec(message) ?? [];
   const [, other, argument] = /value '([^']*)' is invalid for argument '([^']*)'/.exec(message) ?? [];
   const value = given ?? other;
   const suggestion = closest(value ?? "", expected?.split(", ") ?? []);
-  return usage({ problem: "bad-value", what: option ?? argument, value, expected, suggestion });
+  return { what: option ?? argument, value, expected, suggestion };
 }
 
-function usage(facts: Readonly<Record<string, string | undefined>>): HoldfastError {
-  return new HoldfastError("usage", facts);
+function namesOf({ commands }: Commander): string {
+  return commands.map((one) => one.name()).join(", ");
 }

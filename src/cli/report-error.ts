@@ -26,7 +26,9 @@ export function describeError(error: HoldfastError, words: Words, format: Format
   const { text, hint } = words.errors[error.code];
   const { path, subject, file, table, url, location } = error.facts;
   const aliases = { path: path ?? subject ?? file, subject: subject ?? path ?? table, url: url ?? location };
-  const facts = { ...error.facts, ...aliases, command, ...innerSentence(error, words, format) };
+  // Of what was refused before a command was chosen, the error itself says where.
+  const named = command === "" ? {} : { command };
+  const facts = { ...error.facts, ...aliases, ...named, ...innerSentence(error, words, format) };
   return {
     type: "error",
     code: error.code,

@@ -22,11 +22,21 @@ export type PasswordSource = SecretReference | { readonly kind: "terminal" };
  */
 export function findConfig(folder: string, environment: Environment, named: string | undefined): string | undefined {
   if (named !== undefined) return resolve(folder, named);
+  const { here, own } = placesOf(folder, environment);
+  return [here, own].find((place) => place !== undefined && existsSync(place));
+}
+
+/** For whoever cannot do without: there is none in any of the places. */
+export function noConfig(folder: string, environment: Environment): HoldfastError {
+  const { here, own } = placesOf(folder, environment);
+  return new HoldfastError("config-missing", { file: here, ...(own !== undefined && { other: own }) });
+}
+
+function placesOf(folder: string, environment: Environment): { readonly here: string; readonly own?: string } {
   const home = environment["HOME"];
   const userFolder = environment["XDG_CONFIG_HOME"] ?? (home ? join(home, ".config") : undefined);
-  const places = [join(folder, "holdfast.yaml")];
-  if (userFolder) places.push(join(userFolder, "holdfast", "holdfast.yaml"));
-  return places.find((place) => existsSync(place));
+  const here = join(folder, "holdfast.yaml");
+  return { here, ...(userFolder && { own: join(userFolder, "holdfast", "holdfast.yaml") }) };
 }
 
 export interface ChosenRepository {
@@ -54,7 +64,7 @@ export function chooseRepository(
   const copy = config?.copies.find(({ name, location }) => name === named || location === resolved);
   const configured = copy ?? config?.repository;
   const location = copy?.location ?? resolved ?? configured?.location;
-  if (location === undefined) throw new HoldfastError("config-missing", { file: join(folder, "holdfast.yaml") });
+  if (location === undefined) throw noConfig(folder, environment);
   const file = flags.passwordFile ?? nonEmpty(environment["HOLDFAST_PASSWORD_FILE"]);
   const password = file === undefined ? configured?.password : fileReference(resolve(folder, file));
   const its = configured?.location === location ? configured : undefined;

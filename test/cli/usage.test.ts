@@ -22,11 +22,11 @@ test("help, version and completion speak on standard output and end well", async
 test("a misspelt command, option or value is refused with what was meant", async () => {
   using crm = cliCrm();
   for (const [args, expected] of [
-    [["bakcup"], /no command bakcup; did you mean backup\?/],
-    [["backup", "--dryrun"], /no option --dryrun; did you mean --dry-run\?/],
-    [["backup", "fulll"], /kind cannot be fulll.*did you mean full\?/],
-    [["restore"], /A command is missing/],
-    [["restore", "apply"], /plan is missing/],
+    [["bakcup"], /no command bakcup\. Did you mean backup\?\n.*`holdfast --help`/],
+    [["backup", "--dryrun"], /no option --dryrun\. Did you mean --dry-run\?\n.*`holdfast backup --help`/],
+    [["backup", "fulll"], /kind cannot be fulll.*\. Did you mean full\?/],
+    [["restore"], /A command is missing; there is: plan, apply, run, undo\.\n.*`holdfast restore --help`/],
+    [["restore", "apply"], /plan is missing.*\n.*`holdfast restore apply --help`/],
     [["backup", "--wait", "soon"], /soon is no length of time/],
     [["restore", "plan", "--as", "clone"], /--target/],
     [["restore", "plan", "--undo-in", "cms"], /--undo-between/],
@@ -38,6 +38,15 @@ test("a misspelt command, option or value is refused with what was meant", async
     assert.match(ended.stderr, /^Error: .+\nHint: .+\n$/, args.join(" "));
     assert.equal(ended.stdout, "");
   }
+});
+
+test("who types no command at all is shown what there is, and nothing was done", async () => {
+  using crm = cliCrm();
+  const ended = await crm.run([]);
+  assert.deepEqual([ended.code, ended.stdout], [2, ""]);
+  assert.match(ended.stderr, /^Usage: .*Get it back:\n {2}restore .*\nError: A command is missing\.\nHint: .+\n$/s);
+  const json = await crm.json([]);
+  assert.deepEqual([json.records.length, json.records[0]?.["code"]], [1, "usage"]);
 });
 
 test("speaks Chinese under LANG=C, in UTF-8", async () => {
@@ -99,6 +108,9 @@ test("without a configuration, says where one is looked for", async () => {
   using crm = cliCrm();
   const ended = await crm.run(["snapshots"], { folder: `${crm.folder}/attachments` });
   assert.equal(ended.code, 2);
-  assert.match(ended.stderr, /Cannot read the configuration \/.*holdfast\.yaml/);
+  assert.match(
+    ended.stderr,
+    /Cannot read the configuration \/.*holdfast\.yaml; it is not at \/.*holdfast\.yaml either/,
+  );
   assert.match(ended.stderr, /holdfast init/);
 });

@@ -9,10 +9,10 @@ interface ErrorWords {
 /** What went wrong, by the codes of `src/lib/errors.ts`, and what to do about it. */
 export const errors = {
   errors: {
-    usage: { text: "{problem}", hint: "`holdfast {command} --help` lists what can be given." },
+    usage: { text: "{problem}", hint: "`holdfast[[ {command}]] --help` lists what can be given." },
     "config-missing": {
-      text: "Cannot read the configuration {file}[[ ({reason})]].",
-      hint: "Run `holdfast init` in the CRM's folder, name the file with --config, or give --repository and --password-file.",
+      text: "Cannot read the configuration {file}[[ ({reason})]][[; it is not at {other} either]].",
+      hint: "Run `holdfast init` in the CRM's folder, or name the file with --config. If it is lost, give --repository and --password-file: it is in every recovery point.",
     },
     "config-invalid": {
       text: "{file}:{line}:{column}: {problem}",

@@ -1,14 +1,14 @@
 /** What is wrong with something that a person gave: an argument, a configuration, a secret, a moment. */
 export const problems = {
   usageProblems: {
-    "unknown-option": "There is no option {what}[[; did you mean {suggestion}?]]",
-    "unknown-command": "There is no command {what}[[; did you mean {suggestion}?]]",
-    "missing-command": "A command is missing.",
+    "unknown-option": "There is no option {what}.[[ Did you mean {suggestion}?]]",
+    "unknown-command": "There is no command {what}.[[ Did you mean {suggestion}?]]",
+    "missing-command": "A command is missing[[; there is: {expected}]].",
     "missing-argument": "{what} is missing.",
     "extra-argument": "More was given than this command takes.",
     "search-empty": "There is no word to search for.",
     "missing-value": "{what} needs a value.",
-    "bad-value": "{what} cannot be {value}[[; it can be {expected}]][[; did you mean {suggestion}?]]",
+    "bad-value": "{what} cannot be {value}[[; it can be {expected}]].[[ Did you mean {suggestion}?]]",
     "bad-duration": "{value} is no length of time; write 30s, 10m or 2h.",
     "paths-and-scope": "Paths and --database or --system cannot be given together.",
     "undo-between": "--undo-between takes two moments, each with @; --undo-by needs it.",

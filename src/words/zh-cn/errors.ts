@@ -3,10 +3,10 @@ import type { Translated } from "../words.ts";
 
 export const errors: Translated<typeof english> = {
   errors: {
-    usage: { text: "{problem}", hint: "用 `holdfast {command} --help` 查看可用的参数和选项。" },
+    usage: { text: "{problem}", hint: "用 `holdfast[[ {command}]] --help` 查看可用的参数和选项。" },
     "config-missing": {
-      text: "无法读取配置文件 {file}[[（{reason}）]]。",
-      hint: "请在 CRM 所在的文件夹运行 `holdfast init`，或用 --config 指定文件，或同时给出 --repository 和 --password-file。",
+      text: "无法读取配置文件 {file}[[（{reason}）]][[；{other} 也没有]]。",
+      hint: "请在 CRM 所在的文件夹运行 `holdfast init`，或用 --config 指定文件。如果它丢失了，请给出 --repository 和 --password-file：每个恢复点里都有它。",
     },
     "config-invalid": {
       text: "{file}:{line}:{column}：{problem}",

@@ -3,14 +3,14 @@ import type { Translated } from "../words.ts";
 
 export const problems: Translated<typeof english> = {
   usageProblems: {
-    "unknown-option": "没有选项 {what}[[；是否想写 {suggestion}？]]",
-    "unknown-command": "没有命令 {what}[[；是否想写 {suggestion}？]]",
-    "missing-command": "缺少命令。",
+    "unknown-option": "没有选项 {what}。[[是否想写 {suggestion}？]]",
+    "unknown-command": "没有命令 {what}。[[是否想写 {suggestion}？]]",
+    "missing-command": "缺少命令[[；可以是：{expected}]]。",
     "missing-argument": "缺少参数 {what}。",
     "extra-argument": "给出的参数多于此命令所需。",
     "search-empty": "没有给出要查找的词。",
     "missing-value": "{what} 需要一个值。",
-    "bad-value": "{what} 不能是 {value}[[；可以是 {expected}]][[；是否想写 {suggestion}？]]",
+    "bad-value": "{what} 不能是 {value}[[；可以是 {expected}]]。[[是否想写 {suggestion}？]]",
     "bad-duration": "{value} 不是时长；请写 30s、10m 或 2h。",
     "paths-and-scope": "路径不能与 --database 或 --system 同时给出。",
     "undo-between": "--undo-between 需要两个时刻，各以 @ 开头；--undo-by 须与它同用。",
