@@ -69,7 +69,7 @@ export async function refuseHalfMade(engine: Engine, crm: string, run: Pick<Run,
 /** Does all steps that are not done, durably. Can be called again after a crash at any moment. */
 export async function swapIn(place: SwapPlace, record: RestoreRecord): Promise<RestoreRecord> {
   const { engine } = place;
-  const swapping = { ...record, steps: record.steps.map(asFound), state: "swapping" } as const;
+  const swapping = { ...record, steps: asFound(record.steps), state: "swapping" } as const;
   await saveRecord(engine, swapping);
   for (const step of record.databases) await databaseForward(step, place);
   for (const step of swapping.steps) stepForward(step);

@@ -1,6 +1,7 @@
 import { lstatSync, mkdirSync, openSync, closeSync, renameSync, rmdirSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
-import { type ByteName, nameBytes } from "../lib/byte-name.ts";
+import { type ByteName, nameBytes, nameText } from "../lib/byte-name.ts";
+import { HoldfastError } from "../lib/errors.ts";
 import { toDisk } from "../files/to-disk.ts";
 import { exchange, renameNoReplace } from "../lib/posix.ts";
 
@@ -23,18 +24,29 @@ export interface SwapStep {
 }
 
 /**
- * A step that is not begun, as its target is now: what somebody has put there since it was planned is what it replaces, and what is
- * to be put back.
+ * Steps that are not begun, as their targets are now: what somebody has put there since they were planned is what they replace, and
+ * what is to be put back. Steps are done in order, so all before one that is begun are done: what is there by then came after them.
  */
-export function asFound(step: SwapStep): SwapStep {
-  const present = identity(step.target);
-  const { old, ...rest } = step;
-  const isBegun = old !== undefined && [step.slot, asideOf(step.slot)].some((path) => identity(path) === old);
-  if (isBegun || present === old || (step.made !== undefined && present === step.made)) return step;
-  return { ...rest, ...(present !== undefined && { old: present }) };
+export function asFound(steps: readonly SwapStep[]): readonly SwapStep[] {
+  const begun = steps.findLastIndex(isBegun);
+  return steps.map((step, at) => {
+    const present = identity(step.target);
+    const { old, ...rest } = step;
+    if (at <= begun || present === old) return step;
+    return { ...rest, ...(present !== undefined && { old: present }) };
+  });
 }
 
-/** Does a step, if it is not done. */
+/** What was made has left its slot, or what was there has come into it. */
+function isBegun(step: SwapStep): boolean {
+  return (step.made !== undefined && identity(step.slot) !== step.made) || holdsOld(step);
+}
+
+function holdsOld({ slot, old }: SwapStep): boolean {
+  return old !== undefined && [slot, asideOf(slot)].some((path) => identity(path) === old);
+}
+
+/** Does a step, if it is not done. `restore-lost`: what was made is nowhere any more. */
 export function stepForward(step: SwapStep): void {
   const present = identity(step.target);
   if (step.made === undefined) {
@@ -42,7 +54,11 @@ export function stepForward(step: SwapStep): void {
     return;
   }
   if (present === step.made) return;
-  trade(step, present);
+  if (identity(step.slot) === step.made) return trade(step, present);
+  // It was done, and the CRM has written the file anew since, as some do with their configuration.
+  if (present !== undefined && present !== step.old && holdsOld(step)) return;
+  const [path, slot] = [step.target, step.slot].map((one) => nameText(one as ByteName));
+  throw new HoldfastError("restore-lost", { path, slot, ...(holdsOld(step) && { kept: slot }) });
 }
 
 /** Takes a step back, if it was done. */
