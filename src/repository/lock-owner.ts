@@ -10,7 +10,7 @@ const forgottenElsewhereMs = 24 * 60 * 60_000;
 /** This process, beyond its number: `undefined` where `/proc` does not tell. */
 export function thisOwner(): LockOwner | undefined {
   const started = processStart(process.pid);
-  if (started === undefined) return undefined;
+  if (started === undefined || started === hidden) return undefined;
   try {
     return {
       boot: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
@@ -28,7 +28,7 @@ export function thisOwner(): LockOwner | undefined {
  * locks do not have: a process number alone says nothing in a container, and a host's name may be used twice.
  *
  * - The same running system and the same namespace of process numbers: dead when no process has that number, or one
- *   that started at another time.
+ *   that started at another time; where the system shows nobody's processes but our own (`hidepid`, `ProtectProc`), as the next.
  * - The same running system and another namespace: a container, whose processes nobody else may see. Dead when the lock was not
  *   renewed for 30 minutes: it goes by the same clock as we do, and gives its lock up at 22.5.
  * - The same host after a restart: dead when the lock was not renewed for 30 minutes besides, which a copy of this
@@ -39,7 +39,8 @@ export function isLeftBehind(lock: LockFile, own: LockOwner | undefined, hostnam
   const { owner } = lock;
   if (owner === undefined || own === undefined) return false;
   if (owner.boot === own.boot) {
-    return owner.pidNamespace === own.pidNamespace ? processStart(owner.pid) !== owner.started : isStale(lock, now);
+    const started = owner.pidNamespace === own.pidNamespace ? processStart(owner.pid) : hidden;
+    return started === hidden ? isStale(lock, now) : started !== owner.started;
   }
   return isStale(lock, now, lock.hostname === hostname ? forgottenMs : forgottenElsewhereMs);
 }
@@ -49,7 +50,9 @@ export function isStale(lock: LockFile, now: Date, ageMs = forgottenMs): boolean
   return now.getTime() - Number((parseTime(lock.time) ?? 0n) / 1_000_000n) > ageMs;
 }
 
-/** When a process started that lives, in clock ticks since the boot: field 22 of `/proc/PID/stat`. */
+const hidden = "hidden";
+
+/** When a process started that lives, in clock ticks since the boot: field 22 of `/proc/PID/stat`. `hidden`: not for us to see. */
 function processStart(pid: number): string | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "latin1");
@@ -59,6 +62,15 @@ function processStart(pid: number): string | undefined {
     const isDead = fields[0] === "Z" && Number(fields[17]) <= 1;
     return isDead ? undefined : fields[19];
   } catch {
-    return undefined;
+    return isThere(pid) ? hidden : undefined;
+  }
+}
+
+/** A signal that is none finds also what `/proc` does not show. */
+function isThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM";
   }
 }

@@ -286,6 +286,21 @@ describe("locks left behind", () => {
     assert.equal((await namesIn(storage)).length, 1);
   });
 
+  test("ours of a process that lives and is not shown to us keeps others out", async (t) => {
+    const ask = `
+      const { isLeftBehind, thisOwner } = await import(${JSON.stringify(new URL("./lock-owner.ts", import.meta.url).href)});
+      const now = new Date();
+      const [owner, dead] = JSON.parse(process.argv[1]);
+      const lock = { time: now.toISOString(), exclusive: true, hostname: "here", username: "u", pid: 5, uid: 0, gid: 0 };
+      const left = (change) => isLeftBehind({ ...lock, ...change }, thisOwner(), "here", now);
+      console.log(JSON.stringify([left({ owner }), left({ owner, time: ${JSON.stringify(hourAgo)} }), left({ owner: dead })]));`;
+    const asNobody = `mount -t proc -o hidepid=invisible proc /proc && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"`;
+    const asked = ["--input-type=module", "--eval", ask, JSON.stringify([own, gone])];
+    const ran = await runCommand("unshare", ["-m", "sh", "-c", asNobody, "sh", process.execPath, ...asked]);
+    if (ran.code !== 0) return t.skip(`no process can be hidden here (${ran.stderr.trim()})`);
+    assert.deepEqual(JSON.parse(ran.stdout), [false, true, true]);
+  });
+
   test("nothing is removed on a guess", () => {
     const now = new Date();
     const fresh = now.toISOString();
