@@ -9,7 +9,7 @@ import type { Context } from "./context.ts";
 import { waitOption } from "./duration.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { lockLines } from "./lock-lines.ts";
-import { parsePoint } from "./moment.ts";
+import { namedPoint } from "./point-argument.ts";
 import { warningLines } from "./warnings.ts";
 
 export const copyCommand: Command = {
@@ -24,9 +24,9 @@ export const copyCommand: Command = {
     { flags: "--wait [duration]" },
   ],
   async run(context, invocation) {
-    const { globals, surroundings, format } = context;
+    const { globals } = context;
     const waitMs = waitOption(invocation);
-    const points = invocation.arguments.map((text) => parsePoint(text, surroundings.now(), format.zone));
+    const points = invocation.arguments.map((text) => namedPoint(context, text));
     const from = await context.access();
     const limits = await context.limits();
     const missing = whereMissing(invocation);

@@ -11,6 +11,7 @@ test("every error code ends with the exit code that scripts rely on", () => {
       "config-invalid",
       "config-secret",
       "crm-unknown",
+      "point-of-other",
       "crm-ambiguous",
       "crm-not-detected",
       "crm-empty",

@@ -22,6 +22,7 @@ const special: Partial<Record<ErrorCode, keyof typeof exitCodes>> = {
   "config-invalid": "usage",
   "config-secret": "usage",
   "crm-unknown": "usage",
+  "point-of-other": "usage",
   "crm-ambiguous": "usage",
   "crm-not-detected": "usage",
   "crm-empty": "usage",

@@ -55,7 +55,8 @@ async function whatToForget(context: Context, invocation: Invocation): Promise<F
   const ids = invocation.arguments;
   if (ids.length > 0) {
     if (typed !== undefined) throw new HoldfastError("usage", { problem: "ids-and-rules" });
-    return { kind: "ids", ids };
+    const { crm } = context.globals;
+    return { kind: "ids", ids, ...(crm !== undefined && { crm }) };
   }
   const { crm } = context.globals;
   const policies: ForgetPolicies =

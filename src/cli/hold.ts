@@ -4,7 +4,7 @@ import { type Command, type Invocation, textOption } from "./command.ts";
 import type { Context } from "./context.ts";
 import { waitOption } from "./duration.ts";
 import { exitCodes } from "./exit-codes.ts";
-import { parsePoint } from "./moment.ts";
+import { namedPoint } from "./point-argument.ts";
 
 export const holdCommand: Command = {
   name: "hold",
@@ -26,13 +26,13 @@ export const releaseCommand: Command = {
 };
 
 async function change(context: Context, invocation: Invocation, hold: Hold | undefined): Promise<number> {
-  const { surroundings, format, output, words } = context;
+  const { format, output, words } = context;
   const crm = await context.crmName();
   const report = await context.door.hold(
     {
       repository: await context.access(),
       ...(crm !== undefined && { crm }),
-      point: parsePoint(invocation.arguments[0] ?? "", surroundings.now(), format.zone),
+      point: namedPoint(context, invocation.arguments[0] ?? ""),
       ...(hold !== undefined && { hold }),
       zone: format.zone,
       waitMs: waitOption(invocation),

@@ -15,7 +15,8 @@ export const kitCommand: Command = {
   options: [{ flags: "--output <file>" }, { flags: "--check <checksum>" }],
   async run(context, invocation) {
     const { output, words, format, door } = context;
-    const input = { repository: await context.access() };
+    const { crm } = context.globals;
+    const input = { repository: await context.access(), ...(crm !== undefined && { crm }) };
     const checksum = textOption(invocation, "check");
     if (checksum !== undefined) {
       await door.useKit(input, checksum, context.run);
@@ -64,9 +65,12 @@ export function kitLines({ words, format }: Context, kit: Kit): string[] {
     [texts.checksum, kit.checksum],
   ];
   const width = Math.max(...facts.map(([name]) => displayWidth(name)));
-  const crm = kit.crms[0] ?? "crm";
+  const crms = kit.crms.length > 0 ? kit.crms : ["crm"];
   const access = ["--repository", kit.location, "--password-file", "password.txt"];
   const restic = ["restic", "-r", kit.location, "--password-file", "password.txt"];
+  const plan = ["holdfast", "restore", "plan", "latest", "--as", "replacement"];
+  // Each in a place of its own.
+  const place = (crm: string): string => (crms.length === 1 ? "./recovered" : `./recovered-${crm}`);
   return [
     texts.title,
     "",
@@ -80,11 +84,13 @@ export function kitLines({ words, format }: Context, kit: Kit): string[] {
     "",
     texts.withHoldfast,
     `  ${shellCommand(["holdfast", "snapshots", ...access])}`,
-    `  ${shellCommand(["holdfast", "restore", "plan", "latest", "--crm", crm, "--target", "./recovered", "--as", "replacement", ...access])}`,
+    ...crms.map((crm) => `  ${shellCommand([...plan, "--crm", crm, "--target", place(crm), ...access])}`),
     "",
     texts.withRestic,
     `  ${shellCommand([...restic, "snapshots"])}`,
-    `  ${shellCommand([...restic, "restore", "latest", "--path", `/${crm}`, "--target", "./recovered"])}`,
+    ...crms.map(
+      (crm) => `  ${shellCommand([...restic, "restore", "latest", "--path", `/${crm}`, "--target", place(crm)])}`,
+    ),
     "",
     texts.proof,
     `  ${shellCommand(["holdfast", "kit", "--check", kit.checksum, ...access])}`,

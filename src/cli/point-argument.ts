@@ -2,13 +2,16 @@ import type { PointName } from "../engine/snapshots.ts";
 import type { Context } from "./context.ts";
 import { parsePoint } from "./moment.ts";
 
-/** A point by its name. A moment is echoed with its zone before anything is done with it. */
-export function namedPoint({ surroundings, format, output, words }: Context, name: string): PointName {
+/**
+ * A point by its name. A moment is echoed with its zone before anything is done with it; an id must be that of a
+ * recovery point of the CRM that `--crm` names.
+ */
+export function namedPoint({ surroundings, format, output, words, globals }: Context, name: string): PointName {
   const point = parsePoint(name, surroundings.now(), format.zone);
   if (point.kind === "moment" && output.detail !== "quiet") {
     output.talk(format.fill(words.moment.echo, { time: point.time.toISOString(), zone: format.zone }));
   }
-  return point;
+  return point.kind === "id" && globals.crm !== undefined ? { ...point, of: globals.crm } : point;
 }
 
 /**

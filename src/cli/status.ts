@@ -1,5 +1,6 @@
 import { keptGaps } from "../jobs/gaps.ts";
 import { statusOf, type CrmStatus, type StatusReport } from "../jobs/status.ts";
+import { HoldfastError } from "../lib/errors.ts";
 import type { Command } from "./command.ts";
 import type { Context } from "./context.ts";
 import { ageText } from "./age.ts";
@@ -28,6 +29,10 @@ export const statusCommand: Command = {
     const { crm } = globals;
     const overview = crm === undefined ? all : { ...all, crms: all.crms.filter((one) => one.crm === crm) };
     const crms = config?.crms.filter(({ name }) => crm === undefined || name === crm) ?? [];
+    if (crm !== undefined && crms.length + overview.crms.length === 0) {
+      const known = [...(config?.crms.map(({ name }) => name) ?? []), ...all.crms.map((one) => one.crm)];
+      throw new HoldfastError("crm-unknown", { name: crm, known: [...new Set(known)].join(", ") });
+    }
     const report = statusOf({
       ...(config && { config: { ...config, crms } }),
       overview,

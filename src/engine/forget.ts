@@ -30,7 +30,12 @@ export type ForgetWhat =
   /** What no rule keeps. Others than these CRMs, and what restic or others made, are left alone. */
   | { readonly kind: "policy"; readonly crm?: string; readonly policies: ForgetPolicies }
   /** These, by the beginning of their ids, whoever made them. */
-  | { readonly kind: "ids"; readonly ids: readonly string[] };
+  | {
+      readonly kind: "ids";
+      readonly ids: readonly string[];
+      /** Only if they are this CRM's. */
+      readonly crm?: string;
+    };
 
 export interface ForgetPolicies {
   readonly byCrm: Readonly<Record<string, RetentionPolicy>>;
@@ -123,7 +128,7 @@ async function decide(
     };
   }
   const ids = what.ids.filter((prefix) => !gone.some(({ id }) => id.startsWith(prefix.toLowerCase())));
-  return byIds(all, ids, zone, run.now());
+  return byIds(all, { ...what, ids }, zone, run.now());
 }
 
 function byPolicy(
@@ -150,10 +155,15 @@ function byPolicy(
 }
 
 /** What is named goes, unless somebody holds it; what that costs is said. */
-function byIds(all: readonly StoredSnapshot[], ids: readonly string[], zone: string, now: Date): Decision {
+function byIds(
+  all: readonly StoredSnapshot[],
+  { ids, crm }: Pick<Extract<ForgetWhat, { readonly kind: "ids" }>, "ids" | "crm">,
+  zone: string,
+  now: Date,
+): Decision {
   const chosen = new Map<Id, StoredSnapshot>();
   for (const prefix of ids) {
-    const stored = choosePoint(all, undefined, { kind: "id", prefix }).chosen;
+    const stored = choosePoint(all, undefined, { kind: "id", prefix, ...(crm !== undefined && { of: crm }) }).chosen;
     if (isErasure(stored)) throw new HoldfastError("snapshot-ledger", { id: stored.id.slice(0, 8) });
     const hold = holdOf(stored.snapshot.tags ?? [], now, zone);
     if (hold !== undefined) {

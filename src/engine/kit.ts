@@ -2,12 +2,14 @@ import { createHash } from "node:crypto";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import { openFor } from "./access.ts";
-import { crmOf, isBackup } from "./points.ts";
+import { chooseCrm, crmOf, isBackup } from "./points.ts";
 import { readState, writeState } from "./state.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
 
 export interface KitInput {
   readonly repository: RepositoryAccess;
+  /** Of this CRM alone; absent: of all that are in the repository. */
+  readonly crm?: string;
 }
 
 /** What a person needs on the worst day; `words/` turns it into the page to print. */
@@ -31,7 +33,10 @@ export async function makeKit(engine: Engine, input: KitInput, run: Run): Promis
     location: repository.location,
     repositoryId: repository.id,
     password: input.repository.password,
-    crms: [...new Set(snapshots.filter(isBackup).map(crmOf))].toSorted(),
+    crms:
+      input.crm === undefined
+        ? [...new Set(snapshots.filter(isBackup).map(crmOf))].toSorted()
+        : [chooseCrm(snapshots, input.crm)],
     created: run.now().toISOString(),
     checksum: checksum(repository.location, repository.id, input.repository.password),
   };

@@ -14,6 +14,9 @@ export interface PointChoice {
   readonly passedOver: readonly StoredSnapshot[];
 }
 
+/** No CRM's name ends so. */
+const recordEnding = /\.(?:journal|undo|reports|ledger)$/;
+
 const kinds: readonly string[] = ["full", "incremental", "differential"];
 const outcomes: readonly string[] = ["ok", "warning"];
 
@@ -28,7 +31,7 @@ export function isBackup(stored: StoredSnapshot): boolean {
 
 /** What Holdfast keeps beside the backups of a CRM: its journal, what restores replaced, reports, erasures. */
 export function isRecord(stored: StoredSnapshot): boolean {
-  return /\.(?:journal|undo|reports|ledger)$/.test(crmOf(stored));
+  return recordEnding.test(crmOf(stored));
 }
 
 export function crmOf(stored: StoredSnapshot): string {
@@ -74,7 +77,11 @@ export function choosePoint(
   point: PointName,
 ): PointChoice {
   if (point.kind === "live") throw new HoldfastError("point-live", {});
-  if (point.kind === "id") return { chosen: byPrefix(snapshots, point.prefix), passedOver: [] };
+  if (point.kind === "id") {
+    const chosen = byPrefix(snapshots, point.prefix);
+    if (point.of !== undefined) refuseOther(snapshots, chosen, point.of);
+    return { chosen, passedOver: [] };
+  }
   const name = chooseCrm(snapshots, crm);
   const all = backupsOf(snapshots, name);
   const [earliest] = all;
@@ -105,6 +112,14 @@ const aheadMs = 5 * 60_000;
 export function aheadWarnings(stored: StoredSnapshot | undefined, now: Date): readonly Warning[] {
   if (stored === undefined || timeOf(stored) - now.getTime() < aheadMs) return [];
   return [{ code: "point-ahead", subject: stored.id.slice(0, 8), detail: stored.snapshot.time }];
+}
+
+/** What Holdfast keeps beside the backups of a CRM is that CRM's as well. */
+function refuseOther(snapshots: readonly StoredSnapshot[], chosen: StoredSnapshot, named: string): void {
+  const crm = crmOf(chosen).replace(recordEnding, "");
+  if (crm === named) return;
+  chooseCrm(snapshots, named);
+  throw new HoldfastError("point-of-other", { id: chosen.id.slice(0, 8), name: named, crm });
 }
 
 function timeOf(stored: StoredSnapshot): number {

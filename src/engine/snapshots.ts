@@ -78,7 +78,8 @@ function describe(stored: StoredSnapshot, newestOk: ReadonlyMap<string, Id>): Sn
 /** How a person names a recovery point; see `experience.md` for the words. */
 export type PointName =
   | { readonly kind: "latest" }
-  | { readonly kind: "id"; readonly prefix: string }
+  /** `of`: the CRM that was named with it; one of another is refused. */
+  | { readonly kind: "id"; readonly prefix: string; readonly of?: string }
   /** The newest at or before this moment. */
   | {
       readonly kind: "moment";

@@ -9,6 +9,7 @@ export const errorCodes = [
   "config-invalid",
   "config-secret",
   "crm-unknown",
+  "point-of-other",
   "crm-ambiguous",
   "crm-not-detected",
   "crm-empty",

@@ -150,6 +150,27 @@ test("several CRMs need a name", async () => {
     listIn(only, "snapshots").map((row) => row["crm"]),
     ["two"],
   );
+  // The id of a recovery point does not speak for whose it is.
+  const id = String(listIn(only, "snapshots")[0]?.["id"]).slice(0, 8);
+  for (const args of [
+    ["restore", "plan", id],
+    ["browse", id],
+    ["drill", id],
+    ["hold", id],
+    ["forget", id],
+  ]) {
+    const other = new RegExp(`${id} is no recovery point of one, but of two`);
+    assertRefused(await crm.run([...args, "--crm", "one"]), 2, other, /holdfast snapshots/);
+    const unknown = await crm.run([...args, "--crm", "three"]);
+    assertRefused(unknown, 2, /no CRM or platform named three here; there is: one, two/, /--crm/);
+  }
+  assert.equal((await crm.run(["browse", id, "--crm", "two"])).code, 0);
+  for (const command of ["status", "kit"]) {
+    assertRefused(await crm.run([command, "--crm", "three"]), 2, /no CRM or platform named three/, /--crm/);
+  }
+  const kit = await crm.run(["kit"]);
+  assert.match(kit.stdout, /holdfast restore plan .* --crm one .*\n.* --crm two /);
+  assert.doesNotMatch((await crm.run(["kit", "--crm", "two"])).stdout, /--crm one/);
 });
 
 test("not root: what cannot be read is said once, and the backup ends as a warning", async () => {

@@ -26,6 +26,10 @@ export const errors = {
       text: "There is no CRM or platform named {name} here[[; there is: {known}]].",
       hint: "Check the name given with --crm, and `platform:` in holdfast.yaml.",
     },
+    "point-of-other": {
+      text: "{id} is no recovery point of {name}[[, but of {crm}]].",
+      hint: "`holdfast snapshots` lists what there is, with the CRM of each; --crm names the CRM that is meant.",
+    },
     "crm-ambiguous": { text: "There are several CRMs here: {known}.", hint: "Choose one with --crm NAME." },
     "crm-not-detected": {
       text: "No CRM was recognised[[ in {folder}]].",

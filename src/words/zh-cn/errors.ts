@@ -20,6 +20,10 @@ export const errors: Translated<typeof english> = {
       text: "这里没有名为 {name} 的 CRM 或平台[[；现有：{known}]]。",
       hint: "请检查 --crm 给出的名称，以及 holdfast.yaml 中的 `platform:`。",
     },
+    "point-of-other": {
+      text: "{id} 不是 {name} 的恢复点[[，而是 {crm} 的]]。",
+      hint: "`holdfast snapshots` 列出现有的恢复点及其所属的 CRM；--crm 指定所指的 CRM。",
+    },
     "crm-ambiguous": { text: "这里有多个 CRM：{known}。", hint: "请用 --crm 名称 选定一个。" },
     "crm-not-detected": {
       text: "[[在 {folder} 中]]没有识别出 CRM。",
