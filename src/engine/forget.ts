@@ -172,12 +172,12 @@ function byIds(
     chosen.set(stored.id, stored);
   }
   const warnings: Warning[] = [];
-  for (const crm of new Set([...chosen.values()].filter(isBackup).map(crmOf))) {
-    const before = backupsOf(all, crm);
+  for (const name of new Set([...chosen.values()].filter(isBackup).map(crmOf))) {
+    const before = backupsOf(all, name);
     const after = before.filter(({ id }) => !chosen.has(id));
     const isOk = (stored: StoredSnapshot): boolean => outcomeOf(stored) === "ok";
-    if (after.length === 0) warnings.push({ code: "forget-last", subject: crm });
-    else if (before.some(isOk) && !after.some(isOk)) warnings.push({ code: "forget-last-ok", subject: crm });
+    if (after.length === 0) warnings.push({ code: "forget-last", subject: name });
+    else if (before.some(isOk) && !after.some(isOk)) warnings.push({ code: "forget-last-ok", subject: name });
   }
   return {
     keep: [],
