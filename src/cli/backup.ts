@@ -50,8 +50,9 @@ export const backupCommand: Command = {
     await tellService(context, report, startedMs);
     context.events.takeWarnings(); // the report has them all
     context.output.record(report);
-    if (!context.output.json) context.output.lines(reportLines(context, report));
-    return report.outcome === "ok" ? exitCodes.done : exitCodes.warnings;
+    const exitCode = report.outcome === "ok" ? exitCodes.done : exitCodes.warnings;
+    if (!context.output.json) context.output.report(reportLines(context, report), exitCode);
+    return exitCode;
   },
 };
 

@@ -52,9 +52,10 @@ export const copyCommand: Command = {
         context.run,
       );
       context.output.record(report);
-      context.output.lines(reportLines(context, report));
+      const exitCode = report.damaged.length + report.warnings.length > 0 ? exitCodes.warnings : exitCodes.done;
+      context.output.report(reportLines(context, report), exitCode);
       context.events.takeWarnings(); // the report has them all
-      if (report.damaged.length + report.warnings.length > 0) worst = exitCodes.warnings;
+      if (exitCode !== exitCodes.done) worst = exitCode;
     }
     return worst;
   },

@@ -37,16 +37,18 @@ export const forgetCommand: Command = {
     const prune = hasFlag(invocation, "prune") ? await pruneInput(context, invocation, repository) : undefined;
     const report = await door.forget(input, context.run);
     output.record(report);
-    output.lines(forgetLines(context, report));
+    const exitCode = report.warnings.length > 0 ? exitCodes.warnings : exitCodes.done;
+    if (dryRun) output.lines(forgetLines(context, report));
+    else output.report(forgetLines(context, report), exitCode);
     // A plan of a prune knows nothing of snapshots that were not forgotten after all.
     if (prune !== undefined && !dryRun) {
       const pruned = await door.prune(prune, context.run);
       output.record(pruned);
-      output.lines(["", ...pruneLines(context, pruned)]);
+      output.report(["", ...pruneLines(context, pruned)], exitCode);
     } else if (report.remove.length > 0 && prune === undefined && !dryRun) {
-      output.lines([context.words.forget.next, `  ${nextCommand(context, "prune")}`]);
+      output.report([context.words.forget.next, `  ${nextCommand(context, "prune")}`], exitCode);
     }
-    return report.warnings.length > 0 ? exitCodes.warnings : exitCodes.done;
+    return exitCode;
   },
 };
 

@@ -19,6 +19,8 @@ export interface Output {
   /** A line of the answer for a person; nothing under `--json`. */
   line(text?: string): void;
   lines(lines: readonly string[]): void;
+  /** What a run did, as lines; under `--quiet` only where its exit code says more than that all is well. */
+  report(lines: readonly string[], exitCode: number): void;
   /** Bytes of the answer as they are (a file's content). */
   raw(bytes: Uint8Array): void;
   /** A line of talk, on standard error. */
@@ -61,6 +63,9 @@ export function createOutput({ json, detail, stdout, stderr, environment }: Outp
     detail,
     line,
     lines: (lines) => lines.forEach((text) => line(text)),
+    report(lines, exitCode) {
+      if (detail !== "quiet" || exitCode !== 0) for (const text of lines) line(text);
+    },
     raw(bytes) {
       clearProgress();
       stdout.write(bytes);

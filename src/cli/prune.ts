@@ -21,9 +21,12 @@ export const pruneCommand: Command = {
   answers: "stream",
   options: [{ flags: "--dry-run" }, ...pruneOptions, { flags: "--wait [duration]" }],
   async run(context, invocation) {
-    const report = await context.door.prune(await pruneInput(context, invocation, await context.access()), context.run);
+    const input = await pruneInput(context, invocation, await context.access());
+    const report = await context.door.prune(input, context.run);
     context.output.record(report);
-    context.output.lines(pruneLines(context, report));
+    // A plan is an answer, not a report.
+    if (input.mode === "plan") context.output.lines(pruneLines(context, report));
+    else context.output.report(pruneLines(context, report), exitCodes.done);
     return exitCodes.done;
   },
 };

@@ -19,8 +19,9 @@ export const verifyCommand: Command = {
     const input = { repository: await context.access(), read, limits: await context.limits() };
     const answer = await context.door.verify(input, context.run);
     context.output.record(answer);
-    context.output.lines(verifyLines(context, answer));
-    if (answer.defects.length > 0) throw new HoldfastError("verify-failed", { defects: answer.defects.length });
+    const isSound = answer.defects.length === 0;
+    context.output.report(verifyLines(context, answer), isSound ? exitCodes.done : exitCodes.checkFailed);
+    if (!isSound) throw new HoldfastError("verify-failed", { defects: answer.defects.length });
     return exitCodes.done;
   },
 };

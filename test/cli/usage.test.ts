@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { displayWidth } from "../../src/words/width.ts";
 import { configText, cliCrm, listIn } from "./cli-crm.ts";
@@ -65,6 +66,21 @@ test("speaks Chinese under LANG=C, in UTF-8", async () => {
   const refused = await crm.run(["--lang", "zh-CN", "snapshots"]);
   assert.equal(refused.code, 10);
   assert.match(refused.stderr, /^错误：.+没有仓库。\n提示：.+\n$/);
+});
+
+test("--quiet, for cron: what went well prints nothing, what did not prints all of it", async () => {
+  using crm = cliCrm();
+  await crm.run(["init"]);
+  for (const args of [["backup"], ["verify"], ["forget", "--keep-last", "1", "--prune"], ["prune"]]) {
+    const ended = await crm.run([...args, "--quiet"]);
+    assert.deepEqual([ended.code, ended.stdout, ended.stderr], [0, "", ""], args.join(" "));
+  }
+  assert.match((await crm.run(["prune", "--dry-run", "--quiet"])).stdout, /In the repository/);
+  assert.match((await crm.run(["snapshots", "--quiet"])).stdout, /latest/);
+  rmSync(join(crm.folder, "attachments"), { recursive: true });
+  const warned = await crm.run(["backup", "--quiet"]);
+  assert.equal(warned.code, 3);
+  assert.match(warned.stdout, /^Backup of acme, incremental: warning\n.*attachments/s);
 });
 
 test("takes the language of the configuration, also when the configuration is wrong", async () => {

@@ -75,7 +75,7 @@ export const commands = {
     asOf: "read the repository as it was at this moment (a bucket that keeps versions)",
     noCache: "read everything from the repository itself, and keep nothing of it on this machine",
     verbose: "say more",
-    quiet: "say only what matters",
+    quiet: "say only what went wrong, and what was asked for",
   },
   commands: {
     init: {

@@ -76,7 +76,7 @@ export const commands: Translated<typeof english> = {
     asOf: "按该时刻的样子读取仓库（需要保留版本的存储桶）",
     noCache: "一切从仓库本身读取，不在本机留存",
     verbose: "显示更多信息",
-    quiet: "只显示重要信息",
+    quiet: "只显示出错的情况和所要的结果",
   },
   commands: {
     init: {
