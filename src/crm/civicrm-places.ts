@@ -5,13 +5,24 @@ import { nameFromText } from "../lib/byte-name.ts";
 import { rowTexts, rowValues, type FieldRules } from "./column-texts.ts";
 import { insideOf } from "./known-crm.ts";
 import type { PhpFile } from "./php-data.ts";
-import type { AttachmentRule, CrmParts, OwnedFile, PlacedParts, Uncovered } from "./platform.ts";
+import type { AttachmentRule, CrmParts, OwnedFile, Uncovered } from "./platform.ts";
 
 /**
  * Where CiviCRM is in which CMS, and where it keeps files. Its settings name a folder as `[cms.root]/private/attachment`,
  * `[civicrm.files]/custom/`, relative to `[civicrm.files]`, or in full; `$civicrm_paths` says where these begin.
  */
 export const settingsFile = "civicrm.settings.php";
+
+/** Of Joomla, what its cron jobs begin with. */
+export const bootFile = "civicrm.config.php";
+
+/** What Joomla's second one is called in a backup: that for visitors, which names the same places. */
+export const siteSettingsFile = "civicrm.settings.site.php";
+
+/** Whether a configuration file is one of them, by its name in a backup. */
+export function isSettings(name: string): boolean {
+  return name === settingsFile || name === siteSettingsFile;
+}
 
 /** Where `civicrm.settings.php` is below the CMS. */
 export const settingsPlaces = [
@@ -22,7 +33,7 @@ export const settingsPlaces = [
   "wp-content/uploads/civicrm",
   "sites/default",
   "web/sites/default",
-  // Joomla has a second one for visitors, which names the same databases.
+  // Joomla has a second one for visitors.
   "administrator/components/com_civicrm",
   // Standalone.
   "private",
@@ -81,11 +92,18 @@ function cmsOf(php: PhpFile, path: string): Cms | undefined {
   if (joomla !== undefined) {
     const other = `components/com_civicrm/${settingsFile}`;
     const temporary = ["/cache/", "/administrator/cache/", "/administrator/logs/", "/tmp/"];
-    const excludes = [...temporary, "/configuration.php", `/administrator/${other}`];
+    const own = [
+      "configuration.php",
+      other,
+      `administrator/${other}`,
+      // It only says where the other one is, in full.
+      `administrator/components/com_civicrm/civicrm/${bootFile}`,
+    ];
+    const excludes = [...temporary, ...own.map((file) => `/${file}`)];
     return {
       root: joomla,
       folders: [{ name: "cms", path: joomla, excludes }],
-      configuration: [join(joomla, "configuration.php")],
+      configuration: own.map((file) => join(joomla, file)),
     };
   }
   const folder = dirname(path);
@@ -127,7 +145,7 @@ function filesFolder(php: PhpFile, path: string): string {
 }
 
 /** Settings that name folders whose files are nowhere else. */
-const folderSettings = [
+export const folderSettings = [
   "customFileUploadDir",
   "imageUploadDir",
   "extensionsDir",
@@ -222,42 +240,4 @@ export function unescaped(text: string): string {
   } catch {
     return text;
   }
-}
-
-/** Of WordPress and Drupal only a folder in it is in the backup. */
-function rootAbove(content: string | undefined): string | undefined {
-  return content && ["wp-content", "sites"].includes(basename(content)) ? dirname(content) : content;
-}
-
-/** What the settings file says of places, of the copy: pairs of a path and a new value. CiviCRM's program stays where it was. */
-export function relocatedPlaces(
-  php: PhpFile,
-  folders: PlacedParts["folders"],
-): readonly (readonly [readonly string[], string])[] {
-  const placed = (name: string) => folders.find((folder) => folder.name === name)?.path;
-  const compiled = php.get("CIVICRM_TEMPLATE_COMPILEDIR");
-  const path = (name: string) => php.get("civicrm_paths", name, "path");
-  const [files, secret] = [placed("civicrm"), placed("private")];
-  const moves: (readonly [string | undefined, string | undefined])[] = [
-    [path("civicrm.files") ?? (compiled && dirname(compiled)), files],
-    [path("civicrm.private"), secret ?? files],
-    [path("cms.root"), secret ? dirname(secret) : rootAbove(placed("cms"))],
-  ];
-  const moved = (value: string): string | undefined => {
-    for (const [from, to] of moves) {
-      const old = from?.replace(/\/+$/, "");
-      if (old && to && (value === old || value.startsWith(`${old}/`))) return `${to}${value.slice(old.length)}`;
-    }
-    return undefined;
-  };
-  const program = new Set(["civicrm.root", "civicrm.vendor", "civicrm.bower", "civicrm.packages"]);
-  const groups = ["domain", "Directory Preferences"];
-  return [
-    ["CIVICRM_TEMPLATE_COMPILEDIR"],
-    ...php.keys("civicrm_paths").flatMap((name) => (program.has(name) ? [] : [["civicrm_paths", name, "path"]])),
-    ...groups.flatMap((group) => [...folderSettings, "uploadDir"].map((name) => ["civicrm_setting", group, name])),
-  ].flatMap((at) => {
-    const now = moved(php.get(...at) ?? "");
-    return now === undefined ? [] : [[at, now] as const];
-  });
 }

@@ -7,27 +7,28 @@ import { neutraliseConfiguration, neutraliseStatements, neutraliseSummary } from
 import { civicrmModel } from "./civicrm-model.ts";
 import {
   attachmentRule,
+  isSettings,
   placesOf,
-  relocatedPlaces,
   settingsFile,
   settingsPlaces,
+  siteSettingsFile,
   unescaped,
 } from "./civicrm-places.ts";
+import { relocated } from "./civicrm-relocate.ts";
 import type { CrmFiles } from "./crm-files.ts";
 import { databasePart, detected, needed, readConfiguration, readText, withFiles } from "./known-crm.ts";
 import { decipher, readable } from "./open-secret.ts";
-import { readPhp, setPhp, type PhpFile } from "./php-data.ts";
+import { readPhp, type PhpFile } from "./php-data.ts";
 import type {
   CrmDescription,
   CrmParts,
   DatabasePart,
   DetectedCrm,
   KeyPart,
-  PlacedParts,
   Platform,
   StoredSecret,
 } from "./platform.ts";
-import { addressOf, phpHost, placeOf } from "./server-url.ts";
+import { addressOf, placeOf } from "./server-url.ts";
 
 /**
  * CiviCRM on WordPress, Drupal, Backdrop or Joomla, or by itself, on MariaDB or MySQL.
@@ -45,8 +46,7 @@ export const civicrm: Platform = {
   neutralise: () => ({
     statements: (tables, database) =>
       database === "cms" ? neutraliseCms(tables) : [...neutraliseStatements(tables), ...sharedCms(tables)],
-    config: (name, text) =>
-      name === settingsFile ? neutraliseConfiguration(text) : neutraliseCmsConfiguration(name, text),
+    config: (name, text) => (isSettings(name) ? neutraliseConfiguration(text) : neutraliseCmsConfiguration(name, text)),
     summary: neutraliseSummary,
   }),
   relocate: relocated,
@@ -82,9 +82,12 @@ async function parts(description: CrmDescription): Promise<CrmParts> {
     ...(version === undefined ? {} : { version }),
     databases: databasesOf(php, path, description.database),
     folders,
-    config: [path, ...places.configuration]
+    config: [...new Set([path, ...places.configuration])]
       .filter((file) => existsSync(file))
-      .map((file) => ({ name: basename(file), path: file })),
+      .map((file) => ({
+        name: file !== path && basename(file) === settingsFile ? siteSettingsFile : basename(file),
+        path: file,
+      })),
     emptyTables: [
       ...["civicrm_cache", "civicrm_acl_cache", "civicrm_acl_contact_cache"],
       ...["civicrm_group_contact_cache", "civicrm_prevnext_cache"],
@@ -147,72 +150,6 @@ function keyIn(php: PhpFile, name: string): string | undefined {
 /** Where the CMS has its tables in the same database. */
 function sharedCms(tables: readonly TableSchema[]): readonly string[] {
   return tables.some(({ name }) => !/^(civicrm_|log_civicrm_)/.test(name)) ? neutraliseCms(tables) : [];
-}
-
-/** The restored copy finds its databases and its folders, and the CMS its own. */
-function relocated(name: string, text: string, { databases, folders }: PlacedParts): string | undefined {
-  const place = (database: string) => placeOf(databases.find((one) => one.name === database)?.url ?? "");
-  const [main, cms, log] = [place("main"), place("cms") ?? place("main"), place("log")];
-  if (name === "wp-config.php" && cms) {
-    const values = { DB_NAME: cms.name, DB_HOST: hostOf(cms), ...(cms.user && { DB_USER: cms.user }) };
-    return Object.entries(values).reduce((result, [key, value]) => setPhp(result, [key], value), text);
-  }
-  if (name === "settings.php" && cms) return relocatedDrupal(text, cms);
-  if (name === "configuration.php" && cms) return relocatedJoomla(text, cms);
-  if (name !== settingsFile) return undefined;
-  const php = readPhp(text);
-  let result = text;
-  for (const [constant, now] of [
-    ["CIVICRM_DSN", main],
-    ["CIVICRM_UF_DSN", cms],
-    ["CIVICRM_LOGGING_DSN", log],
-  ] as const) {
-    const old = placeOf(php.get(constant) ?? "");
-    if (now && old) result = setPhp(result, [constant], dsn(now, old));
-  }
-  return relocatedPlaces(php, folders).reduce((now, [at, value]) => setPhp(now, at, value), result);
-}
-
-type ServerPlace = NonNullable<ReturnType<typeof placeOf>>;
-
-function hostOf(place: ServerPlace): string {
-  return `${phpHost(place)}${place.port ? `:${place.port}` : ""}`;
-}
-
-/** As PEAR's DB reads it, with the password that was there. */
-function dsn(now: ServerPlace, old: ServerPlace): string {
-  const login = `${encodeURIComponent(now.user || old.user || "")}:${encodeURIComponent(old.password ?? "")}`;
-  const place = now.socket === undefined ? hostOf(now) : `unix(${now.socket})`;
-  return `mysql://${login}@${place}/${encodeURIComponent(now.name)}?new_link=true`;
-}
-
-function relocatedDrupal(text: string, place: ServerPlace): string {
-  const values = {
-    database: place.name,
-    host: place.host || "localhost",
-    ...(place.port && { port: place.port }),
-    ...(place.socket !== undefined && { unix_socket: place.socket }),
-    ...(place.user && { username: place.user }),
-  };
-  const at = ["databases", "default", "default"];
-  // Backdrop has it in one.
-  const old = placeOf(readPhp(text).get("database") ?? "");
-  if (old) return setPhp(text, ["database"], dsn(place, old).replace(/\?.*/, ""));
-  if (readPhp(text).get(...at, "database") === undefined) return text;
-  return Object.entries(values).reduce((result, [key, value]) => setPhp(result, [...at, key], value), text);
-}
-
-/** Fields of a class, each with a text. */
-function relocatedJoomla(text: string, place: ServerPlace): string {
-  const values = { db: place.name, host: hostOf(place), ...(place.user && { user: place.user }) };
-  return Object.entries(values).reduce(
-    (result, [name, value]) =>
-      result.replace(
-        new RegExp(String.raw`((?:public|var)\s+\$${name}\s*=\s*)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")`),
-        (_, before: string) => `${before}'${value.replaceAll(/['\\]/g, String.raw`\$&`)}'`,
-      ),
-    text,
-  );
 }
 
 /**

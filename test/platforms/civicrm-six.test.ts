@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { civicrm } from "../../src/crm/civicrm.ts";
 import { readPhp } from "../../src/crm/php-data.ts";
@@ -228,4 +228,68 @@ define('CIVICRM_TEMPLATE_COMPILEDIR', '${compiled}');
     /\$host = 'other\.example\.org';\n\tpublic \$user = 'crm';\n\tpublic \$password = 'geh\\'eim';\n\tpublic \$db = 'cms_copy';/,
   );
   assert.match(configuration, /\$dbprefix = 'abc_';/);
+});
+
+test("CiviCRM on Joomla: a copy elsewhere, whose settings for visitors and cron name the copy too", async () => {
+  using root = temporaryFolder();
+  await using server = await startMariadb();
+  await server.sql("CREATE USER crm@localhost IDENTIFIED BY 'geh''eim'; GRANT ALL ON *.* TO crm@localhost");
+  await server.sql("CREATE DATABASE joomla CHARACTER SET utf8mb4");
+  await server.sql(civi.six, "joomla");
+  const [folder, copy] = [join(root.path, "site"), join(root.path, "copies/site")];
+  const component = "administrator/components/com_civicrm";
+  const dsn = `mysql://crm:geh%27eim@unix(${server.socket})/joomla?new_link=true`;
+  const settings = (address: string) => `<?php
+global $civicrm_root, $civicrm_setting, $civicrm_paths;
+define('CIVICRM_UF', 'Joomla');
+define('CIVICRM_UF_DSN', '${dsn}');
+define('CIVICRM_DSN', '${dsn}');
+$civicrm_root = '${folder}/${component}/civicrm/';
+define('CIVICRM_TEMPLATE_COMPILEDIR', '${folder}/media/civicrm/templates_c/');
+define('CIVICRM_UF_BASEURL', '${address}');
+define('CIVICRM_SITE_KEY', 'a1b2c3');
+`;
+  writeFiles(folder, {
+    [`${component}/civicrm.settings.php`]: settings("https://crm.example.org/administrator/"),
+    "components/com_civicrm/civicrm.settings.php": settings("https://crm.example.org/"),
+    [`${component}/civicrm/civicrm.config.php`]: `<?php\nrequire_once '${folder}/${component}/civicrm.settings.php';\n`,
+    [`${component}/civicrm/xml/version.xml`]: "<version><version_no>6.5.1</version_no></version>\n",
+    "configuration.php": `<?php\nclass JConfig {\n\tpublic $host = 'localhost:${server.socket}';\n\tpublic $user = 'crm';\n\tpublic $password = 'geh\\'eim';\n\tpublic $db = 'joomla';\n\tpublic $log_path = '${folder}/administrator/logs';\n\tpublic $tmp_path = '${folder}/tmp';\n}\n`,
+    "media/civicrm/persist/logo.png": "png",
+  });
+  const scene = await platformScene(root.path, folder);
+  await scene.backup();
+  const plan = await scene.plan({
+    // Its database names files that are not here, so that it ended with a warning.
+    point: { kind: "id", prefix: (await scene.points()).at(-1) ?? "" },
+    target: dirname(copy),
+    purpose: "replacement",
+    targetDatabase: `mariadb://crm@localhost/copy?socket=${encodeURIComponent(server.socket)}`,
+  });
+  assert.deepEqual((await scene.apply(plan)).failed, []);
+
+  const read = (path: string) => readFileSync(join(copy, path), "utf8");
+  for (const [path, address] of [
+    [`${component}/civicrm.settings.php`, "https://crm.example.org/administrator/"],
+    ["components/com_civicrm/civicrm.settings.php", "https://crm.example.org/"],
+  ] as const) {
+    const php = readPhp(read(path));
+    assert.deepEqual(
+      ["CIVICRM_DSN", "CIVICRM_UF_DSN", "CIVICRM_TEMPLATE_COMPILEDIR", "civicrm_root", "CIVICRM_UF_BASEURL"].map(
+        (name) => php.get(name),
+      ),
+      [
+        ...[dsn, dsn].map((one) => one.replace("/joomla?", "/copy?").replace("%27", "'")),
+        `${copy}/media/civicrm/templates_c/`,
+        `${copy}/${component}/civicrm/`,
+        address,
+      ],
+      path,
+    );
+  }
+  const boot = read(`${component}/civicrm/civicrm.config.php`);
+  assert.equal(boot, `<?php\nrequire_once '${copy}/${component}/civicrm.settings.php';\n`);
+  const configuration = read("configuration.php");
+  assert.ok(!configuration.includes(folder), configuration);
+  assert.match(configuration, /\$db = 'copy';\n\tpublic \$log_path = '.*\/copies\/site\/administrator\/logs';/);
 });
