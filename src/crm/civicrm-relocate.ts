@@ -2,7 +2,7 @@ import { basename, dirname } from "node:path";
 import { bootFile, folderSettings, isSettings } from "./civicrm-places.ts";
 import { readPhp, setPhp, type PhpFile } from "./php-data.ts";
 import type { PlacedParts } from "./platform.ts";
-import { phpHost, placeOf } from "./server-url.ts";
+import { optionsOf, phpHost, placeOf } from "./server-url.ts";
 
 /** The restored copy finds its databases and its folders, and the CMS its own. */
 export function relocated(name: string, text: string, { databases, folders }: PlacedParts): string | undefined {
@@ -24,8 +24,8 @@ export function relocated(name: string, text: string, { databases, folders }: Pl
     ["CIVICRM_UF_DSN", cms],
     ["CIVICRM_LOGGING_DSN", log],
   ] as const) {
-    const old = placeOf(php.get(constant) ?? "");
-    if (now && old) result = setPhp(result, [constant], dsn(now, old));
+    const old = php.get(constant);
+    if (now && old && placeOf(old)) result = setPhp(result, [constant], dsn(now, old));
   }
   return relocatedPlaces(php, folders).reduce((now, [at, value]) => setPhp(now, at, value), result);
 }
@@ -36,11 +36,13 @@ function hostOf(place: ServerPlace): string {
   return `${phpHost(place)}${place.port ? `:${place.port}` : ""}`;
 }
 
-/** As PEAR's DB reads it, with the password that was there. */
-function dsn(now: ServerPlace, old: ServerPlace): string {
-  const login = `${encodeURIComponent(now.user || old.user || "")}:${encodeURIComponent(old.password ?? "")}`;
+/** As PEAR's DB reads it, with the password that was there, and what else it said: `new_link=true`, `ssl=1`. */
+function dsn(now: ServerPlace, before: string): string {
+  const old = placeOf(before);
+  const login = `${encodeURIComponent(now.user || old?.user || "")}:${encodeURIComponent(old?.password ?? "")}`;
   const place = now.socket === undefined ? hostOf(now) : `unix(${now.socket})`;
-  return `mysql://${login}@${place}/${encodeURIComponent(now.name)}?new_link=true`;
+  const options = new URLSearchParams(optionsOf(before).map(([name, value]) => [name, value])).toString();
+  return `mysql://${login}@${place}/${encodeURIComponent(now.name)}${options && `?${options}`}`;
 }
 
 function relocatedDrupal(text: string, place: ServerPlace): string {
@@ -53,8 +55,8 @@ function relocatedDrupal(text: string, place: ServerPlace): string {
   };
   const at = ["databases", "default", "default"];
   // Backdrop has it in one.
-  const old = placeOf(readPhp(text).get("database") ?? "");
-  if (old) return setPhp(text, ["database"], dsn(place, old).replace(/\?.*/, ""));
+  const old = readPhp(text).get("database");
+  if (old && placeOf(old)) return setPhp(text, ["database"], dsn(place, old));
   if (readPhp(text).get(...at, "database") === undefined) return text;
   return Object.entries(values).reduce((result, [key, value]) => setPhp(result, [...at, key], value), text);
 }

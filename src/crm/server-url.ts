@@ -61,6 +61,15 @@ export function placeOf(text: string): ServerPlace | undefined {
   };
 }
 
+/** Names by which a URL's query says which database it is, and who asks: they go where the database goes. */
+const placeNames = new Set(["host", "hostaddr", "port", "dbname", "user", "password", "socket", "unix_socket"]);
+
+/** What else the query of a URL says, such as `sslmode` or `serverVersion`: it stays when the database is another. */
+export function optionsOf(text: string): readonly (readonly [name: string, value: string])[] {
+  const [, query = ""] = /\?([^?#]*)/.exec(text) ?? [];
+  return [...new URLSearchParams(query)].filter(([name]) => !placeNames.has(name));
+}
+
 /** Host as PHP takes it: with the socket behind it where there is one. */
 export function phpHost({ host = "", socket }: ServerPlace): string {
   const bare = host === "" ? "localhost" : host;

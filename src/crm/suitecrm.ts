@@ -23,7 +23,7 @@ import {
   type StoredSecret,
   type Uncovered,
 } from "./platform.ts";
-import { addressOf, phpHost, placeOf } from "./server-url.ts";
+import { addressOf, optionsOf, phpHost, placeOf } from "./server-url.ts";
 import { neutraliseConfiguration, neutraliseStatements, neutraliseSummary } from "./suitecrm-clone.ts";
 import { suitecrmFile } from "./suitecrm-labels.ts";
 import { suitecrmModel } from "./suitecrm-model.ts";
@@ -258,13 +258,15 @@ function relocated(name: string, text: string, { databases }: PlacedParts): stri
   const place = placeOf(databases[0]?.url ?? "");
   if (!place) return undefined;
   if (name === environmentFile) {
-    const old = placeOf(readEnv(text).get("DATABASE_URL") ?? "");
+    const before = readEnv(text).get("DATABASE_URL") ?? "";
+    const old = placeOf(before);
     const moved = new URL(`mysql://${phpHost({ ...place, socket: undefined })}`);
     moved.username = encodeURIComponent(place.user || old?.user || "");
     moved.password = encodeURIComponent(old?.password ?? "");
     if (place.port) moved.port = place.port;
     moved.pathname = `/${encodeURIComponent(place.name)}`;
     if (place.socket !== undefined) moved.searchParams.set("unix_socket", place.socket);
+    for (const [key, value] of optionsOf(before)) moved.searchParams.append(key, value);
     return setEnv(text, "DATABASE_URL", moved.href);
   }
   const overrides = name === overrideFile ? readPhp(text).keys("sugar_config", "dbconfig") : undefined;

@@ -20,7 +20,7 @@ import type {
   StoredSecret,
   Uncovered,
 } from "./platform.ts";
-import { addressOf, placeOf, type ServerPlace } from "./server-url.ts";
+import { addressOf, optionsOf, placeOf, type ServerPlace } from "./server-url.ts";
 import { neutraliseConfiguration, neutraliseStatements, neutraliseSummary } from "./twenty-clone.ts";
 import { twentyModel } from "./twenty-model.ts";
 
@@ -225,17 +225,18 @@ function relocated(text: string, { databases, folders }: PlacedParts): string {
   const values = readEnv(text);
   const old = placeOf(values.get("PG_DATABASE_URL") ?? "");
   let result = text;
-  if (place && values.has("PG_DATABASE_URL")) {
-    const url = urlOf({ ...place, user: place.user || old?.user }, old?.password ?? "");
-    result = setEnv(result, "PG_DATABASE_URL", url);
-    if (values.get("PG_DATABASE_REPLICA_URL")) result = setEnv(result, "PG_DATABASE_REPLICA_URL", url);
+  if (place && values.get("PG_DATABASE_URL")) {
+    const now = { ...place, user: place.user || old?.user, password: old?.password };
+    for (const name of ["PG_DATABASE_URL", "PG_DATABASE_REPLICA_URL"]) {
+      const before = values.get(name);
+      if (before) result = setEnv(result, name, urlOf(now, [databases[0]?.url ?? "", before]));
+    }
   } else if (place) {
-    if (values.get("PG_DATABASE_REPLICA_URL")) {
-      const url = urlOf(
-        { ...place, user: place.user || values.get("PG_DATABASE_USER") || "postgres" },
-        values.get("PG_DATABASE_PASSWORD") || "postgres",
-      );
-      result = setEnv(result, "PG_DATABASE_REPLICA_URL", url);
+    const replica = values.get("PG_DATABASE_REPLICA_URL");
+    if (replica) {
+      const user = place.user || values.get("PG_DATABASE_USER") || "postgres";
+      const now = { ...place, user, password: values.get("PG_DATABASE_PASSWORD") || "postgres" };
+      result = setEnv(result, "PG_DATABASE_REPLICA_URL", urlOf(now, [databases[0]?.url ?? "", replica]));
     }
     result = setEnv(result, "PG_DATABASE_HOST", place.host ?? "localhost");
     result = setEnv(result, "PG_DATABASE_PORT", place.port || "5432");
@@ -245,9 +246,13 @@ function relocated(text: string, { databases, folders }: PlacedParts): string {
   return storage ? setEnv(result, "STORAGE_LOCAL_PATH", storage.path) : result;
 }
 
-function urlOf(place: ServerPlace, password: string): string {
+/** With the options of URLs, of which the first that says something decides: how the new place is reached, then how the old one was. */
+function urlOf(place: ServerPlace, told: readonly string[]): string {
   const url = new URL(addressOf(place).url.replace(/^postgresql:/, "postgres:"));
-  url.password = encodeURIComponent(password);
+  url.password = encodeURIComponent(place.password ?? "");
+  for (const [name, value] of told.flatMap(optionsOf)) {
+    if (!url.searchParams.has(name)) url.searchParams.append(name, value);
+  }
   return url.href;
 }
 

@@ -160,7 +160,10 @@ test("CRMs on MariaDB", async (context) => {
       await scene.clone(join(root.path, "copy"), socketUrl("suite8_copy"));
       const copy = join(root.path, "copy/suitecrm");
       const environment = readFileSync(join(copy, ".env.local"), "utf8");
-      assert.match(environment, /^DATABASE_URL="?mysql:\/\/crm:geh(%27|')eim@localhost\/suite8_copy\?unix_socket=/m);
+      assert.match(
+        environment,
+        /^DATABASE_URL="?mysql:\/\/crm:geh(%27|')eim@localhost\/suite8_copy\?unix_socket=[^&\n]+&serverVersion=mariadb-10\.11\.4"?$/m,
+      );
       assert.match(environment, /^MAILER_DSN=null:\/\/null$/m);
       assert.match(environment, /^APP_SECRET=51a1$/m);
       assert.match(readFileSync(join(copy, "public/legacy/config.php"), "utf8"), /'db_name' => 'suite8_copy'/);

@@ -291,9 +291,9 @@ test("CRMs on PostgreSQL", async (context) => {
         "SENTRY_DSN=",
         "STORAGE_S3_ACCESS_KEY_ID=",
       ],
-      ...["PG_DATABASE_URL", "PG_DATABASE_REPLICA_URL"].map(
-        (name) => `${name}=postgres://crm:geheim@127.0.0.1:${server.port}/twenty_copy`,
-      ),
+      // How it is reached stays as it was.
+      `PG_DATABASE_URL=postgres://crm:geheim@127.0.0.1:${server.port}/twenty_copy?sslmode=disable&application_name=twenty`,
+      `PG_DATABASE_REPLICA_URL=postgres://crm:geheim@127.0.0.1:${server.port}/twenty_copy`,
       ...["FRONTEND_URL=http://localhost:3000", "LOGIC_FUNCTION_TYPE=DISABLED", "AWS_SES_SESSION_TOKEN="],
       "TELEMETRY_ENABLED=false",
       `STORAGE_LOCAL_PATH=${copy}/.local-storage`,
@@ -302,8 +302,11 @@ test("CRMs on PostgreSQL", async (context) => {
     }
     // Compose has the database in parts; a replica is named whole, and would be the live CRM's.
     const inParts =
-      "PG_DATABASE_HOST=db\nPG_DATABASE_PASSWORD=geh@im\nPG_DATABASE_REPLICA_URL=postgres://live@standby/default\n";
-    const placed = { databases: [{ name: "main", url: "postgresql://10.0.0.9:5433/copy" }], folders: [] };
+      "PG_DATABASE_HOST=db\nPG_DATABASE_PASSWORD=geh@im\nPG_DATABASE_REPLICA_URL=postgres://live@standby/default?sslmode=verify-full&options=-csearch_path%3Dcore&host=%2Frun\n";
+    const placed = {
+      databases: [{ name: "main", url: "postgresql://10.0.0.9:5433/copy?sslmode=require" }],
+      folders: [],
+    };
     assert.deepEqual(
       twenty.relocate?.(".env", inParts, placed)?.split("\n").toSorted(),
       [
@@ -312,7 +315,9 @@ test("CRMs on PostgreSQL", async (context) => {
         "PG_DATABASE_NAME=copy",
         "PG_DATABASE_PASSWORD=geh@im",
         "PG_DATABASE_PORT=5433",
-      ].concat("PG_DATABASE_REPLICA_URL=postgres://postgres:geh%40im@10.0.0.9:5433/copy"),
+      ].concat(
+        "PG_DATABASE_REPLICA_URL=postgres://postgres:geh%40im@10.0.0.9:5433/copy?sslmode=require&options=-csearch_path%3Dcore",
+      ),
     );
     const clone = scene.asRestored(join(copy, ".env"));
     const [access] = await openSecrets(twenty, clone);
