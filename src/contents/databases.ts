@@ -302,6 +302,7 @@ export function signsOf({ columns, keyLength }: TableSchema, engine: Pick<Databa
   return Uint8Array.from(columns, (column, at) => {
     const searchable = engine.searchable(column);
     const isNumber = searchable === "number" || (searchable === "mixed" && /^integer$/i.test(column.type));
-    return columnSigns[isNumber && keyLength === 1 && at === 0 ? "nothing" : searchable];
+    const isKey = isNumber && keyLength === 1 && at === 0;
+    return columnSigns[isKey || searchable === "coded" ? "nothing" : searchable];
   });
 }

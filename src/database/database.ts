@@ -272,9 +272,10 @@ export interface DatabaseEngine {
   fitted(text: string, column: ColumnSchema): string | undefined;
   /**
    * What a search finds in a column: texts (`textOf` gives them), whole numbers, in any of its fields the one or the other
-   * (`mixed`: a text begins with `"`, a number with `i`), or nothing.
+   * (`mixed`: a text begins with `"`, a number with `i`), texts that stand in lines otherwise than as UTF-8 (`coded`: no signature
+   * knows them), or nothing.
    */
-  searchable(column: ColumnSchema): "text" | "number" | "mixed" | "nothing";
+  searchable(column: ColumnSchema): "text" | "number" | "mixed" | "coded" | "nothing";
   /**
    * A row's change as a statement of SQL, without a semicolon: INSERT where there was none, DELETE where there shall be
    * none, else UPDATE of what differs. Whole lines without LF, latin1 strings of bytes.

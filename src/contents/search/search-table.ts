@@ -1,5 +1,5 @@
 import type { FieldRules } from "../../crm/column-texts.ts";
-import type { RowBatch } from "../../database/database.ts";
+import type { DatabaseEngine, RowBatch } from "../../database/database.ts";
 import { recordRow, type RecordRow } from "../records/record-row.ts";
 import type { ReadableTable } from "../tables/stored-table.ts";
 import { matchTexts, type TextQuery } from "./text-query.ts";
@@ -13,10 +13,13 @@ export interface FoundRow {
 /** Rows of a table that have all words of the query in their texts. Chunks that cannot have them are not read. */
 export async function* searchTable(
   table: ReadableTable,
-  query: TextQuery,
-  rules: FieldRules,
+  asked: TextQuery,
+  rules: FieldRules & Pick<DatabaseEngine, "searchable">,
   signal: AbortSignal,
 ): AsyncGenerator<FoundRow, void> {
+  // A word may stand in a column whose bytes are others: then each row is looked at, as it reads.
+  const isCoded = table.table.columns.some((column) => rules.searchable(column) === "coded");
+  const query = isCoded ? { ...asked, pieces: [], needle: undefined } : asked;
   const batches = table.rowsWith?.({ pieces: query.pieces, values: [] }, signal) ?? table.rows({}, signal);
   for await (const batch of batches) {
     signal.throwIfAborted();

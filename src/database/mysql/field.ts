@@ -43,9 +43,10 @@ function decodedText(field: string, column: ColumnSchema): string | undefined {
   return encoding === undefined ? undefined : decodeLegacy(Buffer.from(field, "hex"), encoding);
 }
 
-export function searchable(column: ColumnSchema): "text" | "number" | "nothing" {
+export function searchable(column: ColumnSchema): "text" | "number" | "coded" | "nothing" {
   const kind = columnKind(column);
   if (kind === "text" || kind === "enum") return "text";
+  if (kind === "hex" && encodingOf(column) !== undefined) return "coded";
   return kind === "integer" ? "number" : "nothing";
 }
 

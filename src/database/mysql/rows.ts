@@ -23,6 +23,9 @@ const mostValues = 500;
 const strict =
   "SET SESSION sql_mode='STRICT_ALL_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'";
 
+/** Text in GBK and the like comes as the bytes that lines hold, not as UTF-8. */
+const asStored = "SET character_set_results=NULL";
+
 /** One transaction on a database of a server. Triggers fire: the server has no way to stop them for one session. */
 export async function mysqlRows<T>(
   address: DatabaseAddress,
@@ -35,6 +38,7 @@ export async function mysqlRows<T>(
   await session.run(strict);
   const { schema } = await inspectDatabase(session, "rows");
   const facts = await readFacts(session);
+  await session.run(asStored);
   await session.run(
     mode === "read"
       ? "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
@@ -63,6 +67,7 @@ export async function mysqlRows<T>(
 async function witnessedFate(session: Session, { witnesses, tables, keyless }: MysqlRows): Promise<CommitFate> {
   if (witnesses.length === 0) return keyless === "none" ? "undone" : "unknown";
   await session.run("SET SESSION innodb_lock_wait_timeout=5");
+  await session.run(asStored);
   await session.run("SET TRANSACTION ISOLATION LEVEL READ COMMITTED");
   await session.run("START TRANSACTION");
   const rows = new MysqlRows(session, tables, new Map(), " FOR UPDATE");
