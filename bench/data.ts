@@ -10,16 +10,10 @@
  * - `blobs`: 1,000,000 files of 32 KiB in 1,000 folders, each one blob of its own for every tool: 500 bytes of text, and
  *   a hole up to the end, so that 32 GB come to 4 GB of disk and to less in a repository.
  */
-import { createCipheriv, createHash } from "node:crypto";
 import { closeSync, existsSync, ftruncateSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-
-/** Bytes without any pattern: AES in counter mode under a key made from `name`. */
-function noise(name: string, length: number): Buffer {
-  const key = createHash("sha256").update(name).digest();
-  return createCipheriv("aes-256-ctr", key, Buffer.alloc(16)).update(Buffer.alloc(length));
-}
+import { noise } from "../test/support/noise.ts";
 
 const words =
   "account agreement answer appointment budget call campaign client closing company contact contract customer deadline deal demand discount email estimate event forecast invoice lead meeting negotiation note offer opportunity order partner payment pipeline price product project proposal prospect quarter question quote reference region renewal report request revenue review sales schedule segment service stage supplier support task territory ticket training value vendor visit".split(

@@ -3,12 +3,15 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as pause } from "node:timers/promises";
+import type { PruneReport } from "../../src/engine/prune.ts";
 import type { Campaign } from "../support/campaign.ts";
 import { cheapenKey } from "../support/cheap-key.ts";
 import { compareDatabases } from "../support/compare-databases.ts";
 import { compareTrees } from "../support/compare-trees.ts";
 import { holdfast } from "../support/holdfast.ts";
+import { noise } from "../support/noise.ts";
 import { resticOn } from "../support/restic.ts";
+import type { CommandResult } from "../support/run-command.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
@@ -25,27 +28,36 @@ export const campaign: Campaign = {
     using folder = temporaryFolder();
     const crowd = new Crowd(folder.path, seed);
     await crowd.begin();
-    const facts = { backups: 0, prunes: 0, "restic commands": 0, "restic locked out": 0, judgements: 0 };
+    const facts = { ...nothing, judgements: 0 };
     while (facts.backups < rounds) {
       await crowd.run(Math.min(roundsAtOnce, rounds - facts.backups), facts);
       await crowd.prove();
       facts.judgements++;
       report(JSON.stringify(facts));
     }
+    // Who never met another, or never took anything away, has proved nothing.
+    if (rounds >= roundsAtOnce) for (const [what, count] of Object.entries(facts)) assert.ok(count > 0, `no ${what}`);
     return facts;
   },
 };
 
 const password = "crowd";
+/** As a sentence, and with `--json`. */
+const saysWaiting = /Waiting for another run|waiting-for-lock/;
 /** Then the crowd rests, and all is looked at. */
 const roundsAtOnce = 20;
 
-interface Counts {
-  backups: number;
-  prunes: number;
-  "restic commands": number;
-  "restic locked out": number;
-}
+const nothing = {
+  backups: 0,
+  "backups that waited": 0,
+  prunes: 0,
+  "prunes that waited": 0,
+  "packs marked": 0,
+  "packs deleted": 0,
+  "restic commands": 0,
+  "restic locked out": 0,
+};
+type Counts = { -readonly [what in keyof typeof nothing]: number };
 
 class Crowd {
   readonly #root: string;
@@ -79,16 +91,22 @@ class Crowd {
     const backups = async (): Promise<void> => {
       for (let round = 1; round <= rounds; round++) {
         this.#change(++this.#changes);
-        await this.#succeed("backup", "--wait", "2m");
+        const { stderr } = await this.#succeed("backup", "--wait", "2m");
         counts.backups++;
+        if (saysWaiting.test(stderr)) counts["backups that waited"]++;
       }
       done.abort();
     };
     const prunes = async (): Promise<void> => {
       while (!done.signal.aborted) {
         const when = this.#random.oneIn(2) ? ["--now"] : ["--delete-after", "1s"];
-        await this.#succeed("forget", "--keep-last", "2", "--prune", ...when, "--max-unused", "0", "--wait", "2m");
+        const options = ["--keep-last", "2", "--prune", ...when, "--max-unused", "0", "--wait", "2m", "--json"];
+        const { stdout } = await this.#succeed("forget", ...options);
+        const { result } = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as PruneReport;
         counts.prunes++;
+        if (saysWaiting.test(stdout)) counts["prunes that waited"]++;
+        counts["packs marked"] += result?.markedPacks ?? 0;
+        counts["packs deleted"] += result?.deletedPacks ?? 0;
       }
     };
     const restics = async (): Promise<void> => {
@@ -100,7 +118,7 @@ class Crowd {
         ["prune", "--max-unused", "0"],
       ];
       for (let turn = 0; !done.signal.aborted; turn++) {
-        writeFileSync(this.#path(`other/file${turn % 3}`), Buffer.alloc(50_000, `restic ${counts.backups} ${turn}`));
+        writeFileSync(this.#path(`other/file${turn % 3}`), noise(`restic ${counts.backups} ${turn}`, 50_000));
         const command = commands[turn % commands.length] ?? [];
         const { code, stderr } = await restic.run(...command);
         if (code === 0) counts["restic commands"]++;
@@ -131,23 +149,26 @@ class Crowd {
     const restored = join(proof, (newest?.id ?? "").slice(0, 8), this.#path("other"));
     assert.deepEqual(compareTrees(restored, this.#path("other"), ["root"]), []);
     const target = join(proof, "crm");
-    const said = await this.#succeed("restore", "plan", "--target", target, "--as", "replacement");
-    await this.#succeed("restore", "apply", /restore apply (\S+)/.exec(said)?.[1] ?? "");
+    const { stdout } = await this.#succeed("restore", "plan", "--target", target, "--as", "replacement");
+    await this.#succeed("restore", "apply", /restore apply (\S+)/.exec(stdout)?.[1] ?? "");
     assert.deepEqual(compareDatabases(this.#path("crm/crm.db"), join(target, "crm.db")), []);
+    const files = [join(target, "attachments"), this.#path("crm/attachments")] as const;
+    assert.deepEqual(compareTrees(...files, ["root", "folder-times"]), []);
     rmSync(proof, { recursive: true });
   }
 
   #change(round: number): void {
     using connection = new DatabaseSync(this.#path("crm/crm.db"));
     connection.exec(`INSERT INTO contact (name) VALUES ('round ${round}')`);
-    writeFileSync(this.#path(`crm/attachments/file${round % 4}`), Buffer.alloc(30_000, `round ${round}`));
+    writeFileSync(this.#path(`crm/attachments/file${round % 4}`), noise(`round ${round}`, 30_000 * (1 + (round % 60))));
   }
 
-  async #succeed(...args: readonly string[]): Promise<string> {
+  async #succeed(...args: readonly string[]): Promise<CommandResult> {
     const env = { ...process.env, HOLDFAST_STATE: this.#path("state"), LANG: "C.UTF-8" };
-    const { code, stdout, stderr } = await holdfast(args, { cwd: this.#path("crm"), env });
+    const result = await holdfast(args, { cwd: this.#path("crm"), env });
+    const { code, stdout, stderr } = result;
     assert.ok(code === 0 || code === 3, `holdfast ${args.join(" ")}: ${code} ${stdout} ${stderr}`);
-    return stdout;
+    return result;
   }
 
   #path(...inside: readonly string[]): string {

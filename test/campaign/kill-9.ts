@@ -5,6 +5,7 @@ import { cheapenKey } from "../support/cheap-key.ts";
 import { compareDatabases } from "../support/compare-databases.ts";
 import { compareTrees } from "../support/compare-trees.ts";
 import { bothEnds, KillScene, offsitePassword, password, type Proved, tally } from "../support/kill-scene.ts";
+import { stateOf } from "../support/model-world.ts";
 import { damageFile, repositoryFiles } from "../support/repository-copy.ts";
 import { type Restic, resticOn } from "../support/restic.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
@@ -24,10 +25,12 @@ export const campaign: Campaign = {
     using folder = temporaryFolder();
     const facts: Record<string, number> = {};
     for (const [name, prove] of Object.entries(scenarios)) {
-      const { operations, killed, full } = await prove(new KillScene(folder.path, name), options);
+      const { operations, killed, full, refused, seen } = await prove(new KillScene(folder.path, name), options);
       facts[`${name}: operations`] = operations;
       facts[`${name}: killed at`] = killed;
       if (full > 0) facts[`${name}: disk full at`] = full;
+      if (full > 0) facts[`${name}: of these refused`] = refused;
+      for (const [what, count] of Object.entries(seen ?? {})) facts[`${name}: ${what}`] = count;
     }
     return facts;
   },
@@ -105,32 +108,50 @@ const scenarios: Readonly<Record<string, Prove>> = {
 
   "restore apply": async (scene, options) => {
     const { old, backedUp } = await damaged(scene);
+    const seen = {
+      "found old": 0,
+      "found new": 0,
+      "found in between": 0,
+      "taken back": 0,
+      "nothing to take back": 0,
+      "applied again": 0,
+      "refused as done": 0,
+    };
     let round = 0;
     let apply: readonly string[] = [];
     const prepare = async () => (apply = await planned(scene));
-    return await tally(scene.kills(prepare, options), async () => {
-      await whole(scene, [old, backedUp]);
+    const proved = await tally(scene.kills(prepare, options), async () => {
+      whole(scene, [old, backedUp]);
+      const isOld = scene.differences(old).length === 0;
+      const isNew = scene.differences(backedUp).length === 0;
+      seen[isOld ? "found old" : isNew ? "found new" : "found in between"]++;
       round++;
       if (round % 2 === 0) {
         const undo = await scene.holdfast(["restore", "undo"]);
-        if (undo.code === 0) assert.deepEqual(scene.differences(old), [], "taken back, but not as it was");
+        // Where there is nothing to take back, nothing may have been done.
+        assert.ok(undo.code === 0 || /no restore to undo/i.test(undo.stderr), undo.stderr);
+        assert.deepEqual(scene.differences(old), [], "taken back, but not as it was");
+        seen[undo.code === 0 ? "taken back" : "nothing to take back"]++;
       } else {
         const again = await scene.holdfast(apply);
         // done already: the target is no longer what the plan saw
         assert.ok(again.code === 0 || again.code === 31, again.stderr);
         assert.deepEqual(scene.differences(backedUp), [], "finished, but not as backed up");
+        seen[again.code === 0 ? "applied again" : "refused as done"]++;
       }
       await scene.succeed("backup");
     });
+    return { ...proved, seen };
   },
 
   "restore undo": async (scene, options) => {
-    const { old } = await damaged(scene);
+    const { old, backedUp } = await damaged(scene);
     const prepare = async () => {
       await scene.succeed(...(await planned(scene)));
       return ["restore", "undo"];
     };
     return await tally(scene.kills(prepare, options), async () => {
+      whole(scene, [old, backedUp]);
       const again = await scene.holdfast(["restore", "undo"]);
       assert.ok(again.code === 0 || /no restore to undo/i.test(again.stderr), again.stderr);
       assert.deepEqual(scene.differences(old), []);
@@ -280,11 +301,22 @@ async function planned(scene: KillScene): Promise<readonly string[]> {
   return ["restore", "apply", plan.id, "--confirm", "acme"];
 }
 
-/** Each part is wholly old or wholly new at any instant, also before the next command. */
-async function whole(scene: KillScene, states: readonly string[]): Promise<void> {
+/** The database and each file are wholly old or wholly new at any instant, also before the next command. */
+function whole(scene: KillScene, states: readonly string[]): void {
   const database = states.map((state) => compareDatabases(join(state, "crm.db"), scene.path("crm/crm.db")));
   assert.ok(
     database.some((differences) => differences.length === 0),
     `half a database: ${JSON.stringify(database)}`,
   );
+  const [now, ...then] = [scene.path("crm"), ...states].map((folder) => stateOf(folder).files);
+  for (const path of new Set(then.flatMap((files) => [...files.keys()])))
+    assert.ok(
+      then.some((files) => files.get(path) === now?.get(path)),
+      `half a file: ${path}`,
+    );
+  for (const path of now?.keys() ?? [])
+    assert.ok(
+      then.some((files) => files.has(path)),
+      `a file from nowhere: ${path}`,
+    );
 }

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Campaign, CampaignOptions } from "../support/campaign.ts";
 import { ModelCommands, record, type Side, sides } from "../support/model-commands.ts";
 import { damageAndRepair } from "../support/model-damage.ts";
 import { ModelLedger } from "../support/model-ledger.ts";
-import { World } from "../support/model-world.ts";
+import { stateOf, World } from "../support/model-world.ts";
 import { giveBackMemory } from "../support/repository-copy.ts";
 import { type SeededRandom, seededRandom } from "../support/seeded-random.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
@@ -66,6 +66,7 @@ class Model {
   readonly #ledger: ModelLedger;
   readonly #counts = new Map<string, number>();
   #damagedFiles = 0;
+  #restored = 0;
   #extraPasswords = 0;
 
   constructor(folder: string, seed: number) {
@@ -115,6 +116,7 @@ class Model {
     for (const side of sides) {
       await this.#ledger.learn(side);
       await this.#ledger.check(side);
+      await this.#restoreOne(side);
       await commands.succeed("verify", "--read-data", ...commands.on(side));
       const restic = await commands.unlocked(side);
       await restic.check();
@@ -127,11 +129,34 @@ class Model {
     }
   }
 
+  /** What the ledger reads blob by blob, `restore` writes by another way: one of a side comes back whole, as people do it. */
+  async #restoreOne(side: Side): Promise<void> {
+    const whole = [...this.#ledger.expected[side]].filter(([, { kind, isMended }]) => kind === "ours" && !isMended);
+    if (whole.length === 0) return;
+    const [id, { state }] = this.#random.pick(whole);
+    const target = this.#commands.path("restored");
+    const options = [...this.#commands.on(side), "--target", target, "--as", "replacement", "--json"];
+    const said = await this.#commands.succeed("restore", "plan", id, ...options);
+    const plan = record(said, "restore-plan") as { readonly id: string };
+    await this.#commands.succeed("restore", "apply", plan.id, ...this.#commands.on(side));
+    const restored = stateOf(target);
+    assert.deepEqual(restored.rows, state.rows, `${side}: restored rows of ${id}`);
+    const sorted = [...restored.files].toSorted(([a], [b]) => (a < b ? -1 : 1));
+    assert.deepEqual(
+      sorted,
+      [...state.files].toSorted(([a], [b]) => (a < b ? -1 : 1)),
+      `${side}: files of ${id}`,
+    );
+    rmSync(target, { recursive: true });
+    this.#restored++;
+  }
+
   facts(): ReadonlyMap<string, number> {
     const { expected, repaired } = this.#ledger;
     return new Map([
       ...[...this.#counts].toSorted(([a], [b]) => (a < b ? -1 : 1)),
       ["damaged files", this.#damagedFiles],
+      ["restored whole", this.#restored],
       ...Object.entries(repaired),
       ["snapshots at the end", expected.main.size + expected.offsite.size],
     ]);

@@ -34,7 +34,15 @@ export const campaign: Campaign = {
     "backups, parity and prunes that die at random operations: after each that goes through, every pack is in a true group; as many random files of each group as it has parity files are lost, cut or changed, and `repair` makes everything anew, byte by byte; what died never made parity give anything wrong (verify reads every byte; stock restic check of samples).",
   rounds: 40,
   run: async ({ rounds, seed, report }) => {
-    const counts = { steps: 0, deaths: 0, "packs lost": 0, "parity lost": 0, "groups seen": 0, "judged by restic": 0 };
+    const counts = {
+      steps: 0,
+      deaths: 0,
+      "packs lost": 0,
+      "parity lost": 0,
+      "lost to two groups": 0,
+      "groups seen": 0,
+      "judged by restic": 0,
+    };
     for (let round = 0; round < rounds; round++) {
       await oneRound(seededRandom(seed * 1000 + round), counts);
       report(`round ${round + 1} of ${rounds}: ${JSON.stringify(counts)}`);
@@ -49,7 +57,10 @@ const limits = { workers: 1, priority: "normal" } as const;
 const password = "parity";
 const host = { hostname: "test", username: "tester", uid: 0, gid: 0 };
 const timing = { secondLookMs: 1 };
-type Counts = Record<"steps" | "deaths" | "packs lost" | "parity lost" | "groups seen" | "judged by restic", number>;
+type Counts = Record<
+  "steps" | "deaths" | "packs lost" | "parity lost" | "lost to two groups" | "groups seen" | "judged by restic",
+  number
+>;
 
 interface Scene {
   readonly storage: Storage;
@@ -147,13 +158,25 @@ async function damageAndRepair(scene: Scene, random: SeededRandom, counts: Count
   const { storage, key, keyId, config } = scene;
   const before = await contentsOf(storage);
   const { groups } = await loadGroups(storage, signal);
-  for (const { data, parity, files } of groups) {
+  const filesOf = groups.map(({ data, files }): readonly StoredFile[] => [
+    ...data.map(({ id }) => ({ kind: "data" as const, name: id })),
+    ...[...files.values()].map((name) => ({ kind: "parity" as const, name })),
+  ]);
+  // A pack may be in two groups, where a run died before it took the older one away: it is a loss of both.
+  const losses = groups.map(() => 0);
+  const lost = new Set<string>();
+  for (const mine of filesOf) {
     counts["groups seen"]++;
-    const all: StoredFile[] = [...data.map(({ id: name }) => ({ kind: "data" as const, name }))];
-    for (const name of files.values()) all.push({ kind: "parity", name });
-    for (let losses = 0; losses < parity && all.length > 0; losses++) {
+    const all = [...mine];
+    while (all.length > 0) {
       const [file] = all.splice(random.below(all.length), 1);
       if (file === undefined) break;
+      const holders = [...groups.keys()].filter((at) => filesOf[at]?.some(({ name }) => name === file.name));
+      if (holders.some((at) => (losses[at] ?? 0) >= (groups[at]?.parity ?? 0))) continue;
+      if (lost.has(file.name)) continue;
+      lost.add(file.name);
+      if (holders.length > 1) counts["lost to two groups"]++;
+      for (const at of holders) losses[at] = (losses[at] ?? 0) + 1;
       counts[file.kind === "data" ? "packs lost" : "parity lost"]++;
       const bytes = await storage.load(file, undefined, signal);
       await storage.remove(file, signal);

@@ -8,7 +8,7 @@ import type { SeededRandom } from "./seeded-random.ts";
  * `lost`: it was done, and nobody was told. `slow`: it takes its time. `corrupted`: one byte of what was read is another,
  * and nothing on the way saw it; never twice in a row for one file, and never `config`, which has no sum.
  */
-const flaws = ["refused", "throttled", "cut", "lost", "slow", "corrupted"] as const;
+export const flaws = ["refused", "throttled", "cut", "lost", "slow", "corrupted"] as const;
 type Flaw = (typeof flaws)[number];
 const silentFlaws = flaws.filter((flaw) => flaw !== "corrupted");
 
@@ -25,6 +25,8 @@ export interface FlakyStorage extends Storage {
   /** Files that were sent although they were stored already. */
   readonly needless: () => number;
   readonly requests: () => number;
+  /** Bytes of files that arrived. */
+  readonly sent: () => number;
 }
 
 /** The same storage behind a network and a service that fail at random. All that fails is `storage-unreachable`. */
@@ -35,6 +37,7 @@ export function flakyStorage(storage: Storage, { random, oneIn, listingLag = 0 }
   const fresh = new Map<string, number>();
   let needless = 0;
   let requests = 0;
+  let sent = 0;
 
   async function request<T>(work: () => Promise<T>, corrupt?: (result: T) => boolean): Promise<T> {
     requests++;
@@ -57,11 +60,13 @@ export function flakyStorage(storage: Storage, { random, oneIn, listingLag = 0 }
     counts,
     needless: () => needless,
     requests: () => requests,
+    sent: () => sent,
     create: (signal) => request(() => storage.create(signal)),
     save: (file, bytes, signal) =>
       request(async () => {
         if (stored.has(pathOf(file))) needless++;
         await storage.save(file, bytes, signal);
+        sent += bytes.length;
         stored.add(pathOf(file));
         fresh.set(pathOf(file), requests + listingLag);
       }),

@@ -11,6 +11,7 @@ import { cheapenKey } from "./cheap-key.ts";
 import { compareDatabases } from "./compare-databases.ts";
 import { compareTrees } from "./compare-trees.ts";
 import { engineHere, holdfastHere } from "./holdfast-here.ts";
+import { noise } from "./noise.ts";
 import { programModule } from "./program.ts";
 import { giveBackMemory } from "./repository-copy.ts";
 import { type Restic, resticOn } from "./restic.ts";
@@ -52,7 +53,7 @@ export class KillScene {
         "copies:\n  - { name: offsite, location: ../offsite, password: file:../offsite.txt }\n" +
         "limits: { workers: 1, priority: normal }\n",
     );
-    writeFileSync(this.path("crm/attachments/logo.bin"), Buffer.alloc(50_000, "logo"));
+    writeFileSync(this.path("crm/attachments/logo.bin"), noise("logo", 50_000));
     writeFileSync(this.path("crm/attachments/2026/合同.txt"), "contract\n");
     if (server) return;
     this.sql(
@@ -167,7 +168,7 @@ export class KillScene {
         // Not every operation needs room, and whoever removes enough gets through.
         else if (result.code !== 0) assert.match(result.stderr, saysFull, what);
         report(`${this.#name}: ${end} at ${Math.floor(at)} of ${operations}`);
-        yield { operations, end, told };
+        yield { operations, end, told, isRefused: end === "full" && result.code !== 0 };
       }
     }
   }
@@ -184,18 +185,24 @@ export interface Ended {
   readonly end: End;
   /** What the run said that was not ended. */
   readonly told: string;
+  /** It met the full disk, and did not get through all the same. */
+  readonly isRefused: boolean;
 }
 
 export interface Proved extends Readonly<Record<End, number>> {
   readonly operations: number;
+  readonly refused: number;
+  /** What else was counted. */
+  readonly seen?: Readonly<Record<string, number>>;
 }
 
 /** Proves after each end that all is well, and counts them. */
 export async function tally(ends: AsyncGenerator<Ended>, prove: (ended: Ended) => Promise<void>): Promise<Proved> {
-  const counts = { operations: 0, killed: 0, full: 0 };
+  const counts = { operations: 0, killed: 0, full: 0, refused: 0 };
   for await (const ended of ends) {
     counts.operations = ended.operations;
     counts[ended.end]++;
+    if (ended.isRefused) counts.refused++;
     await prove(ended);
   }
   return counts;

@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { noise } from "./noise.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 
 /** What a backup of the model's CRM must give back: SHA-256 of each file by its path, and every row as text. */
@@ -38,9 +39,11 @@ export class World {
       if (random.oneIn(4)) rmSync(path, { force: true });
       else {
         mkdirSync(dirname(path), { recursive: true });
-        // Few different contents: the same blob is needed, given up and needed again.
+        // Few different contents: the same blob is needed, given up and needed again. Some are noise, of several chunks
+        // and as large in the repository as here, so that no byte of one may stand for another.
         const text = `content ${random.below(25)} `;
-        writeFileSync(path, Buffer.alloc(random.pick([0, 10, 3000, 40_000, 900_000]), text));
+        const size = random.pick([0, 10, 3000, 40_000, 900_000]);
+        writeFileSync(path, random.oneIn(3) ? noise(text, size * 3) : Buffer.alloc(size, text));
       }
     }
     for (let count = random.below(6); count > 0; count--) {
@@ -53,19 +56,25 @@ export class World {
   }
 
   state(): WorldState {
-    const files = new Map<string, string>();
-    for (const entry of readdirSync(this.attachments, { recursive: true, withFileTypes: true })) {
-      if (!entry.isFile()) continue;
-      const path = join(entry.parentPath, entry.name);
-      files.set(path.slice(this.attachments.length + 1), hash("sha256", readFileSync(path), "hex"));
-    }
-    using database = new DatabaseSync(join(this.folder, "crm.db"), { readOnly: true });
-    const rows = database.prepare("SELECT * FROM contact ORDER BY id").all();
-    return { files, rows: rows.map((row) => JSON.stringify(Object.values(row).map(String))) };
+    return stateOf(this.folder);
   }
 
   #sql(statement: string): void {
     using database = new DatabaseSync(join(this.folder, "crm.db"));
     database.exec(statement);
   }
+}
+
+/** Of the model's CRM, or of one that was restored. */
+export function stateOf(folder: string): WorldState {
+  const attachments = join(folder, "attachments");
+  const files = new Map<string, string>();
+  for (const entry of readdirSync(attachments, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath, entry.name);
+    files.set(path.slice(attachments.length + 1), hash("sha256", readFileSync(path), "hex"));
+  }
+  using database = new DatabaseSync(join(folder, "crm.db"), { readOnly: true });
+  const rows = database.prepare("SELECT * FROM contact ORDER BY id").all();
+  return { files, rows: rows.map((row) => JSON.stringify(Object.values(row).map(String))) };
 }
