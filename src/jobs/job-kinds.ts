@@ -258,6 +258,7 @@ async function runRestore(
     },
     run,
   );
+  if (report.failed.length > 0) throw new HoldfastError("restore-incomplete", { failed: report.failed.length });
   return { outcome: report.warnings.length > 0 ? "warning" : "ok", facts: { plan, warnings: report.warnings.length } };
 }
 

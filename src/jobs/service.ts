@@ -419,7 +419,7 @@ function isHopeless({ code, facts }: RunError): boolean {
   // What a command asks for a password may be out of reach for a while, and so may the CRM's own file, or be only half written.
   if (code === "config-secret" && String(facts["problem"]).startsWith("cmd")) return false;
   if (code === "crm-configuration-unreadable") return false;
-  return /^(?:config-|crm-|usage|confirm-|plan-|password-|job-unknown|copy-unknown|verify-failed|drill-failed|retention-empty|follow-(?:unsupported|settings|rights))/.test(
+  return /^(?:config-|crm-|usage|confirm-|plan-|password-|job-unknown|copy-unknown|verify-failed|drill-failed|retention-empty|restore-(?:incomplete|lost)|follow-(?:unsupported|settings|rights))/.test(
     code,
   );
 }
