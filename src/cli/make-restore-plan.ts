@@ -126,6 +126,11 @@ function scopeOf(invocation: Invocation, paths: readonly string[]): RestoreScope
   if (paths.length > 0 && (database || hasFlag(invocation, "system"))) {
     throw new HoldfastError("usage", { problem: "paths-and-scope" });
   }
+  const ofDatabase = paths.find((path) => path.split("/").find(Boolean) === "databases");
+  if (ofDatabase !== undefined) {
+    const table = ofDatabase.split("/").filter(Boolean)[2];
+    throw new HoldfastError("usage", { problem: "path-of-rows", what: ofDatabase, ...(table && { table }) });
+  }
   if (paths.length > 0) return { kind: "files", paths };
   return database ? { kind: "database" } : { kind: "system" };
 }

@@ -35,7 +35,7 @@ export function planLines(context: Context, plan: RestorePlan): string[] {
   }
   if (plan.anonymised) lines.push(...anonymiseLines(context, plan.anonymised));
   if (plan.records) lines.push("", ...recordLines(context, plan.records));
-  else if (plan.parts.length > 0) lines.push("", ...partLines(context, plan));
+  else if (plan.parts.length > 0) lines.push("", ...partLines(context, plan), ...leftLines(context, plan));
   if (!plan.records || plan.items.length > 0)
     lines.push("", format.fill(texts.counts, { counts: counted || words.label.none }), ...itemLines(context, plan));
   if (plan.cold !== undefined) lines.push(output.paint("yellow", format.fill(texts.cold, { ...plan.cold })));
@@ -99,15 +99,18 @@ function partLines({ words, format }: Context, plan: RestorePlan): string[] {
     const why = reason === undefined ? "" : (sentence(words.planReasons, reason) ?? reason);
     if (changes === undefined || reason === "same") return why;
     const { created, updated, removed, missing, differ, newer } = changes;
-    const counted = format.fill(words.plan.changes, { created, updated, removed, left: missing + differ + newer });
+    const numbers = { created, updated, removed, left: missing + differ + newer };
+    const shown = Object.entries(numbers).map(([name, count]) => [name, format.number(count)] as const);
+    const counted = format.fill(words.plan.changes, Object.fromEntries(shown));
     return why ? `${why} (${counted})` : counted;
   };
   const rows = plan.parts.map((part) => {
     const holds = [
       ...(part.rows === undefined ? [] : [format.count(part.rows, "row")]),
-      ...(part.files === undefined ? [] : [format.count(part.files, "file")]),
+      ...(part.files === undefined || part.files + part.bytes === 0 ? [] : [format.count(part.files, "file")]),
     ];
-    const size = format.bytes(part.bytes);
+    // Of chosen files that are there already, nothing comes.
+    const size = part.files === 0 && part.bytes === 0 ? "" : format.bytes(part.bytes);
     return [
       words.actions[part.action],
       words.parts[part.kind],
@@ -119,6 +122,17 @@ function partLines({ words, format }: Context, plan: RestorePlan): string[] {
     ];
   });
   return renderTable(columns, rows);
+}
+
+/** What rows stay as they are although they differ, and what would bring them back: whoever plans on a bad day may not know. */
+function leftLines({ words, format }: Context, { parts, switches }: RestorePlan): string[] {
+  const sum = (name: "differ" | "newer") => parts.reduce((all, { changes }) => all + (changes?.[name] ?? 0), 0);
+  const [differ, newer] = [sum("differ"), sum("newer")];
+  const lines = [
+    ...(differ > 0 && !switches.updateChanged ? [format.fill(words.plan.leftChanged, { differ })] : []),
+    ...(newer > 0 && !switches.removeNewer ? [format.fill(words.plan.leftNewer, { newer })] : []),
+  ];
+  return lines.length > 0 ? ["", ...lines] : [];
 }
 
 function itemLines({ words, format, output }: Context, plan: RestorePlan): string[] {

@@ -8,6 +8,11 @@ const listed = 10;
 
 export function warningText(warning: Warning, words: Words, format: Format): string {
   const template = sentence(words.warnings, warning.code) ?? `${warning.code}: {subject}[[ ({detail})]]`;
+  if (warning.about) {
+    const { count, first } = warning.about;
+    const detail = format.fill(words.warningsAbout, { count, first: warningText(first, words, format) });
+    return format.fill(template, { subject: warning.subject, detail });
+  }
   const detail =
     warning.detail === undefined
       ? undefined

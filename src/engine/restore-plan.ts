@@ -114,6 +114,7 @@ export interface RestorePlan {
     readonly name: string;
     readonly path: string;
     readonly action: PlannedAction;
+    /** What the recovery point holds of it; of chosen paths, what is written. */
     readonly rows?: number;
     readonly files?: number;
     readonly bytes: number;
@@ -173,6 +174,7 @@ export async function planRestore(engine: Engine, input: RestorePlanInput, run: 
   const warnings: Warning[] = [];
   for (const newer of passedOver) {
     const lacking = (await openSnapshot(reader, newer, inner.signal)).manifest.warnings;
+    const [first] = lacking;
     warnings.push({
       code: "newer-with-warnings",
       subject: newer.id.slice(0, 8),
@@ -180,6 +182,7 @@ export async function planRestore(engine: Engine, input: RestorePlanInput, run: 
         .map(({ code, subject }) => `${code} ${subject}`)
         .slice(0, 3)
         .join(", "),
+      ...(first && { about: { count: lacking.length, first } }),
     });
   }
   const scope = frozen(input.scope, snapshots, crm.name);

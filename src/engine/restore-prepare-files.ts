@@ -65,7 +65,7 @@ export class FilesPreparation {
     } else if (exists === "no") {
       this.#draft.add({ ...part, action: "skip", reason: "missing" });
     } else {
-      const changes = await this.#compare(manifest, path, treeOf(node), []);
+      const { changes } = await this.#compare(manifest, path, treeOf(node), []);
       if (changes > 0) this.#draft.replacesLive = "yes";
       this.#draft.parts.push({ ...part, action: changes > 0 ? "update" : "skip" });
     }
@@ -73,7 +73,7 @@ export class FilesPreparation {
 
   /**
    * Compares a folder of the snapshot, or some paths of it, with the one on disk, thing by thing; gives the number of
-   * changes. Folders that are there on both sides keep their own metadata: it cannot be swapped without the contents.
+   * changes, and which files and bytes are written for them. Folders that are there on both sides keep their own metadata: it cannot be swapped without the contents.
    */
   async #compare(
     folder: FolderManifest,
@@ -82,7 +82,7 @@ export class FilesPreparation {
     paths: readonly ByteName[],
     /** Given for files of records, of which the recovery point may lack some. */
     ofRecords?: RestorePlan["switches"],
-  ): Promise<number> {
+  ): Promise<{ readonly changes: number; readonly files: number; readonly bytes: number }> {
     const switches = ofRecords ?? this.#input.switches;
     const planned = await planFolder(
       {
@@ -106,7 +106,7 @@ export class FilesPreparation {
     const items = outermost(wanted.filter(({ action }) => action !== "skip" && action !== "conflict"));
     if (items.length > 0) this.#draft.items.push({ root, tree, items });
     this.#draft.neededBytes += planned.bytes;
-    return items.length;
+    return { changes: items.length, files: planned.files, bytes: planned.bytes };
   }
 
   async configFile({ name, path }: Places["config"][number]): Promise<void> {
@@ -148,9 +148,9 @@ export class FilesPreparation {
     if (!node) throw new HoldfastError("nothing-matched", { path });
     const root = target === undefined ? folder.path : join(target, folder.name);
     const inside = rest.length === 0 ? [] : [nameFromText(rest.join("/"))];
-    const changes = await this.#compare(folder, root, treeOf(node), inside);
+    const { changes, files, bytes } = await this.#compare(folder, root, treeOf(node), inside);
     const action = changes > 0 ? "update" : "skip";
-    this.#draft.parts.push({ kind: "folder", name: folder.name, path: join(root, ...rest), bytes: 0, action });
+    this.#draft.parts.push({ kind: "folder", name: folder.name, path: join(root, ...rest), files, bytes, action });
   }
 
   async #folderNode(name: string): Promise<TreeNode | undefined> {

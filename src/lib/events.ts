@@ -75,6 +75,8 @@ export interface Warning {
   /** Path, table or other subject, ready to show (invalid UTF-8 already replaced). */
   readonly subject: string;
   readonly detail?: string;
+  /** Of a recovery point that ended with warnings: how many, and the first of them. */
+  readonly about?: { readonly count: number; readonly first: Warning };
 }
 
 export type Event =

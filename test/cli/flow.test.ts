@@ -109,6 +109,34 @@ test("an accident, its recovery, and the way back", async () => {
   assert.equal(phones(crm.database), "wrong,wrong,wrong");
 });
 
+test("a plan says what it leaves, and what would take it along", async () => {
+  using crm = cliCrm();
+  await crm.run(["init"]);
+  assert.equal((await crm.run(["backup"])).code, 0);
+  using database = new DatabaseSync(crm.database);
+  database.exec("UPDATE contacts SET phone = '0'; INSERT INTO contacts (name) VALUES ('Lin'); DELETE FROM deals");
+  rmSync(join(crm.folder, "attachments/合同.txt"));
+  const plan = await crm.run(["restore", "plan", "--database"]);
+  assert.match(plan.stdout, /1 to create, 0 to update, 0 to remove, 4 left as they are/);
+  assert.match(plan.stdout, /left as now: 3 rows\. --update-changed.*\n.*left there: 1 row\. --remove-newer/);
+  assert.doesNotMatch((await crm.run(["restore", "plan", "--database", "--exact"])).stdout, /left (?:as now|there)/);
+  // Of chosen paths, what comes is counted.
+  const file = await crm.run(["restore", "plan", "latest", "/files/attachments/合同.txt"]);
+  assert.match(file.stdout, /folder +attachments +1 file +11 B/);
+  assert.doesNotMatch(
+    (await crm.run(["restore", "plan", "latest", "/files/attachments/notes.txt"])).stdout,
+    / 0 B +\//,
+  );
+  const table = await crm.run(["restore", "plan", "latest", "/databases/main/deals"]);
+  assert.equal(table.code, 2);
+  assert.match(table.stderr, /is rows, not files: --database .*--in deals/);
+  // What a newer one lacked is a sentence, no code.
+  rmSync(join(crm.folder, "attachments"), { recursive: true });
+  assert.equal((await crm.run(["backup"])).code, 3);
+  const passed = await crm.run(["restore", "plan", "--database"]);
+  assert.match(passed.stdout, /was not taken: [0-9a-f]{8} \(1 warning; the first: A part of the CRM is not there/);
+});
+
 test("a plan that is done at once", async () => {
   using crm = cliCrm();
   await crm.run(["init"]);

@@ -68,6 +68,7 @@ export const notices = {
     "storage-cold": "it is in a cold class",
   },
   /** The same kinds of warning, counted where there are many. */
+  warningsAbout: "{count:warning}; the first: {first}",
   moreWarnings: "… and {count} more of this kind; --verbose shows them all",
   notes: {
     "first-backup-is-full": "The first backup is a full one.",

@@ -24,6 +24,8 @@ export const recovery = {
     before: "Before you apply it:",
     after: "Afterwards:",
     changes: "{created} to create, {updated} to update, {removed} to remove, {left} left as they are",
+    leftChanged: "Changed since then, and left as now: {differ:row}. --update-changed puts that back as well.",
+    leftNewer: "Came since then, and left there: {newer:row}. --remove-newer removes that as well.",
     confirm: "This replaces a live CRM: its name, {name}, must be typed.",
     nothing: "There is nothing to do.",
     next: "Nothing has been changed. To do it:",

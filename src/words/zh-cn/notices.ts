@@ -59,6 +59,7 @@ export const notices: Translated<typeof english> = {
     "storage-append-only": "存储只允许新增文件",
     "storage-cold": "它处于冷存储类别",
   },
+  warningsAbout: "{count:warning}；第一条：{first}",
   moreWarnings: "…… 还有 {count} 条同类警告；--verbose 可全部显示",
   notes: {
     "first-backup-is-full": "首次备份为全量备份。",

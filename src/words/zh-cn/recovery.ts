@@ -26,6 +26,8 @@ export const recovery: Translated<typeof english> = {
     before: "应用之前：",
     after: "完成之后：",
     changes: "新建 {created}，更新 {updated}，删除 {removed}，保持不变 {left}",
+    leftChanged: "此后更改过、保持现状的有 {differ:row}；加 --update-changed 一并改回。",
+    leftNewer: "此后新增、予以保留的有 {newer:row}；加 --remove-newer 一并移除。",
     confirm: "这会替换正在使用的 CRM：必须输入它的名称 {name}。",
     nothing: "无事可做。",
     next: "尚未做任何改动。执行请输入：",
