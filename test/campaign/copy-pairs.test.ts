@@ -6,6 +6,6 @@ test(`a slice of the campaign ${campaign.name}`, { timeout: 900_000 }, async () 
   await using local = await startTarget.local();
   await using gs = await startTarget.gs();
   await using rest = await startTarget.rest();
-  await copyPair(rest, gs);
-  await copyPair(local, rest);
+  await copyPair(rest, gs, "own key");
+  await copyPair(local, rest, "same key");
 });

@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { copySnapshots } from "../../src/engine/copy.ts";
 import { createRepositoryAt } from "../../src/engine/init.ts";
 import { withLimits } from "../../src/storage/limit.ts";
 import { withRetry } from "../../src/storage/retry.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import type { Campaign } from "../support/campaign.ts";
+import { compareDatabases } from "../support/compare-databases.ts";
 import { assertSameTrees } from "../support/compare-trees.ts";
 import { type CountedStorage, countedStorage } from "../support/counted-storage.ts";
+import { noise } from "../support/noise.ts";
 import { giveBackMemory } from "../support/repository-copy.ts";
 import { resticOn } from "../support/restic.ts";
 import { exact, limits, smallCrm } from "../support/small-crm.ts";
@@ -22,34 +24,45 @@ import { temporaryFolder } from "../support/temp-folder.ts";
 export const campaign: Campaign = {
   name: "copy-pairs",
   about:
-    "copies from each kind of target (local, S3, Azure, Google, SFTP, REST) to each other one: what is read from the first is no more than what the copy lacks, what is there is sent only once, the CRM is never read, and the copy restores alone to the same bytes, with stock restic check --read-data as the judge.",
+    "copies from each kind of target (local, S3, Azure, Google, SFTP, REST) to each other one, every other one with the key of the first: what is read from the first is no more than what the copy lacks, what is there is sent only once, the CRM is never read, and the copy restores alone to the same bytes, with stock restic check --read-data as the judge.",
   rounds: 1,
-  run: async ({ report }) => {
-    const facts: Record<string, number> = { pairs: 0 };
+  run: async ({ seed, report }) => {
+    const facts = { pairs: 0, "with the key of the first": 0 };
+    const counts: Record<string, number> = {};
     await using targets = new AsyncDisposableStack();
     const started: Target[] = [];
     for (const name of targetNames) started.push(targets.use(await startTarget[name]()));
     for (const from of started) {
       for (const to of started) {
         if (from === to) continue;
-        const { sent, read } = await copyPair(from, to);
+        const key = (facts.pairs + seed) % 2 === 0 ? "same key" : "own key";
+        const { sent, read } = await copyPair(from, to, key);
         // Each index reserves addresses; with those of many pairs Linux starts no further `ssh`.
         giveBackMemory();
-        facts["pairs"] = (facts["pairs"] ?? 0) + 1;
-        facts[`${from.name} to ${to.name}: packs sent`] = sent;
-        report(`${from.name} to ${to.name}: ${sent} packs sent, ${read} parts of packs read`);
+        facts.pairs++;
+        if (key === "same key") facts["with the key of the first"]++;
+        counts[`${from.name} to ${to.name}: packs sent`] = sent;
+        report(`${from.name} to ${to.name}, ${key}: ${sent} packs sent, ${read} parts of packs read`);
       }
     }
-    return facts;
+    return { ...facts, ...counts };
   },
 };
 
 const otherPassword = "other horse";
 
+/** More than one pack, and nothing of it like any other. */
+const largeBytes = 20_000_000;
+
 /** One copy and what follows it, from one target to another. */
-export async function copyPair(from: Target, to: Target): Promise<{ readonly sent: number; readonly read: number }> {
+export async function copyPair(
+  from: Target,
+  to: Target,
+  key: "own key" | "same key",
+): Promise<{ readonly sent: number; readonly read: number }> {
   using folder = temporaryFolder();
   const crm = await smallCrm(folder.path);
+  writeFileSync(join(crm.attachments, "large.bin"), noise(`${from.name} ${to.name}`, largeBytes));
   const names: Readonly<Record<"from" | "to", string>> = {
     from: `${from.name}-${to.name}-1`,
     to: `${from.name}-${to.name}-2`,
@@ -73,10 +86,11 @@ export async function copyPair(from: Target, to: Target): Promise<{ readonly sen
   await createRepositoryAt(engine, source, crm.run);
   Object.assign(crm.engine, { openStorage });
   await crm.backup("full", { repository: source });
+  const missing = key === "same key" ? "create-same-key" : "create";
   const copy = () =>
     copySnapshots(
       engine,
-      { from: source, to: target, name: "offsite", points: [], missing: "create", limits, waitMs: 0 },
+      { from: source, to: target, name: "offsite", points: [], missing, limits, waitMs: 0 },
       crm.run,
     );
   const first = await copy();
@@ -102,6 +116,8 @@ export async function copyPair(from: Target, to: Target): Promise<{ readonly sen
   Object.assign(crm.access, { password: otherPassword });
   await crm.apply(plan);
   assertSameTrees(join(restored, "attachments"), crm.attachments, ["root"]);
+  const restoredDatabase = join(restored, basename(crm.database));
+  assert.deepEqual(compareDatabases(crm.database, restoredDatabase), []);
   await resticOn(to.resticLocation(names.to), otherPassword, to.resticAccess).check();
   return { sent, read };
 }
