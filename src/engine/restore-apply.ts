@@ -10,7 +10,7 @@ import type { CrmDescription } from "../crm/platform.ts";
 import { openFor } from "./access.ts";
 import { addressesFor } from "./database-address.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
-import { buildAll, nothingBuilt, type Built } from "./restore-build.ts";
+import { buildAll, nothingBuilt } from "./restore-build.ts";
 import type { PointSource } from "./open-point.ts";
 import { applyRecords, type ChangedRows } from "./records-apply.ts";
 import { writeRecords } from "./records-export.ts";
@@ -27,6 +27,7 @@ import {
   loadRecords,
   saveRecord,
   swapIn,
+  type Built,
   type RestoreRecord,
 } from "./restore-record.ts";
 import { coldPacksOf, thaw, type ThawChoice } from "./restore-thaw.ts";
@@ -84,14 +85,14 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
   // What it had made lies where it would be made once more, and somebody may have worked in it before it was taken back.
   const isTakenBack = earlier?.state === "undone" && earlier.databases.length + earlier.steps.length > 0;
   if (earlier?.state === "done" && input.swapped === "take") {
-    return await finish(place, plan, earlier, nothingBuilt(), started, run);
+    return await finish(place, plan, earlier, earlier.built ?? nothingBuilt(), started, run);
   }
   const record = earlier && isHalfMade(earlier) ? earlier : undefined;
   if (isTakenBack || record?.state === "undoing") throw new HoldfastError("plan-outdated", { reason: "undo" });
   if (record && record.state === "swapping") {
     await refuseIfHeld(place, record);
     run.report({ type: "note", code: "resumed", facts: { id: record.id } });
-    const built = nothingBuilt();
+    const built = record.built ?? nothingBuilt();
     if (record.rows) {
       const { rows, failed } = await applyRows(engine, record, input.password, "forward", addressOf, run);
       built.rows += rows;
@@ -159,7 +160,7 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
     await staging.drop().catch(leftBehind);
     throw error;
   });
-  const ready = await made(staging);
+  const ready = { ...(await made(staging)), built };
   const { records, exported } = prepared;
   if (exported) {
     // Before the files beside them: from the swap on, what is there counts as all of it.

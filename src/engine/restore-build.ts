@@ -8,13 +8,13 @@ import { setMetadata } from "../files/write-entry.ts";
 import { addAll } from "../lib/add-all.ts";
 import { joinName, nameFromText, nameText } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
-import type { Warning } from "../lib/events.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Run } from "../lib/run.ts";
 import type { BlobReader, IndexedRepository } from "../repository/repository.ts";
 import { platformNamed, type Engine } from "./engine.ts";
 import { buildDatabase, type DatabaseWork } from "./restore-database.ts";
-import type { HeldBack, RestorePlan } from "./restore-plan.ts";
+import type { RestorePlan } from "./restore-plan.ts";
+import type { Built } from "./restore-record.ts";
 import type { ConfigWork, FolderWork, ItemWork } from "./restore-draft.ts";
 import type { PreparedRestore } from "./restore-prepare.ts";
 import { seeDatabase, TargetWitness } from "./restore-target.ts";
@@ -32,15 +32,6 @@ export interface Build {
   readonly limits: Limits;
   readonly staging: Staging;
   readonly run: Run;
-}
-
-export interface Built {
-  files: number;
-  rows: number;
-  bytes: number;
-  readonly failed: { readonly path: string; readonly reason: string }[];
-  readonly warnings: Warning[];
-  heldBack?: HeldBack | undefined;
 }
 
 export function nothingBuilt(): Built {

@@ -1,7 +1,9 @@
 import { HoldfastError } from "../lib/errors.ts";
 import type { Id } from "../format/tree.ts";
+import type { Warning } from "../lib/events.ts";
 import type { Run } from "../lib/run.ts";
 import type { Engine } from "./engine.ts";
+import type { HeldBack } from "./restore-plan.ts";
 import { listState, readState, removeState, writeState } from "./state.ts";
 import { databaseBack, databaseForward, dropDatabases, type DatabaseStep, type SwapPlace } from "./swap-database.ts";
 import { asFound, removeEmptyFolders, removeTree, stepBack, stepForward, syncFolders, type SwapStep } from "./swap.ts";
@@ -33,6 +35,18 @@ export interface RestoreRecord {
   readonly databases: readonly DatabaseStep[];
   /** Rows that were changed one by one: the snapshot that keeps what they were and became, and the database's URL. */
   readonly rows?: { readonly snapshot: Id; readonly target: string };
+  /** For whoever finishes the swap: what could not be built is to be told by him. Absent: a record of an earlier release. */
+  readonly built?: Built;
+}
+
+/** What was built, and what could not be. */
+export interface Built {
+  files: number;
+  rows: number;
+  bytes: number;
+  readonly failed: { readonly path: string; readonly reason: string }[];
+  readonly warnings: Warning[];
+  heldBack?: HeldBack | undefined;
 }
 
 const keptRestores = 3;
