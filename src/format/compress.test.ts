@@ -4,7 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { isHoldfastError } from "../lib/errors.ts";
 import { compress, compressBound, decompress } from "./compress.ts";
-import { ZstdDecoder, ZstdEncoder } from "./zstd-context.ts";
+import { ZstdDecoder, ZstdEncoder, ZstdStreamEncoder } from "./zstd-context.ts";
 
 const damaged = (error: unknown): boolean => isHoldfastError(error, "repository-damaged");
 
@@ -24,6 +24,21 @@ test("one-shot: more than asked for, and what is no frame, is refused", () => {
   assert.throws(() => decompress(compress(Buffer.alloc(1000)), 999), damaged);
   assert.throws(() => decompress(Buffer.from("no frame"), 100), damaged);
   assert.throws(() => decompress(compress(randomBytes(500)).subarray(0, 400), 500), damaged);
+});
+
+test("one-shot: whatever the header says of the size, what is in the frame counts", () => {
+  const bytes = Buffer.alloc(5_000_000, "holdfast ");
+  const stream = new ZstdStreamEncoder();
+  stream.write(bytes);
+  const untold = stream.finish();
+  assert.equal((untold[4] ?? 0) >> 5, 0, "the header says nothing");
+  assert.deepEqual(decompress(untold, 5_000_000), bytes);
+  for (const length of [0, 4_999_999, 5_000_001, 0xffff_ffff]) {
+    const lying = compress(bytes);
+    assert.equal((lying[4] ?? 0) >> 5, 0b100, "four bytes, after the window's");
+    lying.writeUInt32LE(length, 6);
+    assert.throws(() => decompress(lying, 512 << 20), damaged);
+  }
 });
 
 test("contexts: blobs of all sizes in any order, the same as one-shot", () => {

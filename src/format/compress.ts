@@ -18,12 +18,15 @@ export function compress(bytes: Uint8Array, level: number = defaultLevel): Buffe
   });
 }
 
+/** So that what a header says, and is not so, costs no memory. */
+const largestChunk = 16 << 20;
+
 /** The contents; `repository-damaged` for what is no zstd frame or would come to more than `maxBytes`. */
 export function decompress(bytes: Uint8Array, maxBytes: number): Buffer {
   try {
     return zstdDecompressSync(bytes, {
-      // What small files come to at once: 1 MiB of fresh memory for each of ten thousand snapshots costs seconds.
-      chunkSize: Math.min(Math.max(64, maxBytes), Math.max(8 << 10, bytes.length * 8), 1 << 20),
+      // Room for all of it: what comes in pieces is put together by copying.
+      chunkSize: Math.max(64, Math.min(contentSize(bytes) ?? bytes.length * 8, maxBytes, largestChunk)),
       maxOutputLength: Math.max(1, maxBytes),
     });
   } catch (error) {
@@ -35,4 +38,18 @@ export function decompress(bytes: Uint8Array, maxBytes: number): Buffer {
 export function compressBound(length: number): number {
   const small = 128 << 10;
   return length + (length >> 8) + (length < small ? (small - length) >> 11 : 0);
+}
+
+/** What a frame's header says (RFC 8878, §3.1.1.1), which may be wrong; `undefined`: it says nothing. */
+function contentSize(frame: Uint8Array): number | undefined {
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
+  const descriptor = frame[4] ?? 0;
+  const isSingleSegment = (descriptor & 0x20) !== 0;
+  const at = 5 + (isSingleSegment ? 0 : 1) + ((1 << (descriptor & 3)) >> 1);
+  const flag = descriptor >> 6;
+  if (frame.length < at + 8) return undefined;
+  if (flag === 0) return isSingleSegment ? frame[at] : undefined;
+  if (flag === 1) return view.getUint16(at, true) + 256;
+  if (flag === 2) return view.getUint32(at, true);
+  return Number(view.getBigUint64(at, true));
 }

@@ -1,6 +1,7 @@
 import type { MasterKey } from "../format/crypto.ts";
 import { scanIndex } from "../format/index-scan.ts";
 import { openUnpacked } from "../format/unpacked.ts";
+import { freeMemory } from "../lib/memory-pool.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import type { Storage } from "../storage/storage.ts";
 import { BlobIndex } from "./blob-index.ts";
@@ -68,7 +69,10 @@ async function loadOnce(
     Array.from({ length: storage.traits.connections }, async (_, first) => {
       for (let at = first; at < names.length; at += storage.traits.connections) {
         const sealed = await storage.load({ kind: "index", name: names[at] ?? "" }, undefined, signal);
-        addIndexFile(openUnpacked(masterKey, sealed), loaded);
+        const json = openUnpacked(masterKey, sealed);
+        addIndexFile(json, loaded);
+        freeMemory(json);
+        freeMemory(sealed);
       }
     }),
   );
