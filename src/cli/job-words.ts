@@ -1,7 +1,9 @@
+import { type ErrorCode, HoldfastError } from "../lib/errors.ts";
 import type { JobRun } from "../jobs/store.ts";
 import type { Facts } from "../words/format.ts";
 import { sentence } from "../words/words.ts";
 import type { Context } from "./context.ts";
+import { describeError } from "./report-error.ts";
 
 /** `Backup (full) of acme`. */
 export function jobName({ words, format }: Context, run: Pick<JobRun, "job" | "subject" | "schedule">): string {
@@ -35,5 +37,8 @@ export function jobText(context: Context, run: JobRun): string {
 export function errorText({ words, format }: Context, code: string, facts: Facts): string {
   const errors: Readonly<Record<string, { readonly text: string }>> = words.errors;
   const known = Object.hasOwn(errors, code) ? errors[code] : undefined;
-  return known ? format.fill(known.text, facts) : (sentence(words.jobs.reasons, code) ?? code);
+  if (!known) return sentence(words.jobs.reasons, code) ?? code;
+  // Of a run on another machine the facts are not known, and a sentence full of gaps says less than the code.
+  if (Object.keys(facts).length === 0 && known.text.includes("{")) return code;
+  return describeError(new HoldfastError(code as ErrorCode, facts), words, format, "").message;
 }

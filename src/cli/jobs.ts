@@ -4,12 +4,14 @@ import { repositorySubject } from "../jobs/job-item.ts";
 import { newRun } from "../jobs/new-run.ts";
 import { type JobRun, JobStore } from "../jobs/store.ts";
 import { HoldfastError } from "../lib/errors.ts";
+import type { Warning } from "../lib/events.ts";
 import { type Command, type Invocation, textOption } from "./command.ts";
 import type { Context } from "./context.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { isServing, neededConfig, openBooks, servicePlace } from "./job-world.ts";
-import { jobName } from "./job-words.ts";
+import { errorText, jobName } from "./job-words.ts";
 import { renderTable } from "./table.ts";
+import { aboutText } from "./warnings.ts";
 
 const listed = 20;
 const startable = Object.entries(jobKinds).flatMap(([name, { beside }]) => (beside === "everything" ? [] : [name]));
@@ -132,7 +134,20 @@ function runLines(context: Context, runs: readonly JobRun[]): string[] {
       startedMs !== undefined && endedMs !== undefined ? format.duration(endedMs - startedMs) : "",
     ];
   });
-  return [...renderTable(columns, rows), format.fill(words.snapshots.zone, { zone: format.zone })];
+  const why = runs.flatMap((run) => {
+    const reason = reasonOf(context, run);
+    return reason === undefined ? [] : [`${run.id.slice(0, 8)}${words.label.colon}${reason}`];
+  });
+  const zone = format.fill(words.snapshots.zone, { zone: format.zone });
+  return [...renderTable(columns, rows), ...(why.length > 0 ? ["", ...why, ""] : []), zone];
+}
+
+/** Why it did not end well, or waits to be tried again. */
+function reasonOf(context: Context, { error, facts }: JobRun): string | undefined {
+  if (error) return errorText(context, error.code, error.facts);
+  const [first] = Array.isArray(facts?.["warnings"]) ? (facts["warnings"] as readonly Warning[]) : [];
+  const count = facts?.["warningCount"];
+  return first && typeof count === "number" ? aboutText({ count, first }, context.words, context.format) : undefined;
 }
 
 function recordOf(run: JobRun): Readonly<Record<string, unknown>> {

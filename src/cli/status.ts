@@ -1,15 +1,17 @@
 import { keptGaps } from "../jobs/gaps.ts";
 import { statusOf, type CrmStatus, type StatusReport } from "../jobs/status.ts";
 import { HoldfastError } from "../lib/errors.ts";
+import { anomalyText } from "./anomaly-words.ts";
 import type { Command } from "./command.ts";
 import type { Context } from "./context.ts";
 import { ageText } from "./age.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { gapText } from "./gap-words.ts";
 import { isServing, openBooks } from "./job-world.ts";
-import { jobName } from "./job-words.ts";
+import { errorText, jobName } from "./job-words.ts";
 import { paintOutcome } from "./paint.ts";
 import { renderTable } from "./table.ts";
+import { aboutText } from "./warnings.ts";
 
 /** How far back reports are read: further than anything sensible comes round. */
 const lookBackMs = 100 * 86_400_000;
@@ -55,11 +57,23 @@ function statusLines(context: Context, report: StatusReport): string[] {
   const texts = words.status;
   const lines = [paintOutcome(output, report.outcome, output.paint("bold", leadSentence(context, report))), ""];
   if (report.crms.length > 0) lines.push(...crmLines(context, report));
+  for (const { crm, lastBackup, lastWarnings: about, anomaliesFound } of report.crms) {
+    if (lastBackup && about) {
+      const facts = { id: lastBackup.id.slice(0, 8), about: aboutText(about, words, format) };
+      lines.push(`${crm}${words.label.colon}${format.fill(texts.warned, facts)}`);
+    }
+    for (const anomaly of anomaliesFound)
+      lines.push(`${crm}${words.label.colon}${anomalyText(anomaly, words, format)}`);
+  }
   for (const { crm, openGaps } of report.crms) {
     for (const gap of openGaps) lines.push(`${crm}${words.label.colon}${gapText(gap, words, format)}`);
   }
   const jobs = report.jobs.filter(({ outcome, nextDue }) => outcome !== undefined || nextDue !== undefined);
   if (jobs.length > 0) lines.push("", ...jobLines(context, jobs));
+  for (const job of jobs) {
+    if (job.error !== undefined)
+      lines.push(`${jobName(context, job)}${words.label.colon}${errorText(context, job.error, job.errorFacts ?? {})}`);
+  }
   for (const job of report.running) {
     const template = job.state === "running" ? texts.running : texts.waiting;
     const { doneBytes, totalBytes, durableTo: durable, waitingBytes: waiting, trouble } = job.progress ?? {};

@@ -9,8 +9,7 @@ const listed = 10;
 export function warningText(warning: Warning, words: Words, format: Format): string {
   const template = sentence(words.warnings, warning.code) ?? `${warning.code}: {subject}[[ ({detail})]]`;
   if (warning.about) {
-    const { count, first } = warning.about;
-    const detail = format.fill(words.warningsAbout, { count, first: warningText(first, words, format) });
+    const detail = aboutText(warning.about, words, format);
     return format.fill(template, { subject: warning.subject, detail });
   }
   const detail =
@@ -21,6 +20,11 @@ export function warningText(warning: Warning, words: Words, format: Format): str
         sentence(words.lockProblems, warning.detail) ??
         warning.detail);
   return format.fill(template, { subject: warning.subject, detail });
+}
+
+/** With what a recovery point ended: how many, and the first of them. */
+export function aboutText({ count, first }: NonNullable<Warning["about"]>, words: Words, format: Format): string {
+  return format.fill(words.warningsAbout, { count, first: warningText(first, words, format) });
 }
 
 /** Warnings as lines, the first ten of each kind; `--verbose` shows all. */

@@ -32,6 +32,8 @@ export interface CrmOverview {
   readonly backups: readonly BackupRow[];
   /** What the newest one could not hold, by design. */
   readonly uncovered: readonly Warning[];
+  /** With what the newest one ended; absent: without warnings, or there is none. */
+  readonly warnings?: NonNullable<Warning["about"]>;
   /** Oldest first. */
   readonly reports: readonly Report[];
 }
@@ -59,9 +61,11 @@ export async function overview(engine: Engine, input: OverviewInput, run: Run): 
     const backups = backupsOf(snapshots, crm);
     const newest = backups.at(-1);
     const manifest = newest && (await openSnapshot(indexed, newest, run.signal)).manifest;
+    const [first] = manifest?.warnings ?? [];
     crms.push({
       crm,
       backups: backups.flatMap(backupRow),
+      ...(manifest && first && { warnings: { count: manifest.warnings.length, first } }),
       uncovered: manifest?.warnings.filter(({ code }) => code === "not-covered") ?? [],
       reports: await readReports(indexed, snapshots, { crm, since: input.since }, run.signal),
     });

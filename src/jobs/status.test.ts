@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { configFromText } from "../config/load.ts";
 import type { BackupRow } from "../engine/overview.ts";
+import type { Report } from "../engine/reports.ts";
 import type { KeptGap } from "./gaps.ts";
 import { newRun } from "./new-run.ts";
 import { statusOf, type StatusReport } from "./status.ts";
@@ -17,6 +18,7 @@ function statusAt(
   backups: readonly BackupRow[],
   runs: readonly JobRun[],
   keptBefore: readonly KeptGap[] = [],
+  reports: readonly Report[] = [],
 ): StatusReport {
   const config = configFromText(
     `crm: {name: acme, database: "sqlite:a.db"}
@@ -28,7 +30,7 @@ service: {preset: none, schedules: [{job: backup, name: hourly, at: hourly}, {jo
   );
   using store = new JobStore(":memory:");
   for (const run of runs) store.add(run);
-  const crms = [{ crm: "acme", backups, uncovered: [], reports: [] }];
+  const crms = [{ crm: "acme", backups, uncovered: [], reports }];
   const overview = { repositoryId: "0".repeat(64), location: "/r", packBytes: 0, crms, reports: [] };
   return statusOf({ config, overview, keptBefore, store, service: "running", nowMs, zone: "UTC" });
 }
@@ -73,4 +75,15 @@ test("a gap that was written into the repository while that was read is shown al
   const at = (kept: readonly KeptGap[]) => statusAt(noon, [backupAt(noon - minuteMs)], [], kept).crms[0];
   const [there, gone] = [at([{ crm: "acme", report }]), at([])];
   assert.deepEqual([there?.gaps, there?.outcome, gone?.gaps], [1, "warning", 0]);
+});
+
+test("what is out of the ordinary is told as it was found, and a failure with its facts", () => {
+  const found = [{ kind: "mass-update", subject: "contacts", count: 50_000, of: 50_000, usual: 0 }];
+  const body = { job: "backup", facts: { anomalies: found } };
+  const report = { id: "r", kind: "run", time: new Date(noon).toISOString(), body } as const;
+  const error = { code: "repository-missing", facts: { location: "/r" } };
+  const failed = runAt(noon - minuteMs, { state: "ended", outcome: "failed", endedMs: noon, error });
+  const { crms, jobs } = statusAt(noon, [backupAt(noon - hourMs)], [failed], [], [report]);
+  assert.deepEqual([crms[0]?.anomalies, crms[0]?.anomaliesFound], [1, found]);
+  assert.deepEqual([jobs[0]?.error, jobs[0]?.errorFacts], [error.code, error.facts]);
 });

@@ -5,7 +5,7 @@ import { type Gap, type KeptGap, keptGaps, openGaps } from "./gaps.ts";
 import { clockToleranceMs, expectedAfter, itemsOf, type JobItem } from "./job-item.ts";
 import { jobKindNamed, jobKinds } from "./job-kinds.ts";
 import { reportsCrmOf, runOfReport } from "./job-reports.ts";
-import type { JobRun, JobStore } from "./store.ts";
+import type { JobRun, JobStore, RunError } from "./store.ts";
 
 /** How everything is: the four outcomes, the same words everywhere. */
 export type StatusOutcome = "ok" | "warning" | "failed" | "missed";
@@ -23,6 +23,8 @@ export interface ItemStatus {
   readonly lastDurationMs?: number;
   readonly lastStoredBytes?: number;
   readonly error?: string;
+  /** Of `error`, as far as this machine has written them down. */
+  readonly errorFacts?: RunError["facts"];
   readonly nextDue?: string;
   /** When it was due that is missed. */
   readonly missed?: string;
@@ -40,9 +42,13 @@ export interface CrmStatus {
   /** What would be lost if the CRM were gone now: since the newest backup that can be restored. */
   readonly rpoMs?: number;
   readonly uncovered: number;
+  /** With what the newest backup ended; absent: without warnings. */
+  readonly lastWarnings?: NonNullable<CrmOverview["warnings"]>;
   readonly drill?: { readonly time: string; readonly outcome: string };
   /** Of the newest backup that has a report. */
   readonly anomalies: number;
+  /** The same as they stand in its report, of which nothing is known but that it is a list. */
+  readonly anomaliesFound: readonly unknown[];
   /** Stretches of time of which not every moment can be had, of rows or files, and that nothing has closed yet. */
   readonly gaps: number;
   readonly openGaps: readonly Gap[];
@@ -182,7 +188,7 @@ function itemStatus(item: JobItem, input: StatusInput, runs: ReadonlyMap<string,
     ...(newest?.startedMs !== undefined &&
       newest.endedMs !== undefined && { lastDurationMs: newest.endedMs - newest.startedMs }),
     ...(typeof stored === "number" && { lastStoredBytes: stored }),
-    ...(newest?.outcome === "failed" && newest.error && { error: newest.error.code }),
+    ...(newest?.outcome === "failed" && newest.error && { error: newest.error.code, errorFacts: newest.error.facts }),
     ...(next && { nextDue: new Date(next.dueMs).toISOString() }),
     ...(missed && { missed: new Date(expectation.dueMs).toISOString() }),
   };
@@ -243,6 +249,8 @@ function crmStatus(
   const past = known?.backups.filter(({ time }) => isPast(Date.parse(time), nowMs));
   const restorable = past?.findLast(({ outcome }) => outcome === "ok") ?? past?.at(-1) ?? lastBackup;
   const drill = known?.reports.findLast(({ kind }) => kind === "drill");
+  const reported = known?.reports.findLast(({ kind, body }) => kind === "run" && body["job"] === "backup");
+  const anomaliesFound = anomaliesOf(reported);
   const byJobs = own.flatMap(({ outcome }) => outcome ?? []);
   const drilled = drill && drillOutcome(drill);
   const outcome = worstOf([
@@ -258,8 +266,10 @@ function crmStatus(
     ...(lastBackup && { lastBackup }),
     ...(restorable && { rpoMs: Math.max(0, nowMs - Date.parse(restorable.time)) }),
     uncovered: known?.uncovered.length ?? 0,
+    ...(known?.warnings && { lastWarnings: known.warnings }),
     ...(drill && { drill: { time: drill.time, outcome: drilled ?? "failed" } }),
-    anomalies: anomaliesOf(known?.reports.findLast(({ kind, body }) => kind === "run" && body["job"] === "backup")),
+    anomalies: anomaliesFound.length,
+    anomaliesFound,
     gaps: gaps.length,
     openGaps: gaps,
   };
@@ -269,10 +279,10 @@ function drillOutcome({ body }: Report): StatusOutcome {
   return severity.find((one) => one === body["outcome"]) ?? "failed";
 }
 
-function anomaliesOf(report: Report | undefined): number {
+function anomaliesOf(report: Report | undefined): readonly unknown[] {
   const facts = report?.body["facts"];
   const found = typeof facts === "object" && facts !== null && "anomalies" in facts ? facts.anomalies : undefined;
-  return Array.isArray(found) ? found.length : 0;
+  return Array.isArray(found) ? found : [];
 }
 
 function runningJob(run: JobRun): RunningJob {

@@ -134,6 +134,10 @@ test("a plan says what it leaves, and what would take it along", async () => {
   rmSync(join(crm.folder, "attachments"), { recursive: true });
   assert.equal((await crm.run(["backup"])).code, 3);
   const passed = await crm.run(["restore", "plan", "--database"]);
+  assert.match(
+    (await crm.run(["status"])).stdout,
+    /^acme: the newest backup, [0-9a-f]{8}, ended with 1 warning; the first: A part of the CRM is not there/m,
+  );
   assert.match(passed.stdout, /was not taken: [0-9a-f]{8} \(1 warning; the first: A part of the CRM is not there/);
 });
 

@@ -115,6 +115,9 @@ test("a command that could not give the password is asked again, a file that is 
   await crm.run(["jobs", "start", "backup"]);
   const [failed] = await settledJobs(crm);
   assert.deepEqual([failed?.["outcome"], failed?.["attempts"]], ["failed", 1]);
+  // A list that says "failed" says why.
+  const id = String(failed?.["id"]).slice(0, 8);
+  assert.match((await crm.run(["jobs", "list"])).stdout, new RegExp(`^${id}: The password file is not there: /`, "m"));
   assert.equal(await another.end("SIGTERM"), 0);
 });
 

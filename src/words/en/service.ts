@@ -106,6 +106,7 @@ export const service = {
     drillOk: "The last restore drill passed {age} ago.",
     drill: "The last restore drill, {age} ago: {outcome}.",
     uncovered: "Not covered: {count:item}.",
+    warned: "the newest backup, {id}, ended with {about}",
     anomalies: "Out of the ordinary in the newest backup: {count:item}.",
     gaps: "Continuous protection has gaps: {count}.",
     notDue: "not due yet",

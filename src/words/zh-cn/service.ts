@@ -107,6 +107,7 @@ export const service: Translated<typeof english> = {
     drillOk: "最近一次还原演练在 {age} 前通过。",
     drill: "最近一次还原演练在 {age} 前：{outcome}。",
     uncovered: "未涵盖：{count:item}。",
+    warned: "最新的备份 {id} 结束时有 {about}",
     anomalies: "最新备份中有异常：{count:item}。",
     gaps: "持续保护有缺口：{count} 处。",
     notDue: "尚未到期",
