@@ -1,7 +1,7 @@
 import { HoldfastError, isHoldfastError, type ErrorCode, type Facts } from "../../lib/errors.ts";
 
 /** Primary result codes of SQLite (https://sqlite.org/rescode.html) that are told apart. */
-export const sqliteCode = { busy: 5, full: 13, cantOpen: 14, readOnly: 8, notADatabase: 26 } as const;
+export const sqliteCode = { busy: 5, full: 13, cantOpen: 14, readOnly: 8, tooBig: 18, notADatabase: 26 } as const;
 
 /** The primary result code of an error thrown by `node:sqlite`, or undefined for any other error. */
 export function sqliteErrorCode(error: unknown): number | undefined {

@@ -63,7 +63,7 @@ test("SQLite writes fields as it always did: another form would change every row
     for (const [sql, field] of Object.entries(known)) {
       database.exec(`DELETE FROM t; INSERT INTO t VALUES(${sql})`);
       const line = database
-        .prepare(`SELECT CAST(${lineExpression(["a"], encoding, "single")} AS BLOB) AS line FROM t`)
+        .prepare(`SELECT CAST(${lineExpression([{ name: "a" }], encoding, "single")} AS BLOB) AS line FROM t`)
         .get();
       assert.ok(line?.["line"] instanceof Uint8Array);
       const expected =

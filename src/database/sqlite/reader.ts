@@ -4,14 +4,17 @@ import type { OneRow, RowBatch, RowKey, RowRange, TableReader, TableSchema } fro
 import { keyOf } from "../rows.ts";
 import { collationsOf } from "./collation.ts";
 import { decodeBound, type Parameter } from "./bounds.ts";
-import { databaseFailure } from "./failure.ts";
+import { databaseFailure, sqliteCode, sqliteErrorCode } from "./failure.ts";
 import { quoteName } from "./identifier.ts";
 import { tableKind } from "./inspect.ts";
 import { all, number, text } from "./query.ts";
 import { lineBytes, lineExpression, needsSingles, type TextEncoding } from "./row-sql.ts";
 
-const defaultTargetBytes = 1024 * 1024;
-/** Rows asked for first, before their size is known, and at most: a batch is bounded by this × columns × `bigValueBytes`. */
+/** Half a MiB and what it is copied to stay in the processor's cache, and in memory that the C library keeps for the next. */
+const defaultTargetBytes = 512 * 1024;
+/** SQLite makes no value that is larger: rows of which a few are more than this are read one by one. */
+const mostGroupBytes = 2 * 1024 * 1024;
+/** Rows asked for first, before their size is known, and at most. */
 const firstRows = 256;
 const mostRows = 8192;
 
@@ -73,7 +76,7 @@ export class SqliteTableReader implements TableReader {
     }
   }
 
-  /** The next `rows` rows in one value; undefined when one of them has a value that is better read by itself. */
+  /** The next `rows` rows in one value; undefined when that were too large, or one of them has to be read by itself. */
   #group(cursor: Cursor, rows: number): Page | undefined {
     const where = cursor.where();
     const statement = this.#statement(
@@ -81,15 +84,29 @@ export class SqliteTableReader implements TableReader {
       () =>
         // Each line brings its LF: one put behind them all would copy them all, into new memory.
         `SELECT CAST(group_concat(line,'') AS BLOB) AS lines, count(*) AS rows, max(last) AS last FROM (SELECT ` +
-        `${lineExpression(this.#columns(), this.#encoding, "grouped")}||char(10) AS line, ${cursor.lastExpression} AS last ` +
+        `${lineExpression(this.table.columns, this.#encoding, "grouped")}||char(10) AS line, ${cursor.lastExpression} AS last ` +
         `FROM ${this.#from()} ${where.sql} ${cursor.order} LIMIT ?)`,
     );
-    const row = statement.get(...where.parameters, BigInt(rows));
+    const row = this.#bounded(() => statement.get(...where.parameters, BigInt(rows)));
+    if (row === "too-large") return undefined;
     const value = row?.["lines"];
     if (!(value instanceof Uint8Array)) return { batch: { lines: Buffer.alloc(0), rows: 0 }, last: null, more: false };
     const lines = lineBytes(value, this.#encoding);
     if (needsSingles(lines)) return undefined;
     return { batch: { lines, rows: Number(row?.["rows"]) }, last: asRowid(row?.["last"]), more: false };
+  }
+
+  #bounded<T>(work: () => T): T | "too-large" {
+    const { limits } = this.#connection;
+    limits.length = mostGroupBytes;
+    try {
+      return work();
+    } catch (error) {
+      if (sqliteErrorCode(error) === sqliteCode.tooBig) return "too-large";
+      throw error;
+    } finally {
+      limits.length = Infinity;
+    }
   }
 
   /** Up to `rows` rows one by one, until `targetBytes` are reached. */
@@ -98,7 +115,7 @@ export class SqliteTableReader implements TableReader {
     const statement = this.#statement(
       `single ${where.sql}`,
       () =>
-        `SELECT CAST(${lineExpression(this.#columns(), this.#encoding, "single")}||char(10) AS BLOB) AS line, ` +
+        `SELECT CAST(${lineExpression(this.table.columns, this.#encoding, "single")}||char(10) AS BLOB) AS line, ` +
         `${cursor.lastExpression} AS last FROM ${this.#from()} ${where.sql} ${cursor.order} LIMIT ?`,
     );
     const lines: Buffer[] = [];
@@ -120,7 +137,7 @@ export class SqliteTableReader implements TableReader {
 
   /** For a table that has neither key nor rowid to go on from: one statement from first to last row. */
   async *#stream(signal: AbortSignal, targetBytes: number): AsyncGenerator<RowBatch> {
-    const line = lineExpression(this.#columns(), this.#encoding, "single");
+    const line = lineExpression(this.table.columns, this.#encoding, "single");
     const statement = this.#connection.prepare(`SELECT CAST(${line}||char(10) AS BLOB) AS line FROM ${this.#from()}`);
     let lines: Buffer[] = [];
     let bytes = 0;
@@ -148,10 +165,6 @@ export class SqliteTableReader implements TableReader {
     statement.setReadBigInts(true);
     this.#statements.set(name, statement);
     return statement;
-  }
-
-  #columns(): readonly string[] {
-    return this.table.columns.map((column) => column.name);
   }
 
   #from(): string {

@@ -1,20 +1,15 @@
 import type { DatabaseSync } from "node:sqlite";
 
+import { affinity } from "./affinity.ts";
 import { createRealEncoder } from "./real.ts";
 import { quoteName } from "./identifier.ts";
-
-/** Values above this many bytes are left out of grouped reads, so that one group of rows cannot fill the memory. */
-const bigValueBytes = 16_384;
-
-/** Stands in a line for a value that a grouped read leaves out. No encoded field contains these two bytes. */
-const leftOutMark = Buffer.from("\\B");
 
 /** JSON's escape for NUL; a text that holds this very escape has a backslash more. */
 const nulEscape = Buffer.from("\\u0000");
 
 /** Whether one of the lines of a grouped read must be read by itself. */
 export function needsSingles(lines: Buffer): boolean {
-  return lines.includes(leftOutMark) || lines.includes(nulEscape);
+  return lines.includes(nulEscape);
 }
 
 /** SQL functions that the row expressions need. */
@@ -30,18 +25,22 @@ export function registerRowFunctions(connection: DatabaseSync): void {
 
 export type TextEncoding = "UTF-8" | "UTF-16le" | "UTF-16be";
 
+/** A column, with its declared type where it is known, which tells what most of its values are. */
+export interface LineColumn {
+  readonly name: string;
+  readonly type?: string;
+}
+
 /**
  * SQL that yields the line of a row, without LF, encoded by SQLite itself.
- * @param grouped leave big values out and do not look for unusual texts, both of which `needsSingles` tells: faster, and
- *   bounded in size
+ * @param grouped do not look for unusual texts, which `needsSingles` tells: faster
  */
 export function lineExpression(
-  columns: readonly string[],
+  columns: readonly LineColumn[],
   encoding: TextEncoding,
   grouped: "grouped" | "single",
 ): string {
-  const fields = columns.map((column) => fieldExpression(quoteName(column), encoding, grouped));
-  return joinFields(fields);
+  return joinFields(columns.map((column) => fieldExpression(column, encoding, grouped)));
 }
 
 /** `concat_ws` takes at most 1,000 arguments and a chain of `||` is at most 1,000 deep; a table has up to 2,000 columns. */
@@ -53,29 +52,25 @@ function joinFields(fields: readonly string[]): string {
   return joinFields(groups);
 }
 
-function fieldExpression(column: string, encoding: TextEncoding, grouped: "grouped" | "single"): string {
-  const mark = `'${leftOutMark.toString()}'`;
-  const big = `octet_length(${column})>${bigValueBytes}`;
-  // JSON has an escape for NUL, but SQLite's shell before 3.45 ends the text there: such text goes as hex. Looking for it
-  // in every value costs a fifth of all reading.
-  const withNul = `instr(${column},char(0))`;
-  const rawText = `'t'||hex(CAST(${column} AS BLOB))`;
+function fieldExpression(
+  { name, type = "" }: LineColumn,
+  encoding: TextEncoding,
+  grouped: "grouped" | "single",
+): string {
+  const column = quoteName(name);
   let text: string;
   if (encoding === "UTF-8") {
-    text =
-      grouped === "grouped"
-        ? `iif(${big},${mark},json_quote(${column}))`
-        : `iif(${withNul},${rawText},json_quote(${column}))`;
-  } else {
-    const bigEndian = encoding === "UTF-16be" ? 1 : 0;
-    text = `holdfast_utf16_text(CAST(${column} AS BLOB),${bigEndian})`;
-    if (grouped === "grouped") text = `iif(${big},${mark},${text})`;
-  }
-  const hex = `'b'||hex(${column})`;
-  const blob = grouped === "grouped" ? `iif(${big},${mark},${hex})` : hex;
+    // JSON has an escape for NUL, but SQLite's shell before 3.45 ends the text there: such text goes as hex. Looking for it
+    // in every value costs a fifth of all reading.
+    const withNul = `iif(instr(${column},char(0)),'t'||hex(CAST(${column} AS BLOB)),json_quote(${column}))`;
+    text = grouped === "grouped" ? `json_quote(${column})` : withNul;
+  } else text = `holdfast_utf16_text(CAST(${column} AS BLOB),${encoding === "UTF-16be" ? 1 : 0})`;
+  const cases = [`WHEN 'text' THEN ${text}`, `WHEN 'integer' THEN 'i'||${column}`];
+  // What most values are is asked first.
+  if (["integer", "numeric"].includes(affinity(type, false))) cases.reverse();
   return (
-    `CASE typeof(${column}) WHEN 'text' THEN ${text} WHEN 'integer' THEN 'i'||${column} ` +
-    `WHEN 'real' THEN holdfast_real(${column}) WHEN 'blob' THEN ${blob} ELSE '\\N' END`
+    `CASE typeof(${column}) ${cases.join(" ")} WHEN 'real' THEN holdfast_real(${column}) ` +
+    `WHEN 'blob' THEN 'b'||hex(${column}) ELSE '\\N' END`
   );
 }
 

@@ -93,11 +93,7 @@ class SqliteRows implements RowTransaction {
     values: readonly string[],
   ): Promise<readonly string[]> {
     const encoding = textEncoding(this.#connection);
-    const line = lineExpression(
-      table.columns.map(({ name }) => name),
-      encoding,
-      "single",
-    );
+    const line = lineExpression(table.columns, encoding, "single");
     const names = (computed?.by ?? columns.map((name) => ({ name: quoteName(name) })))
       .map(({ name }, at) => (collations[at] === undefined ? name : `${name} COLLATE ${collations[at]}`))
       .join(",");
@@ -136,8 +132,8 @@ class SqliteRows implements RowTransaction {
       return `${quoteName(name)} ${affinity(type, true)}${collation === undefined ? "" : ` COLLATE ${quoteName(collation)}`}`;
     });
     const sql = by.computed?.by.map(({ name }) => name) ?? by.columns.map(quoteName);
-    const names = sql.map((_, at) => `part ${at}`);
-    const parts = sql.map((one, at) => `(${one}) AS ${quoteName(names[at] ?? "")}`).join(",");
+    const columns = sql.map((_, at) => ({ name: `part ${at}` }));
+    const parts = sql.map((one, at) => `(${one}) AS ${quoteName(columns[at]?.name ?? "")}`).join(",");
     const encoding = textEncoding(connection);
     connection.exec(`CREATE TEMP TABLE "holdfast rows" (${definitions.join(",")})`);
     try {
@@ -148,7 +144,7 @@ class SqliteRows implements RowTransaction {
       const met = `(${by.where ?? "1"}) IS TRUE AS "is met"`;
       const rows = all(
         connection,
-        `SELECT "is met", CAST(${lineExpression(names, encoding, "single")} AS BLOB) AS line
+        `SELECT "is met", CAST(${lineExpression(columns, encoding, "single")} AS BLOB) AS line
          FROM (SELECT ${met},${parts} FROM ${beside} ORDER BY rowid)`,
       );
       return rows.map((row) => {

@@ -12,8 +12,8 @@ import type {
   SnapshotThreadData,
 } from "./snapshot-messages.ts";
 
-/** Batches that are read ahead of whoever takes them, 1 MiB each: enough to bridge a pause of 0.1 s. */
-const batchesAhead = 16;
+/** Batches that are read ahead of whoever takes them, 512 KiB each: enough to bridge a pause of 0.1 s. */
+const batchesAhead = 32;
 
 /**
  * One moment of a database, held open and read by a thread of its own (`snapshot-thread.ts`). It begins to read the
