@@ -112,7 +112,18 @@ function mapField(
   if (!was) return undefined;
   if (field === "\\N") return now.nullable || index < to.keyLength ? field : undefined;
   if (mapping.how === "same" || mapping.how === "renamed") return field;
-  const text = rules.readable(field, was);
+  const text = textFor(field, was, now, rules);
   const fitted = mapping.how === "refused" || text === null ? undefined : rules.fitted(text, now);
   return fitted === undefined ? null : rules.lineField(fitted, now);
+}
+
+/**
+ * Bytes that their column's character set does not give back exactly are shown in hexadecimal. Where another one is now, these digits would
+ * be the text: it is the characters that are meant. `null`: they are none.
+ */
+function textFor(field: string, was: ColumnSchema, now: ColumnSchema, rules: HandleRules): string | null {
+  const shown = rules.readable(field, was);
+  if (shown === null || !/^x'[0-9a-f]*'$/i.test(shown)) return shown;
+  const isTaken = rules.textOf(rules.lineField(shown, now), now) === shown;
+  return isTaken ? (rules.textOf(field, was) ?? null) : shown;
 }

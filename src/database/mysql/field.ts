@@ -56,7 +56,8 @@ export function readable(field: string, column: ColumnSchema): string | null {
   if (value === undefined) return null;
   if (columnKind(column) !== "hex") return Buffer.from(value, "latin1").toString("utf8");
   const text = decodedText(field, column);
-  const isSame = text !== undefined && legacyBytes(text, column)?.equals(Buffer.from(value, "hex")) === true;
+  const isSame =
+    text !== undefined && !typedHex.test(text) && legacyBytes(text, column)?.equals(Buffer.from(value, "hex")) === true;
   return isSame ? text : `x'${value.toLowerCase()}'`;
 }
 
@@ -73,11 +74,14 @@ export function fitted(text: string, column: ColumnSchema): string | undefined {
   return isText && value !== undefined && legacyBytes(value, column) === undefined ? undefined : value;
 }
 
+/** Bytes as people read and write them; a text that looks so is shown like this, too. */
+const typedHex = /^x'((?:[0-9a-f]{2})*)'$/i;
+
 /** A value as a line holds it. */
 export function lineField(text: string | null, column: ColumnSchema): string {
   if (text === null) return "\\N";
   if (columnKind(column) === "hex") {
-    const typed = /^x'((?:[0-9a-f]{2})*)'$/i.exec(text)?.[1];
+    const typed = typedHex.exec(text)?.[1];
     const hex = typed ?? (legacyBytes(text, column) ?? Buffer.from(text, "utf8")).toString("hex");
     return hex.toUpperCase();
   }

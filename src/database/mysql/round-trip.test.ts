@@ -426,3 +426,18 @@ test("text in a character set of its own is read as text, and taken back as the 
   assert.equal(mysqlEngine.readable("D5C5CE", gbk), "x'd5c5ce'");
   assert.deepEqual([mysqlEngine.fitted("张伟", gbk), mysqlEngine.fitted("张伟 🙂", gbk)], ["张伟", undefined]);
 });
+
+test("bytes in a character set of its own are shown so that just they come back", () => {
+  for (const charset of ["gbk", "big5", "cp932", "ujis", "gb18030", "cp1251"]) {
+    const column = { name: "a", type: `varchar(40) character set ${charset} collate ${charset}_bin`, nullable: false };
+    const back = (bytes: Buffer): string =>
+      mysqlEngine.lineField(mysqlEngine.readable(bytes.toString("hex"), column), column);
+    for (let number = 0; number < 0x1_0000; number += 13) {
+      const bytes = Buffer.from(number < 256 ? [number] : [number >> 8, number & 255]);
+      assert.equal(back(bytes), bytes.toString("hex").toUpperCase(), charset);
+    }
+    for (const text of ["x'ab'", "x''", "X'AB'", "x'ab"]) {
+      assert.equal(back(Buffer.from(text)), Buffer.from(text).toString("hex").toUpperCase(), charset);
+    }
+  }
+});
