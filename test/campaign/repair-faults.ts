@@ -7,7 +7,7 @@ import { verify } from "../../src/engine/verify.ts";
 import { localStorage } from "../../src/storage/local.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import type { Campaign, CampaignOptions } from "../support/campaign.ts";
-import { buildScene, compare, type Counts, lostBlobs, type Scene } from "../support/damage-scene.ts";
+import { buildScene, compare, type Counts, lostBlobs, newCounts, type Scene } from "../support/damage-scene.ts";
 import { type Ending, endingStorage } from "../support/ending-storage.ts";
 import { copyFolder, type Damage, damageFile, giveBackMemory, repositoryFiles } from "../support/repository-copy.ts";
 import { resticOn } from "../support/restic.ts";
@@ -27,15 +27,7 @@ export const campaign: Campaign = {
   run: async (options) => {
     using folder = temporaryFolder();
     const scene = await buildScene(folder.path);
-    const counts: Counts = {
-      found: 0,
-      unharmed: 0,
-      mended: 0,
-      healed: 0,
-      "files lost": 0,
-      "rows lost": 0,
-      restored: 0,
-    };
+    const counts = newCounts();
     const facts: Record<string, number> = {};
     for (const [what, { step, file, damage }] of Object.entries(casesOf(scene))) {
       const { operations, ends } = await proveCase(scene, { what, step, file, damage }, counts, options);

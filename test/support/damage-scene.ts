@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";
-import { rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import type { DatabaseEngine, TableSchema } from "../../src/database/database.ts";
 import { readDatabase } from "../../src/contents/databases.ts";
 import { escapeName, layout } from "../../src/contents/layout.ts";
@@ -22,6 +22,8 @@ import { verifyIndexes } from "../../src/repository/verify-index.ts";
 import { findMasterKey } from "../../src/repository/master-key.ts";
 import { localStorage } from "../../src/storage/local.ts";
 import { cheapenKey } from "./cheap-key.ts";
+import { compareDatabases } from "./compare-databases.ts";
+import { noise } from "./noise.ts";
 import { copyFolder, type Damage, repositoryFiles } from "./repository-copy.ts";
 import { limits, smallCrm, type SmallCrm } from "./small-crm.ts";
 
@@ -37,6 +39,8 @@ export interface Scene {
   readonly location: string;
   readonly kept: string;
   readonly before: readonly SnapshotContents[];
+  /** The database as it was at each of them. */
+  readonly databases: readonly string[];
   /** Where each blob stands: `type id` to the packs that have it. */
   readonly places: ReadonlyMap<string, readonly Place[]>;
   /** Index files, by name, with the packs that they name. */
@@ -73,13 +77,20 @@ export async function buildScene(root: string): Promise<Scene> {
   for (let number = 0; number < 4; number++) {
     writeFileSync(join(crm.attachments, `letter-${number}.txt`), `letter ${number}\n`.repeat(200));
   }
-  await crm.backup("full");
+  const databases: string[] = [];
+  const backUp = async (kind?: "full"): Promise<void> => {
+    await crm.backup(kind);
+    const copy = join(root, `backed-up-${databases.length}.db`);
+    copyFileSync(crm.database, copy);
+    databases.push(copy);
+  };
+  await backUp("full");
   crm.sql("UPDATE contact SET name = 'changed' WHERE id % 5 = 1; DELETE FROM contact WHERE id % 7 = 3");
-  writeFileSync(join(crm.attachments, "2026", "later.bin"), Buffer.alloc(30_000, "later"));
-  await crm.backup();
+  writeFileSync(join(crm.attachments, "2026", "later.bin"), noise("later", 30_000));
+  await backUp();
   crm.sql("UPDATE contact SET amount = -1 WHERE id % 11 = 2; INSERT INTO log VALUES ('c')");
   rmSync(join(crm.attachments, "letter-0.txt"));
-  await crm.backup();
+  await backUp();
   await addKey(crm.engine, { repository: crm.access, newPassword: second }, crm.run);
   const { location } = crm.access;
   await cheapenKey(location, second);
@@ -90,7 +101,7 @@ export async function buildScene(root: string): Promise<Scene> {
   const indexed = await repository.index(signal);
   const before: SnapshotContents[] = [];
   for (const stored of await repository.snapshots(signal)) before.push(await contentsOf(indexed, stored, signal));
-  return { crm, location, kept, before, ...(await placesOf(location, crm.access.password, signal)) };
+  return { crm, location, kept, before, databases, ...(await placesOf(location, crm.access.password, signal)) };
 }
 
 /** What it may be swapped with: the next of its kind, and of other kinds so many that every pair of kinds is there. */
@@ -261,10 +272,22 @@ export function touchedBy(scene: Scene, file: string, damage: Damage): ReadonlyS
   );
 }
 
-export type Counts = Record<
-  "found" | "unharmed" | "mended" | "healed" | "files lost" | "rows lost" | "restored",
-  number
->;
+const noCounts = {
+  found: 0,
+  "not to be told from a removal": 0,
+  unharmed: 0,
+  mended: 0,
+  healed: 0,
+  "files lost": 0,
+  "rows lost": 0,
+  restored: 0,
+  "databases compared": 0,
+};
+export type Counts = Record<keyof typeof noCounts, number>;
+
+export function newCounts(): Counts {
+  return { ...noCounts };
+}
 
 export function passwords({ crm }: Scene): readonly string[] {
   return [crm.access.password, second];
@@ -346,6 +369,17 @@ export async function compare(
       purpose: "replacement",
     });
     await applyRestore(crm.engine, { plan: plan.id, password: access.password, limits, crms: [] }, crm.run);
+    for (const [path, { hash: sum }] of now.files) {
+      const inside = /^\/[^/]+\/files\/(.*)$/.exec(path)?.[1];
+      if (inside === undefined) continue;
+      assert.equal(hash("sha256", readFileSync(join(target, inside)), "hex"), sum, `${what}: ${path} as restored`);
+    }
+    if (isWhole || stored.id === was.id) {
+      const restored = join(target, basename(crm.database));
+      const differences = compareDatabases(scene.databases[position] ?? "", restored);
+      assert.deepEqual(differences, [], `${what}: the database as restored`);
+      counts["databases compared"]++;
+    }
     counts.restored++;
     rmSync(target, { recursive: true, force: true });
   }
