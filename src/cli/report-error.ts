@@ -26,9 +26,9 @@ export function describeError(error: HoldfastError, words: Words, format: Format
   const { text, hint } = words.errors[error.code];
   const { path, subject, file, table, url, location } = error.facts;
   const aliases = { path: path ?? subject ?? file, subject: subject ?? path ?? table, url: url ?? location };
-  // Of what was refused before a command was chosen, the error itself says where.
+  // What the error itself says goes first: which command refused what was typed, or what holds a file open.
   const named = command === "" ? {} : { command };
-  const facts = { ...error.facts, ...aliases, ...named, ...innerSentence(error, words, format) };
+  const facts = { ...named, ...error.facts, ...aliases, ...innerSentence(error, words, format) };
   return {
     type: "error",
     code: error.code,
