@@ -244,7 +244,9 @@ class Preparation {
     if (purpose === undefined) throw new HoldfastError("purpose-needed", { target: elsewhere });
     if (purpose === "replacement") return undefined;
     const { description, crm } = this.#opened.manifest;
-    const neutralise = platformNamed(this.#engine, crm.platform).neutralise(description);
+    // What is written here today also goes for what was backed up before it was.
+    const here = this.#reading.open.crms?.find(({ name, platform }) => name === crm.name && platform === crm.platform);
+    const neutralise = platformNamed(this.#engine, crm.platform).neutralise(here ?? description);
     if (!neutralise) throw new HoldfastError("clone-unsupported", { crm: crm.name });
     return neutralise;
   }

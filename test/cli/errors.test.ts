@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { type Ended, cliCrm, configText, listIn } from "./cli-crm.ts";
 
@@ -59,7 +60,12 @@ test("wrong, empty, missing and open passwords", async () => {
   );
   writeFileSync(other, "\n");
   assertRefused(await crm.run([...wrong, "snapshots"]), 12, /password is empty/, /Put a password/);
-  assertRefused(await crm.run(["--password-file", "absent.txt", "snapshots"]), 2, /absent\.txt/, /by reference/);
+  assertRefused(
+    await crm.run(["--password-file", "absent.txt", "snapshots"]),
+    2,
+    /absent\.txt/,
+    /--password-file FILE/,
+  );
   const open = join(crm.folder, "password.txt");
   chmodSync(open, 0o644);
   const warned = await crm.run(["snapshots"]);
@@ -98,6 +104,14 @@ test("a restore to another place: what for, and only where nothing lies", async 
   const plan = (...args: string[]) => crm.run(["restore", "plan", ...args]);
   assertRefused(await plan("--target", "new"), 2, /must say what it is for/, /--as clone.*--as replacement/);
   assertRefused(await plan("--target", "new", "--as", "clone"), 2, /clone.*cannot be made harmless/, /neutralise/);
+  // What the hint says to write goes for the recovery points that are there already.
+  writeFileSync(crm.config, configText.replace("crm:", "crm:\n  neutralise: [UPDATE contacts SET phone = NULL]"));
+  const clone = await plan("--target", "harmless", "--as", "clone");
+  assert.equal(clone.code, 0, clone.stderr);
+  const [, id = ""] = /holdfast restore apply (\S+)/.exec(clone.stdout) ?? [];
+  assert.equal((await crm.run(["restore", "apply", id])).code, 0);
+  using made = new DatabaseSync(join(crm.folder, "harmless/crm.db"));
+  assert.equal(made.prepare("SELECT count(phone) AS count FROM contacts").get()?.["count"], 0);
   assertRefused(
     await plan("--target", "taken", "--as", "replacement"),
     1,

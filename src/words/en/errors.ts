@@ -20,7 +20,7 @@ export const errors = {
     },
     "config-secret": {
       text: "[[{problem}]][[The password cannot be used: {reason}.]]",
-      hint: "A password is given by reference: file:PATH, env:NAME, cmd:COMMAND or systemd:NAME.",
+      hint: "The repository's: give --password-file FILE or HOLDFAST_PASSWORD_FILE, or write `password:` in holdfast.yaml. Every secret there is file:PATH, env:NAME, cmd:COMMAND or systemd:NAME.",
     },
     "crm-unknown": {
       text: "There is no CRM or platform named {name} here[[; there is: {known}]].",

@@ -72,8 +72,8 @@ export const problems = {
   },
   secretProblems: {
     plain: "A password was given in place of where it is.",
-    none: "Where the password is was not said.",
-    "none-new": "Where the new password is was not said: give --new-password-file, or use a terminal.",
+    none: "Nothing says where the password is.",
+    "none-new": "Nothing says where the new password is: give --new-password-file, or use a terminal.",
     "file-missing": "The password file is not there: {target}",
     "file-denied": "The password file cannot be read: {target}",
     "file-large": "This is too large to be a password file: {target}",

@@ -14,7 +14,7 @@ export const errors: Translated<typeof english> = {
     },
     "config-secret": {
       text: "[[{problem}]][[密码无法使用：{reason}。]]",
-      hint: "密码只写引用：file:路径、env:变量名、cmd:命令 或 systemd:凭据名。",
+      hint: "仓库的密码：用 --password-file 文件 或 HOLDFAST_PASSWORD_FILE 给出，或在 holdfast.yaml 中写 `password:`。其中的秘密一律写作 file:路径、env:变量名、cmd:命令 或 systemd:凭据名。",
     },
     "crm-unknown": {
       text: "这里没有名为 {name} 的 CRM 或平台[[；现有：{known}]]。",
