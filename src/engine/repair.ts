@@ -6,7 +6,7 @@ import { needsRepair, type RepairSummary } from "../repository/repair-plan.ts";
 import { openFor } from "./access.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
 import { planSnapshotRepair, type SnapshotRepairSummary } from "./repair-snapshots.ts";
-import { recallVerified } from "./verify-memory.ts";
+import { recallVerified, rememberVerified, withRead } from "./verify-memory.ts";
 
 export interface RepairInput {
   readonly repository: RepositoryAccess;
@@ -43,14 +43,16 @@ export async function repair(engine: Engine, input: RepairInput, run: Run): Prom
   run.report({ type: "phase", phase: "repair", subject: repository.location });
   const onProgress = (doneBytes: number, totalBytes: number): void =>
     run.report({ type: "progress", phase: "repair", doneBytes, totalBytes, doneItems: 0 });
-  const { damaged } = await recallVerified(engine, repository.id);
+  const memory = await recallVerified(engine, repository.id);
   const files = await repository.planRepair({
     what: what === "packs" ? "packs" : "index",
-    suspects: new Set(damaged.keys()),
+    suspects: new Set(memory.damaged.keys()),
     signal,
     limits,
     onProgress,
   });
+  // What was seen here is known to the next repair, whatever becomes of this plan, and to `verify`.
+  await rememberVerified(engine, repository.id, withRead(memory, files.read, run.now().toISOString()));
   if (what !== "snapshots") {
     const id = idOf({ what, files: files.summary });
     const needed = needsRepair(files.summary);

@@ -3,8 +3,8 @@ import { noteState, readState } from "./state.ts";
 import type { Engine } from "./engine.ts";
 
 /**
- * Which packs, and which snapshots' rows, were read whole when, on this machine, and which packs were not sound. It only chooses
- * what is read next: what it says of a pack is never taken for the pack. Losing it costs nothing but the order.
+ * Which packs, and which snapshots' rows, were read whole when, on this machine, and which packs were not sound: by `verify`, and by the
+ * repair of packs, which reads them in the same way. It only chooses what is read next: what it says of a pack is never taken for the pack. Losing it costs nothing but the order.
  */
 export interface VerifyMemory {
   readonly packs: ReadonlyMap<Id, string>;
@@ -42,6 +42,24 @@ export async function rememberVerified(engine: Engine, repositoryId: string, mem
     damaged: Object.fromEntries(damaged),
     snapshots: Object.fromEntries(snapshots),
   });
+}
+
+/** What is known of packs after some were read, at one time. */
+export function withRead(
+  { packs: before, damaged: known, snapshots }: VerifyMemory,
+  { sound, damaged: found }: { readonly sound: Iterable<Id>; readonly damaged: Iterable<Id> },
+  time: string,
+): VerifyMemory {
+  const [packs, damaged] = [new Map(before), new Map(known)];
+  for (const id of found) {
+    packs.delete(id);
+    damaged.set(id, time);
+  }
+  for (const id of sound) {
+    packs.set(id, time);
+    damaged.delete(id);
+  }
+  return { packs, damaged, snapshots };
 }
 
 /** The packs to read now. Those that were never read, or longest ago, come first. */

@@ -5,7 +5,14 @@ import type { Run } from "../lib/run.ts";
 import type { Repository, VerifyReport } from "../repository/repository.ts";
 import { openFor } from "./access.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
-import { choosePacks, type ReadChoice, recallVerified, rememberVerified, type VerifyMemory } from "./verify-memory.ts";
+import {
+  choosePacks,
+  type ReadChoice,
+  recallVerified,
+  rememberVerified,
+  type VerifyMemory,
+  withRead,
+} from "./verify-memory.ts";
 import { type VerifiedTables, verifyTables } from "./verify-tables.ts";
 
 export interface VerifyInput {
@@ -64,18 +71,10 @@ export async function verify(engine: Engine, input: VerifyInput, run: Run): Prom
       ? noTables
       : await tablesOf(engine, repository, report, memory, { bytes: sum(sizes, chosen), read: input.read }, inner);
   const now = run.now().toISOString();
-  const packs = new Map(memory.packs);
-  const damaged = new Map(memory.damaged);
-  for (const id of chosen) {
-    packs.delete(id);
-    damaged.set(id, now);
-  }
-  for (const id of soundPacks) {
-    packs.set(id, now);
-    damaged.delete(id);
-  }
+  const known = withRead(memory, { sound: soundPacks, damaged: chosen }, now);
   if (input.read.kind !== "none") {
-    for (const known of [packs, damaged]) for (const id of known.keys()) if (!sizes.has(id)) known.delete(id);
+    const here = (of: ReadonlyMap<Id, string>) => new Map([...of].filter(([id]) => sizes.has(id)));
+    const [packs, damaged] = [here(known.packs), here(known.damaged)];
     const snapshots = new Map([...memory.snapshots, ...tables.snapshots.map((id) => [id, now] as const)]);
     const there = new Set((await repository.snapshots(inner.signal, "leave out")).map(({ id }) => id));
     for (const id of snapshots.keys()) if (!there.has(id)) snapshots.delete(id);
@@ -85,7 +84,7 @@ export async function verify(engine: Engine, input: VerifyInput, run: Run): Prom
     type: "verify",
     ...report,
     defects: [...report.defects, ...tables.defects],
-    read: readSoFar(sizes, chosen, packs),
+    read: readSoFar(sizes, chosen, known.packs),
     tables: tables.tables,
     durationMs: run.now().getTime() - started,
   };

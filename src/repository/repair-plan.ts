@@ -17,8 +17,15 @@ export interface RepairOptions {
 
 export interface RepairPlan {
   readonly summary: RepairSummary;
+  readonly read: ReadPacks;
   /** Writes what is new, then removes what it replaces. `lock`: exclusive, and held since before the plan was made. */
   apply(lock: Lock): Promise<void>;
+}
+
+/** Packs that were read whole for a plan. What the storage does not give, and what an index says otherwise, is neither. */
+export interface ReadPacks {
+  readonly sound: readonly Id[];
+  readonly damaged: readonly Id[];
 }
 
 /** Ids of packs, but for `rewritten` and `indexes`. */

@@ -22,7 +22,7 @@ import { blobName, examinePack, type ExaminedPack } from "./examine-pack.ts";
 import { rewriteIndex } from "./index-rewrite.ts";
 import { rebuildPacks } from "./parity.ts";
 import { findNoKeys, planKeyRepair, removeOldKeys, writeConfig, writeKeys, type KeyRepair } from "./repair-keys.ts";
-import type { RepairOptions, RepairPlan, RepairSummary } from "./repair-plan.ts";
+import type { ReadPacks, RepairOptions, RepairPlan, RepairSummary } from "./repair-plan.ts";
 import type { Lock } from "./repository.ts";
 import { salvageBlobs } from "./salvage.ts";
 import { loadSnapshots } from "./snapshots.ts";
@@ -54,11 +54,12 @@ interface Survey {
   readonly rebuilt: ReadonlySet<Id>;
   readonly removedParity: readonly Id[];
   readonly summary: RepairSummary;
+  readonly read: ReadPacks;
 }
 
 export async function planRepair(parts: RepairParts, options: RepairOptions): Promise<RepairPlan> {
   const survey = await look(parts, options);
-  return { summary: survey.summary, apply: (lock) => apply(parts, options, survey, lock) };
+  return { summary: survey.summary, read: survey.read, apply: (lock) => apply(parts, options, survey, lock) };
 }
 
 async function look(parts: RepairParts, options: RepairOptions): Promise<Survey> {
@@ -71,8 +72,10 @@ async function look(parts: RepairParts, options: RepairOptions): Promise<Survey>
   for await (const { name, size } of storage.list("data", signal)) sizes.set(name, size);
   const bad = new BadPacks(defects);
   verifyPackFiles(state, sizes, bad);
+  const isRead = (id: Id): boolean => sizes.has(id) && (what === "packs" || suspects.has(id));
   if (what === "packs") await read(parts, options, state, sizes, bad);
   else if (suspects.size > 0) await read(parts, options, state, sizes, bad, suspects);
+  const sound = [...state.packs.entries()].flatMap(([number, { id }]) => (bad.has(number) || !isRead(id) ? [] : [id]));
 
   const found = new Findings();
   const rebuilt = await findRebuilt(storage, state, bad, signal);
@@ -111,6 +114,7 @@ async function look(parts: RepairParts, options: RepairOptions): Promise<Survey>
   for (const { id } of (await loadSnapshots(storage, key, signal)).unreadable) await tryStray("snapshot", id);
   for (const { id, good } of found.salvage) if (good.length === 0) await tryStray("data", id);
   const keys = await planKeyRepair(parts, noKeys, strays, signal);
+  const damaged = [...rebuilt, ...found.salvage.flatMap(({ id, state: is }) => (is === "damaged" ? [id] : []))];
   return {
     keys,
     state,
@@ -121,6 +125,7 @@ async function look(parts: RepairParts, options: RepairOptions): Promise<Survey>
     strays,
     rebuilt,
     removedParity,
+    read: { sound, damaged: damaged.filter((id) => sizes.has(id)) },
     summary: {
       ...summarise(keys, state, found, deadIndexes, strays, what),
       rebuilt: [...rebuilt].toSorted(),

@@ -39,6 +39,10 @@ export class BadPacks {
     return this.#byPack.keys();
   }
 
+  has(number: number): boolean {
+    return this.#byPack.has(number);
+  }
+
   add(number: number, id: Id, code: DefectCode, detail = ""): void {
     const found = this.#byPack.get(number) ?? [];
     this.#byPack.set(number, found);

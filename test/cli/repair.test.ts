@@ -76,6 +76,19 @@ test("damage inside of a pack that verify has read is not passed over by who rep
   // Nobody has seen it yet: no more is said than was looked for.
   assert.match((await crm.run(["repair", "snapshots"])).stdout, /nothing to repair.*all of them.*repair packs/s);
 
+  // A repair of packs that was only planned has; and when they were sound again, the next one forgets it.
+  assert.match((await crm.run(["repair", "packs"])).stdout, /is damaged/);
+  assert.match((await crm.run(["repair", "snapshots"])).stderr, /repaired first: the packs/);
+  writeFileSync(pack, sound);
+  assert.match((await crm.run(["repair", "packs"])).stdout, /nothing to repair/);
+  // All of them were read, and one more is read now.
+  assert.match(
+    (await crm.run(["verify", "--read-data-subset", "1%"])).stdout,
+    /All of it was read on this machine since/,
+  );
+  writeFileSync(pack, bytes);
+  assert.match((await crm.run(["repair", "snapshots"])).stdout, /nothing to repair/);
+
   assert.equal((await crm.run(["verify", "--read-data"])).code, 40);
   const first = await crm.run(["repair", "snapshots"]);
   assert.equal(first.code, 2, first.stdout);
