@@ -83,6 +83,9 @@ async function fromFolder(
     const named = others.map((one) => `${one.platform} (${one.name})`).join(", ");
     output.line(format.fill(words.init.choose, { others: named }));
   }
+  if (best.unasked) {
+    output.line(format.fill(words.init.unasked, { databases: best.unasked.join(", "), platform: best.platform }));
+  }
   const home = dirname(file);
   const written = (path: string) => pathBelow(home, path);
   const proposed = {

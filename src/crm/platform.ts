@@ -108,6 +108,8 @@ export interface DetectedCrm {
   /** Written for `custom` only; `folder` is the last part of one of `files`. */
   readonly attachments: readonly CustomAttachment[];
   readonly version?: string;
+  /** Databases of the same server that could not be asked whether they are such ones, too; absent: there are none. */
+  readonly unasked?: readonly string[];
 }
 
 /** A CRM as `holdfast.yaml` describes it, paths absolute. */

@@ -36,34 +36,42 @@ export function nameOfDatabase(named: string): string {
   return isPostgresUrl(named) ? decodeURIComponent(basename(named.replace(/[?#].*$/s, ""))) : named;
 }
 
-/** Names of Tryton's databases on the server; none when it cannot be asked. */
+/** What a look for Tryton's databases found. */
+export interface FoundDatabases {
+  readonly names: readonly string[];
+  /** Names of databases that could not be asked whether they are Tryton's. */
+  readonly unasked: readonly string[];
+}
+
+/** Tryton's databases on the server; fails when it cannot be asked which it has. */
 export async function databasesOn(
   uri: string,
   environment: Readonly<Record<string, string | undefined>>,
   signal: AbortSignal,
-): Promise<readonly string[]> {
+): Promise<FoundDatabases> {
   const { PostgresConnection } = await import("../database/postgres/connection.ts");
   const ask = async (database: string, sql: string, values: readonly string[]) => {
     await using connection = await PostgresConnection.open(trytonAddress(uri, database), { environment, signal });
     return await connection.rows(sql, values);
   };
-  try {
-    const all = await ask(
-      "postgres",
-      "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1",
-      [],
-    );
-    const found: string[] = [];
-    for (const [name] of all) {
-      const sql = "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relname = ANY ($1::text[])";
-      const rows = await ask(name ?? "", sql, [`{${knownBy.join(",")}}`]).catch(() => []);
-      if (name && rows[0]?.[0] === String(knownBy.length)) found.push(name);
+  const all = await ask(
+    "postgres",
+    "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1",
+    [],
+  );
+  const names: string[] = [];
+  const unasked: string[] = [];
+  for (const name of all.flatMap(([one]) => one ?? [])) {
+    const sql = "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relname = ANY ($1::text[])";
+    try {
+      const [row] = await ask(name, sql, [`{${knownBy.join(",")}}`]);
+      if (row?.[0] === String(knownBy.length)) names.push(name);
+    } catch (error) {
+      if (!isHoldfastError(error)) throw error;
+      unasked.push(name);
     }
-    return found;
-  } catch (error) {
-    if (isHoldfastError(error)) return [];
-    throw error;
   }
+  return { names, unasked };
 }
 
 /**

@@ -5,11 +5,13 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
 import type { RowBatch, TableSchema } from "../database/database.ts";
+import { startPostgres } from "../../test/support/postgres-server.ts";
 import { sqliteEngine } from "../database/sqlite/sqlite.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import { noFiles } from "./crm-files.ts";
 import { readIni } from "./ini.ts";
 import type { CrmDescription } from "./platform.ts";
+import { knownBy } from "./tryton-install.ts";
 import { tryton } from "./tryton.ts";
 
 interface Fixture {
@@ -88,7 +90,7 @@ test("on PostgreSQL, server and password come from the configuration, the databa
   const uri = "postgresql://me:ge%3Aheim@127.0.0.1:1/";
   const { folder, describe } = fixture(context, `[database]\nuri = ${uri}\npath = DATA\n`);
   assert.deepEqual(await tryton.detect(folder), [], "a server that does not answer has nothing to propose");
-  await assert.rejects(tryton.parts(describe()), (error) => isHoldfastError(error, "source-missing"));
+  await assert.rejects(tryton.parts(describe()), (error) => isHoldfastError(error, "database-unreachable"));
   const named = async (database: string) => (await tryton.parts(describe({ database }))).databases;
   const own = { name: "main", url: "postgresql://me@127.0.0.1:1/crm%202", password: "ge:heim" };
   assert.deepEqual(await named("crm 2"), [own]);
@@ -111,6 +113,25 @@ test("on PostgreSQL, server and password come from the configuration, the databa
     tryton.parts(fixture(context, "[database]\nuri = mysql://me:secret@db/\n").describe()),
     (error) => isHoldfastError(error, "database-unsupported") && !error.message.includes("secret"),
   );
+});
+
+test("a database on the server that cannot be asked is told of", async (context) => {
+  await using server = await startPostgres();
+  const tables = knownBy.map((name) => `CREATE TABLE ${name} (id INT);`).join("");
+  await server.sql("CREATE ROLE trytond LOGIN; CREATE DATABASE crm; CREATE DATABASE shop; CREATE DATABASE other;");
+  for (const name of ["crm", "shop"]) await server.sql(tables, name);
+  await server.sql("REVOKE CONNECT ON DATABASE shop FROM PUBLIC");
+  const text = `[database]\nuri = postgresql://trytond@127.0.0.1:${server.port}/\npath = DATA\n`;
+  const { folder, describe } = fixture(context, text);
+  const found = await tryton.detect(folder);
+  assert.deepEqual(
+    found.map(({ name, unasked }) => [name, unasked]),
+    [["crm", ["shop"]]],
+  );
+  assert.deepEqual((await tryton.parts(describe())).uncovered, [{ subject: "shop", reason: "tryton-unasked" }]);
+  assert.deepEqual((await tryton.parts(describe({ database: "crm" }))).uncovered, []);
+  await server.sql("GRANT CONNECT ON DATABASE shop TO PUBLIC");
+  await assert.rejects(tryton.parts(describe()), (error) => isHoldfastError(error, "crm-database-ambiguous"));
 });
 
 test("names database, file store and configuration", async (context) => {

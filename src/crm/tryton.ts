@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import type { DatabaseAddress, RowBatch, TableSchema } from "../database/database.ts";
 import { isSqliteUrl, sqlitePath } from "../database/sqlite/location.ts";
 import { nameFromText } from "../lib/byte-name.ts";
-import { HoldfastError } from "../lib/errors.ts";
+import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import { columnTexts, type FieldRules } from "./column-texts.ts";
 import type { AttachmentRule, CrmDescription, CrmParts, DetectedCrm, OwnedFile, Platform } from "./platform.ts";
 import { neutraliseConfiguration, neutraliseStatements, neutraliseSummary } from "./tryton-clone.ts";
@@ -12,7 +12,13 @@ import { type TrytonConfig, fileColumns, moveTrytonPath, readTrytonConfig, store
 import { databasesIn, installedVersion } from "./tryton-install.ts";
 import { startTryton } from "./tryton-run.ts";
 import { trytonModel } from "./tryton-model.ts";
-import { databasesOn, moveTrytonServer, nameOfDatabase, trytonAddress } from "./tryton-postgres.ts";
+import {
+  databasesOn,
+  type FoundDatabases,
+  moveTrytonServer,
+  nameOfDatabase,
+  trytonAddress,
+} from "./tryton-postgres.ts";
 
 /**
  * Tryton 6.0 as Debian 12 has it, on SQLite or PostgreSQL.
@@ -76,7 +82,10 @@ async function detect(folder: string): Promise<readonly DetectedCrm[]> {
     const isHere = dirname(configuration) === folder || config.path === folder;
     if (!isHere || !engines.includes(config.engine)) continue;
     const version = await installedVersion();
-    const names = await databasesOf(config);
+    const { names, unasked } = await databasesOf(config).catch((error: unknown) => {
+      if (isHoldfastError(error)) return { names: [], unasked: [] };
+      throw error;
+    });
     return names.map((name) => ({
       platform: "tryton",
       name,
@@ -85,6 +94,7 @@ async function detect(folder: string): Promise<readonly DetectedCrm[]> {
       configuration,
       attachments: [],
       ...(version === undefined ? {} : { version }),
+      ...(unasked.length > 0 && { unasked }),
     }));
   }
   return [];
@@ -100,7 +110,7 @@ async function parts(description: CrmDescription): Promise<CrmParts> {
   });
   const config = readTrytonConfig(text, configuration);
   if (!engines.includes(config.engine)) throw new HoldfastError("database-unsupported", { url: `${config.engine}:` });
-  const database = await databaseName(config, description);
+  const { name: database, unasked } = await databaseName(config, description);
   const named = config.engine === "sqlite" ? database : (description.database ?? database);
   const logging = join(dirname(configuration), loggingFile);
   const version = await installedVersion();
@@ -113,7 +123,7 @@ async function parts(description: CrmDescription): Promise<CrmParts> {
     ],
     config: [configuration, ...(existsSync(logging) ? [logging] : [])].map((path) => ({ name: basename(path), path })),
     emptyTables,
-    uncovered: [],
+    uncovered: unasked.map((subject) => ({ subject, reason: "tryton-unasked" })),
     attachments: attachmentRule(config, database),
   };
 }
@@ -124,18 +134,26 @@ function addressOf(config: TrytonConfig, named: string): DatabaseAddress {
     : trytonAddress(config.uri, named);
 }
 
-function databasesOf(config: TrytonConfig): Promise<readonly string[]> {
+async function databasesOf(config: TrytonConfig): Promise<FoundDatabases> {
   return config.engine === "sqlite"
-    ? databasesIn(config.path)
-    : databasesOn(config.uri, process.env, AbortSignal.timeout(askMs));
+    ? { names: await databasesIn(config.path), unasked: [] }
+    : await databasesOn(config.uri, process.env, AbortSignal.timeout(askMs));
 }
 
-/** The one that `holdfast.yaml` names, by URL or as trytond names it; else the only one in the folder or on the server. */
-async function databaseName(config: TrytonConfig, description: CrmDescription): Promise<string> {
+/**
+ * The one that `holdfast.yaml` names, by URL or as trytond names it; else the only one in the folder or on the server, with those that may be
+ * another one.
+ */
+async function databaseName(
+  config: TrytonConfig,
+  description: CrmDescription,
+): Promise<{ readonly name: string; readonly unasked: readonly string[] }> {
   const named = description.database;
-  if (named !== undefined && config.engine !== "sqlite") return nameOfDatabase(named);
-  if (named !== undefined) return basename(isSqliteUrl(named) ? sqlitePath(named) : named, ".sqlite");
-  const names = await databasesOf(config);
+  if (named !== undefined) {
+    const ofFile = basename(isSqliteUrl(named) ? sqlitePath(named) : named, ".sqlite");
+    return { name: config.engine === "sqlite" ? ofFile : nameOfDatabase(named), unasked: [] };
+  }
+  const { names, unasked } = await databasesOf(config);
   const [name] = names;
   if (name === undefined) {
     const path = config.engine === "sqlite" ? join(config.path, "*.sqlite") : addressOf(config, "").url;
@@ -148,7 +166,7 @@ async function databaseName(config: TrytonConfig, description: CrmDescription): 
       found: names.join(", "),
     });
   }
-  return name;
+  return { name, unasked };
 }
 
 /** The stores that are on disk: until the first file is stored there is none, and nothing is missing. */

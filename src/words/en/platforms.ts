@@ -88,6 +88,8 @@ export const platforms = {
     "kept-outside": "these files are kept outside of this machine: their rows are in the backup, they are not",
     "other-folder": "the CRM's settings name this folder, and it is not in the backup: add it under `files:`",
     queue: "what waits in the queue is not in the backup; the rest is made again",
+    "tryton-unasked":
+      "a database of the same server that could not be asked whether it is Tryton's: name the one that is meant as `database:` in holdfast.yaml",
     "suitecrm-two-databases": "it names another database than config.php: only that of config.php is in the backup",
   },
   /** What people call the records of a CRM. */

@@ -162,6 +162,8 @@ export const recovery = {
   init: {
     found: "Recognised: {platform}[[ {version}]] in {folder}",
     choose: "Several were recognised; taking the surest. The others: {others}",
+    unasked:
+      "Could not be asked whether they are databases of {platform}, too: {databases}. If one of them is meant, write it as `database:` in holdfast.yaml.",
     config: "Configuration: {file}",
     existing: "Configuration: {file} (already there, used as it is)",
     password: "Password: {file} (new, random; only you can read it)",

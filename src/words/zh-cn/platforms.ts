@@ -83,6 +83,8 @@ export const platforms: Translated<typeof english> = {
     "kept-outside": "这些文件存放在本机之外：备份中有它们的行，没有文件本身",
     "other-folder": "CRM 的设置指定了此文件夹，但它不在备份中：请将其加入 `files:`",
     queue: "队列中等待的内容不在备份中；其余会自动重建",
+    "tryton-unasked":
+      "同一服务器上的此数据库无法查询，不知是否属于 Tryton：请在 holdfast.yaml 中用 `database:` 写明要备份的数据库",
     "suitecrm-two-databases": "它指向与 config.php 不同的数据库：备份中只有 config.php 的那个",
   },
   entities: {

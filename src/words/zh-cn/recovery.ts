@@ -161,6 +161,8 @@ export const recovery: Translated<typeof english> = {
   init: {
     found: "已识别：{folder} 中的 {platform}[[ {version}]]",
     choose: "识别出多个，采用把握最大的一个。其余：{others}",
+    unasked:
+      "无法查询以下数据库是否也属于 {platform}：{databases}。如果要备份的是其中之一，请在 holdfast.yaml 中用 `database:` 写明。",
     config: "配置：{file}",
     existing: "配置：{file}（已存在，按原样使用）",
     password: "密码：{file}（新建，随机生成；只有您能读取）",
