@@ -29,18 +29,30 @@ function uuidText(kept: Buffer): string {
   return parts.map((part) => part.toString("hex")).join("-");
 }
 
+/** So many are asked for in one statement. */
+const mostColumns = 200;
+
 /**
- * Whether UUIDs of a table are kept as said. In one that was made by MariaDB before 10.11.5 all are kept back to front, and its definition is
+ * Tables whose UUIDs are not kept as said. In one that was made by MariaDB before 10.11.5 all are kept back to front, and its definition is
  * the same to the letter: but there these two come in another order.
  */
-export async function keepsUuidsAnew(session: Session, { name, columns }: TableSchema): Promise<boolean> {
+export async function tablesOfOldUuids(
+  session: Session,
+  tables: readonly TableSchema[],
+): Promise<ReadonlySet<TableSchema>> {
   const [first, second] = ["01000000-0000-7000-8000-000000000001", "02000000-0000-7000-8000-000000000000"];
-  for (const column of columns.filter(({ type }) => type === "uuid")) {
-    const own = `SELECT ${quoteName(column.name)} AS id FROM ${quoteName(name)} WHERE FALSE`;
-    const [row] = await session.query(
-      `SELECT id FROM (${own} UNION ALL SELECT '${second}' UNION ALL SELECT '${first}') AS ids ORDER BY id LIMIT 1`,
-    );
-    if (row?.[0] !== first) return false;
+  const columns = tables.flatMap((table) =>
+    table.columns.flatMap(({ name, type }) => (type === "uuid" ? [{ table, name }] : [])),
+  );
+  const old = new Set<TableSchema>();
+  for (let from = 0; from < columns.length; from += mostColumns) {
+    const part = columns.slice(from, from + mostColumns);
+    const asked = part.map(({ table, name }) => {
+      const own = `SELECT ${quoteName(name)} AS id FROM ${quoteName(table.name)} WHERE FALSE`;
+      return `(SELECT id FROM (${own} UNION ALL SELECT '${second}' UNION ALL SELECT '${first}') AS ids ORDER BY id LIMIT 1)`;
+    });
+    const [row] = await session.query(`SELECT ${asked.join(",")}`);
+    for (const [at, { table }] of part.entries()) if (row?.[at] !== first) old.add(table);
   }
-  return true;
+  return old;
 }

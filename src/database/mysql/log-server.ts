@@ -7,7 +7,7 @@ import { quoteName, quoteText } from "./identifier.ts";
 import { inspectDatabase } from "./inspect.ts";
 import type { Target } from "./location.ts";
 import { positionOf } from "./log-position.ts";
-import { keepsUuidsAnew } from "./log-fixed.ts";
+import { tablesOfOldUuids } from "./log-fixed.ts";
 import { canFollow } from "./log-values.ts";
 import type { Session } from "./session.ts";
 
@@ -135,8 +135,7 @@ export async function followed(
       )
     ).map(([name]) => name),
   );
-  const oldUuids = new Set<TableSchema>();
-  for (const table of schema.tables) if (!(await keepsUuidsAnew(session, table))) oldUuids.add(table);
+  const oldUuids = await tablesOfOldUuids(session, schema.tables);
   const outside: OutsideTable[] = [];
   const tables = schema.tables.filter((table) => {
     const reason =

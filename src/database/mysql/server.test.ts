@@ -8,6 +8,7 @@ import { temporaryFolder } from "../../../test/support/temp-folder.ts";
 import { until } from "../../../test/support/until.ts";
 import { isHoldfastError } from "../../lib/errors.ts";
 import type { DatabaseSchema, DatabaseSnapshot, TableRows } from "../database.ts";
+import { followed } from "./log-server.ts";
 import { mysqlEngine } from "./mysql.ts";
 import { Session } from "./session.ts";
 import { targetOf } from "./location.ts";
@@ -692,4 +693,22 @@ test("a connection that is lost in the middle ends in one error", async () => {
     { code: "database-unreachable" },
   );
   await server.start();
+});
+
+test("which of the tables have UUIDs that are kept otherwise is asked for all of them together", async (context) => {
+  if (!isMariadb) return context.skip("MySQL has no such columns");
+  const asked = async (database: string, tables: number): Promise<number> => {
+    await server.sql(`CREATE DATABASE ${database}`);
+    const made = Array.from({ length: tables }, (_, at) => `CREATE TABLE t${at} (id UUID PRIMARY KEY, other UUID);`);
+    await server.sql(`${made.join("")} CREATE TABLE plain (id INT PRIMARY KEY)`, database);
+    const target = await targetOf(address(database));
+    await using session = await Session.open(target, target.database, signal);
+    const questions = async () => Number((await session.query("SHOW SESSION STATUS LIKE 'Questions'"))[0]?.[1]);
+    const first = await questions();
+    const { tables: found, outside } = await followed(session);
+    assert.deepEqual([found.length, outside], [tables + 1, []]);
+    return (await questions()) - first;
+  };
+  const few = await asked("few_ids", 1);
+  assert.equal(await asked("many_ids", 110), few + 1, "two statements of at most 200 columns");
 });
