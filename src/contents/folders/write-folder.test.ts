@@ -8,12 +8,16 @@ import { assertSameTrees, compareTrees } from "../../../test/support/compare-tre
 import { lossyDisk, lossyDiskLacks } from "../../../test/support/lossy-disk.ts";
 import { makeTree, randomTree } from "../../../test/support/random-tree.ts";
 import { temporaryFolder } from "../../../test/support/temp-folder.ts";
+import { createCheapRepository } from "../../../test/support/cheap-key.ts";
 import { testRepository } from "../../../test/support/test-repository.ts";
 import { setMetadata } from "../../files/write-entry.ts";
 import type { Id, TreeNode } from "../../format/tree.ts";
 import { nameFromText, nameText, type ByteName } from "../../lib/byte-name.ts";
-import { isHoldfastError } from "../../lib/errors.ts";
+import { HoldfastError, isHoldfastError } from "../../lib/errors.ts";
 import type { Event } from "../../lib/events.ts";
+import type { Upload } from "../../repository/repository.ts";
+import { memoryStorage } from "../../storage/memory.ts";
+import type { Storage } from "../../storage/storage.ts";
 import { captureFolder, type FolderCapture } from "./capture-folder.ts";
 import { metadataOf } from "./node-metadata.ts";
 import { planFolder, type FolderPlan, type FolderSwitches, type WriteFolderInput } from "./plan-folder.ts";
@@ -350,6 +354,54 @@ test("interrupted anywhere, the next run finishes and leaves nothing behind", as
   assert.deepEqual(compareTrees(at("target"), at("source"), ["root", "folder-times"]), [
     "0/.holdfast-other: should not be there",
   ]);
+});
+
+test("a walk that fails ends the batch that is being written, and says why", { timeout: 60_000 }, async () => {
+  using temporary = temporaryFolder();
+  const inner = memoryStorage();
+  const lost = new Set<string>();
+  let isStalled = false;
+  const stalling: Storage = {
+    ...inner,
+    load: async (of, range, during) => {
+      if (lost.has(of.name)) throw new HoldfastError("storage-failed", { reason: "EIO" });
+      if (!isStalled || of.kind !== "data") return inner.load(of, range, during);
+      const { promise, reject } = Promise.withResolvers<never>();
+      during.addEventListener("abort", () => reject(during.reason), { once: true });
+      return promise;
+    },
+  };
+  const opening = { signal, now: () => new Date(), host: { hostname: "test", username: "tester", uid: 0, gid: 0 } };
+  await using slow = await createCheapRepository(stalling, "correct horse", opening);
+  const upload = async (make: (to: Upload) => Promise<Id>): Promise<Id> => {
+    await using lock = await slow.lock("shared", { ...opening, waitMs: 0 });
+    await using to = await (await slow.index(signal)).upload({ signal, lock, limits });
+    const made = await make(to);
+    await to.finish({ time: new Date().toISOString(), tree: made, paths: ["/test"], hostname: "test" });
+    return made;
+  };
+  const second = await upload((to) => to.tree({ nodes: [] }));
+  for await (const { name } of inner.list("data", signal)) lost.add(name);
+  const tree = await upload(async (to) => {
+    const nodes: TreeNode[] = [];
+    for (let at = 0; at < 600; at++) {
+      const { id } = await to.blob("data", Buffer.from(`text ${at + 1000}`), "bulk");
+      nodes.push(file(`f${at + 1000}`, id, 9));
+    }
+    return to.tree({ nodes: [dir("a", await to.tree({ nodes })), dir("z", second)] });
+  });
+  const indexed = await slow.index(signal);
+  const target = nameFromText(path.join(temporary.path, "target"));
+  const run = { signal, report: () => {} };
+  const onItem = ({ inside }: { readonly inside: ByteName }): void => {
+    isStalled ||= nameText(inside).includes("f");
+  };
+  const input = { reader: indexed, tree, target, switches: createOnly, signal };
+  await assert.rejects(writeFolder(input, { repository: indexed, limits, run, onItem }), (error) =>
+    isHoldfastError(error, "storage-failed"),
+  );
+  assert.ok(isStalled);
+  assert.deepEqual(fs.readdirSync(path.join(temporary.path, "target/a")), []);
 });
 
 test("progress, and files are as many as were written", async () => {

@@ -56,6 +56,10 @@ export async function writeFolder(input: WriteFolderInput, options: WriteFolderO
   const writer = new Writer(input, options, root);
   try {
     return await writer.run();
+  } catch (error) {
+    // What is on its way may take minutes more, and nobody wants it now.
+    writer.stop(error);
+    throw error;
   } finally {
     await writer.close();
     closeSync(root);
@@ -81,6 +85,8 @@ class Writer {
   readonly #held = new Map<number, HeldFolder>();
   readonly #way: HeldFolder[] = [];
   readonly #foldersToFinish: { readonly inside: ByteName; readonly node: TreeNode }[] = [];
+  /** Ends what is on its way. */
+  readonly #stopped = new AbortController();
   readonly #links: Extract<Step, { kind: "link" }>[] = [];
   #batch: FileToWrite[] = [];
   #filesAtOnce = filesAtOnce.first;
@@ -133,7 +139,11 @@ class Writer {
     };
   }
 
-  /** Once nobody uses them any more. */
+  stop(reason: unknown): void {
+    this.#stopped.abort(reason);
+  }
+
+  /** Closes its folders, once nobody uses them any more. */
   async close(): Promise<void> {
     await this.#writing?.catch(() => undefined);
     await this.#syncing;
@@ -225,7 +235,7 @@ class Writer {
     if (files.length === 0) return;
     const { repository, limits, run, target } = this.#options;
     this.#writing = repository.writeFiles(files, {
-      signal: run.signal,
+      signal: AbortSignal.any([run.signal, this.#stopped.signal]),
       placing: target === "staged" ? "direct" : "rename",
       limits,
       onBytes: (bytes) => {
