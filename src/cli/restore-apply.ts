@@ -68,6 +68,8 @@ function thawOption({ options }: Invocation): { readonly days: number; readonly 
 /** Whoever replaces a live CRM types its name: not `y`, which fingers type by themselves. */
 async function askName(context: Context, plan: RestorePlan): Promise<string | undefined> {
   if (plan.confirm === undefined) return undefined;
+  // It was typed when the swap began.
+  if ((await context.door.cutOffRestores(context.run)).some((one) => one.plan === plan.id)) return undefined;
   if (!canAsk(context)) throw new HoldfastError("confirm-needed", { name: plan.confirm });
   return ask(context, context.format.fill(context.words.plan.asksName, { name: plan.confirm }));
 }

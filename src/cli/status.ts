@@ -41,6 +41,7 @@ export const statusCommand: Command = {
       keptBefore,
       ...(store && { store }),
       service: isServing(store, nowMs) ? "running" : "stopped",
+      cutOff: await door.cutOffRestores(context.run),
       nowMs,
       zone: format.zone,
     });
@@ -64,6 +65,10 @@ function statusLines(context: Context, report: StatusReport): string[] {
     }
     for (const anomaly of anomaliesFound)
       lines.push(`${crm}${words.label.colon}${anomalyText(anomaly, words, format)}`);
+  }
+  for (const { crm, cutOff } of report.crms) {
+    const { text, hint } = words.errors["restore-half-made"];
+    if (cutOff) lines.push(format.fill(text, { crm }), format.fill(hint, cutOff));
   }
   for (const { crm, openGaps } of report.crms) {
     for (const gap of openGaps) lines.push(`${crm}${words.label.colon}${gapText(gap, words, format)}`);

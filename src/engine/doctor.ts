@@ -99,9 +99,8 @@ export async function doctor(engine: Engine, input: DoctorInput, run: Run): Prom
     checkBackups(backupsOf(snapshots, crm.name), tellOfCrm, run);
   }
   for (const record of await listUndoable(engine)) {
-    if (record.state === "half-made") {
-      tell("failed", "restore-half-made", { id: record.id, plan: record.plan, crm: record.crm });
-    }
+    const { id, plan, crm, state, undoing } = record;
+    if (state === "half-made") tell("failed", "restore-half-made", { id, crm, ...(!undoing && { plan }) });
   }
   return { type: "doctor", checks };
 }

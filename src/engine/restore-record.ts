@@ -68,14 +68,21 @@ export function isHalfMade(record: RestoreRecord): boolean {
   return record.state === "staging" || record.state === "swapping" || record.state === "undoing";
 }
 
+/** Whether it has begun to put new things into the places of old ones, and is not through: it may be going on just now. */
+export function isHalfSwapped({ state }: RestoreRecord): boolean {
+  return state === "swapping" || state === "undoing";
+}
+
 /**
  * Refuses while the CRM is partly what a restore made and partly what it was: a backup of that, or a plan against it,
  * would be of neither. One that was cut off before it touched anything is only named.
  */
 export async function refuseHalfMade(engine: Engine, crm: string, run: Pick<Run, "report">): Promise<void> {
-  for (const { id, plan, state, crm: name } of (await loadRecords(engine)).filter(isHalfMade)) {
+  for (const record of (await loadRecords(engine)).filter(isHalfMade)) {
+    const { id, plan, crm: name, state } = record;
     if (name !== crm) continue;
-    if (state !== "staging") throw new HoldfastError("restore-half-made", { crm, id, plan });
+    if (isHalfSwapped(record))
+      throw new HoldfastError("restore-half-made", { crm, id, ...(state === "swapping" && { plan }) });
     run.report({ type: "note", code: "stage-kept", facts: { id, plan } });
   }
 }

@@ -42,6 +42,8 @@ export interface UndoableRestore {
   readonly state: "done" | "half-made";
   /** The plan to apply again. */
   readonly plan: string;
+  /** An undo was cut off: only another one goes on. */
+  readonly undoing?: true;
   /** What `undo` needs besides the record: the repository, where it is kept what rows were. */
   readonly needs: "nothing" | "repository";
 }
@@ -85,6 +87,7 @@ export async function listUndoable(engine: Engine): Promise<readonly UndoableRes
     paths: pathsOf(record),
     state: isHalfMade(record) ? "half-made" : "done",
     plan: record.plan,
+    ...(record.state === "undoing" && { undoing: true }),
     needs: record.rows ? "repository" : "nothing",
   }));
 }

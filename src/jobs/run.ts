@@ -32,8 +32,10 @@ import type { UndoPlanInput } from "../engine/undo-cause.ts";
 import type { UndoInput, UndoReport, UndoableRestore } from "../engine/undo.ts";
 import type { UnlockAnswer, UnlockInput } from "../engine/unlock.ts";
 import type { VerifyAnswer, VerifyInput } from "../engine/verify.ts";
+import { isHoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import { lockCrm } from "./crm-lock.ts";
+import type { CutOffRestore } from "./status.ts";
 
 /**
  * The one door to every use case. Whoever runs one (today the command line) comes through here, so that what must
@@ -58,6 +60,8 @@ export interface Door {
   applyRestore(input: RestoreApplyInput & Waiting, run: Run): Promise<RestoreReport>;
   /** Whether what a plan restores is being swapped in, or has been: who did that and ended goes on by applying it again. */
   isSwapBegun(plan: string): Promise<boolean>;
+  /** Restores that were cut off while they swapped, and that nobody goes on with: no backup of these CRMs begins. */
+  cutOffRestores(run: Run): Promise<readonly CutOffRestore[]>;
   undoRestore(input: UndoInput & Waiting, run: Run): Promise<UndoReport>;
   undoable(): Promise<readonly UndoableRestore[]>;
   planErase(input: ErasePlanInput, run: Run): Promise<ErasePlan>;
@@ -183,6 +187,21 @@ export function openDoor({ loadEngine, keys, lockFolders }: DoorOptions): Door {
       const { loadRecords } = await import("../engine/restore-record.ts");
       const state = (await loadRecords(await engine())).find((record) => record.plan === plan)?.state;
       return state === "swapping" || state === "done";
+    },
+    async cutOffRestores(run) {
+      const { isHalfSwapped, loadRecords } = await import("../engine/restore-record.ts");
+      const found: CutOffRestore[] = [];
+      for (const record of (await loadRecords(await engine())).filter(isHalfSwapped)) {
+        const { crm, location, id, plan, state } = record;
+        // Who swaps just now holds it.
+        try {
+          await using _lock = await locked({ crm, location, job: "status", waitMs: 0 }, run);
+          found.push({ crm, id, ...(state === "swapping" && { plan }) });
+        } catch (error) {
+          if (!isHoldfastError(error, "backup-running")) throw error;
+        }
+      }
+      return found;
     },
     async undoRestore({ waitMs, ...input }, run) {
       const { listUndoable, undoRestore } = await import("../engine/undo.ts");

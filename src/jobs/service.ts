@@ -150,7 +150,9 @@ class Service {
     const nowMs = this.#nowMs();
     const keptBefore = keptGaps(store);
     const overview = await this.#overview.get(nowMs);
-    return statusOf({ config, overview, keptBefore, store, service: "running", nowMs, zone });
+    const { signal, now } = this.#options;
+    const cutOff = await world.door.cutOffRestores({ signal, now, report: () => {} });
+    return statusOf({ config, overview, keptBefore, store, service: "running", cutOff, nowMs, zone });
   }
 
   #nowMs(): number {

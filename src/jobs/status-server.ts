@@ -63,7 +63,10 @@ async function answer(
     }
     const { time, outcome, crms } = found;
     const bad = outcome === "failed" || outcome === "missed";
-    const short = crms.map(({ crm, outcome: of, rpoMs, gaps }) => ({ crm, outcome: of, rpoMs, gaps }));
+    const short = crms.map(({ crm, outcome: of, rpoMs, gaps, cutOff }) => ({
+      ...{ crm, outcome: of, rpoMs, gaps },
+      ...(cutOff && { cutOffRestore: cutOff.id }),
+    }));
     return send(
       bad ? 503 : 200,
       "application/json",

@@ -32,7 +32,7 @@ service: {preset: none, schedules: [{job: backup, name: hourly, at: hourly}, {jo
   for (const run of runs) store.add(run);
   const crms = [{ crm: "acme", backups, uncovered: [], reports }];
   const overview = { repositoryId: "0".repeat(64), location: "/r", packBytes: 0, crms, reports: [] };
-  return statusOf({ config, overview, keptBefore, store, service: "running", nowMs, zone: "UTC" });
+  return statusOf({ config, overview, keptBefore, store, service: "running", cutOff: [], nowMs, zone: "UTC" });
 }
 
 function backupAt(ms: number): BackupRow {

@@ -34,6 +34,15 @@ export interface ItemStatus {
   readonly waitingBytes?: number;
 }
 
+/** A restore that was cut off while it swapped. */
+export interface CutOffRestore {
+  readonly crm: string;
+  /** For `restore undo`, which takes it back. */
+  readonly id: string;
+  /** For `restore apply`, which finishes it; absent: it was being taken back. */
+  readonly plan?: string;
+}
+
 export interface CrmStatus {
   readonly crm: string;
   readonly outcome: StatusOutcome;
@@ -52,6 +61,8 @@ export interface CrmStatus {
   /** Stretches of time of which not every moment can be had, of rows or files, and that nothing has closed yet. */
   readonly gaps: number;
   readonly openGaps: readonly Gap[];
+  /** The CRM is partly old and partly new, and is not backed up until somebody finishes or undoes it. */
+  readonly cutOff?: Omit<CutOffRestore, "crm">;
 }
 
 export interface StatusReport {
@@ -85,12 +96,13 @@ export interface StatusInput {
   /** What the service has written down on this machine, if it ever ran. */
   readonly store?: JobStore;
   readonly service: "running" | "stopped";
+  readonly cutOff: readonly CutOffRestore[];
   readonly nowMs: number;
   readonly zone: string;
 }
 
 export function statusOf(input: StatusInput): StatusReport {
-  const { config, overview, keptBefore, store, service, nowMs, zone } = input;
+  const { config, overview, keptBefore, store, service, cutOff, nowMs, zone } = input;
   // A schedule that nobody wrote down and no service keeps to is not missed.
   const expected = config !== undefined && (config.service.origin === "written" || store !== undefined);
   const items = expected ? itemsOf(config, (job) => jobKinds[job].scope) : [];
@@ -102,7 +114,8 @@ export function statusOf(input: StatusInput): StatusReport {
     const known = overview.crms.find((one) => one.crm === crm);
     const due = config === undefined || config.crms.some(({ name }) => name === crm) ? jobs : [];
     const waiting = kept.filter((one) => one.crm === crm).map(({ report }) => report);
-    return crmStatus(crm, known, due, openGaps(known ?? { backups: [], reports: [] }, waiting), nowMs);
+    const own = cutOff.find((one) => one.crm === crm);
+    return crmStatus(crm, known, due, openGaps(known ?? { backups: [], reports: [] }, waiting), own, nowMs);
   });
   const all = [...crms.map(({ outcome }) => outcome), ...jobs.flatMap(({ outcome }) => outcome ?? [])];
   return {
@@ -242,6 +255,7 @@ function crmStatus(
   known: CrmOverview | undefined,
   jobs: readonly ItemStatus[],
   gaps: readonly Gap[],
+  cutOff: CutOffRestore | undefined,
   nowMs: number,
 ): CrmStatus {
   const own = jobs.filter(({ job, subject }) => subject === crm && jobKindNamed(job)?.scope === "crm");
@@ -258,6 +272,7 @@ function crmStatus(
     ...byJobs,
     ...(drilled ? [drilled] : []),
     ...(gaps.length > 0 ? ["warning" as const] : []),
+    ...(cutOff ? ["failed" as const] : []),
   ]);
   return {
     crm,
@@ -272,6 +287,7 @@ function crmStatus(
     anomaliesFound,
     gaps: gaps.length,
     openGaps: gaps,
+    ...(cutOff && { cutOff: { id: cutOff.id, ...(cutOff.plan !== undefined && { plan: cutOff.plan }) } }),
   };
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { DatabaseSync } from "node:sqlite";
@@ -102,6 +102,31 @@ test("an accident, its recovery, and the way back", async () => {
   assert.equal(phones(crm.database), "1,2,3");
   assert.equal(readFileSync(join(crm.folder, "attachments/合同.txt"), "utf8"), "a contract\n");
   const [, undo = ""] = /holdfast restore undo (\S+)/.exec(applied.stdout) ?? [];
+
+  // As if it had been cut off in its swap: no backup begins, and who asks is told what to type, to the letter.
+  const records = join(crm.folder, "../home/state/restores");
+  const [known = ""] = readdirSync(records);
+  const record = join(records, known);
+  const cutOff = (state: string) =>
+    writeFileSync(record, readFileSync(record, "utf8").replace(/"state": "\w+"/, `"state": "${state}"`));
+  cutOff("swapping");
+  const finish = `holdfast restore apply ${id}`;
+  const takeBack = `holdfast restore undo ${known.replace(".json", "")}`;
+  const refused = await crm.run(["backup"]);
+  assert.notEqual(refused.code, 0);
+  for (const command of [finish, takeBack]) {
+    assert.ok(refused.stderr.includes(`\`${command}\``), refused.stderr);
+    const told = await crm.run(["status"]);
+    assert.equal(told.code, 1);
+    assert.ok(told.stdout.includes(`\`${command}\``), told.stdout);
+  }
+  assert.equal((await crm.run(["restore", "apply", id])).code, 0, "its name was typed already");
+  assert.notEqual((await crm.run(["status"])).code, 1);
+  cutOff("undoing");
+  const undoing = (await crm.run(["status"])).stdout;
+  assert.ok(undoing.includes(takeBack) && !undoing.includes(finish), undoing);
+  cutOff("done");
+
   const list = await crm.run(["restore", "undo", "--list"]);
   assert.ok(list.stdout.includes(undo), list.stdout);
   const undone = await crm.run(["restore", "undo", undo]);

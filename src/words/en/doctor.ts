@@ -99,7 +99,7 @@ export const doctor = {
     },
     "restore-half-made": {
       text: "A restore of {crm} was cut off half-way",
-      hint: "Go on with `holdfast restore apply {plan}`, or go back with `holdfast restore undo {id}`.",
+      hint: "[[Go on: `holdfast restore apply {plan}`. ]]Go back: `holdfast restore undo {id}`.",
     },
   },
   doctorReport: {

@@ -426,8 +426,8 @@ export const errors = {
       hint: "Nothing was swapped in. Run `holdfast verify --read-data`, or choose another recovery point.",
     },
     "restore-half-made": {
-      text: "A restore of {crm} was cut off while it was swapping: the CRM is partly old and partly new.",
-      hint: "Finish it with `holdfast restore apply {plan}`, or take it back with `holdfast restore undo {id}`.",
+      text: "A restore of {crm} was cut off while it was swapping: the CRM is partly old and partly new, and no backup of it begins.",
+      hint: "[[Finish it: `holdfast restore apply {plan}`. ]]Take it back: `holdfast restore undo {id}`.",
     },
     "restore-lost": {
       text: "What the restore built for {path} is no longer whole: it was dropped or changed while the swap was cut off. What is left of it is there or at {slot}[[; what it replaced is kept at {kept}]].",

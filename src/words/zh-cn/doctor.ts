@@ -89,7 +89,7 @@ export const doctor: Translated<typeof english> = {
     },
     "restore-half-made": {
       text: "{crm} 的一次还原中途被打断",
-      hint: "用 `holdfast restore apply {plan}` 继续，或用 `holdfast restore undo {id}` 退回。",
+      hint: "[[继续：`holdfast restore apply {plan}`。]]退回：`holdfast restore undo {id}`。",
     },
   },
   doctorReport: {

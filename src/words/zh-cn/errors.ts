@@ -420,8 +420,8 @@ export const errors: Translated<typeof english> = {
       hint: "没有替换任何内容。请运行 `holdfast verify --read-data`，或另选一个恢复点。",
     },
     "restore-half-made": {
-      text: "{crm} 的一次还原在替换时被打断：CRM 现在一部分是旧的，一部分是新的。",
-      hint: "用 `holdfast restore apply {plan}` 继续，或用 `holdfast restore undo {id}` 退回。",
+      text: "{crm} 的一次还原在替换时被打断：CRM 现在一部分是旧的，一部分是新的，在此之前不会备份它。",
+      hint: "[[继续完成：`holdfast restore apply {plan}`。]]退回：`holdfast restore undo {id}`。",
     },
     "restore-lost": {
       text: "为 {path} 还原出的内容已不完整：替换被打断期间，它被删除或改动。剩余部分在该处或 {slot}[[；被它替换的内容保留在 {kept}]]。",
