@@ -78,7 +78,7 @@ async function fromFolder(
   const detected = await context.door.detectCrm(folder);
   const [best, ...others] = detected;
   if (!best) throw new HoldfastError("crm-not-detected", { folder });
-  output.line(format.fill(words.init.found, { platform: best.platform, version: best.version, folder }));
+  output.line(foundText(context, best, folder));
   if (others.length > 0) {
     const named = others.map((one) => `${one.platform} (${one.name})`).join(", ");
     output.line(format.fill(words.init.choose, { others: named }));
@@ -107,6 +107,14 @@ async function fromFolder(
   const { resolveLocation } = await import("../config/location.ts");
   const password = { kind: "file" as const, target: passwordFile };
   return { location: resolveLocation(chosen.location, home), password, keeping: {}, credentials: {}, draft };
+}
+
+/** Of a CRM that no platform knows, what it was taken to consist of. */
+function foundText({ words, format }: Context, { platform, version, database, files }: DetectedCrm, folder: string) {
+  if (platform !== "custom") return format.fill(words.init.found, { platform, version, folder });
+  const inside = (path: string): string => relative(folder, path);
+  const places = files.map((file) => `${inside(file)}/`).join(words.label.comma);
+  return format.fill(words.init.foundCustom, { database: inside(database.replace(/^sqlite:/, "")), places, folder });
 }
 
 function crmDraft(detected: DetectedCrm, name: string, written: (path: string) => string): ConfigDraft["crm"] {

@@ -56,7 +56,8 @@ function commentAbove(document: Document, path: readonly string[], text: string)
     if (!isPair(pair) || !isScalar(pair.key) || pair.key.value !== path.at(-1)) continue;
     const key: Node = pair.key;
     key.commentBefore = asComment(text);
-    if (path.length === 1) key.spaceBefore = true;
+    // Above the first, there is a blank line already.
+    if (path.length === 1 && pair !== pairs[0]) key.spaceBefore = true;
   }
 }
 

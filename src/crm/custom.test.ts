@@ -128,6 +128,10 @@ test("two databases, one without a CRM's tables, an empty folder: no proposal", 
   assert.deepEqual(await custom.detect(folder), []);
   make("b.db", "CREATE TABLE contacts(id); CREATE TABLE deals(id)");
   assert.equal((await custom.detect(folder)).length, 1);
+  // What a restore replaced is kept beside.
+  mkdirSync(join(folder, ".holdfast-6fead1d3"));
+  make(".holdfast-6fead1d3/0-b.db", "CREATE TABLE contacts(id); CREATE TABLE deals(id)");
+  assert.equal((await custom.detect(folder)).length, 1);
   make("c.db", "CREATE TABLE contacts(id); CREATE TABLE deals(id)");
   assert.deepEqual(await custom.detect(folder), []);
 });

@@ -14,12 +14,14 @@ const databaseFiles = /\.(db|sqlite|sqlite3)$/i;
 const sampledRows = 50;
 
 /**
- * One SQLite database with tables of a CRM in `folder`, or one folder below, and folders that look like attachments.
+ * One SQLite database with tables of a CRM in `folder`, or one folder below that is not hidden, and folders that look like attachments.
  * Two such databases are no proposal: which one is meant, only a person knows.
  */
 export async function detectCustom(folder: string): Promise<readonly DetectedCrm[]> {
   const entries = await readdir(folder, { withFileTypes: true });
-  const folders = entries.filter((entry) => entry.isDirectory()).map((entry) => join(folder, entry.name));
+  // Hidden ones are no part of a CRM; what a restore of ours replaced is kept in one, with its database.
+  const isPart = (entry: Dirent): boolean => entry.isDirectory() && !entry.name.startsWith(".");
+  const folders = entries.filter(isPart).map((entry) => join(folder, entry.name));
   const files = (await Promise.all([folder, ...folders].map(databasesIn))).flat();
   const databases = files.filter((file) => withDatabase(file, looksLikeCrm) === true);
   const [database] = databases;

@@ -14,7 +14,12 @@ test("from a folder to the first backup, by what was recognised alone", async ()
   rmSync(join(crm.folder, "password.txt"));
   const init = await crm.run(["init", "--yes"]);
   assert.equal(init.code, 0, init.stderr);
+  assert.match(
+    init.stdout,
+    /^Recognised in \/.*\/acme: a database with a CRM's tables, crm\.db, and files in attachments\/\n/,
+  );
   const text = readFileSync(crm.config, "utf8");
+  assert.doesNotMatch(text, /\n\n\n/);
   assert.match(text, /^# yaml-language-server: \$schema=\/.*\/docs\/holdfast\.schema\.json\n/);
   assert.match(text, /database: sqlite:\.\/crm\.db/);
   const made = join(crm.folder, "password.txt");

@@ -161,6 +161,7 @@ export const recovery = {
   },
   init: {
     found: "Recognised: {platform}[[ {version}]] in {folder}",
+    foundCustom: "Recognised in {folder}: a database with a CRM's tables, {database}[[, and files in {places}]]",
     choose: "Several were recognised; taking the surest. The others: {others}",
     unasked:
       "Could not be asked whether they are databases of {platform}, too: {databases}. If one of them is meant, write it as `database:` in holdfast.yaml.",

@@ -160,6 +160,7 @@ export const recovery: Translated<typeof english> = {
   },
   init: {
     found: "已识别：{folder} 中的 {platform}[[ {version}]]",
+    foundCustom: "在 {folder} 中识别到：含有 CRM 数据表的数据库 {database}[[，以及 {places} 中的文件]]",
     choose: "识别出多个，采用把握最大的一个。其余：{others}",
     unasked:
       "无法查询以下数据库是否也属于 {platform}：{databases}。如果要备份的是其中之一，请在 holdfast.yaml 中用 `database:` 写明。",
