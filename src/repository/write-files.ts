@@ -113,7 +113,7 @@ class Batch {
   }
 
   async #writeRun(run: Run | undefined, files: readonly PlannedFile[]): Promise<void> {
-    const { parts, signal, onBytes } = this.#options;
+    const { signal, onBytes } = this.#options;
     const piecesOf = new Map<PlannedFile, number>();
     for (const { file } of run?.pieces ?? []) piecesOf.set(file, (piecesOf.get(file) ?? 0) + 1);
     const failed = new Map<PlannedFile, Error>();
@@ -121,25 +121,18 @@ class Batch {
     for (const planned of files) {
       if ((piecesOf.get(planned) ?? 0) === planned.pieces || this.#beginSpread(planned)) writable.push(planned);
     }
-    const sealed = await this.#load(run);
-    signal.throwIfAborted();
-    if (sealed instanceof Error) for (const file of files) failed.set(file, sealed);
-    else if (writable.length > 0) {
-      const { request, transfer } = writeRequest(
-        run,
-        sealed,
-        writable,
-        this.#spread,
-        parts.index,
-        this.#options.placing,
-      );
-      const answer = await parts.pool.request<WriteAnswer>(request, transfer);
-      freeMemory(new Uint8Array(answer.sealed.buffer));
-      for (const { file, code, message } of answer.failed) {
-        const planned = writable[file];
-        if (planned) failed.set(planned, codedError(code, message));
+    let left: readonly PlannedFile[] = writable;
+    // What came over a bad line is asked for once more, before whole files are read again blob by blob.
+    for (const time of ["first", "again"] as const) {
+      const sealed = await this.#load(run);
+      signal.throwIfAborted();
+      if (sealed instanceof Error) {
+        if (time === "first") for (const file of files) failed.set(file, sealed);
+        break;
       }
-      for (const { file, what } of answer.lost) this.#lost(writable[file]?.file, what);
+      for (const file of left) failed.delete(file);
+      left = await this.#write(run, sealed, left, failed);
+      if (left.length === 0) break;
     }
     let bytes = 0;
     for (const { file, uncompressedLength, length } of run?.pieces ?? []) {
@@ -147,6 +140,29 @@ class Batch {
     }
     if (bytes > 0) onBytes?.(bytes);
     for (const planned of files) this.#finishPieces(planned, piecesOf.get(planned) ?? 0, failed.get(planned));
+  }
+
+  /** Has a thread write what a run holds of these files. Gives those of which a blob was damaged. */
+  async #write(
+    run: Run | undefined,
+    sealed: Buffer,
+    files: readonly PlannedFile[],
+    failed: Map<PlannedFile, Error>,
+  ): Promise<readonly PlannedFile[]> {
+    if (files.length === 0) return [];
+    const { parts, placing } = this.#options;
+    const { request, transfer } = writeRequest(run, sealed, files, this.#spread, parts.index, placing);
+    const answer = await parts.pool.request<WriteAnswer>(request, transfer);
+    freeMemory(new Uint8Array(answer.sealed.buffer));
+    const damaged: PlannedFile[] = [];
+    for (const { file, code, message } of answer.failed) {
+      const planned = files[file];
+      if (planned === undefined) continue;
+      failed.set(planned, codedError(code, message));
+      if (code === "blob") damaged.push(planned);
+    }
+    for (const { file, what } of answer.lost) this.#lost(files[file]?.file, what);
+    return damaged;
   }
 
   /** The run's bytes; an error that concerns the files that need them, and no others. */
