@@ -160,7 +160,7 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
     await staging.drop().catch(leftBehind);
     throw error;
   });
-  const ready = { ...(await made(staging)), built };
+  const ready = { ...(await made(staging, run.signal)), built };
   const { records, exported } = prepared;
   if (exported) {
     // Before the files beside them: from the swap on, what is there counts as all of it.
@@ -201,9 +201,12 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
   return await finish(place, plan, await swapIn(place, swapping), built, started, run);
 }
 
-async function made(staging: Staging): Promise<RestoreRecord> {
+async function made(staging: Staging, signal: AbortSignal): Promise<RestoreRecord> {
   try {
-    return staging.ready();
+    const ready = staging.ready();
+    // From here on it would be half made.
+    signal.throwIfAborted();
+    return ready;
   } catch (error) {
     await staging.drop().catch(leftBehind);
     throw error;

@@ -8,6 +8,9 @@ import { dropStaging, saveRecord, type RestoreRecord } from "./restore-record.ts
 import { contentsOf, serverHome, type SwapPlace } from "./swap-database.ts";
 import { identity, syncFolders, type SwapStep } from "./swap.ts";
 
+/** Of a database that was being built: what takes longer is left to whoever comes by next. */
+const longestDropMs = 15_000;
+
 /**
  * The places beside its targets where one restore builds what it will swap in. Each folder that gets something has a
  * staging folder `.holdfast-<id>` of its own on the same file system; backups leave such folders out.
@@ -147,6 +150,7 @@ export class Staging {
 
   /** After a failure: nothing was touched yet, and nothing is left. */
   async drop(): Promise<void> {
-    await dropStaging(this.#place, this.#record);
+    // Not the run's signal: one that was cancelled leaves no database on a server either.
+    await dropStaging({ ...this.#place, signal: AbortSignal.timeout(longestDropMs) }, this.#record);
   }
 }

@@ -9,6 +9,7 @@ import { applyRestore } from "../../src/engine/restore-apply.ts";
 import type { RestorePlan } from "../../src/engine/restore-plan.ts";
 import { undoRestore } from "../../src/engine/undo.ts";
 import { isHoldfastError } from "../../src/lib/errors.ts";
+import type { Event } from "../../src/lib/events.ts";
 import { startMariadb } from "../support/mariadb-server.ts";
 import { postgres } from "../support/postgres-capture.ts";
 import { startPostgres } from "../support/postgres-server.ts";
@@ -146,6 +147,25 @@ test("MariaDB: cut off in the middle of a rename, the plan goes on or is taken b
     }
     await undone();
   }
+});
+
+test("MariaDB: cancelled while it is built or right before the swap, nothing is left or half made, and backups go on", async () => {
+  await using server = await startMariadb();
+  using folder = temporaryFolder();
+  const { crm, plan } = await crmOn(folder.path, server, mysqlEngine);
+  const input = { plan: plan.id, password: crm.access.password, confirm: "acme", limits } as const;
+  for (const phase of ["restore", "verify", "swap"]) {
+    const cancelled = new AbortController();
+    const report = (event: Event): void => {
+      if (event.type === "phase" && event.phase === phase) cancelled.abort(new Error("enough"));
+    };
+    const run = { signal: cancelled.signal, now: () => new Date(), report };
+    await assert.rejects(applyRestore(crm.engine, input, run), /enough|cancelled/);
+    assert.doesNotMatch(await server.sql("SHOW DATABASES"), /holdfast/, phase);
+  }
+  await crm.backup();
+  await crm.apply(plan);
+  assert.equal((await server.sql(contents, "crm")).trim(), "0\n2");
 });
 
 /**
