@@ -5,6 +5,7 @@ import { type Command, hasFlag } from "./command.ts";
 import type { Context } from "./context.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { fieldLines } from "./field-lines.ts";
+import { nextCommand } from "./next-command.ts";
 
 export const historyCommand: Command = {
   name: "history",
@@ -32,14 +33,18 @@ function historyLines(context: Context, report: HistoryReport, noise: "shown" | 
   const versions = report.versions.flatMap((version) => versionLines(context, version, noise));
   const { deletedSince } = report;
   const end = deletedSince
-    ? [format.fill(words.history.deletedSince, { time: sinceText(context, report, deletedSince) })]
+    ? [endText(context, report, deletedSince)]
     : [format.fill(words.history.looked, { points: report.points })];
   const last = report.versions.findLast(({ transaction }) => transaction !== undefined)?.transaction;
   // What is typed, on a line of its own.
-  const undo = last
-    ? [words.history.undo, `      holdfast restore plan @${last.time} --undo-transaction ${last.transaction}`]
-    : [];
-  return [head, ...versions, ...end, ...undo];
+  const next = (...typed: readonly string[]): string => `      ${nextCommand(context, "restore", "plan", ...typed)}`;
+  const point = report.lastPoint?.snapshot?.slice(0, 8);
+  const back = last
+    ? [words.history.undo, next(`@${last.time}`, "--undo-transaction", last.transaction)]
+    : point === undefined
+      ? []
+      : [words.history.bringBack, next(point, "--record", report.handle)];
+  return [head, ...versions, ...end, ...back];
 }
 
 function versionLines(context: Context, version: RecordVersion, noise: "shown" | "folded"): string[] {
@@ -65,9 +70,12 @@ function versionText(context: Context, { point, transaction }: RecordVersion): s
   return format.fill(words.history.transaction, facts);
 }
 
-function sinceText(context: Context, { versions }: HistoryReport, since: RecordVersion["point"]): string {
+function endText(context: Context, { versions }: HistoryReport, since: RecordVersion["point"]): string {
+  const { words, format } = context;
   const version = versions.findLast(({ point }) => point === since);
-  return version ? versionText(context, version) : pointText(context, since);
+  if (since.snapshot === undefined && !version?.transaction) return words.history.deletedLive;
+  const time = version ? versionText(context, version) : pointText(context, since);
+  return format.fill(words.history.deletedSince, { time });
 }
 
 function pointText({ words, format }: Context, { time, snapshot }: RecordVersion["point"]): string {

@@ -126,6 +126,8 @@ function scopeOf(invocation: Invocation, paths: readonly string[]): RestoreScope
   if (paths.length > 0 && (database || hasFlag(invocation, "system"))) {
     throw new HoldfastError("usage", { problem: "paths-and-scope" });
   }
+  const noPath = paths.find((path) => !/^\/?(?:files|config|databases)(?:\/|$)/.test(path));
+  if (noPath !== undefined) throw new HoldfastError("usage", { problem: "no-path", what: noPath });
   const ofDatabase = paths.find((path) => path.split("/").find(Boolean) === "databases");
   if (ofDatabase !== undefined) {
     const table = ofDatabase.split("/").filter(Boolean)[2];

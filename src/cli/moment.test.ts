@@ -38,6 +38,7 @@ test("moments, with and without an offset", () => {
     ["@90 minutes ago", "2026-11-22T08:30:00.000Z"],
     ["@3 days ago", "2026-11-19T10:00:00.000Z"],
     ["@2小时前", "2026-11-22T08:00:00.000Z"],
+    ['@"2h ago"', "2026-11-22T08:00:00.000Z"],
     ["@1 month ago", "2026-10-22T10:00:00.000Z"],
   ];
   for (const [text, expected] of cases) assert.equal(moment(text), expected, text);

@@ -17,7 +17,11 @@ export function parsePoint(text: string, now: Date, zone: string): PointName {
   if (/^[0-9a-f]{4,64}$/i.test(trimmed)) return { kind: "id", prefix: trimmed.toLowerCase() };
   if (!trimmed.startsWith("@")) throw new HoldfastError("moment-invalid", { text: trimmed, problem: "form" });
   const present = Temporal.Instant.fromEpochMilliseconds(now.getTime());
-  const [moment = "", transaction] = trimmed.slice(1).split("#");
+  // The shell takes the quotes of @"2h ago" away, unless that stands in others.
+  const [moment = "", transaction] = trimmed
+    .slice(1)
+    .replace(/^(["'])(.*)\1$/, "$2")
+    .split("#");
   const instant = parseMoment(moment.trim(), present, zone);
   if (instant === undefined) throw new HoldfastError("moment-invalid", { text: trimmed, problem: "form" });
   if (Temporal.Instant.compare(instant, present) > 0) {

@@ -36,6 +36,8 @@ export interface HistoryReport {
   readonly versions: readonly RecordVersion[];
   /** The first point in which it is no more; absent: it is there. */
   readonly deletedSince?: PointFacts;
+  /** The newest recovery point before that: the last that holds it, with all that belonged to it by then. */
+  readonly lastPoint?: PointFacts;
   /** How many points were looked at. */
   readonly points: number;
 }
@@ -85,7 +87,10 @@ export async function historyFrom(
   }
   const report = line.report();
   if (report.versions.length === 0) throw new HoldfastError("nothing-matched", { path: input.record });
-  return report;
+  const { deletedSince } = report;
+  const sinceMs = deletedSince && Date.parse(deletedSince.time);
+  const last = backups.findLast(({ snapshot }) => sinceMs !== undefined && Date.parse(snapshot.time) < sinceMs);
+  return last ? { ...report, lastPoint: { crm, time: last.snapshot.time, snapshot: last.id } } : report;
 }
 
 /** What the journal tells of the record's rows. */

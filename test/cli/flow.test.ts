@@ -160,6 +160,7 @@ test("a plan says what it leaves, and what would take it along", async () => {
   const table = await crm.run(["restore", "plan", "latest", "/databases/main/deals"]);
   assert.equal(table.code, 2);
   assert.match(table.stderr, /is rows, not files: --database .*--in deals/);
+  assert.match((await crm.run(["restore", "plan", "latest", "deals/1"])).stderr, /no path: .*--record deals\/1/);
   // What a newer one lacked is a sentence, no code.
   rmSync(join(crm.folder, "attachments"), { recursive: true });
   assert.equal((await crm.run(["backup"])).code, 3);

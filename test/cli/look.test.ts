@@ -92,7 +92,10 @@ test("browse and history: records for a person, and as JSON", async () => {
   );
   sql("DELETE FROM contacts WHERE id = 1");
   const gone = await crm.run(["history", "contacts/1", "--live"]);
-  assert.match(gone.stdout, /now \(live\) {2}deleted\nDeleted since now \(live\)\.\n$/);
+  assert.match(
+    gone.stdout,
+    /now \(live\) {2}deleted\nThe newest recovery point holds it, .*\nTo bring it back as it was last:\n {6}holdfast restore plan [0-9a-f]{8} --record contacts\/\d+\n$/,
+  );
   assert.equal((await crm.json(["history", "contacts/1"])).records[0]?.["type"], "history");
 });
 

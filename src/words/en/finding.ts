@@ -59,9 +59,11 @@ export const finding = {
     changed: "{time}  changed",
     deleted: "{time}  deleted",
     deletedSince: "Deleted since {time}.",
+    deletedLive: "The newest recovery point holds it, the live CRM does not.",
     looked: "Looked at {points:point}.",
     transaction: "{time}  transaction {transaction}[[, by user {users}]]",
     undo: "To take back what the last transaction did:",
+    bringBack: "To bring it back as it was last:",
   },
   compare: {
     between: "From {from} to {to}",

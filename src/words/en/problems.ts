@@ -11,6 +11,8 @@ export const problems = {
     "bad-value": "{what} cannot be {value}[[; it can be {expected}]].[[ Did you mean {suggestion}?]]",
     "bad-duration": "{value} is no length of time; write 30s, 10m or 2h.",
     "paths-and-scope": "Paths and --database or --system cannot be given together.",
+    "no-path":
+      "{what} is no path: paths begin with /files or /config, as `holdfast browse` shows them; a record is given as --record {what}.",
     "path-of-rows":
       "{what} is rows, not files: --database takes all of them[[, --deleted or --changed with --in {table} those of this table]], --record single ones.",
     "undo-between": "--undo-between takes two moments, each with @; --undo-by needs it.",

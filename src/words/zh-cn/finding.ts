@@ -61,9 +61,11 @@ export const finding: Translated<typeof english> = {
     changed: "{time}  更改",
     deleted: "{time}  删除",
     deletedSince: "自 {time} 起已删除。",
+    deletedLive: "最新的恢复点里有它，运行中的 CRM 里没有。",
     looked: "查看了 {points:point}。",
     transaction: "{time}  事务 {transaction}[[，用户 {users}]]",
     undo: "撤销最后一个事务所做的更改：",
+    bringBack: "把它恢复成最后的样子：",
   },
   compare: {
     between: "从 {from} 到 {to}",

@@ -13,6 +13,7 @@ export const problems: Translated<typeof english> = {
     "bad-value": "{what} 不能是 {value}[[；可以是 {expected}]]。[[是否想写 {suggestion}？]]",
     "bad-duration": "{value} 不是时长；请写 30s、10m 或 2h。",
     "paths-and-scope": "路径不能与 --database 或 --system 同时给出。",
+    "no-path": "{what} 不是路径：路径以 /files 或 /config 开头，见 `holdfast browse`；记录写作 --record {what}。",
     "path-of-rows":
       "{what} 是数据行，不是文件：--database 还原全部[[，--deleted 或 --changed 加 --in {table} 还原此表的]]，--record 还原单条。",
     "undo-between": "--undo-between 需要两个时刻，各以 @ 开头；--undo-by 须与它同用。",
