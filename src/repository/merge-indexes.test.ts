@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { chmodSync, readdirSync, writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { endingStorage, type Ending } from "../../test/support/ending-storage.ts";
+import { copyFolder } from "../../test/support/repository-copy.ts";
 import { temporaryFolder } from "../../test/support/temp-folder.ts";
 import { testRepository, type TestRepository } from "../../test/support/test-repository.ts";
 import type { Id } from "../format/tree.ts";
+import { isHoldfastError } from "../lib/errors.ts";
 import { localStorage } from "../storage/local.ts";
 import type { Storage } from "../storage/storage.ts";
 import { openRepository } from "./open.ts";
@@ -67,6 +70,45 @@ test("many index files that hold next to nothing become one, and all that they n
     depth: "data",
   });
   assert.deepEqual([defects, unindexedPacks], [[], 0]);
+});
+
+test("a merge that dies, or meets a full disk, at any operation loses nothing, and the next one finishes", async () => {
+  using folder = temporaryFolder();
+  const at = join(folder.path, "repo");
+  await using repository = await testRepository(at);
+  const ids = await storeOneByOne(repository, 110);
+  const kept = join(folder.path, "kept");
+  copyFolder(at, kept);
+  const host = { hostname: "test", username: "tester", uid: 0, gid: 0 };
+  const mergeWith = async (ending?: Ending): Promise<number> => {
+    const storage = endingStorage(localStorage(at), ending);
+    await using other = await openRepository(storage, password, { signal, now, host });
+    await merge({ repository: other }).catch((error: unknown) => {
+      const isEnding = isHoldfastError(error, "storage-failed") || isHoldfastError(error, "storage-full");
+      if (ending === undefined || !isEnding) throw error;
+    });
+    for (const name of readdirSync(join(at, "locks"))) rmSync(join(at, "locks", name));
+    return storage.operations();
+  };
+  const operations = await mergeWith();
+  assert.ok(operations > 110, `only ${operations} operations`);
+  // The first is the lock's, then comes the file that is to name all, then those go that are merged.
+  for (const place of [2, 3, 60]) {
+    for (const kind of ["dead before", "dead after", "full"] as const) {
+      copyFolder(kept, at);
+      const what = `${kind} ${place} of ${operations}`;
+      await mergeWith({ at: place, kind });
+      await using after = await openRepository(localStorage(at), password, { signal, now, host });
+      const index = await after.index(signal);
+      for (const id of ids) assert.ok(index.has("data", id), `${what}: ${id} is in no index`);
+      const { defects, unindexedPacks } = await after.verify({ signal, limits: repository.limits, depth: "structure" });
+      assert.deepEqual([defects, unindexedPacks], [[], 0], what);
+      await mergeWith();
+      const left = readdirSync(join(at, "index")).length;
+      assert.ok(left === 1 || (left < 100 && place > 20), `${what}: ${left} index files are left`);
+    }
+  }
+  await repository.restic().check();
 });
 
 test("where an index file is damaged, all stay", async () => {
