@@ -147,6 +147,8 @@ export interface Stretches {
   readonly starts: readonly RowKey[];
   /** Numbers of the stretches that are asked for, ascending; absent: all. */
   readonly only?: readonly number[];
+  /** With no starts: a key from about the middle. A server that works with one thread a statement sums up two halves at once. */
+  readonly middle?: RowKey;
 }
 
 /** What is summed up; the other sums are 0 then. */

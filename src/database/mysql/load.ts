@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { HoldfastError, isHoldfastError } from "../../lib/errors.ts";
-import type { DatabaseAddress, DatabaseSchema, LoadOptions, RowBatch, TableRows, TableSchema } from "../database.ts";
+import type { DatabaseAddress, DatabaseSchema, LoadOptions, TableRows, TableSchema } from "../database.ts";
 import { sideBySide } from "../side-by-side.ts";
 import { saysBrokenView, viewOf } from "./broken-view.ts";
 import { withoutDefiner } from "./definer.ts";
@@ -11,12 +11,10 @@ import { insertStatement, loadSettings, loadStatement, withoutChecks } from "./l
 import { targetOf, type Target } from "./location.ts";
 import { eventState } from "./event-state.ts";
 import { Session } from "./session.ts";
+import { type Piece, pieceBytes, TableLoad } from "./table-load.ts";
 
-/** Tables are loaded side by side: the server puts each in place with one thread. */
+/** Rows are loaded side by side: the server puts those of one statement in place with one thread. */
 const connections = 2;
-
-/** A table with more than this is worth loading without its indexes. */
-const largeBytes = 512 * 1024;
 
 /** A packet holds at least 16 MiB by default; an INSERT of a batch of 1 MiB needs little more than the batch. */
 const insertBytes = 1 << 20;
@@ -38,7 +36,7 @@ export async function loadMysql(
     const [first] = sessions;
     if (!first) throw new HoldfastError("internal", {});
     for (const statement of schema.before) await first.run(statement);
-    await sideBySide(sessions, tables, loadTable);
+    await sideBySide(sessions, loads(tables), (session, work) => work(session));
     await finish(first, schema, options);
   } catch (error) {
     // Not with the run's signal: it may be what ended the run.
@@ -51,6 +49,8 @@ async function openLoader(target: Target, signal: AbortSignal): Promise<Session>
   const session = await Session.open(target, target.database, signal);
   for (const statement of loadSettings) await session.run(statement);
   if (session.server.flavour === "mariadb") await session.run(withoutChecks);
+  // MariaDB lets one statement at a time load a table that counts its rows.
+  await session.run("SET SESSION innodb_lock_wait_timeout=3600");
   return session;
 }
 
@@ -85,32 +85,30 @@ async function dropDatabase(target: Target, signal: AbortSignal): Promise<void> 
   await session.run(`DROP DATABASE IF EXISTS ${quoteName(target.database)}`);
 }
 
-async function loadTable(session: Session, { table, batches }: TableRows): Promise<void> {
-  const sent = { rows: 0 };
-  const counted = async function* (): AsyncGenerator<RowBatch> {
-    for await (const batch of batches) {
-      sent.rows += batch.rows;
-      if (batch.rows > 0) yield batch;
-    }
-  };
-  const source = counted();
-  const first: Buffer[] = [];
-  let firstBytes = 0;
-  while (firstBytes < largeBytes) {
-    const one = await source.next();
-    if (one.done === true) break;
-    first.push(one.value.lines);
-    firstBytes += one.value.lines.length;
+/** A table after the other; who finds none left helps with one that is being loaded: often one table is most of a database. */
+async function* loads(tables: AsyncIterable<TableRows>): AsyncGenerator<(session: Session) => Promise<void>> {
+  const begun: TableLoad[] = [];
+  for await (const rows of tables) {
+    const load = new TableLoad(rows);
+    begun.push(load);
+    yield (session) => loadTable(session, load);
   }
-  if (firstBytes === 0) return;
-  const all = async function* (): AsyncGenerator<Buffer> {
-    yield* first;
-    for await (const { lines } of source) yield lines;
-  };
-  // Built from all rows at once, an index takes a third of the time that it takes row by row.
-  const indexes = firstBytes < largeBytes ? [] : await setIndexesAside(session, table.name);
-  await sendRows(session, table, all(), sent);
-  if (indexes.length > 0) await session.run(`ALTER TABLE ${quoteName(table.name)} ${indexes.join(",")}`);
+  for (const load of begun) {
+    if ((await load.prepared) === "large")
+      yield (session) => load.help((piece) => sendRows(session, load.table, piece));
+  }
+}
+
+async function loadTable(session: Session, load: TableLoad): Promise<void> {
+  const { table } = load;
+  await load.all(
+    (piece) => sendRows(session, table, piece),
+    // Built from all rows at once, an index takes a third of the time that it takes row by row.
+    () => setIndexesAside(session, table.name),
+    async (indexes) => {
+      if (indexes.length > 0) await session.run(`ALTER TABLE ${quoteName(table.name)} ${indexes.join(",")}`);
+    },
+  );
 }
 
 /** Takes away what a table has in plain indexes; gives the clauses of `ALTER TABLE` that make them again in their order. */
@@ -128,16 +126,11 @@ async function setIndexesAside(session: Session, table: string): Promise<readonl
   return lines.filter((line) => line.startsWith("KEY `")).map((line) => `ADD ${line}`);
 }
 
-async function sendRows(
-  session: Session,
-  table: TableSchema,
-  lines: AsyncIterable<Buffer>,
-  sent: { readonly rows: number },
-): Promise<void> {
+async function sendRows(session: Session, table: TableSchema, { lines, rows }: Piece): Promise<void> {
   if (await takesLocalFiles(session)) {
-    const loaded = await session.load(loadStatement(table, "rows"), lines);
-    if (loaded.rows !== sent.rows || loaded.skipped > 0) {
-      const detail = `${table.name}: ${loaded.rows - loaded.skipped}/${sent.rows}`;
+    const loaded = await session.load(loadStatement(table, "rows"), lines, pieceBytes);
+    if (loaded.rows !== rows() || loaded.skipped > 0) {
+      const detail = `${table.name}: ${loaded.rows - loaded.skipped}/${rows()}`;
       throw new HoldfastError("restore-mismatch", { detail });
     }
     return;

@@ -92,9 +92,16 @@ export class MysqlTableReader implements TableReader {
    * and summed up here, and all of them never: whoever reads all has no use for sums.
    */
   async sums(stretches: Stretches, what: SumsOf, signal: AbortSignal): Promise<readonly RowSums[] | undefined> {
-    const { starts } = stretches;
+    const { starts, middle } = stretches;
     const { columns: all, keyLength: length } = this.table;
     const { hashes } = this.#sessions;
+    if (hashes && middle !== undefined && this.#index !== undefined) {
+      const halves = await Promise.all(
+        [0, 1].map((half) => this.sums({ starts: [middle], only: [half] }, what, signal)),
+      );
+      const sums = halves.flatMap((half) => half ?? []);
+      if (sums.length === 2) return [sums.reduce(addSums)];
+    }
     if (!hashes && (what !== "rows" || stretches.only === undefined)) return undefined;
     if (starts.length > 0 && (length === 0 || !all.slice(0, length).every(isOrdered))) return undefined;
     if (starts.length > 0 && !(await this.#ascends(starts))) return undefined;
@@ -266,6 +273,11 @@ export class MysqlTableReader implements TableReader {
     };
     return build(0);
   }
+}
+
+function addSums(a: RowSums, b: RowSums): RowSums {
+  const sum = (one: bigint, other: bigint) => BigInt.asUintN(64, one + other);
+  return { rows: a.rows + b.rows, rowSum: sum(a.rowSum, b.rowSum), keySum: sum(a.keySum, b.keySum) };
 }
 
 function rangesOf({ starts, only }: Stretches): readonly DatabaseRange[] {

@@ -304,6 +304,11 @@ test("stretches are summed up by the server, whatever stands beside the key", as
     // MySQL has no function for it: a few of them are read.
     assert.deepEqual(await counts(), isMariadb ? [49, 50, 50, 51] : undefined);
     assert.deepEqual(await counts([0, 2, 3]), [49, 50, 51]);
+    // Two halves at once are all of it.
+    const { sums } = snapshot.reader(table);
+    const whole = await sums?.call(snapshot.reader(table), { starts: [] }, "rows", signal);
+    assert.deepEqual(await sums?.call(snapshot.reader(table), { starts: [], middle: "77" }, "rows", signal), whole);
+    assert.equal(whole?.[0]?.rows, isMariadb ? 200 : undefined);
   });
 });
 
@@ -623,6 +628,28 @@ test("a large table whose rows come in small pieces is loaded without its indexe
   const shown = (database: string) =>
     server.sql(`SHOW CREATE TABLE ${database}.party; CHECKSUM TABLE ${database}.party`);
   assert.equal((await shown("many_again")).replaceAll("many_again", "many"), await shown("many"));
+});
+
+test("a table larger than a piece is loaded in several transactions, as rows or as statements, and is what it was", async () => {
+  await server.sql(`CREATE DATABASE pieces; USE pieces;
+    CREATE TABLE party (id INT PRIMARY KEY AUTO_INCREMENT, name TEXT, kind INT, UNIQUE KEY (name(40)), KEY (kind));
+    INSERT INTO party SELECT seq, CONCAT(seq, REPEAT(MD5(seq), 60)), seq % 7 FROM seq_1_to_9000;
+    CREATE TABLE other (id INT PRIMARY KEY) SELECT seq AS id FROM seq_1_to_10`);
+  const setting = (await server.sql("SELECT @@global.local_infile")).trim();
+  const counted = async (name: string) =>
+    Number((await server.sql(`SHOW GLOBAL STATUS LIKE '${name}'`)).split("\t")[1]);
+  const digest = (database: string) =>
+    server.sql(`USE ${database}; SHOW CREATE TABLE party; CHECKSUM TABLE party, other`);
+  for (const localFiles of [0, 1]) {
+    await server.sql(`SET GLOBAL local_infile=${localFiles}`);
+    const countBefore = await counted(localFiles === 1 ? "Com_load" : "Com_commit");
+    await copy("pieces", "pieces_again");
+    const loads = (await counted(localFiles === 1 ? "Com_load" : "Com_commit")) - countBefore;
+    assert.equal(loads, 4, "three pieces of the large table, and the small one");
+    assert.equal((await digest("pieces_again")).replaceAll("pieces_again", "pieces"), await digest("pieces"));
+    await server.sql("DROP DATABASE pieces_again");
+  }
+  await server.sql(`SET GLOBAL local_infile=${setting}`);
 });
 
 test("rows of several stretches are written as all of them are", async () => {

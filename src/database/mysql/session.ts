@@ -183,8 +183,8 @@ export class Session implements AsyncDisposable {
     }
   }
 
-  /** `LOAD DATA LOCAL INFILE` from lines in memory. Gives what the server says of it. */
-  async load(sql: string, lines: AsyncIterable<Buffer>): Promise<LoadResult> {
+  /** `LOAD DATA LOCAL INFILE` from lines in memory, of which so many bytes are read ahead. Gives what the server says of it. */
+  async load(sql: string, lines: AsyncIterable<Buffer>, aheadBytes: number): Promise<LoadResult> {
     let fed: unknown;
     const source = Readable.from(
       (async function* () {
@@ -195,7 +195,7 @@ export class Session implements AsyncDisposable {
           throw error;
         }
       })(),
-      { objectMode: false, highWaterMark: 1 << 20 },
+      { objectMode: false, highWaterMark: aheadBytes },
     );
     try {
       const { connection, lost } = this.#opened;

@@ -182,6 +182,7 @@ class SessionPool implements Sessions {
   readonly #free: Session[];
   readonly #waiting: ((session: Session) => void)[] = [];
   #asked: Promise<unknown> = Promise.resolve();
+  #asking = 0;
 
   constructor(keeper: Session, workers: readonly Session[]) {
     this.#keeper = keeper;
@@ -189,9 +190,19 @@ class SessionPool implements Sessions {
     this.hashes = computesHashes(keeper.server);
   }
 
+  /** A second question at the same time goes to a worker that is free. */
   async ask(sql: string): Promise<readonly Row[]> {
+    const worker = this.#asking > 0 && this.#free.at(-1) !== this.#keeper ? this.#free.pop() : undefined;
+    if (worker) {
+      try {
+        return await worker.query(sql);
+      } finally {
+        this.#giveBack(worker);
+      }
+    }
+    this.#asking++;
     const answer = this.#asked.then(() => this.#keeper.query(sql));
-    this.#asked = answer.catch(() => {});
+    this.#asked = answer.catch(() => {}).finally(() => this.#asking--);
     return answer;
   }
 
@@ -200,9 +211,13 @@ class SessionPool implements Sessions {
     try {
       yield* session.stream(sql, sink);
     } finally {
-      const next = this.#waiting.shift();
-      if (next) next(session);
-      else this.#free.push(session);
+      this.#giveBack(session);
     }
+  }
+
+  #giveBack(worker: Session): void {
+    const next = this.#waiting.shift();
+    if (next) next(worker);
+    else this.#free.push(worker);
   }
 }
