@@ -1,7 +1,5 @@
 import { HoldfastError } from "../lib/errors.ts";
-
-/** `paused`: it is us who do not listen. */
-type Listening = "listening" | "paused";
+import { type Listening, SilenceTimer } from "../lib/silence-timer.ts";
 
 /**
  * Ends the connections of a feed whose server has not been heard of for too long. Each side of a network that is cut in the middle
@@ -9,25 +7,19 @@ type Listening = "listening" | "paused";
  */
 export class SilenceWatch implements Disposable {
   readonly #lost = new AbortController();
-  readonly #timer: NodeJS.Timeout;
-  #state: Listening = "listening";
-  #heardAt = performance.now();
+  readonly #timer: SilenceTimer;
   /** Fires when the run is cancelled, and when the server is lost. */
   readonly signal: AbortSignal;
 
   constructor(signal: AbortSignal, silenceMs: number, path: string) {
     this.signal = AbortSignal.any([signal, this.#lost.signal]);
-    const look = (): void => {
-      if (this.#state === "paused" || performance.now() - this.#heardAt < silenceMs) return;
-      const reason = `nothing was heard for ${silenceMs / 1000} s`;
-      this.#lost.abort(new HoldfastError("database-unreachable", { path, reason }));
-    };
-    this.#timer = setInterval(look, silenceMs / 4).unref();
+    const reason = `nothing was heard for ${silenceMs / 1000} s`;
+    const lost = (): void => this.#lost.abort(new HoldfastError("database-unreachable", { path, reason }));
+    this.#timer = new SilenceTimer(silenceMs, lost).unref();
   }
 
   heard(state: Listening): void {
-    this.#state = state;
-    this.#heardAt = performance.now();
+    this.#timer.heard(state);
   }
 
   /** What is to be told of a failure: if the server was lost, just that. */
@@ -36,6 +28,6 @@ export class SilenceWatch implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    clearInterval(this.#timer);
+    this.#timer[Symbol.dispose]();
   }
 }

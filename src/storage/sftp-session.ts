@@ -1,5 +1,6 @@
 import { HoldfastError } from "../lib/errors.ts";
 import { freeMemory } from "../lib/memory-pool.ts";
+import { SilenceTimer } from "../lib/silence-timer.ts";
 import { PacketSplitter } from "./packet-splitter.ts";
 import { type Attributes, encodePacket, type Field, PacketReader, packetTypes, statusCodes } from "./sftp-packet.ts";
 import type { SshProcess } from "./ssh-process.ts";
@@ -46,7 +47,7 @@ export class SftpSession {
   readonly #extensions = new Map<string, string>();
   #lastId = 0;
   #over: HoldfastError | undefined;
-  #silence: NodeJS.Timeout | undefined;
+  #silence: SilenceTimer | undefined;
   #limits: SftpLimits = { read: 32_768, write: 32_768 };
 
   constructor(ssh: SshProcess, { silentMs, explain, onEnd }: SftpSessionOptions) {
@@ -224,8 +225,11 @@ export class SftpSession {
 
   #wait(id: number, into?: Uint8Array): Promise<Answer> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-    if (this.#over !== undefined) reject(this.#over);
-    else this.#pending.set(id, { ...(into && { into }), answered: resolve, failed: reject });
+    if (this.#over !== undefined) {
+      reject(this.#over);
+      return promise;
+    }
+    this.#pending.set(id, { ...(into && { into }), answered: resolve, failed: reject });
     if (this.#silence === undefined) this.#listen();
     return promise;
   }
@@ -250,20 +254,20 @@ export class SftpSession {
     const asked = this.#pending.get(id);
     this.#pending.delete(id);
     if (this.#pending.size === 0) {
-      clearTimeout(this.#silence);
+      this.#silence?.[Symbol.dispose]();
       this.#silence = undefined;
     }
     return asked;
   }
 
   #listen(): void {
-    clearTimeout(this.#silence);
     const ring = (): void => this.destroy(new HoldfastError("storage-unreachable", { reason: "TimeoutError" }));
-    this.#silence = setTimeout(ring, this.#silentMs);
+    this.#silence ??= new SilenceTimer(this.#silentMs, ring);
+    this.#silence.heard();
   }
 
   #end(error: HoldfastError): void {
-    clearTimeout(this.#silence);
+    this.#silence?.[Symbol.dispose]();
     if (this.#over === undefined) this.#onEnd();
     this.#over ??= error;
     for (const { failed } of this.#pending.values()) failed(this.#over);

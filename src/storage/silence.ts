@@ -1,4 +1,5 @@
 import { HoldfastError } from "../lib/errors.ts";
+import { SilenceTimer } from "../lib/silence-timer.ts";
 
 export interface Silence {
   readonly silentMs: number;
@@ -21,14 +22,13 @@ export async function unlessSilent<T>(
   signal.addEventListener("abort", stop, { once: true });
   const ring = (): void =>
     stopping.abort(new HoldfastError("storage-unreachable", { ...facts, reason: "TimeoutError" }));
-  const silence = setTimeout(ring, silentMs);
+  using silence = new SilenceTimer(silentMs, ring);
   try {
-    return await request(stopping.signal, () => void silence.refresh());
+    return await request(stopping.signal, () => silence.heard());
   } catch (error) {
     stopping.signal.throwIfAborted();
     throw error;
   } finally {
-    clearTimeout(silence);
     signal.removeEventListener("abort", stop);
   }
 }
