@@ -24,7 +24,7 @@ import { findNode } from "./tables/stored-parts.ts";
 import { type KnownTree, storeTree, virtualFile, virtualFolder } from "./tables/virtual-nodes.ts";
 
 export { readDatabase, type StoredDatabase } from "./stored-database.ts";
-export { compareWithRanges, verifyTable } from "./tables/verify-table.ts";
+export { compareLoaded, compareWithRanges, verifyTable } from "./tables/verify-table.ts";
 
 export interface CaptureDatabaseOptions {
   readonly snapshot: DatabaseSnapshot;

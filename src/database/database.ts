@@ -253,8 +253,11 @@ export interface DatabaseEngine {
     tables: AsyncIterable<TableRows>,
     options: LoadOptions,
   ): Promise<void>;
-  /** The engine's own check of its files, and rows that refer to rows that are not there. */
-  check(address: DatabaseAddress, signal: AbortSignal): Promise<DatabaseFindings>;
+  /**
+   * The engine's own check of its files, and rows that refer to rows that are not there. `loaded`: of a database that `load`
+   * has made just now, so what the engine itself has compared then need not be compared again.
+   */
+  check(address: DatabaseAddress, signal: AbortSignal, what?: "loaded"): Promise<DatabaseFindings>;
   /** 64-bit hash of one row's line without LF, the same in every release: sums of it stand in `ranges`. */
   rowHash(line: Buffer, start: number, end: number): bigint;
   /** Adds it to a sum, without making a number of 64 bits of it, and read word by word: this runs for every row of a CRM. */
@@ -315,7 +318,15 @@ export interface LoadOptions {
   readonly grants?: "restore" | "skip";
   /** Statements that failed, for a role that is not there say, or a view of what is not there: nothing else fails for that. */
   readonly onRefused?: (statement: string, reason: string) => void;
+  /**
+   * Told of tables what their rows sum up to, by the database's own account once they are in: whatever is built after that
+   * changes none. Not told of a table: its engine cannot, or not cheaper than by reading the rows.
+   */
+  readonly onSums?: (table: TableSchema, sums: LoadedSums) => void;
 }
+
+/** The hash of a row is of all of it, its key too. */
+export type LoadedSums = Pick<RowSums, "rows" | "rowSum">;
 
 /** A database is a file of its own. */
 export interface FileHome {

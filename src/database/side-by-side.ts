@@ -1,11 +1,13 @@
 /**
  * Does work on items with several workers at once. One at a time asks for the next item, so that their order and what is
- * told of the progress stay plain. After a failure nobody takes another one; it is thrown when all have stopped.
+ * told of the progress stay plain. After a failure nobody takes another one; it is thrown when all have stopped. `after`: what
+ * a worker does that finds no more items, while others are still at theirs.
  */
 export async function sideBySide<Worker, Item>(
   workers: readonly Worker[],
   items: AsyncIterable<Item> | Iterable<Item>,
   work: (worker: Worker, item: Item) => Promise<void>,
+  after?: (worker: Worker) => Promise<void>,
 ): Promise<void> {
   const queue = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
   let failed = false;
@@ -19,6 +21,7 @@ export async function sideBySide<Worker, Item>(
     workers.map(async (worker) => {
       try {
         for (let one = await next(); one.done !== true; one = await next()) await work(worker, one.value);
+        if (!failed) await after?.(worker);
       } catch (error) {
         failed = true;
         throw error;

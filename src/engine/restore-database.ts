@@ -1,5 +1,5 @@
 import { mergeRows, noCounts, type MergeCounts, type MergeSwitches } from "../contents/merge-rows.ts";
-import { compareWithRanges, readDatabase, type StoredDatabase } from "../contents/databases.ts";
+import { compareLoaded, compareWithRanges, readDatabase, type StoredDatabase } from "../contents/databases.ts";
 import type { Anonymiser } from "../contents/anonymise/anonymised.ts";
 import type { DatabaseManifest } from "../contents/manifest.ts";
 import { withoutHeld } from "../contents/records/held-rows.ts";
@@ -11,6 +11,7 @@ import type {
   DatabaseSnapshot,
   DatabaseSource,
   LoadOptions,
+  LoadedSums,
   RowBatch,
   TableRows,
   DatabaseSchema,
@@ -84,9 +85,11 @@ export async function buildDatabase(
   run.report({ type: "phase", phase: "restore", subject: work.shown });
   await using beside = await serverOf(work, signal);
   const pace = paceOf(limits, "write", beside, run);
+  const told: ToldSums = new Map();
   if (work.how === "exact") {
     const tables = paced(storedTables(stored, run), pace, signal);
-    await work.engine.load(address, stored.schema, tables, { ...options, signal });
+    const onSums = (table: TableSchema, sums: LoadedSums) => void told.set(table, sums);
+    await work.engine.load(address, stored.schema, tables, { ...options, signal, onSums });
   } else {
     await using source = await work.engine.connect(work.address, { signal: run.signal });
     await using live = await source.snapshot(run.signal);
@@ -95,7 +98,7 @@ export async function buildDatabase(
     await work.engine.load(address, live.schema, tables, { ...options, signal });
   }
   run.report({ type: "phase", phase: "verify", subject: work.shown });
-  await prove(work, address, stored, run);
+  await prove(work, address, stored, told, run);
   if (work.anonymised) await refuseLeaks(work, work.anonymised.anonymiser, address, run);
   return { rows: stored.tables.reduce((total, table) => total + table.rowCount, 0) };
 }
@@ -164,8 +167,16 @@ function summedUp(table: StoredTable): StoredTable {
   };
 }
 
-async function prove(work: DatabaseWork, address: DatabaseAddress, stored: StoredDatabase, run: Run): Promise<void> {
-  const findings = await work.engine.check(address, run.signal);
+type ToldSums = Map<TableSchema, LoadedSums>;
+
+async function prove(
+  work: DatabaseWork,
+  address: DatabaseAddress,
+  stored: StoredDatabase,
+  told: ToldSums,
+  run: Run,
+): Promise<void> {
+  const findings = await work.engine.check(address, run.signal, "loaded");
   const problems = [...findings.damage];
   if (work.how === "merge") {
     const before = new Set((await work.engine.check(work.address, run.signal)).orphans);
@@ -178,18 +189,35 @@ async function prove(work: DatabaseWork, address: DatabaseAddress, stored: Store
     for (const relation of findings.orphans) {
       run.report({ type: "note", code: "rows-without-parent", facts: { path: work.shown, relation } });
     }
-    await using source = await work.engine.connect(address, { signal: run.signal });
-    await using built = await source.snapshot(run.signal, "rows");
     const computed = work.engine.computedTables?.(stored.schema);
-    for (const table of stored.tables) {
-      if (computed?.has(table.table.name)) continue;
-      const same = built.schema.tables.find(({ schema, name }) => isNamed(table.table, schema, name));
-      if (!same) problems.push(table.table.name);
-      else addAll(problems, await compareWithRanges(built.reader(same), table, run.signal));
+    const wanted = stored.tables.filter(({ table }) => computed?.has(table.name) !== true);
+    for (const table of wanted) {
+      const sums = told.get(table.table);
+      if (sums) addAll(problems, compareLoaded(sums, table));
     }
+    const rest = wanted.filter(({ table }) => !told.has(table));
+    if (rest.length > 0) addAll(problems, await readAgain(work, address, rest, run));
   }
   const [first] = problems;
   if (first !== undefined) throw new HoldfastError("restore-mismatch", { path: work.shown, detail: first });
+}
+
+/** Tables of which the engine told nothing while it loaded them. */
+async function readAgain(
+  { engine }: DatabaseWork,
+  address: DatabaseAddress,
+  tables: readonly StoredTable[],
+  { signal }: Run,
+): Promise<readonly string[]> {
+  await using source = await engine.connect(address, { signal });
+  await using built = await source.snapshot(signal, "rows");
+  const problems: string[] = [];
+  for (const table of tables) {
+    const same = built.schema.tables.find(({ schema, name }) => isNamed(table.table, schema, name));
+    if (!same) problems.push(table.table.name);
+    else addAll(problems, await compareWithRanges(built.reader(same), table, signal));
+  }
+  return problems;
 }
 
 /** The server that is restored to, where its live database is there: so that it can be asked how it is. */
@@ -218,7 +246,8 @@ async function* paced(tables: AsyncIterable<TableRows>, pace: Pace, signal: Abor
 
 async function* storedTables(stored: StoredDatabase, run: Run): AsyncGenerator<TableRows> {
   let doneItems = 0;
-  for (const table of stored.tables) {
+  // The largest first: while one session is still at it, others do all the rest.
+  for (const table of stored.tables.toSorted((a, b) => b.bytes - a.bytes)) {
     run.report({ type: "progress", phase: "restore", doneBytes: 0, doneItems, subject: table.table.name });
     yield { table: table.table, batches: table.rows({}, run.signal) };
     doneItems += table.rowCount;

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { listUndoable, undoRestore } from "../../src/engine/undo.ts";
+import type { DatabaseEngine, RowBatch, TableRows } from "../../src/database/database.ts";
 import { isHoldfastError, type ErrorCode } from "../../src/lib/errors.ts";
 import { postgres } from "../support/postgres-capture.ts";
 import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
@@ -27,10 +28,11 @@ after(() => server[Symbol.asyncDispose]());
 let made = 0;
 async function newCrm(
   root: string,
+  engine: DatabaseEngine = postgres,
 ): Promise<SmallCrm & { readonly name: string; readonly psql: (sql: string) => Promise<string> }> {
   const name = `crm${made++}`;
   await server.sql(`CREATE DATABASE ${name} TEMPLATE template`);
-  const crm = await smallCrm(root, { url: server.url(name), engine: postgres });
+  const crm = await smallCrm(root, { url: server.url(name), engine });
   return { ...crm, name, psql: (sql) => server.sql(sql, name) };
 }
 
@@ -181,6 +183,29 @@ test("killed while it loads: the live database is as it was, the half-made one i
   const count = await halfMade();
   await undoRestore(crm.engine, { id: again.id }, crm.run);
   assert.equal(Number(await halfMade()), Number(count) - 1);
+  assert.equal(await dumped(crm.name), live);
+});
+
+test("rows that are not what was backed up are seen by what the server says of them, and nothing is swapped", async () => {
+  async function* changed(tables: AsyncIterable<TableRows>): AsyncGenerator<TableRows> {
+    for await (const { table, batches } of tables) {
+      const other = async function* (): AsyncGenerator<RowBatch> {
+        for await (const batch of batches) {
+          const lines = batch.lines.toString("latin1").replace("logo.bin", "logo.txt");
+          yield { ...batch, lines: Buffer.from(lines, "latin1") };
+        }
+      };
+      yield table.name === "attachment" ? { table, batches: other() } : { table, batches };
+    }
+  }
+  const load: DatabaseEngine["load"] = (address, schema, tables, options) =>
+    postgres.load(address, schema, changed(tables), options);
+  using folder = temporaryFolder();
+  const crm = await newCrm(folder.path, { ...postgres, load });
+  await crm.backup();
+  await crm.psql("UPDATE company SET mail = 'later@x'; SELECT pg_stat_force_next_flush()");
+  const live = await dumped(crm.name);
+  await assert.rejects(crm.apply(await crm.plan()), fails("restore-mismatch"));
   assert.equal(await dumped(crm.name), live);
 });
 

@@ -1,5 +1,5 @@
 import { postgresEngine } from "../../src/database/postgres/postgres.ts";
-import type { DatabaseSchema, TableRows, TableSchema } from "../../src/database/database.ts";
+import type { DatabaseSchema, LoadOptions, TableRows, TableSchema } from "../../src/database/database.ts";
 
 export const postgres = postgresEngine({});
 const { signal } = new AbortController();
@@ -22,7 +22,11 @@ export async function captureDatabase(url: string): Promise<Captured> {
   return { schema: snapshot.schema, lines };
 }
 
-export async function loadCaptured(url: string, { schema, lines }: Captured): Promise<readonly string[]> {
+export async function loadCaptured(
+  url: string,
+  { schema, lines }: Captured,
+  options: Pick<LoadOptions, "onSums"> = {},
+): Promise<readonly string[]> {
   const refused: string[] = [];
   async function* tables(): AsyncGenerator<TableRows> {
     for (const [table, bytes] of lines) {
@@ -37,6 +41,7 @@ export async function loadCaptured(url: string, { schema, lines }: Captured): Pr
       yield { table, batches: batches() };
     }
   }
-  await postgres.load({ url }, schema, tables(), { signal, onRefused: (statement) => refused.push(statement) });
+  const onRefused = (statement: string) => void refused.push(statement);
+  await postgres.load({ url }, schema, tables(), { ...options, signal, onRefused });
   return refused;
 }

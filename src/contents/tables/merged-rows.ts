@@ -35,9 +35,9 @@ export async function* mergedRows(
   for await (const { chunk, lines } of loadedChunks(folder, base, range, probe)) {
     folder.signal.throwIfAborted();
     chunks++;
-    yield* mergeChunk(folder, lines, lower(folder, chunk.nextKey, range.below), overlay, output);
+    yield* mergeChunk(folder, { lines, rows: chunk.rows }, lower(folder, chunk.nextKey, range.below), overlay, output);
   }
-  if (chunks === 0) yield* mergeChunk(folder, Buffer.alloc(0), range.below, overlay, output);
+  if (chunks === 0) yield* mergeChunk(folder, { lines: nothing, rows: 0 }, range.below, overlay, output);
   if (output.bytes > 0) yield output.take();
 }
 
@@ -110,7 +110,7 @@ function checkLines(folder: TableFolder, chunk: BaseChunk, lines: Buffer): Buffe
 
 async function* mergeChunk(
   folder: TableFolder,
-  lines: Buffer,
+  { lines, rows }: Pick<RowBatch, "lines" | "rows">,
   end: RowKey | undefined,
   overlay: Overlay,
   output: BatchBuilder,
@@ -131,7 +131,8 @@ async function* mergeChunk(
   }
   output.add(lines.subarray(at));
   if (output.bytes === 0) return;
-  const batch = output.take();
+  // Counted when it was checked, as long as it goes on whole.
+  const batch = output.take({ lines, rows });
   // Most chunks are a batch as they are, and nothing looks at them afterwards.
   yield { ...batch, release: () => freeMemory(batch.lines) };
 }
@@ -167,10 +168,14 @@ class BatchBuilder {
     this.#push(lineFeed);
   }
 
-  take(): RowBatch {
+  take(chunk?: Pick<RowBatch, "lines" | "rows">): RowBatch {
     const lines = this.#pieces.length === 1 && this.#pieces[0] ? this.#pieces[0] : Buffer.concat(this.#pieces);
     this.#pieces = [];
     this.bytes = 0;
+    const { buffer, byteOffset, length } = lines;
+    const isWhole =
+      chunk?.lines.buffer === buffer && chunk.lines.byteOffset === byteOffset && chunk.lines.length === length;
+    if (isWhole) return { lines, rows: chunk.rows };
     let rows = 0;
     for (let at = lines.indexOf(10); at >= 0; at = lines.indexOf(10, at + 1)) rows++;
     return { lines, rows };

@@ -1,4 +1,4 @@
-import type { RowSums, TableReader } from "../../database/database.ts";
+import type { LoadedSums, RowSums, TableReader } from "../../database/database.ts";
 import type { ColumnSigns } from "../../lib/row-signature.ts";
 import { addLines, emptyRange, type RangeSums, totalSums } from "./ranges-file.ts";
 import { lowerBound, type RowOrder } from "./row-order.ts";
@@ -58,6 +58,12 @@ export async function compareWithRanges(
   return sameSums(expected, sums) ? [] : [difference(stored, expected, sums)];
 }
 
+/** The same by what the database told while it was loaded. */
+export function compareLoaded(sums: LoadedSums, stored: StoredTable): readonly string[] {
+  const expected = totalSums(stored.ranges);
+  return expected.rows === sums.rows && expected.rowSum === sums.rowSum ? [] : [difference(stored, expected, sums)];
+}
+
 async function sumsOf(reader: TableReader, order: RowOrder, signal: AbortSignal): Promise<RowSums> {
   const all = emptyRange(undefined);
   for await (const { lines, release } of reader.read({}, signal)) {
@@ -85,6 +91,6 @@ function sameSums(a: RowSums, b: RowSums): boolean {
   return a.rows === b.rows && a.keySum === b.keySum && a.rowSum === b.rowSum;
 }
 
-function difference({ table }: StoredTable, expected: RowSums, found: RowSums): string {
+function difference({ table }: StoredTable, expected: Pick<RowSums, "rows">, found: Pick<RowSums, "rows">): string {
   return `${table.schema}.${table.name}: ${found.rows}/${expected.rows}`;
 }

@@ -4,9 +4,10 @@ import { quoteName, quoteQualified } from "./identifier.ts";
 
 /**
  * Rows that refer to rows that are not there, by our own comparison: a foreign key that says it is valid may have been
- * filled while nobody looked (`session_replication_role`). What a server keeps in its files is for its own tools.
+ * filled while nobody looked (`session_replication_role`). Of a database that was just loaded, the server has compared those
+ * that are valid, when it added them behind the rows. What a server keeps in its files is for its own tools.
  */
-export async function checkPostgres(connection: PostgresConnection): Promise<DatabaseFindings> {
+export async function checkPostgres(connection: PostgresConnection, what?: "loaded"): Promise<DatabaseFindings> {
   const names = (table: string, numbers: string) =>
     `(SELECT json_agg(a.attname ORDER BY k.place) FROM unnest(${numbers}) WITH ORDINALITY AS k(number, place)
       JOIN pg_attribute a ON a.attrelid = ${table} AND a.attnum = k.number)`;
@@ -15,7 +16,7 @@ export async function checkPostgres(connection: PostgresConnection): Promise<Dat
        o.confmatchtype
      FROM pg_constraint o JOIN pg_class c ON c.oid = o.conrelid JOIN pg_namespace cn ON cn.oid = c.relnamespace
      JOIN pg_class p ON p.oid = o.confrelid JOIN pg_namespace pn ON pn.oid = p.relnamespace
-     WHERE o.contype = 'f' AND o.conparentid = 0 ORDER BY o.oid`,
+     WHERE o.contype = 'f' AND o.conparentid = 0${what === "loaded" ? " AND NOT o.convalidated" : ""} ORDER BY o.oid`,
   );
   const orphans: string[] = [];
   for (const key of keys) {

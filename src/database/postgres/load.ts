@@ -1,13 +1,17 @@
 import { HoldfastError } from "../../lib/errors.ts";
-import type { DatabaseAddress, DatabaseSchema, LoadOptions, TableRows } from "../database.ts";
+import type { DatabaseAddress, DatabaseSchema, LoadOptions, RowBatch, TableRows, TableSchema } from "../database.ts";
 import { sideBySide } from "../side-by-side.ts";
 import { type Environment, loginOf } from "./address.ts";
+import { type Building, buildStatements } from "./build-statements.ts";
 import { PostgresConnection } from "./connection.ts";
 import { sqlState } from "./failure.ts";
 import { quoteName, quoteQualified, quoteText } from "./identifier.ts";
 import { isLargeObjects, largeObjectColumns, largeObjectsFrom } from "./large-objects.ts";
 import { openMaintenance } from "./server-home.ts";
+import type { Backslashes } from "./line-sql.ts";
 import { createDatabaseSql, readSettings } from "./settings.ts";
+import { type Step, Steps } from "./steps.ts";
+import { loadedSums } from "./sums.ts";
 
 /** While a database is built nobody uses it, and a half-built one is removed: nothing has to be waited for but the end. */
 export const loadingSession =
@@ -17,16 +21,20 @@ export const loadingSession =
 const sortingSql =
   "SELECT set_config(name, '256MB', false) FROM pg_settings WHERE name = 'maintenance_work_mem' AND setting::bigint < 262144";
 
+/** What a table's rows are summed up by, besides the session's own process. */
+const summingSql = "SET max_parallel_workers_per_gather=1";
+
 /**
  * Builds a new database: definitions, rows, each table in one transaction that also empties it, so that its rows are
- * written frozen; sequences; then keys, indexes, triggers and what else comes after rows. Two sessions load tables and
- * build indexes side by side. Foreign keys are checked as they are added.
+ * written frozen; keys and indexes; sequences; then foreign keys, triggers and what else comes after rows. Two sessions
+ * load tables and build what comes after, side by side; a third one has the server sum up what is loaded, beside them. Foreign
+ * keys are checked as they are added.
  */
 export async function loadPostgres(
   address: DatabaseAddress,
   schema: DatabaseSchema,
   tables: AsyncIterable<TableRows>,
-  { signal, grants = "restore", onRefused }: LoadOptions,
+  { signal, grants = "restore", onRefused, onSums }: LoadOptions,
   environment: Environment,
 ): Promise<void> {
   const { database } = loginOf(address.url, environment);
@@ -39,16 +47,16 @@ export async function loadPostgres(
       const session = opened.use(await PostgresConnection.open(address, { environment, signal }));
       await session.run(loadingSession);
       await session.run(sortingSql);
+      await session.run(summingSql);
       return session;
     };
     const connection = await open();
     const sessions = [connection, await open()];
     await runStatements(connection, schema.before);
-    await sideBySide(sessions, tables, loadTable);
+    const { indexes, rest } = buildStatements(schema);
+    await loadTables(sessions, onSums && (await open()), { tables, indexes, onSums });
     await setSequences(connection, schema);
-    for (const group of indexGroups(schema.after)) {
-      await sideBySide(sessions.slice(0, group.length), group, (session, one) => runStatements(session, [one]));
-    }
+    for (const group of rest) await buildAll(sessions.slice(0, group.length), group);
     for (const [name, value] of settings.own) {
       await connection.run(`ALTER DATABASE ${quoteName(database)} SET ${name} TO ${quoteText(value)}`, name);
     }
@@ -75,36 +83,99 @@ async function runStatements(connection: PostgresConnection, statements: readonl
   for (const statement of statements) await connection.run(statement, statement.slice(0, 80));
 }
 
-/** Builds of indexes, each of which needs none of the others. */
-const buildsIndex = /^(CREATE (UNIQUE )?INDEX|ALTER TABLE (ONLY )?\S+\s+ADD CONSTRAINT \S+ (PRIMARY KEY|UNIQUE)) /;
-
-/** The statements in their order: neighbours that build indexes in one group, any other in a group of its own. */
-function indexGroups(statements: readonly string[]): readonly (readonly string[])[] {
-  const groups: string[][] = [];
-  let isOpen = false;
-  for (const statement of statements) {
-    const builds = buildsIndex.test(statement);
-    if (builds && isOpen) groups.at(-1)?.push(statement);
-    else groups.push([statement]);
-    isOpen = builds;
-  }
-  return groups;
+interface Loading {
+  readonly onSums: LoadOptions["onSums"];
+  readonly tables: AsyncIterable<TableRows>;
+  readonly indexes: readonly Building[];
 }
 
-async function loadTable(connection: PostgresConnection, { table, batches }: TableRows): Promise<void> {
+/** Rows, and their indexes: whoever finds no more table to load builds those of tables that are loaded. */
+async function loadTables(
+  sessions: readonly PostgresConnection[],
+  beside: PostgresConnection | undefined,
+  { tables, indexes, onSums }: Loading,
+): Promise<void> {
+  const steps = new Steps<PostgresConnection>();
+  const ofTable = Map.groupBy(indexes, ({ alone, shared }) => [...alone, ...shared].join());
+  // What follows a table waits until its session has asked for the next one: only then it is known whether more tables come.
+  const following = new Map<PostgresConnection, readonly Step<PostgresConnection>[]>();
+  const load = async (session: PostgresConnection, rows: TableRows): Promise<void> => {
+    steps.throwIfFailed();
+    steps.add(...(following.get(session) ?? []));
+    const backslashes = await loadTable(session, rows);
+    const name = quoteQualified(rows.table);
+    const built = (ofTable.get(name) ?? []).map(building);
+    following.set(session, [...built, ...(onSums ? [summing(rows.table, backslashes, onSums)] : [])]);
+    ofTable.delete(name);
+  };
+  let idle = 0;
+  const after = async (session: PostgresConnection): Promise<void> => {
+    steps.add(...(following.get(session) ?? []));
+    if (++idle === sessions.length) {
+      steps.add(...[...ofTable.values()].flat().map(building));
+      steps.end();
+    }
+    await steps.work(session, ["build", "sum"]);
+  };
+  const loading = sideBySide(sessions, tables, load, after);
+  loading.catch((error: unknown) => steps.fail(error));
+  await settled([loading, ...(beside ? [steps.work(beside, ["sum"])] : [])]);
+}
+
+async function buildAll(sessions: readonly PostgresConnection[], group: readonly Building[]): Promise<void> {
+  const steps = new Steps<PostgresConnection>();
+  steps.add(...group.map(building));
+  steps.end();
+  await settled(sessions.map((session) => steps.work(session, ["build"])));
+}
+
+function building({ sql, ...tables }: Building): Step<PostgresConnection> {
+  return { kind: "build", ...tables, run: (session) => runStatements(session, [sql]) };
+}
+
+function summing(
+  table: TableSchema,
+  backslashes: Backslashes,
+  onSums: NonNullable<LoadOptions["onSums"]>,
+): Step<PostgresConnection> {
+  const run = async (session: PostgresConnection): Promise<void> => {
+    const sums = await loadedSums(table, session, backslashes);
+    if (sums) onSums(table, sums);
+  };
+  return { kind: "sum", alone: [], shared: [quoteQualified(table)], run };
+}
+
+/** Waits for all, then throws what the first that failed threw. */
+async function settled(all: readonly Promise<void>[]): Promise<void> {
+  const failure = (await Promise.allSettled(all)).find((one) => one.status === "rejected");
+  if (failure) throw failure.reason;
+}
+
+async function loadTable(connection: PostgresConnection, { table, batches }: TableRows): Promise<Backslashes> {
   const subject = `${table.schema}.${table.name}`;
   if (isLargeObjects(table)) {
     await connection.run(`CREATE TEMP TABLE holdfast_pages (${largeObjectColumns})`);
     await connection.copyIn("COPY pg_temp.holdfast_pages FROM STDIN", batches, subject);
     for (const statement of largeObjectsFrom("pg_temp.holdfast_pages")) await connection.run(statement, subject);
     await connection.run("DROP TABLE pg_temp.holdfast_pages");
-    return;
+    return "possible";
   }
   const name = quoteQualified(table);
   await connection.run(`BEGIN; TRUNCATE ONLY ${name}`, subject);
-  await connection.copyIn(`COPY ${name}${columnList(table)} FROM STDIN WITH (FREEZE)`, batches, subject);
+  let backslashes: Backslashes = "none";
+  const looked = async function* (): AsyncGenerator<RowBatch> {
+    for await (const batch of batches) {
+      if (backslashes === "none" && batch.lines.includes(doubled)) backslashes = "possible";
+      yield batch;
+    }
+  };
+  await connection.copyIn(`COPY ${name}${columnList(table)} FROM STDIN WITH (FREEZE)`, looked(), subject);
   await connection.run("COMMIT", subject);
+  return backslashes;
 }
+
+/** A backslash of a text as it stands in a line. */
+const doubled = Buffer.from("\\\\");
 
 /** Generated columns are not in lines. A table may have no columns at all. */
 export function columnList({ columns }: TableRows["table"]): string {

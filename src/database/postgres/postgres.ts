@@ -7,7 +7,7 @@
  *   (`pg-dump.ts`), else from the catalog (`catalog-definitions.ts`).
  * - `snapshot.ts` holds one moment for several sessions, `reader.ts` reads a table in stretches (`stretches.ts`, `in-turn.ts`).
  * - `field.ts`, `key-order.ts`, `row-hash.ts`: what lines mean; `line-sql.ts` lets the database compute the same hash.
- * - `load.ts` builds a database from lines, `restore-script.ts` writes what psql needs to do the same; `check.ts`
+ * - `load.ts` builds a database from lines, in `steps.ts` that sessions do side by side, `restore-script.ts` writes what psql needs to do the same; `check.ts`
  *   looks for orphans; `rows.ts` finds and changes single rows; `server-home.ts` makes, renames and removes databases;
  *   `private-server.ts` starts a server for one copy.
  * - `log-feed.ts` follows its changes by logical decoding: `log-publication.ts` and `log-slot.ts` keep what the server needs for
@@ -36,13 +36,13 @@ export function postgresEngine(environment: Environment): DatabaseEngine {
       const { loadPostgres } = await import("./load.ts");
       return loadPostgres(address, schema, tables, options, environment);
     },
-    async check(address, signal) {
+    async check(address, signal, what) {
       const [{ PostgresConnection }, { checkPostgres }] = await Promise.all([
         import("./connection.ts"),
         import("./check.ts"),
       ]);
       await using connection = await PostgresConnection.open(address, { environment, signal });
-      return await checkPostgres(connection);
+      return await checkPostgres(connection, what);
     },
     rowHash,
     addRowHash,

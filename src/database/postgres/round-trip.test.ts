@@ -96,6 +96,43 @@ test("the same by definitions from the catalog, where no pg_dump is new enough",
   assert.equal(await dumped("from catalog"), await dumped("crm"));
 });
 
+test("tables that refer to each other come back with keys that the server has compared, and one that it need not", async () => {
+  await server.sql("CREATE DATABASE related");
+  const names = Array.from({ length: 8 }, (_, at) => `t${at}`);
+  await server.sql(
+    [
+      ...names.map(
+        (name) => `CREATE TABLE ${name} (id integer PRIMARY KEY, of integer, beside integer REFERENCES ${name})`,
+      ),
+      ...names.flatMap((name) => [
+        `INSERT INTO ${name} SELECT i, 1 + i % 2000, i FROM generate_series(1, 2000) i`,
+        `CREATE INDEX ON ${name} (of)`,
+      ]),
+      ...names.map(
+        (name, at) => `ALTER TABLE ${name} ADD FOREIGN KEY (of) REFERENCES ${names[(at + 1) % names.length]}`,
+      ),
+      "CREATE TABLE loose (id integer PRIMARY KEY, of integer)",
+      "INSERT INTO loose VALUES (1, 99999)",
+      "ALTER TABLE loose ADD FOREIGN KEY (of) REFERENCES t0 NOT VALID",
+    ].join(";"),
+    "related",
+  );
+  const captured = await captureDatabase(server.url("related"));
+  const told = new Map<string, number>();
+  await loadCaptured(server.url("related copy"), captured, {
+    onSums: ({ name }, { rows }) => void told.set(name, rows),
+  });
+  assert.equal(await dumped("related copy"), await dumped("related"));
+  assert.deepEqual(told.get("loose"), 1);
+  assert.deepEqual(new Set(names.map((name) => told.get(name))), new Set([2000]));
+  const valid = "SELECT count(*) FILTER (WHERE convalidated), count(*) FROM pg_constraint WHERE contype = 'f'";
+  assert.equal(await server.sql(valid, "related copy"), "16|17\n");
+  const url = server.url("related copy");
+  for (const what of [undefined, "loaded"] as const) {
+    assert.deepEqual((await postgres.check({ url }, signal, what)).orphans, ["loose -> t0: 1"]);
+  }
+});
+
 test("a number that goes into a column of 32 bits is planned as it reads back", async () => {
   const texts = [
     "0.1",

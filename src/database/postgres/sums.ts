@@ -1,9 +1,9 @@
-import type { RowBatch, RowKey, RowSums, Stretches, SumsOf, TableSchema } from "../database.ts";
+import type { LoadedSums, RowBatch, RowKey, RowSums, Stretches, SumsOf, TableSchema } from "../database.ts";
 import type { PostgresConnection, Row } from "./connection.ts";
 import { unescaped } from "./field.ts";
 import { quoteName, quoteQualified, quoteText } from "./identifier.ts";
 import { isLargeObjects } from "./large-objects.ts";
-import { hashSql, keyLineSql, lineSql } from "./line-sql.ts";
+import { type Backslashes, hashSql, keyLineSql, lineSql } from "./line-sql.ts";
 
 /** Stretches that one statement asks for: so that sessions share the work, and what is cancelled ends soon. */
 const mostAtOnce = 2000;
@@ -38,6 +38,22 @@ export async function stretchSums(
   return wanted.map((index) => found.get(index) ?? { rows: 0, keySum: 0n, rowSum: 0n });
 }
 
+/** What all rows of a table that was just filled sum up to; `undefined`: the server cannot tell. */
+export async function loadedSums(
+  table: TableSchema,
+  session: PostgresConnection,
+  backslashes: Backslashes,
+): Promise<LoadedSums | undefined> {
+  if (session.serverEncoding !== "UTF8" || isLargeObjects(table)) return undefined;
+  const hash = hashSql(lineSql(table.columns, backslashes));
+  const [[rows, rowSum] = []] = await session.rows(
+    `SELECT count(*), sum(${hash}) FROM ONLY ${quoteQualified(table)}`,
+    [],
+    table.name,
+  );
+  return { rows: Number(rows), rowSum: sumOf(rowSum) };
+}
+
 /** Rows of stretches, or their keys, in any order. */
 export async function* stretchRows(
   table: TableSchema,
@@ -66,8 +82,7 @@ async function sumsOf(
 ): Promise<ReadonlyMap<number, RowSums>> {
   const sumsBy = new Map<number, RowSums>();
   const add = ([index, rows, keySum, rowSum]: Row): void => {
-    const sum = (text: string | null | undefined) => BigInt.asUintN(64, BigInt(text ?? 0));
-    sumsBy.set(Number(index), { rows: Number(rows), keySum: sum(keySum), rowSum: sum(rowSum) });
+    sumsBy.set(Number(index), { rows: Number(rows), keySum: sumOf(keySum), rowSum: sumOf(rowSum) });
   };
   const keyless = table.keyLength === 0;
   const hashes = [
@@ -87,6 +102,10 @@ async function sumsOf(
     for (const found of await session.rows(sql, [], table.name)) add(found);
   }
   return sumsBy;
+}
+
+function sumOf(text: string | null | undefined): bigint {
+  return BigInt.asUintN(64, BigInt(text ?? 0));
 }
 
 /** The first and the last stretch are open at one end: each is asked for by itself. */

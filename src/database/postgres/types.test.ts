@@ -6,8 +6,11 @@ import * as fc from "fast-check";
 import { captureDatabase, loadCaptured, postgres } from "../../../test/support/postgres-capture.ts";
 import { type PostgresServer, startPostgres } from "../../../test/support/postgres-server.ts";
 import { temporaryFolder } from "../../../test/support/temp-folder.ts";
+import type { LoadedSums, RowSums, TableSchema } from "../database.ts";
+import { PostgresConnection } from "./connection.ts";
 import { quoteText } from "./identifier.ts";
 import { rowHash } from "./row-hash.ts";
+import { loadedSums } from "./sums.ts";
 
 const { signal } = new AbortController();
 
@@ -166,7 +169,9 @@ test("every type, with hostile values, comes back as it was, and the database's 
     "types",
   );
   const captured = await captureDatabase(server.url("types"));
-  assert.deepEqual(await loadCaptured(server.url("types copy"), captured), []);
+  const told = new Map<TableSchema, LoadedSums>();
+  const onSums = (table: TableSchema, sums: LoadedSums) => void told.set(table, sums);
+  assert.deepEqual(await loadCaptured(server.url("types copy"), captured, { onSums }), []);
 
   // What the server itself writes of each row, in its binary form, byte for byte.
   assert.ok((await binary("types copy")).equals(await binary("types")));
@@ -174,17 +179,47 @@ test("every type, with hostile values, comes back as it was, and the database's 
   await using source = await postgres.connect({ url: server.url("types copy") }, { signal });
   await using snapshot = await source.snapshot(signal);
   for (const [table, lines] of captured.lines) {
-    const ours = { rows: 0, keySum: 0n, rowSum: 0n };
-    for (let start = 0; start < lines.length; ours.rows++) {
-      const end = lines.indexOf(10, start);
-      ours.rowSum += rowHash(lines, start, end);
-      ours.keySum += rowHash(lines, start, lines.indexOf(9, start));
-      start = end + 1;
-    }
     const [sums] = (await snapshot.reader(table).sums?.({ starts: [] }, "rows", signal)) ?? [];
-    const expected = { ...ours, keySum: BigInt.asUintN(64, ours.keySum), rowSum: BigInt.asUintN(64, ours.rowSum) };
-    assert.deepEqual(sums, expected);
+    const { keySum, ...ours } = sumsOf(lines);
+    assert.deepEqual(sums, { ...ours, keySum });
+    assert.deepEqual(told.get(table), ours);
   }
+});
+
+function sumsOf(lines: Buffer): RowSums {
+  const sums = { rows: 0, keySum: 0n, rowSum: 0n };
+  for (let start = 0; start < lines.length; sums.rows++) {
+    const end = lines.indexOf(10, start);
+    sums.rowSum += rowHash(lines, start, end);
+    sums.keySum += rowHash(lines, start, lines.indexOf(9, start));
+    start = end + 1;
+  }
+  return { ...sums, keySum: BigInt.asUintN(64, sums.keySum), rowSum: BigInt.asUintN(64, sums.rowSum) };
+}
+
+test("where no text has a backslash, none is looked for, and what looks like NULL is still none", async () => {
+  await server.sql("CREATE DATABASE plain");
+  await server.sql(
+    `CREATE COLLATION anycase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+     CREATE TABLE plain (id integer PRIMARY KEY, a text COLLATE anycase NOT NULL, b text COLLATE anycase, c varchar(9), d numeric,
+       e text[] COLLATE anycase, f "char");
+     INSERT INTO plain VALUES (1, 'A', NULL, 'x', NULL, NULL, NULL), (2, 'a', 'b', NULL, 1.50, '{a,"b c"}', 'f'),
+       (3, E'two\nlines', E'\t', '', 0, '{}', NULL), (4, 'N', 'n', 'N', NULL, NULL, NULL)`,
+    "plain",
+  );
+  const captured = await captureDatabase(server.url("plain"));
+  const [[table, lines] = []] = captured.lines;
+  assert.ok(table && lines && !lines.includes("\\\\"));
+  const told: LoadedSums[] = [];
+  await loadCaptured(server.url("plain copy"), captured, { onSums: (_, sums) => void told.push(sums) });
+  const { rows, rowSum } = sumsOf(lines);
+  assert.deepEqual(told, [{ rows, rowSum }]);
+
+  await server.sql(String.raw`UPDATE plain SET c = '\N' WHERE id = 2`, "plain copy");
+  const address = { url: server.url("plain copy") };
+  await using session = await PostgresConnection.open(address, { environment: {}, signal });
+  const mistaken = await loadedSums(table, session, "none");
+  assert.notEqual(mistaken?.rowSum, rowSum);
 });
 
 async function binary(database: string): Promise<Buffer> {

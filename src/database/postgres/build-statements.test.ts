@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { TableSchema } from "../database.ts";
+import { buildStatements } from "./build-statements.ts";
+
+const table = (schema: string, name: string): TableSchema => ({
+  schema,
+  name,
+  columns: [],
+  keyLength: 0,
+  foreignKeys: [],
+  fingerprint: "",
+});
+const tables = [table("public", "company"), table("public", 'Odd "one" ON x')];
+const statements = (groups: ReturnType<typeof buildStatements>["rest"]) =>
+  groups.map((group) => group.map(({ sql }) => sql));
+
+test("indexes of tables with rows are told apart, with what they lock; all else keeps its order", () => {
+  const key = "ALTER TABLE ONLY public.company\n    ADD CONSTRAINT company_pkey PRIMARY KEY (id)";
+  const index = `CREATE UNIQUE INDEX "an ON index" ON public."Odd ""one"" ON x" USING btree (lower(name))`;
+  const after = [
+    key,
+    index,
+    "ALTER TABLE public.company CLUSTER ON company_pkey",
+    "CREATE INDEX seen ON public.materialised USING btree (id)",
+    "CREATE TRIGGER t BEFORE INSERT ON public.company FOR EACH ROW EXECUTE FUNCTION public.f()",
+  ];
+  const { indexes, rest } = buildStatements({ before: [], after, tables });
+  assert.deepEqual(indexes, [
+    { sql: key, alone: ['"public"."company"'], shared: [] },
+    { sql: index, alone: [], shared: ['"public"."Odd ""one"" ON x"'] },
+  ]);
+  assert.deepEqual(
+    statements(rest),
+    after.slice(2).map((sql) => [sql]),
+  );
+});
+
+test("foreign keys that follow each other are one group, unless tables are partitioned", () => {
+  const refers = (child: string, parent: string) =>
+    `ALTER TABLE ONLY public.${child}\n    ADD CONSTRAINT fk FOREIGN KEY (a, "B, c") REFERENCES public.${parent}(a, b) ON DELETE CASCADE`;
+  const trigger = "CREATE TRIGGER t BEFORE INSERT ON public.company FOR EACH ROW EXECUTE FUNCTION public.f()";
+  const after = [trigger, refers("a", "b"), refers("b", '"C"'), trigger, refers("d", "d")];
+  const { rest } = buildStatements({ before: [], after, tables });
+  assert.deepEqual(statements(rest), [[trigger], [after[1], after[2]], [trigger], [after[4]]]);
+  assert.deepEqual(rest[1]?.[1]?.alone, ['"public"."b"', '"public"."C"']);
+  const before = ["CREATE TABLE public.b (a integer) PARTITION BY RANGE (a)"];
+  assert.deepEqual(
+    statements(buildStatements({ before, after, tables }).rest),
+    after.map((sql) => [sql]),
+  );
+});

@@ -1,0 +1,76 @@
+import type { DatabaseSchema } from "../database.ts";
+import { quoteQualified } from "./identifier.ts";
+
+const name = String.raw`(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)`;
+const qualified = `(${name})\\.(${name})`;
+const index = new RegExp(`^CREATE (?:UNIQUE )?INDEX ${name} ON (?:ONLY )?${qualified} `);
+const key = new RegExp(`^ALTER TABLE (?:ONLY )?${qualified}\\s+ADD CONSTRAINT ${name} (?:PRIMARY KEY|UNIQUE) `);
+const foreignKey = new RegExp(
+  `^ALTER TABLE ONLY ${qualified}\\s+ADD CONSTRAINT ${name} FOREIGN KEY \\(${name}(?:, ${name})*\\) REFERENCES ${qualified}\\(`,
+);
+
+/** A statement, and what it takes hold of: tables as `quoteQualified` writes them. */
+export interface Building {
+  readonly sql: string;
+  readonly alone: readonly string[];
+  readonly shared: readonly string[];
+}
+
+/** Statements that come after the rows. */
+export interface AfterRows {
+  /** Each builds an index of a table that has rows, and needs nothing but them. */
+  readonly indexes: readonly Building[];
+  /** All others in their order, of which those of one group need nothing of each other. */
+  readonly rest: readonly (readonly Building[])[];
+}
+
+/** Sorts the statements by what they need, as far as they are written as PostgreSQL and pg_dump write them. */
+export function buildStatements({
+  before,
+  after,
+  tables,
+}: Pick<DatabaseSchema, "before" | "after" | "tables">): AfterRows {
+  const withRows = new Set(tables.map(quoteQualified));
+  // What is done to a partitioned table takes hold of tables that it does not name.
+  const isPartitioned = before.some((sql) => /\bPARTITION (BY|OF)\b|\bATTACH PARTITION\b/.test(sql));
+  const indexes: Building[] = [];
+  const rest: Building[][] = [];
+  let isOpen = false;
+  for (const sql of after) {
+    const built = indexOf(sql);
+    if (built && [...built.alone, ...built.shared].every((table) => withRows.has(table))) {
+      indexes.push(built);
+      continue;
+    }
+    const refers = isPartitioned ? undefined : foreignKeyOf(sql);
+    if (refers && isOpen) rest.at(-1)?.push(refers);
+    else rest.push([refers ?? { sql, alone: [], shared: [] }]);
+    isOpen = refers !== undefined;
+  }
+  return { indexes, rest };
+}
+
+/** A key locks its table against readers, an index only against writers. */
+function indexOf(sql: string): Building | undefined {
+  const plain = tableIn(index.exec(sql), 1);
+  if (plain !== undefined) return { sql, alone: [], shared: [plain] };
+  const keyed = tableIn(key.exec(sql), 1);
+  return keyed === undefined ? undefined : { sql, alone: [keyed], shared: [] };
+}
+
+function foreignKeyOf(sql: string): Building | undefined {
+  const match = foreignKey.exec(sql);
+  const [child, parent] = [tableIn(match, 1), tableIn(match, 3)];
+  return child === undefined || parent === undefined ? undefined : { sql, alone: [child, parent], shared: [] };
+}
+
+function tableIn(match: RegExpExecArray | null, at: number): string | undefined {
+  const [schema, table] = [match?.[at], match?.[at + 1]];
+  return schema === undefined || table === undefined
+    ? undefined
+    : quoteQualified({ schema: unquoted(schema), name: unquoted(table) });
+}
+
+function unquoted(identifier: string): string {
+  return identifier.startsWith('"') ? identifier.slice(1, -1).replaceAll('""', '"') : identifier;
+}

@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Step, Steps } from "./steps.ts";
+
+type Kind = Step<string>["kind"];
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Steps that run until they are ended, and what was begun and ended, in order. */
+function world() {
+  const steps = new Steps<string>();
+  const told: string[] = [];
+  const ends = new Map<string, (error?: Error) => void>();
+  const step = (name: string, kind: Kind, tables: Partial<Pick<Step<string>, "alone" | "shared">>): Step<string> => ({
+    kind,
+    alone: [],
+    shared: [],
+    ...tables,
+    run: async (session) => {
+      told.push(`${session}: ${name}`);
+      await new Promise<void>((resolve, reject) => {
+        ends.set(name, (error) => (error ? reject(error) : resolve()));
+      });
+    },
+  });
+  const end = async (name: string, error?: Error): Promise<void> => {
+    ends.get(name)?.(error);
+    await turn();
+  };
+  return { steps, told, step, end };
+}
+
+test("a table is summed up once its key is built, beside its other indexes", async () => {
+  const { steps, told, step, end } = world();
+  steps.add(step("key", "build", { alone: ["t"] }), step("index", "build", { shared: ["t"] }));
+  steps.add(step("sum", "sum", { shared: ["t"] }));
+  steps.end();
+  const work = Promise.all([steps.work("a", ["build", "sum"]), steps.work("b", ["sum"])]);
+  await turn();
+  assert.deepEqual(told.splice(0), ["a: key"]);
+  await end("key");
+  assert.deepEqual(told.splice(0), ["a: index", "b: sum"]);
+  await end("sum");
+  await end("index");
+  await work;
+  assert.deepEqual(told, []);
+});
+
+test("while more tables come, what is there is summed up at once", async () => {
+  const { steps, told, step, end } = world();
+  const work = steps.work("b", ["sum"]);
+  steps.add(step("key", "build", { alone: ["t"] }), step("sum", "sum", { shared: ["t"] }));
+  await turn();
+  assert.deepEqual(told, ["b: sum"]);
+  const builder = steps.work("a", ["build"]);
+  await turn();
+  assert.deepEqual(told, ["b: sum"], "the key waits until the table is free");
+  await end("sum");
+  steps.end();
+  await end("key");
+  await Promise.all([work, builder]);
+  assert.deepEqual(told, ["b: sum", "a: key"]);
+});
+
+test("steps that want the same table alone follow each other; after a failure nobody takes another one", async () => {
+  const { steps, told, step, end } = world();
+  steps.add(step("a-b", "build", { alone: ["a", "b"] }), step("b-c", "build", { alone: ["b", "c"] }));
+  steps.add(step("c-d", "build", { alone: ["c", "d"] }), step("d-e", "build", { alone: ["d", "e"] }));
+  steps.end();
+  const work = Promise.allSettled([steps.work("1", ["build"]), steps.work("2", ["build"])]);
+  await turn();
+  assert.deepEqual(told.splice(0), ["1: a-b", "2: c-d"]);
+  await end("a-b");
+  assert.deepEqual(told.splice(0), [], "each of the others wants what another one has");
+  await end("c-d", new Error("no room"));
+  const results = await work;
+  assert.deepEqual(
+    results.map(({ status }) => status),
+    ["fulfilled", "rejected"],
+  );
+  assert.deepEqual(told, []);
+  assert.throws(() => steps.throwIfFailed(), { message: "no room" });
+});
