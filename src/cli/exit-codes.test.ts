@@ -73,7 +73,7 @@ test("every error code ends with the exit code that scripts rely on", () => {
     10: ["repository-missing", "repository-incomplete"],
     11: ["repository-locked", "backup-running", "follow-taken", "follow-other", "service-running"],
     12: ["password-wrong", "password-empty"],
-    30: ["restore-incomplete"],
+    30: ["restore-incomplete", "undo-incomplete"],
     31: ["plan-outdated", "export-outdated"],
     40: [
       "anonymise-leak",

@@ -95,6 +95,7 @@ const special: Partial<Record<ErrorCode, keyof typeof exitCodes>> = {
   "password-wrong": "wrongPassword",
   "password-empty": "wrongPassword",
   "restore-incomplete": "restoreIncomplete",
+  "undo-incomplete": "restoreIncomplete",
   "plan-outdated": "planOutdated",
   "restore-mismatch": "checkFailed",
   "restore-lost": "checkFailed",

@@ -44,7 +44,7 @@ export const restoreUndoCommand: Command = {
     if (report.failed.length > 0) {
       output.line(output.paint("red", words.undo.left));
       output.lines(report.failed.map(({ path, reason }) => `  ✗ ${printable(path)} (${reasonText(context, reason)})`));
-      throw new HoldfastError("restore-incomplete", { failed: report.failed.length });
+      throw new HoldfastError("undo-incomplete", { failed: report.failed.length });
     }
     return exitCodes.done;
   },

@@ -116,6 +116,7 @@ export const errorCodes = [
   "plan-unknown",
   "plan-outdated",
   "restore-incomplete",
+  "undo-incomplete",
   "restore-mismatch",
   "undo-none",
   "undo-databases",

@@ -172,6 +172,20 @@ test("a plan says what it leaves, and what would take it along", async () => {
   assert.match(passed.stdout, /was not taken: [0-9a-f]{8} \(1 warning; the first: A part of the CRM is not there/);
 });
 
+test("an undo that leaves something is told as an undo", async () => {
+  using crm = cliCrm();
+  await crm.run(["init"]);
+  assert.equal((await crm.run(["backup"])).code, 0);
+  using database = new DatabaseSync(crm.database);
+  database.exec("DELETE FROM contacts WHERE id = 3");
+  assert.equal((await crm.run(["restore", "run", "latest", "--record", "contacts/3", "--yes"])).code, 0);
+  database.exec("UPDATE contacts SET phone = '4' WHERE id = 3");
+  const undone = await crm.run(["restore", "undo"]);
+  assert.equal(undone.code, 30);
+  assert.match(undone.stdout, /Left as they are:\n {2}✗ contacts\/3 \(changed again since/);
+  assert.match(undone.stderr, /The undo is done, but 1 item could not be taken back\./);
+});
+
 test("a plan that is done at once", async () => {
   using crm = cliCrm();
   await crm.run(["init"]);

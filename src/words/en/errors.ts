@@ -421,6 +421,10 @@ export const errors = {
       text: "The restore is done, but {failed:item} failed.",
       hint: "The list above says which and why. Applying the same plan again tries them once more.",
     },
+    "undo-incomplete": {
+      text: "The undo is done, but {failed:item} could not be taken back.",
+      hint: "The list above says which and why. Put these right in the CRM itself.",
+    },
     "restore-mismatch": {
       text: "What was restored is not equal to the snapshot[[: {path}]][[ {table}]][[ ({detail})]][[ ({reason})]].",
       hint: "Nothing was swapped in. Run `holdfast verify --read-data`, or choose another recovery point.",

@@ -62,7 +62,7 @@ export const recovery = {
   undo: {
     done: "Undone: {crm} is as it was before the restore {id}.",
     rows: "Undone: {rows:row} of {crm} are as they were before the restore {id}.",
-    left: "Left as they are, since somebody changed them after the restore:",
+    left: "Left as they are:",
     none: "There is nothing to undo.",
     states: { done: "done", "half-made": "half-made: apply the plan again to go on, or undo it" },
   },

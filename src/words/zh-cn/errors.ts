@@ -415,6 +415,10 @@ export const errors: Translated<typeof english> = {
       text: "还原已完成，但有 {failed:item}失败。",
       hint: "上面列出了失败的项目和原因。再次应用同一个计划会重试它们。",
     },
+    "undo-incomplete": {
+      text: "撤销已完成，但有 {failed:item}没能撤回。",
+      hint: "上面列出了是哪些和原因。请在 CRM 中自行改正它们。",
+    },
     "restore-mismatch": {
       text: "还原出的内容与快照不一致[[：{path}]][[ {table}]][[（{detail}）]][[（{reason}）]]。",
       hint: "没有替换任何内容。请运行 `holdfast verify --read-data`，或另选一个恢复点。",

@@ -62,7 +62,7 @@ export const recovery: Translated<typeof english> = {
   undo: {
     done: "已撤销：{crm} 恢复到还原 {id} 之前的状态。",
     rows: "已撤销：{crm} 的 {rows:row}恢复到还原 {id} 之前的状态。",
-    left: "以下内容在还原之后又被改动，保持不变：",
+    left: "以下内容保持不变：",
     none: "没有可撤销的还原。",
     states: { done: "已完成", "half-made": "中途中断：再次应用计划可继续，或将其撤销" },
   },
