@@ -245,8 +245,9 @@ class OpenFiles {
 
   #begin(folder: number, file: number): Begun {
     const { names, placing, files } = this.#request;
-    // A long one is opened again.
-    const mode = this.#size(file) >= worthwhileBytes ? 0o600 : (files[file * fileNumbers + 3] ?? 0) & 0o777;
+    // A long one is opened again, and attributes are set only where one may write.
+    const isWritten = this.#size(file) >= worthwhileBytes || this.#attributes(file).length > 0;
+    const mode = isWritten ? 0o600 : (files[file * fileNumbers + 3] ?? 0) & 0o777;
     return beginFile(folder, names[file] ?? ("" as ByteName), placing, mode);
   }
 
@@ -259,17 +260,22 @@ class OpenFiles {
   }
 
   #metadata(file: number): FileMetadata {
-    const { files, times, attributes } = this.#request;
+    const { files, times } = this.#request;
     const at = file * fileNumbers;
     const uid = files[at + 4] ?? -1;
     const gid = files[at + 5] ?? -1;
-    const own = attributes.length === 0 ? undefined : attributes.find((one) => one.file === file);
     return {
       mode: files[at + 3] ?? 0,
       ...(uid >= 0 && gid >= 0 ? { uid, gid } : {}),
       atimeNs: times[file * 2] ?? 0n,
       mtimeNs: times[file * 2 + 1] ?? 0n,
-      extendedAttributes: (own?.attributes ?? []).map(({ name, value }) => ({ name, value: nodeBuffer(value) })),
+      extendedAttributes: this.#attributes(file),
     };
+  }
+
+  #attributes(file: number): FileMetadata["extendedAttributes"] {
+    const { attributes } = this.#request;
+    const own = attributes.length === 0 ? undefined : attributes.find((one) => one.file === file);
+    return (own?.attributes ?? []).map(({ name, value }) => ({ name, value: nodeBuffer(value) }));
   }
 }

@@ -1,9 +1,21 @@
 import assert from "node:assert/strict";
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import { nameFromText } from "../../src/lib/byte-name.ts";
+import { getExtendedAttribute, setExtendedAttribute } from "../../src/lib/posix.ts";
 import { type Ended, cliCrm, configText, listIn } from "./cli-crm.ts";
 
 /** One clear line, one hint, nothing on standard output, no stack. */
@@ -201,6 +213,25 @@ test("not root: what cannot be read is said once, and the backup ends as a warni
   assert.equal(ended.code, 3, ended.stderr);
   assert.match(ended.stdout, /Backup of acme, full: warning/);
   assert.equal(ended.stdout.match(/Not running as root/g)?.length, 1, ended.stdout);
+});
+
+test("not root: a file that nobody may write comes back with its extended attributes", async () => {
+  const uid = process.getuid?.() === 0 ? 65_534 : undefined;
+  using crm = cliCrm();
+  await crm.run(["init"]);
+  const file = join(crm.folder, "attachments/notes.txt");
+  setExtendedAttribute(nameFromText(file), "user.from", Buffer.from("mail"));
+  chmodSync(file, 0o444);
+  if (uid !== undefined) giveAway(join(crm.folder, ".."), uid);
+  const as = uid === undefined ? {} : { uid };
+  assert.equal((await crm.run(["backup"], as)).code, 0);
+  rmSync(file);
+  const { records } = await crm.json(["restore", "plan", "latest", "/files/attachments"], as);
+  const plan = String(records.find(({ type }) => type === "restore-plan")?.["id"]);
+  const applied = await crm.run(["restore", "apply", plan], as);
+  assert.equal(applied.code, 0, `${applied.code} ${applied.stdout}${applied.stderr}`);
+  const found = getExtendedAttribute(nameFromText(file), "user.from");
+  assert.deepEqual([String(found), statSync(file).mode & 0o777], ["mail", 0o444]);
 });
 
 /** All but the secret files, which stay root's. */
