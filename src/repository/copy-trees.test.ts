@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
+import { badLine } from "../../test/support/bad-line.ts";
 import { craftedNode, craftInMemory, type CraftedRepository } from "../../test/support/crafted-repository.ts";
 import { faultStorage, type Fault } from "../../test/support/fault-storage.ts";
 import { newConfig } from "../format/config-file.ts";
@@ -185,6 +186,18 @@ test("a blob that is damaged in one pack is taken from another that has it", asy
     await source.storage.save(file, randomBytes(500), signal);
   }
   assert.deepEqual(await copied(), [lost], "other bytes");
+});
+
+test("what came damaged over the line is asked for once more before a copy does without it", async () => {
+  const source = craftInMemory();
+  const blobs = Array.from({ length: 10 }, () => source.blob("data", randomBytes(4000)));
+  const root = source.tree(craftedNode("file", "file", { content: blobs, size: 40_000 }));
+  await source.flush();
+  const storage = badLine(source.storage);
+  storage.begin();
+  const target = inMemory().open();
+  assert.deepEqual(await copyAll(openedCraft({ ...source, storage }), target, [root]), []);
+  assert.ok(storage.counts.damaged > 0);
 });
 
 function openedCraft({ storage, key }: CraftedRepository): Repository {

@@ -88,7 +88,7 @@ export class StoredTreeCopier implements TreeCopier {
       await this.#into.ready();
       const lost: number[] = [];
       for (const entry of await this.#copyRun(type, stream, run)) {
-        if (!(await this.#copyElsewhere(type, stream, entry))) lost.push(entry);
+        if (!(await this.#copyAgain(type, stream, entry))) lost.push(entry);
       }
       this.#done(run.entries);
       return lost;
@@ -128,11 +128,10 @@ export class StoredTreeCopier implements TreeCopier {
     return damaged.flatMap((position) => entries[position] ?? []);
   }
 
-  /** The same blob may stand in other packs too. */
-  async #copyElsewhere(type: BlobType, stream: PackStream, entry: number): Promise<boolean> {
+  /** What came over a bad line may be right by itself; and the same blob may stand in other packs too. */
+  async #copyAgain(type: BlobType, stream: PackStream, entry: number): Promise<boolean> {
     const { index } = this.#source;
-    for (const other of index.findAll(type, index.id(entry))) {
-      if (other === entry) continue;
+    for (const other of new Set([entry, ...index.findAll(type, index.id(entry))])) {
       if ((await this.#copyRun(type, stream, this.#runOf(other))).length === 0) return true;
     }
     return false;

@@ -93,7 +93,18 @@ export async function readPacks(parts: PacksToVerify, bad: BadPacks): Promise<vo
   }
 }
 
+/** What came over a bad line may be wrong though the pack is right: it is read once more before anything is said of it. */
 async function readPack(
+  parts: PacksToVerify,
+  pool: WorkerPool,
+  pack: IndexedPackRecord,
+): Promise<readonly PackProblem[]> {
+  const problems = await readPackOnce(parts, pool, pack);
+  const isRead = problems.every(({ code }) => code !== "pack-unreadable");
+  return problems.length > 0 && isRead ? await readPackOnce(parts, pool, pack) : problems;
+}
+
+async function readPackOnce(
   { storage, signal }: PacksToVerify,
   pool: WorkerPool,
   pack: IndexedPackRecord,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { chmodSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { badLine } from "../../test/support/bad-line.ts";
 import {
   craftedNode,
   craftInMemory,
@@ -424,6 +425,17 @@ test("what an interrupted backup leaves is counted, not blamed", async () => {
   assert.deepEqual(report.defects, []);
   assert.equal(report.unusedBlobs, 1);
   assert.equal(report.unindexedPacks, 1);
+});
+
+test("a pack that came damaged over the line is read once more before anything is said of it", async () => {
+  const crafted = craftInMemory();
+  const root = crafted.tree(fileNode(crafted, {}));
+  await crafted.flush();
+  await crafted.snapshot(root);
+  const storage = badLine(crafted.storage);
+  storage.begin();
+  assert.deepEqual((await verifyRepository({ ...crafted, storage }, options)).defects, []);
+  assert.ok(storage.counts.damaged > 0);
 });
 
 test("progress ends at the whole, and an abort ends the walk", async () => {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { copySnapshots } from "../../src/engine/copy.ts";
+import { verify } from "../../src/engine/verify.ts";
 import { localStorage } from "../../src/storage/local.ts";
 import { withRetry } from "../../src/storage/retry.ts";
 import type { Campaign } from "../support/campaign.ts";
@@ -10,17 +12,18 @@ import { flakyStorage, flaws, type FlakyStorage } from "../support/flaky-storage
 import { noise } from "../support/noise.ts";
 import { resticOn } from "../support/restic.ts";
 import { seededRandom } from "../support/seeded-random.ts";
-import { smallCrm } from "../support/small-crm.ts";
+import { limits, smallCrm } from "../support/small-crm.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
 /**
- * A CRM with so many bytes of files is backed up and restored on a storage of which one request in three is refused,
- * throttled, cut off, slow, corrupted, or done without an answer, and whose listings show what is new a little later.
+ * A CRM with so many bytes of files is backed up, restored, verified and copied on a storage of which one request in
+ * three is refused, throttled, cut off, slow, corrupted, or done without an answer, and whose listings show what is new a
+ * little later.
  */
 export const campaign: Campaign = {
   name: "flaky-storage",
   about:
-    "backup and restore of 2 GB with one request in three failing in random ways: nothing is lost (files compared, rows counted, stock restic check --read-data), nothing that is stored is sent again, and no byte of a file is sent twice, by no later backup either.",
+    "backup, restore, verify and copy of 2 GB with one request in three failing in random ways: nothing is lost (files compared, rows counted, stock restic check --read-data of repository and copy), nothing that is whole is said to be damaged, nothing that is stored is sent again, and no byte of a file is sent twice, by no later backup either.",
   rounds: 1,
   run: async ({ rounds, seed, report }) => {
     const facts: Record<string, number> = { rounds: 0 };
@@ -36,7 +39,7 @@ export const campaign: Campaign = {
   },
 };
 
-/** So many files of so many bytes, two backups and a restore: for the tests. */
+/** So many files of so many bytes, two backups, a restore, a look at every byte and a copy: for the tests. */
 export async function round(seed: number, files: number, fileBytes: number): Promise<Record<string, number>> {
   using folder = temporaryFolder();
   const random = seededRandom(seed);
@@ -75,7 +78,23 @@ export async function round(seed: number, files: number, fileBytes: number): Pro
   for (const query of ["SELECT * FROM contact ORDER BY id", "SELECT * FROM attachment ORDER BY id"]) {
     assert.deepEqual(restored.prepare(query).all(), crm.rows(query));
   }
+  rmSync(target, { recursive: true });
   await resticOn(crm.access.location, crm.access.password).check();
+  const read = { kind: "all" } as const;
+  assert.deepEqual((await verify(crm.engine, { repository: crm.access, read, limits }, crm.run)).defects, []);
+  const copy = { location: join(folder.path, "copy"), password: "of the copy" };
+  const copying = {
+    from: crm.access,
+    to: copy,
+    name: "copy",
+    points: [],
+    missing: "create",
+    limits,
+    waitMs: 0,
+  } as const;
+  const { copied, damaged } = await copySnapshots(crm.engine, copying, crm.run);
+  assert.deepEqual([copied.length, damaged], [2, []]);
+  await resticOn(copy.location, copy.password).check();
   const needless = sum((one) => one.needless());
   assert.equal(needless, 0, "what is stored is not sent again");
   const counted = flaws.map((flaw) => [flaw, sum(({ counts }) => counts[flaw])] as const);

@@ -6,7 +6,7 @@ import type { SeededRandom } from "./seeded-random.ts";
 /**
  * What goes wrong with a request elsewhere. `refused`, `throttled`: nothing happened. `cut`: of an answer a part came.
  * `lost`: it was done, and nobody was told. `slow`: it takes its time. `corrupted`: one byte of what was read is another,
- * and nothing on the way saw it; never twice in a row for one file, and never `config`, which has no sum.
+ * and nothing on the way saw it; not again among the next reads of that file, and never `config`, which has no sum.
  */
 export const flaws = ["refused", "throttled", "cut", "lost", "slow", "corrupted"] as const;
 type Flaw = (typeof flaws)[number];
@@ -33,7 +33,8 @@ export interface FlakyStorage extends Storage {
 export function flakyStorage(storage: Storage, { random, oneIn, listingLag = 0 }: FlakyOptions): FlakyStorage {
   const counts = Object.fromEntries(flaws.map((flaw) => [flaw, 0])) as Record<Flaw, number>;
   const stored = new Set<string>();
-  const corrupted = new Set<string>();
+  /** So many reads of each file are right before one may be corrupted again: there are several on their way at once. */
+  const rightAgain = new Map<string, number>();
   const fresh = new Map<string, number>();
   let needless = 0;
   let requests = 0;
@@ -72,11 +73,16 @@ export function flakyStorage(storage: Storage, { random, oneIn, listingLag = 0 }
       }),
     load: (file, range, signal) =>
       request(
-        () => storage.load(file, range, signal),
+        async () => {
+          const left = rightAgain.get(pathOf(file)) ?? 0;
+          if (left > 1) rightAgain.set(pathOf(file), left - 1);
+          else rightAgain.delete(pathOf(file));
+          return await storage.load(file, range, signal);
+        },
         (bytes) => {
           const path = pathOf(file);
-          if (corrupted.delete(path) || file.kind === "config" || bytes.length === 0) return false;
-          corrupted.add(path);
+          if (rightAgain.has(path) || file.kind === "config" || bytes.length === 0) return false;
+          rightAgain.set(path, 10);
           const at = random.below(bytes.length);
           bytes[at] = (bytes[at] ?? 0) ^ 1;
           return true;
