@@ -1,7 +1,6 @@
 import { closeSync, ftruncateSync } from "node:fs";
-import { hash } from "node:crypto";
-import { sealOverhead, UnsealRun } from "../format/crypto.ts";
-import { ZstdDecoder } from "../format/zstd-context.ts";
+import { UnsealRun } from "../format/crypto.ts";
+import { BlobOpener } from "./blob-opener.ts";
 import { DirectFile, openDirect, worthwhileBytes, WriteStages } from "./direct-file.ts";
 import { nodeBuffer } from "./message-bytes.ts";
 import {
@@ -16,10 +15,8 @@ import {
 } from "./restored-file.ts";
 import type { ByteName } from "../lib/byte-name.ts";
 import type { FileMetadata } from "./repository.ts";
-import { Scratch } from "./scratch.ts";
 import { Throttle } from "./throttle.ts";
 import {
-  blobNumbers,
   fileNumbers,
   pieceNumbers,
   type WriteAnswer,
@@ -75,35 +72,6 @@ export function writeWorker(setup: WriteWorkerSetup): (request: unknown) => Prom
     return { answer, transfer: sealed.buffer instanceof ArrayBuffer ? [sealed.buffer] : [] };
   };
 }
-
-class BlobOpener {
-  readonly #opener: UnsealRun;
-  readonly #decoder = new ZstdDecoder();
-  readonly #plain = new Scratch();
-  readonly #decompressed = new Scratch();
-
-  constructor(opener: UnsealRun) {
-    this.#opener = opener;
-  }
-
-  /** The plaintext, good until the next call; `undefined` when the blob is not what its id says. */
-  open({ sealed, blobs, ids }: WriteRequest, blob: number): Buffer | undefined {
-    const [offset = 0, length = 0, plainLength = 0] = blobs.subarray(blob * blobNumbers, (blob + 1) * blobNumbers);
-    const id = ids.subarray(blob * 32, (blob + 1) * 32);
-    try {
-      const target = length > smallBlob ? this.#plain.of(length - sealOverhead) : undefined;
-      const body = this.#opener.unseal(sealed.subarray(offset, offset + length), target);
-      const plain =
-        plainLength === 0 ? body : this.#decoder.decompress(body, plainLength, this.#decompressed.of(plainLength));
-      return hash("sha256", plain, "buffer").equals(id) ? plain : undefined;
-    } catch {
-      return undefined;
-    }
-  }
-}
-
-/** Smaller ones come faster in memory of their own. */
-const smallBlob = 64 << 10;
 
 interface FileState {
   left: number;
