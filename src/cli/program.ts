@@ -140,6 +140,9 @@ function settle(command: Commander, { words, print, talk, columns }: ProgramOpti
     })
     .configureHelp({
       showGlobalOptions: command.parent !== null,
+      // Of eighty columns, what a command is called leaves fewer than commander's forty for what it does.
+      minWidthToWrap: 20,
+      subcommandTerm: (one) => [one.name(), ...one.registeredArguments.map(argumentForm)].join(" "),
       displayWidth: (text) => displayWidth(text),
       styleTitle: (title) => titles[title] ?? title,
       optionDescription: (option) =>
@@ -150,6 +153,12 @@ function settle(command: Commander, { words, print, talk, columns }: ProgramOpti
     })
     .helpOption("-h, --help", words.program.help)
     .helpCommand(false);
+}
+
+/** `<plan>`, `[paths...]`: that there are options says every command's own help. */
+function argumentForm(argument: Argument): string {
+  const name = `${argument.name()}${argument.variadic ? "..." : ""}`;
+  return argument.required ? `<${name}>` : `[${name}]`;
 }
 
 /** Help or the version was asked for, and printed. */

@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { commandGroups } from "../../src/cli/commands.ts";
+import { parseArguments } from "../../src/cli/program.ts";
+import { loadWords } from "../../src/words/words.ts";
 import { displayWidth } from "../../src/words/width.ts";
 import { configText, cliCrm, listIn } from "./cli-crm.ts";
 
@@ -39,6 +42,17 @@ test("a misspelt command, option or value is refused with what was meant", async
     assert.match(ended.stderr, /^Error: .+\nHint: .+\n$/, args.join(" "));
     assert.equal(ended.stdout, "");
   }
+});
+
+test("help keeps to eighty columns", async () => {
+  const words = await loadWords("en");
+  let printed = "";
+  const print = (text: string): void => void (printed += text);
+  for (const typed of [["--help"], ["restore", "plan", "--help"]]) {
+    parseArguments(typed, { groups: commandGroups, words, version: "0", print, talk: print, columns: 80 });
+  }
+  const long = printed.split("\n").filter((line) => line.length > 80);
+  assert.deepEqual(long, []);
 });
 
 test("who types no command at all is shown what there is, and nothing was done", async () => {
