@@ -98,7 +98,7 @@ export const commands = {
     snapshots: { summary: "list recovery points", options: {}, arguments: {} },
     follow: {
       summary: "keep every committed change of a CRM, about a second after its commit, until it is stopped",
-      options: { noBackup: "make no backup by itself where the journal lacks one to go on from" },
+      options: { backup: "make no backup by itself where the journal lacks one to go on from" },
       arguments: {},
     },
     transactions: {

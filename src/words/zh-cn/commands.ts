@@ -98,7 +98,7 @@ export const commands: Translated<typeof english> = {
     snapshots: { summary: "列出恢复点", options: {}, arguments: {} },
     follow: {
       summary: "保存 CRM 每一项已提交的变更，约在提交后一秒，直到被停止",
-      options: { noBackup: "日志缺少可由之继续的备份时，不自行备份" },
+      options: { backup: "日志缺少可由之继续的备份时，不自行备份" },
       arguments: {},
     },
     transactions: {
