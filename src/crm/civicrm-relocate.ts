@@ -46,18 +46,21 @@ function dsn(now: ServerPlace, before: string): string {
 }
 
 function relocatedDrupal(text: string, place: ServerPlace): string {
+  const at = ["databases", "default", "default"];
+  const php = readPhp(text);
+  const had = (name: string): boolean => php.get(...at, name) !== undefined;
   const values = {
     database: place.name,
     host: place.host || "localhost",
-    ...(place.port && { port: place.port }),
-    ...(place.socket !== undefined && { unix_socket: place.socket }),
+    ...((place.port || had("port")) && { port: place.port ?? "" }),
+    // An empty one would be one.
+    ...((place.socket !== undefined || had("unix_socket")) && { unix_socket: place.socket ?? null }),
     ...(place.user && { username: place.user }),
   };
-  const at = ["databases", "default", "default"];
   // Backdrop has it in one.
-  const old = readPhp(text).get("database");
+  const old = php.get("database");
   if (old && placeOf(old)) return setPhp(text, ["database"], dsn(place, old));
-  if (readPhp(text).get(...at, "database") === undefined) return text;
+  if (!had("database")) return text;
   return Object.entries(values).reduce((result, [key, value]) => setPhp(result, [...at, key], value), text);
 }
 

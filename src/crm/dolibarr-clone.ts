@@ -60,6 +60,8 @@ export function neutraliseStatements(tables: readonly TableSchema[]): readonly s
     ...switches.map(
       (name) => `INSERT INTO ${table("const")} (name,entity,value,type,visible) VALUES ('${name}',0,'1','chaine',0)`,
     ),
+    // Written out in full it is the live CRM's.
+    `UPDATE ${table("const")} SET value='DOL_DATA_ROOT/dolibarr.log' WHERE name='SYSLOG_FILE' AND value LIKE '/%'`,
     `UPDATE ${table("cronjob")} SET status=0`,
     ...when("emailcollector_emailcollector", "status", `UPDATE ${table("emailcollector_emailcollector")} SET status=0`),
     ...when(

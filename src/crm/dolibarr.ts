@@ -9,7 +9,7 @@ import { readDolibarrConfig, type DolibarrConfig } from "./dolibarr-config.ts";
 import { dolibarrModel } from "./dolibarr-model.ts";
 import { databasePart, detected, readConfiguration, readText } from "./known-crm.ts";
 import { decipher, readable, type Opened } from "./open-secret.ts";
-import { setPhp } from "./php-data.ts";
+import { readPhp, setPhp } from "./php-data.ts";
 import { phpHost, placeOf } from "./server-url.ts";
 import type {
   AttachmentRule,
@@ -148,6 +148,9 @@ function relocated(text: string, { folders, databases }: PlacedParts): string {
   const documents = folders.find(({ name }) => name === "documents");
   const custom = folders.find(({ name }) => name === "custom");
   const place = placeOf(databases[0]?.url ?? "");
+  // Its own default is MySQL's, also where that is not what it speaks to.
+  const usual = place?.scheme === "postgresql" ? "5432" : "3306";
+  const hasPort = readPhp(text).get("dolibarr_main_db_port") !== undefined;
   const values: readonly (readonly [string, string])[] = [
     ...(documents ? [["data_root", documents.path] as const] : []),
     ...(custom ? [["document_root_alt", custom.path] as const] : []),
@@ -157,7 +160,7 @@ function relocated(text: string, { folders, databases }: PlacedParts): string {
           ["db_host", place.scheme === "mariadb" ? phpHost(place) : place.host || "localhost"],
         ] as const)
       : []),
-    ...(place?.port ? [["db_port", place.port] as const] : []),
+    ...(place && (place.port || hasPort) ? [["db_port", place.port || usual] as const] : []),
     ...(place?.user ? [["db_user", place.user] as const] : []),
   ];
   return values.reduce((result, [key, value]) => setPhp(result, [`dolibarr_main_${key}`], value), text);

@@ -71,6 +71,8 @@ export function neutraliseConfiguration(name: string, text: string): string | un
     [["siteUrl"], "http://localhost"],
     [["cronDisabled"], true],
     [["defaultFileStorage"], "EspoUploadDir"],
+    // It would tell the live CRM's users, whose program listens on this machine.
+    [["useWebSocket"], false],
     ...["smtpServer", "smtpUsername", "smtpPassword"].map((key) => [[key], ""] as const),
     ...["key", "secret"].map((key) => [["awsS3Storage", "credentials", key], ""] as const),
   ];

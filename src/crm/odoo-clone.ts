@@ -109,6 +109,8 @@ export function neutraliseStatements(tables: readonly TableSchema[]): readonly s
     ...parameter("database.uuid", "md5(random()::text)::uuid::text"),
     ...parameter("database.secret", "md5(random()::text) || md5(random()::text)"),
     ...parameter("web.base.url", "'http://localhost:8069'"),
+    // Where styles and pictures of a report on paper come from, where that is not the other one: they would be the live CRM's.
+    "DELETE FROM ir_config_parameter WHERE key='report.url'",
     // What is sold by Odoo itself: text messages, letters, and what companies are looked up with.
     ...ofOdoos.flatMap((name) => parameter(`${name}.endpoint`, `'${nowhere}'`)),
     ...when("fetchmail_server", ["active"], "UPDATE fetchmail_server SET active=false"),

@@ -227,6 +227,8 @@ const attachmentRule: AttachmentRule = {
 function relocated(text: string, { databases, folders }: PlacedParts): string {
   const place = placeOf(databases[0]?.url ?? "");
   const store = folders.find(({ name }) => name === "filestore");
+  const ini = readIni(text);
+  const addons = option(ini, "addons_path") === undefined ? undefined : placedAddons(addonsOf(ini), folders);
   const values: readonly (readonly [string, string])[] = [
     ...(place
       ? ([
@@ -238,10 +240,28 @@ function relocated(text: string, { databases, folders }: PlacedParts): string {
       : []),
     ...(place?.user ? [["db_user", place.user] as const] : []),
     // From 18 on what is only read may come from a standby, which is another server's.
-    ...(place && readIni(text).get("options", "db_replica_host") !== undefined
-      ? [["db_replica_host", "False"] as const]
-      : []),
+    ...(place && ini.get("options", "db_replica_host") !== undefined ? [["db_replica_host", "False"] as const] : []),
     ...(store ? [["data_dir", dirname(dirname(store.path))] as const] : []),
+    ...(addons ? [["addons_path", addons.join(",")] as const] : []),
   ];
   return values.reduce((result, [key, value]) => setIniOption(result, "options", key, value), text);
+}
+
+/** Where folders of modules lie now: what is not in the copy stays where it was, such as Odoo's own. Its folders end as they did before. */
+function placedAddons(before: readonly string[], folders: PlacedParts["folders"]): readonly string[] {
+  const now = new Map<string, string>();
+  for (const { path } of folders.filter(({ name }) => /^addons(?:-\d+)?$/.test(name))) {
+    const likeness = before.map((old) => sameEnd(old, path));
+    const most = Math.max(0, ...likeness);
+    const old = before[likeness.indexOf(most)];
+    if (most > 0 && old !== undefined && likeness.filter((one) => one === most).length === 1) now.set(old, path);
+  }
+  return before.map((old) => now.get(old) ?? old);
+}
+
+/** How many names two paths have in common, from the end. */
+function sameEnd(one: string, other: string): number {
+  const [left, right] = [one.split("/").toReversed(), other.split("/").toReversed()];
+  const differs = left.findIndex((name, at) => name === "" || name !== right[at]);
+  return differs < 0 ? left.length : differs;
 }

@@ -40,7 +40,7 @@ export function readPhp(text: string): PhpFile {
 }
 
 /** The same text with another value at this path; what is not there yet is added. Everything else stays as it is. */
-export function setPhp(text: string, path: readonly string[], value: string | boolean): string {
+export function setPhp(text: string, path: readonly string[], value: string | boolean | null): string {
   const written = typeof value === "string" ? quoted(value) : String(value);
   const statements = statementsOf(text);
   const node = nodeAt(statements, path);

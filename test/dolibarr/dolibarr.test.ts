@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { dolibarr } from "../../src/crm/dolibarr.ts";
 import { folderContent } from "../../demo/compare.ts";
 import { holdfast } from "../support/holdfast.ts";
 import { startMariadb, type MariadbServer } from "../support/mariadb-server.ts";
@@ -23,6 +24,7 @@ const day = `
   INSERT INTO llx_ecm_files(label, entity, filename, filepath) VALUES ('x', 1, 'new.pdf', '/facture/NEW');
   INSERT INTO llx_const(name, entity, value, type, visible) VALUES ('CLICKTODIAL_URL', 1, 'https://pbx.test', 'chaine', 0), ('SYSLOG_SENTRY_DSN', 0, 'https://x@sentry.test/1', 'chaine', 0),
     ('BLOCKEDLOG_AUTHORITY_URL', 1, 'https://seals.test', 'chaine', 0);
+  INSERT INTO llx_const(name, entity, value, type, visible) VALUES ('SYSLOG_FILE', 0, '/var/log/dolibarr.log', 'chaine', 0) ON DUPLICATE KEY UPDATE value=VALUES(value);
   INSERT INTO llx_user_clicktodial(fk_user, url, login, pass, poste) VALUES (1, 'https://pbx.test', 'me', 'x', '12');
 `;
 
@@ -118,7 +120,7 @@ test(`Dolibarr's own demo data: backed up, changed, destroyed, restored, undone,
   await json("restore", "apply", String(copy["id"]));
   const settings = await server.sql(
     `SELECT value FROM llx_const WHERE name='MAIN_DISABLE_ALL_MAILS'; SELECT COUNT(*) FROM llx_cronjob WHERE status<>0;
-     SELECT COUNT(*) FROM llx_const WHERE name LIKE 'PAYPAL%' OR name LIKE '%CRON\\_KEY' OR name LIKE 'STRIPE%';
+     SELECT COUNT(*) FROM llx_const WHERE name LIKE 'PAYPAL%' OR name LIKE '%CRON\\_KEY' OR name LIKE 'STRIPE%' OR (name='SYSLOG_FILE' AND value LIKE '/%');
      SELECT COUNT(*) FROM llx_const WHERE name IN ('CLICKTODIAL_URL', 'SYSLOG_SENTRY_DSN', 'BLOCKEDLOG_AUTHORITY_URL');
      SELECT url, pass, poste FROM llx_user_clicktodial; SELECT COUNT(*) FROM llx_user WHERE api_key IS NOT NULL; SELECT COUNT(*) > 10 FROM llx_societe;`,
     "dolibarr_clone",
@@ -199,3 +201,13 @@ async function nobodyIsLeft(server: MariadbServer, copy: string): Promise<void> 
     [],
   );
 }
+
+test("a copy of Dolibarr on another server does not keep the port of the one before", () => {
+  const moved = (url: string, text: string) =>
+    dolibarr.relocate?.("conf.php", text, { databases: [{ name: "main", url }], folders: [] }) ?? "";
+  const before = "<?php\n$dolibarr_main_db_port='3307';\n";
+  assert.match(moved("mariadb://crm@db.example.org/copy", before), /db_port='3306'/);
+  assert.match(moved("mariadb://crm@db.example.org:3308/copy", before), /db_port='3308'/);
+  assert.match(moved("postgresql://crm@db.example.org/copy", before), /db_port='5432'/);
+  assert.doesNotMatch(moved("mariadb://crm@db.example.org/copy", "<?php\n"), /db_port/);
+});

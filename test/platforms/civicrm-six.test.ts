@@ -222,6 +222,14 @@ define('CIVICRM_TEMPLATE_COMPILEDIR', '${compiled}');
     relocated("settings.php", backdrop) ?? "",
     /\$database = 'mysql:\/\/crm:geh\\'eim@other\.example\.org\/cms_copy';/,
   );
+  const drupal = `<?php\n$databases['default']['default'] = array ('database' => 'cms', 'username' => 'crm', 'host' => 'localhost', 'port' => '3307', 'unix_socket' => '/run/one.sock');\n`;
+  const moved = civicrm.relocate?.("settings.php", drupal, { databases, folders: [] }) ?? "";
+  const now = readPhp(moved);
+  assert.deepEqual(
+    ["database", "host", "port", "unix_socket"].map((name) => now.get("databases", "default", "default", name)),
+    ["cms_copy", "other.example.org", "", undefined],
+  );
+  assert.match(moved, /'unix_socket' => null/);
   const configuration = relocated("configuration.php", joomla) ?? "";
   assert.match(
     configuration,

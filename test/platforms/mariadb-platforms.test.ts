@@ -226,6 +226,7 @@ test("CRMs on MariaDB", async (context) => {
     for (const line of [
       "'siteUrl' => 'http://localhost'",
       "'cronDisabled' => true",
+      "'useWebSocket' => false",
       "'smtpServer' => ''",
       "'smtpPassword' => ''",
       "'defaultFileStorage' => 'EspoUploadDir'",

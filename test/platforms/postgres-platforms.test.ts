@@ -49,7 +49,7 @@ test("CRMs on PostgreSQL", async (context) => {
         `SELECT smtp_host, active, smtp_pass FROM ir_mail_server ORDER BY id; SELECT active FROM ir_cron; SELECT webhook_url FROM ir_act_server;
          SELECT active, password FROM fetchmail_server; SELECT state, stripe_secret_key, stripe_webhook_secret FROM payment_provider; SELECT state FROM mail_mail ORDER BY id;
          SELECT value FROM ir_config_parameter WHERE key IN ('database.is_neutralized', 'web.base.url') ORDER BY key;
-         SELECT count(*) FROM ir_config_parameter WHERE key LIKE '%google%' OR value IN ('one', 'two'); SELECT count(*) FROM bus_bus; SELECT name FROM res_partner ORDER BY id`,
+         SELECT count(*) FROM ir_config_parameter WHERE key LIKE '%google%' OR key = 'report.url' OR value IN ('one', 'two'); SELECT count(*) FROM bus_bus; SELECT name FROM res_partner ORDER BY id`,
         "acme_copy",
       ),
       "invalid|f|\ninvalid|t|\nf\nhttp://127.0.0.1:9\nf|\ndisabled||\ncancel\nsent\ntrue\nhttp://localhost:8069\n0\n0\n张伟有限公司\nAda\nLunch Supplier\n",
@@ -96,6 +96,8 @@ test("CRMs on PostgreSQL", async (context) => {
       "logfile = False",
       "db_replica_host = False",
       `data_dir = ${copy}/data`,
+      // Odoo's own program is not in the copy.
+      `addons_path = ${folder}/odoo/addons,${copy}/own`,
       "; our own",
     ]) {
       assert.ok(config.split("\n").includes(line), `${line}\n${config}`);
