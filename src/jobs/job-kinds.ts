@@ -258,7 +258,8 @@ async function runRestore(
     },
     run,
   );
-  if (report.failed.length > 0) throw new HoldfastError("restore-incomplete", { failed: report.failed.length });
+  const [first] = report.failed;
+  if (first) throw new HoldfastError("restore-incomplete", { failed: report.failed.length, path: first.path });
   return { outcome: report.warnings.length > 0 ? "warning" : "ok", facts: { plan, warnings: report.warnings.length } };
 }
 

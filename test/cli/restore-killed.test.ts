@@ -28,6 +28,11 @@ test("what could not be built is told by who finishes the swap, too", async () =
   assert.equal(killed.child.signalCode, "SIGKILL");
   const finished = await crm.json(["restore", "apply", plan]);
   assert.deepEqual([existsSync(good), existsSync(bad), finished.code], [true, false, 30]);
+  // Its target has changed by what came back.
+  assert.match(finished.stderr, /plan again/);
+  assert.equal((await crm.run(["restore", "apply", plan])).code, 31);
+  const again = await crm.json(["restore", "plan", "latest", "/files/attachments"]);
+  assert.deepEqual([again.code, again.records.some(({ type }) => type === "restore-plan")], [0, true]);
   const report = finished.records.find(({ type }) => type === "restore");
   assert.deepEqual([report?.["files"], report?.["failed"]], [1, [{ path: bad, reason: "storage-not-found" }]]);
 });

@@ -24,7 +24,7 @@ test("a restore of which something failed is no success, and is not tried again"
   const [run] = await settledJobs(crm);
   assert.deepEqual(
     [run?.["outcome"], run?.["attempts"], run?.["error"]],
-    ["failed", 1, { code: "restore-incomplete", facts: { failed: 1 } }],
+    ["failed", 1, { code: "restore-incomplete", facts: { failed: 1, path: one } }],
   );
   assert.ok(existsSync(other));
   assert.equal(await serving.end("SIGTERM"), 0);

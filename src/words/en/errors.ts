@@ -418,8 +418,8 @@ export const errors = {
       hint: "Plan again with `holdfast restore plan`, and look at what is different now.",
     },
     "restore-incomplete": {
-      text: "The restore is done, but {failed:item} failed.",
-      hint: "The list above says which and why. Applying the same plan again tries them once more.",
+      text: "The restore is done, but {failed:item} failed[[, the first of them {path}]].",
+      hint: "Once what kept them away is gone, plan again: what has come back stays as it is.",
     },
     "undo-incomplete": {
       text: "The undo is done, but {failed:item} could not be taken back.",

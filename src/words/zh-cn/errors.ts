@@ -412,8 +412,8 @@ export const errors: Translated<typeof english> = {
       hint: "请重新运行 `holdfast restore plan`，看看现在有什么不同。",
     },
     "restore-incomplete": {
-      text: "还原已完成，但有 {failed:item}失败。",
-      hint: "上面列出了失败的项目和原因。再次应用同一个计划会重试它们。",
+      text: "还原已完成，但有 {failed:item}失败[[，第一个是 {path}]]。",
+      hint: "请先排除失败的原因，再重新制定计划：已经还原的内容保持不变。",
     },
     "undo-incomplete": {
       text: "撤销已完成，但有 {failed:item}没能撤回。",
