@@ -127,8 +127,8 @@ export function neutraliseConfiguration(text: string): string {
     ["CALENDAR_PROVIDER_MICROSOFT_ENABLED", "false"],
     ...ifSaid.filter(([name]) => values.has(name)),
     ...queueNames.filter((name) => values.has(name)).map((name) => [name, "redis://127.0.0.1:1"] as const),
-    // Docker Compose takes containers and volumes of this name for its own.
-    ...(project ? [["COMPOSE_PROJECT_NAME", `${project}-clone`] as const] : []),
+    // Docker Compose takes containers and volumes of this name for its own. Twenty's own file says `name: twenty`, over which this one stands.
+    ["COMPOSE_PROJECT_NAME", `${project || "twenty"}-clone`],
     ...blank.map((name) => [name, ""] as const),
   ];
   return switches.reduce((result, [name, value]) => setEnv(result, name, value), text);

@@ -44,7 +44,12 @@ export const twenty: Platform = {
     config: (name, text) => (name === configurationFile ? neutraliseConfiguration(text) : undefined),
     summary: neutraliseSummary,
   }),
-  relocate: (name, text, placed) => (name === configurationFile ? relocated(text, placed) : undefined),
+  relocate: (name, text, placed) =>
+    name === configurationFile
+      ? relocated(text, placed)
+      : composeFiles.includes(name)
+        ? relocatedCompose(text)
+        : undefined,
   model: twentyModel,
   maintenance: { on: "twenty", off: "twenty-off" },
   installed: async ({ config = [] }) => {
@@ -244,6 +249,13 @@ function relocated(text: string, { databases, folders }: PlacedParts): string {
     if (place.user) result = setEnv(result, "PG_DATABASE_USER", place.user);
   }
   return storage ? setEnv(result, "STORAGE_LOCAL_PATH", storage.path) : result;
+}
+
+/** Twenty's older Compose file takes all of the database's place from `.env` but its name, which is that of the live one. */
+function relocatedCompose(text: string): string {
+  const url =
+    /^(\s*(?:- *)?PG_DATABASE_URL *[:=] *["']?postgres(?:ql)?:\/\/\S*\$\{PG_DATABASE_HOST\S*\/)default(?=["'?\s]|$)/gm;
+  return text.replaceAll(url, (_, before: string) => `${before}\${PG_DATABASE_NAME:-default}`);
 }
 
 /** With the options of URLs, of which the first that says something decides: how the new place is reached, then how the old one was. */

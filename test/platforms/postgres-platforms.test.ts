@@ -302,6 +302,13 @@ test("CRMs on PostgreSQL", async (context) => {
     ]) {
       assert.ok(environment.split("\n").includes(line), `${line}\n${environment}`);
     }
+    assert.match(
+      readFileSync(join(copy, "docker-compose.yml"), "utf8"),
+      /^ {6}PG_DATABASE_URL: \S*:\$\{PG_DATABASE_PORT:-5432\}\/\$\{PG_DATABASE_NAME:-default\}$/m,
+      "its database is not the live one's by its name",
+    );
+    const unnamed = twenty.neutralise(scene.description)?.config?.(".env", "SERVER_URL=x\n");
+    assert.match(unnamed ?? "", /^COMPOSE_PROJECT_NAME=twenty-clone$/m);
     // Compose has the database in parts; a replica is named whole, and would be the live CRM's.
     const inParts =
       "PG_DATABASE_HOST=db\nPG_DATABASE_PASSWORD=geh@im\nPG_DATABASE_REPLICA_URL=postgres://live@standby/default?sslmode=verify-full&options=-csearch_path%3Dcore&host=%2Frun\n";
