@@ -172,10 +172,16 @@ function* attachmentsIn(table: TableSchema, batch: RowBatch, rules: FieldRules) 
   }
 }
 
-/** The restored copy finds its database: in whichever file names one. */
-function relocated(text: string, { databases }: PlacedParts): string | undefined {
+/** The restored copy finds its database, in whichever file names one, and writes no log of another. */
+function relocated(before: string, { databases }: PlacedParts): string | undefined {
   const place = placeOf(databases[0]?.url ?? "");
-  if (!place || readPhp(text).keys("return", "database").length === 0) return undefined;
+  const log = ["return", "logger", "path"];
+  const text = readPhp(before)
+    .get(...log)
+    ?.startsWith("/")
+    ? setPhp(before, log, "data/logs/espo.log")
+    : before;
+  if (!place || readPhp(text).keys("return", "database").length === 0) return text;
   const host = place.scheme === "mariadb" ? phpHost(place) : place.host || "localhost";
   const values: readonly (readonly [string, string])[] = [
     ["host", host],

@@ -253,8 +253,16 @@ function* ownersIn(table: TableSchema, batch: RowBatch, rules: FieldRules) {
   }
 }
 
-/** The restored copy finds its database: in both places that name it. */
-function relocated(name: string, text: string, { databases }: PlacedParts): string | undefined {
+/** Folders that are usually named from SuiteCRM's own, as it comes: in full they are those of the CRM that a copy is of. */
+const usualFolders: readonly (readonly [key: string, usual: string])[] = [
+  ["cache_dir", "cache/"],
+  ["import_dir", "cache/import/"],
+  ["tmp_dir", "cache/xml/"],
+  ["log_dir", "."],
+];
+
+/** The restored copy finds its database, in both places that name it, and writes into no folder of another. */
+function relocated(name: string, text: string, { databases, folders }: PlacedParts): string | undefined {
   const place = placeOf(databases[0]?.url ?? "");
   if (!place) return undefined;
   if (name === environmentFile) {
@@ -269,8 +277,14 @@ function relocated(name: string, text: string, { databases }: PlacedParts): stri
     for (const [key, value] of optionsOf(before)) moved.searchParams.append(key, value);
     return setEnv(text, "DATABASE_URL", moved.href);
   }
-  const overrides = name === overrideFile ? readPhp(text).keys("sugar_config", "dbconfig") : undefined;
+  const php = readPhp(text);
+  const overrides = name === overrideFile ? php.keys("sugar_config", "dbconfig") : undefined;
   if (name !== configurationFile && overrides === undefined) return undefined;
+  const upload = folders.find((folder) => folder.name === "upload")?.path;
+  const moved = [...usualFolders, ...(upload === undefined ? [] : [["upload_dir", `${upload}/`] as const])].filter(
+    ([key]) => php.get("sugar_config", key)?.startsWith("/"),
+  );
+  const here = moved.reduce((result, [key, value]) => setPhp(result, ["sugar_config", key], value), text);
   const values: readonly (readonly [string, string])[] = [
     ["db_host_name", phpHost(place)],
     ["db_port", place.port ?? ""],
@@ -279,7 +293,7 @@ function relocated(name: string, text: string, { databases }: PlacedParts): stri
   ];
   return values
     .filter(([key]) => overrides?.includes(key) ?? true)
-    .reduce((result, [key, value]) => setPhp(result, ["sugar_config", "dbconfig", key], value), text);
+    .reduce((result, [key, value]) => setPhp(result, ["sugar_config", "dbconfig", key], value), here);
 }
 
 /** Passwords of mail servers: Blowfish in ECB mode with the key file's key, base64. */

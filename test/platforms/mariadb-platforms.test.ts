@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { folderContent } from "../../demo/compare.ts";
 import { espocrm } from "../../src/crm/espocrm.ts";
+import { readPhp } from "../../src/crm/php-data.ts";
 import { suitecrm } from "../../src/crm/suitecrm.ts";
 import { isHoldfastError } from "../../src/lib/errors.ts";
 import { startMariadb } from "../support/mariadb-server.ts";
@@ -44,6 +45,18 @@ test("CRMs on MariaDB", async (context) => {
     ]);
     const { checks } = await scene.doctor();
     assert.match(String(checks.find(({ code }) => code === "keys-found")?.facts["names"]), /^custom\/blowfish, Api/);
+
+    const elsewhere =
+      "<?php\n$sugar_config = array ('upload_dir' => '/srv/uploads/', 'cache_dir' => '/var/cache/suite/', 'log_dir' => '.', 'dbconfig' => array ('db_name' => 'suite7'));\n";
+    const placed = {
+      databases: [{ name: "main", url: socketUrl("suite7_copy") }],
+      folders: [{ name: "upload", path: "/copy/uploads" }],
+    };
+    const named = readPhp(suitecrm.relocate?.("config.php", elsewhere, placed) ?? "");
+    assert.deepEqual(
+      ["upload_dir", "cache_dir", "log_dir"].map((key) => named.get("sugar_config", key)),
+      ["/copy/uploads/", "cache/", "."],
+    );
 
     await scene.clone(join(root.path, "copy"), socketUrl("suite7_copy"));
     const copy = join(root.path, "copy/suitecrm");
@@ -227,6 +240,7 @@ test("CRMs on MariaDB", async (context) => {
       "'siteUrl' => 'http://localhost'",
       "'cronDisabled' => true",
       "'useWebSocket' => false",
+      "'path' => 'data/logs/espo.log'",
       "'smtpServer' => ''",
       "'smtpPassword' => ''",
       "'defaultFileStorage' => 'EspoUploadDir'",
