@@ -12,7 +12,9 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { badLine } from "../../test/support/bad-line.ts";
 import { createCheapRepository } from "../../test/support/cheap-key.ts";
+import { craftedNode, craftInMemory } from "../../test/support/crafted-repository.ts";
 import { quotaStorage } from "../../test/support/quota-storage.ts";
 import { temporaryFolder } from "../../test/support/temp-folder.ts";
 import { testRepository, type TestRepository } from "../../test/support/test-repository.ts";
@@ -20,10 +22,13 @@ import { byteName } from "../lib/byte-name.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import type { Id, TreeNode } from "../format/tree.ts";
 import { localStorage } from "../storage/local.ts";
+import { acquireLock } from "./lock.ts";
 import { openRepository } from "./open.ts";
+import { planPrune } from "./prune.ts";
 import type { PruneOptions, PruneResult, PruneSummary } from "./prune-plan.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { StoredSnapshot, Upload } from "./repository.ts";
+import { verifyRepository } from "./verify.ts";
 
 const { signal } = new AbortController();
 const time = "2026-11-22T08:00:00Z";
@@ -235,6 +240,31 @@ describe("prune", () => {
       (error) => isHoldfastError(error, "repository-damaged"),
     );
     for (const name of before.keys()) assert.ok((await filesIn(at)).has(name));
+  });
+
+  test("asks once more for what came damaged over the line", async () => {
+    const crafted = craftInMemory();
+    const [kept] = [1, 2].map(() => crafted.blob("data", randomBytes(4000)));
+    await crafted.flush();
+    const root = crafted.tree(craftedNode("file", "file", { content: [kept], size: 4000 }));
+    await crafted.flush();
+    await crafted.snapshot(root);
+    const storage = badLine(crafted.storage);
+    const { key } = crafted;
+    const host = { hostname: "test", username: "tester", uid: 0, gid: 0 };
+    await using lock = await acquireLock({ storage, key, host, timing: { secondLookMs: 1 } }, "exclusive", {
+      signal,
+      now: () => new Date(),
+      waitMs: 0,
+    });
+    storage.begin();
+    const parts = { signal, now: () => new Date(), limits: { workers: 1, priority: "normal" } } as const;
+    const choice = { keepMarkedMs: 0, maxUnused: { bytes: 0 }, maxRepackBytes: Infinity } as const;
+    const plan = await planPrune({ storage, key }, { ...parts, ...choice });
+    await plan.apply(lock);
+    assert.equal(storage.counts.damaged, 2, "the blobs and the tree");
+    const report = await verifyRepository(crafted, { ...parts, depth: "data" });
+    assert.deepEqual([report.defects, report.unusedBlobs], [[], 0]);
   });
 
   test("makes room on a full disk also where there is none for parity of what stays", async () => {

@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { UnsealRun, type MasterKey } from "../format/crypto.ts";
 import { ZstdDecoder } from "../format/zstd-context.ts";
-import { HoldfastError } from "../lib/errors.ts";
+import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import { BlobIndex, type SharedBlobIndex } from "./blob-index.ts";
 import { nodeBuffer } from "./message-bytes.ts";
 import { PackSlots } from "./pack-slots.ts";
@@ -27,6 +27,8 @@ export type RepackRequest =
       readonly entries: Int32Array;
     }
   | { readonly type: "flush" };
+/** Entries that are not what they should be. */
+export type RepackAnswer = readonly number[];
 
 /**
  * The part of a prune that runs in a worker thread: takes blobs out of old packs and fills new ones.
@@ -54,28 +56,39 @@ export function repackWorker(setup: RepackWorkerSetup, door: WorkerDoor): (reque
     reuse: () => door.recycled(),
   });
 
-  function move(entry: number, bytes: Uint8Array, start: number): void {
+  /** False: it is damaged, and nothing was moved. */
+  function move(entry: number, bytes: Uint8Array, start: number): boolean {
     const location = index.location(entry);
     if (location === undefined) throw new HoldfastError("internal", { reason: "blob in flight" });
     const { offset, length, uncompressedLength: plainLength } = location;
     const type = index.type(entry);
     const sealed = bytes.subarray(offset - start, offset - start + length);
-    const body = opener.unseal(sealed, opened.of(length));
-    const plain = plainLength === 0 ? body : decoder.decompress(body, plainLength, contents.of(plainLength));
+    const plain = open(sealed, plainLength);
+    if (plain === undefined) return false;
     const id = hash("sha256", plain, "buffer");
-    if (!id.equals(index.idBytes([entry]))) {
-      throw new HoldfastError("repository-damaged", { reason: "blob hash", blob: index.id(entry) });
-    }
+    if (!id.equals(index.idBytes([entry]))) return false;
     if (type === "tree" && plainLength === 0) packer.addClaimed("tree", "hot", plain);
     // Nobody knows any more what it is for, so it goes where it stays at hand.
     else packer.move(type, "hot", id, sealed, plainLength);
+    return true;
+  }
+
+  function open(sealed: Uint8Array, plainLength: number): Buffer | undefined {
+    try {
+      const body = opener.unseal(sealed, opened.of(sealed.length));
+      return plainLength === 0 ? body : decoder.decompress(body, plainLength, contents.of(plainLength));
+    } catch (error) {
+      if (isHoldfastError(error, "repository-damaged")) return undefined;
+      throw error;
+    }
   }
 
   return (message) => {
     const request = message as RepackRequest;
     slots.throwIfStopped();
+    const damaged: number[] = [];
     if (request.type === "flush") packer.flush();
-    else for (const entry of request.entries) move(entry, request.bytes, request.start);
-    return { answer: undefined };
+    else for (const entry of request.entries) if (!move(entry, request.bytes, request.start)) damaged.push(entry);
+    return { answer: damaged };
   };
 }

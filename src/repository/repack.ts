@@ -6,13 +6,13 @@ import { mapBounded } from "../lib/map-bounded.ts";
 import { lowerPriority } from "../lib/posix.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { BlobIndex } from "./blob-index.ts";
-import { runsOfEntries } from "./entry-runs.ts";
+import { type EntryRun, runsOfEntries } from "./entry-runs.ts";
 import { transferable } from "./message-bytes.ts";
 import { PackSaver } from "./pack-saver.ts";
 import { PackSlots } from "./pack-slots.ts";
 import type { PackTable } from "./pack-table.ts";
 import { packBufferBytes } from "./packer.ts";
-import type { RepackRequest, RepackWorkerSetup } from "./repack-worker.ts";
+import type { RepackAnswer, RepackRequest, RepackWorkerSetup } from "./repack-worker.ts";
 import { SharedBits } from "./shared-bits.ts";
 import { Throttle, throttleBytes } from "./throttle.ts";
 import type { PackNotice } from "./upload-messages.ts";
@@ -76,14 +76,23 @@ export async function repack(options: RepackOptions): Promise<void> {
   });
   options.signal.addEventListener("abort", () => fail(options.signal.reason), { once: true });
 
+  async function move({ pack, start, end, entries }: EntryRun): Promise<RepackAnswer> {
+    signal.throwIfAborted();
+    const range = { offset: start, length: end - start };
+    const owned = transferable([await storage.load({ kind: "data", name: packs.id(pack) }, range, signal)]);
+    const request: RepackRequest = { type: "move", bytes: owned, start, entries: Int32Array.from(entries) };
+    return await pool.request<RepackAnswer>(request, [owned.buffer]);
+  }
+
   async function moveAll(): Promise<void> {
-    await mapBounded(runs, limits.workers + 1, async ({ pack, start, end, entries }) => {
-      signal.throwIfAborted();
-      const range = { offset: start, length: end - start };
-      const owned = transferable([await storage.load({ kind: "data", name: packs.id(pack) }, range, signal)]);
-      const request: RepackRequest = { type: "move", bytes: owned, start, entries: Int32Array.from(entries) };
-      await pool.request(request, [owned.buffer]);
-      onBytes(end - start);
+    await mapBounded(runs, limits.workers + 1, async (run) => {
+      // What came over a bad line is asked for once more.
+      for (const again of runsOfEntries(await move(run), index)) {
+        const [damaged] = await move(again);
+        if (damaged === undefined) continue;
+        throw new HoldfastError("repository-damaged", { reason: "blob hash", blob: index.id(damaged) });
+      }
+      onBytes(run.end - run.start);
     });
     await pool.requestAll({ type: "flush" } satisfies RepackRequest);
     await saver.finish();

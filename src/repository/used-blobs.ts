@@ -123,12 +123,13 @@ class Walk {
     return this.#pool.close();
   }
 
-  async #read({ pack, start, end, entries }: EntryRun): Promise<void> {
+  /** What was kept by a cache, or came over a bad line, may be wrong though the pack is right: then it is read from there. */
+  async #read({ pack, start, end, entries }: EntryRun, from: "anywhere" | "pack" = "anywhere"): Promise<void> {
     const { storage, packName, signal } = this.#options;
     signal.throwIfAborted();
     let bytes: Buffer;
     try {
-      const range = { offset: start, length: end - start, again: "likely" } as const;
+      const range = { offset: start, length: end - start, ...(from === "anywhere" && { again: "likely" as const }) };
       bytes = await storage.load({ kind: "data", name: packName(pack) }, range, signal);
     } catch (error) {
       signal.throwIfAborted();
@@ -140,14 +141,17 @@ class Walk {
       if (alone.length === 0 && only !== undefined) this.#tryCopy(only, String(error.facts["reason"] ?? error.code));
       return;
     }
-    this.#trees += entries.length;
+    if (from === "anywhere") this.#trees += entries.length;
     const owned = transferable([bytes]);
     const request: TreesRequest = { bytes: owned, start, entries: Int32Array.from(entries) };
     const answer = await this.#pool.request<TreesAnswer>(request, [owned.buffer]);
     for (const entry of answer.found) this.#pile.push(entry);
     for (const { type, blob, tree } of answer.missing) this.#problem({ code: missingCode[type], blob, tree });
     this.#problemCount += answer.missingCount - answer.missing.length;
-    for (const { entry, reason } of answer.damaged) this.#tryCopy(entry, reason);
+    for (const { entry, reason } of answer.damaged) {
+      if (from === "pack") this.#tryCopy(entry, reason);
+      else for (const run of runsOfEntries([entry], this.#options.index)) await this.#read(run, "pack");
+    }
   }
 
   #tryCopy(entry: number, reason: string): void {
