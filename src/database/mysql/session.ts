@@ -5,6 +5,8 @@ import { connect as connectSocket, isIP, type Socket } from "node:net";
 import { Readable } from "node:stream";
 import { HoldfastError } from "../../lib/errors.ts";
 import type { RowBatch } from "../database.ts";
+import { lendingSocket } from "../lent-socket.ts";
+import { type DriverPacket, eachRow } from "./driver-rows.ts";
 import { mysqlFailure, serverCode } from "./failure.ts";
 import type { Target } from "./location.ts";
 
@@ -138,7 +140,7 @@ export class Session implements AsyncDisposable {
     let failure: unknown;
     let wake = (): void => {};
     const query = connection.query({ sql, rowsAsArray: true });
-    eachRow(query, (packet) => {
+    using _rows = eachRow(connection, query, (packet) => {
       if (sink.row(packet.buffer, packet.offset, packet.end) === "more") return;
       ready.push(sink.take());
       if (ready.length >= 2) connection.pause();
@@ -279,29 +281,6 @@ export interface LogDump {
 
 const dumpCommand = 0x12;
 
-interface DriverPacket {
-  readonly buffer: Buffer;
-  readonly offset: number;
-  readonly end: number;
-  isEOF(): boolean;
-}
-
-/** What the driver does with each packet of rows; gives what is to be done with the next. */
-interface DriverQuery {
-  row: (packet: DriverPacket, through: DriverConnection) => unknown;
-}
-
-/** Takes rows as they come: the driver would make a field, a buffer and an event of what is copied right away. */
-function eachRow(query: object, take: (packet: DriverPacket) => void): void {
-  const driver = query as DriverQuery;
-  const { row } = driver;
-  driver.row = (packet, through) => {
-    if (packet.isEOF()) return row.call(driver, packet, through);
-    take(packet);
-    return driver.row;
-  };
-}
-
 /** The driver's inside, of which its types say nothing. */
 interface DriverConnection {
   _resetSequenceId(): void;
@@ -361,16 +340,28 @@ async function connect(target: Target, database: string | undefined): Promise<Co
     dateStrings: true,
   };
   const isHere = socket !== undefined || host === "localhost" || host === "127.0.0.1" || host === "::1";
-  if (tls.mode === "disabled" || (tls.mode === "preferred" && isHere)) return open(options, target);
+  const plain = { ...options, stream: () => plainStream(target) };
+  if (tls.mode === "disabled" || (tls.mode === "preferred" && isHere)) return open(plain, target);
   const ssl = await tlsOptions(target);
   const sealed = { ...options, ssl, ...(tls.mode === "verify-identity" && isIP(host) !== 0 && ownStream(host, port)) };
   try {
     return await open(sealed, target);
   } catch (error) {
-    const plain = tls.mode === "preferred" && serverCode((error as Error).cause) === "HANDSHAKE_NO_SSL_SUPPORT";
-    if (!plain) throw error;
-    return open(options, target);
+    const isWithout = tls.mode === "preferred" && serverCode((error as Error).cause) === "HANDSHAKE_NO_SSL_SUPPORT";
+    if (!isWithout) throw error;
+    return open(plain, target);
   }
+}
+
+function plainStream({ socket, host, port }: Target): Socket {
+  return kept(lendingSocket().connect(socket === undefined ? { host, port } : { path: socket }));
+}
+
+/** As the driver has its own sockets. */
+function kept(socket: Socket): Socket {
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true);
+  return socket;
 }
 
 /**
@@ -379,10 +370,7 @@ async function connect(target: Target, database: string | undefined): Promise<Co
  */
 function ownStream(host: string, port: number): Pick<ConnectionOptions, "stream"> {
   const stream = (): Socket => {
-    const socket = connectSocket(port, host);
-    socket.setNoDelay(true);
-    socket.setKeepAlive(true);
-    return Object.assign(socket, { _host: host });
+    return Object.assign(kept(connectSocket(port, host)), { _host: host });
   };
   return { stream };
 }

@@ -7,7 +7,7 @@ import { type Environment, type Login, loginOf } from "./address.ts";
 import { CopyIn } from "./copy-in.ts";
 import { CopyOut } from "./copy-out.ts";
 import { postgresFailure } from "./failure.ts";
-import { lendingSocket } from "./lent-socket.ts";
+import { lendingSocket } from "../lent-socket.ts";
 import { passwordFor } from "./password.ts";
 import { mayGoPlain, tlsOptions } from "./tls.ts";
 

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { Connection, Submittable } from "pg";
 import type { RowBatch } from "../database.ts";
 import { LineEnds } from "../line-ends.ts";
-import { lendReads, readBytes } from "./lent-socket.ts";
+import { lendReads, readBytes } from "../lent-socket.ts";
 
 /** Batches that wait for their reader; above, the server is made to wait. */
 const mostWaiting = 4;
