@@ -61,8 +61,14 @@ export function planLines(context: Context, plan: RestorePlan): string[] {
   return lines;
 }
 
+/** Why there is nothing to do; `undefined` where there is something. */
+export function idleText({ words }: Context, plan: RestorePlan): string | undefined {
+  if (!isIdle(plan)) return undefined;
+  return plan.counts.conflict > 0 ? words.plan.onlyConflicts : words.plan.nothing;
+}
+
 /** Whether there is nothing to do. */
-export function isIdle({ records, counts }: RestorePlan): boolean {
+function isIdle({ records, counts }: RestorePlan): boolean {
   const rows = records?.groups.some(({ counts: some }) => some.insert + some.update + some.undelete + some.remove > 0);
   const present = actions.filter((action) => counts[action] > 0);
   return rows !== true && present.every((action) => action === "skip" || action === "conflict");

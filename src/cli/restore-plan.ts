@@ -2,7 +2,7 @@ import type { Command } from "./command.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { makeRestorePlan, restorePlanArguments, restorePlanOptions } from "./make-restore-plan.ts";
 import { nextCommand } from "./next-command.ts";
-import { isIdle, planLines } from "./restore-plan-lines.ts";
+import { idleText, planLines } from "./restore-plan-lines.ts";
 
 export const restorePlanCommand: Command = {
   name: "restore plan",
@@ -14,8 +14,9 @@ export const restorePlanCommand: Command = {
     const plan = await makeRestorePlan(context, invocation);
     context.events.takeWarnings(); // the plan has them
     output.record(plan);
-    output.lines([...planLines(context, plan), "", isIdle(plan) ? words.plan.nothing : words.plan.next]);
-    if (!isIdle(plan)) output.line(`  ${output.paint("bold", nextCommand(context, "restore", "apply", plan.id))}`);
+    const idle = idleText(context, plan);
+    output.lines([...planLines(context, plan), "", idle ?? words.plan.next]);
+    if (idle === undefined) output.line(`  ${output.paint("bold", nextCommand(context, "restore", "apply", plan.id))}`);
     return exitCodes.done;
   },
 };

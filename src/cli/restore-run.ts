@@ -6,7 +6,7 @@ import { exitCodes } from "./exit-codes.ts";
 import { makeRestorePlan, restorePlanArguments, restorePlanOptions } from "./make-restore-plan.ts";
 import { nextCommand } from "./next-command.ts";
 import { applyPlan, restoreApplyOptions } from "./restore-apply.ts";
-import { isIdle, planLines } from "./restore-plan-lines.ts";
+import { idleText, planLines } from "./restore-plan-lines.ts";
 
 /**
  * `restore plan` and `restore apply` in one: the key is derived and the program loaded once. The plan is shown and kept
@@ -24,8 +24,9 @@ export const restoreRunCommand: Command = {
     context.events.takeWarnings(); // the plan has them
     output.record(plan);
     output.lines([...planLines(context, plan), ""]);
-    if (isIdle(plan)) {
-      output.line(words.plan.nothing);
+    const idle = idleText(context, plan);
+    if (idle !== undefined) {
+      output.line(idle);
       return exitCodes.done;
     }
     // Where the CRM's name is asked for, that is the question.

@@ -1,4 +1,6 @@
+import { statSync } from "node:fs";
 import type { DetectedCrm } from "../crm/platform.ts";
+import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import { createRepository } from "../repository/create.ts";
 import type { SharedKey } from "../repository/repository.ts";
@@ -7,6 +9,9 @@ import type { Engine, RepositoryAccess } from "./engine.ts";
 
 /** What the platforms see in a folder, in the order of `engine.platforms` (surest first). */
 export async function detectCrm(engine: Engine, folder: string): Promise<readonly DetectedCrm[]> {
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new HoldfastError("crm-not-detected", { missing: folder });
+  }
   const found = await Promise.all(engine.platforms.map((platform) => platform.detect(folder)));
   return found.flat();
 }

@@ -66,7 +66,8 @@ export async function countMerge(
     }
     return counts;
   } catch (error) {
-    if (error instanceof HoldfastError && error.code === "database-unreadable") return "live-unreadable";
+    const isBroken = isHoldfastError(error, "database-unreadable") || isHoldfastError(error, "database-not-sqlite");
+    if (isBroken) return "live-unreadable";
     throw error;
   }
 }

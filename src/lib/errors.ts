@@ -74,6 +74,7 @@ export const errorCodes = [
   "backup-running",
   "source-missing",
   "database-unreadable",
+  "database-not-sqlite", // none, or its beginning is damaged
   "database-unsupported",
   "database-unknown", // a CRM has no database of this name
   // a database server

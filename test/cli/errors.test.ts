@@ -250,4 +250,10 @@ test("a folder without a CRM", async () => {
   assertRefused(await crm.run(["init", "--yes", empty]), 2, /No CRM was recognised in/, /by hand/);
   assert.deepEqual(readdirSync(empty), []);
   rmSync(empty, { recursive: true });
+  assertRefused(
+    await crm.run(["init", "--yes", empty]),
+    2,
+    /No CRM was recognised: there is no folder \/.*holdfast-empty/,
+    /by hand/,
+  );
 });

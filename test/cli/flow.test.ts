@@ -172,6 +172,23 @@ test("a plan says what it leaves, and what would take it along", async () => {
   assert.match(passed.stdout, /was not taken: [0-9a-f]{8} \(1 warning; the first: A part of the CRM is not there/);
 });
 
+test("a database that is damaged, or none any more, comes back as a whole", async () => {
+  using crm = cliCrm();
+  await crm.run(["init"]);
+  assert.equal((await crm.run(["backup"])).code, 0);
+  writeFileSync(crm.database, "no database, but what somebody wrote over it ".repeat(500));
+  const backup = await crm.run(["backup"]);
+  assert.equal(backup.code, 1);
+  assert.match(backup.stderr, /no SQLite database, or a damaged one: .*crm\.db\.\n.*--database --exact/);
+  const plan = await crm.run(["restore", "plan", "--database"]);
+  assert.match(plan.stdout, /conflict .*cannot be read, .*--exact replaces it/);
+  assert.match(plan.stdout, /\nNothing would be done like this: /);
+  const whole = ["restore", "run", "latest", "--database", "--exact", "--confirm", "acme"];
+  const restored = await crm.run(whole);
+  assert.equal(restored.code, 0, restored.stderr);
+  assert.equal(phones(crm.database), "1,2,3");
+});
+
 test("an undo that leaves something is told as an undo", async () => {
   using crm = cliCrm();
   await crm.run(["init"]);

@@ -56,7 +56,7 @@ test("what is missing, no database, or damaged is told apart", async () => {
   await assert.rejects(captureDatabase(join(folder, "none.db")), { code: "source-missing" });
   await assert.rejects(captureDatabase(folder), { code: "source-missing" });
   writeFileSync(join(folder, "text.db"), "this is no database ".repeat(100));
-  await assert.rejects(captureDatabase(join(folder, "text.db")), { code: "database-unsupported" });
+  await assert.rejects(captureDatabase(join(folder, "text.db")), { code: "database-not-sqlite" });
   const path = create("cut.db", `${rows}; INSERT INTO t SELECT id + 10, zeroblob(9000) FROM t`);
   truncateSync(path, statSync(path).size / 2);
   await assert.rejects(captureDatabase(path), { code: "database-unreadable" });

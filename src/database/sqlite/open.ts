@@ -33,7 +33,7 @@ export async function openForReading(url: string, path: string, signal: AbortSig
   } catch (error) {
     const code = sqliteErrorCode(error);
     if (code === sqliteCode.notADatabase) {
-      throw new HoldfastError("database-unsupported", { location: url, reason: "not a SQLite database" }, error);
+      throw new HoldfastError("database-not-sqlite", { path }, error);
     }
     if (error instanceof Error && "errcode" in error && error.errcode === needsRollback) {
       return opened(attempt(path, "read-write"));

@@ -32,7 +32,7 @@ export const errors = {
     },
     "crm-ambiguous": { text: "There are several CRMs here: {known}.", hint: "Choose one with --crm NAME." },
     "crm-not-detected": {
-      text: "No CRM was recognised[[ in {folder}]].",
+      text: "No CRM was recognised[[ in {folder}]][[: there is no folder {missing}]].",
       hint: "Give the folder that holds the CRM's configuration or its SQLite database, or write holdfast.yaml by hand: README.md shows one.",
     },
     "crm-empty": {
@@ -264,6 +264,10 @@ export const errors = {
     "database-unreadable": {
       text: "The database cannot be read[[: {path}]][[ {table}]][[ ({reason})]][[ {detail}]].",
       hint: "Without the database there is no snapshot. Check that this user can read it; `holdfast doctor` says more.",
+    },
+    "database-not-sqlite": {
+      text: "This is no SQLite database, or a damaged one: {path}.",
+      hint: "Check `database:` in holdfast.yaml. If the path is right, `holdfast restore plan latest --database --exact` puts a whole one there.",
     },
     "database-unsupported": {
       text: "No database engine for {url}[[ ({reason})]].",

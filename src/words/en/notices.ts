@@ -160,6 +160,8 @@ export const notices = {
     "needs-root": "needs root",
     damaged: "the recovery point does not hold it whole",
     left: "differs; --update-changed, --remove-newer say what may change",
+    "live-unreadable": "what is there cannot be read, so nothing of it can be kept; --exact replaces it as a whole",
+    "schema-differs": "its tables are not those of the recovery point; --exact replaces it as a whole",
     columns: "its columns are different now",
     unkeyed: "it has no key to compare rows by",
   },

@@ -28,6 +28,7 @@ export const recovery = {
     leftNewer: "Came since then, and left there: {newer:row}. --remove-newer removes that as well.",
     confirm: "This replaces a live CRM: its name, {name}, must be typed.",
     nothing: "There is nothing to do.",
+    onlyConflicts: "Nothing would be done like this: what is in conflict is left as it is, for the reason beside it.",
     next: "Nothing has been changed. To do it:",
     more: "… and {count:item} more",
     item: "{action}  {path}[[ ({why})]]",

@@ -26,7 +26,7 @@ export const errors: Translated<typeof english> = {
     },
     "crm-ambiguous": { text: "这里有多个 CRM：{known}。", hint: "请用 --crm 名称 选定一个。" },
     "crm-not-detected": {
-      text: "[[在 {folder} 中]]没有识别出 CRM。",
+      text: "[[在 {folder} 中]]没有识别出 CRM[[：没有文件夹 {missing}]]。",
       hint: "请指定 CRM 配置文件或其 SQLite 数据库所在的文件夹，或参照 README.zh-CN.md 手写 holdfast.yaml。",
     },
     "crm-empty": {
@@ -258,6 +258,10 @@ export const errors: Translated<typeof english> = {
     "database-unreadable": {
       text: "无法读取数据库[[：{path}]][[ {table}]][[（{reason}）]][[ {detail}]]。",
       hint: "没有数据库就不会生成快照。请检查当前用户能否读取；`holdfast doctor` 会给出更多信息。",
+    },
+    "database-not-sqlite": {
+      text: "这不是 SQLite 数据库，或已损坏：{path}。",
+      hint: "请检查 holdfast.yaml 中的 `database:`。如果路径正确，`holdfast restore plan latest --database --exact` 会把完好的数据库放回那里。",
     },
     "database-unsupported": {
       text: "没有适用于 {url} 的数据库引擎[[（{reason}）]]。",

@@ -149,6 +149,8 @@ export const notices: Translated<typeof english> = {
     "needs-root": "需要 root 权限",
     damaged: "恢复点中的内容不完整",
     left: "有差异；--update-changed、--remove-newer 决定可以改动什么",
+    "live-unreadable": "现有的数据库无法读取，因此无从保留；--exact 将其整个替换",
+    "schema-differs": "它的表与恢复点中的不同；--exact 将其整个替换",
     columns: "它的列现在不同了",
     unkeyed: "没有可用来逐行比较的键",
   },

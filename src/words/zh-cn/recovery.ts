@@ -30,6 +30,7 @@ export const recovery: Translated<typeof english> = {
     leftNewer: "此后新增、予以保留的有 {newer:row}；加 --remove-newer 一并移除。",
     confirm: "这会替换正在使用的 CRM：必须输入它的名称 {name}。",
     nothing: "无事可做。",
+    onlyConflicts: "这样什么也不会做：冲突的内容保持不变，原因见旁边。",
     next: "尚未做任何改动。执行请输入：",
     more: "…… 还有 {count:item}",
     item: "{action}  {path}[[（{why}）]]",
