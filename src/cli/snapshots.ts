@@ -2,6 +2,7 @@ import type { SnapshotRow, SnapshotsReport } from "../engine/snapshots.ts";
 import type { Command } from "./command.ts";
 import type { Context } from "./context.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { nextCommand } from "./next-command.ts";
 import { renderTable } from "./table.ts";
 
 export const snapshotsCommand: Command = {
@@ -18,9 +19,10 @@ export const snapshotsCommand: Command = {
   },
 };
 
-function snapshotLines({ words, format }: Context, rows: readonly SnapshotRow[]): string[] {
+function snapshotLines(context: Context, rows: readonly SnapshotRow[]): string[] {
+  const { words, format } = context;
   const { tables } = words;
-  if (rows.length === 0) return [words.snapshots.empty];
+  if (rows.length === 0) return [format.fill(words.snapshots.empty, { command: nextCommand(context, "backup") })];
   const columns = [
     { heading: tables.id },
     { heading: tables.time },

@@ -1,7 +1,7 @@
 /** What the commands that look after a repository say. */
 export const repository = {
   snapshots: {
-    empty: "There are no recovery points yet. Make one: holdfast backup",
+    empty: "There are no recovery points yet. Make one: {command}",
     zone: "Times are in {zone}.",
   },
   password: {

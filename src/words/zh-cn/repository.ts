@@ -3,7 +3,7 @@ import type { Translated } from "../words.ts";
 
 export const repository: Translated<typeof english> = {
   snapshots: {
-    empty: "还没有恢复点。创建一个：holdfast backup",
+    empty: "还没有恢复点。创建一个：{command}",
     zone: "时间所用时区：{zone}。",
   },
   password: {
