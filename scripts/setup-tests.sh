@@ -13,6 +13,8 @@ tryton() { /usr/bin/python3 -c "import importlib.util as u, sys; sys.exit(u.find
 need restic restic version
 need sqlite3 sqlite3 -version
 need attr command -v setfattr
+# A file system that can do less than those of the disk.
+need bindfs bindfs --version
 # The server alone: this package has no service that would start.
 need mariadb-server-core mariadbd --version
 need mariadb-client mariadb-dump --version

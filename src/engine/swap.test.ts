@@ -96,3 +96,21 @@ test("what was made and is nowhere any more is told, never as a success", () => 
   crm.put("new", "somebody else's");
   assert.throws(() => stepForward(step), isLost);
 });
+
+test("cut off between the two renames of a file system that cannot exchange, it is gone on with or taken back", () => {
+  for (const cut of ["before the second", "before the last"] as const) {
+    for (const way of ["forward", "back"] as const) {
+      using crm = scene();
+      crm.put("data", "old");
+      const step = crm.step("data", "made");
+      renameSync(crm.at("data"), crm.at("slots/data.old"));
+      if (cut === "before the last") renameSync(crm.at("slots/data"), crm.at("data"));
+      if (way === "forward") for (const found of asFound([step])) stepForward(found);
+      else stepBack(step);
+      assert.equal(crm.text("data"), way === "forward" ? "restored" : "old", `${cut}, ${way}`);
+      stepBack(step);
+      assert.deepEqual([crm.text("data"), crm.text("slots/data.old")], ["old", undefined], `${cut}, ${way}`);
+      assert.equal(crm.text("slots/data"), "restored");
+    }
+  }
+});

@@ -48,9 +48,10 @@ function holdsOld({ slot, old }: SwapStep): boolean {
 
 /** Does a step, if it is not done. `restore-lost`: what was made is nowhere any more. */
 export function stepForward(step: SwapStep): void {
+  finishTrade(step);
   const present = identity(step.target);
   if (step.made === undefined) {
-    if (present !== undefined && present === step.old) renameNoReplace(bytes(step.target), bytes(step.slot));
+    if (present !== undefined && present === step.old) move(step.target, step.slot);
     return;
   }
   if (present === step.made) return;
@@ -63,15 +64,15 @@ export function stepForward(step: SwapStep): void {
 
 /** Takes a step back, if it was done. */
 export function stepBack(step: SwapStep): void {
+  finishTrade(step);
   const present = identity(step.target);
   if (present === step.old) return;
   const slot = identity(step.slot);
   if (step.old === undefined) {
-    if (slot === undefined) renameNoReplace(bytes(step.target), bytes(step.slot));
+    if (slot === undefined) move(step.target, step.slot);
     return;
   }
-  if (slot !== step.old && identity(asideOf(step.slot)) !== step.old) return;
-  trade(step, present);
+  if (slot === step.old) trade(step, present);
 }
 
 /** Whether what a step replaced is still there to be put back: others may have removed it since. */
@@ -118,7 +119,7 @@ function trade(step: SwapStep, present: string | undefined): void {
   const aside = asideOf(step.slot);
   if (present === undefined) {
     mkdirSync(bytes(dirname(step.target)), { recursive: true });
-    renameNoReplace(bytes(step.slot), bytes(step.target));
+    move(step.slot, step.target);
   } else {
     try {
       exchange(bytes(step.target), bytes(step.slot));
@@ -127,10 +128,28 @@ function trade(step: SwapStep, present: string | undefined): void {
       if (!isUnsupported(error)) throw error;
     }
     // A file system without RENAME_EXCHANGE: for a moment the target is absent, never mixed.
-    renameNoReplace(bytes(step.target), bytes(aside));
-    renameNoReplace(bytes(step.slot), bytes(step.target));
+    move(step.target, aside);
+    move(step.slot, step.target);
   }
-  if (identity(aside) !== undefined) renameSync(bytes(aside), bytes(step.slot));
+  finishTrade(step);
+}
+
+/** What was taken aside for a moment, on a file system without RENAME_EXCHANGE, goes to where the other one came from. */
+function finishTrade({ target, slot }: SwapStep): void {
+  const aside = asideOf(slot);
+  if (identity(aside) === undefined) return;
+  if (identity(target) === undefined) move(slot, target);
+  move(aside, slot);
+}
+
+/** Renames to where nothing is. On a file system that cannot refuse to replace (NFS, FUSE), that is looked at right before. */
+function move(from: string, to: string): void {
+  try {
+    renameNoReplace(bytes(from), bytes(to));
+  } catch (error) {
+    if (!isUnsupported(error) || identity(to) !== undefined) throw error;
+    renameSync(bytes(from), bytes(to));
+  }
 }
 
 function asideOf(slot: string): string {
