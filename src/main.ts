@@ -111,7 +111,9 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
     const environment = { ...process.env, ...credentials };
     const connect = async () => opener(location, { environment, opening, silentMs: traffic.silentMs });
     const name = JSON.stringify([location, keeping, credentials, traffic.silentMs]);
-    const opened = isPath(location) ? await connect() : await idleStorages.take(name, connect);
+    // A folder needs no connection, and a drive is not held for whoever may come.
+    const isServer = !isPath(location) && !location.startsWith("volumes:");
+    const opened = isServer ? await idleStorages.take(name, connect) : await connect();
     if (opening.lock !== undefined && !opened.retention) {
       throw new HoldfastError("storage-lock-unsupported", { location });
     }
