@@ -20,6 +20,13 @@ export interface LoadedIndex {
   isChanged: boolean;
 }
 
+export interface IndexSource {
+  readonly storage: Storage;
+  readonly masterKey: MasterKey;
+  /** Where one may be that says the same. */
+  readonly idleIndex?: IdleIndex;
+}
+
 /** `to-add` reserves addresses for millions of new blobs. */
 export type IndexPurpose = "to-read" | "to-add";
 
@@ -29,17 +36,11 @@ const leastBlobs = 1 << 24;
 /** How often the index is read anew that somebody wrote together meanwhile: hours lie between two times. */
 const mostTries = 3;
 
-/** Reads all index files. The state as of now: what others store later is not seen. `idle`: one that may say the same. */
-export async function loadIndex(
-  storage: Storage,
-  masterKey: MasterKey,
-  purpose: IndexPurpose,
-  idle: IdleIndex | undefined,
-  signal: AbortSignal,
-): Promise<LoadedIndex> {
+/** Reads all index files. The state as of now: what others store later is not seen. */
+export async function loadIndex(source: IndexSource, purpose: IndexPurpose, signal: AbortSignal): Promise<LoadedIndex> {
   for (let tries = 1; ; tries++) {
     try {
-      return await loadOnce(storage, masterKey, purpose, idle, signal);
+      return await loadOnce(source, purpose, signal);
     } catch (error) {
       // Who only looks holds no lock. A file that was listed and is gone had its successor before it went.
       if (!isHoldfastError(error, "storage-not-found") || tries === mostTries) throw error;
@@ -48,10 +49,8 @@ export async function loadIndex(
 }
 
 async function loadOnce(
-  storage: Storage,
-  masterKey: MasterKey,
+  { storage, masterKey, idleIndex }: IndexSource,
   purpose: IndexPurpose,
-  idle: IdleIndex | undefined,
   signal: AbortSignal,
 ): Promise<LoadedIndex> {
   const names: string[] = [];
@@ -61,7 +60,7 @@ async function loadOnce(
     indexBytes += size;
   }
   names.sort();
-  const found = idle?.take(names);
+  const found = idleIndex?.take(names);
   if (found && purpose === "to-read") return found;
   const index = BlobIndex.forIndexBytes(indexBytes, purpose === "to-add" ? leastBlobs : undefined);
   const loaded = { names, index, packs: new PackTable(), marked: new Set<string>(), isChanged: false };

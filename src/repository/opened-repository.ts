@@ -121,8 +121,8 @@ export class OpenedRepository implements Repository {
   }
 
   async index(signal: AbortSignal, purpose: IndexPurpose = "to-read"): Promise<IndexedRepository> {
-    const { storage, masterKey, idleIndex } = this.#parts;
-    const loaded = await loadIndex(storage, masterKey, purpose, idleIndex, signal);
+    const { storage, masterKey } = this.#parts;
+    const loaded = await loadIndex(this.#parts, purpose, signal);
     this.#loaded = purpose === "to-read" ? loaded : undefined;
     return indexedRepository({ storage, masterKey, repository: this }, loaded);
   }
