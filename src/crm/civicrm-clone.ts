@@ -93,11 +93,11 @@ const settingGroups = ["domain", "Mailing Preferences"];
  */
 export function neutraliseConfiguration(text: string): string {
   // Where it is defined, what is logged is sent as well.
-  const silent = definePhp(
-    text.replaceAll("CIVICRM_MAIL_LOG_AND_SEND", "CIVICRM_MAIL_LOG_ONLY"),
-    "CIVICRM_MAIL_LOG",
-    "/dev/null",
-  );
+  const alone = text
+    .replaceAll("CIVICRM_MAIL_LOG_AND_SEND", "CIVICRM_MAIL_LOG_ONLY")
+    // A cache on a server is found by names that are the live CRM's too.
+    .replaceAll(/(['"]CIVICRM_DB_CACHE_CLASS['"]\s*,\s*)(?:'[^']*'|"[^"]*")/g, "$1'ArrayCache'");
+  const silent = definePhp(alone, "CIVICRM_MAIL_LOG", "/dev/null");
   const here = definePhp(silent, "CIVICRM_UF_BASEURL", "http://localhost/");
   const php = readPhp(here);
   const backends = settingGroups.filter((group) => php.keys("civicrm_setting", group).includes("mailing_backend"));

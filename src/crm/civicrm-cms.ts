@@ -1,7 +1,7 @@
 import type { TableSchema } from "../database/database.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { cloneTables } from "./clone-statements.ts";
-import { definePhp } from "./php-data.ts";
+import { definePhp, setPhp } from "./php-data.ts";
 
 /**
  * The CMS around CiviCRM, which sends mail and runs jobs of its own: WordPress, Drupal 7, and Drupal from 8 on. Fails closed
@@ -27,6 +27,8 @@ function neutraliseWordPress(tables: readonly TableSchema[], prefix: string): re
   return [
     `UPDATE ${prefix}options SET option_value='http://localhost' WHERE option_name IN ('siteurl','home')`,
     `DELETE FROM ${prefix}options WHERE option_name='cron'`,
+    // Written out in full they are the live one's.
+    `UPDATE ${prefix}options SET option_value='' WHERE (option_name='upload_path' AND option_value LIKE '/%') OR option_name='upload_url_path'`,
     `DELETE FROM ${prefix}options WHERE ${names.map((name) => `option_name LIKE '${name}'`).join(" OR ")}`,
     ...when(
       "actionscheduler_actions",
@@ -50,6 +52,7 @@ function neutraliseDrupal7(tables: readonly TableSchema[], prefix: string): read
     `DELETE FROM ${prefix}variable WHERE name IN (${Object.keys(values)
       .map((name) => `'${name}'`)
       .join(",")},'cron_key')`,
+    `DELETE FROM ${prefix}variable WHERE name IN ('file_private_path','file_temporary_path') AND value LIKE 's:%:"/%'`,
     `DELETE FROM ${prefix}variable WHERE ${secrets.map((name) => `name LIKE '${name}'`).join(" OR ")}`,
     ...Object.entries(values).map(
       ([name, value]) => `INSERT INTO ${prefix}variable (name, value) VALUES ('${name}', '${value}')`,
@@ -71,14 +74,30 @@ function neutraliseDrupal(tables: readonly TableSchema[], prefix: string): reado
   ];
 }
 
-/** WordPress takes a `wp_mail` that is there before its own, and runs its jobs only where it is not told otherwise. */
+/** What names in a cache begin with, whatever the program that keeps it. */
+const cacheNames: readonly (readonly string[])[] = [
+  ["settings", "cache_prefix"],
+  ["settings", "memcache", "key_prefix"],
+  ["conf", "cache_prefix"],
+  ["conf", "memcache_key_prefix"],
+];
+
+/**
+ * WordPress takes a `wp_mail` that is there before its own, and runs its jobs only where it is not told otherwise. A cache on a server knows
+ * the clone by names of its own: else it had the live one's settings, and the other way round.
+ */
 export function neutraliseCmsConfiguration(name: string, text: string): string | undefined {
-  if (name === "settings.php") return text;
+  if (name === "settings.php") {
+    if (!/redis|memcache/i.test(text)) return text;
+    return cacheNames.reduce((result, path) => setPhp(result, path, "holdfast-clone"), text);
+  }
   if (name !== "wp-config.php") return undefined;
   const constants: readonly (readonly [string, string | boolean])[] = [
     ["DISABLE_WP_CRON", true],
     ["WP_HOME", "http://localhost"],
     ["WP_SITEURL", "http://localhost"],
+    ["WP_REDIS_DISABLED", true],
+    ["WP_CACHE_KEY_SALT", "holdfast-clone"],
   ];
   const defined = constants.reduce((result, [constant, value]) => definePhp(result, constant, value), text);
   return defined.replace(/<\?php/, (open) => `${open}\nfunction wp_mail() { return true; }`);

@@ -12,7 +12,10 @@ export function relocated(name: string, text: string, { databases, folders }: Pl
   if (name === bootFile) return relocatedBoot(text, root);
   if (name === "wp-config.php" && cms) {
     const values = { DB_NAME: cms.name, DB_HOST: hostOf(cms), ...(cms.user && { DB_USER: cms.user }) };
-    return Object.entries(values).reduce((result, [key, value]) => setPhp(result, [key], value), text);
+    return Object.entries({ ...values, ...wordpressFolders(readPhp(text), root) }).reduce(
+      (result, [key, value]) => setPhp(result, [key], value),
+      text,
+    );
   }
   if (name === "settings.php" && cms) return relocatedDrupal(text, cms);
   if (name === "configuration.php" && cms) return relocatedJoomla(text, cms, root);
@@ -43,6 +46,19 @@ function dsn(now: ServerPlace, before: string): string {
   const place = now.socket === undefined ? hostOf(now) : `unix(${now.socket})`;
   const options = new URLSearchParams(optionsOf(before).map(([name, value]) => [name, value])).toString();
   return `mysql://${login}@${place}/${encodeURIComponent(now.name)}${options && `?${options}`}`;
+}
+
+/** Where its content is written out in full, and what lies in it. */
+function wordpressFolders(php: PhpFile, root: string | undefined): Readonly<Record<string, string>> {
+  const old = php.get("WP_CONTENT_DIR");
+  if (root === undefined || !old?.startsWith("/") || basename(old) !== basename(root)) return {};
+  const names = ["WP_CONTENT_DIR", "WP_PLUGIN_DIR", "WPMU_PLUGIN_DIR", "WP_LANG_DIR", "WP_TEMP_DIR", "WP_DEBUG_LOG"];
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const now = moved(php.get(name) ?? "", [[old, root]]);
+      return now === undefined ? [] : [[name, now]];
+    }),
+  );
 }
 
 function relocatedDrupal(text: string, place: ServerPlace): string {

@@ -29,6 +29,8 @@ const secretSettings = [
     "CLICKTODIAL\\_URL",
     "SYSLOG\\_SENTRY%",
     "BLOCKEDLOG\\_AUTHORITY\\_URL",
+    // What is kept there is found by names that are the live CRM's too.
+    "MEMCACHED\\_SERVER",
   ],
 ];
 

@@ -69,8 +69,11 @@ export function neutraliseConfiguration(name: string, text: string): string | un
     [["host_name"], "localhost"],
     [["search", "ElasticSearch", "enabled"], false],
     [["google_auth_json"], ""],
+    // Where PHP can speak to a cache on a server, it does, by names that are the live CRM's too.
+    [["external_cache_disabled"], true],
   ];
-  const isNeeded = (path: readonly string[]): boolean => !isOverride && /^(?:site_url|host_name)$/.test(path[0] ?? "");
+  const isNeeded = (path: readonly string[]): boolean =>
+    !isOverride && /^(?:site_url|host_name|external_cache_disabled)$/.test(path[0] ?? "");
   return values
     .filter(([path]) => isNeeded(path) || php.get("sugar_config", ...path) !== undefined)
     .reduce((result, [path, value]) => setPhp(result, ["sugar_config", ...path], value), text);

@@ -23,7 +23,7 @@ const day = `
   INSERT INTO llx_socpeople(lastname, firstname, entity, fk_user_creat) VALUES ('Zoë', 'Ünal', 1, NULL);
   INSERT INTO llx_ecm_files(label, entity, filename, filepath) VALUES ('x', 1, 'new.pdf', '/facture/NEW');
   INSERT INTO llx_const(name, entity, value, type, visible) VALUES ('CLICKTODIAL_URL', 1, 'https://pbx.test', 'chaine', 0), ('SYSLOG_SENTRY_DSN', 0, 'https://x@sentry.test/1', 'chaine', 0),
-    ('BLOCKEDLOG_AUTHORITY_URL', 1, 'https://seals.test', 'chaine', 0);
+    ('BLOCKEDLOG_AUTHORITY_URL', 1, 'https://seals.test', 'chaine', 0), ('MEMCACHED_SERVER', 1, '127.0.0.1:11211', 'chaine', 0);
   INSERT INTO llx_const(name, entity, value, type, visible) VALUES ('SYSLOG_FILE', 0, '/var/log/dolibarr.log', 'chaine', 0) ON DUPLICATE KEY UPDATE value=VALUES(value);
   INSERT INTO llx_user_clicktodial(fk_user, url, login, pass, poste) VALUES (1, 'https://pbx.test', 'me', 'x', '12');
 `;
@@ -121,7 +121,7 @@ test(`Dolibarr's own demo data: backed up, changed, destroyed, restored, undone,
   const settings = await server.sql(
     `SELECT value FROM llx_const WHERE name='MAIN_DISABLE_ALL_MAILS'; SELECT COUNT(*) FROM llx_cronjob WHERE status<>0;
      SELECT COUNT(*) FROM llx_const WHERE name LIKE 'PAYPAL%' OR name LIKE '%CRON\\_KEY' OR name LIKE 'STRIPE%' OR (name='SYSLOG_FILE' AND value LIKE '/%');
-     SELECT COUNT(*) FROM llx_const WHERE name IN ('CLICKTODIAL_URL', 'SYSLOG_SENTRY_DSN', 'BLOCKEDLOG_AUTHORITY_URL');
+     SELECT COUNT(*) FROM llx_const WHERE name IN ('CLICKTODIAL_URL', 'SYSLOG_SENTRY_DSN', 'BLOCKEDLOG_AUTHORITY_URL', 'MEMCACHED_SERVER');
      SELECT url, pass, poste FROM llx_user_clicktodial; SELECT COUNT(*) FROM llx_user WHERE api_key IS NOT NULL; SELECT COUNT(*) > 10 FROM llx_societe;`,
     "dolibarr_clone",
   );

@@ -32,7 +32,19 @@ test("CiviCRM 6: records, with the triggers that it makes; and a clone", async (
     );
   writeFileSync(
     settings,
-    `${installed}define('CIVICRM_MAIL_LOG_AND_SEND', 1);\n$civicrm_setting['domain']['mailing_backend']['outBound_option'] = 0;\n`,
+    `${installed}define('CIVICRM_MAIL_LOG_AND_SEND', 1);\nif (extension_loaded('redis')) { define('CIVICRM_DB_CACHE_CLASS', 'Redis'); }\nelse { define('CIVICRM_DB_CACHE_CLASS', 'APCcache'); }\n$civicrm_setting['domain']['mailing_backend']['outBound_option'] = 0;\n`,
+  );
+  const wordpress = join(folder, "wp-config.php");
+  writeFileSync(
+    wordpress,
+    readFileSync(wordpress, "utf8").replace(
+      "<?php\n",
+      `<?php\ndefine('WP_CONTENT_DIR', '${folder}/wp-content');\ndefine('WP_PLUGIN_DIR', '${folder}/wp-content/plugins');\n`,
+    ),
+  );
+  await server.sql(
+    "INSERT INTO wp_options (option_name, option_value) VALUES ('upload_path', '/srv/live/uploads'), ('upload_url_path', 'https://crm.example.org/up')",
+    "wp",
   );
   const scene = await platformScene(root.path, folder);
   const { keys = [] } = await civicrm.parts(scene.description);
@@ -119,6 +131,24 @@ test("CiviCRM 6: records, with the triggers that it makes; and a clone", async (
   assert.ok(!cloned.includes("CIVICRM_MAIL_LOG_AND_SEND"), cloned);
   assert.match(cloned, /\['mailing_backend'\]\['outBound_option'\] = '2';/);
   assert.match(cloned, /\['environment'\] = 'Development';/);
+  assert.deepEqual(
+    cloned.match(/CIVICRM_DB_CACHE_CLASS', '\w+'/g),
+    Array(2).fill("CIVICRM_DB_CACHE_CLASS', 'ArrayCache'"),
+  );
+  const content = join(root.path, "copy/wp-content");
+  const php = readPhp(readFileSync(join(root.path, "copy/wp-config.php"), "utf8"));
+  assert.deepEqual(
+    ["WP_CONTENT_DIR", "WP_PLUGIN_DIR", "WP_REDIS_DISABLED", "WP_CACHE_KEY_SALT"].map((name) => php.get(name)),
+    [content, join(content, "plugins"), "true", "holdfast-clone"],
+  );
+  assert.equal(
+    await server.sql("SELECT option_value FROM wp_options WHERE option_name LIKE 'upload%'", "copy_cms"),
+    "\n\n",
+  );
+  const drupal = civicrm
+    .neutralise(scene.description)
+    ?.config?.("settings.php", "<?php\n$settings['redis.connection']['host'] = 'cache';\n");
+  assert.equal(readPhp(drupal ?? "").get("settings", "cache_prefix"), "holdfast-clone");
 });
 
 test("CiviCRM Standalone: its folders, and files in a folder that the database names", async () => {

@@ -46,6 +46,10 @@ test("CRMs on MariaDB", async (context) => {
     const { checks } = await scene.doctor();
     assert.match(String(checks.find(({ code }) => code === "keys-found")?.facts["names"]), /^custom\/blowfish, Api/);
 
+    const settings = suitecrm
+      .neutralise(scene.description)
+      ?.config?.("config.php", "<?php\n$sugar_config = array ();\n");
+    assert.equal(readPhp(settings ?? "").get("sugar_config", "external_cache_disabled"), "true");
     const elsewhere =
       "<?php\n$sugar_config = array ('upload_dir' => '/srv/uploads/', 'cache_dir' => '/var/cache/suite/', 'log_dir' => '.', 'dbconfig' => array ('db_name' => 'suite7'));\n";
     const placed = {
