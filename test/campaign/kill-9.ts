@@ -19,7 +19,7 @@ import { temporaryFolder } from "../support/temp-folder.ts";
 export const campaign: Campaign = {
   name: "kill-9",
   about:
-    "kill -9 before every file system operation of backup, restore apply, restore undo, copy (also with the same key), export, import, forget, prune and the three repairs, and for copy, forget, prune and repairs a disk that is full from there on: restic check is clean, no earlier snapshot is lost, the CRM is wholly old or wholly new, and the next command goes on.",
+    "kill -9 before every file system operation of backup, restore apply, restore undo, copy (also with the same key), export, import, forget, prune and the three repairs, and for copy, forget, prune and repairs a disk that is full from there on: restic check is clean, no earlier snapshot is lost, the database and each file of the CRM are wholly old or wholly new, and the next command goes on.",
   rounds: 10_000,
   run: async (options) => {
     using folder = temporaryFolder();
