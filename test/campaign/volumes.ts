@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { Engine } from "../../src/engine/engine.ts";
 import { exportVolumes, type ExportInput } from "../../src/engine/export.ts";
@@ -16,6 +17,7 @@ import { localStorage } from "../../src/storage/local.ts";
 import { VolumeAccess } from "../../src/volumes/volume-access.ts";
 import type { Campaign } from "../support/campaign.ts";
 import { cheapenKey } from "../support/cheap-key.ts";
+import { repositoryFiles } from "../support/repository-copy.ts";
 import { resticOn } from "../support/restic.ts";
 import { type SeededRandom, seededRandom } from "../support/seeded-random.ts";
 import { type TapeLibrary, tapeLibrary } from "../support/tape-library.ts";
@@ -77,8 +79,7 @@ async function oneRound(random: SeededRandom, counts: Record<string, number>): P
     host,
   };
   const access = { location, password };
-  // So few blocks that most sets need several tapes; one pack of up to 18 blocks and the catalogue have room.
-  const capacity = 24 + random.below(25);
+  let capacity = 0;
   const tapes = (onWrite?: () => void) =>
     tapeLibrary({ folder: place.path, blockBytes, capacity, warning: random.below(3), ...(onWrite && { onWrite }) });
 
@@ -97,6 +98,9 @@ async function oneRound(random: SeededRandom, counts: Record<string, number>): P
       await prune(engine, { repository: access, limits, ...pruning }, run);
       counts["prunes"] = (counts["prunes"] ?? 0) + 1;
     }
+    // So few blocks that most sets need several tapes; the largest file, the label and the catalogue have room.
+    const largest = Math.max(...repositoryFiles(location).map((file) => statSync(join(location, file)).size));
+    capacity = Math.ceil(largest / blockBytes) + 6 + random.below(20);
     const kind = step === 0 ? "full" : random.pick(["full", "incremental", "differential"] as const);
     const input: ExportInput = {
       repository: access,
