@@ -45,9 +45,10 @@ ${service}`,
     const error = { code: "storage-unreachable", facts: {} };
     dispatcher.ended(run, { outcome: "failed", error, again: "worthwhile" }, ms);
   };
-  const killed = (ms: number) => dispatcher.recover(ms);
+  const killed = (ms: number, begun?: ReadonlySet<string>) => dispatcher.recover(ms, begun);
+  const dropped = (ms: number) => dispatcher.dropCancelled(ms);
   tick(startMs);
-  return { tick, end, fail, killed, [Symbol.dispose]: () => store[Symbol.dispose]() };
+  return { store, tick, end, fail, killed, dropped, [Symbol.dispose]: () => store[Symbol.dispose]() };
 }
 
 const jobsOf = (runs: readonly JobRun[]): readonly string[] => runs.map(({ job }) => job);
@@ -118,6 +119,22 @@ test("a backup is begun again however often the service is killed, and fails onl
   assert.deepEqual([last?.attempts, last?.cutOff], [11, 9]);
   service.fail(last, at + 2 * hourMs);
   assert.deepEqual(service.tick(at + 4 * hourMs), [], "once more is all that it may");
+});
+
+test("what was to be cancelled ends as that when the service was killed, unless it had begun to change things", () => {
+  const noon = monday + 12 * hourMs;
+  using service = scene(`  schedules: [{job: backup, at: hourly}]`, noon - minuteMs);
+  const [run] = service.tick(noon);
+  assert.ok(run && service.store.askToCancel(run.id));
+  assert.deepEqual(service.killed(noon + 1000, new Set([run.id])), []);
+  assert.deepEqual(service.dropped(noon + 1000), []);
+  const [again] = service.tick(noon + 1000);
+  assert.equal(again?.id, run.id);
+  assert.ok(service.store.askToCancel(run.id));
+  assert.deepEqual(
+    service.killed(noon + 2000).map(({ id, outcome }) => [id, outcome]),
+    [[run.id, "cancelled"]],
+  );
 });
 
 test("a blackout holds in the hour that comes twice, though another that is over would end in it", () => {

@@ -52,7 +52,8 @@ export class Dispatcher {
 
   /**
    * To be called once at the beginning, when no other process works on the store: what is said to run does not. What was cut off
-   * when it had `begun` (ids) to change what it is about is done before all else. Gives the runs that ended with that.
+   * when it had `begun` (ids) to change what it is about is done before all else, whether or not it was to be cancelled. Gives the
+   * runs that ended with that.
    */
   recover(nowMs: number, begun: ReadonlySet<string> = new Set()): readonly JobRun[] {
     const { store, isRepeatable, isContinuous } = this.#options;
@@ -62,8 +63,11 @@ export class Dispatcher {
       for (const run of store.open().filter(({ job }) => isContinuous(job))) ended.push(...this.#resume(run, nowMs));
       for (const run of store.open().filter(({ state }) => state === "running")) {
         const cutOff: JobRun = { ...run, cutOff: (run.cutOff ?? 0) + 1 };
-        if (run.cancelling) ended.push(this.#end(run, { outcome: "cancelled" }, nowMs));
-        else if (begun.has(run.id)) this.#queueAgain({ ...cutOff, error }, this.#beforeAll(nowMs));
+        if (begun.has(run.id)) {
+          // It is too late for that.
+          store.takeBackCancel(run.id);
+          this.#queueAgain({ ...cutOff, cancelling: false, error }, this.#beforeAll(nowMs));
+        } else if (run.cancelling) ended.push(this.#end(run, { outcome: "cancelled" }, nowMs));
         else if (isRepeatable(run.job)) ended.push(...this.#failed(cutOff, error, nowMs, "worthwhile"));
         else ended.push(this.#end({ ...run, error }, { outcome: "failed", error, again: "useless" }, nowMs));
       }

@@ -195,6 +195,10 @@ export class JobStore implements Disposable {
     return this.#run("UPDATE runs SET cancelling = 1 WHERE id = :id AND state IN ('queued', 'running')", { id }) > 0;
   }
 
+  takeBackCancel(id: string): void {
+    this.#run("UPDATE runs SET cancelling = 0 WHERE id = :id", { id });
+  }
+
   /** What was due up to then is taken care of; `sinceMs`: since when this item is known. */
   watermark(item: string): { readonly dueMs: number; readonly sinceMs: number } | undefined {
     const row = this.#one("SELECT dueMs, sinceMs FROM watermarks WHERE item = :item", { item });
