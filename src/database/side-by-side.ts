@@ -1,13 +1,19 @@
+/** For workers that find no more items while others are still at theirs. */
+export interface AfterItems<Worker> {
+  work(worker: Worker): Promise<void>;
+  /** Somebody failed: whoever waits for him in `work` must give up. */
+  stop(error: unknown): void;
+}
+
 /**
  * Does work on items with several workers at once. One at a time asks for the next item, so that their order and what is
- * told of the progress stay plain. After a failure nobody takes another one; it is thrown when all have stopped. `after`: what
- * a worker does that finds no more items, while others are still at theirs.
+ * told of the progress stay plain. After a failure nobody takes another one; it is thrown when all have stopped.
  */
 export async function sideBySide<Worker, Item>(
   workers: readonly Worker[],
   items: AsyncIterable<Item> | Iterable<Item>,
   work: (worker: Worker, item: Item) => Promise<void>,
-  after?: (worker: Worker) => Promise<void>,
+  after?: AfterItems<Worker>,
 ): Promise<void> {
   const queue = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
   let failed = false;
@@ -21,9 +27,10 @@ export async function sideBySide<Worker, Item>(
     workers.map(async (worker) => {
       try {
         for (let one = await next(); one.done !== true; one = await next()) await work(worker, one.value);
-        if (!failed) await after?.(worker);
+        if (!failed) await after?.work(worker);
       } catch (error) {
         failed = true;
+        after?.stop(error);
         throw error;
       }
     }),

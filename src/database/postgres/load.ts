@@ -117,8 +117,7 @@ async function loadTables(
     }
     await steps.work(session, ["build", "sum"]);
   };
-  const loading = sideBySide(sessions, tables, load, after);
-  loading.catch((error: unknown) => steps.fail(error));
+  const loading = sideBySide(sessions, tables, load, { work: after, stop: (error) => steps.fail(error) });
   await settled([loading, ...(beside ? [steps.work(beside, ["sum"])] : [])]);
 }
 
