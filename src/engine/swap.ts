@@ -116,22 +116,19 @@ export function removeEmptyFolders(paths: readonly string[]): void {
 }
 
 function trade(step: SwapStep, present: string | undefined): void {
-  const aside = asideOf(step.slot);
   if (present === undefined) {
     mkdirSync(bytes(dirname(step.target)), { recursive: true });
     move(step.slot, step.target);
-  } else {
-    try {
-      exchange(bytes(step.target), bytes(step.slot));
-      return;
-    } catch (error) {
-      if (!isUnsupported(error)) throw error;
-    }
-    // A file system without RENAME_EXCHANGE: for a moment the target is absent, never mixed.
-    move(step.target, aside);
-    move(step.slot, step.target);
+    return;
   }
-  finishTrade(step);
+  try {
+    exchange(bytes(step.target), bytes(step.slot));
+  } catch (error) {
+    if (!isUnsupported(error)) throw error;
+    // A file system without RENAME_EXCHANGE: for a moment the target is absent, never mixed.
+    move(step.target, asideOf(step.slot));
+    finishTrade(step);
+  }
 }
 
 /** What was taken aside for a moment, on a file system without RENAME_EXCHANGE, goes to where the other one came from. */

@@ -1,6 +1,7 @@
-import { rmdirSync, mkdirSync, mkdtempSync } from "node:fs";
+import { mkdtempSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { lackOf } from "./lack-of.ts";
 import { commandOutput } from "./run-command.ts";
 
 /**
@@ -21,12 +22,7 @@ export async function fuseLacks(): Promise<string | undefined> {
   await commandOutput("bindfs", ["--version"]);
   const folder = mkdtempSync(join(tmpdir(), "hf-fuse-"));
   try {
-    await using _through = await throughFuse(folder);
-    mkdirSync(join(folder, "made"));
-    rmdirSync(join(folder, "made"));
-    return undefined;
-  } catch (error) {
-    return `no file system can be mounted by a program here (${error instanceof Error ? error.message.trim() : String(error)})`;
+    return await lackOf("no file system can be mounted by a program", () => throughFuse(folder));
   } finally {
     rmdirSync(folder);
   }

@@ -1,5 +1,6 @@
 import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { lackOf } from "./lack-of.ts";
 import { commandOutput } from "./run-command.ts";
 import { smallDisk } from "./small-disk.ts";
 
@@ -35,11 +36,6 @@ export async function lossyDisk(megabytes: number): Promise<LossyDisk> {
 }
 
 /** Why there can be none here. */
-export async function lossyDiskLacks(): Promise<string | undefined> {
-  try {
-    await using _disk = await lossyDisk(2);
-    return undefined;
-  } catch (error) {
-    return `no file system can be made here (${error instanceof Error ? error.message.trim() : String(error)})`;
-  }
+export function lossyDiskLacks(): Promise<string | undefined> {
+  return lackOf("no file system can be made", () => lossyDisk(2));
 }

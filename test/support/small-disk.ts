@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { lackOf } from "./lack-of.ts";
 import { commandOutput } from "./run-command.ts";
 
 /** A file system of its own, in memory: it is full when so much is on it, whoever writes. */
@@ -13,13 +14,8 @@ export interface SmallDisk extends AsyncDisposable {
 }
 
 /** Why there can be none here: in a container, root may have no right to mount anything. */
-export async function diskLacks(): Promise<string | undefined> {
-  try {
-    await using _disk = await smallDisk(1);
-    return undefined;
-  } catch (error) {
-    return `no file system can be mounted here (${error instanceof Error ? error.message.trim() : String(error)})`;
-  }
+export function diskLacks(): Promise<string | undefined> {
+  return lackOf("no file system can be mounted", () => smallDisk(1));
 }
 
 /** Needs the right to mount. */
