@@ -34,7 +34,7 @@ import { coldPacksOf, thaw, type ThawChoice } from "./restore-thaw.ts";
 import { refuseIfHeld } from "./restore-target.ts";
 import type { PointName } from "./snapshots.ts";
 import { Staging } from "./staging.ts";
-import type { SwapPlace } from "./swap-database.ts";
+import { toTheEnd, type SwapPlace } from "./swap-database.ts";
 
 /** With how to open the repository that the plan names. */
 export interface RestoreApplyInput extends Omit<RepositoryAccess, "location"> {
@@ -91,10 +91,11 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
   if (isTakenBack || record?.state === "undoing") throw new HoldfastError("plan-outdated", { reason: "undo" });
   if (record && record.state === "swapping") {
     await refuseIfHeld(place, record);
+    // It is half made: whoever cancels from here on would leave it so.
     run.report({ type: "note", code: "resumed", facts: { id: record.id } });
     const built = record.built ?? nothingBuilt();
     if (record.rows) {
-      const { rows, failed } = await applyRows(engine, record, input.password, "forward", addressOf, run);
+      const { rows, failed } = await applyRows(engine, record, input.password, "forward", addressOf, toTheEnd(run));
       built.rows += rows;
       addAll(built.failed, failed);
     }
@@ -262,8 +263,8 @@ async function finish(
   const steps = [...record.databases, ...record.steps];
   const replaced = steps.some(({ old }) => old !== undefined);
   const undoable = record.rows !== undefined || replaced || (plan.target.kind === "in-place" && steps.length > 0);
-  if (undoable) await dropOldRestores(place, record.crm, record.location);
-  else await forgetRecord(place, record);
+  if (undoable) await dropOldRestores(toTheEnd(place), record.crm, record.location);
+  else await forgetRecord(toTheEnd(place), record);
   const kept = [
     ...record.databases.filter(({ old }) => old !== undefined).map(({ aside }) => aside),
     ...record.steps.filter(({ old }) => old !== undefined).map(({ slot }) => nameText(slot as ByteName)),

@@ -5,7 +5,14 @@ import type { Run } from "../lib/run.ts";
 import type { Engine } from "./engine.ts";
 import type { HeldBack } from "./restore-plan.ts";
 import { listState, readState, removeState, writeState } from "./state.ts";
-import { databaseBack, databaseForward, dropDatabases, type DatabaseStep, type SwapPlace } from "./swap-database.ts";
+import {
+  databaseBack,
+  databaseForward,
+  dropDatabases,
+  toTheEnd,
+  type DatabaseStep,
+  type SwapPlace,
+} from "./swap-database.ts";
 import { asFound, removeEmptyFolders, removeTree, stepBack, stepForward, syncFolders, type SwapStep } from "./swap.ts";
 
 /**
@@ -92,7 +99,7 @@ export async function swapIn(place: SwapPlace, record: RestoreRecord): Promise<R
   const { engine } = place;
   const swapping = { ...record, steps: asFound(record.steps), state: "swapping" } as const;
   await saveRecord(engine, swapping);
-  for (const step of record.databases) await databaseForward(step, place);
+  for (const step of record.databases) await databaseForward(step, toTheEnd(place));
   for (const step of swapping.steps) stepForward(step);
   syncFolders(record.folders);
   const done = { ...swapping, state: "done" } as const;
@@ -106,7 +113,7 @@ export async function swapBack(place: SwapPlace, record: RestoreRecord): Promise
   await saveRecord(engine, { ...record, state: "undoing" });
   for (const step of record.steps.toReversed()) stepBack(step);
   syncFolders(record.folders);
-  for (const step of record.databases.toReversed()) await databaseBack(step, place);
+  for (const step of record.databases.toReversed()) await databaseBack(step, toTheEnd(place));
   await saveRecord(engine, { ...record, state: "undone" });
 }
 

@@ -29,6 +29,11 @@ export interface SwapPlace {
   readonly signal: AbortSignal;
 }
 
+/** For what is not to stop half-way: whoever cancels once it has begun comes too late, and it ends as it would have. */
+export function toTheEnd<T extends { readonly signal: AbortSignal }>(one: T): T {
+  return { ...one, signal: new AbortController().signal };
+}
+
 /**
  * Does a step, if it is not done, and proves that what stands at the target is what was made: somebody may have dropped
  * or changed it while the swap was cut off. Fails with `restore-lost`.

@@ -168,6 +168,41 @@ test("MariaDB: cancelled while it is built or right before the swap, nothing is 
   assert.equal((await server.sql(contents, "crm")).trim(), "0\n2");
 });
 
+for (const [name, start, plain] of [
+  ["PostgreSQL", startPostgres, postgres],
+  ["MariaDB", startMariadb, mysqlEngine],
+] as const) {
+  test(`${name}: a restore, and its undo, that are cancelled within the swap end as they would have`, async () => {
+    await using server = await start();
+    using folder = temporaryFolder();
+    const { crm, plan } = await crmOn(folder.path, server, plain);
+    const { home } = plain;
+    assert.ok(home.kind === "server");
+    for (const does of ["restore", "undo"] as const) {
+      const cancelled = new AbortController();
+      let renames = 0;
+      const rename: typeof home.rename = async (from, to, renameSignal) => {
+        await home.rename(from, to, renameSignal);
+        renames++;
+        if (renames === 1) cancelled.abort(new Error("enough"));
+      };
+      const watched: DatabaseEngine = { ...plain, home: { ...home, rename } };
+      const engine = { ...crm.engine, databases: [watched] };
+      const run = { signal: cancelled.signal, now: () => new Date(), report: () => {} };
+      if (does === "restore") {
+        const input = { plan: plan.id, password: crm.access.password, confirm: "acme", limits } as const;
+        assert.equal((await applyRestore(engine, input, run)).undo, plan.id);
+        assert.equal((await server.sql(contents, "crm")).trim(), "0\n2");
+      } else {
+        await undoRestore(engine, { id: plan.id }, run);
+        assert.equal((await server.sql(contents, "crm")).trim(), "2\n2");
+      }
+      assert.equal(renames, 2);
+      await crm.backup();
+    }
+  });
+}
+
 /**
  * Applies, and ends it where its second rename moves the tables: the views are gone from there, the tables are not here.
  * Somebody who has read a table in an open transaction holds that up.
