@@ -10,7 +10,6 @@ import type { Id } from "../format/tree.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Run } from "../lib/run.ts";
-import { isDamage } from "../repository/child-trees.ts";
 import type { IndexedRepository, Lock, Repository, StoredSnapshot, Upload } from "../repository/repository.ts";
 import type { Engine } from "./engine.ts";
 import { noteReached, withNoted } from "./journal-reached.ts";
@@ -28,7 +27,7 @@ export interface KeeperTiming {
   readonly restMs: number;
   /** How often snapshots that a newer one supersedes are removed. */
   readonly rollUpMs: number;
-  /** How often the index is read anew. */
+  /** How often the index is read anew, though nobody has pruned. */
   readonly reloadMs: number;
   /** How long changes wait for the repository before that is told, and from then on how often. */
   readonly tellWaitingMs: number;
@@ -68,8 +67,6 @@ interface Session extends AsyncDisposable {
   readonly upload: Upload;
   readonly lock: Lock;
   readonly snapshots: readonly StoredSnapshot[];
-  /** `kept`: the index was read for a session before this one. */
-  readonly index: "read" | "kept";
 }
 
 /**
@@ -229,8 +226,6 @@ export class JournalKeeper implements AsyncDisposable {
     } catch (error) {
       this.#further = "yes";
       await this.#abandon();
-      // Somebody who prunes deletes at once, maybe: with the index as it is now it goes on.
-      if (session.index === "kept" && isDamage(error) && (await this.#ready())) return await this.#publish();
       throw error;
     }
     await this.#end();
@@ -274,15 +269,16 @@ export class JournalKeeper implements AsyncDisposable {
     const snapshots = await repository.snapshots(signal);
     const newest = journalsOf(snapshots, crm).at(-1);
     const isOurs = newest?.id === this.#newest && this.#indexed !== undefined;
-    const index = !isOurs || performance.now() - this.#loadedAt > timing.reloadMs ? "read" : "kept";
-    if (index === "read") {
-      this.#indexed = await repository.index(signal);
+    const known = isOurs && performance.now() - this.#loadedAt <= timing.reloadMs ? this.#indexed : undefined;
+    const kept = (await known?.isOutdated(signal)) === false ? known : undefined;
+    const indexed = kept ?? (await repository.index(signal));
+    if (!kept) {
+      this.#indexed = indexed;
       this.#loadedAt = performance.now();
     }
-    const indexed = this.#indexed ?? (await repository.index(signal));
     const upload = opening.use(await indexed.upload({ signal, lock, limits, leftovers: "leave" }));
     const held = opening.move();
-    this.#session = { upload, lock, snapshots, index, [Symbol.asyncDispose]: () => held.disposeAsync() };
+    this.#session = { upload, lock, snapshots, [Symbol.asyncDispose]: () => held.disposeAsync() };
     this.#snapshots = snapshots;
     if (isOurs && this.#writer) return;
     try {

@@ -30,6 +30,7 @@ export function indexedRepository(opened: OpenedRepository, loaded: LoadedIndex)
   const reader = new StoredBlobReader(storage, masterKey, index, packs);
   const writers = new WriterThreads(masterKey);
   const loose: IndexedPack[] = [];
+  const indexNames = new Set(loaded.names);
   let isWrittenWith = false;
 
   return {
@@ -40,6 +41,12 @@ export function indexedRepository(opened: OpenedRepository, loaded: LoadedIndex)
     load: (type, id, loadSignal) => reader.load(type, id, loadSignal),
     loadTree: (id, loadSignal) => reader.loadTree(id, loadSignal),
     openTree: (id, loadSignal) => reader.openTree(id, loadSignal),
+
+    async isOutdated(listSignal) {
+      let found = 0;
+      for await (const { name } of storage.list("index", listSignal)) if (indexNames.has(name)) found++;
+      return found < indexNames.size;
+    },
 
     async upload(options) {
       if (loose.length > 0) throw new Error("what is loose would count as stored");
@@ -58,6 +65,7 @@ export function indexedRepository(opened: OpenedRepository, loaded: LoadedIndex)
           // Blobs of a run that lost its lock may be on their way out.
           await options.lock.check(saveSignal);
           await storage.save({ kind: "index", name }, bytes, saveSignal);
+          indexNames.add(name);
         },
         async saveSnapshot(snapshot, saveSignal) {
           const { name, bytes } = sealUnpacked(masterKey, snapshotJson(snapshot));

@@ -202,6 +202,8 @@ export interface IndexedRepository extends BlobReader {
   readonly repository: Repository;
   /** What all packs take, by the index as it was read. */
   readonly packBytes: number;
+  /** Whether an index file that it was read from or wrote is gone: what was pruned since would count as stored. Under a lock. */
+  isOutdated(signal: AbortSignal): Promise<boolean>;
   upload(options: UploadOptions): Promise<Upload>;
   /** Snapshots that are not in the list of those that can be read, as far as anything is left of them. */
   lostSnapshots(signal: AbortSignal): Promise<LostSnapshots>;

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
-import { rmSync } from "node:fs";
+import { hash } from "node:crypto";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { journalsOf, openJournal } from "../../src/contents/journal/open-journal.ts";
 import { segmentsBehind } from "../../src/contents/journal/span-segments.ts";
+import type { SealedSegment } from "../../src/contents/journal/journal-writer.ts";
 import type { Change } from "../../src/database/change-feed.ts";
 import { openFor } from "../../src/engine/access.ts";
 import type { Engine } from "../../src/engine/engine.ts";
@@ -376,6 +378,39 @@ test("whoever prunes in between, and deletes at once, does not end it", async ()
   assert.deepEqual(await numbersIn(crm), numbers);
   assert.deepEqual(await numbersIn(crm, "other"), [1, 2]);
   await resticOn(access.location, access.password).check();
+});
+
+test("what somebody has pruned since the index was read is stored again", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  const { access, run, description, attachments } = crm;
+  const restic = resticOn(access.location, access.password);
+  // A piece of a long segment is equal to a file of a backup.
+  const piece = Buffer.from("B\t1\t2026-03-12T14:00:01.000Z\n");
+  writeFileSync(join(attachments, "piece"), piece);
+  const { snapshot } = await crm.backup();
+  await using repository = await openFor(crm.engine, access, run);
+  await using keeper = keeperOf(crm, crm.engine, repository);
+  await keeper.open(run.signal);
+  const stream = new FollowStream(description.name, keeper.writer.database("main"));
+  stream.begin(feedAt({ position: "0", time: "2026-03-12T14:00:00.000Z" }));
+  const keep = async (segments: readonly SealedSegment[]): Promise<void> => {
+    assert.equal(await keeper.store(segments), "stored");
+    stream.stored(1);
+    assert.equal(await keeper.publishIfDue("now"), "published");
+    keeper.endRest();
+  };
+  await sealOne(stream, 1, run.signal);
+  await keep(stream.waiting);
+  await restic.output("forget", "--prune", "--max-unused", "0", snapshot);
+  await sealOne(stream, 2, run.signal);
+  const [sealed] = stream.waiting;
+  assert.ok(sealed);
+  const header = { ...sealed.header, rest: [hash("sha256", piece, "hex")] };
+  const bytes = Buffer.from(`${JSON.stringify(header)}\n`);
+  await keep([{ header, bytes, rest: [piece], id: hash("sha256", bytes, "hex") }]);
+  assert.deepEqual(await numbersIn(crm), [1, 2]);
+  await restic.check();
 });
 
 test("of two that follow the same, one ends, and the journal can be read", async () => {
