@@ -12,6 +12,7 @@ import {
 import { resticOn } from "../../test/support/restic.ts";
 import { temporaryFolder } from "../../test/support/temp-folder.ts";
 import { testRepository } from "../../test/support/test-repository.ts";
+import type { PackedBlob } from "../format/pack.ts";
 import type { Id } from "../format/tree.ts";
 import { virtualFolder } from "../contents/tables/virtual-nodes.ts";
 import { isHoldfastError } from "../lib/errors.ts";
@@ -300,6 +301,21 @@ describe("verify rejects", () => {
     const expected = new Set(green.flatMap((mutation) => mutation.expected));
     assert.deepEqual(codes(await verify(crafted)), [...expected].toSorted());
   });
+});
+
+test("a tree of another length than the index says is found without reading packs", async () => {
+  for (const off of [7, -7]) {
+    const crafted = craftInMemory();
+    const lie = (blob: PackedBlob) => ({ ...blob, uncompressedLength: blob.uncompressedLength + off });
+    const root = crafted.blob("tree", `${JSON.stringify({ nodes: [craftedNode("a", "file", {})] })}\n`, lie);
+    await crafted.flush();
+    const snapshot = await crafted.snapshot(root);
+    const { defects } = await verify(crafted, { depth: "structure" });
+    assert.deepEqual(
+      defects.map(({ code, snapshots }) => [code, snapshots]),
+      [["tree-damaged", [snapshot]]],
+    );
+  }
 });
 
 describe("verify of damaged files", () => {
