@@ -1,12 +1,13 @@
-import { chmodSync, chownSync, lstatSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, closeSync, fstatSync, lstatSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { metadataOf } from "../contents/folders/node-metadata.ts";
 import type { WriteFolderInput } from "../contents/folders/plan-folder.ts";
 import { writeFolder } from "../contents/folders/write-folder.ts";
 import { loadContent, treeOf } from "../contents/open-snapshot.ts";
+import { FolderChain, openTarget } from "../files/open-folder.ts";
 import { setMetadata } from "../files/write-entry.ts";
 import { addAll } from "../lib/add-all.ts";
-import { joinName, nameFromText, nameText } from "../lib/byte-name.ts";
+import { joinName, nameFromText, nameText, type ByteName } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Run } from "../lib/run.ts";
@@ -19,7 +20,7 @@ import type { ConfigWork, FolderWork, ItemWork } from "./restore-draft.ts";
 import type { PreparedRestore } from "./restore-prepare.ts";
 import { seeDatabase, TargetWitness } from "./restore-target.ts";
 import type { Staging } from "./staging.ts";
-import { identity } from "./swap.ts";
+import { identity, identityOf } from "./swap.ts";
 
 /** Everything that a restore builds, each in its slot, before anything is swapped. */
 export interface Build {
@@ -134,10 +135,12 @@ async function buildItems(build: Build, { root, tree, items }: ItemWork, built: 
     const switches = { createMissing: true, updateChanged: true, removeNewer: false };
     await write(build, { tree, target: slot, switches, paths: made.map(({ inside }) => inside) }, root, built);
   }
+  using folders = new FoldersInside(nameFromText(root));
   for (const { action, inside } of items) {
     const target = joinName(nameFromText(root), inside);
-    if (action === "remove") await staging.moveAway(target, beside);
-    else if (identity(joinName(slot, inside)) !== undefined) staging.put(target, joinName(slot, inside));
+    const parent = folders.identity(inside);
+    if (action === "remove") await staging.moveAway(target, beside, parent);
+    else if (identity(joinName(slot, inside)) !== undefined) staging.put(target, joinName(slot, inside), parent);
   }
 }
 
@@ -198,4 +201,40 @@ function placeBeside(root: string): string {
 
 function owners(): "set" | "keep" {
   return process.geteuid?.() === 0 ? "set" : "keep";
+}
+
+/** The folders inside a target that is in use, reached without following a link that somebody may have planted there. */
+class FoldersInside implements Disposable {
+  readonly #root: ByteName;
+  readonly #descriptor: number | undefined;
+  readonly #chain: FolderChain | undefined;
+
+  constructor(root: ByteName) {
+    this.#root = root;
+    this.#descriptor = openTarget(root, "leave");
+    this.#chain = this.#descriptor === undefined ? undefined : new FolderChain(this.#descriptor);
+  }
+
+  /** Of the folder that holds this; `undefined` while the target is not there. */
+  identity(inside: ByteName): string | undefined {
+    if (this.#chain === undefined) return undefined;
+    const folder = inside.slice(0, Math.max(inside.lastIndexOf("/"), 0)) as ByteName;
+    try {
+      return identityOf(fstatSync(this.#chain.open(folder), { bigint: true }));
+    } catch (error) {
+      const path = nameText(joinName(this.#root, folder));
+      if (isCoded(error, "ENOENT")) throw new HoldfastError("plan-outdated", { path });
+      if (isCoded(error, "ENOTDIR") || isCoded(error, "ELOOP")) throw new HoldfastError("target-unsafe", { path });
+      throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#chain?.[Symbol.dispose]();
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
+  }
+}
+
+function isCoded(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
 }

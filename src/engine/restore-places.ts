@@ -1,4 +1,4 @@
-import { basename, dirname, join, relative, sep } from "node:path";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import type { Manifest } from "../contents/manifest.ts";
 import type { Platform } from "../crm/platform.ts";
 import type { DatabaseEngine } from "../database/database.ts";
@@ -42,8 +42,10 @@ export function placesFor(
 ): Places {
   const common = commonFolder(manifest, engineOf);
   const isSingle = scope.kind === "files" || scope.kind === "records";
-  const move = (path: string): string => {
-    if (!elsewhere || isSingle) return path;
+  const move = (captured: string): string => {
+    if (!elsewhere || isSingle) return captured;
+    // A recovery point may say `..` where it likes: what comes of it stays in the target.
+    const path = resolve("/", captured);
     const target = elsewhere.folder;
     if (target === undefined) throw new HoldfastError("target-folder-needed", { path });
     if (scope.kind === "database") return join(target, basename(path));
@@ -90,7 +92,7 @@ function commonFolder(manifest: Manifest, engineOf: (url: string) => DatabaseEng
     }),
     ...manifest.folders.map(({ path }) => path),
     ...manifest.config.filter(({ name }) => name !== "holdfast.yaml").map(({ path }) => path),
-  ].map((path) => dirname(path).split("/"));
+  ].map((path) => dirname(resolve("/", path)).split("/"));
   const [first = [""], ...others] = paths;
   let length = first.length;
   for (const other of others) {

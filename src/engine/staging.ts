@@ -1,12 +1,12 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { nameFromText, nameText, type ByteName } from "../lib/byte-name.ts";
+import { nameBytes, nameFromText, nameText, type ByteName } from "../lib/byte-name.ts";
 import type { DatabaseAddress } from "../database/database.ts";
 import type { Engine } from "./engine.ts";
 import type { RestorePlan } from "./restore-plan.ts";
 import { dropStaging, saveRecord, type RestoreRecord } from "./restore-record.ts";
 import { contentsOf, serverHome, type SwapPlace } from "./swap-database.ts";
-import { identity, syncFolders, type SwapStep } from "./swap.ts";
+import { identity, identityOf, refuseUnsafe, syncFolders, type SwapStep } from "./swap.ts";
 
 /** Of a database that was being built: what takes longer is left to whoever comes by next. */
 const longestDropMs = 15_000;
@@ -114,21 +114,18 @@ export class Staging {
     return made.filter((one) => path.startsWith(`${one}/`));
   }
 
-  /** Plans to put what was made in a slot to its target. Byte paths. */
-  put(target: ByteName, slot: ByteName): void {
+  /** Plans to put what was made in a slot to its target. Byte paths. `parent`: identity of the folder that the target is in. */
+  put(target: ByteName, slot: ByteName, parent = parentOf(target)): void {
     if (this.#insideWhole(nameText(target)) !== undefined) return;
     const made = identity(slot);
-    const old = identity(target);
     if (made === undefined) throw new Error(`nothing was made at ${nameText(slot)}`);
-    this.#steps.push({ target, slot, made, ...(old !== undefined && { old }) });
+    this.#plan({ target, slot, made, parent });
   }
 
-  /** Plans to move a target away, if it is there. */
-  async moveAway(target: ByteName, parent: string): Promise<void> {
-    const old = identity(target);
-    if (old === undefined) return;
-    const slot = await this.slot(parent, basename(nameText(target)));
-    this.#steps.push({ target, slot: nameFromText(slot), old });
+  /** Plans to move a target away, if it is there. `beside`: where its slot is to be. */
+  async moveAway(target: ByteName, beside: string, parent = parentOf(target)): Promise<void> {
+    if (identity(target) === undefined) return;
+    this.#plan({ target, slot: nameFromText(await this.slot(beside, basename(nameText(target)))), parent });
   }
 
   /**
@@ -138,12 +135,17 @@ export class Staging {
   async clear(target: ByteName, parent: string): Promise<void> {
     if (this.#insideWhole(nameText(target)) !== undefined) return;
     const slot = await this.slot(parent, basename(nameText(target)));
-    const old = identity(target);
-    this.#steps.push({ target, slot: nameFromText(slot), ...(old !== undefined && { old }) });
+    this.#plan({ target, slot: nameFromText(slot), parent: parentOf(target) });
   }
 
-  /** Everything is built and durable: the record that `swapIn` takes. */
+  #plan({ parent, ...step }: Omit<SwapStep, "parent" | "old"> & { readonly parent: string | undefined }): void {
+    const old = identity(step.target);
+    this.#steps.push({ ...step, ...(old !== undefined && { old }), ...(parent !== undefined && { parent }) });
+  }
+
+  /** Everything is built and durable: the record that `swapIn` takes. `target-unsafe`: somebody has put a link in the way. */
   ready(): RestoreRecord {
+    refuseUnsafe(this.#steps);
     syncFolders(this.#record.folders);
     return { ...this.#record, steps: this.#steps };
   }
@@ -153,4 +155,13 @@ export class Staging {
     // Not the run's signal: one that was cancelled leaves no database on a server either.
     await dropStaging({ ...this.#place, signal: AbortSignal.timeout(longestDropMs) }, this.#record);
   }
+}
+
+/** Absent: there is none yet. */
+function parentOf(target: ByteName): string | undefined {
+  const status = statSync(nameBytes(target.slice(0, target.lastIndexOf("/") + 1) as ByteName), {
+    bigint: true,
+    throwIfNoEntry: false,
+  });
+  return status && identityOf(status);
 }

@@ -1,7 +1,19 @@
-import { lstatSync, mkdirSync, openSync, closeSync, renameSync, rmdirSync, rmSync } from "node:fs";
-import { dirname } from "node:path";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  type BigIntStats,
+} from "node:fs";
+import { basename, dirname } from "node:path";
 import { type ByteName, nameBytes, nameText } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
+import { openTarget, pathIn } from "../files/open-folder.ts";
 import { toDisk } from "../files/to-disk.ts";
 import { exchange, renameNoReplace } from "../lib/posix.ts";
 
@@ -21,6 +33,11 @@ export interface SwapStep {
   readonly made?: string;
   /** `device:inode` of what was at `target`; absent: there was nothing. */
   readonly old?: string;
+  /**
+   * `device:inode` of the folder that `target` is in, as it was when the step was planned: a link that somebody puts in its way since
+   * is not followed. Absent: there was none, or the record is of an earlier release.
+   */
+  readonly parent?: string;
 }
 
 /**
@@ -46,8 +63,48 @@ function holdsOld({ slot, old }: SwapStep): boolean {
   return old !== undefined && [slot, asideOf(slot)].some((path) => identity(path) === old);
 }
 
-/** Does a step, if it is not done. `restore-lost`: what was made is nowhere any more. */
+/** Does a step, if it is not done. `restore-lost`: what was made is nowhere any more. `target-unsafe`: it would be done elsewhere. */
 export function stepForward(step: SwapStep): void {
+  inParent(step, (there) => forward(there, step.target));
+}
+
+/** Takes a step back, if it was done. */
+export function stepBack(step: SwapStep): void {
+  inParent(step, back);
+}
+
+/** Fails with `target-unsafe` where a step would be refused. */
+export function refuseUnsafe(steps: readonly SwapStep[]): void {
+  for (const step of steps) inParent(step, () => {});
+}
+
+/** With `target` by the open folder that it is in. */
+function inParent(step: SwapStep, work: (step: SwapStep) => void): void {
+  const { target, parent } = step;
+  const descriptor = parent === undefined ? undefined : openParent(dirname(target) as ByteName, parent);
+  if (descriptor === undefined) return work(step);
+  try {
+    work({ ...step, target: pathIn(descriptor, basename(target) as ByteName) });
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** `undefined` when it is gone. Another one than it was is taken only where no link leads to it that others could have made. */
+function openParent(path: ByteName, known: string): number | undefined {
+  let descriptor: number;
+  try {
+    descriptor = openSync(bytes(path), constants.O_RDONLY | constants.O_DIRECTORY);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+  if (identityOf(fstatSync(descriptor, { bigint: true })) === known) return descriptor;
+  closeSync(descriptor);
+  return openTarget(path, "leave");
+}
+
+function forward(step: SwapStep, shown: string): void {
   finishTrade(step);
   const present = identity(step.target);
   if (step.made === undefined) {
@@ -58,12 +115,11 @@ export function stepForward(step: SwapStep): void {
   if (identity(step.slot) === step.made) return trade(step, present);
   // It was done, and the CRM has written the file anew since, as some do with their configuration.
   if (present !== undefined && present !== step.old && holdsOld(step)) return;
-  const [path, slot] = [step.target, step.slot].map((one) => nameText(one as ByteName));
+  const [path, slot] = [shown, step.slot].map((one) => nameText(one as ByteName));
   throw new HoldfastError("restore-lost", { path, slot, ...(holdsOld(step) && { kept: slot }) });
 }
 
-/** Takes a step back, if it was done. */
-export function stepBack(step: SwapStep): void {
+function back(step: SwapStep): void {
   finishTrade(step);
   const present = identity(step.target);
   if (present === step.old) return;
@@ -84,7 +140,11 @@ export function isKept(step: SwapStep): boolean {
 /** `device:inode`, or `undefined` when there is nothing. Never follows a link. */
 export function identity(path: string): string | undefined {
   const status = lstatSync(bytes(path), { bigint: true, throwIfNoEntry: false });
-  return status && `${status.dev}:${status.ino}`;
+  return status && identityOf(status);
+}
+
+export function identityOf({ dev, ino }: BigIntStats): string {
+  return `${dev}:${ino}`;
 }
 
 /** Makes renames in these folders durable. */

@@ -1,7 +1,18 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
@@ -10,6 +21,7 @@ import { applyRestore } from "../../src/engine/restore-apply.ts";
 import type { RestoreSwitches } from "../../src/engine/restore-plan.ts";
 import { listUndoable, undoRestore } from "../../src/engine/undo.ts";
 import { isHoldfastError, type ErrorCode } from "../../src/lib/errors.ts";
+import type { Event } from "../../src/lib/events.ts";
 import { compareDatabases } from "../support/compare-databases.ts";
 import { assertSameTrees } from "../support/compare-trees.ts";
 import { exact, limits, missingOnly, smallCrm, type SmallCrm } from "../support/small-crm.ts";
@@ -356,6 +368,63 @@ test("files replaced in another folder are kept too, and come back", async () =>
   assert.equal(report.kept.length, 1);
   await undoRestore(crm.engine, { id: report.undo ?? "" }, crm.run);
   assert.equal(readFileSync(join(target, "attachments", "logo.bin"), "utf8"), "somebody's own");
+});
+
+test("a link planted in the way while a restore is built is not followed", async () => {
+  using folder = temporaryFolder();
+  const crm = await backedUp(folder.path);
+  const outside = join(folder.path, "outside");
+  mkdirSync(outside);
+  const [inside, moved] = [join(crm.attachments, "2026"), join(folder.path, "moved")];
+  const lost = join(inside, "合同.txt");
+  /** In its place, as soon as that phase begins. */
+  const plantAt = (phase: string) => ({
+    ...crm.run,
+    report: (event: Event) => {
+      if (event.type !== "phase" || event.phase !== phase) return;
+      renameSync(inside, moved);
+      symlinkSync(outside, inside);
+    },
+  });
+  const takeAway = () => {
+    rmSync(inside);
+    renameSync(moved, inside);
+  };
+  const plan = () => crm.plan({ scope: { kind: "files", paths: ["/files/attachments"] } });
+  const [created, removed] = [join(outside, "合同.txt"), join(outside, "newer.txt")];
+
+  rmSync(lost);
+  writeFileSync(join(inside, "newer.txt"), "newer");
+  const input = { plan: (await plan()).id, password: crm.access.password, limits };
+  await assert.rejects(applyRestore(crm.engine, input, plantAt("swap")), fails("target-unsafe"));
+  assert.deepEqual([existsSync(created), readdirSync(crm.folder).length], [false, 3]);
+  takeAway();
+  const { undo = "" } = await crm.apply({ ...(await plan()) });
+  assertSameTrees(crm.attachments, join(crm.was, "attachments"), ["root", "folder-times"]);
+
+  // Nor is one on the way back.
+  writeFileSync(removed, "precious");
+  await assert.rejects(undoRestore(crm.engine, { id: undo }, plantAt("undo")), fails("target-unsafe"));
+  assert.deepEqual(readdirSync(outside), ["newer.txt"]);
+  takeAway();
+  await undoRestore(crm.engine, { id: undo }, crm.run);
+  assert.deepEqual(readdirSync(inside), ["newer.txt"]);
+});
+
+test("a recovery point whose paths lead upwards leads nowhere outside of another place", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  const files = [{ name: "up", path: `${crm.attachments}/2026/../../..` }];
+  mkdirSync(join(folder.path, "deep"));
+  await crm.backup("full", { crm: { ...crm.description, files, attachments: [] } });
+  const target = join(folder.path, "deep", "elsewhere");
+  for (const scope of ["system", "database"] as const) {
+    const plan = await crm.plan({ target, purpose: "replacement", scope: { kind: scope } });
+    for (const { path } of plan.parts) assert.ok(`${path}/`.startsWith(`${target}/`), path);
+    await crm.apply(plan);
+    assert.deepEqual(readdirSync(join(folder.path, "deep")), ["elsewhere"]);
+    rmSync(target, { recursive: true });
+  }
 });
 
 test("rows that refer to nothing come back as they were, and are told of", async () => {
