@@ -2,7 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 
 import { quoteName } from "./identifier.ts";
 import { tableKind } from "./inspect.ts";
-import { all, number, text } from "./query.ts";
+import { all, databaseBytes, number, text } from "./query.ts";
 
 /** Rows by what `ANALYZE` found, else by the highest rowid, which costs one look; bytes by pages in use. */
 export function estimateDatabase(connection: DatabaseSync): { tables: number; rows: number; bytes: number } {
@@ -12,12 +12,7 @@ export function estimateDatabase(connection: DatabaseSync): { tables: number; ro
   ).map((row) => text(row, "name"));
   const analyzed = analyzedRows(connection);
   const rows = tables.map((table) => analyzed.get(table) ?? countRows(connection, table));
-  const pages = number(
-    all(connection, "SELECT page_count - freelist_count AS pages FROM pragma_page_count, pragma_freelist_count")[0],
-    "pages",
-  );
-  const pageBytes = number(all(connection, "PRAGMA main.page_size")[0], "page_size");
-  return { tables: tables.length, rows: rows.reduce((sum, count) => sum + count, 0), bytes: pages * pageBytes };
+  return { tables: tables.length, rows: rows.reduce((sum, count) => sum + count, 0), bytes: databaseBytes(connection) };
 }
 
 function analyzedRows(connection: DatabaseSync): ReadonlyMap<string, number> {

@@ -44,7 +44,7 @@ export async function openForReading(url: string, path: string, signal: AbortSig
   }
 }
 
-export async function statFile(path: string): Promise<{ readonly mtime: Date }> {
+export async function statFile(path: string): Promise<{ readonly mtime: Date; readonly ino: number }> {
   try {
     const found = await stat(path);
     if (!found.isFile()) throw new HoldfastError("source-missing", { subject: path });
@@ -76,7 +76,7 @@ function attempt(path: string, mode: "read-only" | "read-write" | "immutable"): 
   });
   try {
     // 16 MiB of pages: a batch of rows with its overflow pages and the index above it.
-    connection.exec("PRAGMA cache_size=-16384");
+    connection.exec("PRAGMA cache_size=-4096");
     connection.prepare("SELECT count(*) FROM sqlite_schema").get();
     registerRowFunctions(connection);
     return connection;

@@ -166,3 +166,36 @@ test("why a table has no key is told", async () => {
   );
   assert.equal((await captureDatabase(utf16)).schema.tables[0]?.unkeyedBecause, "utf16-key");
 });
+
+test("a large database, read by two threads, gives all rows in the order of their keys", async () => {
+  // Text as a key, and numbers at both ends of what there is with a hole between them, cannot be cut evenly.
+  const path = create(
+    "large.db",
+    `CREATE TABLE even(id INTEGER PRIMARY KEY, padding TEXT);
+     CREATE TABLE ends(id INTEGER PRIMARY KEY, padding TEXT);
+     CREATE TABLE mixed(id PRIMARY KEY NOT NULL, padding TEXT);
+     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+     INSERT INTO even SELECT i - 7000, hex(zeroblob(1500)) FROM n;
+     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+     INSERT INTO ends SELECT iif(i % 2, -9223372036854775808 + i, 9223372036854775807 - i), hex(zeroblob(400)) FROM n;
+     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+     INSERT INTO mixed SELECT iif(i < 2500, i, 'k' || i), hex(zeroblob(400)) FROM n;`,
+  );
+  await using source = await sqliteEngine.connect({ url: `sqlite:${path}` }, { signal });
+  await using snapshot = await source.snapshot(signal);
+  using database = new DatabaseSync(path);
+  for (const table of snapshot.schema.tables) {
+    const read: string[] = [];
+    for await (const { lines } of snapshot.reader(table).read({}, signal)) {
+      for (const line of lines.toString().split("\n").slice(0, -1)) read.push(line.slice(0, line.indexOf("\t")));
+    }
+    const keys = database
+      .prepare(`SELECT iif(typeof(id) = 'text', json_quote(id), 'i' || id) AS key FROM ${table.name} ORDER BY id`)
+      .all();
+    assert.deepEqual(
+      read,
+      keys.map(({ key }) => key),
+      table.name,
+    );
+  }
+});

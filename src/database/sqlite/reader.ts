@@ -7,14 +7,17 @@ import { decodeBound, type Parameter } from "./bounds.ts";
 import { databaseFailure, sqliteCode, sqliteErrorCode } from "./failure.ts";
 import { quoteName } from "./identifier.ts";
 import { tableKind } from "./inspect.ts";
-import { all, number, text } from "./query.ts";
+import { all, databaseBytes, number, text } from "./query.ts";
 import { lineBytes, lineExpression, needsSingles, type TextEncoding } from "./row-sql.ts";
 
 /** Half a MiB and what it is copied to stay in the processor's cache, and in memory that the C library keeps for the next. */
-const defaultTargetBytes = 512 * 1024;
+export const defaultTargetBytes = 512 * 1024;
 /** SQLite makes no value that is larger: rows of which a few are more than this are read one by one. */
 const mostGroupBytes = 2 * 1024 * 1024;
-/** Rows asked for first, before their size is known, and at most. */
+/** Parts of a table have at least so many numbers as keys, and there are no more of them than the database has such pieces. */
+const partNumbers = 1024n;
+const partBytes = 3 * 1024 * 1024;
+/** Rows asked for before their size is known, and at most. */
 const firstRows = 256;
 const mostRows = 8192;
 
@@ -28,6 +31,8 @@ export class SqliteTableReader implements TableReader {
   readonly #encoding: TextEncoding;
   readonly #statements = new Map<string, StatementSync>();
   #collated: ReadonlyMap<string, string> | undefined;
+  /** How many rows of this table a batch had before; as long as their size is not known, few. */
+  #usualRows = firstRows;
 
   constructor(connection: DatabaseSync, table: TableSchema, encoding: TextEncoding) {
     this.#connection = connection;
@@ -37,6 +42,29 @@ export class SqliteTableReader implements TableReader {
 
   async estimatedRows(): Promise<number> {
     return number(all(this.#connection, `SELECT count(*) AS rows FROM ${this.#from()}`)[0], "rows");
+  }
+
+  /**
+   * Keys at which the table can be cut into parts that are read one beside the other, none if it is small. Only where the
+   * key is a number: then they are found without reading. Where numbers are missing, parts are smaller.
+   */
+  cuts(): readonly RowKey[] {
+    const [key] = this.#keyColumns();
+    if (this.table.keyLength !== 1 || key === undefined) return [];
+    const statement = this.#statement(
+      "ends",
+      () =>
+        `SELECT (SELECT min(${key}) FROM ${this.#from()}) AS first, (SELECT max(${key}) FROM ${this.#from()}) AS last`,
+    );
+    const { first, last } = statement.get() ?? {};
+    // Its key holds no reals, so all are integers if both ends are.
+    if (typeof first !== "bigint" || typeof last !== "bigint") return [];
+    const most = BigInt(Math.floor(databaseBytes(this.#connection) / partBytes));
+    const numbers = last - first + 1n;
+    const parts = numbers / partNumbers < most ? numbers / partNumbers : most;
+    return Array.from({ length: Math.max(0, Number(parts) - 1) }, (_, at) => {
+      return `i${first + (numbers * BigInt(at + 1)) / parts}`;
+    });
   }
 
   async *read(
@@ -60,7 +88,7 @@ export class SqliteTableReader implements TableReader {
     targetBytes: number,
   ): AsyncGenerator<RowBatch> {
     const cursor = rowid === undefined ? new KeyCursor(this.table, this.#keyColumns(), range) : new RowidCursor(rowid);
-    let rows = firstRows;
+    let rows = this.#usualRows;
     for (;;) {
       signal.throwIfAborted();
       const page = this.#group(cursor, rows) ?? this.#singles(cursor, rows, targetBytes);
@@ -71,6 +99,7 @@ export class SqliteTableReader implements TableReader {
       if (!last) cursor.advance(batch.lines, page.last);
       const fitting = Math.floor((targetBytes * batch.rows) / Math.max(1, batch.lines.length));
       rows = Math.max(1, Math.min(fitting, rows * 4, mostRows));
+      this.#usualRows = rows;
       yield batch;
       if (last) return;
     }

@@ -6,20 +6,30 @@ import { parentPort, workerData } from "node:worker_threads";
 
 import { HoldfastError, isHoldfastError } from "../../lib/errors.ts";
 import { freeMemory } from "../../lib/memory-pool.ts";
-import type { DatabaseSnapshot, RowBatch } from "../database.ts";
+import type { RowBatch } from "../database.ts";
+import { defaultTargetBytes } from "./reader.ts";
 import { databaseFailure } from "./failure.ts";
+import { partnerAt } from "./same-moment.ts";
 import type { ReadLines, SnapshotAnswer, SnapshotRequest, SnapshotThreadData } from "./snapshot-messages.ts";
-import { takeSnapshot } from "./take-snapshot.ts";
+import { shareSnapshot, takeSnapshot, type MomentReaders } from "./take-snapshot.ts";
+
+/** Bytes: some more than most batches have. */
+const usualMemory = defaultTargetBytes + (defaultTargetBytes >>> 2);
 
 const port = parentPort;
 if (port === null) throw new HoldfastError("internal", { reason: "snapshot-thread.ts is the program of a thread" });
-const { url, path } = workerData as SnapshotThreadData;
+const { url, path, other } = workerData as SnapshotThreadData;
 const running = new AbortController();
 const readings = new Map<number, AsyncIterator<RowBatch>>();
-let snapshot: DatabaseSnapshot | undefined;
+let snapshot: MomentReaders | undefined;
 let work = reply(async () => {
-  snapshot = await takeSnapshot(url, path, running.signal);
-  return { schema: snapshot.schema, position: snapshot.position };
+  if (other?.leads === false) {
+    snapshot = await shareSnapshot(url, path, other.port, running.signal);
+    return undefined;
+  }
+  const taken = await takeSnapshot(url, path, running.signal, other && partnerAt(other.port));
+  snapshot = taken;
+  return { schema: taken.schema, position: taken.position, together: taken.together };
 });
 
 port.on("message", (request: SnapshotRequest) => {
@@ -27,8 +37,10 @@ port.on("message", (request: SnapshotRequest) => {
   else work = work.then(() => reply(() => answer(request)));
 });
 
-async function answer(request: Exclude<SnapshotRequest, { type: "cancel" }>): Promise<ReadLines | number | undefined> {
+async function answer(request: Exclude<SnapshotRequest, { type: "cancel" }>): Promise<SnapshotValue> {
   switch (request.type) {
+    case "cuts":
+      return opened().reader(request.table).cuts();
     case "count":
       return opened().reader(request.table).estimatedRows();
     case "read": {
@@ -52,12 +64,14 @@ async function answer(request: Exclude<SnapshotRequest, { type: "cancel" }>): Pr
   }
 }
 
-function opened(): DatabaseSnapshot {
+function opened(): MomentReaders {
   if (snapshot === undefined) throw new HoldfastError("internal", { reason: "no snapshot is open" });
   return snapshot;
 }
 
-async function reply(task: () => Promise<Extract<SnapshotAnswer, { value: unknown }>["value"]>): Promise<void> {
+type SnapshotValue = Extract<SnapshotAnswer, { value: unknown }>["value"];
+
+async function reply(task: () => Promise<SnapshotValue>): Promise<void> {
   try {
     const value = await task();
     post({ value });
@@ -73,9 +87,9 @@ async function reply(task: () => Promise<Extract<SnapshotAnswer, { value: unknow
 
 function intoShared({ lines, rows }: RowBatch, given: SharedArrayBuffer | undefined): ReadLines {
   const { length } = lines;
-  // A quarter more than is needed now, so that later batches fit as well.
   const fits = given !== undefined && given.byteLength >= length;
-  const memory = fits ? given : new SharedArrayBuffer(length + (length >>> 2));
+  // So that later batches fit as well, though this one may be the end of a table. What is not written to costs nothing.
+  const memory = fits ? given : new SharedArrayBuffer(Math.max(length + (length >>> 2), usualMemory));
   new Uint8Array(memory).set(lines);
   freeMemory(lines);
   return { memory, length, rows };

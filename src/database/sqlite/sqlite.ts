@@ -3,7 +3,8 @@
  *
  * - `connect.ts` and `open.ts` open; `copy.ts` makes the private copy that a database without WAL needs; `inspect.ts` and `table-key.ts` tell what is
  *   in it; `take-snapshot.ts` and `reader.ts` read rows as lines, which SQLite writes by itself (`row-sql.ts`), in a thread
- *   of their own (`snapshot-thread.ts`, seen from outside: `snapshot.ts`).
+ *   of their own, large databases in two that are at one moment (`snapshot-thread.ts`, `same-moment.ts`, seen from
+ *   outside: `snapshot.ts`).
  * - `field.ts`, `real.ts`: what a field of a line means. `compare-keys.ts`, `row-hash.ts`: order and sums of lines.
  * - `load.ts` and `row-inserter.ts` build a database from lines; `restore-script.ts` writes the SQL that does the same in
  *   SQLite's own shell.

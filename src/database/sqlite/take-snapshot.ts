@@ -1,80 +1,104 @@
 import { tmpdir } from "node:os";
 import type { DatabaseSync } from "node:sqlite";
+import type { MessagePort } from "node:worker_threads";
 
-import type { DatabaseSnapshot, TableReader } from "../database.ts";
+import type { TableSchema } from "../database.ts";
 import { copyRollbackDatabase } from "./copy.ts";
-import { inspectSchema, textEncoding, type JournalMode } from "./inspect.ts";
-import { openForReading, openImmutable, statFile, type OpenedFile } from "./open.ts";
-import { all, number } from "./query.ts";
+import { inspectSchema, textEncoding } from "./inspect.ts";
+import { openForReading, openImmutable, statFile } from "./open.ts";
+import { all, dataVersion, number } from "./query.ts";
 import { SqliteTableReader } from "./reader.ts";
+import { joinMoment, type Partner } from "./same-moment.ts";
+import type { OpenedSnapshot } from "./snapshot-messages.ts";
 
-/** Opens one moment of a database in this thread. */
-export async function takeSnapshot(url: string, path: string, signal: AbortSignal): Promise<DatabaseSnapshot> {
-  const file = await openForReading(url, path, signal);
-  const { connection, journalMode } = file;
+/** Opens one moment of a database in this thread, and brings `partner` to it. */
+export async function takeSnapshot(
+  url: string,
+  path: string,
+  signal: AbortSignal,
+  partner?: Partner,
+): Promise<MomentReaders & OpenedSnapshot> {
+  const { ino } = await statFile(path);
+  const { connection, journalMode } = await openForReading(url, path, signal);
+  let read = connection;
   try {
-    if (journalMode === "delete") return await snapshotOfCopy(path, file, signal);
-    const begun = pinMoment(connection);
-    const position = await describePosition(path, file, begun);
-    return snapshotOver(connection, journalMode, position);
+    let begun: Date;
+    let together: boolean;
+    if (journalMode === "delete") {
+      ({ read, begun, together } = await openCopy(path, connection, signal, partner));
+    } else {
+      ({ begun, together } = await pinMoment(connection, partner));
+      // Another file may have come to its place, and the partner may have opened that.
+      together &&= (await statFile(path)).ino === ino;
+    }
+    const position = await describePosition(path, connection, begun);
+    if (read !== connection) connection.close();
+    partner?.settle(together);
+    return { schema: inspectSchema(read, journalMode), position, together, ...readersOver(read) };
   } catch (error) {
-    if (connection.isOpen) connection.close();
+    for (const one of new Set([connection, read])) if (one.isOpen) one.close();
     throw error;
   }
 }
 
-/** How often it is tried to begin at a moment at which nobody commits: it takes less than a millisecond. */
+/** The moment of another thread, which leads; `undefined` if that reads alone. */
+export async function shareSnapshot(
+  url: string,
+  path: string,
+  leader: MessagePort,
+  signal: AbortSignal,
+): Promise<MomentReaders | undefined> {
+  const connection = await joinMoment(url, path, leader, signal);
+  return connection && readersOver(connection);
+}
+
+/** How often it is tried to begin at a moment at which nobody commits, and how often of these with a partner. */
 const pinTries = 20;
+const pinTriesTogether = 10;
 
 /**
  * Begins a read transaction, which lets writers go on in WAL mode, and gives its time: all that was committed up to then is in it, and
- * nothing else. So moments of two snapshots say which one was before the other.
+ * nothing else. So moments of two snapshots say which one was before the other. Where nobody commits between the two looks,
+ * what a partner began in between is the same.
  */
-function pinMoment(connection: DatabaseSync): Date {
+async function pinMoment(
+  connection: DatabaseSync,
+  partner: Partner | undefined,
+): Promise<{ readonly begun: Date; readonly together: boolean }> {
   for (let tries = 1; ; tries++) {
     const before = dataVersion(connection);
     const begun = new Date();
+    const joined = tries <= pinTriesTogether && (await partner?.begin("now")) === true;
     connection.exec("BEGIN");
     // The first statement that reads pins the moment.
-    if (dataVersion(connection) === before || tries === pinTries) return begun;
+    if (dataVersion(connection) === before) return { begun, together: joined };
+    if (tries === pinTries) return { begun, together: false };
     connection.exec("COMMIT");
-  }
-}
-
-/** Another number than before: somebody else has committed. https://sqlite.org/pragma.html#pragma_data_version */
-function dataVersion(connection: DatabaseSync): number {
-  return number(all(connection, "PRAGMA main.data_version")[0], "data_version");
-}
-
-async function snapshotOfCopy(path: string, file: OpenedFile, signal: AbortSignal): Promise<DatabaseSnapshot> {
-  const { copied, begun } = await openCopy(path, file, signal);
-  try {
-    const position = await describePosition(path, file, begun);
-    file.connection.close();
-    return snapshotOver(copied, file.journalMode, position);
-  } catch (error) {
-    copied.close();
-    throw error;
   }
 }
 
 /** The copy has no name any more once it is open: a run that is killed leaves none of the customers' data behind. */
 async function openCopy(
   path: string,
-  file: OpenedFile,
+  connection: DatabaseSync,
   signal: AbortSignal,
-): Promise<{ readonly copied: DatabaseSync; readonly begun: Date }> {
-  await using copy = await copyRollbackDatabase(path, file.connection, tmpdir(), signal);
-  return { copied: openImmutable(copy.path), begun: copy.moment };
+  partner: Partner | undefined,
+): Promise<{ readonly read: DatabaseSync; readonly begun: Date; readonly together: boolean }> {
+  await using copy = await copyRollbackDatabase(path, connection, tmpdir(), signal);
+  const together = (await partner?.begin({ copy: copy.path })) === true;
+  return { read: openImmutable(copy.path), begun: copy.moment, together };
+}
+
+/** Reads one moment, as long as it is held. */
+export interface MomentReaders extends AsyncDisposable {
+  reader(table: TableSchema): SqliteTableReader;
 }
 
 /** Over a connection that already sees only one moment; takes it over. */
-function snapshotOver(connection: DatabaseSync, journalMode: JournalMode, position: string): DatabaseSnapshot {
+function readersOver(connection: DatabaseSync): MomentReaders {
   const encoding = textEncoding(connection);
-  const readers = new Map<string, TableReader>();
+  const readers = new Map<string, SqliteTableReader>();
   return {
-    schema: inspectSchema(connection, journalMode),
-    position,
     reader(table) {
       const name = JSON.stringify(table);
       const known = readers.get(name) ?? new SqliteTableReader(connection, table, encoding);
@@ -86,7 +110,7 @@ function snapshotOver(connection: DatabaseSync, journalMode: JournalMode, positi
 }
 
 /** For a person who compares two snapshots; SQLite has no log with positions. */
-async function describePosition(path: string, { connection }: OpenedFile, begun: Date): Promise<string> {
+async function describePosition(path: string, connection: DatabaseSync, begun: Date): Promise<string> {
   const data = dataVersion(connection);
   const schema = number(all(connection, "PRAGMA main.schema_version")[0], "schema_version");
   const { mtime } = await statFile(path);
