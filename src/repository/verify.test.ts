@@ -247,6 +247,25 @@ const mutations: readonly Mutation[] = [
       return crafted.snapshot(root);
     },
   },
+  ...(
+    [
+      ["type", { type: "tree" }],
+      ["length", { uncompressedLength: 24 }],
+      ["id", { id: "cd".repeat(32) }],
+    ] as const
+  ).map(([title, lie]): Mutation => ({
+    title: `a pack that gives a blob another ${title} than the index, which is right`,
+    expected: ["pack-header"],
+    build: async (crafted) => {
+      let right: PackedBlob | undefined;
+      const id = crafted.blob("data", "a blob of its own", (blob) => ({ ...(right = blob), ...lie }));
+      const root = crafted.tree(craftedNode("file", "file", { size: 17, content: [id] }));
+      await crafted.flush((packs) =>
+        packs.map((pack) => (right && pack.blobs[0]?.length === right.length ? { ...pack, blobs: [right] } : pack)),
+      );
+      return crafted.snapshot(root);
+    },
+  })),
   {
     title: "two indexes that differ about a pack",
     expected: ["index-conflict"],
