@@ -4,8 +4,11 @@ import type { AddressOf } from "./database-address.ts";
 import { databaseEngineFor } from "./engine.ts";
 import type { BackupPrediction } from "./backup.ts";
 import type { StartingPoint } from "./starting-point.ts";
+import type { Manifest } from "../contents/manifest.ts";
+import { openSnapshot } from "../contents/open-snapshot.ts";
 import type { CrmParts } from "../crm/platform.ts";
-import type { StoredSnapshot } from "../repository/repository.ts";
+import { isHoldfastError } from "../lib/errors.ts";
+import type { BlobReader, StoredSnapshot } from "../repository/repository.ts";
 import { predictFolder } from "../contents/folders/predict-folder.ts";
 import { nameFromText } from "../lib/byte-name.ts";
 
@@ -20,11 +23,32 @@ const overhead = { ms: 500, bytes: 3000 };
 /** Of what the first incremental or differential reads: most of a CRM is as it was. */
 const firstChangedShare = 0.01;
 
-/** What a backup starts from. */
+/** What a prediction goes by. */
 export interface PredictionBasis {
   readonly start: StartingPoint;
-  /** This CRM's backups, oldest first. */
-  readonly backups: readonly StoredSnapshot[];
+  /** The newest backup of the same kind, else the newest. */
+  readonly model?: StoredSnapshot;
+  /** What that backup found. */
+  readonly modelManifest?: Manifest;
+}
+
+/** `backups`: this CRM's, oldest first. */
+export async function predictionBasis(
+  start: StartingPoint,
+  backups: readonly StoredSnapshot[],
+  reader: BlobReader,
+  signal: AbortSignal,
+): Promise<PredictionBasis> {
+  const { parent, kind } = start;
+  const model = backups.findLast((stored) => kindOf(stored) === kind) ?? backups.at(-1);
+  if (!model || !parent) return { start };
+  if (model.id === parent.stored.id) return { start, model, modelManifest: parent.manifest };
+  try {
+    return { start, model, modelManifest: (await openSnapshot(reader, model, signal)).manifest };
+  } catch (error) {
+    if (!isHoldfastError(error, "repository-damaged")) throw error;
+    return { start, model, modelManifest: parent.manifest };
+  }
 }
 
 export interface RowsToCome {
@@ -49,13 +73,14 @@ export function prediction(basis: PredictionBasis, rows: RowsToCome, files: File
   const readBytes = rows.bytes + files.bytes;
   const size = rows.bytes + files.allBytes;
   const source = { kind, rows: rows.rows, files: files.files, readBytes, fileBytes: files.bytes, size };
+  const growth = growthOf(rows, files, basis.modelManifest);
   return {
     kind,
     tables: rows.tables,
     rows: rows.rows,
     files: files.files,
     readBytes,
-    ...costs(source, modelOf(basis)),
+    ...costs(source, basis.model, growth),
   };
 }
 
@@ -103,10 +128,10 @@ export async function lookAtFiles(
  * its report; of a first one, as it found them itself.
  */
 export function rememberedFiles(basis: PredictionBasis, found: Pick<FilesToCome, "files" | "bytes">): FilesToCome {
+  const { model } = basis;
   const { parent, kind } = basis.start;
   if (!parent) return { ...found, allBytes: found.bytes };
   const { folders } = parent.manifest;
-  const model = modelOf(basis);
   const addedBytes = model && kindOf(model) === kind ? (model.snapshot.summary?.dataAdded ?? 0) : 0;
   const allBytes = folders.reduce((total, folder) => total + folder.bytes, 0);
   return {
@@ -129,10 +154,23 @@ interface SourceSize {
 type Costs = Pick<BackupPrediction, "storedBytes" | "durationMs">;
 
 /**
+ * How many times as large the CRM is as when it was backed up then: rows by their number, since a database's pages are not what its rows
+ * come to, and a backup that was told what changed has not read the others.
+ */
+function growthOf(rows: RowsToCome, files: FilesToCome, then: Manifest | undefined): number {
+  if (!then) return 1;
+  const rowsThen = then.databases.flatMap(({ tables }) => tables).reduce((sum, table) => sum + table.rows, 0);
+  const filesThen = then.folders.reduce((sum, { bytes }) => sum + bytes, 0);
+  const bytesPerRow = rows.rows === 0 ? 0 : rows.bytes / rows.rows;
+  const sizeThen = rowsThen * bytesPerRow + filesThen;
+  return sizeThen === 0 ? 1 : (rows.rows * bytesPerRow + files.allBytes) / sizeThen;
+}
+
+/**
  * As the model had it, grown as the CRM has: rates per byte of a backup that read little say nothing, since what it took
  * is mostly what each backup takes.
  */
-function costs(source: SourceSize, model: StoredSnapshot | undefined): Costs {
+function costs(source: SourceSize, model: StoredSnapshot | undefined, growth: number): Costs {
   const { kind, rows, files, readBytes, fileBytes, size } = source;
   const summary = model?.snapshot.summary;
   const sameKind = model !== undefined && kindOf(model) === kind;
@@ -143,7 +181,6 @@ function costs(source: SourceSize, model: StoredSnapshot | undefined): Costs {
       durationMs: Math.round(overhead.ms + readBytes / bytesPerMs + files * msPerFile + rows * msPerRow),
     };
   }
-  const growth = summary.totalBytesProcessed === 0 ? 1 : size / summary.totalBytesProcessed;
   const tookMs = Date.parse(summary.backupEnd) - Date.parse(summary.backupStart);
   const workMs = Math.max(0, tookMs - overhead.ms) * growth;
   const fixedBytes = Math.min(overhead.bytes, summary.dataAddedPacked);
@@ -159,9 +196,4 @@ function costs(source: SourceSize, model: StoredSnapshot | undefined): Costs {
     storedBytes: Math.round(fixedBytes + storedBytes + more * guess.storedShare),
     durationMs: Math.round(overhead.ms + workMs + more / guess.bytesPerMs),
   };
-}
-
-/** The newest backup of the same kind, else the newest. */
-function modelOf({ start, backups }: PredictionBasis): StoredSnapshot | undefined {
-  return backups.findLast((stored) => kindOf(stored) === start.kind) ?? backups.at(-1);
 }

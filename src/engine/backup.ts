@@ -13,7 +13,7 @@ import type { ProtectReport } from "../repository/protect.ts";
 import { openFor } from "./access.ts";
 import { AttachmentLedger } from "./attachments.ts";
 import { captureConfig, captureDatabases, captureFolders, openMoment, type Capture } from "./backup-parts.ts";
-import { estimateRows, lookAtFiles, prediction, rememberedFiles } from "./backup-prediction.ts";
+import { estimateRows, lookAtFiles, prediction, predictionBasis, rememberedFiles } from "./backup-prediction.ts";
 import { splitKnown, sumFiles, sumRows, summarise } from "./backup-sums.ts";
 import { writeSnapshotTree } from "./backup-tree.ts";
 import { addressesOf } from "./database-address.ts";
@@ -208,7 +208,7 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
   const tree = await writeSnapshotTree(upload, input.crm.name, manifest, { databases, folders, config }, began);
   const rows = sumRows(databases);
   const files = sumFiles(folders, start.kind);
-  const basis = { start, backups: backupsOf(snapshots, input.crm.name) };
+  const basis = await predictionBasis(start, backupsOf(snapshots, input.crm.name), indexed, signal);
   const filesFound = { files: files.files, bytes: folders.reduce((total, { bytes }) => total + bytes, 0) };
   const stored = await upload.finish({
     time: began.toISOString(),
@@ -259,7 +259,7 @@ export async function predictBackup(engine: Engine, input: BackupInput, run: Run
   const indexed = await repository.index(run.signal);
   const start = await startingPoint(snapshots, input.crm.name, input.kind, indexed, run.signal);
   const addressOf = await addressesOf(engine, input.crm, parts, run.signal);
-  const basis = { start, backups: backupsOf(snapshots, input.crm.name) };
+  const basis = await predictionBasis(start, backupsOf(snapshots, input.crm.name), indexed, run.signal);
   const rows = await estimateRows(engine, parts, addressOf, run.signal);
   return prediction(basis, rows, await lookAtFiles(parts, start, run.signal));
 }

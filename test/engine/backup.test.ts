@@ -223,3 +223,21 @@ test("a database and a repository inside a captured folder are no files of it, a
     [["remove", join(folder.path, "newer.txt")]],
   );
 });
+
+test("a database whose pages are many times what its rows come to is predicted by the number of its rows", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  crm.sql("DELETE FROM attachment; DELETE FROM contact WHERE id > 3; VACUUM");
+  rmSync(join(crm.attachments, "logo.bin"));
+  let seconds = 0;
+  // Each look at the clock is two seconds after the last: far more than any backup takes by itself.
+  const slow = { ...crm.run, now: () => new Date(Date.UTC(2026, 10, 22) + 2000 * seconds++) };
+  const input = { crm: crm.description, configFile: crm.configFile, repository: crm.access, limits };
+  const one = () => backup(crm.engine, { ...input, waitMs: 0, inconsistencies: "accept" }, slow);
+  await one();
+  const before = await one();
+  const { prediction, storedBytes, durationMs } = await one();
+  assert.ok(prediction && before.durationMs > 2000, `${before.durationMs} ms`);
+  assert.ok(prediction.durationMs <= 2 * durationMs, `${prediction.durationMs} ms, not ${durationMs}`);
+  assert.ok(prediction.storedBytes <= 2 * storedBytes, `${prediction.storedBytes} bytes, not ${storedBytes}`);
+});
