@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { badLine } from "../../test/support/bad-line.ts";
@@ -12,11 +12,14 @@ import {
 import { resticOn } from "../../test/support/restic.ts";
 import { temporaryFolder } from "../../test/support/temp-folder.ts";
 import { testRepository } from "../../test/support/test-repository.ts";
+import { indexJson } from "../format/index-file.ts";
 import type { PackedBlob } from "../format/pack.ts";
 import type { Id } from "../format/tree.ts";
+import { sealUnpacked } from "../format/unpacked.ts";
 import { virtualFolder } from "../contents/tables/virtual-nodes.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import { localStorage } from "../storage/local.ts";
+import { openRepository } from "./open.ts";
 import type { VerifyOptions, VerifyReport } from "./repository.ts";
 import { verifyRepository } from "./verify.ts";
 
@@ -289,6 +292,17 @@ const mutations: readonly Mutation[] = [
     },
   },
   {
+    title: "an index under a name that its contents have not",
+    expected: ["index-unreadable", "tree-missing"],
+    build: async (crafted) => {
+      const root = crafted.tree();
+      const packs = await crafted.flush(() => []);
+      const { bytes } = sealUnpacked(crafted.key, indexJson(packs));
+      await crafted.storage.save({ kind: "index", name: "ab".repeat(32) }, bytes, signal);
+      return crafted.snapshot(root);
+    },
+  },
+  {
     title: "a key file that is none",
     expected: ["key-damaged"],
     build: async (crafted) => {
@@ -333,6 +347,25 @@ test("a tree of another length than the index says is found without reading pack
     assert.deepEqual(
       defects.map(({ code, snapshots }) => [code, snapshots]),
       [["tree-damaged", [snapshot]]],
+    );
+  }
+});
+
+test("a config that is damaged, or gone, is told with all that cannot be opened for it", async () => {
+  using folder = temporaryFolder();
+  const crafted = await craftRepository(localStorage(folder.path));
+  const snapshot = await ofNodes(() => [])(crafted);
+  const config = join(folder.path, "config");
+  chmodSync(config, 0o600);
+  for (const spoil of [() => truncateSync(config, 20), () => rmSync(config)]) {
+    spoil();
+    const host = { hostname: "test", username: "tester", uid: 0, gid: 0 };
+    const opening = { signal, now: () => new Date(), host, config: "stand-in" } as const;
+    await using repository = await openRepository(localStorage(folder.path), crafted.password, opening);
+    const { defects } = await repository.verify(options);
+    assert.deepEqual(
+      defects.map(({ code, snapshots }) => [code, snapshots]),
+      [["config-damaged", [snapshot]]],
     );
   }
 });
