@@ -40,9 +40,12 @@ export function planLines(context: Context, plan: RestorePlan): string[] {
     lines.push("", format.fill(texts.counts, { counts: counted || words.label.none }), ...itemLines(context, plan));
   if (plan.cold !== undefined) lines.push(output.paint("yellow", format.fill(texts.cold, { ...plan.cold })));
   const space = format.fill(texts.space, { needed: plan.neededBytes, free: plan.freeBytes });
-  const short = plan.neededBytes > plan.freeBytes;
+  const { neededFiles, freeFiles = Infinity } = plan;
+  const tooMany = neededFiles > freeFiles;
+  const short = plan.neededBytes > plan.freeBytes || tooMany;
   if (!plan.records || plan.items.length > 0) {
     lines.push(short ? output.paint("red", `${space}. ${texts.spaceShort}`) : space);
+    if (tooMany) lines.push(output.paint("red", format.fill(texts.filesShort, { neededFiles, freeFiles })));
   }
   if (plan.parts.some((part) => part.action === "replace")) lines.push(texts.swap);
   if (plan.heldBack) lines.push(format.fill(words.erase.heldBack, { ...plan.heldBack }));

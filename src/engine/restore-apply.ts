@@ -136,8 +136,9 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
     databases: prepared.databases.flatMap(({ file, address }) => (file ? [] : [{ target: address.url }])),
   };
   await refuseIfHeld(place, targets);
-  const { neededBytes: needed, freeBytes: free } = prepared.summary;
+  const { neededBytes: needed, freeBytes: free, neededFiles, freeFiles = Infinity } = prepared.summary;
   if (needed > free) throw new HoldfastError("target-full", { needed, free });
+  if (neededFiles > freeFiles) throw new HoldfastError("target-full", { neededFiles, freeFiles });
   await thaw(indexed, await coldPacksOf(indexed, reader, prepared, inner.signal), input.thaw, inner);
 
   const staging = await Staging.begin(place, plan, started);

@@ -49,6 +49,7 @@ export class RestoreDraft {
   readonly warnings: Warning[] = [];
   readonly witness = new TargetWitness();
   neededBytes = 0;
+  neededFiles = 0;
   /** Whether something that is in use would be another one afterwards. */
   replacesLive: "yes" | "no" = "no";
 
@@ -56,7 +57,9 @@ export class RestoreDraft {
   add(part: RestorePlan["parts"][number]): void {
     this.parts.push(part);
     this.counts[part.action] += part.kind === "folder" ? (part.files ?? 0) : 1;
-    if (part.action !== "skip" && part.action !== "conflict") this.neededBytes += part.bytes;
+    if (part.action === "skip" || part.action === "conflict") return;
+    this.neededBytes += part.bytes;
+    this.neededFiles += part.files ?? 0;
   }
 
   /** One thing of a part that gets single things. */

@@ -134,6 +134,9 @@ export interface RestorePlan {
   readonly heldBack?: HeldBack;
   readonly neededBytes: number;
   readonly freeBytes: number;
+  /** How many files are made, and how many more the file system has room for; absent: as many as there are bytes for. */
+  readonly neededFiles: number;
+  readonly freeFiles?: number;
   /** Packs that have to be thawed before anything can be restored; absent: none. */
   readonly cold?: ColdSum;
   /** Keys of `words` under `neutralised` and `afterRestore`. */

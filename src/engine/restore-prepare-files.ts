@@ -106,6 +106,7 @@ export class FilesPreparation {
     const items = outermost(wanted.filter(({ action }) => action !== "skip" && action !== "conflict"));
     if (items.length > 0) this.#draft.items.push({ root, tree, items });
     this.#draft.neededBytes += planned.bytes;
+    this.#draft.neededFiles += planned.files;
     return { changes: items.length, files: planned.files, bytes: planned.bytes };
   }
 

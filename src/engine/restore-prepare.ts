@@ -29,7 +29,7 @@ import type { Anonymised, RestorePlan, RestorePlanInput } from "./restore-plan.t
 import { prepareDatabase } from "./restore-prepare-database.ts";
 import { FilesPreparation } from "./restore-prepare-files.ts";
 import type { PointName } from "./snapshots.ts";
-import { freeBytesAt } from "./restore-target.ts";
+import { freeAt } from "./restore-target.ts";
 
 /** What a restore would do, worked out from the snapshot and the target as they are now; nothing is written. */
 export interface PreparedRestore {
@@ -56,6 +56,8 @@ export interface PreparedRestore {
     | "items"
     | "neededBytes"
     | "freeBytes"
+    | "neededFiles"
+    | "freeFiles"
     | "neutralised"
     | "maintenance"
     | "anonymised"
@@ -162,6 +164,7 @@ class Preparation {
       ...this.#places.databases.map(({ file }) => file),
       ...this.#placesOfFolders(),
     ].flatMap((place) => place ?? []);
+    const free = freeAt(firstPlace);
     return {
       places: this.#places,
       platform: platform.name,
@@ -180,7 +183,9 @@ class Preparation {
         counts: this.#draft.counts,
         items: this.#draft.shown,
         neededBytes: this.#draft.neededBytes,
-        freeBytes: freeBytesAt(firstPlace),
+        freeBytes: free.bytes,
+        neededFiles: this.#draft.neededFiles,
+        ...(free.files !== undefined && { freeFiles: free.files }),
         neutralised: neutralise?.summary ?? [],
         ...(this.#anonymised && { anonymised: this.#anonymised }),
         ...(isLive && maintenance && { maintenance }),

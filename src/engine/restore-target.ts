@@ -81,10 +81,13 @@ export async function seeDatabase(
   return identity === undefined ? "no" : "yes";
 }
 
-/** Bytes that this user may still write on the file system that holds `path` (or its nearest existing folder). */
-export function freeBytesAt(path: string): number {
+/**
+ * What this user may still write on the file system that holds `path` (or its nearest existing folder). `files`: so many more of them it
+ * has room for, folders and links among them; absent: as many as there are bytes for.
+ */
+export function freeAt(path: string): { readonly bytes: number; readonly files?: number } {
   let at = path;
   while (lstatSync(at, { throwIfNoEntry: false }) === undefined && at !== "/") at = dirname(at);
-  const { bavail, bsize } = statfsSync(at);
-  return bavail * bsize;
+  const { bavail, bsize, files, ffree } = statfsSync(at);
+  return { bytes: bavail * bsize, ...(files > 0 && { files: ffree }) };
 }

@@ -10,7 +10,7 @@ import { databaseEngineFor, type Engine } from "./engine.ts";
 import type { OpenedPoint, PointDatabase } from "./open-point.ts";
 import { applyRestore, type RestoreReport } from "./restore-apply.ts";
 import { planRestore, type RestorePlan, type RestorePlanInput } from "./restore-plan.ts";
-import { freeBytesAt } from "./restore-target.ts";
+import { freeAt } from "./restore-target.ts";
 import type { PointName } from "./snapshots.ts";
 
 /** Where the database of a drill's copy was. */
@@ -110,7 +110,7 @@ export class ScratchCopy {
     if (!this.#server) return;
     const databases = (this.#plan?.parts ?? []).filter(({ kind }) => kind === "database");
     const needed = databases.reduce((sum, { bytes }) => sum + bytes, 0) * bytesPerLine + serverBytes;
-    const free = freeBytesAt(this.#server.folder);
+    const free = freeAt(this.#server.folder).bytes;
     if (needed > free) throw new HoldfastError("target-full", { path: this.#server.folder, needed, free });
   }
 

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import type { DatabaseEngine } from "../../src/database/database.ts";
@@ -99,3 +101,27 @@ testOnDisk("the disk of MariaDB is full in the middle of a restore", async () =>
     sum: "CHECKSUM TABLE contact",
   });
 });
+
+testOnDisk(
+  "too many files for a file system that has room in bytes are told by the plan, and before anything is built",
+  async () => {
+    using folder = temporaryFolder();
+    const crm = await smallCrm(folder.path);
+    for (let at = 0; at < 200; at++) writeFileSync(join(crm.attachments, `${at}.txt`), `${at}\n`);
+    const { snapshot } = await crm.backup();
+    const point = { kind: "id", prefix: snapshot } as const;
+    await using disk = await smallDisk(50, 100);
+    const target = join(disk.path, "copy");
+    const plan = await crm.plan({ point, scope: { kind: "system" }, target, purpose: "replacement" });
+    const { neededFiles, freeFiles = 0 } = plan;
+    assert.ok(neededFiles > 200 && freeFiles > 50 && freeFiles < 100, inspect([neededFiles, freeFiles]));
+    await assert.rejects(crm.apply(plan), (error) => {
+      assert.ok(isHoldfastError(error, "target-full"), inspect(error));
+      assert.deepEqual(error.facts, { neededFiles, freeFiles });
+      return true;
+    });
+    assert.deepEqual(readdirSync(disk.path), []);
+    const small = await crm.plan({ point, scope: { kind: "files", paths: ["/files/attachments/1.txt"] } });
+    assert.ok(small.neededFiles <= 1);
+  },
+);

@@ -18,12 +18,19 @@ export function diskLacks(): Promise<string | undefined> {
   return lackOf("no file system can be mounted", () => smallDisk(1));
 }
 
-/** Needs the right to mount. */
-export async function smallDisk(megabytes: number): Promise<SmallDisk> {
+/** Needs the right to mount. `files`: for so many it has room, with folders and itself. */
+export async function smallDisk(megabytes: number, files?: number): Promise<SmallDisk> {
   const path = mkdtempSync(join(tmpdir(), "hf-disk-"));
   // Servers run as users of their own.
   try {
-    await commandOutput("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m,mode=777`, "tmpfs", path]);
+    await commandOutput("mount", [
+      "-t",
+      "tmpfs",
+      "-o",
+      `size=${megabytes}m,mode=777${files === undefined ? "" : `,nr_inodes=${files}`}`,
+      "tmpfs",
+      path,
+    ]);
   } catch (error) {
     rmSync(path, { recursive: true });
     throw error;

@@ -382,7 +382,7 @@ export const errors = {
       hint: "Stop the CRM, then apply the same plan again.",
     },
     "target-full": {
-      text: "Not enough space[[ at {path}]][[: {needed:bytes} needed]][[, {free:bytes} free]][[ ({reason})]].",
+      text: "Not enough space[[ at {path}]][[: {needed:bytes} needed]][[, {free:bytes} free]][[: {neededFiles:file} to be made, room for {freeFiles} more (`df -i`)]][[ ({reason})]].",
       hint: "Free some space, or restore to another disk with --target, or to another server with --to-database.",
     },
     "target-unwritten": {

@@ -20,6 +20,7 @@ export const recovery = {
     counts: "Files and parts: {counts}",
     space: "Space: {needed:bytes} needed, {free:bytes} free",
     spaceShort: "There is not enough space.",
+    filesShort: "{neededFiles:file} are to be made, and the file system has room for {freeFiles} more (`df -i`).",
     withWarnings: "This recovery point ended with warnings.",
     before: "Before you apply it:",
     after: "Afterwards:",

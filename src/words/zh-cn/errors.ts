@@ -376,7 +376,7 @@ export const errors: Translated<typeof english> = {
       hint: "请先停止 CRM，再应用同一个计划。",
     },
     "target-full": {
-      text: "[[{path} 处]]空间不足[[：需要 {needed:bytes}]][[，可用 {free:bytes}]][[（{reason}）]]。",
+      text: "[[{path} 处]]空间不足[[：需要 {needed:bytes}]][[，可用 {free:bytes}]][[：需要新建 {neededFiles:file}，只能再容纳 {freeFiles} 个（`df -i`）]][[（{reason}）]]。",
       hint: "请腾出空间，或用 --target 还原到另一块磁盘，或用 --to-database 还原到另一台服务器。",
     },
     "target-unwritten": {

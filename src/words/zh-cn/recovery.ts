@@ -22,6 +22,7 @@ export const recovery: Translated<typeof english> = {
     counts: "文件和组成部分：{counts}",
     space: "空间：需要 {needed:bytes}，可用 {free:bytes}",
     spaceShort: "空间不足。",
+    filesShort: "需要新建 {neededFiles:file}，而文件系统只能再容纳 {freeFiles} 个（`df -i`）。",
     withWarnings: "这个恢复点带有警告。",
     before: "应用之前：",
     after: "完成之后：",
