@@ -427,6 +427,19 @@ test("text in a character set of its own is read as text, and taken back as the 
   assert.deepEqual([mysqlEngine.fitted("张伟", gbk), mysqlEngine.fitted("张伟 🙂", gbk)], ["张伟", undefined]);
 });
 
+test("characters of four bytes are read as text in GB18030, as rare names have them, and taken back", () => {
+  const column = { name: "a", type: "varchar(40) character set gb18030 collate gb18030_bin", nullable: false };
+  for (const [text, bytes] of [
+    ["张𠮷", "D5C59534B235"],
+    ["é€", "A8A6A2E3"],
+    ["ÿ", "81308B37"],
+    ["👍", "9439D131"],
+  ] as const) {
+    assert.deepEqual([mysqlEngine.readable(bytes, column), mysqlEngine.lineField(text, column)], [text, bytes]);
+    assert.equal(mysqlEngine.fitted(text, column), text);
+  }
+});
+
 test("bytes in a character set of its own are shown so that just they come back", () => {
   for (const charset of ["gbk", "big5", "cp932", "ujis", "gb18030", "cp1251"]) {
     const column = { name: "a", type: `varchar(40) character set ${charset} collate ${charset}_bin`, nullable: false };
@@ -434,6 +447,16 @@ test("bytes in a character set of its own are shown so that just they come back"
       mysqlEngine.lineField(mysqlEngine.readable(bytes.toString("hex"), column), column);
     for (let number = 0; number < 0x1_0000; number += 13) {
       const bytes = Buffer.from(number < 256 ? [number] : [number >> 8, number & 255]);
+      assert.equal(back(bytes), bytes.toString("hex").toUpperCase(), charset);
+    }
+    for (let number = 0; charset === "gb18030" && number < 1_600_000; number += 331) {
+      const four = [
+        0x81 + number / 12_600,
+        0x30 + ((number / 1260) % 10),
+        0x81 + ((number / 10) % 126),
+        0x30 + (number % 10),
+      ];
+      const bytes = Buffer.from(four);
       assert.equal(back(bytes), bytes.toString("hex").toUpperCase(), charset);
     }
     for (const text of ["x'ab'", "x''", "X'AB'", "x'ab"]) {
