@@ -1,4 +1,6 @@
-import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import { type ErrorCode, HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import { httpStatusCodes } from "./http-status.ts";
+import { networkErrorCode } from "./network-error.ts";
 
 /** Of the version that `package.json` names: what it is tested with. */
 const libraryVersion = "11.3.4";
@@ -43,8 +45,7 @@ export function gsLogin(location: string, environment: NodeJS.ProcessEnv): GsLog
         return Object.fromEntries(await (await connecting).client.getRequestHeaders());
       } catch (error) {
         connecting = undefined;
-        if (isHoldfastError(error)) throw error;
-        throw new HoldfastError("storage-login", { location, reason: "no credentials of Google's were found" }, error);
+        throw loginError(error, location);
       }
     },
     async project() {
@@ -52,6 +53,27 @@ export function gsLogin(location: string, environment: NodeJS.ProcessEnv): GsLog
       return await (await connecting).project().catch(() => undefined);
     },
   };
+}
+
+/** What the library throws when it asked for a token, as far as we read it. */
+interface TokenFailure extends Error {
+  readonly response?: { readonly status?: number; readonly data?: unknown };
+}
+
+/** Who gives tokens may be out of reach or busy for a moment, as the storage itself: that is waited for, in a long run too. */
+function loginError(error: unknown, location: string): unknown {
+  if (isHoldfastError(error) || !(error instanceof Error)) return error;
+  const failed = (code: ErrorCode, reason: string) => new HoldfastError(code, { location, reason }, error);
+  const network = networkErrorCode(error);
+  if (network?.code === "storage-unreachable" || network?.code === "storage-certificate")
+    return failed(network.code, network.reason);
+  const { status, data } = (error as TokenFailure).response ?? {};
+  if (status === undefined) return failed("storage-login", "no credentials of Google's were found");
+  if (httpStatusCodes[status] === "storage-unreachable") return failed("storage-unreachable", `HTTP ${status}`);
+  const { error: name, error_description: said } = (data ?? {}) as Readonly<Record<string, unknown>>;
+  const reason = typeof name === "string" && /^[a-z_]{3,60}$/.test(name) ? name : `HTTP ${status}`;
+  // "Token must be … in a reasonable timeframe. Check your iat and exp values."
+  return failed(typeof said === "string" && /\biat and exp\b/.test(said) ? "storage-clock" : "storage-login", reason);
 }
 
 const scope = "https://www.googleapis.com/auth/devstorage.read_write";

@@ -89,7 +89,7 @@ testClouds({
 test("a CRM, from its first backup to its restore, with restic's own client as the judge", async () => {
   using folder = temporaryFolder();
   const host = `${azurite.account}.blob.core.windows.net`;
-  await using impostor = await cloudImpostor(host, azurite.port, folder.path);
+  await using impostor = await cloudImpostor({ [host]: azurite.port }, folder.path);
   const login = { AZURE_ACCOUNT_NAME: azurite.account, AZURE_ACCOUNT_KEY: azurite.key };
   await service.createContainer("crm-backups");
   const location = (name: string) => `azure:crm-backups:/${name}`;

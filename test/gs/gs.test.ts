@@ -88,7 +88,7 @@ testClouds({
 
 test("a CRM, from its first backup to its restore, with restic's own client as the judge", async () => {
   using folder = temporaryFolder();
-  await using impostor = await cloudImpostor("storage.googleapis.com", gcs.port, folder.path);
+  await using impostor = await cloudImpostor({ "storage.googleapis.com": gcs.port }, folder.path);
   await storageAt("gs:crm-backups:/").create(signal);
   const location = (name: string) => `gs:crm-backups:/${name}`;
   const login = { GOOGLE_ACCESS_TOKEN: gcs.token, GOOGLE_PROJECT_ID: "a-project" };

@@ -66,7 +66,7 @@ export const startTarget: Readonly<Record<TargetName, () => Promise<Target>>> = 
   async azure() {
     const azurite = await startAzurite();
     const folder = temporaryFolder();
-    const impostor = await cloudImpostor(`${azurite.account}.blob.core.windows.net`, azurite.port, folder.path);
+    const impostor = await cloudImpostor({ [`${azurite.account}.blob.core.windows.net`]: azurite.port }, folder.path);
     const environment = azurite.environment();
     const location = (repository: string) => `azure:targets:/${repository}`;
     // restic makes no container.
@@ -92,7 +92,7 @@ export const startTarget: Readonly<Record<TargetName, () => Promise<Target>>> = 
   async gs() {
     const gcs = await startGcs();
     const folder = temporaryFolder();
-    const impostor = await cloudImpostor("storage.googleapis.com", gcs.port, folder.path);
+    const impostor = await cloudImpostor({ "storage.googleapis.com": gcs.port }, folder.path);
     const login = { GOOGLE_ACCESS_TOKEN: gcs.token, GOOGLE_PROJECT_ID: "a-project" };
     const environment = { ...login, STORAGE_EMULATOR_HOST: `http://127.0.0.1:${gcs.port}` };
     const location = (repository: string) => `gs:targets:/${repository}`;
