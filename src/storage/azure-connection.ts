@@ -5,6 +5,8 @@ type Library = typeof import("@azure/storage-blob");
 
 /** Of the version that `package.json` names: what it is tested with. */
 const libraryVersion = "12.34.0";
+/** Nothing here depends on it; what it says when it fails was tried with this one. */
+export const identityVersion = "4.14.1";
 
 /**
  * The container, with a login from where Azure's own programs and restic take it: `AZURE_STORAGE_CONNECTION_STRING`, or
@@ -49,20 +51,19 @@ export async function connectAzure(
     const credential = new library.AnonymousCredential();
     return new library.BlobServiceClient(signed, credential, options).getContainerClient(container);
   }
-  const credential = await identity().catch((error: unknown) => {
-    throw login("no AZURE_ACCOUNT_KEY, no AZURE_ACCOUNT_SAS, and @azure/identity is not installed", error);
-  });
+  const credential = await identity();
   return new library.BlobServiceClient(url, credential, options).getContainerClient(container);
 }
 
 async function loadLibrary(): Promise<Library> {
-  try {
-    return await import("@azure/storage-blob");
-  } catch (error) {
+  return await import("@azure/storage-blob").catch(notInstalled("@azure/storage-blob", libraryVersion));
+}
+
+function notInstalled(library: string, version: string, reason?: string): (error: unknown) => never {
+  return (error) => {
     if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error;
-    const facts = { kind: "azure", library: "@azure/storage-blob", version: libraryVersion };
-    throw new HoldfastError("storage-library", facts, error);
-  }
+    throw new HoldfastError("storage-library", { kind: "azure", library, version, ...(reason && { reason }) }, error);
+  };
 }
 
 type Credential = ContainerClient["credential"];
@@ -70,7 +71,8 @@ type Credential = ContainerClient["credential"];
 /** Installed by whoever wants it; what it is of is known from its documentation. */
 async function identity(): Promise<Credential> {
   const name = "@azure/identity";
-  const { DefaultAzureCredential } = (await import(name)) as {
+  const reason = "no AZURE_ACCOUNT_KEY, no AZURE_ACCOUNT_SAS";
+  const { DefaultAzureCredential } = (await import(name).catch(notInstalled(name, identityVersion, reason))) as {
     readonly DefaultAzureCredential: new () => Credential;
   };
   return new DefaultAzureCredential();

@@ -58,7 +58,9 @@ export function azureError(error: unknown, subject: AzureSubject, signal: AbortS
   if (network !== undefined) return new HoldfastError(network.code, { ...subject, reason: network.reason }, error);
   const { statusCode: status } = error as AzureFailure;
   const name = azureErrorName(error) ?? error.name;
-  const known = names[name] ?? httpStatusCodes[status ?? 0];
+  // Who gives tokens may be too busy, as the storage itself.
+  const isBusy = httpStatusCodes[status ?? 0] === "storage-unreachable";
+  const known = isBusy ? "storage-unreachable" : (names[name] ?? httpStatusCodes[status ?? 0]);
   // The library's own word for a connection that broke.
   const code = known ?? (name === "REQUEST_SEND_ERROR" ? "storage-unreachable" : "storage-failed");
   const reason = /^[A-Za-z][A-Za-z0-9_]{2,60}$/.test(name) && name !== "Error" ? name : `HTTP ${status ?? "?"}`;

@@ -30,6 +30,8 @@ const names: Readonly<Record<string, ErrorCode>> = {
   AuthorizationHeaderMalformed: "storage-region",
   PermanentRedirect: "storage-region",
   IllegalLocationConstraintException: "storage-region",
+  InvalidLocationConstraint: "storage-region",
+  InvalidRegion: "storage-region",
 
   RequestTimeTooSkewed: "storage-clock",
   RequestExpired: "storage-clock",

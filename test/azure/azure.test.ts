@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { randomBytes, randomUUID } from "node:crypto";
 import { after, test } from "node:test";
 import { BlobServiceClient, ContainerSASPermissions } from "@azure/storage-blob";
+import { isHoldfastError } from "../../src/lib/errors.ts";
+import { azureError } from "../../src/storage/azure-error.ts";
 import { azureStorage } from "../../src/storage/azure.ts";
 import { storageContract } from "../../src/storage/contract.ts";
 import type { Storage } from "../../src/storage/storage.ts";
@@ -77,6 +79,18 @@ test("a wrong key, and a clock that is an hour off, in Azure's words", async () 
       return "answered";
     };
     await fails(storage.stat(fileOf(), signal), code, "AuthenticationFailed");
+  }
+});
+
+test("who gives tokens may be too busy for a moment: that is waited for, and a refusal is not", () => {
+  for (const [statusCode, code] of [
+    [503, "storage-unreachable"],
+    [401, "storage-login"],
+  ] as const) {
+    // As `@azure/identity` throws it.
+    const failure = Object.assign(new Error("more details"), { name: "AuthenticationError", statusCode });
+    const subject = { location: "azure:a:/b", bucket: "a", path: "azure:a:/b" };
+    assert.ok(isHoldfastError(azureError(failure, subject, signal, Date.now()), code));
   }
 });
 

@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, before, test } from "node:test";
-import { commandOutput, runCommand } from "../support/run-command.ts";
+import { identityVersion } from "../../src/storage/azure-connection.ts";
+import { cloudImpostor } from "../support/cloud-impostor.ts";
+import { commandOutput, type CommandResult, runCommand } from "../support/run-command.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
 /**
@@ -122,23 +127,95 @@ for (const [place, env] of Object.entries(places)) {
   });
 }
 
-test("without the library of a storage it says so, and the line it names mends it", async () => {
-  writeFileSync(join(folder.path, "password.txt"), "any\n", { mode: 0o600 });
-  const args = ["--repository", "s3:http://127.0.0.1:9/bucket", "--password-file", "password.txt", "snapshots"];
-  const env = { ...bare, LANG: "C", HOME: folder.path, AWS_EC2_METADATA_DISABLED: "true" };
-  const ask = () => runCommand(program, args, { cwd: folder.path, env });
-  const missing = await ask();
-  assert.equal(missing.code, 1, missing.stderr);
-  const [, library = ""] = /`npm install --global (@aws-sdk\/client-s3@\S+)`/.exec(missing.stderr) ?? [];
-  const { peerDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
-    peerDependencies: Readonly<Record<string, string>>;
-  };
-  assert.equal(library, `@aws-sdk/client-s3@${peerDependencies["@aws-sdk/client-s3"]}`);
+/** What is said without a library, and what comes of the line that mends it. */
+interface Lack {
+  readonly library: string;
+  /** Absent: that of `package.json`. */
+  readonly version?: string;
+  readonly location: string;
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly then: RegExp;
+}
 
-  const install = ["install", "--global", "--prefix", prefix, "--prefer-offline", "--no-audit", library];
-  await commandOutput("npm", install, { env: machine, timeoutMs: 300_000 });
-  const there = await ask();
-  assert.match(there.stderr, /does not accept the login .*CredentialsProviderError/);
+const lacks: readonly Lack[] = [
+  {
+    library: "@aws-sdk/client-s3",
+    location: "s3:http://127.0.0.1:9/bucket",
+    environment: { AWS_EC2_METADATA_DISABLED: "true" },
+    then: /does not accept the login .*CredentialsProviderError/,
+  },
+  {
+    library: "google-auth-library",
+    location: "gs:bucket:/acme",
+    environment: { METADATA_SERVER_DETECTION: "none" },
+    then: /does not accept the login .*no credentials of Google's/,
+  },
+  {
+    library: "@azure/storage-blob",
+    location: "azure:bucket:/acme",
+    then: /does not accept the login .*no AZURE_ACCOUNT_NAME/,
+  },
+  {
+    library: "@azure/identity",
+    version: identityVersion,
+    location: "azure:bucket:/acme",
+    environment: { AZURE_ACCOUNT_NAME: "holdfasttest", AZURE_TOKEN_CREDENTIALS: "EnvironmentCredential" },
+    then: /does not accept the login .*AggregateAuthenticationError/,
+  },
+];
+
+async function ask(location: string, environment: Readonly<Record<string, string>> = {}): Promise<CommandResult> {
+  writeFileSync(join(folder.path, "password.txt"), "any\n", { mode: 0o600 });
+  const args = ["--repository", location, "--password-file", "password.txt", "snapshots"];
+  return await runCommand(program, args, {
+    cwd: folder.path,
+    env: { ...bare, LANG: "C", HOME: folder.path, ...environment },
+  });
+}
+
+for (const { library, version, location, environment, then } of lacks) {
+  test(`without ${library} it says so, and the line it names mends it`, async () => {
+    const { peerDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+      peerDependencies: Readonly<Record<string, string>>;
+    };
+    const missing = await ask(location, environment);
+    assert.equal(missing.code, 1, missing.stderr);
+    const [, named = ""] = /`npm install --global (\S+)`/.exec(missing.stderr) ?? [];
+    assert.equal(named, `${library}@${version ?? peerDependencies[library]}`, missing.stderr);
+    const install = ["install", "--global", "--prefix", prefix, "--prefer-offline", "--no-audit", named];
+    await commandOutput("npm", install, { env: machine, timeoutMs: 300_000 });
+    const there = await ask(location, environment);
+    assert.match(there.stderr, then);
+  });
+}
+
+test("on Azure the machine's own identity is let in, with the library for it", async () => {
+  const asked: string[] = [];
+  const server = createServer(({ url = "", headers }, response) => {
+    if (url.startsWith("/token")) {
+      assert.equal(headers["x-identity-header"], "of the machine");
+      asked.push(new URL(url, "http://here").searchParams.get("resource") ?? "");
+      const expires_on = Math.floor(Date.now() / 1000) + 3600;
+      response.writeHead(200, { "content-type": "application/json" });
+      response.end(JSON.stringify({ access_token: "token-of-the-machine", token_type: "Bearer", expires_on }));
+    } else {
+      const isOurs = headers.authorization === "Bearer token-of-the-machine";
+      response.writeHead(404, { "x-ms-error-code": isOurs ? "ContainerNotFound" : "AuthenticationFailed" }).end();
+    }
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  await using impostor = await cloudImpostor({ "holdfasttest.blob.core.windows.net": port }, folder.path);
+  const { stderr } = await ask("azure:bucket:/acme", {
+    ...impostor.environment,
+    AZURE_ACCOUNT_NAME: "holdfasttest",
+    IDENTITY_ENDPOINT: `http://127.0.0.1:${port}/token`,
+    IDENTITY_HEADER: "of the machine",
+  });
+  server.close();
+  assert.match(stderr, /There is no bucket bucket/);
+  assert.deepEqual(asked, ["https://storage.azure.com"]);
 });
 
 test("without any Node.js that is new enough it says so in one line, and the line it names mends it", async () => {

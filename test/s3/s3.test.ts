@@ -70,6 +70,12 @@ test("no such bucket, and a clock that is an hour off", async (context) => {
   await fails(listed(storage, "key"), "storage-clock", "RequestTimeTooSkewed");
 });
 
+test("a region that the server does not know, where a bucket is to be made", async () => {
+  const elsewhere = { ...process.env, AWS_REGION: "eu-nowhere-9" };
+  await using storage = s3Storage(`s3:${ceph.endpoint}/${freshPlace()}`, elsewhere);
+  await fails(storage.create(signal), "storage-region", "InvalidLocationConstraint");
+});
+
 test("a bucket that is full keeps what it has", async () => {
   const place = freshPlace();
   await using storage = s3Storage(`s3:${ceph.endpoint}/${place}`, process.env);

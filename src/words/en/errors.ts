@@ -88,8 +88,8 @@ export const errors = {
       hint: "Check its name; `holdfast init` makes it, if the access key may.",
     },
     "storage-region": {
-      text: "Bucket {bucket} is in another region[[: {region}]].",
-      hint: "Set AWS_REGION to the bucket's region.",
+      text: "Bucket {bucket} is not in the region that was asked for[[, but in {region}]].",
+      hint: "Set AWS_REGION to the bucket's region, or for a new bucket to one that the server has.",
     },
     "storage-clock": {
       text: "The clock of this machine and that of the storage are too far apart[[ ({reason})]].",
@@ -140,7 +140,7 @@ export const errors = {
       hint: "Copy the versions of that moment into a container of their own (`az storage blob copy start` with `--tier Hot`), and restore from that one.",
     },
     "storage-library": {
-      text: "Storage of the kind `{kind}:` needs a library that is not installed: {library}.",
+      text: "Storage of the kind `{kind}:` needs a library that is not installed: {library}[[ ({reason})]].",
       hint: "Install it beside Holdfast: `npm install --global {library}@{version}` (without --global where Holdfast was installed so).",
     },
     "repository-missing": {

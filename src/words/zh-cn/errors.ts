@@ -82,8 +82,8 @@ export const errors: Translated<typeof english> = {
       hint: "请检查名称；如果访问密钥有此权限，`holdfast init` 会新建它。",
     },
     "storage-region": {
-      text: "存储桶 {bucket} 在另一个区域[[：{region}]]。",
-      hint: "请把 AWS_REGION 设为该存储桶所在的区域。",
+      text: "存储桶 {bucket} 不在所给的区域[[，而在 {region}]]。",
+      hint: "请把 AWS_REGION 设为该存储桶所在的区域；新建存储桶时，设为服务器有的区域。",
     },
     "storage-clock": {
       text: "本机与存储的时钟相差太多[[（{reason}）]]。",
@@ -134,7 +134,7 @@ export const errors: Translated<typeof english> = {
       hint: "请把该时刻的版本复制到单独的容器（`az storage blob copy start` 加 `--tier Hot`），再从那里还原。",
     },
     "storage-library": {
-      text: "`{kind}:` 类存储需要的库没有安装：{library}。",
+      text: "`{kind}:` 类存储需要的库没有安装：{library}[[（{reason}）]]。",
       hint: "请安装到 Holdfast 旁边：`npm install --global {library}@{version}`（如果 Holdfast 不是全局安装的，请去掉 --global）。",
     },
     "repository-missing": {
