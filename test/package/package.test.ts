@@ -134,7 +134,7 @@ interface Lack {
   readonly version?: string;
   readonly location: string;
   readonly environment?: Readonly<Record<string, string>>;
-  readonly then: RegExp;
+  readonly afterwards: RegExp;
 }
 
 const lacks: readonly Lack[] = [
@@ -142,25 +142,25 @@ const lacks: readonly Lack[] = [
     library: "@aws-sdk/client-s3",
     location: "s3:http://127.0.0.1:9/bucket",
     environment: { AWS_EC2_METADATA_DISABLED: "true" },
-    then: /does not accept the login .*CredentialsProviderError/,
+    afterwards: /does not accept the login .*CredentialsProviderError/,
   },
   {
     library: "google-auth-library",
     location: "gs:bucket:/acme",
     environment: { METADATA_SERVER_DETECTION: "none" },
-    then: /does not accept the login .*no credentials of Google's/,
+    afterwards: /does not accept the login .*no credentials of Google's/,
   },
   {
     library: "@azure/storage-blob",
     location: "azure:bucket:/acme",
-    then: /does not accept the login .*no AZURE_ACCOUNT_NAME/,
+    afterwards: /does not accept the login .*no AZURE_ACCOUNT_NAME/,
   },
   {
     library: "@azure/identity",
     version: identityVersion,
     location: "azure:bucket:/acme",
     environment: { AZURE_ACCOUNT_NAME: "holdfasttest", AZURE_TOKEN_CREDENTIALS: "EnvironmentCredential" },
-    then: /does not accept the login .*AggregateAuthenticationError/,
+    afterwards: /does not accept the login .*AggregateAuthenticationError/,
   },
 ];
 
@@ -173,7 +173,7 @@ async function ask(location: string, environment: Readonly<Record<string, string
   });
 }
 
-for (const { library, version, location, environment, then } of lacks) {
+for (const { library, version, location, environment, afterwards } of lacks) {
   test(`without ${library} it says so, and the line it names mends it`, async () => {
     const { peerDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
       peerDependencies: Readonly<Record<string, string>>;
@@ -185,7 +185,7 @@ for (const { library, version, location, environment, then } of lacks) {
     const install = ["install", "--global", "--prefix", prefix, "--prefer-offline", "--no-audit", named];
     await commandOutput("npm", install, { env: machine, timeoutMs: 300_000 });
     const there = await ask(location, environment);
-    assert.match(there.stderr, then);
+    assert.match(there.stderr, afterwards);
   });
 }
 

@@ -123,7 +123,7 @@ test("the machine's role, a container's, and a pod's token", async () => {
 test("a key that runs out in the middle of a run is renewed, by whoever gave it", async () => {
   for (const name of ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]) delete process.env[name];
   Object.assign(process.env, { AWS_EC2_METADATA_SERVICE_ENDPOINT: place, HOME: home.path, AWS_REGION: "us-east-1" });
-  const user = (await ceph.admin("user", "info", `--access-key=${id}`)).toString();
+  const user = await ceph.admin("user", "info", `--access-key=${id}`);
   const uid = /"user_id": "([^"]+)"/.exec(user)?.[1] ?? assert.fail(user);
   await ceph.admin("key", "create", `--uid=${uid}`, "--key-type=s3", "--access-key=FIRST", "--secret-key=first");
   Object.assign(given, { id: "FIRST", secret: "first", seconds: 2 });
