@@ -112,7 +112,7 @@ function databaseOf(values: ReadonlyMap<string, string>, path: string): Database
   const given = (name: string) => values.get(`PG_DATABASE_${name}`) || undefined;
   const named = given("URL");
   const place = named === undefined ? undefined : placeOf(named);
-  if (place?.scheme === "postgresql") return addressOf(place);
+  if (place?.scheme === "postgresql") return withTls(addressOf(place), named ?? "");
   if (named !== undefined) throw new HoldfastError("crm-configuration-unreadable", { path, reason: "PG_DATABASE_URL" });
   // As `docker-compose.yml` puts it together.
   return addressOf({
@@ -124,6 +124,21 @@ function databaseOf(values: ReadonlyMap<string, string>, path: string): Database
     name: given("NAME") ?? "default",
   });
 }
+
+/**
+ * As the CRM's own URL says it; what Twenty calls `no-verify` is `require` to all others. Files of certificates that are not here are in
+ * its container.
+ */
+function withTls(address: DatabaseAddress, said: string): DatabaseAddress {
+  const url = new URL(address.url);
+  for (const [name, value] of optionsOf(said)) {
+    if (name === "sslmode") url.searchParams.set(name, value === "no-verify" ? "require" : value);
+    else if (certificateNames.has(name) && existsSync(value)) url.searchParams.set(name, value);
+  }
+  return { ...address, url: url.href };
+}
+
+const certificateNames = new Set(["sslrootcert", "sslcert", "sslkey"]);
 
 /** The image's tag where it is a version: `latest` says nothing. */
 function versionOf(values: ReadonlyMap<string, string>): string | undefined {
