@@ -36,7 +36,8 @@ export class DirectWriter {
     try {
       for (let offset = 0; offset < bytes.length; offset += stageBytes) {
         const part = bytes.subarray(offset, offset + stageBytes);
-        stage.set(part);
+        // `copy`, not `set`: V8 moves memory that threads share word by word.
+        Buffer.from(part.buffer, part.byteOffset, part.length).copy(stage);
         const padded = Math.ceil(part.length / diskBlock) * diskBlock;
         stage.fill(0, part.length, padded);
         for (let done = 0; done < padded;) {
