@@ -203,6 +203,8 @@ function tellRights({ user, missing, script }: DatabaseRights, tell: Tell): void
   });
 }
 
+const namesShown = 20;
+
 async function checkFolder(folder: CrmParts["folders"][number], tell: Tell, run: Run): Promise<void> {
   if (!statSync(folder.path, { throwIfNoEntry: false })?.isDirectory()) {
     tell("failed", "folder-missing", { path: folder.path });
@@ -223,7 +225,10 @@ async function checkFolder(folder: CrmParts["folders"][number], tell: Tell, run:
   });
   tell("ok", "folder-read", { path: folder.path, files: seen.files, bytes: seen.bytes });
   const [example] = unreadable;
-  if (example !== undefined) tell("warning", "files-unreadable", { count: unreadable.length, example });
+  if (example !== undefined) {
+    const names = unreadable.slice(0, namesShown).join(", ") + (unreadable.length > namesShown ? ", …" : "");
+    tell("warning", "files-unreadable", { count: unreadable.length, example, names });
+  }
   if (foreign.size > 0) {
     tell("warning", "owners-not-restorable", {
       path: folder.path,

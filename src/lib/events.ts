@@ -38,7 +38,6 @@ export const warningCodes = [
   "password-file-open", // others can read the password file
   "no-root", // said once: what needs root and was left out
   "kit-unused",
-  "kit-same-disk",
   "lock-stale-removed",
   "outside-journal", // a table that is as of the backup before the moment
   "files-unseen", // nobody looked at the files from `subject` to `detail`, in which the moment lies
@@ -66,7 +65,6 @@ export const warningCodes = [
   "packs-lost", // an index names packs that are not there
   "lock-failed", // files could not be locked for longer
   "lock-replaced", // a locked file was hidden, or something else was put over it
-  "source-unknown-type", // a thing in a folder that is neither file, folder, link nor device
 ] as const;
 export type WarningCode = (typeof warningCodes)[number];
 
@@ -109,7 +107,6 @@ export type Event =
 
 export const noteCodes = [
   "first-backup-is-full",
-  "full-instead-no-parent",
   "full-instead-schema",
   "resumed",
   "waiting-for-lock",

@@ -4,6 +4,7 @@ import {
   chownSync,
   existsSync,
   mkdirSync,
+  mkdtempDisposableSync,
   mkdtempSync,
   readdirSync,
   rmSync,
@@ -213,6 +214,31 @@ test("not root: what cannot be read is said once, and the backup ends as a warni
   assert.equal(ended.code, 3, ended.stderr);
   assert.match(ended.stdout, /Backup of acme, full: warning/);
   assert.equal(ended.stdout.match(/Not running as root/g)?.length, 1, ended.stdout);
+});
+
+test("doctor: what this user cannot read, whose owners it cannot set, and what lies on the CRM's own disk only", async () => {
+  using crm = cliCrm();
+  await crm.run(["init"]);
+  const sameDisk = await crm.run(["doctor"]);
+  assert.match(sameDisk.stdout, /! .*The repository \S+backups lies on the CRM's own disk only\n {2}→ /);
+  assert.match(sameDisk.stdout, /! .*The password \S+password\.txt lies on the CRM's own disk only\n {2}→ /);
+  assert.doesNotMatch(sameDisk.stdout, /cannot read|restore owners/);
+  // Memory is a file system of its own.
+  using disk = mkdtempDisposableSync("/dev/shm/holdfast-");
+  const secret = join(disk.path, "password.txt");
+  writeFileSync(secret, "another", { mode: 0o600 });
+  const apart = ["--repository", join(disk.path, "backups"), "--password-file", secret];
+  assert.doesNotMatch((await crm.run(["doctor", ...apart])).stdout, /own disk only/);
+
+  const secrets = ["a", "b"].map((name) => join(crm.folder, "attachments", `secret-${name}.txt`));
+  for (const path of secrets) writeFileSync(path, "secret", { mode: 0 });
+  if (process.getuid?.() !== 0) return;
+  giveAway(join(crm.folder, ".."), 65_534);
+  chownSync(join(crm.folder, "attachments/notes.txt"), 1234, 1234);
+  chmodSync(join(crm.folder, "attachments/notes.txt"), 0o644);
+  const told = await crm.run(["doctor"], { uid: 65_534 });
+  assert.match(told.stdout, new RegExp(`! .*cannot read 2 files: ${secrets.join(", ")}\n {2}→ `));
+  assert.match(told.stdout, /! .*attachments files belong to users 0, 1234: this user cannot restore owners\n {2}→ /);
 });
 
 test("not root: a file that nobody may write comes back with its extended attributes", async () => {

@@ -71,7 +71,7 @@ export const doctor = {
     "folder-read": { text: "Folder {path}: {files:file}, {bytes:bytes}", hint: "" },
     "folder-missing": { text: "Folder {path} is not there", hint: "Check `files:` in holdfast.yaml." },
     "files-unreadable": {
-      text: "This user cannot read {count:file}, such as {example}",
+      text: "This user cannot read {count:file}: {names}",
       hint: "Run as root or as the CRM's user.",
     },
     "config-file-missing": {

@@ -16,7 +16,6 @@ export const notices = {
     "password-file-open": "Others can read the password file {subject}: `chmod 600` it.",
     "no-root": "Not running as root: what only root may read or set was left out[[: {subject}]][[, in all {detail}]].",
     "kit-unused": "The recovery kit of this repository was never used: `holdfast kit`.",
-    "kit-same-disk": "{subject} lies on the CRM's own disk only.",
     "lock-stale-removed": "A lock left behind by a run of ours was removed: {subject}",
     "outside-journal": "Table {subject} is as of the backup before that moment: it cannot be followed ({detail}).",
     "files-unseen":
@@ -53,7 +52,6 @@ export const notices = {
     "lock-replaced":
       "Somebody hid {subject} or put something else over it. What was there before is locked, and --as-of with a moment before that reads it.",
     "lock-failed": "{subject:file} could not be locked for longer ({detail}).",
-    "source-unknown-type": "{subject} is no file, folder, link or device, and was left out.",
   } satisfies Record<WarningCode, string>,
   /** Why a file could not be locked. */
   lockProblems: {
@@ -72,7 +70,6 @@ export const notices = {
   moreWarnings: "… and {count} more of this kind; --verbose shows them all",
   notes: {
     "first-backup-is-full": "The first backup is a full one.",
-    "full-instead-no-parent": "A full backup, since there is no earlier one to start from.",
     "full-instead-schema": "[[{table}: ]]stored in full, since its columns changed.",
     resumed: "Going on where an interrupted run stopped[[ ({subject})]].",
     "waiting-for-lock":

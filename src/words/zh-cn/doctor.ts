@@ -61,7 +61,7 @@ export const doctor: Translated<typeof english> = {
     "folder-read": { text: "文件夹 {path}：{files:file}，{bytes:bytes}", hint: "" },
     "folder-missing": { text: "文件夹 {path} 不存在", hint: "请检查 holdfast.yaml 中的 `files:`。" },
     "files-unreadable": {
-      text: "当前用户无法读取 {count:file}，例如 {example}",
+      text: "当前用户无法读取 {count:file}：{names}",
       hint: "请以 root 或 CRM 的用户运行。",
     },
     "config-file-missing": {

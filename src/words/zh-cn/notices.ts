@@ -16,7 +16,6 @@ export const notices: Translated<typeof english> = {
     "password-file-open": "其他用户可以读取密码文件 {subject}：请执行 `chmod 600`。",
     "no-root": "没有以 root 运行：只有 root 才能读取或设置的内容已略过[[：{subject}]][[，共 {detail} 项]]。",
     "kit-unused": "此仓库的恢复包从未使用过：`holdfast kit`。",
-    "kit-same-disk": "{subject} 只存在于 CRM 自己的磁盘上。",
     "lock-stale-removed": "已移除我们先前运行遗留的锁：{subject}",
     "outside-journal": "表 {subject} 取自该时刻之前的备份：无法跟踪（{detail}）。",
     "files-unseen": "从 {subject:time} 到 {detail:time} 没有查看过文件：其间更改或删除的文件，给出的可能是较早的版本。",
@@ -46,7 +45,6 @@ export const notices: Translated<typeof english> = {
       "仓库中缺少{subject:pack}，因此也不在这些卷上：需要它们的内容也无法从卷中取回。`holdfast verify` 会说明涉及哪些内容。",
     "lock-replaced": "有人隐藏了 {subject}，或用别的内容覆盖了它。原来的内容仍被锁定，可用 --as-of 加此前的时刻读取。",
     "lock-failed": "{subject:file}无法延长锁定（{detail}）。",
-    "source-unknown-type": "{subject} 不是文件、文件夹、链接或设备，已略过。",
   },
   lockProblems: {
     "pack-missing": "仓库中没有它",
@@ -63,7 +61,6 @@ export const notices: Translated<typeof english> = {
   moreWarnings: "…… 还有 {count} 条同类警告；--verbose 可全部显示",
   notes: {
     "first-backup-is-full": "首次备份为全量备份。",
-    "full-instead-no-parent": "没有可作为起点的备份，因此做全量备份。",
     "full-instead-schema": "[[{table}：]]列发生了变化，因此完整存储。",
     resumed: "从上次中断之处继续[[（{subject}）]]。",
     "waiting-for-lock":
