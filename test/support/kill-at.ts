@@ -1,5 +1,5 @@
 /**
- * Preloaded (`node --import`) into a command under test: counts every operation of the main thread that changes the
+ * Preloaded (`node --import`) into a command under test and its worker threads: counts every operation that changes the
  * file system, and kills the process with SIGKILL right before operation number HOLDFAST_TEST_KILL_AT (from 1). With
  * 0 nothing is killed and the count is written to HOLDFAST_TEST_COUNT_FILE at exit. HOLDFAST_TEST_KILL_BEFORE says
  * before which instead, counted by its name: `renameat2 2` is the second of those. From operation number
@@ -8,7 +8,7 @@
  */
 import * as fs from "node:fs";
 import { createRequire, syncBuiltinESMExports } from "node:module";
-import { isMainThread } from "node:worker_threads";
+import { getEnvironmentData, isMainThread, setEnvironmentData } from "node:worker_threads";
 
 const changing = [
   "rename",
@@ -35,7 +35,7 @@ const changing = [
 /** Of an opened `FileHandle`. */
 const changingHandle = ["write", "writev", "writeFile", "sync", "datasync", "truncate", "chmod", "chown", "utimes"];
 /** Calls of the C library that reach around `node:fs`. */
-const native = /\b(renameat2|syncfs|mknod|futimens|utimensat|fsetxattr|lsetxattr)\b/;
+const native = /\b(openat64|renameat2|syncfs|mknod|futimens|utimensat|fsetxattr|lsetxattr)\b/;
 
 const needsRoom = /^(?:open|write|writev|writeFile|mkdir|link|symlink|copyFile)(?:Sync)?$/;
 
@@ -46,16 +46,21 @@ function creates(flags: unknown): boolean {
   return typeof flags === "number" ? (flags & fs.constants.O_CREAT) !== 0 : /[wax]/.test(String(flags));
 }
 
-if (isMainThread) {
+/** One number for all threads of the command, who get it as they are begun. */
+const key = "holdfast-test-operations";
+if (isMainThread) setEnvironmentData(key, new SharedArrayBuffer(4));
+const memory = getEnvironmentData(key);
+
+if (memory instanceof SharedArrayBuffer) {
+  const operations = new Int32Array(memory);
   const killAt = Number(process.env["HOLDFAST_TEST_KILL_AT"] ?? "0");
   const fullAt = Number(process.env["HOLDFAST_TEST_FULL_AT"] ?? "0");
   const [before = "", which = "1"] = (process.env["HOLDFAST_TEST_KILL_BEFORE"] ?? "").split(" ");
   let named = 0;
   const countFile = process.env["HOLDFAST_TEST_COUNT_FILE"];
   const writeCount = fs.writeFileSync;
-  let count = 0;
   const step = (name: string) => {
-    count++;
+    const count = Atomics.add(operations, 0, 1) + 1;
     const isNamed = before !== "" && new RegExp(`\\b${before}\\b`).test(name) && ++named === Number(which);
     if (count === killAt || isNamed) process.kill(process.pid, "SIGKILL");
     if (fullAt > 0 && count >= fullAt && needsRoom.test(name)) {
@@ -108,6 +113,6 @@ if (isMainThread) {
     };
   };
   process.on("exit", () => {
-    if (killAt === 0 && countFile !== undefined) writeCount(countFile, String(count));
+    if (isMainThread && killAt === 0 && countFile !== undefined) writeCount(countFile, String(operations[0]));
   });
 }
