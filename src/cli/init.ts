@@ -91,7 +91,10 @@ async function fromFolder(
   const proposed = {
     name: best.name,
     location:
-      globals.repository === undefined ? "./backups" : locationBelow(home, surroundings.folder, globals.repository),
+      // Not in the CRM's folder: whoever removes that, or writes it anew, would take the backups along.
+      globals.repository === undefined
+        ? pathBelow(home, `${folder}-backups`)
+        : locationBelow(home, surroundings.folder, globals.repository),
   };
   const chosen = asking
     ? {

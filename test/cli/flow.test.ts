@@ -22,6 +22,9 @@ test("from a folder to the first backup, by what was recognised alone", async ()
   assert.doesNotMatch(text, /\n\n\n/);
   assert.match(text, /^# yaml-language-server: \$schema=\/.*\/docs\/holdfast\.schema\.json\n/);
   assert.match(text, /database: sqlite:\.\/crm\.db/);
+  const outside = `${crm.folder}-backups`;
+  assert.ok(text.includes(`location: ${outside}\n`), text);
+  assert.ok(existsSync(join(outside, "config")));
   const made = join(crm.folder, "password.txt");
   assert.equal(statSync(made).mode & 0o777, 0o600);
   assert.match(readFileSync(made, "utf8"), /^[a-z2-9]{5}(?:-[a-z2-9]{5}){4}\n$/);
