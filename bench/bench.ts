@@ -2,7 +2,7 @@
  * Measures Holdfast beside restic and borg on the same data in one run: `npm run bench`.
  *
  *     node bench/bench.ts [--out FOLDER] [--work FOLDER] [--rounds 3] [--scale 1] [--only mix,small,table,million,blobs,postgres,
- *                         postgres-wal,mariadb,crm-load,look,follow,follow-load,follow-files,remote]
+ *                         postgres-wal,mariadb,crm-load,crm-load-mariadb,look,follow,follow-load,follow-files,remote]
  *                         [--tools holdfast,restic,borg]
  *
  * Rounds are interleaved, so that a slow minute of the machine hits all. Writes `bench.json` (every sample) and

@@ -13,6 +13,8 @@ export interface BenchMariadb extends Disposable {
   sql(script: string, database?: string): string;
   /** Runs a line of shell in `folder`; `$CONNECT` are the options that Debian's clients need. */
   measured(command: string): Cost;
+  /** The options by which any of the clients finds it. */
+  readonly reach: readonly string[];
 }
 
 export function startBenchMariadb(work: string, more: readonly string[] = []): BenchMariadb {
@@ -48,7 +50,8 @@ export function startBenchMariadb(work: string, more: readonly string[] = []): B
     ],
     { stdio: "ignore" },
   );
-  const client = ["--no-defaults", `--socket=${socket}`, "--user=root", "--default-character-set=utf8mb4"];
+  const reach = ["--no-defaults", `--socket=${socket}`, "--user=root"];
+  const client = [...reach, "--default-character-set=utf8mb4"];
   const sql = (script: string, database = "") => {
     const options = [...client, "--batch", "--raw", "--skip-column-names", ...(database === "" ? [] : [database])];
     const { status, stdout, stderr } = spawnSync("mariadb", options, { input: script, encoding: "utf8" });
@@ -64,6 +67,7 @@ export function startBenchMariadb(work: string, more: readonly string[] = []): B
     folder,
     url: (database) => `mariadb://root@localhost/${database}?socket=${encodeURIComponent(socket)}`,
     sql,
+    reach,
     measured: (command) => measure(folder, ["/bin/sh", "-c", command], { cwd: folder, env }),
     [Symbol.dispose]() {
       spawnSync("mariadb", [...client, "-e", "SHUTDOWN"]);

@@ -12,7 +12,7 @@ const rowsAtScaleOne = 2_000_000;
  */
 export function mariadbRound(bench: Bench, round: number): void {
   using server = startBenchMariadb(bench.work);
-  const rows = Math.max(1000, Math.round(rowsAtScaleOne * bench.scale));
+  const rows = rowsOf(bench);
   makeDatabase(server, rows);
   const source = { folder: bench.work, url: server.url("crm") };
   const tools = bench.tools.filter(({ restoreTo }) => restoreTo);
@@ -20,7 +20,6 @@ export function mariadbRound(bench: Bench, round: number): void {
     tool.create(source);
     backupStep(bench, tool, source, "mariadb: first backup");
   }
-  const dump = "mariadb-dump $CONNECT --single-transaction --quick crm";
   const cost = server.measured(`${dump} | zstd -q -1 -f -o dump.zst`);
   const storedBytes = statSync(join(server.folder, "dump.zst")).size;
   bench.record({ step: "mariadb: first backup", tool: "mariadb-dump, zstd -1", ...cost, storedBytes });
@@ -50,7 +49,14 @@ export function mariadbRound(bench: Bench, round: number): void {
 
 const sums = "SELECT COUNT(*), SUM(CRC32(CONCAT_WS('|', id, name, email, notes, amount, created, kind))) FROM party";
 
-function makeDatabase(server: BenchMariadb, rows: number): void {
+/** The database in text, by the server's own client at its best. */
+export const dump = "mariadb-dump $CONNECT --single-transaction --quick crm";
+
+export function rowsOf({ scale }: Bench): number {
+  return Math.max(1000, Math.round(rowsAtScaleOne * scale));
+}
+
+export function makeDatabase(server: BenchMariadb, rows: number): void {
   server.sql(`DROP DATABASE IF EXISTS crm; DROP DATABASE IF EXISTS restored; CREATE DATABASE crm CHARACTER SET utf8mb4; USE crm;
     CREATE TABLE party (id bigint PRIMARY KEY, name varchar(200) NOT NULL, email varchar(200), phone varchar(30), notes text, amount decimal(12,2),
       created datetime, active tinyint, kind int, KEY (email), KEY (created));

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
-import { crmLoadRound } from "./crm-load.ts";
+import { crmLoadMariadbRound, crmLoadRound } from "./crm-load.ts";
 import { changeTable, makeData } from "./data.ts";
 import { followFilesRound } from "./follow-files.ts";
 import { followLoadRound } from "./follow-load.ts";
@@ -157,6 +157,7 @@ export const scenarios: Readonly<Record<string, (bench: Bench, round: number) =>
   "postgres-wal": postgresWalRound,
   mariadb: mariadbRound,
   "crm-load": crmLoadRound,
+  "crm-load-mariadb": crmLoadMariadbRound,
   look: lookRound,
   follow: followRound,
   "follow-load": followLoadRound,
