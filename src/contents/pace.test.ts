@@ -4,9 +4,9 @@ import { Pace } from "./pace.ts";
 
 const { signal } = new AbortController();
 
-/** A server that others use so much, and that answers so slowly while rows are read. */
+/** A server that others use so much, and that answers so slowly while rows are read; `slowdown` may change. */
 function world(othersPerSecond: number, slowdown: number) {
-  const state = { now: 0, asleep: 0, paused: "no", others: 0, told: 0 };
+  const state = { now: 0, asleep: 0, paused: "no", others: 0, told: 0, slowdown };
   const pace = new Pace({
     now: () => state.now,
     sleep: async (ms) => {
@@ -15,7 +15,7 @@ function world(othersPerSecond: number, slowdown: number) {
       state.paused = "yes";
     },
     load: async () => {
-      const answerMs = state.paused === "yes" ? 1 : slowdown;
+      const answerMs = state.paused === "yes" ? 1 : state.slowdown;
       return { others: Math.round((state.now * othersPerSecond) / 1000), answerMs };
     },
     onYield: () => state.told++,
@@ -51,6 +51,21 @@ test("others use it and do not feel us: nearly all of the time", async () => {
   const { pace, read } = world(200, 1);
   await read(3000);
   assert.equal(pace.share, 0.9);
+});
+
+test("they feel us only later, in the midst of pauses: down again", async () => {
+  const { state, pace, read } = world(200, 1);
+  await read(3000);
+  state.slowdown = 2;
+  await read(1000);
+  assert.equal(pace.share, 0.25);
+});
+
+test("others are known of before a second is over, and little is read until it is known what they feel", async () => {
+  const { state, pace, read } = world(200, 1);
+  while (state.now < 300) await read(1);
+  assert.ok(pace.share <= 0.3, `${pace.share}`);
+  assert.equal(state.told, 1);
 });
 
 test("they go: no more pauses", async () => {

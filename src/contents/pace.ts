@@ -15,21 +15,26 @@ export interface PaceOptions {
   readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
-/** How often the server is asked while rows are read. */
+/** How often the server is asked while rows pass. */
 const askEveryMs = 250;
+/** And in pauses. */
+const askCalmEveryMs = 1000;
 /** Work that is done before there is a pause for it. */
 const turnMs = 60;
 /** So many statements or transactions of others a second, and the server is in use. */
 const othersPerSecond = 5;
 /** It is not read for less than this share of the time, so that a backup still ends. */
 const leastShare = 0.25;
-/** The server answers so much more slowly while we read than while we pause: we read less. */
+/** While others use the server, a little is always left to them. */
+const mostShare = 0.9;
+/** An answer takes so many times as long as the quickest: the server's processors are all in use. */
 const slower = 1.25;
+/** Of so many answers, the slowest is passed over: it may have been held up by anything. */
 const remembered = 5;
 
 /**
- * How fast rows may pass. Rates hold always. While others use the server, rows pass for a share of the time only, which
- * goes down while its answers take longer beside us than in our pauses, and up again while they do not.
+ * How fast rows may pass. Rates hold always. While others use the server, rows pass for a share of the time only: for little of it at first,
+ * for more while the server answers as quickly as it can, and for less again while it does not.
  */
 export class Pace {
   readonly #options: PaceOptions;
@@ -40,10 +45,11 @@ export class Pace {
   #share = 1;
   #worked = 0;
   #turn: number | undefined;
-  #asked: { readonly at: number; readonly others: number } | undefined;
+  #counted: { readonly at: number; readonly others: number } | undefined;
   #askedAt = Number.NEGATIVE_INFINITY;
-  #busyAnswers: number[] = [];
-  #calmAnswers: number[] = [];
+  #calmAskedAt = Number.NEGATIVE_INFINITY;
+  readonly #answers: number[] = [];
+  #quickest = Number.POSITIVE_INFINITY;
   #told = 0;
 
   constructor(options: PaceOptions) {
@@ -66,7 +72,7 @@ export class Pace {
     if (!this.#options.load) return;
     const now = this.#now();
     if (this.#turn !== undefined) this.#worked += now - this.#turn;
-    if (now - this.#askedAt >= askEveryMs) await this.#ask(this.#busyAnswers, signal);
+    if (now - this.#askedAt >= askEveryMs) await this.#ask(signal);
     if (this.#share < 1 && this.#worked >= turnMs) await this.#pause(signal);
     if (this.#share === 1) this.#worked = 0;
     this.#turn = this.#now();
@@ -76,36 +82,42 @@ export class Pace {
     const ms = this.#worked * (1 / this.#share - 1);
     this.#worked = 0;
     await this.#sleep(ms / 2, signal);
-    await this.#ask(this.#calmAnswers, signal);
+    if (this.#now() - this.#calmAskedAt >= askCalmEveryMs) {
+      // How quick it can be shows while nothing is read.
+      this.#calmAskedAt = this.#now();
+      const load = await this.#options.load?.(signal);
+      if (load) this.#quickest = Math.min(this.#quickest, load.answerMs);
+    }
     await this.#sleep(ms / 2, signal);
-    this.#decide();
   }
 
-  async #ask(answers: number[], signal: AbortSignal): Promise<void> {
+  async #ask(signal: AbortSignal): Promise<void> {
     const at = this.#now();
     this.#askedAt = at;
     const load = await this.#options.load?.(signal);
     if (!load) return;
-    answers.push(load.answerMs);
-    if (answers.length > remembered) answers.shift();
-    if (this.#asked && at - this.#asked.at < 1000) return;
-    const others = this.#asked && ((load.others - this.#asked.others) * 1000) / (at - this.#asked.at);
-    this.#asked = { at, others: load.others };
-    if (others === undefined) return;
-    if (others < othersPerSecond) this.#share = 1;
-    else if (this.#share === 1) {
-      this.#share = 0.5;
+    this.#answers.push(load.answerMs);
+    if (this.#answers.length > remembered) this.#answers.shift();
+    this.#quickest = Math.min(this.#quickest, load.answerMs);
+    this.#adapt();
+    this.#count(at, load.others);
+  }
+
+  #adapt(): void {
+    if (this.#share === 1) return;
+    const isSlow = this.#answers.filter((answer) => answer > this.#quickest * slower).length > 1;
+    this.#share = isSlow ? Math.max(leastShare, this.#share * 0.8) : Math.min(mostShare, this.#share * 1.1);
+  }
+
+  /** Whether others are there: soon, when they are; when they are not, after a second. */
+  #count(at: number, others: number): void {
+    const { at: from, others: before } = (this.#counted ??= { at, others });
+    const [seconds, more] = [(at - from) / 1000, others - before];
+    if (more >= othersPerSecond * Math.max(1, seconds)) {
+      if (this.#share === 1) this.#share = leastShare;
       if (this.#told++ === 0) this.#options.onYield?.();
-    }
+    } else if (seconds < 1) return;
+    else this.#share = 1;
+    this.#counted = { at, others };
   }
-
-  #decide(): void {
-    const [busy, calm] = [median(this.#busyAnswers), median(this.#calmAnswers)];
-    if (this.#share === 1 || busy === undefined || calm === undefined) return;
-    this.#share = busy > calm * slower ? Math.max(leastShare, this.#share * 0.8) : Math.min(0.9, this.#share * 1.1);
-  }
-}
-
-function median(values: readonly number[]): number | undefined {
-  return values.toSorted((a, b) => a - b)[values.length >> 1];
 }

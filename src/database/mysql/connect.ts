@@ -1,8 +1,8 @@
 import type { ConnectOptions, DatabaseAddress, DatabaseSource, ServerLoad } from "../database.ts";
 import { inspectDatabase } from "./inspect.ts";
-import { targetOf } from "./location.ts";
+import { type Target, targetOf } from "./location.ts";
 import { rightsOf } from "./rights.ts";
-import { Session } from "./session.ts";
+import { Session, statementsSent } from "./session.ts";
 import { computesHashes, takeSnapshot } from "./snapshot.ts";
 
 /** Rows are read by one connection besides the one that asks: with more, two processors have nothing left to store with. */
@@ -16,7 +16,6 @@ export async function connectMysql(address: DatabaseAddress, options: ConnectOpt
   };
   await asked(options.signal, async () => {});
   let watching: Promise<Session> | undefined;
-  let looks = 0;
   return {
     location: target.location,
     inspect: (signal) => asked(signal, async (session) => (await inspectDatabase(session)).schema),
@@ -34,8 +33,7 @@ export async function connectMysql(address: DatabaseAddress, options: ConnectOpt
     rights: (signal) => asked(signal, (session) => rightsOf(session, target)),
     load: async (signal) => {
       const session = await (watching ??= Session.open(target, target.database, signal));
-      looks++;
-      return serverLoad(session, looks);
+      return serverLoad(session, target);
     },
     [Symbol.asyncDispose]: async () => {
       await (await watching?.catch(() => undefined))?.[Symbol.asyncDispose]();
@@ -43,14 +41,15 @@ export async function connectMysql(address: DatabaseAddress, options: ConnectOpt
   };
 }
 
-/** Statements of all sessions but those of this one; ours that read rows are few. */
-async function serverLoad(session: Session, looks: number): Promise<ServerLoad> {
+/** Of the server's statements, those of others: a program that looks through many small tables sends more than they do. */
+async function serverLoad(session: Session, target: Target): Promise<ServerLoad> {
+  const ours = statementsSent(target) + 1;
   const status = await session.query("SHOW GLOBAL STATUS LIKE 'Questions'");
   // The sum is there so that the steps are taken one after the other.
   const [row] = await session.query(
-    "SELECT TIMESTAMPDIFF(MICROSECOND,@at:=SYSDATE(6),IF(BENCHMARK(50000,1+1)=0,SYSDATE(6),NULL))",
+    "SELECT TIMESTAMPDIFF(MICROSECOND,@at:=SYSDATE(6),IF(BENCHMARK(250000,1+1)=0,SYSDATE(6),NULL))",
   );
-  return { others: Number(status[0]?.[1] ?? 0) - looks * 2, answerMs: Number(row?.[0] ?? 0) / 1000 };
+  return { others: Number(status[0]?.[1] ?? 0) - ours, answerMs: Number(row?.[0] ?? 0) / 1000 };
 }
 
 /** By the statistics of the storage engines. */

@@ -312,6 +312,21 @@ test("stretches are summed up by the server, whatever stands beside the key", as
   });
 });
 
+test("how busy a server is: statements of others, not ours, and how long a real piece of work takes it", async () => {
+  await server.sql("CREATE DATABASE busy");
+  await using source = await mysqlEngine.connect(address("busy"), { signal });
+  const first = await source.load?.(signal);
+  await using session = await Session.open(await targetOf(address("busy")), "busy", signal);
+  for (let count = 0; count < 50; count++) await session.run("DO 1");
+  const ours = await source.load?.(signal);
+  await server.sql("DO 1;".repeat(50));
+  const theirs = await source.load?.(signal);
+  assert.ok(first && ours && theirs);
+  assert.ok(ours.others - first.others < 5, `${ours.others - first.others} of 50 counted`);
+  assert.ok(theirs.others - ours.others >= 50, `${theirs.others - ours.others} of 50 counted`);
+  assert.ok(ours.answerMs > 0.3, `${ours.answerMs} ms`);
+});
+
 test("a user without rights: what cannot be seen is named, and the printed SQL gives what is missing", async () => {
   await server.sql("CREATE USER poor@localhost IDENTIFIED BY 'pw'; GRANT SELECT ON crm.* TO poor@localhost");
   const poor = { url: server.url("crm").replace("root@", "poor@"), password: "pw" };

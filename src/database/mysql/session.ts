@@ -43,6 +43,19 @@ const ownSettings: Readonly<Record<Server["flavour"], readonly string[]>> = {
   mysql: ["SET max_execution_time=0", "SET SESSION information_schema_stats_expiry=0"],
 };
 
+/** Statements that this program sent to each server: what is left of the server's own count was sent by others. */
+const sent = new Map<string, number>();
+
+const serverOfTarget = ({ socket, host, port }: Target): string => socket ?? `${host}:${port}`;
+
+export function statementsSent(target: Target): number {
+  return sent.get(serverOfTarget(target)) ?? 0;
+}
+
+function countStatement(target: Target): void {
+  sent.set(serverOfTarget(target), statementsSent(target) + 1);
+}
+
 /** What a session is made of. */
 interface Opened {
   readonly connection: Connection;
@@ -87,7 +100,10 @@ export class Session implements AsyncDisposable {
     signal.addEventListener("abort", cut, { once: true });
     const release = (): void => signal.removeEventListener("abort", cut);
     try {
-      const asked = (sql: string): Promise<readonly Row[]> => Promise.race([ask(connection, sql), lost]);
+      const asked = (sql: string): Promise<readonly Row[]> => {
+        countStatement(target);
+        return Promise.race([ask(connection, sql), lost]);
+      };
       const [row] = await asked("SELECT VERSION(), CONNECTION_ID(), CURRENT_USER()");
       const server = serverOf(row?.[0] ?? "", Number(row?.[1]), row?.[2] ?? "", target);
       for (const statement of settings) await asked(statement);
@@ -107,7 +123,8 @@ export class Session implements AsyncDisposable {
   /** Rows of a small answer. */
   async query(sql: string): Promise<readonly Row[]> {
     try {
-      const { connection, lost } = this.#opened;
+      const { connection, target, lost } = this.#opened;
+      countStatement(target);
       return await Promise.race([ask(connection, sql), lost]);
     } catch (error) {
       throw this.#failed(error);
@@ -121,7 +138,8 @@ export class Session implements AsyncDisposable {
 
   /** How many rows a statement was for: of an `UPDATE`, those too that are as they should be. */
   async changed(sql: string): Promise<number> {
-    const { connection, lost } = this.#opened;
+    const { connection, target, lost } = this.#opened;
+    countStatement(target);
     const answer = new Promise<number>((resolve, reject) => {
       connection.query<ResultSetHeader>(sql, (error, header) => (error ? reject(error) : resolve(header.affectedRows)));
     });
@@ -139,6 +157,7 @@ export class Session implements AsyncDisposable {
     let state: "reading" | "done" | "failed" = "reading";
     let failure: unknown;
     let wake = (): void => {};
+    countStatement(target);
     const query = connection.query({ sql, rowsAsArray: true });
     using _rows = eachRow(connection, query, (packet) => {
       if (sink.row(packet.buffer, packet.offset, packet.end) === "more") return;
@@ -200,7 +219,8 @@ export class Session implements AsyncDisposable {
       { objectMode: false, highWaterMark: aheadBytes },
     );
     try {
-      const { connection, lost } = this.#opened;
+      const { connection, target, lost } = this.#opened;
+      countStatement(target);
       const loaded = new Promise<LoadResult>((resolve, reject) => {
         connection.query({ sql, infileStreamFactory: () => source }, (error, result) => {
           if (error) reject(error);

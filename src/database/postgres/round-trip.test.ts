@@ -55,6 +55,12 @@ test("who only reads rows starts no pg_dump", async () => {
   for (const table of snapshot.schema.tables) assert.equal(await snapshot.reader(table).mark?.(signal), undefined);
 });
 
+test("how busy a server is: what others do, and how long a real piece of work takes it", async () => {
+  await using source = await postgres.connect({ url: server.url("crm") }, { signal });
+  const load = await source.load?.(signal);
+  assert.ok(load && load.others > 0 && load.answerMs > 0.3, JSON.stringify(load));
+});
+
 test("what changed is told without definitions too: a small table is summed up, and for a large one they are read after all", async () => {
   await server.sql("CREATE DATABASE sizes");
   await server.sql(
