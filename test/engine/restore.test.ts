@@ -22,6 +22,8 @@ import type { RestoreSwitches } from "../../src/engine/restore-plan.ts";
 import { listUndoable, undoRestore } from "../../src/engine/undo.ts";
 import { isHoldfastError, type ErrorCode } from "../../src/lib/errors.ts";
 import type { Event } from "../../src/lib/events.ts";
+import { localStorage } from "../../src/storage/local.ts";
+import { createCheapRepository } from "../support/cheap-key.ts";
 import { compareDatabases } from "../support/compare-databases.ts";
 import { assertSameTrees } from "../support/compare-trees.ts";
 import { exact, limits, missingOnly, smallCrm, type SmallCrm } from "../support/small-crm.ts";
@@ -276,6 +278,18 @@ test("a plan holds only while its target is as it was seen", async () => {
   await assert.rejects(crm.apply({ ...second, id: "ffffffff" }), fails("plan-unknown"));
 });
 
+test("a plan is of one repository, not of what lies in its place by now", async () => {
+  using folder = temporaryFolder();
+  const crm = await backedUp(folder.path);
+  crm.sql("UPDATE contact SET name = 'BAD'");
+  const plan = await crm.plan();
+  const { location, password } = crm.access;
+  rmSync(location, { recursive: true });
+  const opening = { signal: crm.run.signal, now: crm.run.now, host: crm.engine.host };
+  await using _other = await createCheapRepository(localStorage(location), password, opening);
+  await assert.rejects(crm.apply(plan), fails("plan-outdated"));
+});
+
 test("a live CRM is replaced only by its name", async () => {
   using folder = temporaryFolder();
   const crm = await backedUp(folder.path);
@@ -296,6 +310,11 @@ test("a process that holds the database open is named, and nothing is done", asy
     await assert.rejects(
       crm.apply(plan),
       (error) => isHoldfastError(error, "target-in-use") && error.facts["pid"] === holder.pid,
+    );
+    // Told before anything is built, not after it.
+    assert.equal(
+      crm.events.some((event) => event.type === "phase" && event.phase === "swap"),
+      false,
     );
   } finally {
     holder.kill();
