@@ -28,6 +28,7 @@ import { compareDatabases } from "../support/compare-databases.ts";
 import { assertSameTrees } from "../support/compare-trees.ts";
 import { exact, limits, missingOnly, smallCrm, type SmallCrm } from "../support/small-crm.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
+import { until } from "../support/until.ts";
 
 /** A CRM that was backed up, and a copy of it as it was then. */
 async function backedUp(root: string): Promise<SmallCrm & { readonly was: string }> {
@@ -322,6 +323,38 @@ test("a process that holds the database open is named, and nothing is done", asy
   }
   await crm.apply(plan);
   assertAsBackedUp(crm);
+});
+
+test("a process that opens the database while its new one is built is named too, and so it is on the way back", async () => {
+  using folder = temporaryFolder();
+  const crm = await backedUp(folder.path);
+  crm.sql("UPDATE contact SET name = 'BAD'");
+  let holder = 0;
+  const hold = () => {
+    const command = `tail -f '${crm.database}' > /dev/null 2>&1 & echo $!; while ! ls -l /proc/$!/fd | grep -q crm.db; do sleep 0.05; done`;
+    holder = Number(execFileSync("sh", ["-c", command], { encoding: "utf8" }));
+  };
+  const isHeld = (error: unknown): boolean => isHoldfastError(error, "target-in-use") && error.facts["pid"] === holder;
+  const { id } = await crm.plan({ scope: { kind: "database" } });
+  const input = { plan: id, password: crm.access.password, limits, confirm: "acme" };
+  const report = (event: Event) => {
+    if (event.type === "phase" && event.phase === "swap") hold();
+  };
+  try {
+    await assert.rejects(applyRestore(crm.engine, input, { ...crm.run, report }), isHeld);
+    assert.deepEqual(readdirSync(crm.folder).toSorted(), ["attachments", "crm.db", "holdfast.yaml"]);
+    process.kill(holder);
+    await until(() => !existsSync(`/proc/${holder}`));
+    const { undo = "" } = await crm.apply(await crm.plan({ scope: { kind: "database" } }));
+    hold();
+    await assert.rejects(undoRestore(crm.engine, { id: undo }, crm.run), isHeld);
+    process.kill(holder);
+    await until(() => !existsSync(`/proc/${holder}`));
+    await undoRestore(crm.engine, { id: undo }, crm.run);
+    assert.equal(crm.rows("SELECT 1 FROM contact WHERE name = 'BAD'").length, 3000);
+  } finally {
+    if (existsSync(`/proc/${holder}`)) process.kill(holder);
+  }
 });
 
 test("what the last three restores replaced is kept, no more", async () => {
