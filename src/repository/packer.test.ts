@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { hash, randomBytes } from "node:crypto";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
+import { compress } from "../format/compress.ts";
+import { SealRun } from "../format/crypto.ts";
 import { newMasterKey } from "../format/key-file.ts";
+import { ZstdEncoder } from "../format/zstd-context.ts";
+import { isHoldfastError } from "../lib/errors.ts";
 import { BlobIndex } from "./blob-index.ts";
 import { type FinishedPack, Packer } from "./packer.ts";
 
@@ -49,4 +53,87 @@ test("a pack that its last small blobs fill is given away once: for a blob that 
   packer.flush();
   assert.equal(packs.length, 2);
   check(packs);
+});
+
+type Faulty = "compressor" | "memory";
+
+/** From now on, what a compressor makes of a blob is a good frame of something else, or a bit of what was sealed flips. */
+function spoil(t: TestContext, faulty: Faulty): void {
+  const { compressInto } = ZstdEncoder.prototype;
+  const { sealInto, sealAllInto } = SealRun.prototype;
+  if (faulty === "compressor") {
+    t.mock.method(ZstdEncoder.prototype, "compressInto", function (this: ZstdEncoder, target, at, bytes) {
+      const wrong = Buffer.from(bytes);
+      wrong[wrong.length >> 1] = (wrong[wrong.length >> 1] ?? 0) ^ 1;
+      return compressInto.call(this, target, at, wrong);
+    } satisfies typeof compressInto);
+    return;
+  }
+  const flip = (bytes: Buffer, at: number): void => void (bytes[at] = (bytes[at] ?? 0) ^ 1);
+  t.mock.method(SealRun.prototype, "sealInto", function (this: SealRun, target, at, plain) {
+    sealInto.call(this, target, at, plain);
+    flip(target, at + 20);
+  } satisfies typeof sealInto);
+  t.mock.method(SealRun.prototype, "sealAllInto", function (this: SealRun, target, at, staged, lengths) {
+    const length = sealAllInto.call(this, target, at, staged, lengths);
+    flip(target, at + 20);
+    return length;
+  } satisfies typeof sealAllInto);
+}
+
+const text = Buffer.from("a note of what was said on the telephone, ".repeat(5000));
+const frame = compress(text);
+const blobs: Readonly<Record<string, (packer: Packer) => void>> = {
+  "a small blob": (packer) => packer.add("data", "hot", text.subarray(0, 1000)),
+  "a small blob that cannot be compressed": (packer) => packer.add("data", "hot", randomBytes(1000)),
+  "a large blob": (packer) => packer.add("data", "bulk", text),
+  "a large blob that cannot be compressed": (packer) => packer.add("data", "bulk", randomBytes(MiB)),
+  "a tree": (packer) => packer.add("tree", "hot", text.subarray(0, 1000)),
+  "a tree that came compressed": (packer) => packer.addFrame(hash("sha256", text, "buffer"), frame, text.length),
+};
+
+function onePacker(): { readonly packer: Packer; readonly packs: readonly FinishedPack[] } {
+  const packs: FinishedPack[] = [];
+  const index = BlobIndex.forIndexBytes(0, 100);
+  const key = newMasterKey();
+  return { packs, packer: new Packer({ key, index, onPack: (pack) => packs.push(pack), reuse: () => undefined }) };
+}
+
+for (const [what, add] of Object.entries(blobs)) {
+  for (const faulty of ["compressor", "memory"] as const) {
+    // What is stored as it is, or came compressed, meets no compressor.
+    if (faulty === "compressor" && /cannot|came/.test(what)) continue;
+    test(`what cannot be read back never leaves: ${what}, ${faulty}`, (t) => {
+      const { packer, packs } = onePacker();
+      spoil(t, faulty);
+      assert.throws(
+        () => {
+          add(packer);
+          packer.flush();
+        },
+        (error) => isHoldfastError(error, "verify-failed") || isHoldfastError(error, "repository-damaged"),
+      );
+      assert.deepEqual(packs, []);
+    });
+  }
+}
+
+test("what cannot be read back never leaves: a frame that is another's, and a pack's header", (t) => {
+  const { packer, packs } = onePacker();
+  const other = hash("sha256", "something else", "buffer");
+  assert.throws(
+    () => packer.addFrame(other, frame, text.length),
+    (error) => isHoldfastError(error, "verify-failed"),
+  );
+  // A small blob is sealed with others; what is sealed alone is the header.
+  const { sealInto } = SealRun.prototype;
+  packer.add("data", "hot", randomBytes(1000));
+  t.mock.method(SealRun.prototype, "sealInto", function (this: SealRun, target, at, plain) {
+    sealInto.call(this, target, at, Buffer.alloc(plain.length, 1));
+  } satisfies typeof sealInto);
+  assert.throws(
+    () => packer.flush(),
+    (error) => isHoldfastError(error, "verify-failed"),
+  );
+  assert.deepEqual(packs, []);
 });
