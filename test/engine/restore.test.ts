@@ -277,6 +277,14 @@ test("a plan holds only while its target is as it was seen", async () => {
   crm.sql("UPDATE contact SET name = 'newer'");
   await assert.rejects(crm.apply(second), fails("plan-outdated"));
   await assert.rejects(crm.apply({ ...second, id: "ffffffff" }), fails("plan-unknown"));
+  // What is written to a database in WAL mode stands beside its file at first, which stays as it was.
+  using connection = new DatabaseSync(crm.database);
+  connection.exec("PRAGMA journal_mode = wal; PRAGMA wal_autocheckpoint = 0; UPDATE contact SET name = 'in the log'");
+  const third = await crm.plan();
+  const before = statSync(crm.database).mtimeMs;
+  connection.exec("UPDATE contact SET name = 'later in the log'");
+  assert.equal(statSync(crm.database).mtimeMs, before);
+  await assert.rejects(crm.apply(third), fails("plan-outdated"));
 });
 
 test("a plan is of one repository, not of what lies in its place by now", async () => {
