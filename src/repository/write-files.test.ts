@@ -17,6 +17,7 @@ import { isHoldfastError } from "../lib/errors.ts";
 import { getExtendedAttribute } from "../lib/posix.ts";
 import { memoryStorage } from "../storage/memory.ts";
 import type { Storage } from "../storage/storage.ts";
+import { beginFile, reopenFile } from "./restored-file.ts";
 import type { FileMetadata, FileToWrite, IndexedRepository, Placing, Repository, Upload } from "./repository.ts";
 
 const MiB = 1 << 20;
@@ -281,3 +282,26 @@ async function masterKey(storage: Storage): Promise<MasterKey> {
   }
   throw new Error("no key");
 }
+
+test("a file that somebody put in the place of one that is being written is not written to", () => {
+  using folder = temporaryFolder();
+  const descriptor = fs.openSync(folder.path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+  try {
+    const { fd, temporary } = beginFile(descriptor, nameFromText("contract"), "rename");
+    const { ino } = fs.fstatSync(fd);
+    fs.closeSync(fd);
+    fs.closeSync(reopenFile(descriptor, temporary, ino));
+    const [place, precious] = [join(folder.path, temporary), join(folder.path, "precious")];
+    fs.writeFileSync(precious, "precious");
+    for (const plant of [fs.linkSync, fs.symlinkSync]) {
+      fs.rmSync(place);
+      plant(precious, place);
+      assert.throws(
+        () => reopenFile(descriptor, temporary, ino),
+        (error) => isHoldfastError(error, "target-unsafe") || (error as { code?: unknown }).code === "ELOOP",
+      );
+    }
+  } finally {
+    fs.closeSync(descriptor);
+  }
+});
