@@ -4,7 +4,13 @@ import { quoteName } from "./identifier.ts";
 
 /** What to select so that the server's text of each column is what stands in a line, but for escapes and hexadecimal. */
 export function selectList({ columns }: TableSchema): string {
-  return columns.map(selected).join(",");
+  return columns.map(sent).join(",");
+}
+
+/** Text that stands in a line as bytes is sent as bytes: the driver reads no answer with a character set that it has not heard of. */
+function sent(column: ColumnSchema): string {
+  const value = selected(column);
+  return columnKind(column) === "hex" && isConverted(column) ? `CAST(${value} AS BINARY)` : value;
 }
 
 /** What the server gives as the text of a column. */

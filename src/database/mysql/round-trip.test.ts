@@ -106,6 +106,13 @@ const cases: readonly Case[] = [
   { type: "VARCHAR(200) CHARACTER SET sjis", values: ["_sjis X'8181'", "_sjis X'815F'", "'\\\\'"] },
   { type: "VARCHAR(200) CHARACTER SET cp1250", values: ["_cp1250 X'8AE9'", "'x'"] },
   { type: "VARCHAR(200) CHARACTER SET cp1251", values: [utf8("Привет")] },
+  // Those that the driver has not heard of.
+  ...["dec8", "hp8", "swe7", "keybcs2", "geostd8"].map((charset) => ({
+    type: `VARCHAR(200) CHARACTER SET ${charset}`,
+    values: ["''", "'\\\\'", `_${charset} X'A1C0'`],
+  })),
+  { type: "VARCHAR(200) CHARACTER SET eucjpms", values: ["_eucjpms X'8FF3F3'", "_eucjpms X'B5DCC5C4'", "'x'"] },
+  { type: "ENUM('宮','x') CHARACTER SET eucjpms", values: ["'宮'", "'x'"] },
   { type: "TINYTEXT CHARACTER SET utf8mb4", values: odd },
   { type: "LONGTEXT CHARACTER SET utf8mb4", values: [...odd, "REPEAT('0123456789abcdef\\t',20000)"], random: anyText },
   { type: "JSON", values: [`'{"a":[1,2.50,"\\\\u00e9",null], "b" : {} }'`, "'[]'", "'1e400'"], only: "mariadb" },
