@@ -156,6 +156,54 @@ test("stock restic and psql alone give the same database", async () => {
   assert.equal(await dumped(`${crm.name} psql`), await dumped(crm.name));
 });
 
+/** Functions that name others as the application does, and keys whose operators are an extension's, in a schema of its own. */
+const asInDailyWork = `
+  CREATE SCHEMA tools; CREATE EXTENSION ltree SCHEMA tools; CREATE EXTENSION citext SCHEMA tools;
+  CREATE FUNCTION bare(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT lower($1)';
+  CREATE FUNCTION sortable(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT bare($1)';
+  CREATE FUNCTION is_name(text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN bare($1) <> $$$$; END';
+  CREATE TABLE person (id integer PRIMARY KEY, name text CHECK (is_name(name)),
+    sorted text GENERATED ALWAYS AS (sortable(name)) STORED);
+  INSERT INTO person SELECT i, 'Name ' || i FROM generate_series(1, 2000) i;
+  CREATE INDEX person_by_name ON person (sortable(name)); CREATE UNIQUE INDEX ON person (sortable(name)) WHERE is_name(name);
+  CREATE MATERIALIZED VIEW first_names AS SELECT sortable(name) AS name FROM person WHERE id < 10;
+  CREATE TABLE branch (path tools.ltree PRIMARY KEY, name tools.citext UNIQUE, person integer REFERENCES person, kind regclass DEFAULT 'attachment');
+  INSERT INTO branch SELECT ('a.b' || i)::tools.ltree, 'Branch ' || i, i FROM generate_series(1, 2000) i;
+  CREATE TABLE word (word tools.citext PRIMARY KEY, n integer);
+  INSERT INTO word SELECT CASE WHEN i % 2 = 0 THEN 'W' ELSE 'w' END || i, i FROM generate_series(1, 2000) i;`;
+
+test("functions find what they name without a schema, as in daily work, in backups and restores", async () => {
+  using folder = temporaryFolder();
+  const crm = await newCrm(folder.path);
+  await crm.psql(asInDailyWork);
+  await crm.backup();
+  await crm.psql(
+    `UPDATE person SET name = name || '!' WHERE id % 100 = 0; DELETE FROM branch WHERE person = 7; UPDATE branch SET name = 'X' WHERE person = 9;
+     UPDATE word SET word = upper(word::text) WHERE n = 11; DELETE FROM word WHERE n = 12; REFRESH MATERIALIZED VIEW first_names`,
+  );
+  const second = await crm.backup();
+  assert.deepEqual([second.kind, second.outcome, second.rows.changedRows], ["incremental", "ok", 25]);
+  const asked = "SELECT sortable(name) FROM person ORDER BY id; TABLE branch; TABLE word; TABLE first_names";
+  const was = await crm.psql(asked);
+  const out = join(folder.path, "out");
+  await resticOn(crm.access.location, crm.access.password).output("restore", "latest", "--target", out);
+  const options = ["-X", "-h", server.folder, "-p", String(server.port), "-U", "postgres", "-d", `${crm.name} psql`];
+  await server.sql(`CREATE DATABASE "${crm.name} psql" TEMPLATE template0`);
+  const said = await commandOutput("psql", [...options, "-f", "restore.sql"], {
+    cwd: join(out, "acme/databases/main"),
+  });
+  assert.match(said, /(^|\n)ok\n$/);
+  const sorted = (text: string) => text.split("\n").toSorted();
+  const indexes = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1";
+  assert.deepEqual(sorted(await server.sql(asked, `${crm.name} psql`)), sorted(was));
+  assert.equal(await server.sql(indexes, `${crm.name} psql`), await crm.psql(indexes));
+  await crm.psql("DROP TABLE person CASCADE; DELETE FROM word");
+  const report = await crm.apply(await crm.plan({ scope: { kind: "database" } }));
+  assert.deepEqual([report.failed, report.warnings], [[], []]);
+  assert.deepEqual(sorted(await crm.psql(asked)), sorted(was));
+  assert.equal(await server.sql(indexes, `${crm.name} psql`), await crm.psql(indexes));
+});
+
 test("killed while it loads: the live database is as it was, the half-made one is named, and the plan goes on or is dropped", async () => {
   using folder = temporaryFolder();
   const crm = await newCrm(folder.path);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { captureDatabase, loadCaptured } from "../support/postgres-capture.ts";
+import { captureDatabase, loadCaptured, withoutNumbers } from "../support/postgres-capture.ts";
 import { postgresLacks, startPostgres } from "../support/postgres-server.ts";
 
 const everything = readFileSync(new URL("../support/postgres-crm.sql", import.meta.url), "utf8");
@@ -40,16 +40,4 @@ for (const { version, source } of versions) {
       assert.ok(sorted(same)?.equals(sorted(lines) ?? Buffer.alloc(0)), table.name);
     }
   });
-}
-
-/** Definitions in any order: it follows the numbers of things, which a restore gives anew. */
-function withoutNumbers({ schema }: Awaited<ReturnType<typeof captureDatabase>>): object {
-  const sorted = (statements: readonly string[] | undefined) => statements?.toSorted();
-  return {
-    ...schema,
-    before: sorted(schema.before),
-    after: sorted(schema.after),
-    tables: schema.tables.toSorted((a, b) => (`${a.schema}.${a.name}` < `${b.schema}.${b.name}` ? -1 : 1)),
-    sequences: schema.sequences.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
-  };
 }

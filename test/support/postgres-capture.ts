@@ -45,3 +45,15 @@ export async function loadCaptured(
   await postgres.load({ url }, schema, tables(), { ...options, signal, onRefused });
   return refused;
 }
+
+/** Definitions in any order: it follows the numbers of things, which a restore gives anew. */
+export function withoutNumbers({ schema }: Captured): object {
+  const sorted = (statements: readonly string[] | undefined) => statements?.toSorted();
+  return {
+    ...schema,
+    before: sorted(schema.before),
+    after: sorted(schema.after),
+    tables: schema.tables.toSorted((a, b) => (`${a.schema}.${a.name}` < `${b.schema}.${b.name}` ? -1 : 1)),
+    sequences: schema.sequences.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+  };
+}

@@ -82,13 +82,19 @@ async function afterRows(connection: PostgresConnection): Promise<readonly strin
   const from = (alias: string, column: string) =>
     `JOIN pg_class c ON c.oid = ${alias}.${column} JOIN pg_namespace n ON n.oid = c.relnamespace`;
   const only = "CASE WHEN c.relkind = 'p' THEN '' ELSE 'ONLY ' END";
+  const isOfKey = (index: string) =>
+    `EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = ${index} AND k.contype IN ('p', 'u', 'x'))`;
   const rows = await connection.rows(
     `SELECT 1, o.oid::bigint, format('ALTER TABLE %s%s ADD CONSTRAINT %I %s', ${only}, ${relation}, o.conname, pg_get_constraintdef(o.oid))
        FROM pg_constraint o ${from("o", "conrelid")} WHERE o.contype IN ('p', 'u', 'x') AND o.conparentid = 0 AND ${ownRelation}
      UNION ALL
      SELECT 2, i.indexrelid::bigint, pg_get_indexdef(i.indexrelid) FROM pg_index i ${from("i", "indrelid")}
-       WHERE ${ownRelation} AND c.relkind IN ('r', 'p', 'm') AND NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = i.indexrelid)
-         AND NOT EXISTS (SELECT FROM pg_constraint o WHERE o.conindid = i.indexrelid AND o.contype IN ('p', 'u', 'x'))
+       WHERE ${ownRelation} AND c.relkind IN ('r', 'p', 'm') AND NOT ${isOfKey("i.indexrelid")}
+         AND NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = i.indexrelid AND ${isOfKey("h.inhparent")})
+     UNION ALL
+     SELECT 2.5, h.inhrelid::bigint, format('ALTER INDEX %I.%I ATTACH PARTITION %I.%I', n.nspname, c.relname, xn.nspname, x.relname)
+       FROM pg_inherits h ${from("h", "inhparent")} JOIN pg_class x ON x.oid = h.inhrelid JOIN pg_namespace xn ON xn.oid = x.relnamespace
+       WHERE c.relkind = 'I' AND ${ownRelation} AND NOT ${isOfKey("h.inhparent")}
      UNION ALL
      SELECT 3, i.indexrelid::bigint, format('ALTER TABLE %s CLUSTER ON %I', ${relation}, x.relname)
        FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid ${from("i", "indrelid")} WHERE i.indisclustered AND ${ownRelation}
@@ -135,14 +141,34 @@ async function lastStatements(connection: PostgresConnection): Promise<readonly 
          CASE WHEN p.polwithcheck IS NULL THEN '' ELSE ' WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')' END)
        FROM pg_policy p ${from("p", "polrelid")} WHERE ${ownRelation}
      UNION ALL
-     SELECT 6, d.objoid::bigint * 10000 + d.objsubid, format('COMMENT ON %s %s IS %L',
-         CASE WHEN d.objsubid > 0 THEN 'COLUMN' ELSE CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' WHEN 'i' THEN 'INDEX' WHEN 'I' THEN 'INDEX' ELSE 'TABLE' END END,
-         ${relation} || CASE WHEN d.objsubid > 0 THEN '.' || (SELECT quote_ident(a.attname) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = d.objsubid) ELSE '' END, d.description)
-       FROM pg_description d ${from("d", "objoid")} WHERE d.classoid = 'pg_class'::regclass AND ${ownRelation} AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'i', 'I')
+     SELECT 6, d.objoid::bigint * 10000 + d.objsubid, format('COMMENT ON %s %s IS %L', CASE WHEN i.type LIKE '% column' THEN 'COLUMN'
+         WHEN i.type = 'table constraint' THEN 'CONSTRAINT' WHEN i.type = 'composite type' THEN 'TYPE' WHEN i.type = 'statistics object' THEN 'STATISTICS'
+         ELSE upper(i.type) END, i.identity, d.description)
+       FROM pg_description d CROSS JOIN LATERAL pg_identify_object(d.classoid, d.objoid, d.objsubid) AS i
+       WHERE d.objoid >= 16384 AND coalesce(i.schema, '') !~ '^pg_' AND i.type IN (${commented})
+         AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = d.classoid AND x.objid = d.objoid AND x.deptype = 'e')
      ORDER BY 1, 2`,
   );
   return rows.flatMap(([, , statement]) => statement ?? []);
 }
+
+/** Kinds of things that are written here and that somebody may have commented on, as `pg_identify_object` calls them. */
+const commented = [
+  ...[
+    "table",
+    "view",
+    "materialized view",
+    "sequence",
+    "index",
+    "table column",
+    "view column",
+    "materialized view column",
+  ],
+  ...["composite type", "composite type column", "type", "function", "procedure", "schema", "extension", "collation"],
+  ...["table constraint", "trigger", "rule", "policy", "statistics object"],
+]
+  .map((kind) => `'${kind}'`)
+  .join(",");
 
 /** Kinds of things of the database's own that are not written here, with their numbers. */
 async function uncoveredKinds(connection: PostgresConnection): Promise<readonly string[]> {
@@ -150,8 +176,15 @@ async function uncoveredKinds(connection: PostgresConnection): Promise<readonly 
     ["aggregates", "pg_proc", "AND x.prokind = 'a'"],
     ["base types", "pg_type", "AND x.typtype = 'b' AND x.typelem = 0"],
     ["casts", "pg_cast", ""],
-    ["collations", "pg_collation", ""],
+    ["access methods", "pg_am", ""],
     ["conversions", "pg_conversion", ""],
+    ["languages", "pg_language", ""],
+    [
+      "subscriptions",
+      "pg_subscription",
+      "AND x.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())",
+    ],
+    ["tables of a type", "pg_class", "AND x.reloftype <> 0"],
     ["event triggers", "pg_event_trigger", ""],
     ["foreign data wrappers", "pg_foreign_data_wrapper", ""],
     ["foreign servers", "pg_foreign_server", ""],

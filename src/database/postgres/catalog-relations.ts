@@ -60,9 +60,9 @@ function detailsSql(version: number): string {
          FROM ${from} JOIN pg_attribute a ON a.attrelid = c.oid WHERE c.relkind IN ('r', 'p') AND NOT a.attisdropped AND a.attcompression <> '' AND ${ownRelation}`
       : "";
   return `
-    SELECT 'pg_attrdef ' || f.oid, 7, format('ALTER TABLE ONLY %s ALTER COLUMN %I SET DEFAULT %s', ${relation}, a.attname, pg_get_expr(f.adbin, f.adrelid))
+    SELECT 'pg_attrdef ' || f.oid, CASE c.relkind WHEN 'v' THEN ${lateRank + 1} ELSE 7 END, format('ALTER TABLE ONLY %s ALTER COLUMN %I SET DEFAULT %s', ${relation}, a.attname, pg_get_expr(f.adbin, f.adrelid))
       FROM pg_attrdef f JOIN pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum JOIN ${from.replace("pg_class c", "pg_class c ON c.oid = f.adrelid")}
-      WHERE a.attgenerated = '' AND c.relkind IN ('r', 'p') AND ${ownRelation}
+      WHERE a.attgenerated = '' AND c.relkind IN ('r', 'p', 'v') AND ${ownRelation}
     UNION ALL
     SELECT 'partition ' || c.oid, 7, format('ALTER TABLE ONLY %s ATTACH PARTITION %s %s', format('%I.%I', pn.nspname, p.relname), ${relation}, pg_get_expr(c.relpartbound, c.oid))
       FROM ${from} JOIN pg_inherits h ON h.inhrelid = c.oid JOIN pg_class p ON p.oid = h.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace
@@ -77,6 +77,14 @@ function detailsSql(version: number): string {
         CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END)
       FROM ${from} JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid
       WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped AND a.attstorage <> t.typstorage AND ${ownRelation}
+    UNION ALL
+    SELECT 'statistics ' || c.oid || ' ' || a.attnum, 7, format('ALTER TABLE ONLY %s ALTER COLUMN %I SET STATISTICS %s', ${relation}, a.attname, a.attstattarget)
+      FROM ${from} JOIN pg_attribute a ON a.attrelid = c.oid
+      WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped AND a.attstattarget >= 0 AND ${ownRelation}
+    UNION ALL
+    SELECT 'options ' || c.oid || ' ' || a.attnum, 7, format('ALTER TABLE ONLY %s ALTER COLUMN %I SET (%s)', ${relation}, a.attname, array_to_string(a.attoptions, ', '))
+      FROM ${from} JOIN pg_attribute a ON a.attrelid = c.oid
+      WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped AND a.attoptions IS NOT NULL AND ${ownRelation}
     ${compression}`;
 }
 

@@ -18,6 +18,7 @@ export async function checkPostgres(connection: PostgresConnection, what?: "load
      JOIN pg_class p ON p.oid = o.confrelid JOIN pg_namespace pn ON pn.oid = p.relnamespace
      WHERE o.contype = 'f' AND o.conparentid = 0${what === "loaded" ? " AND NOT o.convalidated" : ""} ORDER BY o.oid`,
   );
+  await connection.search("daily");
   const orphans: string[] = [];
   for (const key of keys) {
     const [, child, , , parent] = key;

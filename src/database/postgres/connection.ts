@@ -9,6 +9,7 @@ import { CopyOut } from "./copy-out.ts";
 import { postgresFailure } from "./failure.ts";
 import { lendingSocket } from "../lent-socket.ts";
 import { passwordFor } from "./password.ts";
+import { dailyPathSql } from "./settings.ts";
 import { mayGoPlain, tlsOptions } from "./tls.ts";
 
 /** The first version that is supported, as `server_version_num`. */
@@ -58,6 +59,9 @@ export class PostgresConnection implements AsyncDisposable {
   readonly path: string;
   readonly version: number;
   readonly serverEncoding: string;
+  /** `search_path` as it is for whoever logs in as this user. */
+  readonly #ownPath: string;
+  #searched: "nothing" | "daily" = "nothing";
   readonly #client: pg.Client;
   readonly #signal: AbortSignal;
   /** What the server said when it ended this session while nothing was asked of it. */
@@ -72,6 +76,7 @@ export class PostgresConnection implements AsyncDisposable {
     this.#signal = signal;
     this.version = Number(facts[0]);
     this.serverEncoding = facts[1] ?? "";
+    this.#ownPath = facts[2] ?? "";
     client.on("error", (error) => (this.#ended ??= error));
     signal.addEventListener("abort", this.#cancel);
   }
@@ -128,6 +133,16 @@ export class PostgresConnection implements AsyncDisposable {
     await this.#told(async () => {
       await this.#client.query(sql);
     }, subject);
+  }
+
+  /**
+   * `nothing`: every name but the server's own is written with its schema. `daily`: a function that is called for rows, be it only while
+   * the server plans with an index of it, finds what it names without one.
+   */
+  async search(where: "nothing" | "daily"): Promise<void> {
+    if (this.#searched === where) return;
+    this.#searched = where;
+    await this.run(where === "nothing" ? "SET search_path=''" : dailyPathSql(this.#ownPath));
   }
 
   /** How many rows a statement was for. */
@@ -279,7 +294,7 @@ async function attempt(
 /** Pins the session; gives version and encoding. Text of a database without an encoding passes as its bytes are. */
 async function begin(client: pg.Client): Promise<Row> {
   const facts = await client.query<Cell[]>({
-    text: "SELECT current_setting('server_version_num'), current_setting('server_encoding')",
+    text: "SELECT current_setting('server_version_num'), current_setting('server_encoding'), current_setting('search_path')",
     rowMode: "array",
     types: asText,
   });

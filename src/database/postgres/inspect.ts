@@ -1,7 +1,8 @@
 import type { DatabaseSchema } from "../database.ts";
 import type { PostgresConnection } from "./connection.ts";
-import { quoteQualified } from "./identifier.ts";
-import { largeObjectTable } from "./large-objects.ts";
+import { quoteQualified, quoteText } from "./identifier.ts";
+import { largeObjectComments, largeObjectTable } from "./large-objects.ts";
+import { ofThisDatabase } from "./database-grants.ts";
 import { readGrants } from "./grants.ts";
 import type { Definitions } from "./definitions.ts";
 import { ownRelation, readTables } from "./tables.ts";
@@ -10,6 +11,7 @@ import { ownRelation, readTables } from "./tables.ts";
 export async function inspectSchema(connection: PostgresConnection, definitions: Definitions): Promise<DatabaseSchema> {
   const tables = (await readTables(connection)).map(({ table }) => table);
   const largeObjects = await largeObjectTable(connection);
+  const comments = largeObjects.tables.length > 0 ? await largeObjectComments(connection) : [];
   return {
     engine: "postgres",
     engineVersion: connection.versionText,
@@ -18,7 +20,12 @@ export async function inspectSchema(connection: PostgresConnection, definitions:
     sequences: await readSequences(connection),
     grants: await readGrants(connection),
     before: definitions.before,
-    after: [...definitions.after, ...(await refreshes(connection))],
+    after: [
+      ...definitions.after,
+      ...(await refreshes(connection)),
+      ...(await databaseComment(connection)),
+      ...comments,
+    ],
     uncovered: [...(await readUncovered(connection)), ...definitions.uncovered, ...largeObjects.uncovered],
   };
 }
@@ -75,6 +82,13 @@ async function refreshes(connection: PostgresConnection): Promise<readonly strin
   return views.map(
     ([schema, name]) => `REFRESH MATERIALIZED VIEW ${quoteQualified({ schema: schema ?? "", name: name ?? "" })}`,
   );
+}
+
+async function databaseComment(connection: PostgresConnection): Promise<readonly string[]> {
+  const comment = await connection.value(
+    "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()",
+  );
+  return comment === null ? [] : [ofThisDatabase("COMMENT ON DATABASE ", ` IS ${quoteText(comment)}`)];
 }
 
 async function readUncovered(connection: PostgresConnection): Promise<DatabaseSchema["uncovered"]> {

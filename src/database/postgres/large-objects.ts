@@ -1,5 +1,7 @@
 import type { DatabaseSchema, TableSchema } from "../database.ts";
+import { inParts } from "../in-parts.ts";
 import type { PostgresConnection } from "./connection.ts";
+import { quoteName, quoteText } from "./identifier.ts";
 
 /**
  * Large objects are kept as rows of a table: number, place of a page, its bytes. An object without bytes has one page
@@ -61,3 +63,51 @@ export function largeObjectsFrom(rows: string): readonly string[] {
 
 /** What a table for such rows is made of. */
 export const largeObjectColumns = "loid oid, pageno bigint, data bytea";
+
+/**
+ * Owners and rights of large objects, of which there may be a hundred thousand: where all belong to one, a statement for all of them, else
+ * one for some thousands that are treated alike.
+ */
+export async function largeObjectGrants(connection: PostgresConnection): Promise<readonly string[]> {
+  const owners = await connection.rows(
+    `SELECT pg_get_userbyid(lomowner), lomowner <> 10, ${parts("oid")} FROM pg_largeobject_metadata GROUP BY lomowner`,
+  );
+  const give = (list: string, owner: string): string =>
+    `DO ${quoteText(
+      `DECLARE o oid; BEGIN FOR o IN ${list} LOOP EXECUTE format(${quoteText(`ALTER LARGE OBJECT %s OWNER TO ${quoteName(owner)}`)}, o); END LOOP; END`,
+    )}`;
+  const given = owners.flatMap(([owner, isGiven, list]) => {
+    if (isGiven !== "t") return [];
+    if (owners.length === 1) return [give("SELECT oid FROM pg_largeobject_metadata", owner ?? "")];
+    return inPartsOf(list).map((some) => give(`SELECT unnest(${quoteText(`{${some}}`)}::oid[])`, owner ?? ""));
+  });
+  const rights = await connection.rows(
+    `SELECT g.privilege_type, quote_ident(pg_get_userbyid(g.grantee)), g.grantee = 0, g.is_grantable, ${parts("m.oid")}
+     FROM pg_largeobject_metadata m CROSS JOIN LATERAL aclexplode(m.lomacl) AS g WHERE g.grantee <> m.lomowner GROUP BY 1, 2, 3, 4 ORDER BY 1, 2`,
+  );
+  return [
+    ...given,
+    ...rights.flatMap(([right, role, isPublic, option, list]) =>
+      inPartsOf(list).map(
+        (some) =>
+          `GRANT ${right} ON LARGE OBJECT ${some} TO ${isPublic === "t" ? "PUBLIC" : role}${option === "t" ? " WITH GRANT OPTION" : ""}`,
+      ),
+    ),
+  ];
+}
+
+const parts = (oid: string): string => `string_agg(${oid}::text, ',' ORDER BY ${oid})`;
+
+function inPartsOf(list: string | null | undefined): readonly string[] {
+  const numbers = (list ?? "").split(",").filter((one) => one !== "");
+  return Array.from(inParts(numbers, 5000), (some) => some.join(","));
+}
+
+/** What somebody wrote beside large objects. */
+export async function largeObjectComments(connection: PostgresConnection): Promise<readonly string[]> {
+  const rows = await connection.rows(
+    `SELECT format('COMMENT ON LARGE OBJECT %s IS %L', d.objoid, d.description) FROM pg_description d
+     JOIN pg_largeobject_metadata m ON m.oid = d.objoid WHERE d.classoid = 'pg_largeobject'::regclass ORDER BY d.objoid`,
+  );
+  return rows.map(([statement]) => statement ?? "");
+}

@@ -9,7 +9,7 @@ import { quoteName, quoteQualified, quoteText } from "./identifier.ts";
 import { isLargeObjects, largeObjectColumns, largeObjectsFrom } from "./large-objects.ts";
 import { openMaintenance } from "./server-home.ts";
 import type { Backslashes } from "./line-sql.ts";
-import { createDatabaseSql, readSettings } from "./settings.ts";
+import { createDatabaseSql, dailyPath, dailyPathSql, readSettings, type Settings, settingSql } from "./settings.ts";
 import { type Step, Steps } from "./steps.ts";
 import { loadedSums } from "./sums.ts";
 
@@ -42,6 +42,9 @@ export async function loadPostgres(
   await using server = await openMaintenance(address, environment, signal);
   await createDatabase(server, createDatabaseSql(database, settings), database);
   try {
+    // What every session that is opened now begins with; other settings could be in the way of building.
+    const path = settingSql("search_path", dailyPath(settings));
+    await server.run(`ALTER DATABASE ${quoteName(database)} ${path}`, database);
     await using opened = new AsyncDisposableStack();
     const open = async () => {
       const session = opened.use(await PostgresConnection.open(address, { environment, signal }));
@@ -52,13 +55,14 @@ export async function loadPostgres(
     };
     const connection = await open();
     const sessions = [connection, await open()];
-    await runStatements(connection, schema.before);
+    for (const statement of schema.before) await runStatement(connection, statement);
     const { indexes, rest } = buildStatements(schema);
-    await loadTables(sessions, onSums && (await open()), { tables, indexes, onSums });
+    await loadTables(sessions, onSums && (await open()), { tables, indexes, onSums, settings });
     await setSequences(connection, schema);
+    await server.run(`ALTER DATABASE ${quoteName(database)} RESET search_path`, database);
     for (const group of rest) await buildAll(sessions.slice(0, group.length), group);
     for (const [name, value] of settings.own) {
-      await connection.run(`ALTER DATABASE ${quoteName(database)} SET ${name} TO ${quoteText(value)}`, name);
+      await connection.run(`ALTER DATABASE ${quoteName(database)} ${settingSql(name, value)}`, name);
     }
     if (grants === "restore") await giveGrants(connection, schema.grants ?? [], onRefused);
     // What any session committed without waiting is on disk with this one.
@@ -79,21 +83,18 @@ async function createDatabase(server: PostgresConnection, sql: string, database:
   }
 }
 
-async function runStatements(connection: PostgresConnection, statements: readonly string[]): Promise<void> {
-  for (const statement of statements) await connection.run(statement, statement.slice(0, 80));
-}
-
 interface Loading {
   readonly onSums: LoadOptions["onSums"];
   readonly tables: AsyncIterable<TableRows>;
   readonly indexes: readonly Building[];
+  readonly settings: Settings;
 }
 
 /** Rows, and their indexes: whoever finds no more table to load builds those of tables that are loaded. */
 async function loadTables(
   sessions: readonly PostgresConnection[],
   beside: PostgresConnection | undefined,
-  { tables, indexes, onSums }: Loading,
+  { tables, indexes, onSums, settings }: Loading,
 ): Promise<void> {
   const steps = new Steps<PostgresConnection>();
   const ofTable = Map.groupBy(indexes, ({ alone, shared }) => [...alone, ...shared].join());
@@ -102,7 +103,7 @@ async function loadTables(
   const load = async (session: PostgresConnection, rows: TableRows): Promise<void> => {
     steps.throwIfFailed();
     steps.add(...(following.get(session) ?? []));
-    const backslashes = await loadTable(session, rows);
+    const backslashes = await loadTable(session, rows, settings);
     const name = quoteQualified(rows.table);
     const built = (ofTable.get(name) ?? []).map(building);
     following.set(session, [...built, ...(onSums ? [summing(rows.table, backslashes, onSums)] : [])]);
@@ -129,8 +130,28 @@ async function buildAll(sessions: readonly PostgresConnection[], group: readonly
 }
 
 function building({ sql, ...tables }: Building): Step<PostgresConnection> {
-  return { kind: "build", ...tables, run: (session) => runStatements(session, [sql]) };
+  return { kind: "build", ...tables, run: (session) => runStatement(session, sql) };
 }
+
+/**
+ * A statement names all that is not the server's own with its schema. A function that it calls for each row need not: where that finds
+ * nothing, it is tried as in daily work.
+ */
+async function runStatement(session: PostgresConnection, sql: string): Promise<void> {
+  const subject = sql.slice(0, 80);
+  try {
+    await session.run(sql, subject);
+  } catch (error) {
+    const state = sqlState(error instanceof HoldfastError ? error.cause : undefined);
+    if (!notFound.has(state)) throw error;
+    await session.search("daily");
+    await session.run(sql, subject);
+    await session.search("nothing");
+  }
+}
+
+/** A function, a table, something else, a schema. */
+const notFound = new Set(["42883", "42P01", "42704", "3F000"]);
 
 function summing(
   table: TableSchema,
@@ -150,7 +171,11 @@ async function settled(all: readonly Promise<void>[]): Promise<void> {
   if (failure) throw failure.reason;
 }
 
-async function loadTable(connection: PostgresConnection, { table, batches }: TableRows): Promise<Backslashes> {
+async function loadTable(
+  connection: PostgresConnection,
+  { table, batches }: TableRows,
+  settings: Settings,
+): Promise<Backslashes> {
   const subject = `${table.schema}.${table.name}`;
   if (isLargeObjects(table)) {
     await connection.run(`CREATE TEMP TABLE holdfast_pages (${largeObjectColumns})`);
@@ -160,7 +185,8 @@ async function loadTable(connection: PostgresConnection, { table, batches }: Tab
     return "possible";
   }
   const name = quoteQualified(table);
-  await connection.run(`BEGIN; TRUNCATE ONLY ${name}`, subject);
+  // Checks and generated columns call functions that were written for daily work.
+  await connection.run(`BEGIN; ${dailyPathSql(dailyPath(settings), "transaction")}; TRUNCATE ONLY ${name}`, subject);
   let backslashes: Backslashes = "none";
   const looked = async function* (): AsyncGenerator<RowBatch> {
     for await (const batch of batches) {

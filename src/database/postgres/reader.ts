@@ -15,6 +15,7 @@ import type { PostgresConnection } from "./connection.ts";
 import { unescaped } from "./field.ts";
 import { quoteName, quoteQualified, quoteText } from "./identifier.ts";
 import { isLargeObjects, largeObjectQuery } from "./large-objects.ts";
+import { searched } from "./line-sql.ts";
 import { inTurn } from "./in-turn.ts";
 import { MarkSource } from "./mark-source.ts";
 import { type Stretch, stretchesOf } from "./stretches.ts";
@@ -58,12 +59,11 @@ export class PostgresTableReader implements TableReader {
     signal: AbortSignal,
     targetBytes = defaultTargetBytes,
   ): AsyncGenerator<RowBatch, void> {
-    const { keeper, sizes } = this.#sessions;
-    const [first, ...others] = await this.#sessions.workers();
+    const [first, ...others] = await this.#readers();
     if (!first) return;
     const whole = !("only" in range) && range.after === undefined && range.upTo === undefined;
     const stretches =
-      whole && others.length > 0 ? await stretchesOf(this.table, await sizes.of(this.table), keeper) : [];
+      whole && others.length > 0 ? await stretchesOf(this.table, await this.#sessions.sizes.of(this.table), first) : [];
     const batches =
       stretches.length < 2
         ? first.copyOut(this.#copy(this.#conditions(range)), targetBytes, this.#subject)
@@ -98,8 +98,12 @@ export class PostgresTableReader implements TableReader {
 
   async sums(stretches: Stretches, what: SumsOf): Promise<readonly RowSums[] | undefined> {
     // The whole table is summed up as it lies; the others are set to go by the index.
-    const sessions = stretches.starts.length === 0 ? [this.#sessions.keeper] : await this.#readers();
-    return await stretchSums(this.table, sessions, stretches, what);
+    if (stretches.starts.length > 0) return await stretchSums(this.table, await this.#readers(), stretches, what);
+    const { keeper } = this.#sessions;
+    await keeper.search(searched(this.table));
+    const sums = await stretchSums(this.table, [keeper], stretches, what);
+    await keeper.search("nothing");
+    return sums;
   }
 
   async *rowsIn(stretches: Stretches, what: "rows" | "keys", signal: AbortSignal): AsyncGenerator<RowBatch, void> {
@@ -125,8 +129,10 @@ export class PostgresTableReader implements TableReader {
     }
   }
 
-  #readers(): Promise<readonly PostgresConnection[]> {
-    return this.#sessions.workers();
+  async #readers(): Promise<readonly PostgresConnection[]> {
+    const workers = await this.#sessions.workers();
+    for (const session of workers) await session.search(searched(this.table));
+    return workers;
   }
 
   get #subject(): string {

@@ -1,9 +1,10 @@
 import { HoldfastError } from "../../lib/errors.ts";
 import type { DatabaseSchema, StoredTableLayout } from "../database.ts";
-import { quoteName, quoteQualified, quoteText } from "./identifier.ts";
+import { ofThisDatabase } from "./database-grants.ts";
+import { quoteName, quoteQualified } from "./identifier.ts";
 import { isLargeObjects, largeObjectColumns, largeObjectsFrom } from "./large-objects.ts";
 import { columnList, loadingSession, sequenceSql } from "./load.ts";
-import { createDatabaseSql, readSettings } from "./settings.ts";
+import { createDatabaseSql, dailyPath, dailyPathSql, readSettings, settingSql } from "./settings.ts";
 
 /**
  * `restore.sql` for psql: `psql -d new -f restore.sql`, in the folder that holds it. Rows are what COPY reads. Runs are
@@ -11,19 +12,20 @@ import { createDatabaseSql, readSettings } from "./settings.ts";
  */
 export function restoreScript(schema: DatabaseSchema, tables: readonly StoredTableLayout[]): string {
   const settings = readSettings(schema);
+  const path = dailyPathSql(dailyPath(settings));
   return [
     header(oneLine(createDatabaseSql("crm", settings))),
     `SET client_encoding='${settings.encoding === "SQL_ASCII" ? "SQL_ASCII" : "UTF8"}';`,
     "SET search_path='';",
     ...loadingSession.split("; ").map((statement) => `${statement};`),
-    ...schema.before.map((statement) => `${statement};`),
+    ...definitions(schema.before, path),
+    "-- Checks and generated columns call functions that were written for daily work.",
+    `${path};`,
     ...tables.flatMap(restoreTable),
+    searchNothing,
     ...schema.sequences.map((sequence) => `${sequenceSql(sequence)};`),
-    ...schema.after.map((statement) => `${statement};`),
-    ...settings.own.map(
-      ([name, value]) =>
-        `SELECT format('ALTER DATABASE %I SET ${name} TO %L', current_database(), ${quoteText(value)}) \\gexec`,
-    ),
+    ...definitions(schema.after, path),
+    ...settings.own.map(([name, value]) => `${ofThisDatabase("ALTER DATABASE ", ` ${settingSql(name, value)}`)};`),
     "-- Owners and rights. A role that is not there is told, and costs nothing else.",
     "\\set ON_ERROR_STOP off",
     ...(schema.grants ?? []).map((statement) => `${statement};`),
@@ -32,6 +34,41 @@ export function restoreScript(schema: DatabaseSchema, tables: readonly StoredTab
     "",
   ].join("\n");
 }
+
+/**
+ * What fills or compares rows names everything with its schema, and is run as in daily work. What makes an index or a generated column is
+ * tried so where it cannot be made otherwise: names without a schema are the server's own there.
+ */
+function definitions(statements: readonly string[], path: string): readonly string[] {
+  const lines: string[] = [];
+  let searched: "nothing" | "daily" = "nothing";
+  const search = (where: typeof searched): void => {
+    if (where !== searched) lines.push(where === "daily" ? `${path};` : searchNothing);
+    searched = where;
+  };
+  for (const statement of statements) {
+    search(readsRows.test(statement) ? "daily" : "nothing");
+    if (!callsFunctions.test(statement)) lines.push(`${statement};`);
+    else {
+      const again = [`${path};`, "\\set ON_ERROR_STOP on", `${statement};`, searchNothing];
+      lines.push(
+        "\\set ON_ERROR_STOP off",
+        `${statement};`,
+        "\\if :ERROR",
+        ...again,
+        "\\endif",
+        "\\set ON_ERROR_STOP on",
+      );
+    }
+  }
+  search("nothing");
+  return lines;
+}
+
+const searchNothing = "SET search_path='';";
+const readsRows = /^REFRESH |^ALTER TABLE .*\sADD CONSTRAINT .* FOREIGN KEY \(/s;
+const callsFunctions =
+  /^(?:CREATE (?:UNIQUE )?INDEX |ALTER TABLE .* EXCLUDE |CREATE (?:UNLOGGED )?TABLE .* GENERATED ALWAYS AS \().*["\w]\.["\w]+\(/s;
 
 const header = (create: string) => `-- Restores this database with PostgreSQL's own psql, without Holdfast.
 -- Make an empty database first, with a name of your choice for "crm":
@@ -61,8 +98,13 @@ function restoreTable({ table, base, runs }: StoredTableLayout): readonly string
 function restoreRows({ table, base, runs }: StoredTableLayout, name: string, columns: string): readonly string[] {
   const list = columnList(table);
   const key = table.columns.slice(0, table.keyLength).map((column) => quoteName(column.name));
+  // What compares values of a type of an extension may lie in a schema that is not searched; their text is the key's.
+  const same = table.columns.slice(0, table.keyLength).map(({ name: one, type }) => {
+    const cast = type.includes(".") ? "::text" : "";
+    return `t.${quoteName(one)}${cast} = g.${quoteName(one)}${cast}`;
+  });
   const gone = (from: string) =>
-    `DELETE FROM ONLY ${name} AS t USING pg_temp.${from} AS g WHERE ${key.map((one) => `t.${one} = g.${one}`).join(" AND ")};`;
+    `DELETE FROM ONLY ${name} AS t USING pg_temp.${from} AS g WHERE ${same.join(" AND ")};`;
   return [
     ...base.map((file) => copy(`${name}${list}`, file)),
     ...runs.flatMap((run) => [

@@ -30,6 +30,7 @@ export async function postgresRows<T>(
   // Rows that name each other are in no order in which each of them holds.
   if (mode !== "read") await connection.run("SET CONSTRAINTS ALL DEFERRED");
   const catalog = await readTables(connection);
+  await connection.search("daily");
   const rows = new PostgresRows(
     connection,
     catalog.map(({ table }) => table),
