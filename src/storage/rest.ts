@@ -55,23 +55,31 @@ export function restStorage(
     });
 
   /**
-   * True when the file is stored already; throws where the contract calls it a conflict. rclone shows a file as it grows, so one that is too
-   * short may be somebody else's, who is sending the same: it is looked at again for a moment.
+   * What there is of a file. rclone shows it as it grows, so that one which is too short may be somebody else's who is sending the same: only
+   * what does not grow for a moment is a `part`.
    */
-  async function isThere(file: StoredFile, length: number, signal: AbortSignal): Promise<boolean> {
+  async function found(file: StoredFile, length: number, signal: AbortSignal): Promise<Found> {
+    let known = -1;
     for (let looks = 1; ; looks++) {
       const size = await sizeOf(file, signal);
-      if (size === undefined) return false;
-      if (file.kind !== "config" && size === length) return true;
-      if (size < length && doubtful.has(pathOf(file))) {
-        await remove(file, signal);
-        return false;
-      }
-      if (file.kind === "config" || size > length || looks === growingLooks) {
-        throw new HoldfastError("storage-exists", { path: subjectOf(file).path });
-      }
-      await delay(growingMs, undefined, { signal });
+      if (size === undefined) return "nothing";
+      if (size >= length) return size === length ? "whole" : "more";
+      if (size !== known) [known, looks] = [size, 1];
+      else if (looks === stillLooks) return "part";
+      await delay(lookMs, undefined, { signal });
     }
+  }
+
+  /** True when the file is stored already; throws where the contract calls it a conflict. */
+  async function isThere(file: StoredFile, length: number, signal: AbortSignal): Promise<boolean> {
+    const isConfig = file.kind === "config";
+    const there = isConfig && (await sizeOf(file, signal)) !== undefined ? "more" : await found(file, length, signal);
+    if (there === "nothing" || there === "whole") return there === "whole";
+    if (there === "more" || !doubtful.has(pathOf(file))) {
+      throw new HoldfastError("storage-exists", { path: subjectOf(file).path });
+    }
+    await remove(file, signal);
+    return false;
   }
 
   /** False when the server refused, perhaps because the name is taken. */
@@ -86,8 +94,8 @@ export function restStorage(
   async function removePart(file: StoredFile, length: number): Promise<void> {
     doubtful.add(pathOf(file));
     const signal = AbortSignal.timeout(cleanupMs);
-    const size = await sizeOf(file, signal).catch(() => undefined);
-    if (size !== undefined && size < length) await remove(file, signal).catch(() => undefined);
+    const there = await found(file, length, signal).catch(() => undefined);
+    if (there === "part") await remove(file, signal).catch(() => undefined);
   }
 
   return {
@@ -162,6 +170,8 @@ export function restStorage(
   };
 }
 
+type Found = "nothing" | "part" | "whole" | "more";
+
 interface RestRequest {
   readonly method?: "HEAD" | "POST" | "DELETE";
   /** After the last slash of the repository's URL. */
@@ -173,9 +183,9 @@ interface RestRequest {
 
 /** As many as restic. */
 const connections = 5;
-/** So often, and with such pauses, a file that may still grow is looked at. */
-const growingLooks = 20;
-const growingMs = 50;
+/** What is the same so often, with such pauses between, does not grow any more. */
+const stillLooks = 20;
+const lookMs = 50;
 const usualSilentMs = 60_000;
 const cleanupMs = 3000;
 /** Of the names that a server lists without sizes. */

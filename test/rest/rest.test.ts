@@ -152,6 +152,37 @@ test("a file that somebody else is sending is waited for, and taken for stored o
   assert.deepEqual(await storage.load(file, undefined, signal), bytes);
 });
 
+test("what somebody else is sending is not removed as what was left of an upload that failed here", async () => {
+  let isRefused = true;
+  const removed: string[] = [];
+  await using server = await tampered((incoming, answer) => {
+    if (incoming.method === "DELETE") removed.push(incoming.url ?? "");
+    return isRefused && incoming.method === "POST" ? say(500)(incoming, answer) : undefined;
+  });
+  const { storage } = server;
+  const bytes = randomBytes(1_000_000);
+  const file = fileOf("index");
+  await fails(storage.save(file, bytes, signal), "storage-unreachable");
+  isRefused = false;
+  const place = new URL(storage.location.slice("rest:".length)).pathname;
+  const { RESTIC_REST_USERNAME: user, RESTIC_REST_PASSWORD: password } = rclone.environment;
+  const url = `http://127.0.0.1:${rclone.port}${place}index/${file.name}`;
+  const headers = { "content-length": bytes.length };
+  const other = request(url, { method: "POST", headers, auth: `${user}:${password}` });
+  const answered = once(other, "response");
+  other.write(bytes.subarray(0, 300_000));
+  while ((await storage.stat(file, signal)) === undefined) await delay(10);
+  const saving = storage.save(file, bytes, signal);
+  await delay(300);
+  other.write(bytes.subarray(300_000, 700_000));
+  await delay(300);
+  other.end(bytes.subarray(700_000));
+  await saving;
+  await answered;
+  assert.deepEqual(removed, []);
+  assert.deepEqual(await storage.load(file, undefined, signal), bytes);
+});
+
 test("a server that falls silent, breaks off, or is too busy is tried again", async () => {
   await using server = await tampered(() => undefined);
   const { proxy, storage } = server;
