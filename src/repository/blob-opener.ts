@@ -1,4 +1,4 @@
-import { hash } from "node:crypto";
+import { hasBlobId } from "../format/blob-id.ts";
 import { alignedLength, sealOverhead, type UnsealRun } from "../format/crypto.ts";
 import { ZstdDecoder } from "../format/zstd-context.ts";
 import { freeMemory } from "../lib/memory-pool.ts";
@@ -28,7 +28,7 @@ export class BlobOpener {
       const body = this.#together(request, blob) ?? this.#alone(request, blob);
       const plain =
         plainLength === 0 ? body : this.#decoder.decompress(body, plainLength, this.#decompressed.of(plainLength));
-      return hash("sha256", plain, "buffer").equals(id) ? plain : undefined;
+      return hasBlobId(plain, id) ? plain : undefined;
     } catch {
       return undefined;
     }

@@ -1,4 +1,4 @@
-import { hash } from "node:crypto";
+import { hasBlobId } from "../format/blob-id.ts";
 import { UnsealRun } from "../format/crypto.ts";
 import { ZstdDecoder } from "../format/zstd-context.ts";
 import { isHoldfastError } from "../lib/errors.ts";
@@ -63,7 +63,7 @@ export class SealedCopier {
     const plain = this.#open(opener, sealed, uncompressedLength);
     if (plain === undefined) return undefined;
     if (!move) return this.#packer.addExpected(type, stream, plain, id);
-    return hash("sha256", plain, "buffer").equals(id) ? this.#packer.moveUnknown(type, stream, blob) : undefined;
+    return hasBlobId(plain, id) ? this.#packer.moveUnknown(type, stream, blob) : undefined;
   }
 
   /** Valid until the next call; `undefined`: not sealed with this key, or no whole frame of that length. */

@@ -1,4 +1,5 @@
 import { createHash, hash } from "node:crypto";
+import { blobId, hasBlobId } from "../format/blob-id.ts";
 import { compressBound } from "../format/compress.ts";
 import { alignedLength, Fingerprint, sealOverhead, SealRun, UnsealRun, type MasterKey } from "../format/crypto.ts";
 import { headerLengthField, maxHeaderBytes, PackHeader } from "../format/pack.ts";
@@ -117,7 +118,7 @@ export class Packer {
   #identify(bytes: Uint8Array): Blob {
     // In this order: a bit that flips between the two is found when it is read back.
     const fingerprint = bytes.length > smallBlob ? this.#fingerprint.of(bytes) : undefined;
-    return { id: hash("sha256", bytes, "buffer"), bytes, fingerprint };
+    return { id: blobId(bytes), bytes, fingerprint };
   }
 
   #store(type: BlobType, stream: PackStream, blob: Blob): number {
@@ -217,7 +218,7 @@ export class Packer {
       if (id === undefined) break;
       const plainLength = pack.stagedPlain[index] ?? 0;
       const plain = this.#contents(opened.subarray(offset, offset + length), plainLength);
-      if (!hash("sha256", plain, "buffer").equals(id)) throw differs(id);
+      if (!hasBlobId(plain, id)) throw differs(id);
       pack.header.add(pack.type, length + sealOverhead, plainLength, id);
       offset += alignedLength(length);
     }

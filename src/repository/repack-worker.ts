@@ -1,4 +1,4 @@
-import { hash } from "node:crypto";
+import { blobId } from "../format/blob-id.ts";
 import { UnsealRun, type MasterKey } from "../format/crypto.ts";
 import { ZstdDecoder } from "../format/zstd-context.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
@@ -65,7 +65,7 @@ export function repackWorker(setup: RepackWorkerSetup, door: WorkerDoor): (reque
     const sealed = bytes.subarray(offset - start, offset - start + length);
     const plain = open(sealed, plainLength);
     if (plain === undefined) return false;
-    const id = hash("sha256", plain, "buffer");
+    const id = blobId(plain);
     if (!id.equals(index.idBytes([entry]))) return false;
     if (type === "tree" && plainLength === 0) packer.addClaimed("tree", "hot", plain);
     // Nobody knows any more what it is for, so it goes where it stays at hand.
