@@ -36,14 +36,25 @@ test("indexes of tables with rows are told apart, with what they lock; all else 
   );
 });
 
-test("foreign keys that follow each other are one group, unless tables are partitioned", () => {
+test("foreign keys are added unchecked, and the checks of those that follow each other are one group, unless tables are partitioned", () => {
   const refers = (child: string, parent: string) =>
-    `ALTER TABLE ONLY public.${child}\n    ADD CONSTRAINT fk FOREIGN KEY (a, "B, c") REFERENCES public.${parent}(a, b) ON DELETE CASCADE`;
+    `ALTER TABLE ONLY public.${child}\n    ADD CONSTRAINT "f k" FOREIGN KEY (a, "B, c") REFERENCES public.${parent}(a, b) ON DELETE CASCADE`;
   const trigger = "CREATE TRIGGER t BEFORE INSERT ON public.company FOR EACH ROW EXECUTE FUNCTION public.f()";
-  const after = [trigger, refers("a", "b"), refers("b", '"C"'), trigger, refers("d", "d")];
+  const loose = `${refers("a", "c")} NOT VALID`;
+  const after = [trigger, refers("a", "b"), refers('"C"', "b"), trigger, refers("d", "d"), loose];
   const { rest } = buildStatements({ before: [], after, tables });
-  assert.deepEqual(statements(rest), [[trigger], [after[1], after[2]], [trigger], [after[4]]]);
-  assert.deepEqual(rest[1]?.[1]?.alone, ['"public"."b"', '"public"."C"']);
+  const check = (child: string) => `ALTER TABLE ONLY "public".${child} VALIDATE CONSTRAINT "f k"`;
+  assert.deepEqual(statements(rest), [
+    [trigger],
+    [`${after[1]} NOT VALID`],
+    [`${after[2]} NOT VALID`],
+    [check('"a"'), check('"C"')],
+    [trigger],
+    [`${after[4]} NOT VALID`],
+    [check('"d"')],
+    [loose],
+  ]);
+  assert.deepEqual(rest[3]?.[1], { sql: check('"C"'), alone: ['"public"."C"'], shared: [] });
   const before = ["CREATE TABLE public.b (a integer) PARTITION BY RANGE (a)"];
   assert.deepEqual(
     statements(buildStatements({ before, after, tables }).rest),

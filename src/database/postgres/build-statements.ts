@@ -6,8 +6,10 @@ const qualified = `(${name})\\.(${name})`;
 const index = new RegExp(`^CREATE (?:UNIQUE )?INDEX ${name} ON (?:ONLY )?${qualified} `);
 const key = new RegExp(`^ALTER TABLE (?:ONLY )?${qualified}\\s+ADD CONSTRAINT ${name} (?:PRIMARY KEY|UNIQUE) `);
 const foreignKey = new RegExp(
-  `^ALTER TABLE ONLY ${qualified}\\s+ADD CONSTRAINT ${name} FOREIGN KEY \\(${name}(?:, ${name})*\\) REFERENCES ${qualified}\\(`,
+  `^ALTER TABLE ONLY ${qualified}\\s+ADD CONSTRAINT (${name}) FOREIGN KEY \\(${name}(?:, ${name})*\\) REFERENCES ${qualified}\\(`,
 );
+/** One that says so is never checked. */
+const unchecked = / NOT (?:VALID|ENFORCED)$/;
 
 /** A statement, and what it takes hold of: tables as `quoteQualified` writes them. */
 export interface Building {
@@ -35,18 +37,23 @@ export function buildStatements({
   const isPartitioned = before.some((sql) => /\bPARTITION (BY|OF)\b|\bATTACH PARTITION\b/.test(sql));
   const indexes: Building[] = [];
   const rest: Building[][] = [];
-  let isOpen = false;
+  let checks: Building[] = [];
+  const endKeys = (): void => {
+    if (checks.length > 0) rest.push(checks);
+    checks = [];
+  };
   for (const sql of after) {
     const built = indexOf(sql);
     if (built && [...built.alone, ...built.shared].every((table) => withRows.has(table))) {
       indexes.push(built);
       continue;
     }
-    const refers = isPartitioned ? undefined : foreignKeyOf(sql);
-    if (refers && isOpen) rest.at(-1)?.push(refers);
-    else rest.push([refers ?? { sql, alone: [], shared: [] }]);
-    isOpen = refers !== undefined;
+    const check = isPartitioned || unchecked.test(sql) ? undefined : checkOf(sql);
+    if (!check) endKeys();
+    rest.push([{ sql: check ? `${sql} NOT VALID` : sql, alone: [], shared: [] }]);
+    if (check) checks.push(check);
   }
+  endKeys();
   return { indexes, rest };
 }
 
@@ -58,10 +65,16 @@ function indexOf(sql: string): Building | undefined {
   return keyed === undefined ? undefined : { sql, alone: [keyed], shared: [] };
 }
 
-function foreignKeyOf(sql: string): Building | undefined {
+/**
+ * What checks the rows of a foreign key that was added without. The statement that adds one locks both tables, and most tables
+ * of a CRM refer to the same few; this one lets others check against the same table meanwhile, and only those of its own
+ * table wait.
+ */
+function checkOf(sql: string): Building | undefined {
   const match = foreignKey.exec(sql);
-  const [child, parent] = [tableIn(match, 1), tableIn(match, 3)];
-  return child === undefined || parent === undefined ? undefined : { sql, alone: [child, parent], shared: [] };
+  const child = tableIn(match, 1);
+  if (child === undefined) return undefined;
+  return { sql: `ALTER TABLE ONLY ${child} VALIDATE CONSTRAINT ${match?.[3]}`, alone: [child], shared: [] };
 }
 
 function tableIn(match: RegExpExecArray | null, at: number): string | undefined {

@@ -28,7 +28,7 @@ const summingSql = "SET max_parallel_workers_per_gather=1";
  * Builds a new database: definitions, rows, each table in one transaction that also empties it, so that its rows are
  * written frozen; keys and indexes; sequences; then foreign keys, triggers and what else comes after rows. Two sessions
  * load tables and build what comes after, side by side; a third one has the server sum up what is loaded, beside them. Foreign
- * keys are checked as they are added.
+ * keys are added unchecked, and then checked side by side.
  */
 export async function loadPostgres(
   address: DatabaseAddress,
