@@ -61,8 +61,9 @@ export function azureError(error: unknown, subject: AzureSubject, signal: AbortS
   // Who gives tokens may be too busy, as the storage itself.
   const isBusy = httpStatusCodes[status ?? 0] === "storage-unreachable";
   const known = isBusy ? "storage-unreachable" : (names[name] ?? httpStatusCodes[status ?? 0]);
-  // The library's own word for a connection that broke.
-  const code = known ?? (name === "REQUEST_SEND_ERROR" ? "storage-unreachable" : "storage-failed");
+  // The library's own words for a connection that broke, before an answer and in one that it reads as text.
+  const isBroken = name === "REQUEST_SEND_ERROR" || (name === "PARSE_ERROR" && status === undefined);
+  const code = known ?? (isBroken ? "storage-unreachable" : "storage-failed");
   const reason = /^[A-Za-z][A-Za-z0-9_]{2,60}$/.test(name) && name !== "Error" ? name : `HTTP ${status ?? "?"}`;
   const said = (error as AzureFailure).response?.headers?.get("date");
   // A signature that is out of date is refused in the words for a wrong one.

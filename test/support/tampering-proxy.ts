@@ -5,10 +5,10 @@ import { createServer as createTlsServer } from "node:https";
 import { pipeline } from "node:stream/promises";
 
 /** What a proxy does to a request; `undefined`: it passes it on as it is. */
-export type Tampering = (
-  incoming: IncomingMessage,
-  answer: ServerResponse,
-) => "answered" | { readonly cutAfterBytes: number } | undefined;
+export type Tampering = (incoming: IncomingMessage, answer: ServerResponse) => Tampered | Promise<Tampered>;
+
+/** `flipByte`: one bit of the answer's byte at that place, or of its first part's last one where that is shorter. */
+export type Tampered = "answered" | { readonly cutAfterBytes: number } | { readonly flipByte: number } | undefined;
 
 export interface TamperingProxy extends AsyncDisposable {
   readonly port: number;
@@ -16,6 +16,18 @@ export interface TamperingProxy extends AsyncDisposable {
   tamper: Tampering;
   /** Most requests that it saw at once. */
   readonly mostAtOnce: () => number;
+}
+
+function flipped(place: number) {
+  return async function* flip(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    let isDone = false;
+    for await (const chunk of chunks) {
+      const at = Math.min(place, chunk.length - 1);
+      if (!isDone && at >= 0) chunk[at] = (chunk[at] ?? 0) ^ 1;
+      isDone = true;
+      yield chunk;
+    }
+  };
 }
 
 /** Stands before a real server and shows what others, or a bad network, do. */
@@ -26,7 +38,7 @@ export async function tamperingProxy(
   let running = 0;
   let most = 0;
   const handle = async (incoming: IncomingMessage, answer: ServerResponse): Promise<void> => {
-    const how = proxy.tamper(incoming, answer);
+    const how = await proxy.tamper(incoming, answer);
     if (how === "answered") return;
     const { method, url: path, headers } = incoming;
     const passed = request({ host: "127.0.0.1", port: target, method, path, headers });
@@ -35,6 +47,7 @@ export async function tamperingProxy(
     const [response] = await answered;
     answer.writeHead(response.statusCode ?? 500, response.headers);
     if (!how) return pipeline(response, answer);
+    if ("flipByte" in how) return pipeline(response, flipped(how.flipByte), answer);
     let left = how.cutAfterBytes;
     for await (const chunk of response as AsyncIterable<Buffer>) {
       answer.write(chunk.subarray(0, left));

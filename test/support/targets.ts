@@ -24,6 +24,12 @@ export interface Target extends AsyncDisposable {
   readonly environment: Readonly<Record<string, string>>;
   /** The storage itself, without anything that tries again. */
   open(location: string): Storage;
+  /** The same through whoever listens at that port of this machine and passes on to the server; where it is spoken to by HTTP. */
+  readonly behind?: (port: number, location: string) => Storage;
+  /** Of the server itself. */
+  readonly port?: number;
+  /** Ends all connections there are; where it is not spoken to by HTTP. */
+  readonly cut?: () => void;
   /** Of a repository of this name, as restic 0.14 takes it. */
   resticLocation(repository: string): string;
   /** For stock restic with its own client of this storage. */
@@ -57,6 +63,8 @@ export const startTarget: Readonly<Record<TargetName, () => Promise<Target>>> = 
       location,
       environment,
       open: (at) => s3Storage(at, environment),
+      port: ceph.port,
+      behind: (port, at) => s3Storage(at.replace(`:${ceph.port}/`, `:${port}/`), environment),
       resticLocation: location,
       resticAccess: { environment },
       [Symbol.asyncDispose]: () => ceph[Symbol.asyncDispose](),
@@ -79,6 +87,8 @@ export const startTarget: Readonly<Record<TargetName, () => Promise<Target>>> = 
       location,
       environment,
       open: (at) => azureStorage(at, environment),
+      port: azurite.port,
+      behind: (port, at) => azureStorage(at, azurite.environment(port)),
       resticLocation: location,
       resticAccess,
       async [Symbol.asyncDispose]() {
@@ -102,6 +112,8 @@ export const startTarget: Readonly<Record<TargetName, () => Promise<Target>>> = 
       location,
       environment,
       open: (at) => gsStorage(at, environment),
+      port: gcs.port,
+      behind: (port, at) => gsStorage(at, { ...environment, STORAGE_EMULATOR_HOST: `http://127.0.0.1:${port}` }),
       resticLocation: location,
       resticAccess,
       async [Symbol.asyncDispose]() {
@@ -119,6 +131,7 @@ export const startTarget: Readonly<Record<TargetName, () => Promise<Target>>> = 
       location: sshd.location,
       environment: sshd.environment,
       open: (at) => sftpStorage(at, { ...process.env, ...sshd.environment }),
+      cut: sshd.cut,
       resticLocation: sshd.location,
       resticAccess: sshd.resticAccess,
       [Symbol.asyncDispose]: () => sshd[Symbol.asyncDispose](),
@@ -132,6 +145,8 @@ export const startTarget: Readonly<Record<TargetName, () => Promise<Target>>> = 
       location: rclone.location,
       environment: rclone.environment,
       open: (at) => restStorage(at, rclone.environment),
+      port: rclone.port,
+      behind: (port, at) => restStorage(at.replace(`:${rclone.port}/`, `:${port}/`), rclone.environment),
       resticLocation: rclone.resticLocation,
       resticAccess: {},
       [Symbol.asyncDispose]: () => rclone[Symbol.asyncDispose](),
