@@ -9,7 +9,7 @@ import { withRetry } from "../../src/storage/retry.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import type { Campaign } from "../support/campaign.ts";
 import { assertSameTrees } from "../support/compare-trees.ts";
-import { flakyNetwork } from "../support/flaky-network.ts";
+import { flakyNetwork, networkFlaws } from "../support/flaky-network.ts";
 import { flakyStorage, flaws, type FlakyStorage } from "../support/flaky-storage.ts";
 import { noise } from "../support/noise.ts";
 import { resticOn } from "../support/restic.ts";
@@ -42,6 +42,7 @@ export const campaign: Campaign = {
     for (const [which, name] of targetNames.entries()) {
       if (name === "local") continue;
       const seen = await roundOn(name, seed * targetNames.length + which, 10, 20_000_000);
+      for (const flaw of name === "sftp" ? flaws : networkFlaws) assert.ok((seen[flaw] ?? 0) > 0, `none was ${flaw}`);
       for (const [what, count] of Object.entries(seen)) facts[`${name}: ${what}`] = count;
       report(`${name}: ${JSON.stringify(seen)}`);
     }
