@@ -530,6 +530,18 @@ describe("holding locks", () => {
     assert.ok(lock.lost.aborted);
   });
 
+  test("a lock that somebody removed is not renewed but lost, though nothing asks for it", async () => {
+    const storage = memoryStorage();
+    let clock = Date.now();
+    await using lock = await take(storage, "shared", { now: () => new Date(clock) });
+    await lock.check(signal);
+    for (const name of await namesIn(storage)) await storage.remove({ kind: "lock", name }, signal);
+    clock += 6 * 60_000;
+    await until(async () => lock.lost.aborted);
+    assert.ok(isHoldfastError(lock.lost.reason, "lock-lost"));
+    assert.deepEqual(await namesIn(storage), []);
+  });
+
   test("hang-ups are answered by staying alive, while a lock is held", async () => {
     const before = process.listenerCount("SIGHUP");
     const storage = memoryStorage();

@@ -10,7 +10,9 @@ import { faultStorage } from "../../test/support/fault-storage.ts";
 import { fileToRead, uploadFlatFolder, writeFlatFolder } from "../../test/support/flat-folder.ts";
 import { temporaryFolder } from "../../test/support/temp-folder.ts";
 import { testRepository } from "../../test/support/test-repository.ts";
+import { parseIndexFile } from "../format/index-file.ts";
 import { largeTree } from "../format/tree-json.ts";
+import { openUnpacked } from "../format/unpacked.ts";
 import { nameFromText } from "../lib/byte-name.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import { localStorage } from "../storage/local.ts";
@@ -374,4 +376,58 @@ test("limits are kept", async () => {
   await upload.file(fileToRead(join(temporary.path, "f")));
   const seconds = (performance.now() - started) / 1000;
   assert.ok(seconds > 0.7, `${seconds} s`);
+});
+
+test("an index names no pack that is not stored yet, however long that takes", async () => {
+  const inner = memoryStorage();
+  let slow: Promise<void> | undefined;
+  const named = Promise.withResolvers<void>();
+  const notThere: string[] = [];
+  let indexes = 0;
+  const storage: Storage = {
+    ...inner,
+    async save(file, bytes, abort) {
+      // The first pack is on its way until an index is written, of what the others hold.
+      if (file.kind === "data") await (slow === undefined ? (slow = named.promise) : undefined);
+      if (file.kind === "index") {
+        indexes++;
+        for (const { id } of parseIndexFile(openUnpacked(key, Buffer.from(bytes))).packs) {
+          if ((await inner.stat({ kind: "data", name: id }, signal)) === undefined) notThere.push(id);
+        }
+        named.resolve();
+      }
+      await inner.save(file, bytes, abort);
+    },
+  };
+  const repository = await createCheapRepository(storage, "pw", { signal, now, host });
+  const key = repository.sharedKey.masterKey;
+  const indexed = await repository.index(signal);
+  await using lock = await repository.lock("shared", { signal, now, waitMs: 0 });
+  await using upload = await indexed.upload({ signal, lock, limits: { ...limits, workers: 1 } });
+  // As many as fill an index besides that pack's.
+  for (let batch = 0; batch < 65; batch++) {
+    await Promise.all(
+      Array.from({ length: 1000 }, (_, at) => upload.blob("data", Buffer.from(`${batch} ${at}`), "hot")),
+    );
+  }
+  await named.promise;
+  await upload.index();
+  assert.deepEqual(notThere, []);
+  assert.ok(indexes > 1, `${indexes} index files`);
+});
+
+test("no snapshot is stored under a lock that somebody has removed", async () => {
+  const storage = memoryStorage();
+  const repository = await createCheapRepository(storage, "pw", { signal, now, host });
+  const indexed = await repository.index(signal);
+  await using lock = await repository.lock("shared", { signal, now, waitMs: 0 });
+  await using upload = await indexed.upload({ signal, lock, limits });
+  const tree = await upload.tree({ nodes: [] });
+  // All but the snapshot is stored.
+  await upload.index();
+  for await (const { name } of storage.list("lock", signal)) await storage.remove({ kind: "lock", name }, signal);
+  await assert.rejects(upload.finish({ time: now().toISOString(), tree, paths: ["/x"] }), (error) =>
+    isHoldfastError(error, "lock-lost"),
+  );
+  assert.deepEqual(await repository.snapshots(signal), []);
 });
