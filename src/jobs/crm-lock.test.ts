@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -37,6 +37,18 @@ test("keeps a second run of the same CRM out, and says whose the first is", asyn
   }
   assert.deepEqual(readdirSync(folder), []);
   await using _again = await lockCrm(request(), run());
+});
+
+test("a repository that is reached by a link is the same one", async () => {
+  const at = mkdtempSync(join(tmpdir(), "holdfast-linked-"));
+  mkdirSync(join(at, "backups"));
+  symlinkSync("backups", join(at, "link"));
+  {
+    await using _held = await lockCrm(request({ location: join(at, "backups") }), run());
+    const linked = lockCrm(request({ location: join(at, "link") }), run());
+    await assert.rejects(linked, (error) => isHoldfastError(error, "backup-running"));
+  }
+  rmSync(at, { recursive: true });
 });
 
 test("waits until the other is done, and says so once", async () => {

@@ -6,6 +6,7 @@ import {
   ftruncateSync,
   openSync,
   readSync,
+  realpathSync,
   statSync,
   unlinkSync,
   writeSync,
@@ -62,7 +63,10 @@ export async function lockCrm(request: CrmLockRequest, run: Run): Promise<AsyncD
 type Attempt = { readonly release: () => void } | { readonly holder: Holder };
 
 function tryLock(request: CrmLockRequest, run: Run): Attempt {
-  const name = createHash("sha256").update(`${request.location}\n${request.crm}`).digest("hex").slice(0, 32);
+  const name = createHash("sha256")
+    .update(`${realLocation(request)}\n${request.crm}`)
+    .digest("hex")
+    .slice(0, 32);
   for (;;) {
     const { path, fd } = openLockFile(request.folders, `holdfast-${name}.lock`);
     let kept = false;
@@ -76,6 +80,15 @@ function tryLock(request: CrmLockRequest, run: Run): Attempt {
       if (!kept) closeSync(fd);
     }
     return { release: () => release(fd, path) };
+  }
+}
+
+/** A folder is the same one by whatever links it is reached. */
+function realLocation({ location }: CrmLockRequest): string {
+  try {
+    return realpathSync(location);
+  } catch {
+    return location; // not there yet, or elsewhere
   }
 }
 
