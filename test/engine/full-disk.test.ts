@@ -125,3 +125,21 @@ testOnDisk(
     assert.ok(small.neededFiles <= 1);
   },
 );
+
+testOnDisk("a plan for a place that has no room is refused before anything is written there", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  await crm.backup();
+  await using disk = await smallDisk(1);
+  disk.fill(50_000);
+  const plan = await crm.plan({ target: join(disk.path, "new"), purpose: "replacement" });
+  assert.ok(plan.neededBytes > plan.freeBytes, `${plan.neededBytes} of ${plan.freeBytes}`);
+  await assert.rejects(crm.apply(plan), (error) => {
+    assert.ok(isHoldfastError(error, "target-full"), inspect(error));
+    assert.deepEqual(error.facts["needed"], plan.neededBytes);
+    return true;
+  });
+  assert.deepEqual(readdirSync(disk.path), ["filler"]);
+  disk.free();
+  assert.deepEqual((await crm.apply(plan)).failed, []);
+});
