@@ -17,7 +17,9 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { nameFromText } from "../../src/lib/byte-name.ts";
 import { getExtendedAttribute, setExtendedAttribute } from "../../src/lib/posix.ts";
-import { type Ended, cliCrm, configText, listIn } from "./cli-crm.ts";
+import { openRepository } from "../../src/repository/open.ts";
+import { localStorage } from "../../src/storage/local.ts";
+import { type Ended, cliCrm, configText, listIn, password } from "./cli-crm.ts";
 
 /** One clear line, one hint, nothing on standard output, no stack. */
 function assertRefused(ended: Ended, code: number, message: RegExp, hint: RegExp): void {
@@ -158,6 +160,29 @@ test("another run of the same CRM: who it is, and waiting for it", async () => {
     assert.match(short.stderr, new RegExp(`^Waiting for another run: process ${process.pid} `));
   }
   assert.equal((await crm.run(["backup", "--wait", "1s"])).code, 0);
+});
+
+test("a repository that somebody else holds for himself: who it is, and nothing is done", async () => {
+  using crm = cliCrm();
+  await crm.run(["init"]);
+  assert.equal((await crm.run(["backup"])).code, 0);
+  const location = join(crm.folder, "backups");
+  const opening = { signal: new AbortController().signal, now: () => new Date() };
+  const host = { hostname: "elsewhere", username: "maria", uid: 0, gid: 0 };
+  await using repository = await openRepository(localStorage(location), password, { ...opening, host });
+  await using _held = await repository.lock("exclusive", { ...opening, waitMs: 0 });
+  const files = () => readdirSync(location, { recursive: true, encoding: "utf8" }).toSorted();
+  const before = files();
+  const who = new RegExp(`locked by maria on elsewhere, process ${process.pid}, since .+ \\+08:00`);
+  for (const args of [["backup"], ["restore", "plan"], ["verify"]]) {
+    assertRefused(await crm.run(args), 11, who, /--wait 10m.*holdfast unlock/);
+  }
+  const waited = await crm.run(["backup", "--wait", "1s"]);
+  assert.equal(waited.code, 11);
+  assert.match(waited.stderr, /^Waiting for another run: process \d+ of maria on elsewhere/);
+  assert.deepEqual(files(), before);
+  // Whoever only looks is kept out by nobody.
+  assert.equal((await crm.run(["snapshots"])).code, 0);
 });
 
 test("several CRMs need a name", async () => {
