@@ -1,11 +1,12 @@
-import type {
-  ChangeMethod,
-  DatabaseEngine,
-  DatabaseSnapshot,
-  RowBatch,
-  StoredTableLayout,
-  TableReader,
-  TableSchema,
+import {
+  auditEvery,
+  type ChangeMethod,
+  type DatabaseEngine,
+  type DatabaseSnapshot,
+  type RowBatch,
+  type StoredTableLayout,
+  type TableReader,
+  type TableSchema,
 } from "../database/database.ts";
 import type { Id, TreeNode } from "../format/tree.ts";
 import { columnSigns, type ColumnSigns } from "../lib/row-signature.ts";
@@ -86,6 +87,11 @@ export interface DatabaseCapture {
   readonly warnings: readonly Warning[];
 }
 
+/** The one after that of the backup before: a clock would give a backup that comes at the same hour each day the same one. */
+function auditOf({ parent }: CaptureDatabaseOptions): number {
+  return ((parent?.manifest.audit ?? -1) + 1) % auditEvery;
+}
+
 /** What became of a table since the snapshot compared with. */
 export interface TableChange {
   readonly table: string;
@@ -137,6 +143,7 @@ export async function captureDatabase(options: CaptureDatabaseOptions): Promise<
       engineVersion: schema.engineVersion,
       location: options.location,
       position: snapshot.position,
+      audit: auditOf(options),
       tables: captured.map(({ manifest }) => manifest),
     },
     rows: sum((one) => one.rows),
@@ -222,6 +229,7 @@ async function captureOne(
     time,
     signs: options.search === "plain" ? undefined : signsOf(table, options.engine),
     mark: was?.mark,
+    audit: auditOf(options),
     touched: options.touched?.keysOf(table),
     pace: options.pace,
     ...(options.onBatch?.wants(table) && { onBatch: options.onBatch.see }),

@@ -32,6 +32,8 @@ export interface DatabaseManifest {
   /** Permissions (`st_mode & 0o7777`) and owner of the database's file; absent for servers. */
   readonly file?: { readonly permissions: number; readonly uid: number; readonly gid: number };
   readonly position: string;
+  /** Which of the thirty parts of the tables' ranges was read in full as a check of what the database told. */
+  readonly audit?: number;
   readonly tables: readonly TableManifest[];
 }
 
@@ -113,6 +115,7 @@ const manifest: Check<Manifest> = object({
       location: text,
       file: optional(object({ permissions: count, uid: count, gid: count })),
       position: text,
+      audit: optional(count),
       tables: list(table),
     }),
   ),

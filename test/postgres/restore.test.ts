@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import type { Manifest } from "../../src/contents/manifest.ts";
 import { listUndoable, undoRestore } from "../../src/engine/undo.ts";
 import type { DatabaseEngine, RowBatch, TableRows } from "../../src/database/database.ts";
 import { isHoldfastError, type ErrorCode } from "../../src/lib/errors.ts";
@@ -73,7 +74,11 @@ test("backed up three times, destroyed, put back beside and swapped in, and undo
   );
   assert.deepEqual(told, [{ count: 8, method: "xmin" }]);
   assert.equal((await crm.backup()).rows.changedRows, 0);
-  await resticOn(crm.access.location, crm.access.password).check();
+  const restic = resticOn(crm.access.location, crm.access.password);
+  await restic.check();
+  const manifest = JSON.parse(await restic.output("dump", "latest", "/acme/holdfast.json")) as Manifest;
+  // Another thirtieth in each, also where backups come at the same second of each hour.
+  assert.equal(manifest.databases[0]?.audit, 2);
   const was = await dumped(crm.name);
   await crm.psql("DROP TABLE company CASCADE; DELETE FROM tag; CREATE TABLE newer (x integer)");
   const broken = await dumped(crm.name);

@@ -1,6 +1,7 @@
 import type { Id } from "../../src/format/tree.ts";
 import { captureTable, type CaptureTableOptions, type TableCapture } from "../../src/contents/tables/capture-table.ts";
 import type { BlobReader, Upload } from "../../src/repository/repository.ts";
+import { auditEvery } from "../../src/database/database.ts";
 import { openTable, type StoredTable } from "../../src/contents/tables/stored-table.ts";
 import { type TableSizes, tableSizes } from "../../src/contents/tables/table-sizes.ts";
 import { contactTable, rules } from "./table-model.ts";
@@ -59,7 +60,17 @@ export async function withTableStore(use: (store: TableStore) => Promise<void>):
       loaded,
       capture: (options) => {
         const time = new Date(Date.UTC(2026, 0, 1, 0, 0, serial++)).toISOString();
-        return captureTable({ rules, store: upload, blobs, cutKey, time, signal, sizes: smallSizes, ...options });
+        return captureTable({
+          rules,
+          store: upload,
+          blobs,
+          cutKey,
+          time,
+          audit: serial % auditEvery,
+          signal,
+          sizes: smallSizes,
+          ...options,
+        });
       },
       open,
       lines: async (tree, table) => {

@@ -52,6 +52,7 @@ export async function databaseAtMoment(
     const captured = await captureTable({
       ...(await replayedReader(changed, stored, signal)),
       rules: engine,
+      audit: 0,
       kind: "incremental",
       parent: stored.tree,
       store,

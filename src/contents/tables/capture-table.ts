@@ -13,7 +13,6 @@
  * Memory stays below some 60 MB whatever the size of the table.
  */
 import {
-  auditEvery,
   type ChangeMethod,
   type FollowedRows,
   type RowBatch,
@@ -63,6 +62,8 @@ export interface CaptureTableOptions {
   readonly time: string;
   /** `reader.mark` of the snapshot compared with: an incremental backup may ask the database what changed since. */
   readonly mark?: string | undefined;
+  /** Which ranges are read in full, whatever the database tells: those whose number leaves this rest when divided by `auditEvery`. */
+  readonly audit: number;
   /** What the journal says was touched since: keys of rows, or the rows themselves. Comes before `mark`, and is checked as that is. */
   readonly touched?: readonly RowKey[] | FollowedRows | undefined;
   /** Sees every row once, in batches as they are read. Where it is given, all rows are read. */
@@ -253,9 +254,8 @@ class Capture {
   /** A run from what the database tells of its changes; `undefined`: the rows have to be read. */
   async #told(before: TableBefore): Promise<Result | undefined> {
     const { options, source, folder } = this.#input;
-    const { reader, mark, time } = options;
+    const { reader, mark, audit } = options;
     if (options.onBatch !== undefined) return undefined;
-    const audit = Math.floor(Date.parse(time) / 1000) % auditEvery;
     const followed = this.#followed();
     const found = await toldRows({ folder, before, reader, followed, audit }, mark, (batches) =>
       source.counted(batches),

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { rules, TableModel } from "../../../test/support/table-model.ts";
 import { smallSizes, withTableStore } from "../../../test/support/table-store.ts";
+import { auditEvery } from "../../database/database.ts";
 import type { RowBatch, RowSums, Stretches, TableReader } from "../../database/database.ts";
 import { compareKeys } from "../../database/sqlite/compare-keys.ts";
 import type { Id } from "../../format/tree.ts";
@@ -82,6 +83,26 @@ test("what the database tells of changes, on top of any runs, gives the table as
       { numRuns: 25 },
     );
     assert.ok(told > 25, `${told} were told`);
+  });
+});
+
+test("what the database does not tell is found within thirty backups, whichever row it is", async () => {
+  await withTableStore(async ({ capture, lines }) => {
+    const model = new TableModel();
+    for (let id = 0; id < 2000; id++) model.put(id, `contact ${id} ${"x".repeat(40)}`);
+    const { tree } = await capture({ reader: model.reader(), kind: "full" });
+    for (const id of [3, 700, 1999]) {
+      model.put(id, `untold ${id}`);
+      const reader = telling(model, new Set());
+      const methods: (string | undefined)[] = [];
+      for (let audit = 0; audit < auditEvery; audit++) {
+        const taken = await capture({ reader, kind: "incremental", parent: tree, mark: "before", audit });
+        methods.push(taken.method);
+        if (taken.method !== "xmin") assert.deepEqual(await lines(taken.tree), model.lines());
+      }
+      assert.ok(methods.filter((method) => method !== "xmin").length >= 1, methods.join());
+      model.put(id, `contact ${id} ${"x".repeat(40)}`);
+    }
   });
 });
 
