@@ -1,5 +1,5 @@
 import { HoldfastError } from "../lib/errors.ts";
-import { freeMemory, takeMemory } from "../lib/memory-pool.ts";
+import { freeMemory, isAlone, takeMemory } from "../lib/memory-pool.ts";
 import type { ByteRange } from "./storage.ts";
 
 /** What a server announced as a size, or `storage-failed`. */
@@ -32,15 +32,19 @@ export function checkedLength(length: number, path: string): number {
 
 /** The `length` bytes that were announced, never fewer; stops at what is more. */
 export async function readBody(body: AsyncIterable<Uint8Array>, length: number, path: string): Promise<Buffer> {
-  const bytes = takeMemory(checkedLength(length, path));
+  checkedLength(length, path);
+  let bytes: Buffer | undefined;
   let filled = 0;
   for await (const chunk of body) {
     if (filled + chunk.length > length) break;
+    // Whoever read it has put it where it is wanted.
+    if (chunk.length === length && Buffer.isBuffer(chunk) && isAlone(chunk)) return chunk;
+    bytes ??= takeMemory(length);
     bytes.set(chunk, filled);
     filled += chunk.length;
     freeEnd(chunk);
   }
-  if (filled === length) return bytes;
+  if (filled === length) return bytes ?? Buffer.alloc(0);
   throw new HoldfastError("storage-unreachable", { path, reason: "cut off" });
 }
 

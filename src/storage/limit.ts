@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { StorageTraffic } from "../lib/storage-reach.ts";
+import { createTurns } from "../lib/turns.ts";
 import type { Storage } from "./storage.ts";
 
 export interface LimitOptions extends StorageTraffic {
@@ -66,25 +67,6 @@ function createPacer(bytesPerSecond: number | undefined, clock: () => number, pa
     const start = Math.max(now, freeAt);
     freeAt = start + (bytes / bytesPerSecond) * 1000;
     if (start > now) await pause?.(start - now, signal);
-  };
-}
-
-type Turn = <T>(work: () => Promise<T>) => Promise<T>;
-
-function createTurns(atOnce: number): Turn {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return async (work) => {
-    if (running >= atOnce) await new Promise<void>((go) => waiting.push(go));
-    else running++;
-    try {
-      return await work();
-    } finally {
-      // Whoever waits takes our place.
-      const next = waiting.shift();
-      if (next === undefined) running--;
-      else next();
-    }
   };
 }
 

@@ -4,7 +4,9 @@ import type { PutObjectCommand, S3Client, StorageClass } from "@aws-sdk/client-s
 import { HoldfastError } from "../lib/errors.ts";
 import { lockedUntil } from "../lib/keeping.ts";
 import { checkedSize, isAnswerTo, readBody, shortError } from "./checked-answer.ts";
+import { HttpReader, isWorthReading } from "./http-reader.ts";
 import { kindFolders, nameInKey, storedPath } from "./layout.ts";
+import { readAtOnce } from "./s3-read.ts";
 import { isS3Error, type S3Subject, s3Error } from "./s3-error.ts";
 import { asOfStorage } from "./as-of.ts";
 import { s3FilesAsOf } from "./s3-as-of.ts";
@@ -121,6 +123,7 @@ export function s3Storage(
         ...(Range && { Range }),
         ...(version !== undefined && { VersionId: version }),
       });
+      if (range && isWorthReading(range)) readAtOnce(command, (await connecting)?.reader, range, signal);
       const answer = await client.send(command, { abortSignal: signal }).catch((error: unknown) => {
         throw isS3Error(error, "InvalidRange", 416) ? shortError(subject.path) : error;
       });
@@ -138,6 +141,7 @@ export function s3Storage(
   const close = async (): Promise<void> => {
     const connected = await connecting?.catch(() => undefined);
     connected?.client.destroy();
+    connected?.reader.close();
     connecting = undefined;
   };
 
@@ -263,6 +267,7 @@ export function s3Storage(
 interface Connection {
   readonly library: S3Library;
   readonly client: S3Client;
+  readonly reader: HttpReader;
 }
 
 /** Of a stream the library knows no sum, and without one it would not sign what is sent. Anew where it is redirected. */
@@ -335,7 +340,8 @@ async function connect(
   const client = make(region);
   // A profile may name the region. Without any, servers other than AWS take this one.
   const named = await client.config.region().catch(() => undefined);
-  return { library, client: named === undefined ? make("us-east-1") : client };
+  const reader = new HttpReader(connections, { connectMs, idleMs });
+  return { library, client: named === undefined ? make("us-east-1") : client, reader };
 }
 
 function hasKey<T extends { readonly accessKeyId: string | undefined; readonly secretAccessKey: string | undefined }>(

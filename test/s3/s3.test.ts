@@ -217,6 +217,51 @@ test("answers that are not what was asked for are refused", async () => {
   await fails(listed(storage, "key"), "storage-failed", "ListObjectsV2");
 });
 
+test("long parts of packs, which are read by other means than the library's", async () => {
+  await using proxy = await tamperingProxy(ceph.port);
+  const opening = { connectMs: 1000, idleMs: 400 };
+  await using storage = s3Storage(`s3:http://127.0.0.1:${proxy.port}/${freshPlace()}/a+b (c)`, process.env, opening);
+  await storage.create(signal);
+  const file = fileOf();
+  const bytes = randomBytes(3_000_000);
+  await storage.save(file, bytes, signal);
+  const range = { offset: 1000, length: 2_000_000 };
+  const wanted = bytes.subarray(1000, 2_001_000);
+  const chunked: string[] = [];
+  const clients = new Set<unknown>();
+  proxy.tamper = ({ socket }) => void clients.add(socket);
+  for (const _ of [1, 2, 3]) assert.deepEqual(await storage.load(file, range, signal), wanted);
+  assert.equal(clients.size, 1, "over one connection");
+
+  await fails(storage.load(fileOf(), range, signal), "storage-not-found", "NoSuchKey");
+  await fails(storage.load(file, { ...range, offset: 2_900_000 }, signal), "storage-failed", "shorter than asked for");
+  await fails(storage.load(file, { ...range, offset: 4_000_000 }, signal), "storage-failed", "shorter than asked for");
+
+  const patient = withRetry(storage, { firstPauseMs: 50 });
+  for (const cutAfterBytes of [0, 1_000_000]) {
+    let cuts = 1;
+    proxy.tamper = () => (cuts-- > 0 ? { cutAfterBytes } : undefined);
+    assert.deepEqual(await patient.load(file, range, signal), wanted);
+    assert.ok(cuts < 0, "asked again");
+  }
+  proxy.tamper = () => "answered"; // never
+  await fails(storage.load(file, range, signal), "storage-unreachable", "TimeoutError");
+  const stopping = new AbortController();
+  setTimeout(() => stopping.abort(new Error("enough")), 50);
+  await assert.rejects(storage.load(file, range, stopping.signal), /enough/);
+
+  // A server that does not say how long its answers are is asked by the library.
+  proxy.tamper = ({ headers }, answer) => {
+    chunked.push(headers.range ?? "");
+    answer.writeHead(206, { "content-range": "bytes 1000-2000999/3000000", "transfer-encoding": "chunked" });
+    answer.end(wanted);
+    return "answered";
+  };
+  await assert.rejects(storage.load(file, range, signal), (error) => isHoldfastError(error, "storage-failed"));
+  await assert.rejects(storage.load(file, range, signal), (error) => isHoldfastError(error, "storage-failed"));
+  assert.deepEqual(chunked, Array(3).fill("bytes=1000-2000999"), "once in vain");
+});
+
 test("more than a page of names, with no more requests at once than the storage says", async () => {
   await using proxy = await tamperingProxy(ceph.port);
   await using storage = s3Storage(`s3:http://127.0.0.1:${proxy.port}/${freshPlace()}`, process.env);
