@@ -1,6 +1,5 @@
 import { isChange } from "../contents/records/planned-row.ts";
 import type { RowImages } from "../contents/records/row-images.ts";
-import { addAll } from "../lib/add-all.ts";
 import { nameFromText, nameText, type ByteName } from "../lib/byte-name.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Warning } from "../lib/events.ts";
@@ -10,7 +9,7 @@ import type { CrmDescription } from "../crm/platform.ts";
 import { openFor } from "./access.ts";
 import { addressesFor } from "./database-address.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
-import { buildAll, nothingBuilt } from "./restore-build.ts";
+import { buildAll } from "./restore-build.ts";
 import type { PointSource } from "./open-point.ts";
 import { applyRecords, type ChangedRows } from "./records-apply.ts";
 import { writeRecords } from "./records-export.ts";
@@ -25,6 +24,7 @@ import {
   forgetRecord,
   isHalfMade,
   loadRecords,
+  nothingBuilt,
   saveRecord,
   swapIn,
   type Built,
@@ -85,7 +85,7 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
   // What it had made lies where it would be made once more, and somebody may have worked in it before it was taken back.
   const isTakenBack = earlier?.state === "undone" && earlier.databases.length + earlier.steps.length > 0;
   if (earlier?.state === "done" && input.swapped === "take") {
-    return await finish(place, plan, earlier, earlier.built ?? nothingBuilt(), started, run);
+    return await finish(place, plan, earlier, started, run);
   }
   const record = earlier && isHalfMade(earlier) ? earlier : undefined;
   if (isTakenBack || record?.state === "undoing") throw new HoldfastError("plan-outdated", { reason: "undo" });
@@ -93,13 +93,8 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
     await refuseIfHeld(place, record);
     // It is half made: whoever cancels from here on would leave it so.
     run.report({ type: "note", code: "resumed", facts: { id: record.id } });
-    const built = record.built ?? nothingBuilt();
-    if (record.rows) {
-      const { rows, failed } = await applyRows(engine, record, input.password, "forward", addressOf, toTheEnd(run));
-      built.rows += rows;
-      addAll(built.failed, failed);
-    }
-    return await finish(place, plan, await swapIn(place, record), built, started, run);
+    const { failed } = await applyRows(engine, record, input.password, "forward", addressOf, toTheEnd(run));
+    return await finish(place, plan, await swapIn(place, withLeft(record, failed)), started, run);
   }
   if (plan.confirm !== undefined && input.confirm !== plan.confirm) {
     throw new HoldfastError("confirm-needed", { name: plan.confirm });
@@ -142,7 +137,7 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
   await thaw(indexed, await coldPacksOf(indexed, reader, prepared, inner.signal), input.thaw, inner);
 
   const staging = await Staging.begin(place, plan, started);
-  const built = await buildAll({
+  const fromParts = await buildAll({
     engine,
     plan,
     prepared,
@@ -155,7 +150,7 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
     await staging.drop().catch(leftBehind);
     throw error;
   });
-  built.heldBack = heldBackOf(plan, prepared);
+  const built: Built = { ...fromParts, heldBack: heldBackOf(plan, prepared) };
   run.report({ type: "phase", phase: "swap" });
   // Building took a while: whoever came meanwhile would go on writing to what is replaced. A server sees to that itself.
   await refuseIfHeld(place, { ...targets, databases: [] }).catch(async (error: unknown) => {
@@ -166,17 +161,19 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
   const { records, exported } = prepared;
   if (exported) {
     // Before the files beside them: from the swap on, what is there counts as all of it.
+    let written: readonly string[];
     try {
-      built.files += writeRecords(exported.folder, exported.format, exported.records).length;
+      written = writeRecords(exported.folder, exported.format, exported.records);
     } catch (error) {
       await staging.drop().catch(leftBehind);
       throw error;
     }
-    built.rows += exported.records.rows.length;
-    return await finish(place, plan, await swapIn(place, ready), built, started, run);
+    const rows = built.rows + exported.records.rows.length;
+    const whole = { ...ready, built: { ...built, files: built.files + written.length, rows } };
+    return await finish(place, plan, await swapIn(place, whole), started, run);
   }
   if (!records || !records.planned.rows.some(isChange)) {
-    return await finish(place, plan, await swapIn(place, ready), built, started, run);
+    return await finish(place, plan, await swapIn(place, ready), started, run);
   }
   let swapping = ready;
   const saved = async (changed: ChangedRows): Promise<void> => {
@@ -185,9 +182,14 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
     const fresh = await repository.index(inner.signal);
     await using upload = await fresh.upload({ signal: inner.signal, lock, limits: input.limits });
     const { id } = await saveImages(engine, upload, images);
-    swapping = { ...ready, state: "swapping", rows: { snapshot: id, target: images.target } };
+    swapping = {
+      ...ready,
+      state: "swapping",
+      rows: { snapshot: id, target: images.target },
+      // Whoever finishes it finds them changed, and tells of them all the same.
+      built: { ...built, rows: built.rows + changed.images.length },
+    };
     await saveRecord(engine, swapping);
-    built.rows += changed.images.length;
   };
   try {
     await applyRecords(records, saved, inner);
@@ -200,7 +202,14 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
     );
     throw error;
   }
-  return await finish(place, plan, await swapIn(place, swapping), built, started, run);
+  return await finish(place, plan, await swapIn(place, swapping), started, run);
+}
+
+/** Rows that somebody changed since, and that so do not become what they were to be; once, however often it is cut off. */
+function withLeft(record: RestoreRecord, failed: Built["failed"]): RestoreRecord {
+  const built = record.built ?? nothingBuilt;
+  const more = failed.filter(({ path }) => built.failed.every((known) => known.path !== path));
+  return { ...record, built: { ...built, rows: built.rows - more.length, failed: [...built.failed, ...more] } };
 }
 
 async function made(staging: Staging, signal: AbortSignal): Promise<RestoreRecord> {
@@ -256,10 +265,10 @@ async function finish(
   place: SwapPlace,
   plan: RestorePlan,
   record: RestoreRecord,
-  built: Built,
   started: Date,
   run: Run,
 ): Promise<RestoreReport> {
+  const built = record.built ?? nothingBuilt;
   // A copy in an empty folder is undone by removing it; whatever was replaced anywhere is kept.
   const steps = [...record.databases, ...record.steps];
   const replaced = steps.some(({ old }) => old !== undefined);

@@ -35,12 +35,17 @@ export interface Build {
   readonly run: Run;
 }
 
-export function nothingBuilt(): Built {
-  return { files: 0, rows: 0, bytes: 0, failed: [], warnings: [] };
+/** What is built so far. */
+interface Building extends Built {
+  files: number;
+  rows: number;
+  bytes: number;
+  readonly failed: Built["failed"][number][];
+  readonly warnings: Built["warnings"][number][];
 }
 
 export async function buildAll(build: Build): Promise<Built> {
-  const built = nothingBuilt();
+  const built: Building = { files: 0, rows: 0, bytes: 0, failed: [], warnings: [] };
   const { prepared } = build;
   // What lies in a folder that is built whole is built into it, so the folder comes first.
   const folders = prepared.folders.toSorted((a, b) => a.path.length - b.path.length);
@@ -70,7 +75,7 @@ async function seen({ engine, address }: DatabaseWork, signal: AbortSignal): Pro
 async function buildOneDatabase(
   { prepared, staging, run, reader, plan, limits }: Build,
   work: DatabaseWork,
-  built: Built,
+  built: Building,
 ) {
   const { engine, file } = work;
   const slot = file && (await staging.slot(dirname(file.path), basename(file.path)));
@@ -115,7 +120,7 @@ function giveOwner(
   chmodSync(slot, wanted.permissions);
 }
 
-async function buildFolder(build: Build, { path, node }: FolderWork, built: Built): Promise<void> {
+async function buildFolder(build: Build, { path, node }: FolderWork, built: Building): Promise<void> {
   const slot = nameFromText(await build.staging.wholeSlot(path));
   const switches = { createMissing: true, updateChanged: true, removeNewer: false };
   await write(build, { tree: treeOf(node), target: slot, switches }, path, built);
@@ -126,7 +131,7 @@ async function buildFolder(build: Build, { path, node }: FolderWork, built: Buil
   build.staging.put(target, slot);
 }
 
-async function buildItems(build: Build, { root, tree, items }: ItemWork, built: Built): Promise<void> {
+async function buildItems(build: Build, { root, tree, items }: ItemWork, built: Building): Promise<void> {
   const { staging } = build;
   const beside = placeBeside(root);
   const slot = nameFromText(await staging.slot(beside, basename(root)));
@@ -148,7 +153,7 @@ async function write(
   { indexed, reader, limits, run }: Build,
   input: Omit<WriteFolderInput, "reader" | "signal">,
   place: string,
-  built: Built,
+  built: Building,
 ): Promise<void> {
   const written = await writeFolder(
     { ...input, reader, signal: run.signal },
@@ -168,7 +173,7 @@ async function write(
   );
 }
 
-async function buildConfig(build: Build, { name, path, node }: ConfigWork, built: Built): Promise<void> {
+async function buildConfig(build: Build, { name, path, node }: ConfigWork, built: Building): Promise<void> {
   const { engine, plan, prepared, staging, reader, run } = build;
   const content = await loadContent(reader, node, run.signal);
   const slot = await staging.slot(dirname(path), basename(path));

@@ -48,13 +48,15 @@ export interface RestoreRecord {
 
 /** What was built, and what could not be. */
 export interface Built {
-  files: number;
-  rows: number;
-  bytes: number;
-  readonly failed: { readonly path: string; readonly reason: string }[];
-  readonly warnings: Warning[];
-  heldBack?: HeldBack | undefined;
+  readonly files: number;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly failed: readonly { readonly path: string; readonly reason: string }[];
+  readonly warnings: readonly Warning[];
+  readonly heldBack?: HeldBack | undefined;
 }
+
+export const nothingBuilt: Built = { files: 0, rows: 0, bytes: 0, failed: [], warnings: [] };
 
 const keptRestores = 3;
 const recordName = (id: string) => `restores/${id}.json`;

@@ -78,6 +78,9 @@ async function story({ engine, port, url, sql }: World): Promise<void> {
   );
   assert.deepEqual(await crm.rows(), whole, "it had stayed");
   await assert.rejects(crm.backup(), (error: unknown) => isHoldfastError(error, "restore-half-made"));
+  // Whoever finishes it finds all rows as they are to be, and says what the restore did.
+  const finished = await crm.apply(third);
+  assert.deepEqual([finished.rows, finished.failed], [report.rows, []]);
   await crm.undo();
   assert.deepEqual(await crm.rows(), deleted);
 }
