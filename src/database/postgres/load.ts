@@ -21,6 +21,8 @@ export const loadingSession =
 const sortingSql =
   "SELECT set_config(name, '256MB', false) FROM pg_settings WHERE name = 'maintenance_work_mem' AND setting::bigint < 262144";
 
+const ofEventTrigger = /^(?:CREATE|ALTER|COMMENT ON|SECURITY LABEL (?:FOR \S+ )?ON) EVENT TRIGGER /;
+
 /** What a table's rows are summed up by, besides the session's own process. */
 const summingSql = "SET max_parallel_workers_per_gather=1";
 
@@ -56,7 +58,11 @@ export async function loadPostgres(
     const connection = await open();
     const sessions = [connection, await open()];
     for (const statement of schema.before) await runStatement(connection, statement);
-    const { indexes, rest } = buildStatements(schema);
+    const watching = schema.after.filter((sql) => ofEventTrigger.test(sql));
+    const { indexes, rest } = buildStatements({
+      ...schema,
+      after: schema.after.filter((sql) => !watching.includes(sql)),
+    });
     await loadTables(sessions, onSums && (await open()), { tables, indexes, onSums, settings });
     await setSequences(connection, schema);
     await server.run(`ALTER DATABASE ${quoteName(database)} RESET search_path`, database);
@@ -67,6 +73,8 @@ export async function loadPostgres(
     if (grants === "restore") await giveGrants(connection, schema.grants ?? [], onRefused);
     // What any session committed without waiting is on disk with this one.
     await connection.run("SET synchronous_commit=on; CREATE TEMP TABLE holdfast_end AS SELECT 1");
+    // The very last: they would be called by all that is done here, and may change rows that are summed up already.
+    for (const statement of watching) await runStatement(connection, statement);
   } catch (error) {
     await removeHalf(address, database, environment);
     throw error;

@@ -96,6 +96,31 @@ test("PostgreSQL 15: what is rare comes back as it was, with its owners and righ
   assert.equal(await dumped(server, "copy_odd"), await dumped(server, "crm_odd"));
 });
 
+test("an event trigger that writes down what is granted does not write down what a restore grants", async () => {
+  await using server = await startPostgres();
+  await server.sql("CREATE DATABASE crm_odd; CREATE ROLE reader");
+  await server.sql(
+    `CREATE TABLE granted (id serial PRIMARY KEY, tag text); INSERT INTO granted (tag) VALUES ('before');
+     CREATE FUNCTION note() RETURNS event_trigger LANGUAGE plpgsql AS
+       $$ BEGIN INSERT INTO public.granted (tag) VALUES (tg_tag); END $$;
+     GRANT SELECT ON granted TO reader;
+     CREATE EVENT TRIGGER noted ON ddl_command_end EXECUTE FUNCTION note();
+     COMMENT ON EVENT TRIGGER noted IS 'what is altered'; ALTER EVENT TRIGGER noted ENABLE ALWAYS;`,
+    "crm_odd",
+  );
+  const captured = await captureDatabase(server.url("crm_odd"));
+  const told = new Map<TableSchema, LoadedSums>();
+  const onSums = (table: TableSchema, sums: LoadedSums) => void told.set(table, sums);
+  assert.deepEqual(await loadCaptured(server.url("copy_odd"), captured, { onSums }), []);
+  assertSums(captured, told);
+  assert.equal(await dumped(server, "copy_odd"), await dumped(server, "crm_odd"));
+  await server.sql("GRANT INSERT ON granted TO reader", "copy_odd");
+  assert.equal(
+    (await server.sql("SELECT string_agg(tag, ',' ORDER BY id) FROM granted", "copy_odd")).trim(),
+    "before,GRANT",
+  );
+});
+
 for (const version of [17, 18] as const) {
   test(`PostgreSQL ${version}: what is rare comes back`, { skip: postgresLacks(version) ?? false }, async () => {
     await using server = await startPostgres({ version });
