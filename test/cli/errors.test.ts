@@ -141,6 +141,12 @@ test("another run of the same CRM: who it is, and waiting for it", async () => {
   using crm = cliCrm();
   await crm.run(["init"]);
   assert.equal((await crm.run(["backup"])).code, 0);
+  const damage = () => rmSync(join(crm.folder, "attachments/notes.txt"));
+  damage();
+  assert.equal((await crm.run(["restore", "run", "latest", "/files/attachments", "--yes"])).code, 0);
+  damage();
+  const { records } = await crm.json(["restore", "plan", "latest", "/files/attachments"]);
+  const apply = ["restore", "apply", String(records.find(({ type }) => type === "restore-plan")?.["id"])];
   // A backup that takes its time: its password comes from a command, so it is the lock alone that is held here.
   const { lockCrm } = await import("../../src/jobs/crm-lock.ts");
   const request = {
@@ -155,11 +161,16 @@ test("another run of the same CRM: who it is, and waiting for it", async () => {
     await using _held = await lockCrm(request, run);
     const refused = await crm.run(["backup"]);
     assertRefused(refused, 11, new RegExp(`busy with acme: process ${process.pid} of .+, since .+ \\+08:00`), /--wait/);
+    // Nor may a restore in place begin beside it, or one be taken back.
+    for (const args of [apply, ["restore", "undo"]]) {
+      assertRefused(await crm.run(args), 11, /busy with acme: process/, /--wait/);
+    }
     const short = await crm.run(["backup", "--wait", "1s"]);
     assert.equal(short.code, 11);
     assert.match(short.stderr, new RegExp(`^Waiting for another run: process ${process.pid} `));
   }
   assert.equal((await crm.run(["backup", "--wait", "1s"])).code, 0);
+  assert.equal((await crm.run(apply)).code, 0);
 });
 
 test("a repository that somebody else holds for himself: who it is, and nothing is done", async () => {
