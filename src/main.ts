@@ -123,13 +123,12 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
     if (keeping?.parity && !opened.traits.parity) throw new HoldfastError("parity-unsupported", { location });
     if (asOf !== undefined && !opened.asOf) throw new HoldfastError("storage-no-versions", { location });
     const storage = (asOf && opened.asOf?.(asOf)) ?? opened;
-    if (isPath(location)) return storage;
-    const [{ withLimits }, { withRetry }] = await Promise.all([
-      import("./storage/limit.ts"),
-      import("./storage/retry.ts"),
-    ]);
-    const limited = withLimits(storage, { ...traffic, clock: () => performance.now() });
-    return onWait ? withRetry(limited, { onRetry: onWait }) : limited;
+    const { withRetry } = await import("./storage/retry.ts");
+    // A folder may be a share, which goes away and comes back.
+    const again = (one: Storage): Storage => (onWait ? withRetry(one, { onRetry: onWait }) : one);
+    if (isPath(location)) return again(storage);
+    const { withLimits } = await import("./storage/limit.ts");
+    return again(withLimits(storage, { ...traffic, clock: () => performance.now() }));
   };
   return async (location, options = { reading: "through" }) => {
     const { cache = defaultCache, reading } = options;

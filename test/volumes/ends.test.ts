@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { test } from "node:test";
+import { isHoldfastError } from "../../src/lib/errors.ts";
+import type { Catalogue, VolumeFile, VolumeStart } from "../../src/volumes/catalogue.ts";
+import { VolumeAccess } from "../../src/volumes/volume-access.ts";
+import { writeVolume } from "../../src/volumes/write-volume.ts";
+import { noise } from "../support/noise.ts";
+import { tapeLibrary } from "../support/tape-library.ts";
+import { temporaryFolder } from "../support/temp-folder.ts";
+
+/** A medium that ends at each block there is: in the label, the catalogue, a file, its padding, and behind the last one. */
+const { signal } = new AbortController();
+const blockBytes = 512;
+const sizes = [0, 1, 511, 512, 513, 1024, 3000, 40, 2048];
+const contents = sizes.map((size, at) => noise(`volume ${at}`, size));
+const files: readonly VolumeFile[] = contents.map((bytes) => {
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  return { path: `data/${sha256.slice(0, 2)}/${sha256}`, size: bytes.length, sha256 };
+});
+const set: Omit<Catalogue, "volumes"> = {
+  format: 1,
+  set: "acme",
+  kind: "full",
+  repository: "ab".repeat(32),
+  created: "2026-11-22T08:00:00Z",
+  snapshots: [],
+  files,
+};
+
+/** Writes the set on as many tapes as it takes. */
+async function write(folder: string, capacity: number, warning: number): Promise<number> {
+  await using drive = tapeLibrary({ folder, blockBytes, capacity, warning });
+  const volumes: VolumeStart[] = [];
+  for (let next: VolumeStart | undefined = { file: 0, offset: 0, begins: "file" }; next !== undefined;) {
+    volumes.push(next);
+    const volume = { set: "acme", number: volumes.length };
+    assert.ok(await drive.load(volume, "write", signal));
+    const written = await writeVolume(drive, {
+      volume,
+      catalogue: { ...set, volumes },
+      label: "a label\n",
+      load: async ({ path }) => contents[files.findIndex((file) => file.path === path)] ?? assert.fail(),
+      signal,
+      onBytes: () => undefined,
+    });
+    await drive.accept(signal);
+    next = written.next;
+    assert.ok(volumes.length < 40, "each volume holds something");
+  }
+  return volumes.length;
+}
+
+test("wherever the medium ends, the set is whole on the next ones, and each file is read from those that hold it", async () => {
+  const seen = new Set<number>();
+  let small = 0;
+  for (const warning of [0, 1, 3]) {
+    for (let capacity = 1; capacity < 45; capacity++) {
+      using folder = temporaryFolder();
+      let count = 0;
+      try {
+        count = await write(folder.path, capacity, warning);
+      } catch (error) {
+        assert.ok(isHoldfastError(error, "volume-small"), `${capacity} blocks, ${warning}: ${String(error)}`);
+        assert.equal(seen.size > 0 && warning === 0, false, `${capacity} blocks are enough for less`);
+        small++;
+        continue;
+      }
+      seen.add(count);
+      const what = `${capacity} blocks, warned ${warning} before the end, ${count} volumes`;
+      await using drive = tapeLibrary({ folder: folder.path, blockBytes, capacity, warning });
+      const access = new VolumeAccess(drive);
+      const [found] = await access.sets(signal);
+      assert.ok(found && (await access.isComplete(found, signal)), what);
+      for (const [at, file] of files.entries()) {
+        assert.deepEqual(await access.load(file.path, undefined, signal), contents[at], `${what}: file ${at}`);
+        const range = { offset: Math.floor(file.size / 3), length: Math.ceil(file.size / 3) };
+        const part = contents[at]?.subarray(range.offset, range.offset + range.length);
+        assert.deepEqual(await access.load(file.path, range, signal), part, `${what}: a part of file ${at}`);
+      }
+      // Of one file of a byte, the one volume is put in that has it, after the last, whose catalogue knows where that is.
+      await using again = tapeLibrary({ folder: folder.path, blockBytes, capacity, warning });
+      await new VolumeAccess(again).load(files[1]?.path ?? "", undefined, signal);
+      assert.ok(
+        again.loads.length <= 2 && Number(again.loads[0]?.slice(-4)) === count,
+        `${what}: ${again.loads.join()}`,
+      );
+    }
+  }
+  assert.ok(small > 10 && seen.size > 3, `${small} were too small, ${[...seen].join()} volumes`);
+});
