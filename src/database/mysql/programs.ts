@@ -3,6 +3,7 @@ import type { DatabaseSchema } from "../database.ts";
 import { saysBrokenView } from "./broken-view.ts";
 import { quoteName, quoteText } from "./identifier.ts";
 import type { Row, Session } from "./session.ts";
+import { givenRights } from "./given-rights.ts";
 import { grantsOf, hasRight, mayReadProcedures } from "./grants.ts";
 import { isRefused } from "./failure.ts";
 
@@ -25,7 +26,7 @@ export async function programs(
   const events = await eventStatements(session, uncovered);
   return {
     after: [...routines, ...viewList, ...triggers, ...events],
-    grants: await grantStatements(session),
+    grants: await givenRights(session),
   };
 }
 
@@ -172,42 +173,4 @@ function under(mode: string | null | undefined, collation: string | null | undef
       ? []
       : [`SET SESSION collation_connection=${quoteText(collation)}`]),
   ];
-}
-
-/** Rights of others on this database, as statements about the default database, whatever its name is then. */
-async function grantStatements(session: Session): Promise<string[]> {
-  const inDatabase = "TABLE_SCHEMA=DATABASE()";
-  const listed = (columns: string, view: string, order: string) =>
-    session.query(
-      `SELECT GRANTEE, PRIVILEGE_TYPE, IS_GRANTABLE, ${columns} FROM information_schema.${view} WHERE ${inDatabase} ORDER BY ${order}`,
-    );
-  const onAll = await listed("NULL, NULL", "SCHEMA_PRIVILEGES", "1,2");
-  const onTables = await listed("TABLE_NAME, NULL", "TABLE_PRIVILEGES", "1,4,2");
-  const onColumns = await listed("TABLE_NAME, COLUMN_NAME", "COLUMN_PRIVILEGES", "1,4,5,2");
-  const others = [...onAll, ...onTables, ...onColumns]
-    .filter(([, right]) => right !== "USAGE")
-    .map(([grantee, right, grantable, table, column]) => {
-      const what = column === null || column === undefined ? right : `${right} (${quoteName(column)})`;
-      const on = table === null || table === undefined ? "*" : quoteName(table);
-      return `GRANT ${what} ON ${on} TO ${grantee}${grantable === "YES" ? " WITH GRANT OPTION" : ""}`;
-    });
-  return [...others, ...(await routineGrants(session))];
-}
-
-/** No view of the information schema has them: who may not read the server's own table is told of none. */
-async function routineGrants(session: Session): Promise<readonly string[]> {
-  const rows = await session
-    .query(
-      "SELECT CONCAT(QUOTE(User),'@',QUOTE(Host)), Routine_type, Routine_name, Proc_priv FROM mysql.procs_priv WHERE Db=DATABASE() ORDER BY 1,2,3",
-    )
-    .catch((error: unknown) => {
-      if (isRefused(error)) return [];
-      throw error;
-    });
-  return rows.flatMap(([grantee, type, name, rights]) => {
-    const given = (rights ?? "").split(",").filter((right) => right !== "" && right !== "Grant");
-    const option = /(^|,)Grant(,|$)/.test(rights ?? "") ? " WITH GRANT OPTION" : "";
-    const what = given.length === 0 ? "USAGE" : given.join(", ").toUpperCase();
-    return [`GRANT ${what} ON ${type} ${quoteName(name ?? "")} TO ${grantee}${option}`];
-  });
 }

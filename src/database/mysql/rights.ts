@@ -1,4 +1,5 @@
 import type { DatabaseRights } from "../database.ts";
+import { rightsTables } from "./given-rights.ts";
 import { grantsOf, hasRight, mayReadProcedures } from "./grants.ts";
 import { quoteName } from "./identifier.ts";
 import type { Target } from "./location.ts";
@@ -58,7 +59,10 @@ function script(needed: readonly Needed[], database: string, procedures: boolean
     "CREATE USER 'holdfast'@'localhost' IDENTIFIED BY 'CHOOSE A PASSWORD';",
     `GRANT ${rights("database")} ON ${place}.* TO 'holdfast'@'localhost';`,
     `GRANT ${rights("server")} ON *.* TO 'holdfast'@'localhost';`,
-    ...(procedures ? ["GRANT SELECT ON mysql.proc TO 'holdfast'@'localhost';"] : []),
+    // Who may what in the database; no passwords stand there.
+    ...[...(procedures ? ["proc"] : []), ...rightsTables].map(
+      (table) => `GRANT SELECT ON mysql.${table} TO 'holdfast'@'localhost';`,
+    ),
     "",
   ].join("\n");
 }

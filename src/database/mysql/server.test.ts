@@ -358,7 +358,23 @@ test("a user without rights: what cannot be seen is named, and the printed SQL g
   assert.deepEqual((await whole.rights?.(signal))?.missing, []);
   assert.deepEqual((await whole.inspect(signal)).uncovered, []);
   await using asRoot = await mysqlEngine.connect(address("crm"), { signal });
-  assert.deepEqual((await whole.inspect(signal)).after, (await asRoot.inspect(signal)).after);
+  await server.sql(
+    `GRANT SELECT, UPDATE (name) ON crm.contact TO poor@localhost WITH GRANT OPTION; GRANT CREATE TEMPORARY TABLES ON crm.* TO poor@localhost`,
+  );
+  const [seen, all] = [await whole.inspect(signal), await asRoot.inspect(signal)];
+  assert.deepEqual([seen.after, seen.grants], [all.after, all.grants]);
+  const ofPoor = seen.grants?.filter((grant) => grant.includes("'poor'"));
+  assert.deepEqual(ofPoor, [
+    "GRANT SELECT, CREATE TEMPORARY TABLES ON * TO 'poor'@'localhost'",
+    "GRANT SELECT ON `contact` TO 'poor'@'localhost' WITH GRANT OPTION",
+    "GRANT UPDATE (`name`) ON `contact` TO 'poor'@'localhost'",
+  ]);
+  // A name as tools write it in a grant, and one that is for more than this database.
+  await server.sql(
+    "CREATE DATABASE under_score; GRANT SELECT ON `under\\_score`.* TO poor@localhost; GRANT INSERT ON `under%`.* TO poor@localhost",
+  );
+  await using underScore = await mysqlEngine.connect(address("under_score"), { signal });
+  assert.deepEqual((await underScore.inspect(signal)).grants, ["GRANT SELECT ON * TO 'poor'@'localhost'"]);
 });
 
 test("failures have names, and no passwords", async () => {
