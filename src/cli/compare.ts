@@ -3,7 +3,7 @@ import { HoldfastError } from "../lib/errors.ts";
 import { printable } from "../words/format.ts";
 import { type Command, hasFlag } from "./command.ts";
 import type { Context } from "./context.ts";
-import { sheetLine } from "../lib/csv.ts";
+import { type CsvValue, type Separator, sheetLine, sheetStart } from "../lib/csv.ts";
 import { entityName } from "./entity-name.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { fieldLines } from "./field-lines.ts";
@@ -13,10 +13,11 @@ export const compareCommand: Command = {
   name: "compare",
   answers: "question",
   arguments: [{ form: "<from>" }, { form: "<to>" }, { form: "[only...]" }],
-  options: [{ flags: "--all" }, { flags: "--noise" }, { flags: "--csv" }],
+  options: [{ flags: "--all" }, { flags: "--noise" }, { flags: "--csv" }, { flags: "--csv-semicolon" }],
   async run(context, invocation) {
     const [from = "", to = "", ...only] = invocation.arguments;
-    if (hasFlag(invocation, "csv") && context.output.json) {
+    const separator = hasFlag(invocation, "csvSemicolon") ? ";" : hasFlag(invocation, "csv") ? "," : undefined;
+    if (separator !== undefined && context.output.json) {
       throw new HoldfastError("usage", { problem: "conflict", what: "--csv", other: "--json" });
     }
     const points = { from: namedPoint(context, from), to: namedPoint(context, to) };
@@ -26,7 +27,7 @@ export const compareCommand: Command = {
     const input = { repository, crms, ...points, only, ...(crm === undefined ? {} : { crm }) };
     await context.door.compare(input, context.run, (comparison) => {
       if (context.output.json) return showJson(context, comparison);
-      if (hasFlag(invocation, "csv")) return showCsv(context, comparison);
+      if (separator !== undefined) return showCsv(context, comparison, separator);
       const noise = hasFlag(invocation, "noise") ? "shown" : "folded";
       return showText(context, comparison, hasFlag(invocation, "all") ? Number.POSITIVE_INFINITY : 10, noise);
     });
@@ -39,8 +40,9 @@ async function showJson({ output }: Context, { from, to, differences }: Comparis
   for await (const difference of differences) output.record(difference);
 }
 
-async function showCsv({ output }: Context, { differences }: Comparison): Promise<void> {
-  const write = (values: Parameters<typeof sheetLine>[0]) => output.raw(Buffer.from(sheetLine(values), "utf8"));
+async function showCsv({ output }: Context, { differences }: Comparison, separator: Separator): Promise<void> {
+  const write = (values: readonly CsvValue[]) => output.raw(Buffer.from(sheetLine(values, separator), "utf8"));
+  output.raw(Buffer.from(sheetStart, "utf8"));
   write(["type", "action", "entity", "record", "title", "column", "before", "after", "noise"]);
   for await (const one of differences) {
     if (one.type === "change") {

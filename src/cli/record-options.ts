@@ -22,7 +22,7 @@ export const recordOptions: readonly OptionSpec[] = [
   { flags: "--alone" },
   { flags: "--rename <columns...>" },
   { flags: "--to-files <folder>" },
-  { flags: "--format <format>", choices: ["sql", "csv", "sheet", "json"] },
+  { flags: "--format <format>", choices: ["sql", "csv", "sheet", "sheet-semicolon", "json"] },
 ];
 
 /** `undefined`: no records are asked for. */
@@ -64,7 +64,8 @@ export async function recordScope(
     renames: listOption(invocation, "rename").map(renameOf),
   };
   if (textOption(invocation, "toFiles") === undefined) return { kind: "records", selection };
-  const format = (["sql", "sheet", "json"] as const).find((one) => one === invocation.options["format"]) ?? "csv";
+  const format =
+    (["sql", "sheet", "sheet-semicolon", "json"] as const).find((one) => one === invocation.options["format"]) ?? "csv";
   return { kind: "records", selection, format };
 }
 

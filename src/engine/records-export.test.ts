@@ -37,12 +37,14 @@ test("a value that a spreadsheet takes for a formula stays as it is where it is 
   };
   const rows = [{ row: recordRow(table, `"1"\t"=HYPERLINK(1)"`), why: "chosen" as const }];
   const records = { engine: sqliteEngine, relations: relationsOf([table], undefined), rows };
-  for (const [format, name] of [
-    ["csv", "=HYPERLINK(1)"],
-    ["sheet", "'=HYPERLINK(1)"],
+  for (const [format, text] of [
+    ["csv", "id,name\r\n1,=HYPERLINK(1)\r\n"],
+    // Excel knows UTF-8 by what stands before it.
+    ["sheet", "\uFEFFid,name\r\n1,'=HYPERLINK(1)\r\n"],
+    ["sheet-semicolon", "\uFEFFid;name\r\n1;'=HYPERLINK(1)\r\n"],
   ] as const) {
     const [path = ""] = writeRecords(join(folder.path, format), format, records);
     assert.equal(path, join(folder.path, format, "lead.csv"));
-    assert.equal(readFileSync(path, "utf8"), `id,name\r\n1,${name}\r\n`);
+    assert.equal(readFileSync(path, "utf8"), text);
   }
 });

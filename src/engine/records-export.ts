@@ -7,11 +7,11 @@ import type { PlannedRow } from "../contents/records/planned-row.ts";
 import { fieldText } from "../contents/records/record-row.ts";
 import type { Relations } from "../contents/records/relations.ts";
 import type { DatabaseEngine } from "../database/database.ts";
-import { csvLine, sheetLine } from "../lib/csv.ts";
+import { type CsvValue, csvLine, sheetLine, sheetStart } from "../lib/csv.ts";
 import { HoldfastError } from "../lib/errors.ts";
 
-/** `csv` has every value as it is, to be loaded again; `sheet` is CSV in which a spreadsheet finds no formula. */
-export type RecordFormat = "sql" | "csv" | "sheet" | "json";
+/** `csv` has every value as it is, to be loaded again; `sheet` is CSV in which a spreadsheet finds no formula, with commas or semicolons. */
+export type RecordFormat = "sql" | "csv" | "sheet" | "sheet-semicolon" | "json";
 
 export interface ExportedRecords {
   readonly engine: DatabaseEngine;
@@ -58,7 +58,7 @@ function tableFiles(
     const values = ofTable.map(({ row }) => names.map((_, at) => fieldText(row, at, engine)));
     const content =
       format !== "json"
-        ? [names, ...values].map(format === "csv" ? csvLine : sheetLine).join("")
+        ? asCsv([names, ...values], format)
         : `${JSON.stringify(
             values.map((row) => Object.fromEntries(names.map((name, at) => [name, row[at]]))),
             undefined,
@@ -66,6 +66,12 @@ function tableFiles(
           )}\n`;
     return [file, content];
   });
+}
+
+function asCsv(lines: readonly (readonly CsvValue[])[], format: Exclude<RecordFormat, "sql" | "json">): string {
+  if (format === "csv") return lines.map((line) => csvLine(line)).join("");
+  const separator = format === "sheet" ? "," : ";";
+  return sheetStart + lines.map((line) => sheetLine(line, separator)).join("");
 }
 
 function asSql({ engine, relations, rows }: ExportedRecords): string {

@@ -54,7 +54,9 @@ test("compare: for a person, as JSON and as CSV", async () => {
 
   const csv = await crm.run(["compare", "latest", "live", "--csv"]);
   const lines = csv.stdout.split("\r\n");
-  assert.equal(lines[0], "type,action,entity,record,title,column,before,after,noise");
+  assert.equal(lines[0], "\uFEFFtype,action,entity,record,title,column,before,after,noise");
+  const semicolons = await crm.run(["compare", "latest", "live", "--csv-semicolon"]);
+  assert.match(semicolons.stdout, /^\uFEFFtype;action;entity;record;title;column;before;after;noise\r\n/);
   assert.equal(lines[1], 'record,changed,contacts,contacts/1,,name,Ada,"Ada ""L""",""');
   assert.ok(lines.some((line) => line.startsWith("file,created,") && line.includes("/files/attachments/new.txt")));
   const chinese = await crm.run(["--lang", "zh-CN", "compare", "latest", "latest"]);

@@ -28,7 +28,7 @@ const planOptions = {
   alone: "only the records themselves, without what belongs to them",
   toFiles: "write the records to this new or empty folder, in place of a database",
   format:
-    "with --to-files: csv (default, every value as it is), sheet (csv without formulas, to be looked at in a spreadsheet) or json, a file a table; or sql",
+    "with --to-files: csv (default, every value as it is), sheet (csv without formulas, to be looked at in a spreadsheet), sheet-semicolon (where Excel separates by semicolons) or json, a file a table; or sql",
   rename: "where a column of the recovery point goes now: table.old=new",
 };
 
@@ -134,7 +134,8 @@ export const commands = {
       options: {
         all: "list every record and file (default: the first 10 of each kind)",
         noise: "also show fields that the CRM writes by itself",
-        csv: "as CSV, a line a field",
+        csv: "as CSV for a spreadsheet, a line a field",
+        csvSemicolon: "the same with semicolons, where Excel separates by them",
       },
       arguments: {
         from: "latest, live, a snapshot's id or @moment",

@@ -30,7 +30,7 @@ const planOptions = {
   alone: "只还原记录本身，不含从属内容",
   toFiles: "把记录写到这个新建或空的文件夹，而不是数据库",
   format:
-    "配合 --to-files：csv（默认，值原样保留）、sheet（不含公式的 csv，供电子表格查看）或 json，每表一个文件；或 sql",
+    "配合 --to-files：csv（默认，值原样保留）、sheet（不含公式的 csv，供电子表格查看）、sheet-semicolon（用于以分号分隔的 Excel）或 json，每表一个文件；或 sql",
   rename: "恢复点中的列现在的去处：table.old=new",
 };
 
@@ -134,7 +134,8 @@ export const commands: Translated<typeof english> = {
       options: {
         all: "列出每条记录和每个文件（默认每类前 10 个）",
         noise: "也显示 CRM 自行写入的字段",
-        csv: "以 CSV 输出，每个字段一行",
+        csv: "以供电子表格查看的 CSV 输出，每个字段一行",
+        csvSemicolon: "同上，以分号分隔，用于以分号分隔的 Excel",
       },
       arguments: {
         from: "latest、live、快照编号或 @时刻",
