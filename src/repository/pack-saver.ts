@@ -132,7 +132,7 @@ export class PackSaver {
   async #store({ name, stream, bytes, pack }: Waiting): Promise<void> {
     const { storage, throttle, signal } = this.#options;
     await throttle.take(bytes.length, signal);
-    const file: StoredFile = { kind: "data", name, ...(stream === "bulk" && { stream }) };
+    const file: StoredFile = { kind: "data", name, named: "by-contents", ...(stream === "bulk" && { stream }) };
     await storage.save(file, bytes, signal);
     this.#name(pack);
   }

@@ -90,7 +90,9 @@ export function s3Storage(
         ...(coldClass !== undefined && file.stream === "bulk" && { StorageClass: coldClass as StorageClass }),
         ...(overwrites === "refused" && { IfNoneMatch: "*" }),
       });
-      if (isShared(bytes)) sendUnshared(command, bytes);
+      if (isShared(bytes)) {
+        sendUnshared(command, bytes, file.named === "by-contents" ? file.name : hash("sha256", bytes));
+      }
       try {
         await client.send(command, { abortSignal: signal });
         if (until !== undefined) lockedHere.set(keyOf(file), until);
@@ -270,9 +272,11 @@ interface Connection {
   readonly reader: HttpReader;
 }
 
-/** Of a stream the library knows no sum, and without one it would not sign what is sent. Anew where it is redirected. */
-function sendUnshared({ middlewareStack }: PutObjectCommand, bytes: Uint8Array): void {
-  const sum = hash("sha256", bytes);
+/**
+ * Of a stream the library knows no sum, and without one it would not sign what is sent: `sum` is the SHA-256 of the bytes. Anew where it is
+ * redirected.
+ */
+function sendUnshared({ middlewareStack }: PutObjectCommand, bytes: Uint8Array, sum: string): void {
   middlewareStack.add(
     (next) => (args) => {
       const request = args.request as { headers: Record<string, string>; body: unknown };

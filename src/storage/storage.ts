@@ -27,6 +27,8 @@ export interface StoredFile {
   readonly name: string;
   /** Of a pack that is saved: what is in it. Only `bulk` may go to a cold class; absent: it must stay at hand. */
   readonly stream?: "bulk";
+  /** Of a pack that is saved: its name was computed from these bytes, so whoever needs their SHA-256 has it. */
+  readonly named?: "by-contents";
 }
 
 export interface ListedFile {

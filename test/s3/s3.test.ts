@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { randomBytes, randomUUID } from "node:crypto";
+import { hash, randomBytes, randomUUID } from "node:crypto";
 import { after, afterEach, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { isHoldfastError, type ErrorCode } from "../../src/lib/errors.ts";
@@ -129,6 +129,19 @@ test("nobody there; a server that stops answering and comes back; one that is to
     assert.deepEqual(await patient.load(file, undefined, signal), Buffer.alloc(3_000_000, 7));
     assert.ok(cuts < 0, "asked again");
   }
+});
+
+test("a pack is signed by its name, so a server refuses other bytes than it was made of", async () => {
+  await using storage = s3Storage(`s3:${ceph.endpoint}/${freshPlace()}`, process.env);
+  await storage.create(signal);
+  const bytes = Buffer.from(new SharedArrayBuffer(300_000)).fill(7);
+  const file = { kind: "data", name: hash("sha256", bytes), named: "by-contents" } as const;
+  bytes[5] = 8;
+  await fails(storage.save(file, bytes, signal), "storage-unreachable", "XAmzContentSHA256Mismatch");
+  assert.equal(await storage.stat(file, signal), undefined);
+  bytes[5] = 7;
+  await storage.save(file, bytes, signal);
+  assert.deepEqual(await storage.load(file, undefined, signal), Buffer.from(bytes));
 });
 
 test("servers that do not know a condition never lose a config", async () => {
