@@ -232,8 +232,9 @@ test("answers that are not what was asked for are refused", async () => {
 
 test("long parts of packs, which are read by other means than the library's", async () => {
   await using proxy = await tamperingProxy(ceph.port);
-  const opening = { connectMs: 1000, idleMs: 400 };
-  await using storage = s3Storage(`s3:http://127.0.0.1:${proxy.port}/${freshPlace()}/a+b (c)`, process.env, opening);
+  const location = `s3:http://127.0.0.1:${proxy.port}/${freshPlace()}/a+b (c)`;
+  await using storage = s3Storage(location, process.env);
+  await using impatient = s3Storage(location, process.env, { idleMs: 400 });
   await storage.create(signal);
   const file = fileOf();
   const bytes = randomBytes(3_000_000);
@@ -258,7 +259,7 @@ test("long parts of packs, which are read by other means than the library's", as
     assert.ok(cuts < 0, "asked again");
   }
   proxy.tamper = () => "answered"; // never
-  await fails(storage.load(file, range, signal), "storage-unreachable", "TimeoutError");
+  await fails(impatient.load(file, range, signal), "storage-unreachable", "TimeoutError");
   const stopping = new AbortController();
   setTimeout(() => stopping.abort(new Error("enough")), 50);
   await assert.rejects(storage.load(file, range, stopping.signal), /enough/);
