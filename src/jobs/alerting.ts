@@ -191,6 +191,23 @@ export function alertOfRun(run: JobRun, crm: string | undefined, store: JobStore
   return { ...about, event: outcome };
 }
 
+/** What the statistics found in a run that is over. */
+export function anomaliesIn(run: JobRun, crm: string | undefined): readonly Alert[] {
+  const found = run.facts?.["anomalies"];
+  if (!Array.isArray(found) || found.length === 0) return [];
+  return [alertOfAnomalies(run, crm, run.endedMs ?? run.dueMs, found)];
+}
+
+/** What they found in a run, which may still go on. */
+export function alertOfAnomalies(
+  run: JobRun,
+  crm: string | undefined,
+  timeMs: number,
+  anomalies: readonly unknown[],
+): Alert {
+  return { subject: run.item, ...(crm !== undefined && { crm }), timeMs, run, event: "anomaly", facts: { anomalies } };
+}
+
 /** The same for what should have run and did not. */
 export function alertOfMissed(
   { item, job, missed }: { readonly item: string; readonly job: string; readonly missed: string },

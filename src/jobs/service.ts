@@ -1,15 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { wholeRepository } from "../engine/reports.ts";
 import type { Overview } from "../engine/overview.ts";
-import { isHoldfastError } from "../lib/errors.ts";
 import type { Event } from "../lib/events.ts";
 import {
   type Alert,
+  alertOfAnomalies,
   alertOfGap,
   alertOfGapsClosed,
   alertOfMissed,
   alertOfRecovered,
   alertOfRun,
+  anomaliesIn,
   type AlertingOptions,
 } from "./alerting.ts";
 import { Dispatcher, type RunEnd } from "./dispatcher.ts";
@@ -19,10 +20,11 @@ import { jobKindNamed, jobKinds, type JobWorld } from "./job-kinds.ts";
 import { journalProgress } from "./journal-progress.ts";
 import { KnownOverview } from "./known-overview.ts";
 import { reportOf, reportsCrmOf } from "./job-reports.ts";
+import { failureOf } from "./run-failure.ts";
 import { rememberFromRepository } from "./remember.ts";
 import { StateWriter } from "./state-writer.ts";
 import { statusOf, type StatusReport } from "./status.ts";
-import type { JobRun, JobStore, RunError } from "./store.ts";
+import type { JobRun, JobStore } from "./store.ts";
 import { keepAlert, tellWaiting } from "./waiting-alerts.ts";
 
 /**
@@ -217,10 +219,7 @@ class Service {
     } catch (error) {
       if (this.#options.signal.aborted) return undefined;
       if (inner.signal.aborted) return { outcome: "cancelled" };
-      const code = isHoldfastError(error) ? error.code : "internal";
-      const facts = isHoldfastError(error) ? factsOf(error.facts) : { detail: String(error).slice(0, 500) };
-      const told = { code, facts };
-      return { outcome: "failed", error: told, again: isHopeless(told) ? "useless" : "worthwhile" };
+      return failureOf(error);
     }
   }
 
@@ -236,7 +235,7 @@ class Service {
       if (type === "note" || type === "warning") log({ type: "job-event", run, event });
       this.#writer.soon(() => this.#noteGap(run, event));
       if (type === "note" && event.code === "follow-anomaly") {
-        const alert = anomalyAlert(run, this.#crmOf(run.subject), this.#nowMs(), [event.facts]);
+        const alert = alertOfAnomalies(run, this.#crmOf(run.subject), this.#nowMs(), [event.facts]);
         this.#writer.soon(() => this.#tellSoon(alert));
       }
       if (progress === undefined) return;
@@ -414,31 +413,4 @@ class Service {
     if (!signal.aborted) await woken.promise;
     clearTimeout(timer);
   }
-}
-
-/** Trying again does not change what is written in the configuration, what somebody has to decide, or what was found to be wrong. */
-function isHopeless({ code, facts }: RunError): boolean {
-  // What a command asks for a password may be out of reach for a while, and so may the CRM's own file, or be only half written.
-  if (code === "config-secret" && String(facts["problem"]).startsWith("cmd")) return false;
-  if (code === "crm-configuration-unreadable") return false;
-  return /^(?:config-|crm-|usage|confirm-|plan-|password-|job-unknown|copy-unknown|verify-failed|drill-failed|retention-empty|restore-(?:incomplete|lost)|follow-(?:unsupported|settings|rights))/.test(
-    code,
-  );
-}
-
-function factsOf(facts: Readonly<Record<string, unknown>>): Readonly<Record<string, string | number>> {
-  const kept = Object.entries(facts).filter((one): one is [string, string | number | bigint] =>
-    ["string", "number", "bigint"].includes(typeof one[1]),
-  );
-  return Object.fromEntries(kept.map(([name, value]) => [name, typeof value === "bigint" ? String(value) : value]));
-}
-
-function anomaliesIn(run: JobRun, crm: string | undefined): readonly Alert[] {
-  const found = run.facts?.["anomalies"];
-  if (!Array.isArray(found) || found.length === 0) return [];
-  return [anomalyAlert(run, crm, run.endedMs ?? run.dueMs, found)];
-}
-
-function anomalyAlert(run: JobRun, crm: string | undefined, timeMs: number, anomalies: readonly unknown[]): Alert {
-  return { subject: run.item, ...(crm !== undefined && { crm }), timeMs, run, event: "anomaly", facts: { anomalies } };
 }
