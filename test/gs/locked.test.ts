@@ -12,7 +12,7 @@ import { assertSameTrees } from "../support/compare-trees.ts";
 import { cuttingProxy } from "../support/cutting-proxy.ts";
 import { startGcs } from "../support/gcs-emulator.ts";
 import { retentionContract } from "../support/retention-contract.ts";
-import { fails } from "../support/storage-probes.ts";
+import { fails, fileOf } from "../support/storage-probes.ts";
 
 /** Retention of objects, versions and classes of Google's storage, on our emulator of it: one server for all. */
 const gcs = await startGcs();
@@ -31,6 +31,22 @@ const open = (location: string) => gsStorage(location, environment, { lock });
 
 storageContract("Google Cloud Storage with retention, on an emulator", async () => open(freshLocation()));
 retentionContract("Google Cloud Storage", { location: freshLocation, open, momentMs: 30 });
+
+test("a weaker lock than is wanted counts as none, a stronger one as one", async () => {
+  const governed = (location: string) => gsStorage(location, environment, { lock: { mode: "governance", days: 10 } });
+  for (const [by, wanted, expected] of [
+    [governed, open, false],
+    [open, governed, true],
+    [governed, governed, true],
+  ] as const) {
+    const storage = by(freshLocation());
+    await storage.create(signal);
+    const file = fileOf();
+    await storage.save(file, Buffer.from("x"), signal);
+    const until = await wanted(storage.location).retention?.until(file, signal);
+    assert.equal(until !== undefined, expected);
+  }
+});
 
 test("a bucket that was made without retention is refused", async () => {
   const location = freshLocation();

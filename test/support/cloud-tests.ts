@@ -55,7 +55,7 @@ export function testClouds(cloud: CloudUnderTest): void {
     await storage.create(signal);
     const patient = withRetry(storage, { firstPauseMs: 10 });
     let uploads = 0;
-    proxy.tamper = (incoming) => (cloud.isUpload(incoming) && uploads++ === 0 ? { cutAfterBytes: 0 } : undefined);
+    proxy.tamper = (incoming) => (cloud.isUpload(incoming) && uploads++ === 0 ? "lost" : undefined);
     const [file, bytes] = [fileOf(), randomBytes(300_000)];
     await patient.save(file, bytes, signal);
     assert.equal(uploads, 1);

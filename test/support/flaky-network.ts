@@ -59,7 +59,7 @@ export function flakyNetwork(random: SeededRandom, oneIn: number): FlakyNetwork 
       }
       sent += Number(headers["content-length"] ?? 0);
       if (flaw === "slow") await delay(random.below(30));
-      if (flaw === "lost") return { cutAfterBytes: 0 };
+      if (flaw === "lost") return "lost";
       if (flaw === "cut") return { cutAfterBytes: random.below(50_000) };
       if (flaw !== "corrupted" || name === undefined) return undefined;
       rightAgain.set(name, 10);

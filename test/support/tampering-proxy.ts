@@ -7,8 +7,13 @@ import { pipeline } from "node:stream/promises";
 /** What a proxy does to a request; `undefined`: it passes it on as it is. */
 export type Tampering = (incoming: IncomingMessage, answer: ServerResponse) => Tampered | Promise<Tampered>;
 
-/** `flipByte`: one bit of the answer's byte at that place, or of its first part's last one where that is shorter. */
-export type Tampered = "answered" | { readonly cutAfterBytes: number } | { readonly flipByte: number } | undefined;
+/** `lost`: the server does it, and nothing comes back. `flipByte`: one bit of the answer's byte at that place, or of its first part's last one where that is shorter. */
+export type Tampered =
+  | "answered"
+  | "lost"
+  | { readonly cutAfterBytes: number }
+  | { readonly flipByte: number }
+  | undefined;
 
 export interface TamperingProxy extends AsyncDisposable {
   readonly port: number;
@@ -45,6 +50,11 @@ export async function tamperingProxy(
     const answered = once(passed, "response") as Promise<[IncomingMessage]>;
     await Promise.all([pipeline(incoming, passed), answered]);
     const [response] = await answered;
+    if (how === "lost") {
+      response.resume();
+      answer.destroy();
+      return;
+    }
     answer.writeHead(response.statusCode ?? 500, response.headers);
     if (!how) return pipeline(response, answer);
     if ("flipByte" in how) return pipeline(response, flipped(how.flipByte), answer);

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { isHoldfastError } from "../../src/lib/errors.ts";
 import type { Catalogue, VolumeFile, VolumeStart } from "../../src/volumes/catalogue.ts";
+import { folderDrive } from "../../src/volumes/folder-drive.ts";
 import { VolumeAccess } from "../../src/volumes/volume-access.ts";
 import { writeVolume } from "../../src/volumes/write-volume.ts";
 import { noise } from "../support/noise.ts";
@@ -45,6 +48,7 @@ async function write(folder: string, capacity: number, warning: number): Promise
       onBytes: () => undefined,
     });
     await drive.accept(signal);
+    assert.ok(written.blocks <= Math.max(1, capacity - warning), "nothing is written behind the warning");
     next = written.next;
     assert.ok(volumes.length < 40, "each volume holds something");
   }
@@ -88,4 +92,49 @@ test("wherever the medium ends, the set is whole on the next ones, and each file
     }
   }
   assert.ok(small > 10 && seen.size > 3, `${small} were too small, ${[...seen].join()} volumes`);
+});
+
+test("a medium that gives back something else does not count, and one that is damaged later gives no file", async () => {
+  using folder = temporaryFolder();
+  const volume = { set: "acme", number: 1 };
+  const start = { file: 0, offset: 0, begins: "file" } as const;
+  let written = 0;
+  await using drive = tapeLibrary({
+    folder: folder.path,
+    blockBytes,
+    capacity: 100,
+    onWrite: () => void (++written === 10 && drive.damage("acme-0001", 100)),
+  });
+  const once = async () => {
+    await drive.load(volume, "write", signal);
+    await writeVolume(drive, {
+      volume,
+      catalogue: { ...set, volumes: [start] },
+      label: "a label\n",
+      load: async ({ path }) => contents[files.findIndex((file) => file.path === path)] ?? assert.fail(),
+      signal,
+      onBytes: () => undefined,
+    });
+  };
+  await assert.rejects(once(), (error) => isHoldfastError(error, "volume-unverified"));
+  await once();
+  await drive.accept(signal);
+  const access = new VolumeAccess(drive);
+  const large = files[6] ?? assert.fail();
+  assert.equal((await access.load(large.path, undefined, signal)).length, large.size);
+  // Somewhere in the bytes of that file, each block of which has a mark before it on the tape.
+  const tape = readFileSync(join(folder.path, "acme-0001.tape"));
+  const at = tape.indexOf(contents[6]?.subarray(0, 500) ?? assert.fail());
+  drive.damage("acme-0001", at + 20);
+  const again = new VolumeAccess(drive);
+  await assert.rejects(again.load(large.path, undefined, signal), (error) => isHoldfastError(error, "volume-damaged"));
+});
+
+test("a volume in a folder that counts is never written over", async () => {
+  using folder = temporaryFolder();
+  const volume = { set: "acme", number: 1 };
+  await using drive = folderDrive(folder.path);
+  await drive.load(volume, "write", signal);
+  await drive.accept(signal);
+  await assert.rejects(drive.load(volume, "write", signal), (error) => isHoldfastError(error, "storage-exists"));
 });
