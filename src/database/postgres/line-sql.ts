@@ -21,12 +21,6 @@ export function lineSql(columns: readonly ColumnSchema[], backslashes: Backslash
   return joined(columns.map((column) => fieldSql(column, backslashes)));
 }
 
-/** What a session searches that reads rows: the text of a name of the database depends on it, and is written with its schema. */
-export function searched({ columns }: TableSchema): "nothing" | "daily" {
-  const names = /^reg(class|proc|procedure|oper|operator|type|config|dictionary|collation)\b/;
-  return columns.some(({ type }) => names.test(type)) ? "nothing" : "daily";
-}
-
 /** `\t`-separated key and whole line of a table, as one hash each. */
 export function hashSql(line: string): string {
   return `hashtextextended((${line}) COLLATE "C", 0)`;

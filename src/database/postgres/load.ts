@@ -4,6 +4,7 @@ import { sideBySide } from "../side-by-side.ts";
 import { type Environment, loginOf } from "./address.ts";
 import { type Building, buildStatements } from "./build-statements.ts";
 import { PostgresConnection } from "./connection.ts";
+import { withDailyPath } from "./daily-path.ts";
 import { sqlState } from "./failure.ts";
 import { quoteName, quoteQualified, quoteText } from "./identifier.ts";
 import { isLargeObjects, largeObjectColumns, largeObjectsFrom } from "./large-objects.ts";
@@ -141,25 +142,9 @@ function building({ sql, ...tables }: Building): Step<PostgresConnection> {
   return { kind: "build", ...tables, run: (session) => runStatement(session, sql) };
 }
 
-/**
- * A statement names all that is not the server's own with its schema. A function that it calls for each row need not: where that finds
- * nothing, it is tried as in daily work.
- */
-async function runStatement(session: PostgresConnection, sql: string): Promise<void> {
-  const subject = sql.slice(0, 80);
-  try {
-    await session.run(sql, subject);
-  } catch (error) {
-    const state = sqlState(error instanceof HoldfastError ? error.cause : undefined);
-    if (!notFound.has(state)) throw error;
-    await session.search("daily");
-    await session.run(sql, subject);
-    await session.search("nothing");
-  }
+function runStatement(session: PostgresConnection, sql: string): Promise<void> {
+  return withDailyPath(session, () => session.run(sql, sql.slice(0, 80)));
 }
-
-/** A function, a table, something else, a schema. */
-const notFound = new Set(["42883", "42P01", "42704", "3F000"]);
 
 function summing(
   table: TableSchema,

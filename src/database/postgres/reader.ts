@@ -12,10 +12,10 @@ import type {
 } from "../database.ts";
 import { changesOf, type SnapshotMark, tableMark } from "./changes.ts";
 import type { PostgresConnection } from "./connection.ts";
+import { searched } from "./daily-path.ts";
 import { unescaped } from "./field.ts";
 import { quoteName, quoteQualified, quoteText } from "./identifier.ts";
 import { isLargeObjects, largeObjectQuery } from "./large-objects.ts";
-import { searched } from "./line-sql.ts";
 import { inTurn } from "./in-turn.ts";
 import { MarkSource } from "./mark-source.ts";
 import { type Stretch, stretchesOf } from "./stretches.ts";
@@ -35,6 +35,8 @@ export interface ReaderSessions {
   readonly mark: SnapshotMark | MarkSource;
   readonly summaries: WalSummaries;
   readonly sizes: TableSizes;
+  /** `tablesThatCall`. */
+  readonly calling: () => Promise<ReadonlySet<string>>;
 }
 
 /**
@@ -100,7 +102,7 @@ export class PostgresTableReader implements TableReader {
     // The whole table is summed up as it lies; the others are set to go by the index.
     if (stretches.starts.length > 0) return await stretchSums(this.table, await this.#readers(), stretches, what);
     const { keeper } = this.#sessions;
-    await keeper.search(searched(this.table));
+    await keeper.search(await this.#searched());
     const sums = await stretchSums(this.table, [keeper], stretches, what);
     await keeper.search("nothing");
     return sums;
@@ -131,8 +133,13 @@ export class PostgresTableReader implements TableReader {
 
   async #readers(): Promise<readonly PostgresConnection[]> {
     const workers = await this.#sessions.workers();
-    for (const session of workers) await session.search(searched(this.table));
+    const where = await this.#searched();
+    for (const session of workers) await session.search(where);
     return workers;
+  }
+
+  async #searched(): Promise<"nothing" | "daily"> {
+    return searched(this.table, await this.#sessions.calling());
   }
 
   get #subject(): string {

@@ -19,6 +19,7 @@ import { parsePlace, positionOf } from "./log-position.ts";
 import { MarkSource } from "./mark-source.ts";
 import { PostgresTableReader } from "./reader.ts";
 import { TableSizes } from "./table-sizes.ts";
+import { tablesThatCall } from "./daily-path.ts";
 import { readTables } from "./tables.ts";
 import { WalSummaries } from "./wal-summaries.ts";
 
@@ -68,6 +69,7 @@ export class PostgresSnapshot implements DatabaseSnapshot {
   readonly #mark: SnapshotMark | MarkSource;
   readonly #summaries: WalSummaries;
   readonly #sizes: TableSizes;
+  #calling: Promise<ReadonlySet<string>> | undefined;
   #workers: Promise<readonly PostgresConnection[]>;
 
   private constructor(input: SnapshotInput, keeper: PostgresConnection, taken: Taken) {
@@ -110,6 +112,7 @@ export class PostgresSnapshot implements DatabaseSnapshot {
       mark: this.#mark,
       summaries: this.#summaries,
       sizes: this.#sizes,
+      calling: () => (this.#calling ??= tablesThatCall(this.#keeper)),
     });
   }
 

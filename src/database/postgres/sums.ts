@@ -1,9 +1,10 @@
 import type { LoadedSums, RowBatch, RowKey, RowSums, Stretches, SumsOf, TableSchema } from "../database.ts";
 import type { PostgresConnection, Row } from "./connection.ts";
+import { withDailyPath } from "./daily-path.ts";
 import { unescaped } from "./field.ts";
 import { quoteName, quoteQualified, quoteText } from "./identifier.ts";
 import { isLargeObjects } from "./large-objects.ts";
-import { type Backslashes, hashSql, keyLineSql, lineSql, searched } from "./line-sql.ts";
+import { type Backslashes, hashSql, keyLineSql, lineSql } from "./line-sql.ts";
 
 /** Stretches that one statement asks for: so that sessions share the work, and what is cancelled ends soon. */
 const mostAtOnce = 2000;
@@ -45,13 +46,8 @@ export async function loadedSums(
   backslashes: Backslashes,
 ): Promise<LoadedSums | undefined> {
   if (session.serverEncoding !== "UTF8" || isLargeObjects(table)) return undefined;
-  await session.search(searched(table));
-  const hash = hashSql(lineSql(table.columns, backslashes));
-  const [[rows, rowSum] = []] = await session.rows(
-    `SELECT count(*), sum(${hash}) FROM ONLY ${quoteQualified(table)}`,
-    [],
-    table.name,
-  );
+  const sum = `SELECT count(*), sum(${hashSql(lineSql(table.columns, backslashes))}) FROM ONLY ${quoteQualified(table)}`;
+  const [[rows, rowSum] = []] = await withDailyPath(session, () => session.rows(sum, [], table.name));
   return { rows: Number(rows), rowSum: sumOf(rowSum) };
 }
 
