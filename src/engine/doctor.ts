@@ -224,10 +224,9 @@ async function checkFolder(folder: CrmParts["folders"][number], tell: Tell, run:
     onWarning: (warning) => unreadable.push(warning.subject),
   });
   tell("ok", "folder-read", { path: folder.path, files: seen.files, bytes: seen.bytes });
-  const [example] = unreadable;
-  if (example !== undefined) {
+  if (unreadable.length > 0) {
     const names = unreadable.slice(0, namesShown).join(", ") + (unreadable.length > namesShown ? ", …" : "");
-    tell("warning", "files-unreadable", { count: unreadable.length, example, names });
+    tell("warning", "files-unreadable", { count: unreadable.length, names });
   }
   if (foreign.size > 0) {
     tell("warning", "owners-not-restorable", {

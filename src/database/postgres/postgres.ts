@@ -5,7 +5,8 @@
  *   with pinned settings, `copy-out.ts` and `copy-in.ts` its rows.
  * - `tables.ts`, `inspect.ts`, `grants.ts`, `definitions.ts` tell what is in a database; the DDL comes from `pg_dump`
  *   (`pg-dump.ts`), else from the catalog (`catalog-definitions.ts`).
- * - `snapshot.ts` holds one moment for several sessions, `reader.ts` reads a table in stretches (`stretches.ts`, `in-turn.ts`).
+ * - `snapshot.ts` holds one moment for several sessions, `reader.ts` reads a table in stretches (`stretches.ts`, `in-turn.ts`);
+ *   `daily-path.ts` says when a session searches more than the server's own schema.
  * - `field.ts`, `key-order.ts`, `row-hash.ts`: what lines mean; `line-sql.ts` lets the database compute the same hash.
  * - `load.ts` builds a database from lines, in `steps.ts` that sessions do side by side, `restore-script.ts` writes what psql needs to do the same; `check.ts`
  *   looks for orphans; `rows.ts` finds and changes single rows; `server-home.ts` makes, renames and removes databases;
