@@ -42,7 +42,11 @@ export async function openRepository(storage: Storage, password: string, options
     return undefined;
   });
   if (sealedConfig === undefined && !(await hasKeys(storage, signal))) {
-    throw new HoldfastError("repository-missing", { location: storage.location });
+    const empty = await storage.traits.emptyFolder?.();
+    throw new HoldfastError("repository-missing", {
+      location: storage.location,
+      ...(empty !== undefined && { empty }),
+    });
   }
   const { masterKey, keyId } = await findingKey.catch(async (error: unknown) => {
     const stray = options.config === "stand-in" && (await findStrayKey(storage, password, signal));

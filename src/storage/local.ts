@@ -29,6 +29,7 @@ export function localStorage(path: string): Storage {
       connections: 2,
       freeBytes: (signal) => freeBytes(root, signal),
       removeLeftovers: (before, signal) => removeLeftovers(root, before, signal),
+      emptyFolder: () => emptyFolder(root),
       parity: "kept",
     },
 
@@ -309,6 +310,16 @@ async function freeBytes(path: string, signal: AbortSignal): Promise<number> {
     const above = dirname(path);
     if (above !== path && hasSystemCode(error, "ENOENT", "ENOTDIR")) return freeBytes(above, signal);
     throw localError(error, path);
+  }
+}
+
+/** The path, or the nearest folder above that exists, if nothing is in it. */
+async function emptyFolder(path: string): Promise<string | undefined> {
+  try {
+    return (await readdir(path)).length === 0 ? path : undefined;
+  } catch (error) {
+    const above = dirname(path);
+    return above !== path && hasSystemCode(error, "ENOENT") ? emptyFolder(above) : undefined;
   }
 }
 

@@ -55,6 +55,8 @@ export interface StorageTraits {
    * that nobody wrote to since `before`. Gives their bytes.
    */
   readonly removeLeftovers?: (before: Date, signal: AbortSignal) => Promise<number>;
+  /** The folder that is empty where files should be, as the place of a share is that is not mounted; `undefined`: none is. */
+  readonly emptyFolder?: () => Promise<string | undefined>;
   /** Where packs of bulk data go, if it was opened so. */
   readonly coldClass?: string;
   /** Absent: files of the kind `parity` have no place here (a protocol that knows restic's kinds only). */

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   mkdtempDisposableSync,
   mkdtempSync,
+  readFileSync,
   readdirSync,
   rmSync,
   statSync,
@@ -42,6 +43,19 @@ test("no repository", async () => {
   const json = await crm.json(["snapshots"]);
   assert.equal(json.records.length, 1);
   assert.deepEqual([json.records[0]?.["code"], json.records[0]?.["exitCode"]], ["repository-missing", 10]);
+});
+
+test("no repository in a folder that is empty, as that of a share is which is not mounted", async () => {
+  using crm = cliCrm();
+  const share = join(crm.folder, "../share");
+  mkdirSync(share);
+  for (const location of ["../share", "../share/holdfast/backups"]) {
+    writeFileSync(crm.config, readFileSync(crm.config, "utf8").replace(/location: \S+/, `location: ${location}`));
+    const ended = await crm.run(["snapshots"]);
+    assertRefused(ended, 10, /There is no repository at/, /\/share is there and empty, as that of a share .* mount it/);
+  }
+  writeFileSync(join(share, "a file"), "");
+  assert.doesNotMatch((await crm.run(["snapshots"])).stderr, /mount/);
 });
 
 test("with a repository and no backup in it yet", async () => {

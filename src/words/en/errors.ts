@@ -55,7 +55,7 @@ export const errors = {
     },
     "repository-missing": {
       text: "There is no repository[[ at {location}]].",
-      hint: "Check the location, or make one with `holdfast init` (for a copy: `holdfast copy --create`).",
+      hint: "[[The folder {empty} is there and empty, as that of a share or a disk is which is not mounted: if there should be one, mount it, and make no new repository. Else: ]]Check the location, or make one with `holdfast init` (for a copy: `holdfast copy --create`).",
     },
     "repository-exists": {
       text: "There is a repository already[[ at {location}]].",

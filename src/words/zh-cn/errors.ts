@@ -46,7 +46,7 @@ export const errors: Translated<typeof english> = {
     },
     "repository-missing": {
       text: "[[{location} 处]]没有仓库。",
-      hint: "请检查位置是否正确，或用 `holdfast init` 新建一个（副本用 `holdfast copy --create`）。",
+      hint: "[[文件夹 {empty} 存在但为空，共享或磁盘未挂载时就是这样：若那里应有仓库，请先挂载，不要新建仓库。否则：]]请检查位置是否正确，或用 `holdfast init` 新建一个（副本用 `holdfast copy --create`）。",
     },
     "repository-exists": {
       text: "[[{location} 处]]已经有一个仓库。",
