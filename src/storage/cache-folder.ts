@@ -227,13 +227,18 @@ async function listParts(folder: string): Promise<Map<string, Map<number, number
   return found;
 }
 
-/** Deletes what was not used for longest, of any repository, until the rest fits. */
+/** An entry below the folder of all caches: `HOME/KIND/NAME`, `HOME/data/AB/NAME-OFFSET`, or one that is being written. */
+const entryPath =
+  /^[0-9a-f]{32}\/(?:(?:index|snapshot)\/(?:[0-9a-f]{64}|tmp-[0-9a-f]{16})|data\/[0-9a-f]{2}\/(?:[0-9a-f]{64}-\d{1,10}|tmp-[0-9a-f]{16}))$/;
+
+/**
+ * Deletes what was not used for longest, of any repository, until the rest fits. Of what others keep in the same folder nothing counts, and
+ * nothing is touched.
+ */
 async function trim({ folder, maxBytes }: CacheFolderOptions): Promise<void> {
   const entries: { readonly path: string; readonly size: number; readonly usedMs: number }[] = [];
   let total = 0;
-  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
-    const path = join(entry.parentPath, entry.name);
+  for (const path of await entriesIn(folder)) {
     const found = await stat(path).catch(() => undefined);
     if (found === undefined) continue;
     total += found.size;
@@ -246,4 +251,14 @@ async function trim({ folder, maxBytes }: CacheFolderOptions): Promise<void> {
     await rm(path, { force: true });
     total -= size;
   }
+}
+
+/** Paths of all entries, of any repository. */
+async function entriesIn(folder: string): Promise<readonly string[]> {
+  const homes = (await readdir(folder)).filter((name) => /^[0-9a-f]{32}$/.test(name));
+  const found = homes.map(async (home) => {
+    const files = await readdir(join(folder, home), { recursive: true }).catch(() => []);
+    return files.map((file) => `${home}/${file}`).filter((path) => entryPath.test(path));
+  });
+  return (await Promise.all(found)).flat().map((path) => join(folder, path));
 }

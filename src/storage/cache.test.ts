@@ -201,6 +201,28 @@ test("it stays within its bound, and what was used last stays", async () => {
   assert.ok(!entries(folder).includes(oldest));
 });
 
+test("what others keep in the same folder does not count, and is never deleted", async () => {
+  const folder = freshFolder();
+  const others = ["letter.txt", "photos/2019.jpg", `${"0".repeat(32)}/notes`, `${"0".repeat(32)}/index/draft`];
+  const old = new Date("2019-01-01T00:00:00Z");
+  for (const name of others) {
+    const path = join(folder, name);
+    mkdirSync(join(path, ".."), { recursive: true, mode: 0o700 });
+    writeFileSync(path, randomBytes(2_000_000));
+    utimesSync(path, old, old);
+  }
+  const storage = memoryStorage();
+  const kept = Array.from({ length: 20 }, () => randomBytes(100_000));
+  for (const bytes of kept) await storage.save(named("index", bytes), bytes, signal);
+  {
+    await using cached = withCache(storage, { ...options(folder), maxBytes: 1_000_000 });
+    for (const bytes of kept) await cached.load(named("index", bytes), undefined, signal);
+  }
+  for (const name of others) assert.equal(statSync(join(folder, name)).size, 2_000_000, name);
+  const ours = entries(folder).filter((path) => !others.some((name) => path.endsWith(name)));
+  assert.equal(ours.length, 8, "ours stay within the bound by themselves");
+});
+
 test("a folder that others may write to is not used", async () => {
   const below = counting();
   const folder = freshFolder();
