@@ -6,7 +6,6 @@ import type { Words } from "../words/words.ts";
 export function lockLines(words: Words, format: Format, report: NonNullable<BackupReport["lock"]>): string[] {
   const { until, mode, files, extended, proofs } = report;
   if (until === undefined) return [];
-  return [
-    format.fill(words.lock.holds, { until, mode: words.lock.modes[mode], files, extended, tried: proofs.length }),
-  ];
+  const tried = proofs.filter(({ result }) => result === "refused").length;
+  return [format.fill(words.lock.holds, { until, mode: words.lock.modes[mode], files, extended, tried })];
 }

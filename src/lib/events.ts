@@ -61,6 +61,7 @@ export const warningCodes = [
   "lost-manifest", // what the recovery point said of itself
   "mended", // something was made anew, and nothing of it is lost
   "lock-ineffective", // a file that should be locked could be deleted; it was put back
+  "lock-unproved", // whether a lock holds could not be tried: the login may not ask for it to be taken off
   "snapshot-unreadable", // its file is damaged
   "packs-lost", // an index names packs that are not there
   "lock-failed", // files could not be locked for longer

@@ -6,7 +6,7 @@ import { isHoldfastError } from "../lib/errors.ts";
 import { leastLockedUntil, lockedUntil, type RetentionLock } from "../lib/keeping.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import { storedPath } from "../storage/layout.ts";
-import type { HiddenFile, Storage, StorageRetention, StoredFile } from "../storage/storage.ts";
+import type { DestroyResult, HiddenFile, Storage, StorageRetention, StoredFile } from "../storage/storage.ts";
 import { neededFiles, type NeededFile } from "./stored-files.ts";
 
 export interface ProtectOptions {
@@ -45,8 +45,8 @@ export interface ProtectReport extends RetentionLock {
 
 export interface LockProof {
   readonly path: string;
-  /** `destroyed`: the lock does not hold; the file was put back at once. */
-  readonly result: "refused" | "destroyed";
+  /** `destroyed`: the lock does not hold; the file was put back at once. `unproved`: only the storage's word is known of it. */
+  readonly result: DestroyResult;
 }
 
 export interface ProtectResult {
@@ -105,7 +105,7 @@ export async function protect(
   const lost = [...lostPacks].map((name): StoredFile => ({ kind: "data", name }));
   const replaced = await keepReplaced(storage, retention, key, [...files, ...lost], { least, until, signal });
   const proofs = await prove(storage, retention, chosenForProof(files, options), signal);
-  const holds = failed === 0 && proofs.every(({ result }) => result === "refused");
+  const holds = failed === 0 && proofs.every(({ result }) => result !== "destroyed");
   return {
     known: { location, mode, until: known },
     report: {

@@ -4,7 +4,7 @@ import type { AzureRequests } from "./azure-requests.ts";
 import { azureVersions } from "./azure-versions.ts";
 import type { LoadVersion } from "./as-of.ts";
 import { isStoredPath, storedFileAt, storedPath } from "./layout.ts";
-import type { StorageRetention, StoredFile } from "./storage.ts";
+import type { DestroyResult, StorageRetention, StoredFile } from "./storage.ts";
 
 /**
  * Azure's immutability of single versions: a delete of a locked blob makes it a version that is not current, and that one
@@ -50,12 +50,15 @@ export function azureRetention(
       const until = await policyOf(file, signal);
       if (until === undefined) return "destroyed";
       if (lock.mode === "governance") return "refused";
-      const result = await askBlob(file, signal, async (blob, { abortSignal }) => {
+      const result = await askBlob<DestroyResult>(file, signal, async (blob, { abortSignal }) => {
         try {
           await blob.deleteImmutabilityPolicy({ abortSignal });
-          return "destroyed" as const;
+          return "destroyed";
         } catch (error) {
-          if (isAzureError(error, 403, 409, 412)) return "refused" as const;
+          if (isAzureError(error, "ImmutabilityPolicyDeleteOnLockedPolicy", "BlobImmutableDueToPolicy"))
+            return "refused";
+          // A login that may not ask, or a lease, is refused as well, and says nothing of the lock.
+          if (isAzureError(error, 403, 409, 412)) return "unproved";
           throw error;
         }
       });

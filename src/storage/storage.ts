@@ -87,6 +87,9 @@ export interface Storage extends AsyncDisposable {
   readonly asOf?: (moment: Date) => Storage;
 }
 
+/** `unproved`: refused as well, by a server that says for what reason, and it is not the lock. */
+export type DestroyResult = "refused" | "destroyed" | "unproved";
+
 /**
  * Files that nobody can destroy for a while, whatever rights he has: kept by the storage, not by us.
  *
@@ -100,8 +103,8 @@ export interface StorageRetention {
   until(file: StoredFile, signal: AbortSignal): Promise<Date | undefined>;
   /** Locks the file at least until then; never for a shorter time than it is. */
   extend(file: StoredFile, until: Date, signal: AbortSignal): Promise<void>;
-  /** Really tries: what is destroyed by it was not locked. Refusals for whatever reason count as `refused`. */
-  tryToDestroy(file: StoredFile, signal: AbortSignal): Promise<"refused" | "destroyed">;
+  /** Really tries: what is destroyed by it was not locked. */
+  tryToDestroy(file: StoredFile, signal: AbortSignal): Promise<DestroyResult>;
   /**
    * What `remove` has hidden, or something else was put over; nothing of what others keep below the same place. `only`: the paths that are
    * asked for.

@@ -98,6 +98,24 @@ test("with the owner's key nothing that is locked can be destroyed, and it opens
   await fails(then.thaw.request(file, 7, signal), "storage-cold-version");
 });
 
+test("a login that may not ask for a lock to be taken off proves nothing, and is told of", async () => {
+  using place = temporaryFolder();
+  const crm = await smallCrm(place.path);
+  const container = `locked-${randomUUID()}`;
+  const keeping = { lock: { mode: "compliance", days: 5 } } as const;
+  const repository = { location: `azure:${container}:/acme`, password: crm.access.password, keeping };
+  const engine = { ...crm.engine, openStorage: () => azureStorage(repository.location, azure.environment, keeping) };
+  await createRepositoryAt(engine, repository, crm.run);
+  azure.unwilling.add(container);
+  const source = { crm: crm.description, configFile: crm.configFile, repository, limits, waitMs: 0 };
+  const { lock: found, warnings } = await backup(engine, { ...source, inconsistencies: "warn" }, crm.run);
+  assert.deepEqual(
+    [found?.proofs.map(({ result }) => result), warnings.map(({ code }) => code)],
+    [["unproved", "unproved", "unproved"], ["lock-unproved"]],
+  );
+  assert.ok(found?.until, "the storage says that it is locked");
+});
+
 test("only the contents of files go to the archive; what is there has to be thawed, and says so", async () => {
   await using azurite = await startAzurite();
   await using proxy = await tamperingProxy(azurite.port);

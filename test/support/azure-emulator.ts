@@ -15,6 +15,8 @@ export interface AzureEmulator extends AsyncDisposable {
   readonly plain: Set<string>;
   /** Containers that forget every lock as soon as it is set. */
   readonly careless: Set<string>;
+  /** Containers of which nobody may ask for a lock to be taken off. */
+  readonly unwilling: Set<string>;
 }
 
 interface Version {
@@ -46,6 +48,7 @@ export async function startAzureEmulator(): Promise<AzureEmulator> {
   const containers = new Map<string, Map<string, Blob>>();
   const plain = new Set<string>();
   const careless = new Set<string>();
+  const unwilling = new Set<string>();
   let lastMs = 0;
 
   const nextId = (): string => {
@@ -131,7 +134,9 @@ export async function startAzureEmulator(): Promise<AzureEmulator> {
     if (found === undefined) throw new Refusal(404, "BlobNotFound");
     if (query.get("comp") === "immutabilityPolicies") {
       if (method === "PUT") setPolicy(container, found, headers);
-      else if (isKept(found) && found.mode === "locked") throw new Refusal(409, "BlobImmutableDueToPolicy");
+      else if (unwilling.has(container)) throw new Refusal(403, "AuthorizationPermissionMismatch");
+      else if (isKept(found) && found.mode === "locked")
+        throw new Refusal(409, "ImmutabilityPolicyDeleteOnLockedPolicy");
       else Object.assign(found, { until: undefined, mode: undefined });
       return void answer.writeHead(200).end();
     }
@@ -201,6 +206,7 @@ export async function startAzureEmulator(): Promise<AzureEmulator> {
     },
     plain,
     careless,
+    unwilling,
     async [Symbol.asyncDispose]() {
       server.close();
       server.closeAllConnections();

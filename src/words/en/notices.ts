@@ -46,6 +46,8 @@ export const notices = {
     mended: "Made anew, with nothing lost: {subject}",
     "lock-ineffective":
       "{subject} should be locked, and could be deleted all the same. It was put back; check the bucket's Object Lock.",
+    "lock-unproved":
+      "Whether {subject} is locked could not be tried, so only the storage's word is known of it: the login may not ask for a lock to be taken off (on Azure: permission i of a SAS, or a role with immutableStorage).",
     "snapshot-unreadable": "Recovery point {subject} cannot be read, and was not copied. `holdfast verify` says more.",
     "packs-lost":
       "The repository lacks {subject:pack}, and so do the volumes: what needs what is lost cannot be had from these either. `holdfast verify` says what that is.",

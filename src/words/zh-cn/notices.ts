@@ -40,6 +40,8 @@ export const notices: Translated<typeof english> = {
     "lost-manifest": "恢复点对自身的描述（包括此前缺少什么）已丢失，已根据另一个恢复点补上：{subject}",
     mended: "已重新生成，没有丢失内容：{subject}",
     "lock-ineffective": "{subject} 本应锁定，却仍可删除。文件已放回；请检查存储桶的对象锁定。",
+    "lock-unproved":
+      "无法尝试 {subject} 的锁定是否有效，只有存储自己的说法：该登录无权申请解除锁定（Azure：SAS 的权限 i，或带有 immutableStorage 的角色）。",
     "snapshot-unreadable": "恢复点 {subject} 无法读取，没有复制。详情见 `holdfast verify`。",
     "packs-lost":
       "仓库中缺少{subject:pack}，因此也不在这些卷上：需要它们的内容也无法从卷中取回。`holdfast verify` 会说明涉及哪些内容。",
