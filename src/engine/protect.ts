@@ -39,7 +39,7 @@ export async function protectRepository(
   const warnings: Warning[] = report.proofs
     .filter((proof) => proof.result === "destroyed")
     .map(({ path }) => ({ code: "lock-ineffective", subject: path }));
-  const [unproved] = report.proofs.filter((proof) => proof.result === "unproved");
+  const unproved = report.proofs.find((proof) => proof.result === "unproved");
   if (unproved !== undefined) warnings.push({ code: "lock-unproved", subject: unproved.path });
   for (const path of report.replaced) warnings.push({ code: "lock-replaced", subject: path });
   if (report.failed > 0) {
