@@ -59,7 +59,7 @@ export interface LockParts {
   readonly timing?: Partial<LockTiming>;
   /** The process' own clock in milliseconds; absent: `performance.now`. */
   readonly clock?: () => number;
-  /** A storage of the lock's own: closed when the lock is given back. */
+  /** A storage of the lock's own: closed with the lock; by the caller, where none was taken. */
   readonly own?: AsyncDisposable;
 }
 
@@ -125,6 +125,13 @@ export class HeldLock implements Lock {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#release.signal.aborted) return;
+    await this.giveBack();
+    await this.#parts.own?.[Symbol.asyncDispose]();
+  }
+
+  /** Without closing its storage: for who looks again on the same one. */
+  async giveBack(): Promise<void> {
+    if (this.#release.signal.aborted) return;
     this.#release.abort();
     clearInterval(this.#timer);
     await this.#secondLook.catch(() => undefined);
@@ -135,7 +142,6 @@ export class HeldLock implements Lock {
       // What stays behind is removed by the next run on this machine, or by `unlock`.
       await unless(signal, this.#parts.storage.remove({ kind: "lock", name }, signal)).catch(() => undefined);
     }
-    await this.#parts.own?.[Symbol.asyncDispose]();
     process.off("SIGHUP", ignoreHangUp);
   }
 

@@ -435,6 +435,23 @@ describe("holding locks on a bad day", () => {
     await lock[Symbol.asyncDispose]();
     assert.equal(closed, 1);
   });
+
+  test("whoever goes back from another and looks again keeps that connection until he has had the lock", async () => {
+    const storage = memoryStorage();
+    let closed = 0;
+    const own = { [Symbol.asyncDispose]: async () => void closed++ };
+    const parts = { ...partsOf(storage, { secondLookMs: 100 }), own };
+    const taking = acquireLock(parts, "exclusive", { signal, now: () => new Date(), waitMs: 10_000 });
+    await until(async () => (await namesIn(storage)).length === 1);
+    const [ours] = await namesIn(storage);
+    const others = await plant(storage, {});
+    await until(async () => !(await namesIn(storage)).includes(ours ?? ""));
+    await storage.remove({ kind: "lock", name: others }, signal);
+    const lock = await taking;
+    assert.equal(closed, 0);
+    await lock[Symbol.asyncDispose]();
+    assert.equal(closed, 1);
+  });
 });
 
 describe("removing locks", () => {

@@ -41,7 +41,7 @@ export async function acquireLock(parts: LockParts, mode: LockMode, options: Loc
         if (mode === "exclusive" || waitMs > 0) await held.check(signal);
         return held;
       } catch (error) {
-        await held[Symbol.asyncDispose]();
+        await held.giveBack();
         const leftMs = deadline - now().getTime();
         if (!isHoldfastError(error, "repository-locked") || leftMs <= 0) throw error;
       }
@@ -52,9 +52,9 @@ export async function acquireLock(parts: LockParts, mode: LockMode, options: Loc
       told = conflict.time;
       if (mode === "exclusive" && !isAnnounced && waitedMs >= timing.announceMs) {
         isAnnounced = true;
+        const announced = new HeldLock(parts, timing, "waiting", now);
         // The connection is that of the lock to come.
-        const { own: _own, ...borrowed } = parts;
-        const announced = announcing.use(new HeldLock(borrowed, timing, "waiting", now));
+        announcing.defer(() => announced.giveBack());
         // Where it cannot be written, he waits as ever.
         await announced.begin(signal).catch(() => signal.throwIfAborted());
       }
