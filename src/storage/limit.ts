@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { StorageTraffic } from "../lib/storage-reach.ts";
-import { createTurns } from "../lib/turns.ts";
-import type { Storage } from "./storage.ts";
+import { createTurns, type Turns } from "../lib/turns.ts";
+import type { Storage, StorageRetention, StorageThaw } from "./storage.ts";
 
 export interface LimitOptions extends StorageTraffic {
   /** Milliseconds that only grow. */
@@ -41,19 +41,43 @@ export function withLimits(storage: Storage, options: LimitOptions): Storage {
         return bytes;
       }),
     stat: (file, signal) => turn(() => storage.stat(file, signal)),
-    async *list(kind, signal) {
-      const pending = storage.list(kind, signal)[Symbol.asyncIterator]();
-      try {
-        for (;;) {
-          const next = await turn(() => pending.next());
-          if (next.done === true) return;
-          yield next.value;
-        }
-      } finally {
-        await pending.return?.();
-      }
-    },
+    list: (kind, signal) => listInTurn(turn, storage.list(kind, signal)),
     remove: (file, signal) => turn(() => storage.remove(file, signal)),
+    ...(storage.retention && { retention: retentionInTurn(storage.retention, turn) }),
+    ...(storage.thaw && { thaw: thawInTurn(storage.thaw, turn) }),
+  };
+}
+
+async function* listInTurn<T>(turn: Turns, listing: AsyncIterable<T>): AsyncGenerator<T> {
+  const pending = listing[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await turn(() => pending.next());
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    await pending.return?.();
+  }
+}
+
+function retentionInTurn(retention: StorageRetention, turn: Turns): StorageRetention {
+  return {
+    lock: retention.lock,
+    until: (file, signal) => turn(() => retention.until(file, signal)),
+    extend: (file, until, signal) => turn(() => retention.extend(file, until, signal)),
+    tryToDestroy: (file, signal) => turn(() => retention.tryToDestroy(file, signal)),
+    hidden: (signal, only) => listInTurn(turn, retention.hidden(signal, only)),
+    loadHidden: (file, signal) => turn(() => retention.loadHidden(file, signal)),
+    extendHidden: (file, until, signal) => turn(() => retention.extendHidden(file, until, signal)),
+    destroyHidden: (file, signal) => turn(() => retention.destroyHidden(file, signal)),
+  };
+}
+
+function thawInTurn(thaw: StorageThaw, turn: Turns): StorageThaw {
+  return {
+    state: (file, signal) => turn(() => thaw.state(file, signal)),
+    request: (file, days, signal) => turn(() => thaw.request(file, days, signal)),
   };
 }
 
