@@ -1,6 +1,7 @@
 import { hash, randomUUID } from "node:crypto";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import { lockedUntil } from "../lib/keeping.ts";
+import { unlessStopped } from "../lib/unless-stopped.ts";
 import { asOfStorage } from "./as-of.ts";
 import { isAnswerTo, readBody, readJson, shortError } from "./checked-answer.ts";
 import { gsError } from "./gs-error.ts";
@@ -11,6 +12,7 @@ import { gsFilesAsOf } from "./gs-versions.ts";
 import { announcedSize, type HttpAnswer, httpRequest, type HttpSubject } from "./http-request.ts";
 import { kindFolders, nameInKey, storedPath } from "./layout.ts";
 import { parseObjectLocation } from "./object-location.ts";
+import { unlessSilent } from "./silence.ts";
 import type { ByteRange, Storage, StorageOpening, StoredFile } from "./storage.ts";
 
 /**
@@ -50,9 +52,13 @@ export function gsStorage(
   ): Promise<T> => {
     signal.throwIfAborted();
     const { file, headers, ...rest } = request;
-    const all = { ...(await login.headers()), ...headers };
-    return httpRequest({ ...rest, headers: all, subject: subjectOf(file), silentMs }, signal, read);
+    const subject = subjectOf(file);
+    const all = { ...(await loggedIn(() => login.headers(), subject, signal)), ...headers };
+    return httpRequest({ ...rest, headers: all, subject, silentMs }, signal, read);
   };
+  /** Google's library can neither be stopped nor does it end by itself when nothing comes. */
+  const loggedIn = <T>(work: () => Promise<T>, subject: HttpSubject, signal: AbortSignal): Promise<T> =>
+    unlessSilent({ silentMs, facts: { ...subject } }, signal, (stopping) => unlessStopped(work(), stopping));
   const refused = (answer: HttpAnswer): Promise<HoldfastError> => gsError(answer, { location, bucket });
 
   const about: GsRequests["about"] = (request, fields, signal) =>
@@ -132,7 +138,7 @@ export function gsStorage(
         return answer.response.status;
       });
       if (status !== 404) return;
-      const project = await login.project();
+      const project = await loggedIn(() => login.project(), subjectOf(undefined), signal);
       if (project === undefined) throw new HoldfastError("storage-missing", { location, bucket });
       const withLocks = lock === undefined ? "" : "&enableObjectRetention=true";
       const url = `${api}?project=${encodeURIComponent(project)}${withLocks}`;

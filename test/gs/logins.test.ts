@@ -7,7 +7,9 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, test } from "node:test";
 import { buildCrm } from "../../demo/build-crm.ts";
+import { gsStorage } from "../../src/storage/gs.ts";
 import { cloudImpostor } from "../support/cloud-impostor.ts";
+import { fails } from "../support/storage-probes.ts";
 import { startGcs } from "../support/gcs-emulator.ts";
 import { holdfast } from "../support/holdfast.ts";
 import { bareEnvironment } from "../support/page-commands.ts";
@@ -179,6 +181,26 @@ test("a token that cannot be had for a moment is waited for", async () => {
   assert.equal(code, 0, stderr);
   assert.match(stderr, /cannot be reached \(HTTP 503\); trying again/);
   assert.equal(busy, 0);
+});
+
+test("a token that never comes keeps nobody who wants to stop, and is given up", async () => {
+  const silent = createServer(() => undefined);
+  silent.listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const port = (silent.address() as { port: number }).port;
+  Object.assign(process.env, { METADATA_SERVER_DETECTION: "assume-present", GCE_METADATA_HOST: `127.0.0.1:${port}` });
+  using _ending = {
+    [Symbol.dispose]() {
+      silent.closeAllConnections();
+      silent.close();
+    },
+  };
+  const storage = gsStorage("gs:logins:/silent", { HOME: home.path }, { silentMs: 500 });
+  const stopping = new AbortController();
+  const asked = storage.stat({ kind: "config", name: "" }, stopping.signal);
+  stopping.abort(new Error("enough"));
+  await assert.rejects(asked, /enough/);
+  await fails(storage.stat({ kind: "config", name: "" }, new AbortController().signal), "storage-unreachable");
 });
 
 test("a key that is another's, a clock that is an hour off, and no login at all: one line and a hint each", async () => {
