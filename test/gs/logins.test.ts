@@ -195,12 +195,12 @@ test("a token that never comes keeps nobody who wants to stop, and is given up",
       silent.close();
     },
   };
-  const storage = gsStorage("gs:logins:/silent", { HOME: home.path }, { silentMs: 500 });
+  const waiting = gsStorage("gs:logins:/silent", { HOME: home.path }, { silentMs: 500 });
   const stopping = new AbortController();
-  const asked = storage.stat({ kind: "config", name: "" }, stopping.signal);
+  const asked = waiting.stat({ kind: "config", name: "" }, stopping.signal);
   stopping.abort(new Error("enough"));
   await assert.rejects(asked, /enough/);
-  await fails(storage.stat({ kind: "config", name: "" }, new AbortController().signal), "storage-unreachable");
+  await fails(waiting.stat({ kind: "config", name: "" }, new AbortController().signal), "storage-unreachable");
 });
 
 test("a key that is another's, a clock that is an hour off, and no login at all: one line and a hint each", async () => {
