@@ -6,6 +6,7 @@ import { Readable } from "node:stream";
 import { HoldfastError } from "../../lib/errors.ts";
 import type { RowBatch } from "../database.ts";
 import { lendingSocket } from "../lent-socket.ts";
+import { ConnectionLoss } from "./connection-loss.ts";
 import { type DriverPacket, eachRow } from "./driver-rows.ts";
 import { mysqlFailure, serverCode } from "./failure.ts";
 import type { Target } from "./location.ts";
@@ -62,11 +63,8 @@ interface Opened {
   readonly target: Target;
   readonly server: Server;
   readonly signal: AbortSignal;
-  /**
-   * Fails when the connection is lost or cut: the driver tells that to statements with a callback only, and to none when
-   * it is us who cut.
-   */
-  readonly lost: Promise<never>;
+  /** The driver tells it to statements with a callback only, and to none when it is us who cut. */
+  readonly loss: ConnectionLoss;
   readonly release: () => void;
 }
 
@@ -90,11 +88,10 @@ export class Session implements AsyncDisposable {
       connection.destroy();
       throw new HoldfastError("cancelled", {});
     }
-    const { promise: lost, reject } = Promise.withResolvers<never>();
-    lost.catch(() => {}); // it may be lost while nobody waits for an answer
-    connection.on("error", reject);
+    const loss = new ConnectionLoss();
+    connection.on("error", (error) => loss.tell(error));
     const cut = (): void => {
-      reject(signal.reason);
+      loss.tell(signal.reason);
       connection.destroy();
     };
     signal.addEventListener("abort", cut, { once: true });
@@ -102,13 +99,13 @@ export class Session implements AsyncDisposable {
     try {
       const asked = (sql: string): Promise<readonly Row[]> => {
         countStatement(target);
-        return Promise.race([ask(connection, sql), lost]);
+        return loss.answer(ask(connection, sql));
       };
       const [row] = await asked("SELECT VERSION(), CONNECTION_ID(), CURRENT_USER()");
       const server = serverOf(row?.[0] ?? "", Number(row?.[1]), row?.[2] ?? "", target);
       for (const statement of settings) await asked(statement);
       for (const statement of ownSettings[server.flavour]) await asked(statement);
-      return new Session({ connection, target, server, signal, lost, release });
+      return new Session({ connection, target, server, signal, loss, release });
     } catch (error) {
       release();
       connection.destroy();
@@ -123,9 +120,9 @@ export class Session implements AsyncDisposable {
   /** Rows of a small answer. */
   async query(sql: string): Promise<readonly Row[]> {
     try {
-      const { connection, target, lost } = this.#opened;
+      const { connection, target, loss } = this.#opened;
       countStatement(target);
-      return await Promise.race([ask(connection, sql), lost]);
+      return await loss.answer(ask(connection, sql));
     } catch (error) {
       throw this.#failed(error);
     }
@@ -138,13 +135,13 @@ export class Session implements AsyncDisposable {
 
   /** How many rows a statement was for: of an `UPDATE`, those too that are as they should be. */
   async changed(sql: string): Promise<number> {
-    const { connection, target, lost } = this.#opened;
+    const { connection, target, loss } = this.#opened;
     countStatement(target);
     const answer = new Promise<number>((resolve, reject) => {
       connection.query<ResultSetHeader>(sql, (error, header) => (error ? reject(error) : resolve(header.affectedRows)));
     });
     try {
-      return await Promise.race([answer, lost]);
+      return await loss.answer(answer);
     } catch (error) {
       throw this.#failed(error);
     }
@@ -152,14 +149,16 @@ export class Session implements AsyncDisposable {
 
   /** Reads a large answer through a sink, stopping the server when what was read is not taken yet. */
   async *stream(sql: string, sink: RowSink): AsyncGenerator<RowBatch, void> {
-    const { connection, lost, target, signal } = this.#opened;
+    const { connection, loss, target, signal } = this.#opened;
     const ready: RowBatch[] = [];
-    let state: "reading" | "done" | "failed" = "reading";
+    let state: "reading" | "stopped" | "done" | "failed" = "reading";
     let failure: unknown;
     let wake = (): void => {};
     countStatement(target);
     const query = connection.query({ sql, rowsAsArray: true });
     using _rows = eachRow(connection, query, (packet) => {
+      // It was on its way when its reader stopped: were it kept, the socket would be stopped before the end.
+      if (state === "stopped") return;
       if (sink.row(packet.buffer, packet.offset, packet.end) === "more") return;
       ready.push(sink.take());
       if (ready.length >= 2) connection.pause();
@@ -172,7 +171,7 @@ export class Session implements AsyncDisposable {
       wake();
     };
     query.on("error", fail);
-    lost.catch(fail);
+    using _lost = loss.watch(fail);
     query.on("end", () => {
       if (state === "reading") state = "done";
       wake();
@@ -195,11 +194,12 @@ export class Session implements AsyncDisposable {
     } finally {
       // Somebody stopped reading early: the rest of the answer must not come, and the session's moment must stay.
       if (state === "reading" && !signal.aborted) {
+        state = "stopped";
         const ended = new Promise<void>((resolve) => query.once("error", () => resolve()).once("end", resolve));
         await using other = await Session.open(target, undefined, signal);
         await other.run(`KILL QUERY ${this.server.connection}`);
         connection.resume();
-        await Promise.race([ended, lost]);
+        await loss.answer(ended);
       }
     }
   }
@@ -219,7 +219,7 @@ export class Session implements AsyncDisposable {
       { objectMode: false, highWaterMark: aheadBytes },
     );
     try {
-      const { connection, target, lost } = this.#opened;
+      const { connection, target, loss } = this.#opened;
       countStatement(target);
       const loaded = new Promise<LoadResult>((resolve, reject) => {
         connection.query({ sql, infileStreamFactory: () => source }, (error, result) => {
@@ -227,7 +227,7 @@ export class Session implements AsyncDisposable {
           else resolve(loadResult(result as ResultSetHeader));
         });
       });
-      return await Promise.race([loaded, lost]);
+      return await loss.answer(loaded);
     } catch (error) {
       throw fed ?? this.#failed(error);
     } finally {
@@ -243,7 +243,7 @@ export class Session implements AsyncDisposable {
     readonly pause: () => void;
     readonly resume: () => void;
   } {
-    const { connection, lost, target } = this.#opened;
+    const { connection, loss, target } = this.#opened;
     const request = Buffer.alloc(15 + Buffer.byteLength(file));
     request.writeUInt32LE(request.length - 4, 0);
     request[4] = dumpCommand;
@@ -274,7 +274,7 @@ export class Session implements AsyncDisposable {
       },
     });
     dump.on("error", (error) => onEnd(this.#failed(error)));
-    lost.catch((error: unknown) => onEnd(this.#failed(error)));
+    loss.watch((error) => onEnd(this.#failed(error)));
     (connection as unknown as DriverConnection).addCommand(dump);
     return { pause: () => connection.pause(), resume: () => connection.resume() };
   }
