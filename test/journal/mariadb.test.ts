@@ -13,6 +13,7 @@ import { type MariadbServer, startMariadb } from "../support/mariadb-server.ts";
 import { momentOf, withPoint } from "../support/open-moment.ts";
 import { exact, smallCrm } from "../support/small-crm.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
+import { until } from "../support/until.ts";
 
 let server: MariadbServer;
 before(async () => {
@@ -72,6 +73,22 @@ test("a log that comes faster than it is read is read to its end", async () => {
     if (told === rows) break;
   }
   assert.equal(told, rows);
+});
+
+test("a feed that cannot begin leaves no session at the server, nor does one that ends", async (context) => {
+  if (server.flavour !== "mariadb") return context.skip("MySQL has no sequences");
+  await server.sql(`CREATE DATABASE half; USE half; CREATE TABLE t (id INT PRIMARY KEY); CREATE SEQUENCE numbers; CREATE USER halfway@localhost;
+    GRANT REPLICATION SLAVE, REPLICATION SLAVE ADMIN, BINLOG MONITOR ON *.* TO halfway@localhost;
+    GRANT SELECT ON half.t TO halfway@localhost; GRANT INSERT ON half.numbers TO halfway@localhost`);
+  const signal = AbortSignal.timeout(60_000);
+  const options = { signal, name: "half", mostLagBytes: 2 ** 40, intervalMs: 300, silenceMs: 60_000 };
+  const begun = mysqlEngine.log?.follow({ url: server.url("half").replace("root@", "halfway@") }, options);
+  await assert.rejects(begun ?? Promise.resolve(), { code: "database-rights" });
+  const whole = await mysqlEngine.log?.follow({ url: server.url("half") }, options);
+  await whole?.[Symbol.asyncDispose]();
+  const left =
+    "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'halfway' OR command LIKE 'Binlog Dump%'";
+  await until(async () => (await server.sql(left)).trim() === "0", 10_000);
 });
 
 /** What a feed of the database tells, from before `sqls` until a row of table `last` is written. */

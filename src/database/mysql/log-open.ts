@@ -62,6 +62,8 @@ async function openedFeed(
   if (!log) throw new HoldfastError("database-unreachable", { path: target.location, reason: "no log" });
   const { stream, place, logSession } = log;
   const otherwise = from?.history === history ? ("log-purged" as const) : ("other-server" as const);
+  const names = await LogNames.of(session, target.database);
+  const sequences = await sequencesOf(session);
   opening.move();
   return new MysqlFeed({
     session,
@@ -74,8 +76,8 @@ async function openedFeed(
     history,
     place,
     again: new LogAgain(target, numbers.beside + own, watch),
-    names: await LogNames.of(session, target.database),
-    sequences: await sequencesOf(session),
+    names,
+    sequences,
     // Where it goes on it is as old as what was read last: a gap that is found now began then.
     start: { position: positionOf(place), time: goesOn && from ? from.time : now.time },
     startedAnew: isAltered ? "schema" : from === undefined || goesOn ? undefined : otherwise,

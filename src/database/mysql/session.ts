@@ -85,14 +85,14 @@ export class Session implements AsyncDisposable {
     const connection = await connect(target, database);
     // While it was being made: nobody would tell of that any more.
     if (signal.aborted) {
-      connection.destroy();
+      cutOff(connection);
       throw new HoldfastError("cancelled", {});
     }
     const loss = new ConnectionLoss();
     connection.on("error", (error) => loss.tell(error));
     const cut = (): void => {
       loss.tell(signal.reason);
-      connection.destroy();
+      cutOff(connection);
     };
     signal.addEventListener("abort", cut, { once: true });
     const release = (): void => signal.removeEventListener("abort", cut);
@@ -108,7 +108,7 @@ export class Session implements AsyncDisposable {
       return new Session({ connection, target, server, signal, loss, release });
     } catch (error) {
       release();
-      connection.destroy();
+      cutOff(connection);
       throw failed(error, target, signal);
     }
   }
@@ -281,7 +281,7 @@ export class Session implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#opened.release();
-    this.#opened.connection.destroy();
+    cutOff(this.#opened.connection);
   }
 
   #failed(error: unknown): HoldfastError {
@@ -303,6 +303,7 @@ const dumpCommand = 0x12;
 
 /** The driver's inside, of which its types say nothing. */
 interface DriverConnection {
+  readonly stream: Socket;
   _resetSequenceId(): void;
   _bumpSequenceId(by: number): void;
   write(bytes: Buffer): void;
@@ -422,10 +423,16 @@ async function open(options: ConnectionOptions, target: Target): Promise<Connect
   return new Promise((resolve, reject) => {
     connection.connect((error) => {
       if (!error) return resolve(connection);
-      connection.destroy();
+      cutOff(connection);
       reject(failed(error, target, undefined));
     });
   });
+}
+
+/** The driver itself closes its own half alone: a server that sends its log goes on with that, and one at work goes on working. */
+function cutOff(connection: Connection): void {
+  connection.destroy();
+  (connection as unknown as DriverConnection).stream.destroy();
 }
 
 function failed(error: unknown, { location, user }: Target, signal: AbortSignal | undefined): HoldfastError {
