@@ -19,16 +19,18 @@ export async function identityOf(session: Session, database: string): Promise<st
   if (!found) return undefined;
   if (found[0]?.startsWith("holdfast ")) return found[0];
   if (await isEmpty(session, database)) return undefined;
+  const folder = (await folderOf(session, database)).replaceAll(/[\\_%]/g, String.raw`\$&`);
   const [least] = await session.query(
     `SELECT MIN(TABLE_ID) FROM information_schema.${isMariadb ? "INNODB_SYS_TABLES" : "INNODB_TABLES"} ` +
-      `WHERE NAME LIKE ${quoteText(`${fileName(database).replaceAll(/[\\_%]/g, String.raw`\$&`)}/%`)}`,
+      `WHERE NAME LIKE ${quoteText(`${folder}/%`)}`,
   );
   return least?.[0] ? `innodb ${least[0]}` : `tables ${await tablesDigest(session, database, "TABLE_NAME")}`;
 }
 
-/** As the server names the folder of a database: what is no letter, digit or `_` is `@` and four hexadecimal digits. */
-function fileName(database: string): string {
-  return database.replaceAll(/[^A-Za-z0-9_]/g, (letter) => `@${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
+/** As the server names the folder of a database: a hyphen is `@002d` there, `ü` is `@1o`, by a table that only the server has. */
+async function folderOf(session: Session, database: string): Promise<string> {
+  const [row] = await session.query(`SELECT CAST(CONVERT(${quoteText(database)} USING filename) AS BINARY)`);
+  return row?.[0] ?? database;
 }
 
 /**

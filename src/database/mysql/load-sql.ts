@@ -1,5 +1,6 @@
 import type { ColumnSchema, TableSchema } from "../database.ts";
 import { type ColumnKind, columnKind } from "./column-kind.ts";
+import { malformedField } from "./field.ts";
 import { rowStatement } from "../row-statement.ts";
 import { quoteName, quoteText } from "./identifier.ts";
 
@@ -65,12 +66,20 @@ export function fieldLiteral(column: ColumnSchema, field: string): string {
   return literalOf(columnKind(column), Buffer.from(field, "latin1").toString("utf8"));
 }
 
+/** Lines come from a repository: what is no field of one must not end up outside of its literal. */
 function literalOf(kind: ColumnKind | undefined, field: string): string {
   if (field === String.raw`\N`) return "NULL";
   if (kind === "enum" && field === String.raw`\0`) return "0"; // the number of what is no member
+  if (kind === "hex") {
+    if (field.length % 2 !== 0 || /[^0-9A-F]/i.test(field)) throw malformedField(field);
+    return `X'${field}'`;
+  }
+  if (field.includes("\\") && field.replaceAll(escapes, "").includes("\\")) throw malformedField(field);
   // The escapes of a line mean the same in a text of SQL, which escapes its own quote too.
-  return kind === "hex" ? `X'${field}'` : `'${field.replaceAll("'", String.raw`\'`)}'`;
+  return `'${field.replaceAll("'", String.raw`\'`)}'`;
 }
+
+const escapes = /\\[0tnr\\]/g;
 
 /** A row's change as a statement that the server's own client takes under any mode of SQL. */
 export function rowSql(table: TableSchema, before: string | undefined, after: string | undefined): string {

@@ -27,12 +27,12 @@ export function restoreScript(schema: DatabaseSchema, tables: readonly StoredTab
     ...loadSettings.map((statement) => `${statement};`),
     ...(schema.settings["flavour"] === "mariadb" ? ["SET SESSION check_constraint_checks=0;"] : []),
     `DELIMITER ${end}`,
-    ...schema.before.map((statement) => `${statement}${end}`),
+    ...schema.before.map(ended),
     "DELIMITER ;",
     ...tables.flatMap(tableLines),
     ...counterStatements(schema).map((statement) => `${statement};`),
     `DELIMITER ${end}`,
-    ...schema.after.map((statement) => (isBroken(statement) ? aside(statement) : `${withoutDefiner(statement)}${end}`)),
+    ...schema.after.map((statement) => (isBroken(statement) ? aside(statement) : ended(withoutDefiner(statement)))),
     "DELIMITER ;",
     "SET NAMES utf8mb4;",
     ...loadSettings.map((statement) => `${statement};`),
@@ -42,6 +42,11 @@ export function restoreScript(schema: DatabaseSchema, tables: readonly StoredTab
     ),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** On a line of its own: a routine keeps a remark at its end, in which the client would look for none. */
+function ended(statement: string): string {
+  return `${statement}\n${end}`;
 }
 
 /** A view that selects from what is not there: the client would end with it. */

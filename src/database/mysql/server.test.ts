@@ -495,6 +495,56 @@ test("definers and rights: as they were, those that this user cannot give told, 
   assert.equal(await works("owned_c"), "7\t4\n5\n");
 });
 
+test("an event sleeps in a copy, whatever its definer is called", async () => {
+  await server.sql("CREATE DATABASE named; CREATE TABLE named.t (id INT PRIMARY KEY); CREATE USER `a user`@localhost");
+  await server.sql("CREATE DEFINER=`a user`@localhost EVENT often ON SCHEDULE EVERY 1 YEAR DO DELETE FROM t", "named");
+  await copy("named", "named_copy");
+  assert.equal((await inventory("named_copy")).trim().split("\n").at(-1), `event\toften\t${asleep}`);
+});
+
+test("a remark at the end of a routine does not keep the client from making what comes after it", async () => {
+  await server.sql("CREATE DATABASE remarks");
+  await using session = await Session.open(await targetOf(address("remarks")), "remarks", signal);
+  // Its own client would leave the remark out.
+  for (const name of ["first", "second"]) await session.run(`CREATE PROCEDURE ${name}() SELECT 1 -- a remark`);
+  await withSnapshot("remarks", async ({ schema }) => {
+    assert.match(schema.after.join("\n"), /-- a remark$/);
+    await server.sql("CREATE DATABASE remarks_script");
+    await server.sql(mysqlEngine.restoreScript(schema, []), "remarks_script");
+  });
+  assert.equal(await inventory("remarks_script"), await inventory("remarks"));
+});
+
+test("a database is told from another one of the same tables, in whatever letters its name is", async () => {
+  const identities = new Set<string | undefined>();
+  for (const name of ["kündin-1", "kündin-2", "客户_", "клиент", "plain"]) {
+    await server.sql(`CREATE DATABASE \`${name}\`; CREATE TABLE \`${name}\`.t (id INT PRIMARY KEY)`);
+    const identity = await home.identity(address(name), signal);
+    assert.match(identity ?? "", /^innodb \d+$/, name);
+    identities.add(identity);
+  }
+  assert.equal(identities.size, 5);
+});
+
+test("what is no field of a line never gets out of its literal", () => {
+  const columns = [
+    { name: "id", type: "int(11)", nullable: false },
+    { name: "text", type: "varchar(20) character set utf8mb4 collate utf8mb4_bin", nullable: true },
+    { name: "bytes", type: "varbinary(20)", nullable: true },
+  ];
+  const table = { schema: "main", name: "t", columns, keyLength: 1, foreignKeys: [], fingerprint: "" };
+  const sql = (text: string, bytes: string): string => mysqlEngine.rowSql(table, undefined, `1\t${text}\t${bytes}`);
+  assert.match(sql("it's \\\\ \\n", "00fF"), / VALUES \('1', 'it\\'s \\\\ \\n', X'00fF'\)$/);
+  const malformed: readonly (readonly [string, string])[] = [
+    ["x\\", "00"],
+    ["x\\\\\\", "00"],
+    ["x\\ ", "00"],
+    ["x", "0"],
+    ["x", "00'); DROP TABLE t; --"],
+  ];
+  for (const [text, bytes] of malformed) assert.throws(() => sql(text, bytes), { code: "restore-mismatch" }, text);
+});
+
 test("a table that somebody else has locked is waited for, and that is told", async () => {
   await server.sql("CREATE DATABASE locked; CREATE TABLE locked.contact (id integer PRIMARY KEY)");
   const other = await Session.open(await targetOf(address("locked")), "locked", signal);
