@@ -1,5 +1,7 @@
 import type { PostgresConnection } from "./connection.ts";
 import { catalogObjects, type Definition, lateRank } from "./catalog-objects.ts";
+import { catalogLast } from "./catalog-last.ts";
+import { catalogOperators } from "./catalog-operators.ts";
 import { catalogRelations } from "./catalog-relations.ts";
 import type { Definitions } from "./definitions.ts";
 import { ownRelation } from "./tables.ts";
@@ -9,7 +11,11 @@ import { ownRelation } from "./tables.ts";
  * (`pg_get_viewdef`, `pg_get_indexdef`, …); what it does not write and we neither is named as not covered.
  */
 export async function definitionsFromCatalog(connection: PostgresConnection): Promise<Definitions> {
-  const made = [...(await catalogObjects(connection)), ...(await catalogRelations(connection))];
+  const made = [
+    ...(await catalogObjects(connection)),
+    ...(await catalogOperators(connection)),
+    ...(await catalogRelations(connection)),
+  ];
   const { before, late } = sorted(made, await dependencies(connection));
   return {
     source: "catalog",
@@ -18,6 +24,7 @@ export async function definitionsFromCatalog(connection: PostgresConnection): Pr
       ...(await afterRows(connection)),
       ...late.flatMap(({ statements }) => statements),
       ...(await lastStatements(connection)),
+      ...(await catalogLast(connection)),
     ],
     uncovered: (await uncoveredKinds(connection)).map((subject) => ({ subject, reason: "catalog-definitions" })),
   };
@@ -25,6 +32,10 @@ export async function definitionsFromCatalog(connection: PostgresConnection): Pr
 
 /** Who needs whom, both as `Definition.id`; `late` is everything that only exists after the rows (keys). */
 async function dependencies(connection: PostgresConnection): Promise<readonly (readonly [string, string])[]> {
+  const member = (catalog: string, family: string, oid: string) =>
+    `(SELECT CASE WHEN i.refclassid = 'pg_opclass'::regclass THEN 'pg_opclass ' || i.refobjid ELSE 'loose ' || m.${family} END
+       FROM ${catalog} m LEFT JOIN pg_depend i ON i.classid = '${catalog}'::regclass AND i.objid = m.oid AND i.refclassid = 'pg_opclass'::regclass AND i.deptype = 'i'
+       WHERE m.oid = ${oid})`;
   // A view is its rule, a column's default its own object, a row type or an array the thing that it is of.
   const owner = (catalog: string, oid: string) => `CASE ${catalog}::regclass::text
     WHEN 'pg_rewrite' THEN (SELECT 'pg_class ' || r.ev_class FROM pg_rewrite r WHERE r.oid = ${oid})
@@ -38,6 +49,8 @@ async function dependencies(connection: PostgresConnection): Promise<readonly (r
         WHEN o.contype IN ('c', 'n') THEN 'pg_class ' || o.conrelid ELSE 'late' END FROM pg_constraint o WHERE o.oid = ${oid})
     WHEN 'pg_attrdef' THEN (SELECT CASE WHEN a.attgenerated <> '' THEN 'pg_class ' || f.adrelid ELSE 'pg_attrdef ' || f.oid END
       FROM pg_attrdef f JOIN pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum WHERE f.oid = ${oid})
+    WHEN 'pg_amop' THEN ${member("pg_amop", "amopfamily", oid)}
+    WHEN 'pg_amproc' THEN ${member("pg_amproc", "amprocfamily", oid)}
     ELSE ${catalog}::regclass::text || ' ' || ${oid} END`;
   const rows = await connection.rows(
     `SELECT DISTINCT ${owner("d.classid", "d.objid")}, ${owner("d.refclassid", "d.refobjid")}
@@ -115,7 +128,7 @@ async function afterRows(connection: PostgresConnection): Promise<readonly strin
   return rows.flatMap(([, , statement]) => statement ?? []);
 }
 
-/** What must not see the rows come, and what speaks of things that are made last. */
+/** What must not see the rows come. */
 async function lastStatements(connection: PostgresConnection): Promise<readonly string[]> {
   const relation = "format('%I.%I', n.nspname, c.relname)";
   const from = (alias: string, column: string) =>
@@ -140,60 +153,22 @@ async function lastStatements(connection: PostgresConnection): Promise<readonly 
          CASE WHEN p.polqual IS NULL THEN '' ELSE ' USING (' || pg_get_expr(p.polqual, p.polrelid) || ')' END,
          CASE WHEN p.polwithcheck IS NULL THEN '' ELSE ' WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')' END)
        FROM pg_policy p ${from("p", "polrelid")} WHERE ${ownRelation}
-     UNION ALL
-     SELECT 6, d.objoid::bigint * 10000 + d.objsubid, format('COMMENT ON %s %s IS %L', CASE WHEN i.type LIKE '% column' THEN 'COLUMN'
-         WHEN i.type = 'table constraint' THEN 'CONSTRAINT' WHEN i.type = 'composite type' THEN 'TYPE' WHEN i.type = 'statistics object' THEN 'STATISTICS'
-         ELSE upper(i.type) END, i.identity, d.description)
-       FROM pg_description d CROSS JOIN LATERAL pg_identify_object(d.classoid, d.objoid, d.objsubid) AS i
-       WHERE d.objoid >= 16384 AND coalesce(i.schema, '') !~ '^pg_' AND i.type IN (${commented})
-         AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = d.classoid AND x.objid = d.objoid AND x.deptype = 'e')
      ORDER BY 1, 2`,
   );
   return rows.flatMap(([, , statement]) => statement ?? []);
 }
 
-/** Kinds of things that are written here and that somebody may have commented on, as `pg_identify_object` calls them. */
-const commented = [
-  ...[
-    "table",
-    "view",
-    "materialized view",
-    "sequence",
-    "index",
-    "table column",
-    "view column",
-    "materialized view column",
-  ],
-  ...["composite type", "composite type column", "type", "function", "procedure", "schema", "extension", "collation"],
-  ...["table constraint", "trigger", "rule", "policy", "statistics object"],
-]
-  .map((kind) => `'${kind}'`)
-  .join(",");
-
 /** Kinds of things of the database's own that are not written here, with their numbers. */
 async function uncoveredKinds(connection: PostgresConnection): Promise<readonly string[]> {
   const kinds: readonly (readonly [string, string, string])[] = [
-    ["aggregates", "pg_proc", "AND x.prokind = 'a'"],
     ["base types", "pg_type", "AND x.typtype = 'b' AND x.typelem = 0"],
-    ["casts", "pg_cast", ""],
-    ["access methods", "pg_am", ""],
-    ["conversions", "pg_conversion", ""],
-    ["languages", "pg_language", ""],
     [
       "subscriptions",
       "pg_subscription",
       "AND x.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())",
     ],
-    ["tables of a type", "pg_class", "AND x.reloftype <> 0"],
-    ["event triggers", "pg_event_trigger", ""],
     ["foreign data wrappers", "pg_foreign_data_wrapper", ""],
     ["foreign servers", "pg_foreign_server", ""],
-    ["operators", "pg_operator", ""],
-    ["operator classes", "pg_opclass", ""],
-    ["publications", "pg_publication", ""],
-    ["text search configurations", "pg_ts_config", ""],
-    ["text search dictionaries", "pg_ts_dict", ""],
-    ["transforms", "pg_transform", ""],
   ];
   const sql = kinds.map(
     ([name, catalog, condition]) =>

@@ -12,9 +12,10 @@ export interface Definition {
 /** From this rank on, a thing may have to be made after the keys: views. */
 export const lateRank = 8;
 
-const own = "n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'";
+/** `n` is the schema. */
+export const own = "n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'";
 /** Not an extension's, and not part of something else: a range type makes its own functions. */
-const noExtension = (catalog: string, oid: string) =>
+export const noExtension = (catalog: string, oid: string) =>
   `NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = '${catalog}'::regclass AND d.objid = ${oid} AND d.deptype IN ('e', 'i'))`;
 
 /** Schemas, extensions, collations, types, domains and routines, from the catalog. */

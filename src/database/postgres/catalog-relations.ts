@@ -78,6 +78,8 @@ function detailsSql(version: number): string {
       FROM ${from} JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid
       WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped AND a.attstorage <> t.typstorage AND ${ownRelation}
     UNION ALL
+    SELECT 'of ' || c.oid, 7, format('ALTER TABLE ONLY %s OF %s', ${relation}, c.reloftype::regtype) FROM ${from} WHERE c.reloftype <> 0 AND ${ownRelation}
+    UNION ALL
     SELECT 'statistics ' || c.oid || ' ' || a.attnum, 7, format('ALTER TABLE ONLY %s ALTER COLUMN %I SET STATISTICS %s', ${relation}, a.attname, a.attstattarget)
       FROM ${from} JOIN pg_attribute a ON a.attrelid = c.oid
       WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped AND a.attstattarget >= 0 AND ${ownRelation}
