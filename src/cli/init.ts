@@ -102,7 +102,10 @@ async function fromFolder(
         location: await askFor(context, words.init.askRepository, proposed.location),
       }
     : proposed;
-  const passwordFile = resolve(surroundings.folder, globals.passwordFile ?? join(home, "password.txt"));
+  // Nor the password: a CRM's folder is often what a web server gives out.
+  const isOutside = pathBelow(folder, home) === home;
+  const ownPasswordFile = isOutside ? join(home, "password.txt") : `${folder}-password.txt`;
+  const passwordFile = resolve(surroundings.folder, globals.passwordFile ?? ownPasswordFile);
   const draft = {
     crm: crmDraft(best, chosen.name, written),
     repository: { location: chosen.location, password: `file:${written(passwordFile)}` },

@@ -25,7 +25,8 @@ test("from a folder to the first backup, by what was recognised alone", async ()
   const outside = `${crm.folder}-backups`;
   assert.ok(text.includes(`location: ${outside}\n`), text);
   assert.ok(existsSync(join(outside, "config")));
-  const made = join(crm.folder, "password.txt");
+  const made = `${crm.folder}-password.txt`;
+  assert.ok(text.includes(`password: file:${made}\n`), text);
   assert.equal(statSync(made).mode & 0o777, 0o600);
   assert.match(readFileSync(made, "utf8"), /^[a-z2-9]{5}(?:-[a-z2-9]{5}){4}\n$/);
   assert.ok(!init.stdout.includes(readFileSync(made, "utf8").trim()));
