@@ -47,8 +47,11 @@ export function localStorage(path: string): Storage {
       const target = pathOf(file);
       try {
         if (await isThere(file, target, bytes.length)) return;
-        if (file.kind === "parity") await mkdir(dirname(target), { recursive: true, mode: 0o700 });
-        await saveNew(file, target, bytes, direct, signal);
+        await saveNew(file, target, bytes, direct, signal).catch(async (error: unknown) => {
+          if (!hasSystemCode(error, "ENOENT")) throw error;
+          await makeMissing(dirname(target), root);
+          await saveNew(file, target, bytes, direct, signal);
+        });
       } catch (error) {
         throw localError(error, target);
       }
@@ -145,7 +148,8 @@ async function saveNew(
 
 async function writeNew(path: string, bytes: Uint8Array, direct: DirectWriter, signal: AbortSignal): Promise<void> {
   const flag = direct.flagFor(bytes);
-  const handle = await openNew(path, flag);
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW | flag;
+  const handle = await open(path, flags, 0o400);
   try {
     if (flag === 0) await writeAll(handle, bytes, signal);
     else await direct.write(handle, bytes, signal);
@@ -155,17 +159,15 @@ async function writeNew(path: string, bytes: Uint8Array, direct: DirectWriter, s
   }
 }
 
-async function openNew(path: string, flag: number): Promise<FileHandle> {
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW | flag;
-  try {
-    return await open(path, flags, 0o400);
-  } catch (error) {
-    if (!hasSystemCode(error, "ENOENT")) throw error;
-    // A folder that an older program did not make, or that somebody removed while it was empty.
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    await syncFolder(dirname(dirname(path)));
-    return open(path, flags, 0o400);
-  }
+/**
+ * A folder that an older program did not make, or that somebody removed while it was empty. Where all of the repository is
+ * gone, its share or disk is, and what is written into the mount point would fill the disk below it.
+ */
+async function makeMissing(folder: string, root: string): Promise<void> {
+  if ((await namesIn(root)).length === 0)
+    throw new HoldfastError("storage-unreachable", { path: root, reason: "ENOENT" });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await syncFolder(dirname(folder));
 }
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array, signal: AbortSignal): Promise<void> {

@@ -71,10 +71,7 @@ export function sftpStorage(
     const path = pathOf(file);
     const temporary = `${path}-tmp-${randomBytes(6).toString("hex")}`;
     // Asked together: most files are new.
-    const [stored, opened] = await Promise.allSettled([
-      sizeAt(session, path),
-      openNew(session, temporary, file.kind === "config" ? undefined : place.path),
-    ]);
+    const [stored, opened] = await Promise.allSettled([sizeAt(session, path), openNew(session, temporary, place.path)]);
     let handle: "open" | "closed" = "open";
     try {
       if (stored.status === "rejected") throw stored.reason;
@@ -187,12 +184,18 @@ function unlessMissing(error: unknown): undefined {
   if (!isStatus(error, "noSuchFile")) throw error;
 }
 
-/** Makes the folder as well, where an older program did not, or somebody removed it while it was empty. */
-async function openNew(session: SftpSession, path: string, root: string | undefined): Promise<Buffer> {
+/**
+ * Makes the folder as well, where an older program did not, or somebody removed it while it was empty. Where all of the
+ * repository is gone, the server's disk is, and what is written would land on the one below it.
+ */
+async function openNew(session: SftpSession, path: string, root: string): Promise<Buffer> {
   try {
     return await session.open(path, openFlags.create);
   } catch (error) {
-    if (root === undefined || !isStatus(error, "noSuchFile")) throw error;
+    if (!isStatus(error, "noSuchFile")) throw error;
+    const left = (await session.folder(root).catch(unlessMissing)) ?? [];
+    if (left.length === 0)
+      throw new HoldfastError("storage-unreachable", { path: root, reason: "no such file" }, error);
     await makeFolders(session, posix.dirname(path));
     return await session.open(path, openFlags.create);
   }

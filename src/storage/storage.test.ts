@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -36,6 +36,22 @@ test("local: folders are 0700, files 0400, and a missing folder is made", async 
   await storage.save({ kind: "data", name }, Buffer.from("x"), signal);
   const saved = await stat(join(path, "data", "ab", name));
   assert.equal(saved.mode & 0o777, 0o400);
+});
+
+test("local: nothing is written into the mount point of a share that went away", async () => {
+  const path = freshPath();
+  const storage = localStorage(path);
+  await storage.create(signal);
+  await rename(path, `${path}-elsewhere`);
+  const save = (): Promise<void> => storage.save({ kind: "data", name: "ab".repeat(32) }, Buffer.from("x"), signal);
+  await assert.rejects(save, (error) => isHoldfastError(error, "storage-unreachable"));
+  assert.equal(await stat(path).catch(() => undefined), undefined);
+  await mkdir(path);
+  await assert.rejects(save, (error) => isHoldfastError(error, "storage-unreachable"));
+  assert.deepEqual(await readdir(path), []);
+  await rmdir(path);
+  await rename(`${path}-elsewhere`, path);
+  await save();
 });
 
 test("local: long files come back whole, on a disk and on a file system without one", async () => {

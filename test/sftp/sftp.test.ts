@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { randomBytes, randomUUID } from "node:crypto";
-import { globSync, readdirSync, readFileSync, readlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { storageContract } from "../../src/storage/contract.ts";
@@ -123,6 +133,19 @@ test("a server that falls silent, breaks off, or is gone for a while is tried ag
   await sshd.restart();
   await saving;
   assert.ok(waits.includes("Connection refused"), waits.join());
+});
+
+test("nothing is written where the server's disk with the repository went away", async () => {
+  const name = randomUUID();
+  await using storage = storageAt(sshd.location(name));
+  await storage.create(signal);
+  const path = join(sshd.folder, name);
+  renameSync(path, `${path}-elsewhere`);
+  await fails(storage.save(fileOf("data"), Buffer.from("x"), signal), "storage-unreachable");
+  assert.ok(!existsSync(path));
+  mkdirSync(path);
+  await fails(storage.save(fileOf("data"), Buffer.from("x"), signal), "storage-unreachable");
+  assert.deepEqual(readdirSync(path), []);
 });
 
 test("saving what is there already leaves no file open on the server", async () => {
