@@ -106,7 +106,7 @@ function restoreRows({ table, base, runs }: StoredTableLayout, name: string, col
   const gone = (from: string) =>
     `DELETE FROM ONLY ${name} AS t USING pg_temp.${from} AS g WHERE ${same.join(" AND ")};`;
   return [
-    ...base.map((file) => copy(`${name}${list}`, file)),
+    ...base.flatMap((file) => copyBase(name, list, columns, file)),
     ...runs.flatMap((run) => [
       `CREATE TEMP TABLE holdfast_deleted AS SELECT ${key.join(",")} FROM ONLY ${name} WITH NO DATA;`,
       `CREATE TEMP TABLE holdfast_rows AS SELECT ${columns} FROM ONLY ${name} WITH NO DATA;`,
@@ -117,6 +117,17 @@ function restoreRows({ table, base, runs }: StoredTableLayout, name: string, col
       `INSERT INTO ${name}${list} OVERRIDING SYSTEM VALUE SELECT ${columns} FROM pg_temp.holdfast_rows;`,
       "DROP TABLE pg_temp.holdfast_deleted, pg_temp.holdfast_rows;",
     ]),
+  ];
+}
+
+/** psql's `\copy` ends with its line: a name that does not stand on one is written in SQL alone. */
+function copyBase(name: string, list: string, columns: string, file: string): readonly string[] {
+  if (!/[\r\n]/.test(name + list)) return [copy(`${name}${list}`, file)];
+  return [
+    `CREATE TEMP TABLE holdfast_base AS SELECT ${columns} FROM ONLY ${name} WITH NO DATA;`,
+    copy("pg_temp.holdfast_base", file),
+    `INSERT INTO ${name}${list} OVERRIDING SYSTEM VALUE SELECT ${columns} FROM pg_temp.holdfast_base;`,
+    "DROP TABLE pg_temp.holdfast_base;",
   ];
 }
 

@@ -19,10 +19,10 @@ export function restoreScript(schema: DatabaseSchema, tables: readonly StoredTab
     `PRAGMA page_size=${settings.pageSize};`,
     `PRAGMA auto_vacuum=${settings.autoVacuum};`,
     preparation,
-    ...schema.before.map((statement) => `${statement};`),
+    ...schema.before.map(ended),
     ...tables.flatMap(restoreTable),
     ...(settings.hasCounters ? sequences(schema) : []),
-    ...schema.after.map((statement) => `${statement};`),
+    ...schema.after.map(ended),
     "COMMIT;",
     "DETACH staging;",
     `PRAGMA user_version=${settings.userVersion};`,
@@ -34,6 +34,11 @@ export function restoreScript(schema: DatabaseSchema, tables: readonly StoredTab
     "PRAGMA integrity_check;",
     "",
   ].join("\n");
+}
+
+/** SQLite keeps a remark at the end of a view, and so all that stands before its semicolon. */
+function ended(statement: string): string {
+  return /--[^\n]*$/.test(statement) ? `${statement}\n;` : `${statement};`;
 }
 
 const stagingFile = "restore.staging.db";

@@ -50,6 +50,18 @@ function queryAll(sql: string): readonly unknown[] {
   });
 }
 
+test("what is made with a remark at its end comes back, and what comes after it", async () => {
+  create(`CREATE TABLE person(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO person VALUES(1,'a');
+    CREATE INDEX by_name ON person(name) -- for the list
+    ;
+    CREATE VIEW people AS SELECT name FROM person -- but not all of them
+    ;
+    CREATE VIEW others AS SELECT id FROM person /* the rest */;
+    CREATE INDEX by_both ON person(name, id);`);
+  const { schema } = await goRound();
+  assert.ok(schema.after.some((statement) => statement.endsWith("-- but not all of them")));
+});
+
 test("views, triggers, indexes, generated columns, STRICT, statistics and settings come back", async () => {
   create(`
     PRAGMA foreign_keys=OFF; PRAGMA page_size=8192; PRAGMA auto_vacuum=2; PRAGMA user_version=42; PRAGMA application_id=-7; PRAGMA journal_mode=WAL;
