@@ -233,7 +233,8 @@ class Service {
       const { type, ...rest } = event;
       const progress = type === "progress" || type === "phase" ? rest : journal(event);
       if (type === "note" || type === "warning") log({ type: "job-event", run, event });
-      this.#writer.soon(() => this.#noteGap(run, event));
+      // Not for each sign of progress: they would pile up while the disk is full.
+      if (type === "note") this.#writer.soon(() => this.#noteGap(run, event));
       if (type === "note" && event.code === "follow-anomaly") {
         const alert = alertOfAnomalies(run, this.#crmOf(run.subject), this.#nowMs(), [event.facts]);
         this.#writer.soon(() => this.#tellSoon(alert));
@@ -253,16 +254,18 @@ class Service {
   }
 
   #noteGap(run: JobRun, event: Event): void {
-    if (event.type !== "note") return;
     const { newId, now, store } = this.#options;
     const report = gapReportOf(event, newId(), now().toISOString());
     if (report === undefined) return;
-    const alert = alertOfGap(report, run, store);
-    // That all can be read is no news where nothing else was told.
-    if (report.kind === "gap-end" && alert === undefined) return;
-    keepGap(store, { crm: run.subject, report });
-    if (alert) this.#tellSoon(alert);
-    this.#later(() => this.#report());
+    const isKept = store.together(() => {
+      const alert = alertOfGap(report, run, store);
+      // That all can be read is no news where nothing else was told.
+      if (report.kind === "gap-end" && alert === undefined) return false;
+      keepGap(store, { crm: run.subject, report });
+      if (alert) this.#tellSoon(alert);
+      return true;
+    });
+    if (isKept) this.#later(() => this.#report());
   }
 
   /**
@@ -271,8 +274,15 @@ class Service {
    */
   #tellOutcome(run: JobRun, outcome: "ok" | "failed"): void {
     const { store } = this.#options;
-    const alert = alertOfRun({ ...run, outcome, endedMs: this.#nowMs() }, this.#crmOf(run.subject), store);
-    if (alert) this.#tellSoon(alert);
+    this.#tellOnce(() => alertOfRun({ ...run, outcome, endedMs: this.#nowMs() }, this.#crmOf(run.subject), store));
+  }
+
+  /** That it was told is written down with what waits to be told: whoever is killed, or whose disk is full, between the two would tell it never. */
+  #tellOnce(find: () => Alert | undefined): void {
+    this.#options.store.together(() => {
+      const alert = find();
+      if (alert) this.#tellSoon(alert);
+    });
   }
 
   #cancelUnwanted(nowMs: number): void {
@@ -378,19 +388,21 @@ class Service {
     const { jobs, crms } = await this.status();
     for (const { item, job, subject, missed, outcome } of jobs) {
       const crm = this.#crmOf(subject);
-      const alert =
-        missed !== undefined
-          ? alertOfMissed({ item, job, missed }, crm, this.#nowMs(), store)
-          : job === "backup" && outcome === "ok" && alertOfRecovered({ item, job }, crm, this.#nowMs(), store);
-      if (alert) this.#tellSoon(alert);
+      if (missed !== undefined) {
+        this.#tellOnce(() => alertOfMissed({ item, job, missed }, crm, this.#nowMs(), store));
+      } else if (job === "backup" && outcome === "ok") {
+        this.#tellOnce(() => alertOfRecovered({ item, job }, crm, this.#nowMs(), store));
+      }
     }
     for (const { crm, openGaps } of crms) {
       if (openGaps.some(({ of }) => of === "rows")) continue;
-      const alert = alertOfGapsClosed(crm, this.#nowMs(), store);
       const follows = itemsOf(world.config, (job) => jobKinds[job].scope).find(
         ({ job, subject }) => job === "follow" && subject === crm,
       );
-      if (alert) this.#tellSoon({ ...alert, subject: follows?.key ?? `follow/${crm}` });
+      this.#tellOnce(() => {
+        const alert = alertOfGapsClosed(crm, this.#nowMs(), store);
+        return alert && { ...alert, subject: follows?.key ?? `follow/${crm}` };
+      });
     }
   }
 

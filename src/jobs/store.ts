@@ -142,7 +142,7 @@ export class JobStore implements Disposable {
     this.#run(`UPDATE runs SET ${sets.map((name) => `${name} = :${name}`).join(", ")} WHERE id = :id`, columns);
   }
 
-  /** `undefined` when there is none; several when the beginning of an id is not enough. */
+  /** None, one, or two where the beginning of an id is not enough. */
   find(prefix: string): readonly JobRun[] {
     return this.#all("SELECT * FROM runs WHERE substr(id, 1, length(:prefix)) = :prefix LIMIT 2", { prefix }).map(
       runOf,

@@ -3,6 +3,7 @@ import { appendFileSync, readdirSync, renameSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { JobStore } from "../../src/jobs/store.ts";
 import { type CliCrm, cliCrm, listIn, password } from "../cli/cli-crm.ts";
 import { resticOn } from "../support/restic.ts";
@@ -96,6 +97,32 @@ test("a job that ends with the service again and again is begun once more, and s
   assert.match(web.calls.map(({ body }) => body).join(), /It was cut off when the service ended/);
   const [backup] = listIn(await crm.json(["jobs", "list"]), "jobs");
   assert.deepEqual([backup?.["outcome"], backup?.["attempts"]], ["ok", 6]);
+  assert.equal(await service.end("SIGTERM"), 0);
+});
+
+test("what could not be written down of an alert is told once it can", async (t) => {
+  using crm = cliCrm();
+  using web = await webHook();
+  await crm.run(["init", "--yes"]);
+  const port = await configureService(crm, dueInHalfADay());
+  addRoutes(crm, web);
+  await crm.run(["jobs", "start", "backup"]);
+  {
+    using store = booksOf(crm);
+    for (const run of store.open()) store.update({ ...run, state: "running", attempts: 5, cutOff: 4 });
+  }
+  using books = new DatabaseSync(bookFile(crm));
+  // As a disk does that gets full at just this line.
+  books.exec(
+    "CREATE TRIGGER full BEFORE INSERT ON facts WHEN NEW.name = 'alerts' BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+  );
+  const service = await startServing(crm, port);
+  t.after(() => service.child.kill("SIGKILL"));
+  await sleep(3000);
+  assert.deepEqual(told(web), []);
+  books.exec("DROP TRIGGER full");
+  await until(() => told(web).length > 0);
+  assert.equal(told(web)[0], "failed backup/acme");
   assert.equal(await service.end("SIGTERM"), 0);
 });
 
@@ -241,8 +268,11 @@ function told({ calls }: WebHook): readonly string[] {
   });
 }
 
-function booksOf({ folder }: CliCrm): JobStore {
+function booksOf(crm: CliCrm): JobStore {
+  return new JobStore(bookFile(crm));
+}
+
+function bookFile({ folder }: CliCrm): string {
   const place = join(dirname(folder), "home/state/service");
-  const file = readdirSync(place).find((name) => name.endsWith(".sqlite")) ?? "";
-  return new JobStore(join(place, file));
+  return join(place, readdirSync(place).find((name) => name.endsWith(".sqlite")) ?? "");
 }
