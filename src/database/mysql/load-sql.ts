@@ -1,6 +1,6 @@
 import type { ColumnSchema, TableSchema } from "../database.ts";
 import { type ColumnKind, columnKind } from "./column-kind.ts";
-import { malformedField } from "./field.ts";
+import { malformedField, textOf } from "./field.ts";
 import { rowStatement } from "../row-statement.ts";
 import { quoteName, quoteText } from "./identifier.ts";
 
@@ -69,24 +69,34 @@ export function fieldLiteral(column: ColumnSchema, field: string): string {
 /** Lines come from a repository: what is no field of one must not end up outside of its literal. */
 function literalOf(kind: ColumnKind | undefined, field: string): string {
   if (field === String.raw`\N`) return "NULL";
-  if (kind === "enum" && field === String.raw`\0`) return "0"; // the number of what is no member
+  if (isNoMember(kind, field)) return "0"; // its number
   if (kind === "hex") {
     if (field.length % 2 !== 0 || /[^0-9A-F]/i.test(field)) throw malformedField(field);
     return `X'${field}'`;
   }
   if (field.includes("\\") && field.replaceAll(escapes, "").includes("\\")) throw malformedField(field);
-  // The escapes of a line mean the same in a text of SQL, which escapes its own quote too.
-  return `'${field.replaceAll("'", String.raw`\'`)}'`;
+  // The escapes of a line mean the same in a text of SQL.
+  return `'${field.replaceAll("'", "''")}'`;
+}
+
+/** NUL is the value of what is none of an ENUM's members. */
+function isNoMember(kind: ColumnKind | undefined, field: string): boolean {
+  return kind === "enum" && field === String.raw`\0`;
 }
 
 const escapes = /\\[0tnr\\]/g;
 
-/** A row's change as a statement that the server's own client takes under any mode of SQL. */
+/** A row's change as a statement that the server's own client takes under any mode of SQL, be it one in which a backslash stands for itself. */
 export function rowSql(table: TableSchema, before: string | undefined, after: string | undefined): string {
   const words = {
     table: ({ name }: TableSchema) => quoteName(name),
     name: quoteName,
-    literal: (field: string, column: ColumnSchema) => fieldLiteral(column, field),
+    literal: (field: string, column: ColumnSchema) => {
+      const kind = columnKind(column);
+      const isText = (kind === "text" || kind === "enum") && field.includes("\\") && !isNoMember(kind, field);
+      const text = isText ? textOf(field, column) : undefined;
+      return text === undefined ? fieldLiteral(column, field) : quoteText(text);
+    },
     beforeValues: "",
   };
   return rowStatement(words, table, before, after);
