@@ -1,7 +1,7 @@
 import { createHash, createHmac, hkdfSync } from "node:crypto";
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
-import type { TableSchema } from "../database/database.ts";
+import type { DatabaseAddress, TableSchema } from "../database/database.ts";
 import { neutraliseCms, neutraliseCmsConfiguration } from "./civicrm-cms.ts";
 import { neutraliseConfiguration, neutraliseStatements, neutraliseSummary } from "./civicrm-clone.ts";
 import { civicrmModel } from "./civicrm-model.ts";
@@ -28,7 +28,7 @@ import type {
   Platform,
   StoredSecret,
 } from "./platform.ts";
-import { addressOf, placeOf } from "./server-url.ts";
+import { addressOf, optionsOf, placeOf } from "./server-url.ts";
 
 /**
  * CiviCRM on WordPress, Drupal, Backdrop or Joomla, or by itself, on MariaDB or MySQL.
@@ -67,7 +67,7 @@ async function detect(folder: string): Promise<readonly DetectedCrm[]> {
     const url = text === undefined ? undefined : readPhp(text).get("CIVICRM_DSN");
     const found = url === undefined ? undefined : placeOf(url);
     if (text === undefined || !found) continue;
-    return [detected("civicrm", addressOf(found).url, path, await installedVersion(readPhp(text)))];
+    return [detected("civicrm", withTls(addressOf(found), url ?? "").url, path, await installedVersion(readPhp(text)))];
   }
   return [];
 }
@@ -100,20 +100,37 @@ async function parts(description: CrmDescription): Promise<CrmParts> {
 
 /** CiviCRM's own, that of the CMS and that of its change log: each once, though they may be one. */
 function databasesOf(php: PhpFile, path: string, named: string | undefined): readonly DatabasePart[] {
-  const main = placeOf(needed(php.get("CIVICRM_DSN"), path, "CIVICRM_DSN"));
+  const dsn = needed(php.get("CIVICRM_DSN"), path, "CIVICRM_DSN");
+  const main = placeOf(dsn);
   if (!main) return [databasePart("main", { url: needed(undefined, path, "CIVICRM_DSN") })];
-  const own = addressOf(main);
-  const found: DatabasePart[] = [databasePart("main", own, named)];
+  const found: DatabasePart[] = [databasePart("main", withTls(addressOf(main), dsn), named)];
+  // One database may be reached in two ways.
+  const urls = new Set([addressOf(main).url]);
   for (const [name, constant] of [
     ["cms", "CIVICRM_UF_DSN"],
     ["log", "CIVICRM_LOGGING_DSN"],
   ] as const) {
-    const place = placeOf(php.get(constant) ?? "");
+    const text = php.get(constant) ?? "";
+    const place = placeOf(text);
     if (!place) continue;
     const address = addressOf(place);
-    if (address.url !== own.url && found.every(({ url }) => url !== address.url)) found.push({ name, ...address });
+    if (!urls.has(address.url)) found.push({ name, ...withTls(address, text) });
+    urls.add(address.url);
   }
   return found;
+}
+
+/** CiviCRM asks for TLS by what PEAR's DB has for certificates, or by an `ssl=` of its own, whatever stands behind it. */
+function withTls(address: DatabaseAddress, dsn: string): DatabaseAddress {
+  const said = new Map(optionsOf(dsn));
+  if (!["ssl", "ca", "capath", "cert", "key", "cipher"].some((name) => said.has(name))) return address;
+  const url = new URL(address.url);
+  url.searchParams.set("ssl-mode", existsSync(said.get("ca") ?? "") ? "verify-ca" : "required");
+  for (const name of ["ca", "cert", "key"]) {
+    const file = said.get(name) ?? "";
+    if (existsSync(file)) url.searchParams.set(`ssl-${name}`, file);
+  }
+  return { ...address, url: url.href };
 }
 
 /** `civicrm-version.php` or `xml/version.xml` of the program; nothing is run. */
