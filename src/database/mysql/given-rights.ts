@@ -21,6 +21,20 @@ export async function givenRights(session: Session): Promise<readonly string[]> 
   return inTables.length > 0 ? inTables : await ownRights(session);
 }
 
+/** Those of the tables that this user may not read: of who may what, he sees what he may himself. */
+export async function closedRightsTables(session: Session): Promise<readonly string[]> {
+  const closed: string[] = [];
+  for (const table of rightsTables) {
+    try {
+      await session.query(`SELECT 1 FROM mysql.${table} LIMIT 1`);
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+      closed.push(table);
+    }
+  }
+  return closed;
+}
+
 async function ownRights(session: Session): Promise<readonly string[]> {
   const listed = (columns: string, view: string) =>
     session.query(

@@ -1,5 +1,5 @@
 import type { DatabaseRights } from "../database.ts";
-import { rightsTables } from "./given-rights.ts";
+import { closedRightsTables, rightsTables } from "./given-rights.ts";
 import { grantsOf, hasRight, mayReadProcedures } from "./grants.ts";
 import { quoteName } from "./identifier.ts";
 import type { Target } from "./location.ts";
@@ -44,6 +44,7 @@ export async function rightsOf(session: Session, { database }: Target): Promise<
     .map(({ right, scope }) => ({ subject: scope === "server" ? "*.*" : database, right }));
   const procedures = { subject: "mysql.proc", right: "SELECT" };
   if (flavour === "mariadb" && !hasRoutineRight && !(await mayReadProcedures(session))) missing.push(procedures);
+  for (const table of await closedRightsTables(session)) missing.push({ subject: `mysql.${table}`, right: "SELECT" });
   return { user, missing, script: script(needed, database, flavour === "mariadb" && !hasRoutineRight) };
 }
 
@@ -56,7 +57,7 @@ function script(needed: readonly Needed[], database: string, procedures: boolean
   // In a grant, `_` and `%` of a name are patterns.
   const place = quoteName(database.replaceAll(/[\\_%]/g, String.raw`\$&`));
   return [
-    "CREATE USER 'holdfast'@'localhost' IDENTIFIED BY 'CHOOSE A PASSWORD';",
+    "CREATE USER IF NOT EXISTS 'holdfast'@'localhost' IDENTIFIED BY 'CHOOSE A PASSWORD';",
     `GRANT ${rights("database")} ON ${place}.* TO 'holdfast'@'localhost';`,
     `GRANT ${rights("server")} ON *.* TO 'holdfast'@'localhost';`,
     // Who may what in the database; no passwords stand there.

@@ -339,7 +339,7 @@ test("a user without rights: what cannot be seen is named, and the printed SQL g
     : ["REPLICATION CLIENT", "SHOW_ROUTINE"];
   assert.deepEqual(
     rights?.missing.map(({ right }) => right),
-    ["SHOW VIEW", "TRIGGER", "EVENT", "RELOAD", ...serverRights],
+    ["SHOW VIEW", "TRIGGER", "EVENT", "RELOAD", ...serverRights, "SELECT", "SELECT", "SELECT", "SELECT"],
   );
   const { uncovered } = await source.inspect(signal);
   for (const subject of ["a_second", "z_first", "triggers", "events"]) {
@@ -357,6 +357,16 @@ test("a user without rights: what cannot be seen is named, and the printed SQL g
   await using whole = await mysqlEngine.connect(holdfast, { signal });
   assert.deepEqual((await whole.rights?.(signal))?.missing, []);
   assert.deepEqual((await whole.inspect(signal)).uncovered, []);
+  // As this SQL made a user before it said who may what.
+  await server.sql("REVOKE SELECT ON mysql.db FROM holdfast@localhost");
+  {
+    await using blind = await mysqlEngine.connect(holdfast, { signal });
+    assert.deepEqual((await blind.rights?.(signal))?.missing, [{ subject: "mysql.db", right: "SELECT" }]);
+    assert.deepEqual((await blind.inspect(signal)).uncovered, [
+      { subject: "rights of others", reason: "mysql-no-right" },
+    ]);
+  }
+  await server.sql((rights?.script ?? "").replaceAll("CHOOSE A PASSWORD", "pw"));
   await using asRoot = await mysqlEngine.connect(address("crm"), { signal });
   await server.sql(
     `GRANT SELECT, UPDATE (name) ON crm.contact TO poor@localhost WITH GRANT OPTION; GRANT CREATE TEMPORARY TABLES ON crm.* TO poor@localhost`,
