@@ -19,7 +19,7 @@ import { quotaStorage } from "../../test/support/quota-storage.ts";
 import { temporaryFolder } from "../../test/support/temp-folder.ts";
 import { testRepository, type TestRepository } from "../../test/support/test-repository.ts";
 import { byteName } from "../lib/byte-name.ts";
-import { isHoldfastError } from "../lib/errors.ts";
+import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Id, TreeNode } from "../format/tree.ts";
 import { localStorage } from "../storage/local.ts";
 import { acquireLock } from "./lock.ts";
@@ -217,6 +217,44 @@ describe("prune", () => {
         (error) => isHoldfastError(error, "prune-unsafe"),
       );
       assert.deepEqual(await filesIn(at), left);
+    });
+  }
+
+  for (const lie of ["leaves one out", "names one that is not there then"] as const) {
+    test(`deletes nothing where the storage's list of snapshots ${lie}, and is right the next time`, async () => {
+      using folder = temporaryFolder();
+      const at = join(folder.path, "repo");
+      await using repository = await testRepository(at);
+      const gone = await backUp(repository, blobs(3, 1000));
+      const kept = await backUp(repository, blobs(3, 1000));
+      await forget(repository, gone.id);
+      const before = await filesIn(at);
+      let lies = 1;
+      const local = localStorage(at);
+      const storage: Storage = {
+        ...local,
+        async *list(kind, during) {
+          for await (const file of local.list(kind, during)) {
+            if (lie === "leaves one out" && file.name === kept.id && lies-- > 0) continue;
+            yield file;
+          }
+        },
+        async load(file, range, during) {
+          if (lie !== "leaves one out" && file.name === kept.id && lies-- > 0)
+            throw new HoldfastError("storage-not-found", { path: kept.id });
+          return local.load(file, range, during);
+        },
+      };
+      const options = { signal, now: () => new Date(), host: { hostname: "test", username: "tester", uid: 0, gid: 0 } };
+      await using opened = await openRepository(storage, "correct horse", options);
+      await assert.rejects(
+        () => prune({ ...repository, repository: opened }),
+        (error) => isHoldfastError(error, "storage-failed") || isHoldfastError(error, "prune-unsafe"),
+      );
+      assert.deepEqual(await filesIn(at), before);
+      await prune({ ...repository, repository: opened });
+      assert.ok((await filesIn(at)).size < before.size);
+      await repository.restic().check("--read-data");
     });
   }
 

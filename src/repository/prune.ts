@@ -17,7 +17,7 @@ import { choosePacks, type PackFate, type PruneChoice } from "./prune-choice.ts"
 import { repack } from "./repack.ts";
 import type { LockedSum, PackSum, PruneOptions, PrunePlan, PruneResult, PruneSummary } from "./prune-plan.ts";
 import type { Lock } from "./repository.ts";
-import { loadSnapshots } from "./snapshots.ts";
+import { listSnapshots, loadSnapshots } from "./snapshots.ts";
 import { walkUsedBlobs, type UsedBlobs } from "./used-blobs.ts";
 import { verifyIndexes, type IndexedPackRecord, type IndexState } from "./verify-index.ts";
 
@@ -41,7 +41,7 @@ export interface PrunedParts {
 }
 
 interface Found {
-  readonly snapshots: number;
+  readonly snapshots: ReadonlySet<Id>;
   readonly state: IndexState;
   readonly used: UsedBlobs;
   /** Pack files that are there. */
@@ -138,7 +138,8 @@ async function look({ storage, key }: PrunedParts, options: PruneOptions): Promi
   const others = [...sizes.keys()].filter((id) => !named.has(id) && !known.has(id));
   const [unnamed, kept] = [others.filter((id) => !awaited.has(id)), others.filter((id) => awaited.has(id))];
   const hidden = await lookAtHidden(storage, options);
-  return { snapshots: readable.length, state, used, sizes, choice, unnamed, kept, due, waiting, hidden };
+  const snapshots = new Set(readable.map(({ id }) => id));
+  return { snapshots, state, used, sizes, choice, unnamed, kept, due, waiting, hidden };
 }
 
 async function lookAtHidden({ retention }: Storage, { signal, now }: PruneOptions): Promise<Hidden> {
@@ -177,7 +178,7 @@ function summarise(found: Found): PruneSummary {
     if (fate === "repack") rewrittenBytes += choice.keptBytes[pack] ?? 0;
   }
   return {
-    snapshots,
+    snapshots: snapshots.size,
     trees: used.trees,
     total: sumOf(sizes.keys()),
     keep: sumOf([...idsOf(ofFate("keep")), ...kept]),
@@ -234,6 +235,7 @@ async function applyPrune(
   };
 
   await lock.check(signal);
+  await makeSureOfSnapshots(storage, found, signal);
   const before = new Date(options.now().getTime() - leftoverAgeMs);
   result.deletedBytes += (await storage.traits.removeLeftovers?.(before, signal)) ?? 0;
   await mapBounded(found.hidden.free, storage.traits.connections, async (file) => {
@@ -298,6 +300,17 @@ async function applyPrune(
   return result;
 }
 
+/**
+ * A share that was away for a moment, or a bucket whose list lags behind, may have told of fewer snapshots than there are.
+ * What these need is deleted next.
+ */
+async function makeSureOfSnapshots(storage: Storage, { snapshots }: Found, signal: AbortSignal): Promise<void> {
+  const missed = (await listSnapshots(storage, signal)).find((id) => !snapshots.has(id));
+  if (missed === undefined) return;
+  const path = storedPath({ kind: "snapshot", name: missed });
+  throw new HoldfastError("storage-failed", { path, reason: "a list that was not whole" });
+}
+
 /** Anybody who still writes to a file does so more often. */
 const leftoverAgeMs = 60 * 60_000;
 /** Room beside what is written anew: for indexes, and for others on the disk. */
@@ -326,6 +339,7 @@ function postpone({ state, choice }: Found, fates: PackFate[], roomBytes: number
  */
 async function removeUseless({ storage }: PrunedParts, options: PruneOptions, found: Found): Promise<boolean> {
   const { signal } = options;
+  await makeSureOfSnapshots(storage, found, signal);
   const before = new Date(options.now().getTime() - leftoverAgeMs);
   if (((await storage.traits.removeLeftovers?.(before, signal)) ?? 0) > 0) return true;
   const { state, due, choice } = found;

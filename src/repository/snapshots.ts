@@ -18,16 +18,22 @@ export interface SnapshotFiles {
   readonly unreadable: readonly { readonly id: Id; readonly reason: string; readonly withheld?: HoldfastError }[];
 }
 
-/** Every snapshot file. Damaged ones are told apart, so that they do not hide the others; one that is gone is left out. */
+/**
+ * Every snapshot file. Damaged ones are told apart, so that they do not hide the others; one that is gone is left out, if the
+ * storage does not go on listing it: a prune deletes what only that one needs.
+ */
 export async function loadSnapshots(storage: Storage, key: MasterKey, signal: AbortSignal): Promise<SnapshotFiles> {
-  const names: Id[] = [];
-  for await (const { name } of storage.list("snapshot", signal)) names.push(name);
+  const names = await listSnapshots(storage, signal);
   const unreadable: { id: Id; reason: string; withheld?: HoldfastError }[] = [];
+  const gone = new Map<Id, HoldfastError>();
   const loaded = await mapBounded(names, loadsAtOnce, async (id) => {
     try {
       return await loadSnapshot(storage, key, id, signal);
     } catch (error) {
-      if (isHoldfastError(error, "storage-not-found")) return undefined;
+      if (isHoldfastError(error, "storage-not-found")) {
+        gone.set(id, error);
+        return undefined;
+      }
       const isWithheld = isHoldfastError(error, "storage-failed");
       if (!isWithheld && !isHoldfastError(error, "repository-damaged")) throw error;
       const reason = String(error.facts["reason"] ?? error.code);
@@ -35,6 +41,10 @@ export async function loadSnapshots(storage: Storage, key: MasterKey, signal: Ab
       return undefined;
     }
   });
+  for (const id of gone.size > 0 ? await listSnapshots(storage, signal) : []) {
+    const withheld = gone.get(id);
+    if (withheld !== undefined) unreadable.push({ id, reason: withheld.code, withheld });
+  }
   const readable = loaded
     .filter((stored) => stored !== undefined)
     .map((stored) => ({ stored, ns: parseTime(stored.snapshot.time) ?? 0n }))
@@ -43,6 +53,12 @@ export async function loadSnapshots(storage: Storage, key: MasterKey, signal: Ab
     )
     .map(({ stored }) => stored);
   return { readable, unreadable };
+}
+
+export async function listSnapshots(storage: Storage, signal: AbortSignal): Promise<readonly Id[]> {
+  const names: Id[] = [];
+  for await (const { name } of storage.list("snapshot", signal)) names.push(name);
+  return names;
 }
 
 async function loadSnapshot(storage: Storage, key: MasterKey, id: Id, signal: AbortSignal): Promise<StoredSnapshot> {
