@@ -4,6 +4,8 @@ import { join } from "node:path";
 import type { DriveChoice, Engine, OpenStorageOptions } from "./engine/engine.ts";
 import type { KeyRing } from "./engine/key-ring.ts";
 import type { Drive } from "./volumes/drive.ts";
+import type { CacheChoice } from "./lib/cache-choice.ts";
+import type { CacheFolder } from "./storage/cache-folder.ts";
 import { IdleStorages } from "./storage/idle-storages.ts";
 import type { Storage, StorageOpening } from "./storage/storage.ts";
 
@@ -24,13 +26,14 @@ async function main(): Promise<void> {
   const { signal } = cancelling;
   const surroundings = { environment: process.env, folder: process.cwd(), signal, decodePassword };
   // scrypt first: it works on a thread of its own while everything else is loaded.
-  const [{ createKeyRing }, { peekRepository }] = await Promise.all([
+  const [{ createKeyRing }, { peekRepository }, { isPath }] = await Promise.all([
     import("./engine/key-ring.ts"),
     import("./cli/peek-repository.ts"),
+    import("./config/location.ts"),
   ]);
-  const keys = createKeyRing(loadStorage);
+  const keys = createKeyRing({ loadStorage, cacheOf });
   const likely = await peekRepository(typed, surroundings);
-  if (likely !== undefined) await keys.begin(likely, signal);
+  if (likely !== undefined) await (isPath(likely.location) ? keys.begin(likely, signal) : keys.foresee(likely));
   const [{ runCli }, { openDoor }] = await Promise.all([import("./cli/cli.ts"), import("./jobs/run.ts")]);
   const code = await runCli({
     typed,
@@ -94,9 +97,8 @@ const idleStorages = new IdleStorages();
 
 /** By itself, since the key of a repository is begun before the rest of the engine is there. */
 async function loadStorage(): Promise<Engine["openStorage"]> {
-  const [{ localStorage }, { defaultCache }, { HoldfastError }, { isPath }] = await Promise.all([
+  const [{ localStorage }, { HoldfastError }, { isPath }] = await Promise.all([
     import("./storage/local.ts"),
-    import("./lib/cache-choice.ts"),
     import("./lib/errors.ts"),
     import("./config/location.ts"),
   ]);
@@ -131,13 +133,25 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
     return again(withLimits(storage, { ...traffic, clock: () => performance.now() }));
   };
   return async (location, options = { reading: "through" }) => {
-    const { cache = defaultCache, reading } = options;
+    const { cache, reading } = options;
     const storage = await open(location, options);
-    if (cache.use === "never" || (cache.use === "auto" && isPath(location))) return storage;
+    const kept = await cacheOf(location, cache);
+    if (kept === undefined) return storage;
     const { withCache } = await import("./storage/cache.ts");
-    const folder = cacheFolder(process.env);
-    return withCache(storage, { folder, maxBytes: cache.maxBytes, now: () => new Date(), reading });
+    return withCache(storage, { cache: kept, reading });
   };
+}
+
+/** What is kept on this machine of a repository; `undefined`: nothing. */
+async function cacheOf(location: string, choice?: CacheChoice): Promise<CacheFolder | undefined> {
+  const [{ defaultCache }, { CacheFolder: Folder }, { isPath }] = await Promise.all([
+    import("./lib/cache-choice.ts"),
+    import("./storage/cache-folder.ts"),
+    import("./config/location.ts"),
+  ]);
+  const { use, maxBytes } = choice ?? defaultCache;
+  if (use === "never" || (use === "auto" && isPath(location))) return undefined;
+  return new Folder({ folder: cacheFolder(process.env), location, maxBytes, now: () => new Date() });
 }
 
 type Opener = (

@@ -40,14 +40,19 @@ test("flags and the environment come before it", async () => {
   assert.deepEqual(await peek(other, ["backup"], environment), found);
 });
 
-test("nothing is guessed from what one line does not say, nor what is far, asked for, or given once", async () => {
+test("of a repository elsewhere, too, unless nothing that is kept here is to be used", async () => {
+  const elsewhere = "repository:\n  location: s3:server/bucket\n  password: file:./password.txt\n";
+  assert.deepEqual(await peek(elsewhere), { location: "s3:server/bucket", password: "secret" });
+  assert.equal(await peek(elsewhere, ["backup", "--no-cache"]), undefined);
+});
+
+test("nothing is guessed from what one line does not say, nor what is asked for, or given once", async () => {
   const password = "  password: file:./password.txt\n";
   const location = "  location: ./backups\n";
   const refused = [
     `repository: { location: ./backups, password: "file:./password.txt" }\n`,
     `repository:\n  location: >\n    ./backups\n${password}`,
     `repository:\n  location: "back\\x75ps"\n${password}`,
-    `repository:\n  location: s3:server/bucket\n${password}`,
     `repository:\n${location}  password: cmd:cat password.txt\n`,
     `repository:\n${location}  password: file:/dev/null\n`,
     `repository:\n${location}  password: file:./missing\n`,

@@ -25,9 +25,9 @@ interface PeekOptions {
 /**
  * The repository that a command is likely to open, and its password: read without parsing what was typed and the
  * configuration, and before those who do that are loaded, so that scrypt can begin. A guess that serves nothing else: it
- * is good where what is read properly afterwards says the same. Only for what may be done in vain without a trace: a
- * repository at a path, and a password that is in a plain file or the environment. `undefined` for anything else, and for what
- * fails, which is told by whoever fails again.
+ * is good where what is read properly afterwards says the same. Only for what may be done in vain without a trace: with a
+ * password that is in a plain file or the environment, and without asking a repository elsewhere. `undefined` for anything else, and for
+ * what fails, which is told by whoever fails again.
  */
 export async function peekRepository(
   typed: readonly string[],
@@ -44,7 +44,7 @@ export async function peekRepository(
     const written = peekText(typed, folder, environment);
     const config = written && writtenRepository(written.text, dirname(written.file));
     const { location, password } = chooseRepository(folder, environment, flags, config, "none");
-    if (!isPath(location) || !mayBeReadTwice(password)) return undefined;
+    if (!mayBeReadTwice(password) || (!isPath(location) && typed.includes("--no-cache"))) return undefined;
     return { location, password: await decodePassword(await readSecret(password, { signal, environment })) };
   } catch {
     return undefined;

@@ -39,7 +39,7 @@ const sumBytes = 32;
  * read, is not what it was, or was deleted by anybody at any moment, is not there; what cannot be written is left.
  *
  * One file an entry: `KIND/NAME` for a whole file, whose name is its SHA-256, and `data/AB/NAME-OFFSET` for a part of
- * a pack, which ends with the SHA-256 of the rest. Written under another name and renamed, so that processes that
+ * a pack, which ends with the SHA-256 of the rest; `salt`, which ends so too, is what scrypt is told. Written under another name and renamed, so that processes that
  * share the folder see whole entries; not flushed, since a torn one is found by its sum.
  */
 export class CacheFolder {
@@ -104,6 +104,18 @@ export class CacheFolder {
     parts.set(name, known.set(offset, bytes.length));
   }
 
+  /** What scrypt is told of the key that opened the repository last. */
+  async salt(): Promise<Buffer | undefined> {
+    const bytes = await this.#read(this.#saltPath);
+    const content = bytes?.subarray(0, -sumBytes);
+    if (bytes && content && sumOf("salt", 0, content).equals(bytes.subarray(-sumBytes))) return content;
+    return undefined;
+  }
+
+  async keepSalt(bytes: Uint8Array): Promise<void> {
+    await this.#write(this.#home, "salt", "salt", [bytes, sumOf("salt", 0, bytes)]);
+  }
+
   /** Before a file is removed from the repository: nothing of it is given out any more. */
   async forget({ kind, name }: StoredFile): Promise<void> {
     this.#gone.add(name);
@@ -125,6 +137,10 @@ export class CacheFolder {
   async close(): Promise<void> {
     if (this.#written > 0) this.#trimSoon();
     await this.#trimming;
+  }
+
+  get #saltPath(): string {
+    return join(this.#home, "salt");
   }
 
   #partPath(name: string, offset: number): string {
@@ -227,9 +243,9 @@ async function listParts(folder: string): Promise<Map<string, Map<number, number
   return found;
 }
 
-/** An entry below the folder of all caches: `HOME/KIND/NAME`, `HOME/data/AB/NAME-OFFSET`, or one that is being written. */
+/** An entry below the folder of all caches: `HOME/KIND/NAME`, `HOME/data/AB/NAME-OFFSET`, `HOME/salt`, or one that is being written. */
 const entryPath =
-  /^[0-9a-f]{32}\/(?:(?:index|snapshot)\/(?:[0-9a-f]{64}|tmp-[0-9a-f]{16})|data\/[0-9a-f]{2}\/(?:[0-9a-f]{64}-\d{1,10}|tmp-[0-9a-f]{16}))$/;
+  /^[0-9a-f]{32}\/(?:salt|tmp-[0-9a-f]{16}|(?:index|snapshot)\/(?:[0-9a-f]{64}|tmp-[0-9a-f]{16})|data\/[0-9a-f]{2}\/(?:[0-9a-f]{64}-\d{1,10}|tmp-[0-9a-f]{16}))$/;
 
 /**
  * Deletes what was not used for longest, of any repository, until the rest fits. Of what others keep in the same folder nothing counts, and

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { isHoldfastError } from "../lib/errors.ts";
 import { withCache, type CacheOptions } from "./cache.ts";
+import { CacheFolder } from "./cache-folder.ts";
 import { storageContract } from "./contract.ts";
 import { memoryStorage } from "./memory.ts";
 import type { FileKind, Storage, StoredFile } from "./storage.ts";
@@ -17,7 +18,11 @@ after(() => rm(top, { recursive: true, force: true }));
 let made = 0;
 const freshFolder = (): string => join(top, `cache-${made++}`);
 const now = (): Date => new Date();
-const options = (folder: string): CacheOptions => ({ folder, maxBytes: 1 << 30, now, reading: "through" });
+const cacheIn = (folder: string, maxBytes = 1 << 30) => new CacheFolder({ folder, location: "memory:", maxBytes, now });
+const options = (folder: string, maxBytes?: number): CacheOptions => ({
+  cache: cacheIn(folder, maxBytes),
+  reading: "through",
+});
 
 storageContract("cache over memory", async () => withCache(memoryStorage(), options(freshFolder())));
 storageContract("cache over memory, whatever is read is likely to be read again", async () =>
@@ -163,6 +168,30 @@ test("what is removed leaves the cache first, and existence is the storage's to 
   }
 });
 
+test("of a salt nothing is believed either", async () => {
+  const folder = freshFolder();
+  const salt = randomBytes(200);
+  assert.equal(await cacheIn(folder).salt(), undefined);
+  await cacheIn(folder).keepSalt(salt);
+  assert.deepEqual(await cacheIn(folder).salt(), salt);
+  const [path = "", ...others] = entries(folder);
+  assert.deepEqual([others.length, statSync(path).mode & 0o777], [0, 0o600]);
+  const whole = readFileSync(path);
+  for (const wrong of [
+    whole.subarray(0, 100),
+    whole.subarray(0, 5),
+    Buffer.alloc(0),
+    whole.with(3, ~(whole[3] ?? 0) & 255),
+  ]) {
+    writeFileSync(path, wrong);
+    assert.equal(await cacheIn(folder).salt(), undefined);
+  }
+  await cacheIn(folder).keepSalt(salt);
+  assert.deepEqual(await cacheIn(folder).salt(), salt);
+  chmodSync(folder, 0o777);
+  assert.equal(await cacheIn(folder).salt(), undefined);
+});
+
 test("who looks whether the storage is sound reads past it", async () => {
   const below = counting();
   const folder = freshFolder();
@@ -183,7 +212,7 @@ test("it stays within its bound, and what was used last stays", async () => {
   const folder = freshFolder();
   const maxBytes = 40 << 20;
   const bytes = randomBytes(1 << 20);
-  await using storage = withCache(below, { ...options(folder), maxBytes });
+  await using storage = withCache(below, options(folder, maxBytes));
   const first = named("data", bytes);
   await below.save(first, bytes, signal);
   await storage.load(first, again(0, 1 << 20), signal);
@@ -215,7 +244,7 @@ test("what others keep in the same folder does not count, and is never deleted",
   const kept = Array.from({ length: 20 }, () => randomBytes(100_000));
   for (const bytes of kept) await storage.save(named("index", bytes), bytes, signal);
   {
-    await using cached = withCache(storage, { ...options(folder), maxBytes: 1_000_000 });
+    await using cached = withCache(storage, options(folder, 1_000_000));
     for (const bytes of kept) await cached.load(named("index", bytes), undefined, signal);
   }
   for (const name of others) assert.equal(statSync(join(folder, name)).size, 2_000_000, name);

@@ -1,7 +1,8 @@
-import { CacheFolder, type CacheFolderOptions } from "./cache-folder.ts";
+import type { CacheFolder } from "./cache-folder.ts";
 import type { FileKind, Storage } from "./storage.ts";
 
-export interface CacheOptions extends Omit<CacheFolderOptions, "location"> {
+export interface CacheOptions {
+  readonly cache: CacheFolder;
   /** `past`: everything is read from the storage itself, for who looks whether it is sound. */
   readonly reading: "through" | "past";
 }
@@ -17,9 +18,8 @@ const keptKinds: ReadonlySet<FileKind> = new Set(["index", "snapshot"]);
  * leaves the cache. Locks, keys and the config are not cached. What it gives is checked, and may be gone at any
  * moment: then it is read from the storage.
  */
-export function withCache(storage: Storage, options: CacheOptions): Storage {
-  const cache = new CacheFolder({ ...options, location: storage.location });
-  const through = options.reading === "through";
+export function withCache(storage: Storage, { cache, reading }: CacheOptions): Storage {
+  const through = reading === "through";
 
   return {
     location: storage.location,

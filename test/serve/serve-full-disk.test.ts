@@ -43,7 +43,7 @@ service: {preset: none, retry: {times: 0}, listen: "off"}
       return { ...storage, save };
     };
     const engine = { ...crm.engine, openStorage };
-    const keys = createKeyRing(async () => engine.openStorage);
+    const keys = createKeyRing({ loadStorage: async () => engine.openStorage });
     const stop = new AbortController();
     const told: ServiceLog[] = [];
     let number = 0;

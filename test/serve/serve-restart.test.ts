@@ -28,7 +28,7 @@ alerts: {routes: [{name: hook, kind: webhook, url: "${web.url}"}]}
     join(folder.path, "holdfast.yaml"),
   );
   const engine = engineHere(join(folder.path, "state"));
-  const keys = createKeyRing(async () => engine.openStorage);
+  const keys = createKeyRing({ loadStorage: async () => engine.openStorage });
   let number = 0;
   const newId = () => String(number++);
   const begin = () => {

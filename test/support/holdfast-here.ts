@@ -32,7 +32,7 @@ export function engineHere(stateFolder: string, databases: readonly DatabaseEngi
  */
 export async function holdfastHere(engine: Engine, args: readonly string[], folder: string): Promise<CommandResult> {
   const [stdout, stderr] = [textStream(), textStream()];
-  const keys = createKeyRing(async () => engine.openStorage);
+  const keys = createKeyRing({ loadStorage: async () => engine.openStorage });
   const code = await runCli({
     typed: ["--lang", "en", ...args],
     version: "test",
