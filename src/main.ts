@@ -104,7 +104,7 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
   ]);
   const open = async (
     location: string,
-    { keeping, reach = {}, asOf, onWait }: OpenStorageOptions,
+    { keeping, reach = {}, asOf, use, onWait }: OpenStorageOptions,
   ): Promise<Storage> => {
     const opener = isPath(location) ? localStorage : remoteStorages[location.slice(0, location.indexOf(":"))];
     if (opener === undefined) throw new HoldfastError("storage-address", { location });
@@ -115,7 +115,7 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
     const name = JSON.stringify([location, keeping, credentials, traffic.silentMs]);
     // A folder needs no connection, and a drive is not held for whoever may come.
     const isServer = !isPath(location) && !location.startsWith("volumes:");
-    const opened = isServer ? await idleStorages.take(name, connect) : await connect();
+    const opened = isServer ? await idleStorages.take(name, connect, use) : await connect();
     if (opening.lock !== undefined && !opened.retention) {
       throw new HoldfastError("storage-lock-unsupported", { location });
     }

@@ -41,6 +41,8 @@ export interface OpenStorageOptions {
   readonly keeping?: Keeping;
   readonly reach?: StorageReach;
   readonly asOf?: Date | undefined;
+  /** `brief`: somebody else may use the same connection meanwhile. */
+  readonly use?: "brief";
   /** `past`: everything is read from the storage itself, and what is removed still leaves the cache. */
   readonly reading: "through" | "past";
   /** Told before each pause; absent: what failed for a passing reason is not tried again. */

@@ -67,7 +67,13 @@ export function createKeyRing({ loadStorage, cacheOf }: KeyRingOptions): KeyRing
       const begun = Promise.withResolvers<void>();
       const find = async (): Promise<FoundKey> => {
         const [openStorage, masterKey] = await Promise.all([loadStorage(), import("../repository/master-key.ts")]);
-        const how = { asOf, reading: "through", ...(keeping && { keeping }), ...(reach && { reach }) } as const;
+        const how = {
+          asOf,
+          reading: "through",
+          use: "brief",
+          ...(keeping && { keeping }),
+          ...(reach && { reach }),
+        } as const;
         await using storage = await openStorage(location, how);
         const files = await masterKey.loadKeyFiles(storage, signal);
         const expected = foreseen.get(foreseenName(access));
@@ -84,7 +90,8 @@ export function createKeyRing({ loadStorage, cacheOf }: KeyRingOptions): KeyRing
         keys.delete(name);
         begun.resolve();
       });
-      await begun.promise;
+      // What was foreseen needs nobody's help: who waits for a far repository may load the rest meanwhile.
+      if (!foreseen.has(foreseenName(access))) await begun.promise;
     },
     find: (access) => keys.get(nameOf(access)),
   };

@@ -5,10 +5,11 @@ import { formatTime } from "../format/time.ts";
 import type { Id } from "../format/tree.ts";
 import { sealUnpacked } from "../format/unpacked.ts";
 import { HoldfastError } from "../lib/errors.ts";
-import type { Storage } from "../storage/storage.ts";
 import { thisOwner } from "./lock-owner.ts";
 import type { Lock, LockMode } from "./repository.ts";
+import type { LockRequests, LockStorages } from "./lock-requests.ts";
 import { conflicting, loadLocks } from "./stored-locks.ts";
+import { unless } from "./unless.ts";
 
 export interface LockHost {
   readonly hostname: string;
@@ -27,6 +28,8 @@ export interface LockTiming {
   readonly giveUpMs: number;
   /** Most that one renewal may take: on a storage that hangs, the next one gets its turn. */
   readonly renewalMs: number;
+  /** Without an answer on the way that packs take. */
+  readonly patienceMs: number;
   /** How often the clock is looked at: a sleeping machine runs no timers. */
   readonly pollMs: number;
   /** First pause while somebody else holds the lock; each further one is twice as long, up to `longestWaitMs`. */
@@ -44,6 +47,7 @@ export const resticTiming: LockTiming = {
   renewAgainMs: 30_000,
   giveUpMs: 22.5 * 60_000,
   renewalMs: 60_000,
+  patienceMs: 3000,
   pollMs: 1000,
   firstWaitMs: 1000,
   longestWaitMs: 60_000,
@@ -52,15 +56,17 @@ export const resticTiming: LockTiming = {
   unreadableRetriesMs: [5000, 10_000, 20_000],
 };
 
-export interface LockParts {
-  readonly storage: Storage;
+export interface LockParts extends LockStorages {
   readonly key: MasterKey;
   readonly host: LockHost;
   readonly timing?: Partial<LockTiming>;
   /** The process' own clock in milliseconds; absent: `performance.now`. */
   readonly clock?: () => number;
-  /** A storage of the lock's own: closed with the lock; by the caller, where none was taken. */
-  readonly own?: AsyncDisposable;
+}
+
+export interface HeldLockParts extends LockParts {
+  /** Closed with the lock; by the caller, where none was taken. */
+  readonly requests: LockRequests;
 }
 
 /**
@@ -71,6 +77,7 @@ export interface LockParts {
  */
 export class HeldLock implements Lock {
   readonly #parts: LockParts;
+  readonly #requests: LockRequests;
   readonly #timing: LockTiming;
   readonly #mode: LockMode | "waiting";
   readonly #now: () => Date;
@@ -86,8 +93,9 @@ export class HeldLock implements Lock {
   #timer: NodeJS.Timeout | undefined;
   readonly #release = new AbortController();
 
-  constructor(parts: LockParts, timing: LockTiming, mode: LockMode | "waiting", now: () => Date) {
+  constructor(parts: HeldLockParts, timing: LockTiming, mode: LockMode | "waiting", now: () => Date) {
     this.#parts = parts;
+    this.#requests = parts.requests;
     this.#timing = timing;
     this.#mode = mode;
     this.#now = now;
@@ -116,7 +124,7 @@ export class HeldLock implements Lock {
     if (this.#renewal !== undefined) await this.#unlessLost(this.#renewal);
     this.#lost.signal.throwIfAborted();
     for (const name of this.#files) {
-      const stat = this.#parts.storage.stat({ kind: "lock", name }, signal);
+      const stat = this.#stat(name, signal);
       if ((await this.#unlessLost(stat)) !== undefined) return;
     }
     this.#lose(new HoldfastError("lock-lost", { reason: "removed" }));
@@ -126,10 +134,10 @@ export class HeldLock implements Lock {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#release.signal.aborted) return;
     await this.giveBack();
-    await this.#parts.own?.[Symbol.asyncDispose]();
+    await this.#requests.close();
   }
 
-  /** Without closing its storage: for who looks again on the same one. */
+  /** Without closing its way: for who looks again on the same one. */
   async giveBack(): Promise<void> {
     if (this.#release.signal.aborted) return;
     this.#release.abort();
@@ -140,7 +148,7 @@ export class HeldLock implements Lock {
     const signal = AbortSignal.timeout(this.#timing.renewalMs / 2);
     for (const name of [...this.#files, ...this.#doubtful]) {
       // What stays behind is removed by the next run on this machine, or by `unlock`.
-      await unless(signal, this.#parts.storage.remove({ kind: "lock", name }, signal)).catch(() => undefined);
+      await this.#remove(name, signal).catch(() => undefined);
     }
     process.off("SIGHUP", ignoreHangUp);
   }
@@ -177,7 +185,6 @@ export class HeldLock implements Lock {
 
   /** Never throws: a renewal that fails, or hangs, is tried again until it is too late. */
   async #renew(): Promise<void> {
-    const { storage } = this.#parts;
     const signal = AbortSignal.any([
       this.#lost.signal,
       this.#release.signal,
@@ -186,7 +193,7 @@ export class HeldLock implements Lock {
     const old = [...this.#files];
     try {
       for (const name of old) {
-        if ((await unless(signal, storage.stat({ kind: "lock", name }, signal))) !== undefined) continue;
+        if ((await this.#stat(name, signal)) !== undefined) continue;
         this.#files.delete(name);
       }
       if (this.#files.size === 0) {
@@ -198,7 +205,7 @@ export class HeldLock implements Lock {
       this.#renewed = written;
       this.#tried = undefined;
       for (const name of old) {
-        await unless(signal, storage.remove({ kind: "lock", name }, signal));
+        await this.#remove(name, signal);
         this.#files.delete(name);
       }
     } catch {
@@ -221,7 +228,7 @@ export class HeldLock implements Lock {
   }
 
   async #write(signal: AbortSignal): Promise<void> {
-    const { storage, key, host } = this.#parts;
+    const { key, host } = this.#parts;
     const owner = thisOwner();
     const json = lockJson({
       time: formatTime(BigInt(this.#now().getTime()) * 1_000_000n),
@@ -237,9 +244,17 @@ export class HeldLock implements Lock {
     });
     const { name, bytes } = sealUnpacked(key, json);
     this.#doubtful.add(name);
-    await unless(signal, storage.save({ kind: "lock", name }, bytes, signal));
+    await this.#requests.once(signal, (storage) => storage.save({ kind: "lock", name }, bytes, signal));
     this.#doubtful.delete(name);
     this.#files.add(name);
+  }
+
+  #stat(name: Id, signal: AbortSignal): Promise<number | undefined> {
+    return this.#requests.ask(signal, (storage, stopping) => storage.stat({ kind: "lock", name }, stopping));
+  }
+
+  #remove(name: Id, signal: AbortSignal): Promise<void> {
+    return this.#requests.ask(signal, (storage, stopping) => storage.remove({ kind: "lock", name }, stopping));
   }
 
   #lose(error: HoldfastError): void {
@@ -255,16 +270,6 @@ interface Moment {
 
 function processClock(): number {
   return performance.now();
-}
-
-/** What `work` gives; the reason of `signal` as soon as that is aborted, whatever becomes of `work`. */
-function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = (): void => reject(signal.reason as Error);
-    if (signal.aborted) stop();
-    signal.addEventListener("abort", stop, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-  });
 }
 
 function ignoreHangUp(): void {

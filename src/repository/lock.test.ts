@@ -422,35 +422,69 @@ describe("holding locks on a bad day", () => {
     assert.deepEqual(await namesIn(inner), []);
   });
 
-  test("a lock has a connection of its own where there is one, and closes it", async () => {
-    const storage = memoryStorage();
-    let closed = 0;
-    const own = { [Symbol.asyncDispose]: async () => void closed++ };
-    const lock = await acquireLock({ ...partsOf(storage), own }, "shared", {
-      signal,
-      now: () => new Date(),
-      waitMs: 0,
-    });
-    assert.equal(closed, 0);
+  /** A way on which what is said of a single lock gets no answer, and another one. */
+  const busy = (inner: Storage) => {
+    const counts = { opened: 0, closed: 0, hang: false };
+    const never = new Promise<never>(() => undefined);
+    const storage: Storage = {
+      ...inner,
+      stat: (file, stopping) => (counts.hang ? never : inner.stat(file, stopping)),
+      remove: (file, stopping) => (counts.hang ? never : inner.remove(file, stopping)),
+      save: (file, bytes, stopping) => (counts.hang ? never : inner.save(file, bytes, stopping)),
+    };
+    const alone = (): Storage => {
+      counts.opened++;
+      return { ...inner, [Symbol.asyncDispose]: async () => void counts.closed++ };
+    };
+    return { counts, parts: { ...partsOf(storage, { patienceMs: 20 }), alone } };
+  };
+
+  test("a lock goes the way of everything else, and one of its own where that does not answer", async () => {
+    const inner = memoryStorage();
+    const { counts, parts } = busy(inner);
+    let clock = Date.now();
+    const lock = await acquireLock(parts, "shared", { signal, now: () => new Date(clock), waitMs: 0 });
+    await lock.check(signal);
+    assert.equal(counts.opened, 0);
+    counts.hang = true;
+    await lock.check(signal);
+    const [before] = await namesIn(inner);
+    clock += 6 * 60_000;
+    await until(async () => !(await namesIn(inner)).includes(before ?? ""));
+    await lock.check(signal);
     await lock[Symbol.asyncDispose]();
-    assert.equal(closed, 1);
+    assert.deepEqual(await namesIn(inner), []);
+    assert.deepEqual([counts.opened, counts.closed], [1, 1]);
   });
 
-  test("whoever goes back from another and looks again keeps that connection until he has had the lock", async () => {
-    const storage = memoryStorage();
-    let closed = 0;
-    const own = { [Symbol.asyncDispose]: async () => void closed++ };
-    const parts = { ...partsOf(storage, { secondLookMs: 100 }), own };
-    const taking = acquireLock(parts, "exclusive", { signal, now: () => new Date(), waitMs: 10_000 });
-    await until(async () => (await namesIn(storage)).length === 1);
-    const [ours] = await namesIn(storage);
-    const others = await plant(storage, {});
-    await until(async () => !(await namesIn(storage)).includes(ours ?? ""));
-    await storage.remove({ kind: "lock", name: others }, signal);
+  test("whoever goes back from another and looks again keeps that way until he has had the lock", async () => {
+    const inner = memoryStorage();
+    const { counts, parts } = busy(inner);
+    const patient = { ...parts, timing: { ...parts.timing, secondLookMs: 100 } };
+    const taking = acquireLock(patient, "exclusive", { signal, now: () => new Date(), waitMs: 10_000 });
+    await until(async () => (await namesIn(inner)).length === 1);
+    const [ours] = await namesIn(inner);
+    const others = await plant(inner, {});
+    counts.hang = true;
+    await until(async () => !(await namesIn(inner)).includes(ours ?? ""));
+    await inner.remove({ kind: "lock", name: others }, signal);
     const lock = await taking;
-    assert.equal(closed, 0);
+    assert.deepEqual([counts.opened, counts.closed], [1, 0]);
     await lock[Symbol.asyncDispose]();
-    assert.equal(closed, 1);
+    assert.deepEqual([counts.opened, counts.closed], [1, 1]);
+  });
+
+  test("whoever gets no lock leaves no connection", async () => {
+    const inner = memoryStorage();
+    const { counts, parts } = busy(inner);
+    const patient = { ...parts, timing: { ...parts.timing, secondLookMs: 100 } };
+    const taking = acquireLock(patient, "exclusive", { signal, now: () => new Date(), waitMs: 0 });
+    taking.catch(() => undefined);
+    await until(async () => (await namesIn(inner)).length === 1);
+    await plant(inner, {});
+    counts.hang = true;
+    await assert.rejects(taking, locked);
+    assert.deepEqual([counts.opened, counts.closed, (await namesIn(inner)).length], [1, 1, 1]);
   });
 });
 

@@ -11,7 +11,8 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { LockFile } from "../format/lock-file.ts";
-import { HeldLock, lockedBy, resticTiming, type LockParts, type LockTiming } from "./held-lock.ts";
+import { HeldLock, type HeldLockParts, lockedBy, resticTiming, type LockParts, type LockTiming } from "./held-lock.ts";
+import { LockRequests } from "./lock-requests.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import { isLeftBehind, thisOwner } from "./lock-owner.ts";
 import type { Lock, LockMode, LockOptions } from "./repository.ts";
@@ -24,6 +25,21 @@ import { conflicting, holderOf, loadLocks, waitingIn } from "./stored-locks.ts";
  */
 export async function acquireLock(parts: LockParts, mode: LockMode, options: LockOptions): Promise<Lock> {
   const timing = { ...resticTiming, ...parts.timing };
+  const requests = new LockRequests(parts, timing.patienceMs);
+  try {
+    return await takeInTurn({ ...parts, requests }, timing, mode, options);
+  } catch (error) {
+    await requests.close();
+    throw error;
+  }
+}
+
+async function takeInTurn(
+  parts: HeldLockParts,
+  timing: LockTiming,
+  mode: LockMode,
+  options: LockOptions,
+): Promise<Lock> {
   const { signal, now, waitMs } = options;
   const began = now().getTime();
   const deadline = began + waitMs;
@@ -53,7 +69,6 @@ export async function acquireLock(parts: LockParts, mode: LockMode, options: Loc
       if (mode === "exclusive" && !isAnnounced && waitedMs >= timing.announceMs) {
         isAnnounced = true;
         const announced = new HeldLock(parts, timing, "waiting", now);
-        // The connection is that of the lock to come.
         announcing.defer(() => announced.giveBack());
         // Where it cannot be written, he waits as ever.
         await announced.begin(signal).catch(() => signal.throwIfAborted());

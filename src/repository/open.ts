@@ -14,7 +14,7 @@ export interface OpenOptions {
   readonly now: () => Date;
   /** Who is to stand in locks and key files. */
   readonly host: LockHost;
-  /** Another way to the same storage, so that a lock's renewal never waits behind uploads. Absent: the same way. */
+  /** Another way to the same storage, so that a lock's renewal does not wait behind uploads. Absent: the same way. */
   readonly storageForLocks?: () => Storage | Promise<Storage>;
   /** `stand-in`: go on where `config` is damaged or missing, as verifying and repairing do. Absent: `needed`. */
   readonly config?: "needed" | "stand-in";

@@ -106,13 +106,8 @@ export class OpenedRepository implements Repository {
 
   async lock(mode: LockMode, options: LockOptions): Promise<Lock> {
     const { storage, masterKey, host, storageForLocks } = this.#parts;
-    const own = await storageForLocks?.();
-    try {
-      return await acquireLock({ storage: own ?? storage, key: masterKey, host, ...(own && { own }) }, mode, options);
-    } catch (error) {
-      await own?.[Symbol.asyncDispose]();
-      throw error;
-    }
+    const alone = storageForLocks && { alone: storageForLocks };
+    return await acquireLock({ storage, key: masterKey, host, ...alone }, mode, options);
   }
 
   unlock(options: UnlockOptions): Promise<UnlockReport> {

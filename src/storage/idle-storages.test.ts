@@ -35,3 +35,26 @@ test("what is closed is lent again for a moment, to one at a time, and then real
   await fourth[Symbol.asyncDispose]();
   assert.equal((await take("a")).location, "a 4");
 });
+
+test("what is used briefly is lent to somebody else beside, and closed after both", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const idle = new IdleStorages();
+  let [opened, closed] = [0, 0];
+  const open = async (): Promise<Storage> => {
+    const location = `${++opened}`;
+    return { ...memoryStorage(), location, [Symbol.asyncDispose]: async () => void closed++ };
+  };
+  const [brief, long] = await Promise.all([idle.take("a", open, "brief"), idle.take("a", open)]);
+  const another = await idle.take("a", open);
+  assert.deepEqual([brief.location, long.location, another.location], ["1", "1", "2"]);
+  await brief[Symbol.asyncDispose]();
+  assert.equal((await idle.take("a", open, "brief")).location, "3", "not beside what may take long");
+  context.mock.timers.tick(2001);
+  assert.equal(closed, 0);
+  await long[Symbol.asyncDispose]();
+  context.mock.timers.tick(2001);
+  assert.equal(closed, 1);
+  const failing = () => Promise.reject(new Error("no"));
+  await assert.rejects(idle.take("b", failing), /no/);
+  assert.equal((await idle.take("b", open)).location, "4", "a failure is not lent");
+});
