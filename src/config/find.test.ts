@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
-import { chooseRepository } from "./find.ts";
+import { chooseRepository, findConfig } from "./find.ts";
 import { configFromText } from "./load.ts";
 
 const config = configFromText(
@@ -47,4 +50,16 @@ test("where nothing says where the password is, a terminal is asked, if there is
     kind: "file",
     target: "/p",
   });
+});
+
+test("an empty XDG_CONFIG_HOME is as good as none", () => {
+  const home = mkdtempSync(join(tmpdir(), "holdfast-home-"));
+  try {
+    const own = join(home, ".config/holdfast");
+    mkdirSync(own, { recursive: true });
+    writeFileSync(join(own, "holdfast.yaml"), "");
+    assert.equal(findConfig("/", { HOME: home, XDG_CONFIG_HOME: "" }, undefined), join(own, "holdfast.yaml"));
+  } finally {
+    rmSync(home, { recursive: true });
+  }
 });

@@ -34,7 +34,7 @@ export function noConfig(folder: string, environment: Environment): HoldfastErro
 
 function placesOf(folder: string, environment: Environment): { readonly here: string; readonly own?: string } {
   const home = environment["HOME"];
-  const userFolder = environment["XDG_CONFIG_HOME"] ?? (home ? join(home, ".config") : undefined);
+  const userFolder = nonEmpty(environment["XDG_CONFIG_HOME"]) ?? (home ? join(home, ".config") : undefined);
   const here = join(folder, "holdfast.yaml");
   return { here, ...(userFolder && { own: join(userFolder, "holdfast", "holdfast.yaml") }) };
 }

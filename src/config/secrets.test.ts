@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -28,6 +30,26 @@ test("follows each kind of reference", async () => {
     text: "secret\n",
     open: [],
   });
+});
+
+test("waits for whoever writes to a pipe, and is not kept by one that nobody writes to", async () => {
+  const pipe = join(folder, "pipe");
+  execFileSync("/bin/sh", ["-c", 'mkfifo "$0"', pipe]);
+  assert.equal((await read("file:pipe")).text, "");
+  const writing = `exec 3<>"$0"; echo began; printf sec >&3; sleep 0.2; echo ret >&3`;
+  const writer = spawn("/bin/sh", ["-c", writing, pipe], { stdio: ["ignore", "pipe", "inherit"] });
+  await once(writer.stdout, "data");
+  assert.equal((await read("file:pipe")).text, "secret\n");
+});
+
+test("is no password file: one that is too large, be it a device without end", async () => {
+  writeFileSync(join(folder, "large.txt"), Buffer.alloc(65_537));
+  for (const text of ["file:large.txt", "file:/dev/zero"]) {
+    await assert.rejects(
+      read(text),
+      (error) => isHoldfastError(error, "config-secret") && error.facts["problem"] === "file-large",
+    );
+  }
 });
 
 test("warns when others can read the file", async () => {

@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:fs";
-import { open } from "node:fs/promises";
+import { open, type FileHandle } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { isatty } from "node:tty";
 import { HoldfastError } from "../lib/errors.ts";
 import type { SecretReference } from "./config.ts";
@@ -21,6 +22,9 @@ const longestCommandMs = 120_000;
 /** No password is longer; what is longer is the wrong file. */
 const largestSecret = 64 * 1024;
 
+/** Between two looks into a pipe that holds nothing yet. */
+const lookAgainMs = 20;
+
 /**
  * Follows a reference to a secret. Gives the bytes as they are: a repository's password is then read from them as
  * restic reads it. Fails with `config-secret`, which names the reference and never what was found there.
@@ -28,7 +32,7 @@ const largestSecret = 64 * 1024;
 export async function readSecret(reference: SecretReference, options: SecretOptions): Promise<Buffer> {
   switch (reference.kind) {
     case "file":
-      return readSecretFile(reference.target, options.onOpenFile);
+      return readSecretFile(reference.target, options);
     case "env":
       return secretFromEnvironment(reference.target, options);
     case "cmd":
@@ -36,20 +40,26 @@ export async function readSecret(reference: SecretReference, options: SecretOpti
     case "systemd": {
       const folder = options.environment["CREDENTIALS_DIRECTORY"];
       if (!folder) throw new HoldfastError("config-secret", { problem: "systemd", target: reference.target });
-      return readSecretFile(join(folder, basename(reference.target)), undefined);
+      return readSecretFile(join(folder, basename(reference.target)), { signal: options.signal });
     }
   }
 }
 
-async function readSecretFile(path: string, onOpenFile: SecretOptions["onOpenFile"]): Promise<Buffer> {
+async function readSecretFile(path: string, options: Pick<SecretOptions, "signal" | "onOpenFile">): Promise<Buffer> {
   try {
-    // Not blocking, so that a pipe in its place does not hang the command.
+    // Not blocking, so that a pipe that nobody writes to does not hang the command.
     await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const { mode, size } = await file.stat();
-    if (size > largestSecret) throw new HoldfastError("config-secret", { problem: "file-large", target: path });
-    if ((mode & 0o077 & 0o044) !== 0) onOpenFile?.(path);
-    return await file.readFile();
+    const { mode } = await file.stat();
+    if ((mode & 0o044) !== 0) options.onOpenFile?.(path);
+    const bytes = Buffer.alloc(largestSecret + 1);
+    let length = 0;
+    for (let read = -1; read !== 0 && length < bytes.length; length += read) {
+      read = await readSoon(file, bytes.subarray(length), options.signal);
+    }
+    if (length > largestSecret) throw new HoldfastError("config-secret", { problem: "file-large", target: path });
+    return bytes.subarray(0, length);
   } catch (error) {
+    options.signal.throwIfAborted();
     if (error instanceof HoldfastError) throw error;
     const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
     throw new HoldfastError(
@@ -57,6 +67,18 @@ async function readSecretFile(path: string, onOpenFile: SecretOptions["onOpenFil
       { problem: missing ? "file-missing" : "file-denied", target: path },
       error,
     );
+  }
+}
+
+/** What there is to read; nothing at the end. Whoever writes to a pipe (`<(pass show holdfast)`, `/dev/stdin`) is waited for. */
+async function readSoon(file: FileHandle, into: Buffer, signal: AbortSignal): Promise<number> {
+  for (;;) {
+    try {
+      return (await file.read(into, 0, into.length, null)).bytesRead;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      await delay(lookAgainMs, undefined, { signal });
+    }
   }
 }
 
