@@ -60,3 +60,18 @@ test("rows come as they were sent, wherever what was read is cut, and what follo
     { numRuns: 200 },
   );
 });
+
+test("a copy leaves all memory that it was lent to the next one", async () => {
+  const spare = [Buffer.alloc(1 << 20), Buffer.alloc(1 << 20)];
+  const stream = new PassThrough();
+  const copy = new CopyOut("COPY", 1 << 10, spare);
+  stream.on("data", () => copy.handleReadyForQuery());
+  copy.submit({ stream, query: () => {} } as unknown as Connection);
+  const rows = Array.from({ length: 3 }, () => message("d", Buffer.from("1\tname\n")));
+  stream.write(Buffer.concat([message("H", Buffer.alloc(7)), ...rows, message("C", Buffer.from("COPY"))]));
+  for await (const { rows: count, release } of copy.batches()) {
+    assert.equal(count, 3);
+    release?.();
+  }
+  assert.equal(spare.length, 2);
+});

@@ -19,7 +19,8 @@ export class CopyOut implements Submittable {
   readonly #sql: string;
   readonly #targetBytes: number;
   readonly #batches: RowBatch[] = [];
-  #buffer: Buffer;
+  /** Of the batch at hand; none as long as it has no bytes, so that none is left over when the last row has come. */
+  #buffer: Buffer | undefined;
   #filled = 0;
   readonly #ends = new LineEnds();
   /** Bytes of the message at hand that are still to come, and what becomes of them. */
@@ -40,7 +41,6 @@ export class CopyOut implements Submittable {
     this.#sql = sql;
     this.#targetBytes = targetBytes;
     this.#spare = spare;
-    this.#buffer = this.#memory();
   }
 
   submit(connection: Connection): void {
@@ -139,25 +139,27 @@ export class CopyOut implements Submittable {
   }
 
   #add(chunk: Buffer, start: number, end: number): void {
+    if (start === end) return;
     const filled = this.#filled + end - start;
-    if (filled > this.#buffer.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, filled));
-      this.#buffer.copy(grown, 0, 0, this.#filled);
-      this.#buffer = grown;
+    let buffer = (this.#buffer ??= this.#memory());
+    if (filled > buffer.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(buffer.length * 2, filled));
+      buffer.copy(grown, 0, 0, this.#filled);
+      this.#buffer = buffer = grown;
     }
-    chunk.copy(this.#buffer, this.#filled, start, end);
+    chunk.copy(buffer, this.#filled, start, end);
     this.#filled = filled;
   }
 
   #flush(): void {
-    if (this.#ends.count === 0) return;
     const memory = this.#buffer;
+    if (memory === undefined || this.#ends.count === 0) return;
     const release = () => {
       if (this.#spare.length < mostSpare) this.#spare.push(memory);
     };
     const ends = this.#ends.take();
     this.#batches.push({ lines: memory.subarray(0, this.#filled), rows: ends.length, ends, release });
-    this.#buffer = this.#memory();
+    this.#buffer = undefined;
     this.#filled = 0;
     this.#awaken();
   }
