@@ -4,7 +4,8 @@ import { LineWalk } from "./line-walk.ts";
 import type { RangeSums } from "./ranges-file.ts";
 import type { RowOrder } from "./row-order.ts";
 import { sortedRows } from "./sorted-rows.ts";
-import { type KeyedRow, startsOf, storedRanges } from "./stored-ranges.ts";
+import { lackingStretches } from "./lacking-stretches.ts";
+import { startsOf, type StoredRow, storedRanges, wholeRanges } from "./stored-ranges.ts";
 
 export interface KnownRanges {
   /** How many rows each range has now. */
@@ -16,52 +17,51 @@ export interface KnownRanges {
 
 /** Rows of the snapshot that are gone from ranges that have fewer than they would have, in no order. */
 export async function goneRows(
-  { folder, before, reader }: ChangedRowsInput,
+  input: ChangedRowsInput,
   { counts, sums, written }: KnownRanges,
 ): Promise<readonly ChangedRow[] | undefined> {
+  const { folder, before, reader } = input;
   const { order, signal } = folder;
-  const lacking: number[] = [];
+  const lacks = new Map<number, number>();
   for (const [index, { rows }] of sums.entries()) {
     const now = counts[index]?.rows;
     if (now === undefined || rows < now) return undefined;
-    if (rows !== now) lacking.push(index);
+    if (rows !== now) lacks.set(index, rows - now);
   }
-  if (lacking.length === 0) return [];
-  const starts = startsOf(before.ranges);
-  const keySums = await reader.sums?.({ starts, only: lacking }, "keys", signal);
-  if (!keySums || !reader.rowsIn) return undefined;
+  if (lacks.size === 0) return [];
   const isNew = new Set(written.flatMap(({ key, before: was }) => (was ? [] : [key])));
+  const lacking = await lackingStretches(input, lacks, [...isNew]);
+  if (!lacking || !reader.rowsIn) return undefined;
   const gone: ChangedRow[] = [];
   const unsolved: number[] = [];
   let bytes = 0;
-  const take = (rows: readonly KeyedRow[]): void => {
+  const take = (rows: readonly StoredRow[]): void => {
     for (const { key, line } of rows) {
       bytes += line.length;
       gone.push({ key, before: Buffer.from(line) });
     }
   };
-  const sumOf = new Map(lacking.map((index, at) => [index, keySums[at]?.keySum ?? 0n]));
-  for await (const { index, rows } of storedRanges(folder, before, lacking)) {
-    const range = sums[index];
-    const now = counts[index]?.rows ?? 0;
-    const sum = BigInt.asUintN(64, (range?.keySum ?? 0n) - (sumOf.get(index) ?? 0n));
-    const lack = range && subsetOf(order, rows, range.rows - now, sum);
+  for await (const { index, rows } of storedRanges(folder, before, lacking.stretches)) {
+    const sum = BigInt.asUintN(64, (sums[index]?.keySum ?? 0n) - (lacking.keySums.get(index) ?? 0n));
+    const lack = subsetOf(order, rows, lacks.get(index) ?? 0, sum);
     if (lack) take(lack);
     else unsolved.push(index);
     if (bytes > mostChangedBytes) return undefined;
   }
   if (unsolved.length === 0) return gone;
   // Many are gone from one place: the keys that are there have to be asked for.
+  const starts = startsOf(before.ranges);
   const keys = sortedRows(reader.rowsIn({ starts, only: unsolved }, "keys", signal), order, signal);
   const present = new LineWalk(order, keys);
-  for await (const { rows } of storedRanges(folder, before, unsolved)) {
-    const lost: KeyedRow[] = [];
+  for await (const { rows } of storedRanges(folder, before, wholeRanges(before.ranges, unsolved))) {
+    const lost: StoredRow[] = [];
     for (const row of rows) {
-      while ((await present.below(row.key)) !== undefined) {
+      const { key } = row;
+      while ((await present.below(key)) !== undefined) {
         if (!isNew.has(present.key)) return undefined;
         present.step();
       }
-      if (present.isAt(row.key)) present.step();
+      if (present.isAt(key)) present.step();
       else lost.push(row);
     }
     take(lost);
@@ -76,20 +76,20 @@ const mostForThree = 1500;
 /** `count` rows the hashes of whose keys add up to `sum` modulo 2^64; tried for up to three, or for all of them. */
 function subsetOf(
   order: RowOrder,
-  rows: readonly KeyedRow[],
+  rows: readonly StoredRow[],
   count: number,
   sum: bigint,
-): readonly KeyedRow[] | undefined {
-  if (count === rows.length) return rows;
+): readonly StoredRow[] | undefined {
+  if (count === rows.length) return sumOfHashes(order, rows) === sum ? rows : undefined;
   if (count < 1 || count > 3 || (count === 3 && rows.length > mostForThree)) return undefined;
-  const hashOf = ({ key, line }: KeyedRow) => order.hash(line, 0, key.length);
+  const hashOf = (row: StoredRow) => row.keyHash(order);
   if (count === 1) {
     const found = rows.find((row) => hashOf(row) === sum);
     return found && [found];
   }
   const hashed = rows.map((row) => ({ row, hash: hashOf(row) }));
   const byHash = new Map(hashed.map(({ row, hash }) => [hash, row]));
-  const lastOf = (chosen: readonly KeyedRow[], left: bigint) => {
+  const lastOf = (chosen: readonly StoredRow[], left: bigint) => {
     const row = byHash.get(BigInt.asUintN(64, left));
     return row && !chosen.includes(row) ? [...chosen, row] : undefined;
   };
@@ -106,4 +106,10 @@ function subsetOf(
     }
   }
   return undefined;
+}
+
+function sumOfHashes(order: RowOrder, rows: readonly StoredRow[]): bigint {
+  let sum = 0n;
+  for (const row of rows) sum += row.keyHash(order);
+  return BigInt.asUintN(64, sum);
 }

@@ -4,7 +4,7 @@ import { LineWalk } from "./line-walk.ts";
 import { addLines, emptyRange, type RangeSums, totalSums } from "./ranges-file.ts";
 import type { RowOrder } from "./row-order.ts";
 import { sortedRows } from "./sorted-rows.ts";
-import { apply, audited, type KeyedRow, sameSums, startsOf, storedRanges } from "./stored-ranges.ts";
+import { apply, audited, sameSums, startsOf, type StoredRow, storedRanges, wholeRanges } from "./stored-ranges.ts";
 
 /** Fewer ranges than these are as quickly read. */
 const fewRanges = 4;
@@ -41,7 +41,7 @@ export async function rowsByHash(
     bytes += (row.before?.length ?? 0) + (row.now?.length ?? 0);
     changed.push(row);
   };
-  for await (const { rows } of storedRanges(folder, { ...before, ranges }, only)) {
+  for await (const { rows } of storedRanges(folder, before, wholeRanges(ranges, only))) {
     for (const { key, line } of rows) {
       for (; (await present.below(key)) !== undefined; present.step()) add({ key: present.key, now: present.copy() });
       if (present.isAt(key)) {
@@ -90,7 +90,7 @@ async function inPieces(
 > {
   if (differ.length === 0 || differ.length > mostInPieces) return undefined;
   const pieces = new Map<number, readonly RangeSums[]>();
-  for await (const { index, rows } of storedRanges(folder, before, differ)) {
+  for await (const { index, rows } of storedRanges(folder, before, wholeRanges(before.ranges, differ))) {
     pieces.set(index, piecesOf(folder.order, before.ranges[index]?.firstKey, rows));
   }
   const ranges: RangeSums[] = [];
@@ -112,7 +112,7 @@ async function inPieces(
   return { ranges, now: sums, only: [...read, ...others].toSorted((a, b) => a - b) };
 }
 
-function piecesOf(order: RowOrder, firstKey: RowKey | undefined, rows: readonly KeyedRow[]): readonly RangeSums[] {
+function piecesOf(order: RowOrder, firstKey: RowKey | undefined, rows: readonly StoredRow[]): readonly RangeSums[] {
   const each = Math.max(1, Math.ceil(rows.length / piecesEach));
   const pieces: RangeSums[] = [];
   for (let at = 0; at === 0 || at < rows.length; at += each) {

@@ -18,14 +18,14 @@ export interface StoredBase {
   readonly header: KeysHeader;
   readonly parts: number;
   /**
-   * Chunks in order, from the one that may hold `from`. The lists of chunks of two parts are in memory. With `probe`,
+   * Chunks in order, from the one that may hold `from`. The lists of chunks of a few parts are in memory. With `probe`,
    * `search` says which may have what is looked for; where it cannot be had or makes no sense, all may.
    */
   chunks(from?: RowKey, probe?: Probe): AsyncGenerator<BaseChunk, void>;
 }
 
-/** One that is read, and the one that comes next. */
-const partsKept = 2;
+/** Parts of which the list of chunks, some 2000 of them, is in memory: whoever asks for rows of many places does so several times. */
+const partsKept = 8;
 
 /** `tree`: of `base/`. */
 export async function openBase(folder: TableFolder, tree: Tree): Promise<StoredBase> {

@@ -3,62 +3,99 @@ import type { ChangedRow } from "./changed-rows.ts";
 import { mergedRows } from "./merged-rows.ts";
 import { Overlay } from "./overlay.ts";
 import { countRow, type RangeSums } from "./ranges-file.ts";
-import { keyAt, lineEnd, type RowOrder } from "./row-order.ts";
+import { keyEnd, lineEnd, lowerBound, type RowOrder } from "./row-order.ts";
 import type { TableFolder } from "./stored-parts.ts";
 import type { TableBefore } from "./table-before.ts";
 
-export interface KeyedRow {
-  readonly key: RowKey;
-  readonly line: Buffer;
+/** A row where it was read to: what is not asked of it is not made. */
+export class StoredRow {
+  readonly #bytes: Buffer;
+  readonly #start: number;
+  readonly #keyEnd: number;
+  readonly #end: number;
+
+  constructor(bytes: Buffer, start: number, stop: number, end: number) {
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#keyEnd = stop;
+    this.#end = end;
+  }
+
+  get key(): RowKey {
+    return this.#bytes.toString("latin1", this.#start, this.#keyEnd);
+  }
+
+  get line(): Buffer {
+    return this.#bytes.subarray(this.#start, this.#end);
+  }
+
+  keyHash(order: RowOrder): bigint {
+    return order.hash(this.#bytes, this.#start, this.#keyEnd);
+  }
 }
 
-/** The rows of some ranges as the snapshot before has them, a range at a time; good until the next one is asked for. */
+/** Rows from a key on to before another one; absent: from the first, to the last. */
+export interface StoredStretch {
+  /** The range's number. */
+  readonly index: number;
+  readonly from: RowKey | undefined;
+  readonly below: RowKey | undefined;
+}
+
+/** Some ranges, by their numbers. */
+export function wholeRanges(ranges: readonly RangeSums[], wanted: readonly number[]): readonly StoredStretch[] {
+  return wanted.map((index) => ({ index, from: ranges[index]?.firstKey, below: ranges[index + 1]?.firstKey }));
+}
+
+/** The rows of ranges, or of stretches in them, as the snapshot before has them, one at a time; good until the next one is asked for. */
 export async function* storedRanges(
   folder: TableFolder,
-  { base, runFiles, ranges }: Pick<TableBefore, "base" | "runFiles"> & { readonly ranges: readonly RangeSums[] },
-  wanted: readonly number[],
-): AsyncGenerator<{ readonly index: number; readonly rows: readonly KeyedRow[] }, void> {
+  { base, runFiles }: Pick<TableBefore, "base" | "runFiles">,
+  wanted: readonly StoredStretch[],
+): AsyncGenerator<{ readonly index: number; readonly rows: readonly StoredRow[] }, void> {
   const { order } = folder;
   const overlay = await Overlay.open(folder, runFiles);
-  for (const [first, last] of spans(wanted)) {
-    const range = { from: ranges[first]?.firstKey, below: ranges[last + 1]?.firstKey };
-    let index = first;
-    let rows: KeyedRow[] = [];
-    // Of batches before the one at hand, whose last rows are in the range at hand.
+  for (const neighbours of withoutGaps(wanted)) {
+    const range = { from: neighbours[0]?.from, below: neighbours.at(-1)?.below };
+    let next = 0;
+    let rows: StoredRow[] = [];
+    // Of batches before the one at hand, whose last rows are in the stretch at hand.
     const releases: (() => void)[] = [];
-    const next = (): void => {
+    const taken = (): void => {
       rows = [];
-      index++;
+      next++;
       for (const release of releases.splice(0)) release();
     };
     for await (const { lines, release } of mergedRows(folder, base, overlay, range)) {
       for (let at = 0; at < lines.length;) {
-        const end = lineEnd(lines, at, lines.length);
-        const key = keyAt(order, lines, at, end);
-        for (let start = ranges[index + 1]?.firstKey; start !== undefined; start = ranges[index + 1]?.firstKey) {
-          if (order.compare(start, key) > 0) break;
-          yield { index, rows };
-          next();
+        const { index = 0, below } = neighbours[next] ?? {};
+        const behind = below === undefined ? lines.length : lowerBound(order, lines, at, lines.length, below);
+        while (at < behind) {
+          const end = lineEnd(lines, at, behind);
+          rows.push(new StoredRow(lines, at, keyEnd(order, lines, at, end), end));
+          at = end + 1;
         }
-        rows.push({ key, line: lines.subarray(at, end) });
-        at = end + 1;
+        if (at === lines.length) break;
+        yield { index, rows };
+        taken();
       }
       if (release) releases.push(release);
     }
-    while (index <= last) {
-      yield { index, rows };
-      next();
+    for (let stretch = neighbours[next]; stretch; stretch = neighbours[next]) {
+      yield { index: stretch.index, rows };
+      taken();
     }
   }
 }
 
-/** Numbers in order as stretches of neighbours: first and last. */
-function spans(numbers: readonly number[]): readonly (readonly [number, number])[] {
-  const found: [number, number][] = [];
-  for (const number of numbers) {
+/** Stretches in order, those together that follow each other. */
+function withoutGaps(stretches: readonly StoredStretch[]): readonly (readonly StoredStretch[])[] {
+  const found: StoredStretch[][] = [];
+  for (const stretch of stretches) {
     const last = found.at(-1);
-    if (last && last[1] + 1 === number) last[1] = number;
-    else found.push([number, number]);
+    const below = last?.at(-1)?.below;
+    if (last && below !== undefined && below === stretch.from) last.push(stretch);
+    else found.push([stretch]);
   }
   return found;
 }
@@ -85,7 +122,7 @@ function rangeOf(order: RowOrder, ranges: readonly RangeSums[], key: RowKey): nu
 }
 
 /** Where ranges begin, but for the first of an empty table. */
-export function startsOf(ranges: readonly RangeSums[]): readonly RowKey[] {
+export function startsOf(ranges: readonly Pick<RangeSums, "firstKey">[]): readonly RowKey[] {
   return ranges.flatMap(({ firstKey }) => firstKey ?? []);
 }
 

@@ -147,3 +147,23 @@ test("of a range whose sum is another now, only the piece that changed is read",
     assert.ok(taken.readRows < 15 * 10 + 6000 / 15, `${taken.readRows} rows were read`);
   });
 });
+
+test("of a range that lacks a row, only the chunk that held it is read, also where a run lies over others", async () => {
+  await withTableStore(async ({ capture, lines, loaded }) => {
+    const model = new TableModel();
+    for (let id = 0; id < 8000; id++) model.put(id, `contact ${id} ${"x".repeat(20)}`);
+    const sizes = { ...smallSizes, part: 1 << 20 };
+    let last = await capture({ reader: model.reader(), kind: "full", sizes });
+    for (const place of [100, 300]) {
+      for (let id = place; id < 8000; id += 400) model.delete(id);
+      loaded.length = 0;
+      const reader = telling(model, new Set());
+      last = await capture({ reader, kind: "incremental", parent: last.tree, mark: "before", sizes });
+      assert.equal(last.method, "xmin");
+      assert.equal(last.sincePrevious?.deleted, 20);
+      // Beside it the lists of the chunks, and the run before.
+      assert.ok(loaded.length < 20 + 10, `${loaded.length} blobs were read`);
+    }
+    assert.deepEqual(await lines(last.tree), model.lines());
+  });
+});
