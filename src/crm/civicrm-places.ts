@@ -6,6 +6,7 @@ import { rowTexts, rowValues, type FieldRules } from "./column-texts.ts";
 import { insideOf } from "./known-crm.ts";
 import type { PhpFile } from "./php-data.ts";
 import type { AttachmentRule, CrmParts, OwnedFile, Uncovered } from "./platform.ts";
+import { unescaped } from "./server-url.ts";
 
 /**
  * Where CiviCRM is in which CMS, and where it keeps files. Its settings name a folder as `[cms.root]/private/attachment`,
@@ -232,12 +233,4 @@ function alike(folders: CrmParts["folders"], place: string): { readonly folder: 
     if (folder) return { folder: folder.name, inside: names.slice(at + 1).join("/") };
   }
   return { folder: basename(place), inside: "" };
-}
-
-export function unescaped(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }

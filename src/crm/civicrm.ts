@@ -12,7 +12,6 @@ import {
   settingsFile,
   settingsPlaces,
   siteSettingsFile,
-  unescaped,
 } from "./civicrm-places.ts";
 import { relocated } from "./civicrm-relocate.ts";
 import type { CrmFiles } from "./crm-files.ts";
@@ -28,7 +27,7 @@ import type {
   Platform,
   StoredSecret,
 } from "./platform.ts";
-import { addressOf, optionsOf, placeOf } from "./server-url.ts";
+import { addressOf, optionsOf, placeOf, unescaped } from "./server-url.ts";
 
 /**
  * CiviCRM on WordPress, Drupal, Backdrop or Joomla, or by itself, on MariaDB or MySQL.

@@ -52,13 +52,18 @@ export function placeOf(text: string): ServerPlace | undefined {
   const socket = url.searchParams.get("socket") ?? url.searchParams.get("unix_socket");
   return {
     scheme,
-    host: url.searchParams.get("host") ?? decodeURIComponent(url.hostname),
+    host: url.searchParams.get("host") ?? unescaped(url.hostname),
     port: url.port,
     ...(socket !== null && { socket }),
-    user: decodeURIComponent(url.username),
-    password: decodeURIComponent(url.password),
-    name: decodeURIComponent(url.pathname.slice(1)),
+    user: unescaped(url.username),
+    password: unescaped(url.password),
+    name: unescaped(url.pathname.slice(1)),
   };
+}
+
+/** As PHP and Python read it: a percent sign that begins no character stands for itself, as in the password `100%`. */
+export function unescaped(text: string): string {
+  return text.replaceAll(/(?:%[0-9a-f]{2})+/gi, (bytes) => Buffer.from(bytes.replaceAll("%", ""), "hex").toString());
 }
 
 /** Names by which a URL's query says which database it is, and who asks: they go where the database goes. */

@@ -4,6 +4,7 @@ import { isPostgresUrl } from "../database/postgres/address.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import { setIniOption } from "./ini.ts";
 import type { PlacedParts } from "./platform.ts";
+import { unescaped } from "./server-url.ts";
 import { knownBy } from "./tryton-install.ts";
 
 /** `[database] uri` of trytond: a server and a login with its password, but no database. */
@@ -18,7 +19,9 @@ function readUri(uri: string): ServerUri {
   const at = authority.lastIndexOf("@");
   const [user = "", ...password] = at < 0 ? [] : authority.slice(0, at).split(":");
   const login = at < 0 ? authority : `${user}@${authority.slice(at + 1)}`;
-  return { login, ...(password.length > 0 && { password: decodeURIComponent(password.join(":")) }) };
+  // As trytond does (`unquote_plus`).
+  const decoded = unescaped(password.join(":").replaceAll("+", " "));
+  return { login, ...(password.length > 0 && { password: decoded }) };
 }
 
 /** The address of a database of this server: trytond's own login, unless `holdfast.yaml` names another. */
@@ -33,7 +36,7 @@ export function trytonAddress(uri: string, named: string): DatabaseAddress {
 
 /** `crm` of `postgresql://tryton@db/crm?sslmode=require` or of `crm`. */
 export function nameOfDatabase(named: string): string {
-  return isPostgresUrl(named) ? decodeURIComponent(basename(named.replace(/[?#].*$/s, ""))) : named;
+  return isPostgresUrl(named) ? unescaped(basename(named.replace(/[?#].*$/s, ""))) : named;
 }
 
 /** What a look for Tryton's databases found. */

@@ -87,12 +87,12 @@ test("recognises each database of a trytond.conf", async (context) => {
 });
 
 test("on PostgreSQL, server and password come from the configuration, the database's name does not", async (context) => {
-  const uri = "postgresql://me:ge%3Aheim@127.0.0.1:1/";
+  const uri = "postgresql://me:ge%3Ahe+im%40%@127.0.0.1:1/";
   const { folder, describe } = fixture(context, `[database]\nuri = ${uri}\npath = DATA\n`);
   assert.deepEqual(await tryton.detect(folder), [], "a server that does not answer has nothing to propose");
   await assert.rejects(tryton.parts(describe()), (error) => isHoldfastError(error, "database-unreachable"));
   const named = async (database: string) => (await tryton.parts(describe({ database }))).databases;
-  const own = { name: "main", url: "postgresql://me@127.0.0.1:1/crm%202", password: "ge:heim" };
+  const own = { name: "main", url: "postgresql://me@127.0.0.1:1/crm%202", password: "ge:he im@%" };
   assert.deepEqual(await named("crm 2"), [own]);
   assert.deepEqual(await named("postgresql://me@127.0.0.1:1/crm%202"), [own]);
   const other = "postgresql://backup@replica/crm?sslmode=require";
@@ -104,7 +104,7 @@ test("on PostgreSQL, server and password come from the configuration, the databa
     tryton.relocate?.("trytond.conf", text, { databases: [{ name: "main", url }], folders });
   assert.match(
     moved("postgresql://me@127.0.0.1:1/crm") ?? "",
-    /uri = postgresql:\/\/me:ge%3Aheim@127[^]*path = \/new\/data\n/,
+    /uri = postgresql:\/\/me:ge%3Ahe\+im%40%@127[^]*path = \/new\/data\n/,
   );
   const elsewhere = moved("postgresql://you@other/copy") ?? "";
   assert.match(elsewhere, /uri = postgresql:\/\/you@other\/\n/);
