@@ -1,41 +1,59 @@
 import type { TableSchema } from "../database/database.ts";
+import { quoteName } from "../database/mysql/identifier.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { cloneTables } from "./clone-statements.ts";
 import { definePhp, setPhp } from "./php-data.ts";
 
 /**
- * The CMS around CiviCRM, which sends mail and runs jobs of its own: WordPress, Drupal 7, and Drupal from 8 on. Fails closed
- * on any other, since nobody could say what it would do.
+ * The CMS around CiviCRM, which sends mail and runs jobs of its own: WordPress, Drupal 7, and Drupal from 8 on; each of those
+ * that share the database. Fails closed on any other, since nobody could say what it would do.
  */
 export function neutraliseCms(tables: readonly TableSchema[]): readonly string[] {
-  const prefixes = (name: string) =>
-    tables.flatMap((table) => (table.name.endsWith(name) ? [table.name.slice(0, -name.length)] : []));
-  const has = (name: string) => tables.some((table) => table.name === name);
-  const wordpress = prefixes("options").find((prefix) => has(`${prefix}usermeta`));
-  if (wordpress !== undefined) return neutraliseWordPress(tables, wordpress);
-  const drupal7 = prefixes("variable").find((prefix) => has(`${prefix}node`) || has(`${prefix}users`));
-  if (drupal7 !== undefined) return neutraliseDrupal7(tables, drupal7);
-  const drupal = prefixes("config").find((prefix) => has(`${prefix}key_value`) || has(`${prefix}users_field_data`));
-  if (drupal !== undefined) return neutraliseDrupal(tables, drupal);
-  throw new HoldfastError("clone-unsupported", { reason: "CMS" });
+  const prefixes = (name: string, ...beside: readonly string[]) =>
+    tables
+      .filter((table) => table.name.endsWith(name))
+      .map((table) => table.name.slice(0, -name.length))
+      .filter((prefix) => beside.some((other) => tables.some((table) => table.name === prefix + other)));
+  const statements = [
+    ...prefixes("options", "usermeta").flatMap((prefix) => neutraliseWordPress(tables, prefix)),
+    ...prefixes("variable", "node", "users").flatMap((prefix) => neutraliseDrupal7(tables, prefix)),
+    ...prefixes("config", "key_value", "users_field_data").flatMap((prefix) => neutraliseDrupal(tables, prefix)),
+  ];
+  if (statements.length === 0) throw new HoldfastError("clone-unsupported", { reason: "CMS" });
+  return statements;
 }
 
+/** Of one that is several sites, each further one has tables of its own, but all have their users in common. */
 function neutraliseWordPress(tables: readonly TableSchema[], prefix: string): readonly string[] {
+  const numbers = tables.flatMap(({ name }) =>
+    name.startsWith(prefix) ? (/^\d+_(?=options$)/.exec(name.slice(prefix.length)) ?? []) : [],
+  );
+  return [
+    ...["", ...numbers].flatMap((number) => neutraliseSite(tables, prefix + number)),
+    ...cloneTables(tables, prefix).when(
+      "usermeta",
+      ["meta_key"],
+      `DELETE FROM ${quoteName(`${prefix}usermeta`)} WHERE meta_key='_application_passwords'`,
+    ),
+  ];
+}
+
+function neutraliseSite(tables: readonly TableSchema[], prefix: string): readonly string[] {
   const { need, when } = cloneTables(tables, prefix);
   need("options", "option_name", "option_value");
   const names = ["%smtp%", "%api\\_key%", "%secret%", "%\\_token", "mailserver\\_pass", "%mailgun%", "%sendgrid%"];
+  const options = quoteName(`${prefix}options`);
   return [
-    `UPDATE ${prefix}options SET option_value='http://localhost' WHERE option_name IN ('siteurl','home')`,
-    `DELETE FROM ${prefix}options WHERE option_name='cron'`,
+    `UPDATE ${options} SET option_value='http://localhost' WHERE option_name IN ('siteurl','home')`,
+    `DELETE FROM ${options} WHERE option_name='cron'`,
     // Written out in full they are the live one's.
-    `UPDATE ${prefix}options SET option_value='' WHERE (option_name='upload_path' AND option_value LIKE '/%') OR option_name='upload_url_path'`,
-    `DELETE FROM ${prefix}options WHERE ${names.map((name) => `option_name LIKE '${name}'`).join(" OR ")}`,
+    `UPDATE ${options} SET option_value='' WHERE (option_name='upload_path' AND option_value LIKE '/%') OR option_name='upload_url_path'`,
+    `DELETE FROM ${options} WHERE ${names.map((name) => `option_name LIKE '${name}'`).join(" OR ")}`,
     ...when(
       "actionscheduler_actions",
       ["status"],
-      `UPDATE ${prefix}actionscheduler_actions SET status='canceled' WHERE status='pending'`,
+      `UPDATE ${quoteName(`${prefix}actionscheduler_actions`)} SET status='canceled' WHERE status='pending'`,
     ),
-    ...when("usermeta", ["meta_key"], `DELETE FROM ${prefix}usermeta WHERE meta_key='_application_passwords'`),
   ];
 }
 
@@ -48,14 +66,15 @@ function neutraliseDrupal7(tables: readonly TableSchema[], prefix: string): read
     smtp_on: 's:1:"0";',
   };
   const secrets = ["%smtp\\_password%", "%api\\_key%", "%secret%", "%\\_token"];
+  const variable = quoteName(`${prefix}variable`);
   return [
-    `DELETE FROM ${prefix}variable WHERE name IN (${Object.keys(values)
+    `DELETE FROM ${variable} WHERE name IN (${Object.keys(values)
       .map((name) => `'${name}'`)
       .join(",")},'cron_key')`,
-    `DELETE FROM ${prefix}variable WHERE name IN ('file_private_path','file_temporary_path') AND value LIKE 's:%:"/%'`,
-    `DELETE FROM ${prefix}variable WHERE ${secrets.map((name) => `name LIKE '${name}'`).join(" OR ")}`,
+    `DELETE FROM ${variable} WHERE name IN ('file_private_path','file_temporary_path') AND value LIKE 's:%:"/%'`,
+    `DELETE FROM ${variable} WHERE ${secrets.map((name) => `name LIKE '${name}'`).join(" OR ")}`,
     ...Object.entries(values).map(
-      ([name, value]) => `INSERT INTO ${prefix}variable (name, value) VALUES ('${name}', '${value}')`,
+      ([name, value]) => `INSERT INTO ${variable} (name, value) VALUES ('${name}', '${value}')`,
     ),
   ];
 }
@@ -65,12 +84,13 @@ function neutraliseDrupal(tables: readonly TableSchema[], prefix: string): reado
   const { need, when } = cloneTables(tables, prefix);
   need("config", "name", "data");
   const mail = 'a:1:{s:9:"interface";a:1:{s:7:"default";s:19:"test_mail_collector";}}';
+  const table = (name: string) => quoteName(prefix + name);
   return [
-    `UPDATE ${prefix}config SET data='${mail}' WHERE name='system.mail'`,
-    `UPDATE ${prefix}config SET data='a:1:{s:8:"interval";i:0;}' WHERE name='automated_cron.settings'`,
-    `DELETE FROM ${prefix}config WHERE name IN ('mailsystem.settings','smtp.settings') OR name LIKE 'symfony\\_mailer.%'`,
-    ...when("queue", ["item_id"], `DELETE FROM ${prefix}queue`),
-    ...when("cache_config", ["cid"], `DELETE FROM ${prefix}cache_config`),
+    `UPDATE ${table("config")} SET data='${mail}' WHERE name='system.mail'`,
+    `UPDATE ${table("config")} SET data='a:1:{s:8:"interval";i:0;}' WHERE name='automated_cron.settings'`,
+    `DELETE FROM ${table("config")} WHERE name IN ('mailsystem.settings','smtp.settings') OR name LIKE 'symfony\\_mailer.%'`,
+    ...when("queue", ["item_id"], `DELETE FROM ${table("queue")}`),
+    ...when("cache_config", ["cid"], `DELETE FROM ${table("cache_config")}`),
   ];
 }
 

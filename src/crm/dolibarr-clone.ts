@@ -1,5 +1,6 @@
 import type { TableSchema } from "../database/database.ts";
 import { HoldfastError } from "../lib/errors.ts";
+import { cloneTables } from "./clone-statements.ts";
 import { setPhp } from "./php-data.ts";
 
 /** What a clone of Dolibarr is stopped from doing: keys of `words` under `neutralised`. */
@@ -35,26 +36,24 @@ const secretSettings = [
 ];
 
 /**
- * Fails closed: without the tables of settings and of scheduled jobs this is no Dolibarr that we know. Users keep their
- * passwords, so that people can sign in to the clone; their keys for other programs go.
+ * Of each Dolibarr in the database. Fails closed: without the tables of settings and of scheduled jobs this is none that we
+ * know. Users keep their passwords, so that people can sign in to the clone; their keys for other programs go.
  */
 export function neutraliseStatements(tables: readonly TableSchema[]): readonly string[] {
-  const columns = new Map(tables.map((table) => [table.name, table.columns]));
-  const prefix = tables
-    .map(({ name }) => /^(\w*_)cronjob$/.exec(name)?.[1])
-    .find((one) => one !== undefined && columns.has(`${one}const`) && columns.has(`${one}societe`));
-  if (prefix === undefined) throw new HoldfastError("clone-unsupported", { reason: "llx_const, llx_cronjob" });
+  const prefixes = tables
+    .flatMap(({ name }) => /^(\w*_)cronjob$/.exec(name)?.[1] ?? [])
+    .filter((prefix) => ["const", "societe"].every((name) => tables.some((table) => table.name === prefix + name)));
+  if (prefixes.length === 0) throw new HoldfastError("clone-unsupported", { reason: "llx_const, llx_cronjob" });
+  return prefixes.flatMap((prefix) => neutraliseOne(tables, prefix));
+}
+
+function neutraliseOne(tables: readonly TableSchema[], prefix: string): readonly string[] {
+  const { need, when: whenThere } = cloneTables(tables, prefix);
+  need("const", "value");
+  need("cronjob", "status");
   const table = (name: string): string => `${prefix}${name}`;
-  const has = (name: string, column: string): boolean =>
-    columns.get(table(name))?.some((one) => one.name === column) === true;
-  for (const [name, column] of [
-    ["const", "value"],
-    ["cronjob", "status"],
-  ] as const) {
-    if (!has(name, column)) throw new HoldfastError("clone-unsupported", { reason: `${table(name)}.${column}` });
-  }
   const when = (name: string, column: string, statement: string): readonly string[] =>
-    has(name, column) ? [statement] : [];
+    whenThere(name, [column], statement);
   const switches = ["MAIN_DISABLE_ALL_MAILS", "MAIN_DISABLE_ALL_SMS"];
   return [
     `DELETE FROM ${table("const")} WHERE ${secretSettings.map((like) => `name LIKE '${like}'`).join(" OR ")}`,

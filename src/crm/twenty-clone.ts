@@ -82,7 +82,7 @@ export function neutraliseStatements(tables: readonly TableSchema[]): readonly s
       .filter(
         (table) => table.name === name && columns.every((column) => table.columns.some((one) => one.name === column)),
       )
-      .map((table) => sql.replace("{}", `${quoteName(table.schema)}.${quoteName(table.name)}`)),
+      .map((table) => sql.replace("{}", () => `${quoteName(table.schema)}.${quoteName(table.name)}`)),
   );
 }
 

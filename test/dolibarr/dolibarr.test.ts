@@ -15,7 +15,7 @@ const data = process.env["HOLDFAST_TEST_DATA"];
 const isHere = data !== undefined && existsSync(join(data, "dolibarr/demo-9.0.0.sql.xz"));
 const leftOut = isHere ? "" : " (left out: HOLDFAST_TEST_DATA names no folder with Dolibarr's demo data)";
 
-/** A working day: what people change, and a document that they add. */
+/** A working day: what people change, a document that they add, and a second Dolibarr in the same database. */
 const day = `
   UPDATE llx_societe SET nom = CONCAT(nom, ' 有限公司') WHERE rowid % 3 = 0;
   UPDATE llx_facture SET note_private = 'a\\tb\\nc' WHERE rowid % 5 = 0;
@@ -26,6 +26,7 @@ const day = `
     ('BLOCKEDLOG_AUTHORITY_URL', 1, 'https://seals.test', 'chaine', 0), ('MEMCACHED_SERVER', 1, '127.0.0.1:11211', 'chaine', 0);
   INSERT INTO llx_const(name, entity, value, type, visible) VALUES ('SYSLOG_FILE', 0, '/var/log/dolibarr.log', 'chaine', 0) ON DUPLICATE KEY UPDATE value=VALUES(value);
   INSERT INTO llx_user_clicktodial(fk_user, url, login, pass, poste) VALUES (1, 'https://pbx.test', 'me', 'x', '12');
+  CREATE TABLE a2_const LIKE llx_const; CREATE TABLE a2_cronjob LIKE llx_cronjob; CREATE TABLE a2_societe LIKE llx_societe;
 `;
 
 /** Lines that only one of two dumps has. Foreign keys of one table may come in another order. */
@@ -122,10 +123,11 @@ test(`Dolibarr's own demo data: backed up, changed, destroyed, restored, undone,
     `SELECT value FROM llx_const WHERE name='MAIN_DISABLE_ALL_MAILS'; SELECT COUNT(*) FROM llx_cronjob WHERE status<>0;
      SELECT COUNT(*) FROM llx_const WHERE name LIKE 'PAYPAL%' OR name LIKE '%CRON\\_KEY' OR name LIKE 'STRIPE%' OR (name='SYSLOG_FILE' AND value LIKE '/%');
      SELECT COUNT(*) FROM llx_const WHERE name IN ('CLICKTODIAL_URL', 'SYSLOG_SENTRY_DSN', 'BLOCKEDLOG_AUTHORITY_URL', 'MEMCACHED_SERVER');
-     SELECT url, pass, poste FROM llx_user_clicktodial; SELECT COUNT(*) FROM llx_user WHERE api_key IS NOT NULL; SELECT COUNT(*) > 10 FROM llx_societe;`,
+     SELECT url, pass, poste FROM llx_user_clicktodial; SELECT COUNT(*) FROM llx_user WHERE api_key IS NOT NULL; SELECT COUNT(*) > 10 FROM llx_societe;
+     SELECT value FROM a2_const WHERE name='MAIN_DISABLE_ALL_MAILS'`,
     "dolibarr_clone",
   );
-  assert.equal(settings, "1\n0\n0\n0\nNULL\tNULL\t12\n0\n1\n");
+  assert.equal(settings, "1\n0\n0\n0\nNULL\tNULL\t12\n0\n1\n1\n");
   const conf = readFileSync(join(root.path, "clone/htdocs/conf/conf.php"), "utf8");
   assert.match(conf, /db_name='dolibarr_clone'/);
   assert.match(conf, /url_root='http:\/\/localhost'/);

@@ -46,6 +46,14 @@ test("CiviCRM 6: records, with the triggers that it makes; and a clone", async (
     "INSERT INTO wp_options (option_name, option_value) VALUES ('upload_path', '/srv/live/uploads'), ('upload_url_path', 'https://crm.example.org/up')",
     "wp",
   );
+  // A second site of the same WordPress, and a table whose name says that it is another database's.
+  await server.sql(
+    `CREATE TABLE wp_2_options LIKE wp_options; INSERT INTO wp_2_options (option_name, option_value) VALUES ('home', 'https://two.example.org'), ('cron', 'a:1:{}');
+     CREATE TABLE \`live.wp_options\` LIKE wp_options; CREATE TABLE \`live.wp_usermeta\` LIKE wp_usermeta;
+     CREATE DATABASE live; CREATE TABLE live.wp_options LIKE wp_options; INSERT INTO live.wp_options SELECT * FROM wp_2_options;
+     CREATE TABLE live.wp_usermeta LIKE wp_usermeta`,
+    "wp",
+  );
   const scene = await platformScene(root.path, folder);
   const { keys = [] } = await civicrm.parts(scene.description);
   assert.deepEqual(
@@ -144,6 +152,14 @@ test("CiviCRM 6: records, with the triggers that it makes; and a clone", async (
   assert.equal(
     await server.sql("SELECT option_value FROM wp_options WHERE option_name LIKE 'upload%'", "copy_cms"),
     "\n\n",
+  );
+  assert.equal(
+    await server.sql(
+      "SELECT option_name, option_value FROM wp_2_options; SELECT COUNT(*) FROM live.wp_options",
+      "copy_cms",
+    ),
+    "home\thttp://localhost\n2\n",
+    "each site, and nobody else's",
   );
   const drupal = civicrm
     .neutralise(scene.description)
