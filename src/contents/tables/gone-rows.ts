@@ -52,7 +52,7 @@ export async function goneRows(
   // Many are gone from one place: the keys that are there have to be asked for.
   const starts = startsOf(before.ranges);
   const keys = sortedRows(reader.rowsIn({ starts, only: unsolved }, "keys", signal), order, signal);
-  const present = new LineWalk(order, keys);
+  await using present = new LineWalk(order, keys);
   for await (const { rows } of storedRanges(folder, before, wholeRanges(before.ranges, unsolved))) {
     const lost: StoredRow[] = [];
     for (const row of rows) {

@@ -31,7 +31,7 @@ export async function rowsByHash(
     now: summed,
     only: [...whole, ...differ].toSorted((a, b) => a - b),
   };
-  const present = new LineWalk(
+  await using present = new LineWalk(
     order,
     sortedRows(counted(reader.rowsIn({ starts: startsOf(ranges), only }, "rows", signal)), order, signal),
   );

@@ -1,17 +1,17 @@
-import type { RowKey } from "../../database/database.ts";
+import type { RowBatch, RowKey } from "../../database/database.ts";
 import { keyAt, lineEnd, type RowOrder } from "./row-order.ts";
 
-/** Lines in key order, each looked at until it is stepped over. */
-export class LineWalk {
+/** Lines in key order, each looked at until it is stepped over. Whoever stops before the end closes it: what gives the lines may hold a file. */
+export class LineWalk implements AsyncDisposable {
   readonly #order: RowOrder;
-  readonly #batches: AsyncIterator<{ readonly lines: Buffer }>;
+  readonly #batches: AsyncIterator<RowBatch>;
   #lines: Buffer = Buffer.alloc(0);
   #at = 0;
   #end = -1;
   #state: "ahead" | "at" | "over" = "ahead";
   key: RowKey = "";
 
-  constructor(order: RowOrder, batches: AsyncIterable<{ readonly lines: Buffer }>) {
+  constructor(order: RowOrder, batches: AsyncIterable<RowBatch>) {
     this.#order = order;
     this.#batches = batches[Symbol.asyncIterator]();
   }
@@ -45,6 +45,10 @@ export class LineWalk {
   step(): void {
     this.#at = this.#end + 1;
     if (this.#state === "at") this.#state = "ahead";
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#batches.return?.();
   }
 
   #look(): void {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readdirSync, readlinkSync } from "node:fs";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { rules, TableModel } from "../../../test/support/table-model.ts";
@@ -8,6 +9,7 @@ import type { RowBatch, RowSums, Stretches, TableReader } from "../../database/d
 import { compareKeys } from "../../database/sqlite/compare-keys.ts";
 import type { Id } from "../../format/tree.ts";
 import type { TableCapture } from "./capture-table.ts";
+import { tableSizes } from "./table-sizes.ts";
 
 /** The model as a database that sums up its rows, and that tells what was written where `written` is given. */
 function telling(model: TableModel, written?: ReadonlySet<string>): TableReader {
@@ -167,3 +169,43 @@ test("of a range that lacks a row, only the chunk that held it is read, also whe
     assert.deepEqual(await lines(last.tree), model.lines());
   });
 });
+
+test("rows that were being sorted on disk are let go of when the asking ends early", async () => {
+  await withTableStore(async ({ capture }) => {
+    const model = new TableModel();
+    for (let id = 0; id < 3000; id++) model.put(id, `contact ${id} ${"x".repeat(10_000)}`);
+    const full = await capture({ reader: model.reader(), kind: "full", sizes: tableSizes });
+    for (let id = 100; id < 1450; id++) model.put(id, `changed ${id} ${"x".repeat(10_000)}`);
+    const ended = new AbortController();
+    const reader = telling(model);
+    const taken = capture({
+      reader: {
+        ...reader,
+        async *rowsIn(asked, what, signal) {
+          const { rowsIn } = reader;
+          assert.ok(rowsIn);
+          yield* rowsIn(asked, what, signal);
+          ended.abort(new Error("enough"));
+        },
+      },
+      kind: "incremental",
+      parent: full.tree,
+      sizes: tableSizes,
+      signal: ended.signal,
+    });
+    await assert.rejects(taken, /enough/);
+    assert.deepEqual(openFiles("holdfast-sort-"), []);
+  });
+});
+
+/** Files with this in their names that this process has open, deleted ones too. */
+function openFiles(name: string): readonly string[] {
+  return readdirSync("/proc/self/fd").flatMap((fd) => {
+    try {
+      const path = readlinkSync(`/proc/self/fd/${fd}`);
+      return path.includes(name) ? [path] : [];
+    } catch {
+      return []; // of this listing itself
+    }
+  });
+}
