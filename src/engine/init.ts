@@ -25,11 +25,13 @@ export async function createRepositoryAt(
 ): Promise<{ readonly id: string }> {
   const { location, keeping = {}, reach = {} } = access;
   const storage = await engine.openStorage(location, { keeping, reach, reading: "through", onWait: waitNote(run) });
-  await using repository = await createRepository(storage, access.password, {
+  // Whatever comes of it: one that is there already is not opened.
+  await using _closing = storage;
+  const { id } = await createRepository(storage, access.password, {
     signal: run.signal,
     now: run.now,
     host: engine.host,
     ...(sharedKey && { sharedKey }),
   });
-  return { id: repository.id };
+  return { id };
 }

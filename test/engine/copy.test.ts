@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { chmodSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { copySnapshots, type CopyInput, type CopyReport } from "../../src/engine/copy.ts";
+import type { Engine } from "../../src/engine/engine.ts";
 import { applyRestore } from "../../src/engine/restore-apply.ts";
 import { createRepositoryAt } from "../../src/engine/init.ts";
 import { listSnapshots } from "../../src/engine/snapshots.ts";
@@ -163,6 +165,30 @@ test("nothing is copied twice, by us or by restic, whoever copied it first", asy
   await resticCopy(crm);
   const ours = await copy(crm);
   assert.deepEqual([ours.copied, ours.present], [[], 3]);
+});
+
+test("a copy into a repository that is there leaves no storage open", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  await crm.backup();
+  const open = new Set<string>();
+  const engine: Engine = {
+    ...crm.engine,
+    async openStorage(location, options) {
+      const storage = await crm.engine.openStorage(location, options);
+      const id = `${location} ${randomUUID()}`;
+      open.add(id);
+      const close = async (): Promise<void> => {
+        open.delete(id);
+        await storage[Symbol.asyncDispose]();
+      };
+      return { ...storage, [Symbol.asyncDispose]: close };
+    },
+  };
+  for (const created of [true, false]) {
+    assert.equal((await copy({ ...crm, engine })).created, created);
+    assert.deepEqual([...open], []);
+  }
 });
 
 test("chosen points, one CRM, and what came since", async () => {
