@@ -219,7 +219,7 @@ export interface DatabaseSource extends AsyncDisposable {
   rights?(signal: AbortSignal): Promise<DatabaseRights>;
   /** Servers only: the best way in which what changed since a backup can be found here, for this user. */
   changesBy?(signal: AbortSignal): Promise<Exclude<ChangeMethod, "journal">>;
-  /** Servers only: how it is just now; quick, and on a session that does nothing else. `undefined`: this user may not see. */
+  /** Servers only: how it is just now; quick, and on a session that does nothing else. `undefined`: just now it cannot be told. */
   load?(signal: AbortSignal): Promise<ServerLoad | undefined>;
 }
 

@@ -16,6 +16,11 @@ export async function connectMysql(address: DatabaseAddress, options: ConnectOpt
   };
   await asked(options.signal, async () => {});
   let watching: Promise<Session> | undefined;
+  const endWatch = async (): Promise<void> => {
+    const session = await watching?.catch(() => undefined);
+    watching = undefined;
+    await session?.[Symbol.asyncDispose]();
+  };
   return {
     location: target.location,
     inspect: (signal) => asked(signal, async (session) => (await inspectDatabase(session)).schema),
@@ -32,12 +37,16 @@ export async function connectMysql(address: DatabaseAddress, options: ConnectOpt
     changesBy: (signal) => asked(signal, async ({ server }) => (computesHashes(server) ? "hash" : "read")),
     rights: (signal) => asked(signal, (session) => rightsOf(session, target)),
     load: async (signal) => {
-      const session = await (watching ??= Session.open(target, target.database, signal));
-      return serverLoad(session, target);
+      try {
+        return await serverLoad(await (watching ??= Session.open(target, target.database, signal)), target);
+      } catch {
+        // What is read goes on without: sessions of a server may be few, and any of them be ended.
+        signal.throwIfAborted();
+        await endWatch();
+        return undefined;
+      }
     },
-    [Symbol.asyncDispose]: async () => {
-      await (await watching?.catch(() => undefined))?.[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: endWatch,
   };
 }
 

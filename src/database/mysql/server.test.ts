@@ -325,6 +325,14 @@ test("how busy a server is: statements of others, not ours, and how long a real 
   assert.ok(ours.others - first.others < 5, `${ours.others - first.others} of 50 counted`);
   assert.ok(theirs.others - ours.others >= 50, `${theirs.others - ours.others} of 50 counted`);
   assert.ok(ours.answerMs > 0.3, `${ours.answerMs} ms`);
+
+  // Who only watches must not end what is read: its session may be ended, or be one too many.
+  const killed = await server.sql(
+    "SELECT CONCAT('KILL ', ID, ';') FROM information_schema.PROCESSLIST WHERE DB='busy'",
+  );
+  await server.sql(killed);
+  assert.equal(await source.load?.(signal), undefined);
+  assert.ok(await source.load?.(signal), "it is asked again");
 });
 
 test("a user without rights: what cannot be seen is named, and the printed SQL gives what is missing", async () => {
