@@ -12,8 +12,8 @@ import { passwordFor } from "./password.ts";
 import { dailyPathSql } from "./settings.ts";
 import { mayGoPlain, tlsOptions } from "./tls.ts";
 
-/** The first version that is supported, as `server_version_num`. */
-const oldestVersion = 130_000;
+/** The first version that is supported. */
+const oldestVersion = 13;
 const connectTimeoutMs = 15_000;
 /** How long we wait for somebody else's lock before we give up and name it. */
 export const lockTimeoutMs = 10_000;
@@ -87,13 +87,7 @@ export class PostgresConnection implements AsyncDisposable {
     const path = address.url;
     try {
       const client = await logIn(address, login, environment, "statements");
-      const facts = await begin(client);
-      const opened = new PostgresConnection(client, login, path, signal, facts);
-      if (opened.version < oldestVersion) {
-        await opened[Symbol.asyncDispose]();
-        const version = `${Math.floor(opened.version / 10_000)}`;
-        throw new HoldfastError("database-too-old", { path, version, needed: String(oldestVersion / 10_000) });
-      }
+      const opened = new PostgresConnection(client, login, path, signal, await begin(client, path));
       if (signal.aborted) await opened[Symbol.asyncDispose]();
       signal.throwIfAborted();
       return opened;
@@ -246,7 +240,7 @@ export async function logInForLog(
   const login = loginOf(address.url, environment);
   try {
     const client = await logIn(address, login, environment, "log");
-    await begin(client);
+    await begin(client, address.url);
     return { client, login };
   } catch (error) {
     signal.throwIfAborted();
@@ -291,15 +285,29 @@ async function attempt(
   }
 }
 
-/** Pins the session; gives version and encoding. Text of a database without an encoding passes as its bytes are. */
-async function begin(client: pg.Client): Promise<Row> {
+/** Pins the session, or ends it; gives version and encoding. Text of a database without an encoding passes as its bytes are. */
+async function begin(client: pg.Client, path: string): Promise<Row> {
+  try {
+    const facts = await factsOf(client);
+    const major = Math.floor(Number(facts[0]) / 10_000);
+    // Before what is set, which older ones do not all have.
+    if (major < oldestVersion) {
+      throw new HoldfastError("database-too-old", { path, version: String(major), needed: String(oldestVersion) });
+    }
+    const encoding = facts[1] === "SQL_ASCII" ? "SQL_ASCII" : "UTF8";
+    await client.query([`client_encoding='${encoding}'`, ...pinned].map((setting) => `SET ${setting}`).join(";"));
+    return facts;
+  } catch (error) {
+    await client.end().catch(() => {});
+    throw error;
+  }
+}
+
+async function factsOf(client: pg.Client): Promise<Row> {
   const facts = await client.query<Cell[]>({
     text: "SELECT current_setting('server_version_num'), current_setting('server_encoding'), current_setting('search_path')",
     rowMode: "array",
     types: asText,
   });
-  const [row = []] = facts.rows;
-  const encoding = row[1] === "SQL_ASCII" ? "SQL_ASCII" : "UTF8";
-  await client.query([`client_encoding='${encoding}'`, ...pinned].map((setting) => `SET ${setting}`).join(";"));
-  return row;
+  return facts.rows[0] ?? [];
 }
