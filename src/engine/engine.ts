@@ -1,5 +1,6 @@
 import type { Platform } from "../crm/platform.ts";
 import type { DatabaseEngine } from "../database/database.ts";
+import { shownUrl } from "../database/shown-url.ts";
 import type { IdleIndex } from "../repository/idle-index.ts";
 import type { RetryOptions } from "../storage/retry.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -71,7 +72,7 @@ export interface RepositoryAccess {
 
 export function databaseEngineFor(engine: Engine, url: string): DatabaseEngine {
   const found = engine.databases.find((candidate) => candidate.accepts(url));
-  if (!found) throw new HoldfastError("database-unsupported", { url: url.replace(/\/\/[^@/]*@/, "//") });
+  if (!found) throw new HoldfastError("database-unsupported", { url: shownUrl(url) });
   return found;
 }
 

@@ -8,6 +8,7 @@ import { entityOf, recordRow, type RecordRow } from "../contents/records/record-
 import { sameTable } from "../contents/records/relations.ts";
 import type { OwnedFile } from "../crm/platform.ts";
 import type { DatabaseAddress, DatabaseEngine, TableSchema } from "../database/database.ts";
+import { shownUrl } from "../database/shown-url.ts";
 import type { RowTransaction, TableFacts } from "../database/row-transaction.ts";
 import { addAll } from "../lib/add-all.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
@@ -139,7 +140,7 @@ export async function prepareRecords(input: RecordsInput, run: Run): Promise<Pre
   const { source } = found;
   const { from } = source;
   const url = targetDatabase ?? from.location;
-  if (!from.engine.accepts(url)) throw new HoldfastError("database-unsupported", { url });
+  if (!from.engine.accepts(url)) throw new HoldfastError("database-unsupported", { url: shownUrl(url) });
   const address = input.addressOf(url);
   const { planned, facts } = await from.engine.rows(address, "read", run.signal, async (rows) => {
     const made = await planRecords(source, rows);

@@ -2,6 +2,7 @@ import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import type { Manifest } from "../contents/manifest.ts";
 import type { Platform } from "../crm/platform.ts";
 import type { DatabaseEngine } from "../database/database.ts";
+import { shownUrl } from "../database/shown-url.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { RestoreScope } from "./restore-plan.ts";
 
@@ -63,7 +64,8 @@ export function placesFor(
     if (given === undefined) throw new HoldfastError("target-database-needed", { path: location });
     const isFirst = given === location || firstOnServer?.name === name;
     const url = isFirst ? given : besideDatabase(given, name);
-    if (engineOf(url).name !== engineOf(location).name) throw new HoldfastError("database-unsupported", { url });
+    if (engineOf(url).name !== engineOf(location).name)
+      throw new HoldfastError("database-unsupported", { url: shownUrl(url) });
     return { name, url, shown: url };
   });
   const isMoved = elsewhere !== undefined && scope.kind === "system";

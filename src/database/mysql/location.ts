@@ -3,6 +3,7 @@ import { homedir, userInfo } from "node:os";
 import { join } from "node:path";
 import { HoldfastError } from "../../lib/errors.ts";
 import type { DatabaseAddress } from "../database.ts";
+import { shownUrl } from "../shown-url.ts";
 import { readOptionFile, type ClientOptions } from "./option-file.ts";
 
 /** Where Debian's server, and most others, listen on this machine. */
@@ -46,19 +47,18 @@ export function withDatabase(address: DatabaseAddress, database: string): Databa
  * this order. `localhost` without a port means the server's socket, as it does to MariaDB's own client.
  */
 export async function targetOf(address: DatabaseAddress): Promise<Target> {
-  const { url, database, location } = checkedUrl(address.url);
+  const { url, user, password: inUrl, database, location } = checkedUrl(address.url);
   const query = url.searchParams;
   const options = await readOptionFile(query.get("defaults-file") ?? join(homedir(), ".my.cnf"));
   const asked = (name: string): string | undefined => query.get(name) ?? options.get(name);
-  const password = address.password ?? (url.password === "" ? undefined : decodeURIComponent(url.password));
   const host = bareHost(url.hostname) || (options.get("host") ?? "localhost");
   const port = Number(url.port || (options.get("port") ?? 3306));
   if (!Number.isInteger(port) || port < 1 || port > 65_535) throw unusable(location);
   return {
     location,
     database,
-    user: decodeURIComponent(url.username) || (options.get("user") ?? userInfo().username),
-    password: password ?? options.get("password"),
+    user: user || (options.get("user") ?? userInfo().username),
+    password: address.password ?? (inUrl === "" ? options.get("password") : inUrl),
     socket: socketOf(url, host, options),
     host,
     port,
@@ -71,26 +71,32 @@ export async function targetOf(address: DatabaseAddress): Promise<Target> {
   };
 }
 
-function checkedUrl(text: string): { readonly url: URL; readonly database: string; readonly location: string } {
-  if (!isMysqlUrl(text) || !URL.canParse(text)) throw unusable(text);
-  const url = new URL(text);
-  const location = withoutPassword(text);
-  let database: string;
-  try {
-    database = decodeURIComponent(url.pathname.slice(1));
-  } catch {
-    throw unusable(location);
-  }
-  if (database === "" || database.length > 64 || database.includes("\0")) throw unusable(location);
-  return { url, database, location };
+interface CheckedUrl {
+  readonly url: URL;
+  readonly user: string;
+  /** Empty: it does not say. */
+  readonly password: string;
+  readonly database: string;
+  readonly location: string;
 }
 
-function withoutPassword(text: string): string {
-  return text.replace(/^([a-z]+:\/\/[^/?#@:]*):[^/?#]*@/, "$1@");
+function checkedUrl(text: string): CheckedUrl {
+  if (!isMysqlUrl(text) || !URL.canParse(text)) throw unusable(text);
+  const url = new URL(text);
+  const location = shownUrl(text);
+  const [user, password, database] = [url.username, url.password, url.pathname.slice(1)].map((part) => {
+    try {
+      return decodeURIComponent(part);
+    } catch {
+      throw unusable(location);
+    }
+  }) as [string, string, string];
+  if (database === "" || database.length > 64 || database.includes("\0")) throw unusable(location);
+  return { url, user, password, database, location };
 }
 
 function unusable(text: string): HoldfastError {
-  return new HoldfastError("database-unsupported", { location: withoutPassword(text) });
+  return new HoldfastError("database-unsupported", { location: shownUrl(text) });
 }
 
 function bareHost(host: string): string {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 
 import { HoldfastError } from "../../lib/errors.ts";
 import type { DatabaseAddress } from "../database.ts";
+import { shownUrl } from "../shown-url.ts";
 
 /** libpq's modes of TLS; what each checks stands in `tls.ts`. */
 const sslModes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] as const;
@@ -71,17 +72,15 @@ export function passwordFile(environment: Environment): string {
 }
 
 function parsedUrl(url: string): URL {
-  // A password has no place in it; were one there, no message must repeat it.
-  const shown = url.replace(/:[^:@/]*@/, "@");
   // A user without a host, as with a socket, is nothing that a URL may have.
   const whole = url.replace(/^([^:/]+:\/\/[^/?#]*@)(?=[/?#]|$)/, `$1${noHost}`);
-  if (!isPostgresUrl(url) || !URL.canParse(whole)) throw new HoldfastError("database-unsupported", { url: shown });
+  if (!isPostgresUrl(url) || !URL.canParse(whole)) {
+    throw new HoldfastError("database-unsupported", { url: shownUrl(url) });
+  }
   const parsed = new URL(whole);
   if (parsed.password !== "" || parsed.searchParams.has("password")) {
-    throw new HoldfastError("database-unsupported", {
-      url: shown.replace(/([?&]password=)[^&]*/, "$1…"),
-      reason: "password",
-    });
+    // A password has no place in it; were one there, no message must repeat it.
+    throw new HoldfastError("database-unsupported", { url: shownUrl(url), reason: "password" });
   }
   return parsed;
 }

@@ -6,6 +6,7 @@ import { makeAuthority } from "../../../test/support/authority.ts";
 import { captureDatabase, loadCaptured } from "../../../test/support/postgres-capture.ts";
 import { type PostgresServer, startPostgres } from "../../../test/support/postgres-server.ts";
 import { temporaryFolder } from "../../../test/support/temp-folder.ts";
+import { until } from "../../../test/support/until.ts";
 import { isHoldfastError, type ErrorCode } from "../../lib/errors.ts";
 import { loginOf, withDatabase } from "./address.ts";
 import { PostgresConnection } from "./connection.ts";
@@ -13,7 +14,7 @@ import { passwordIn } from "./password.ts";
 
 const { signal } = new AbortController();
 const fails = (code: ErrorCode) => (error: unknown) =>
-  isHoldfastError(error, code) && !String(error).includes("geheim");
+  isHoldfastError(error, code) && !`${String(error)} ${JSON.stringify(error.facts)}`.includes("geheim");
 
 test("addresses are read as libpq reads them", () => {
   const login = (url: string, environment = {}) => loginOf(url, { USER: "me", ...environment });
@@ -45,6 +46,9 @@ test("addresses are read as libpq reads them", () => {
   );
   for (const url of [
     "postgresql://u:geheim@h/x",
+    "postgresql://u:geheim:x@h/x",
+    "postgresql://u:geheim/x@h/x",
+    "postgresql://u:x@geheim@h/x",
     "postgresql://h/x?password=geheim",
     "postgresql://h:0/x",
     "postgresql://h/x?sslmode=maybe",
@@ -117,6 +121,14 @@ test("a socket, a server that is not there or has no room for one more, a databa
   await server.sql("CREATE DATABASE crowded CONNECTION LIMIT 0; CREATE ROLE late LOGIN");
   await assert.rejects(userOf(server.url("crowded", "late")), fails("database-unreachable"));
   await assert.rejects(userOf(server.url("nothing")), fails("database-missing"));
+});
+
+test("a session that cannot begin is ended", async () => {
+  await server.sql("CREATE DATABASE barred; CREATE ROLE barred LOGIN");
+  await server.sql("REVOKE EXECUTE ON FUNCTION pg_catalog.current_setting(text) FROM PUBLIC", "barred");
+  await assert.rejects(userOf(server.url("barred", "barred")), fails("database-rights"));
+  const left = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'barred'";
+  await until(async () => (await server.sql(left)).trim() === "0");
 });
 
 test("TLS as the modes mean it", async () => {
