@@ -108,9 +108,10 @@ async function loadStorage(): Promise<Engine["openStorage"]> {
   ): Promise<Storage> => {
     const opener = isPath(location) ? localStorage : remoteStorages[location.slice(0, location.indexOf(":"))];
     if (opener === undefined) throw new HoldfastError("storage-address", { location });
-    const opening = { ...keeping, now: () => new Date() };
-    const { credentials, traffic = {} } = reach;
+    const { credentials, renewed, traffic = {} } = reach;
     const environment = { ...process.env, ...credentials };
+    const renewLogin = renewed && (async (stop: AbortSignal) => ({ ...process.env, ...(await renewed(stop)) }));
+    const opening = { ...keeping, now: () => new Date(), ...(renewLogin && { renewLogin }) };
     const connect = async () => opener(location, { environment, opening, silentMs: traffic.silentMs });
     const name = JSON.stringify([location, keeping, credentials, traffic.silentMs]);
     // A folder needs no connection, and a drive is not held for whoever may come.

@@ -129,12 +129,18 @@ export function createContext(parts: ContextParts): Context {
       return parts.decodePassword(bytes);
     },
     async reach(credentials) {
-      const found: Record<string, string> = {};
-      for (const [name, source] of Object.entries(credentials)) {
-        const bytes = source.kind === "plain" ? source.target : await readSecret(source, { signal, environment });
-        found[name] = bytes.toString().replace(/\r?\n$/, "");
-      }
-      return { credentials: found, traffic: (await context.config())?.traffic ?? {} };
+      const read = async (stop: AbortSignal): Promise<Readonly<Record<string, string>>> => {
+        const found: Record<string, string> = {};
+        for (const [name, source] of Object.entries(credentials)) {
+          const bytes =
+            source.kind === "plain" ? source.target : await readSecret(source, { signal: stop, environment });
+          found[name] = bytes.toString().replace(/\r?\n$/, "");
+        }
+        return found;
+      };
+      const isSecret = Object.values(credentials).some(({ kind }) => kind !== "plain");
+      const traffic = (await context.config())?.traffic ?? {};
+      return { credentials: await read(signal), ...(isSecret && { renewed: read }), traffic };
     },
     async cache() {
       const choice = (await context.config())?.cache ?? defaultCache;

@@ -2,6 +2,8 @@
 export interface StorageReach {
   /** What stands for variables of the environment of these names, such as `AWS_SECRET_ACCESS_KEY`: the values themselves. */
   readonly credentials?: Readonly<Record<string, string>>;
+  /** The same, read anew from where they stand, for when they have run out. Absent: they stand there as they are. */
+  readonly renewed?: (signal: AbortSignal) => Promise<Readonly<Record<string, string>>>;
   readonly traffic?: StorageTraffic;
 }
 

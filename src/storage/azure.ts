@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
-import type { ContainerClient } from "@azure/storage-blob";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import { handled } from "../lib/handled.ts";
 import { lockedUntil } from "../lib/keeping.ts";
 import { asOfStorage } from "./as-of.ts";
 import { connectAzure } from "./azure-connection.ts";
@@ -12,6 +12,7 @@ import { azureFilesAsOf, azureListing } from "./azure-versions.ts";
 import { checkedSize, isAnswerTo, readBody, shortError } from "./checked-answer.ts";
 import { kindFolders, nameInKey, storedPath } from "./layout.ts";
 import { parseObjectLocation } from "./object-location.ts";
+import { renewedLogin } from "./renewed-login.ts";
 import { unlessSilent } from "./silence.ts";
 import type { ByteRange, Storage, StorageOpening, StoredFile } from "./storage.ts";
 import { isShared, unsharedBody } from "./unshared-body.ts";
@@ -28,7 +29,7 @@ import { isShared, unsharedBody } from "./unshared-body.ts";
 export function azureStorage(
   location: string,
   environment: NodeJS.ProcessEnv,
-  { lock, coldClass, now = () => new Date(), silentMs = usualSilentMs }: AzureOpening = {},
+  { lock, coldClass, now = () => new Date(), silentMs = usualSilentMs, renewLogin }: AzureOpening = {},
 ): Storage {
   const { bucket, prefix } = parseObjectLocation(location, "azure");
   const subjectOf = (file: StoredFile | undefined): AzureSubject => ({
@@ -36,21 +37,22 @@ export function azureStorage(
     bucket,
     path: file === undefined ? location : `${location.replace(/\/+$/, "")}/${storedPath(file)}`,
   });
-  let connecting: Promise<ContainerClient> | undefined;
+  const login = renewedLogin(environment, (own) => handled(connectAzure(bucket, location, own)), renewLogin);
   /** Until when what was stored here is locked, by path. */
   const lockedHere = new Map<string, Date>();
 
   /** Runs one request; what fails is classified. */
   async function ask<T>(file: StoredFile | undefined, signal: AbortSignal, request: AzureRequest<T>): Promise<T> {
     const subject = subjectOf(file);
-    try {
-      return await unlessSilent({ silentMs, facts: { ...subject } }, signal, async (abortSignal, heard) => {
-        connecting ??= connectAzure(bucket, location, environment);
-        return await request({ container: await connecting, abortSignal, heard });
-      });
-    } catch (error) {
-      throw azureError(error, subject, signal, Date.now());
-    }
+    return await login.use(signal, async (connecting) => {
+      try {
+        return await unlessSilent({ silentMs, facts: { ...subject } }, signal, async (abortSignal, heard) =>
+          request({ container: await connecting, abortSignal, heard }),
+        );
+      } catch (error) {
+        throw azureError(error, subject, signal, Date.now());
+      }
+    });
   }
 
   const askBlob = <T>(file: StoredFile, signal: AbortSignal, request: BlobRequest<T>): Promise<T> =>
@@ -114,7 +116,7 @@ export function azureStorage(
     });
 
   const close = async (): Promise<void> => {
-    connecting = undefined;
+    login.taken();
   };
   const traits = { connections, parity: "kept", ...(coldClass !== undefined && { coldClass }) } as const;
 

@@ -12,6 +12,7 @@ import { gsFilesAsOf } from "./gs-versions.ts";
 import { announcedSize, type HttpAnswer, httpRequest, type HttpSubject } from "./http-request.ts";
 import { kindFolders, nameInKey, storedPath } from "./layout.ts";
 import { parseObjectLocation } from "./object-location.ts";
+import { renewedLogin } from "./renewed-login.ts";
 import { unlessSilent } from "./silence.ts";
 import type { ByteRange, Storage, StorageOpening, StoredFile } from "./storage.ts";
 
@@ -28,10 +29,10 @@ import type { ByteRange, Storage, StorageOpening, StoredFile } from "./storage.t
 export function gsStorage(
   location: string,
   environment: NodeJS.ProcessEnv,
-  { lock, coldClass, now = () => new Date(), silentMs = usualSilentMs }: GsOpening = {},
+  { lock, coldClass, now = () => new Date(), silentMs = usualSilentMs, renewLogin }: GsOpening = {},
 ): Storage {
   const { bucket, prefix } = parseObjectLocation(location, "gs");
-  const login = gsLogin(location, environment);
+  const login = renewedLogin(environment, (own) => gsLogin(location, own), renewLogin);
   const host = (environment["STORAGE_EMULATOR_HOST"] || "https://storage.googleapis.com").replace(/\/+$/, "");
   const api = `${host}/storage/v1/b`;
   const keyOf = (file: StoredFile): string => `${prefix}${storedPath(file)}`;
@@ -53,8 +54,10 @@ export function gsStorage(
     signal.throwIfAborted();
     const { file, headers, ...rest } = request;
     const subject = subjectOf(file);
-    const all = { ...(await loggedIn(() => login.headers(), subject, signal)), ...headers };
-    return httpRequest({ ...rest, headers: all, subject, silentMs }, signal, read);
+    return await login.use(signal, async (own) => {
+      const all = { ...(await loggedIn(() => own.headers(), subject, signal)), ...headers };
+      return httpRequest({ ...rest, headers: all, subject, silentMs }, signal, read);
+    });
   };
   /** Google's library can neither be stopped nor does it end by itself when nothing comes. */
   const loggedIn = <T>(work: () => Promise<T>, subject: HttpSubject, signal: AbortSignal): Promise<T> =>
@@ -138,7 +141,7 @@ export function gsStorage(
         return answer.response.status;
       });
       if (status !== 404) return;
-      const project = await loggedIn(() => login.project(), subjectOf(undefined), signal);
+      const project = await login.use(signal, (own) => loggedIn(() => own.project(), subjectOf(undefined), signal));
       if (project === undefined) throw new HoldfastError("storage-missing", { location, bucket });
       const withLocks = lock === undefined ? "" : "&enableObjectRetention=true";
       const url = `${api}?project=${encodeURIComponent(project)}${withLocks}`;

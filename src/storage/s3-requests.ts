@@ -1,9 +1,15 @@
 import type { S3Client } from "@aws-sdk/client-s3";
+import type { HttpReader } from "./http-reader.ts";
 import type { S3Place } from "./s3-location.ts";
 import type { StoredFile } from "./storage.ts";
 
 export type S3Library = typeof import("@aws-sdk/client-s3");
-export type S3Request<T> = (client: S3Client, library: S3Library, bucket: { readonly Bucket: string }) => Promise<T>;
+export type S3Request<T> = (
+  client: S3Client,
+  library: S3Library,
+  bucket: { readonly Bucket: string },
+  reader: HttpReader,
+) => Promise<T>;
 
 /** How the parts of the storage on S3 make requests. */
 export interface S3Requests {

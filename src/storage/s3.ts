@@ -2,10 +2,12 @@ import { hash } from "node:crypto";
 import type { Readable } from "node:stream";
 import type { PutObjectCommand, S3Client, StorageClass } from "@aws-sdk/client-s3";
 import { HoldfastError } from "../lib/errors.ts";
+import { handled } from "../lib/handled.ts";
 import { lockedUntil } from "../lib/keeping.ts";
 import { checkedSize, isAnswerTo, readBody, shortError } from "./checked-answer.ts";
 import { HttpReader, isWorthReading } from "./http-reader.ts";
 import { kindFolders, nameInKey, storedPath } from "./layout.ts";
+import { renewedLogin } from "./renewed-login.ts";
 import { readAtOnce } from "./s3-read.ts";
 import { isS3Error, type S3Subject, s3Error } from "./s3-error.ts";
 import { asOfStorage } from "./as-of.ts";
@@ -30,11 +32,15 @@ import { isShared, unsharedBody } from "./unshared-body.ts";
 export function s3Storage(
   location: string,
   environment: NodeJS.ProcessEnv,
-  { lock, coldClass, now = () => new Date(), ...timeouts }: S3Opening = {},
+  { lock, coldClass, now = () => new Date(), renewLogin, ...timeouts }: S3Opening = {},
 ): Storage {
   const place = parseS3Location(location);
   const keyOf = (file: StoredFile): string => `${place.prefix}${storedPath(file)}`;
-  let connecting: Promise<Connection> | undefined;
+  const login = renewedLogin(
+    environment,
+    (own) => handled(connect(place, own, { ...usualTimeouts, ...timeouts })),
+    renewLogin,
+  );
   /** Until when what was stored here is locked, by key. */
   const lockedHere = new Map<string, Date>();
   let overwrites: "refused" | "asked" = "refused";
@@ -43,13 +49,14 @@ export function s3Storage(
   async function ask<T>(file: StoredFile | undefined, signal: AbortSignal, request: S3Request<T>): Promise<T> {
     signal.throwIfAborted();
     const subject = subjectOf(location, place, file);
-    try {
-      connecting ??= connect(place, environment, { ...usualTimeouts, ...timeouts });
-      const { library, client } = await connecting;
-      return await request(client, library, { Bucket: place.bucket });
-    } catch (error) {
-      throw s3Error(error, subject, signal);
-    }
+    return await login.use(signal, async (connecting) => {
+      try {
+        const { library, client, reader } = await connecting;
+        return await request(client, library, { Bucket: place.bucket }, reader);
+      } catch (error) {
+        throw s3Error(error, subject, signal);
+      }
+    });
   }
 
   const sizeOf = (file: StoredFile, signal: AbortSignal): Promise<number | undefined> =>
@@ -116,7 +123,7 @@ export function s3Storage(
     version: string | undefined,
     signal: AbortSignal,
   ) =>
-    ask(file, signal, async (client, { GetObjectCommand }, bucket) => {
+    ask(file, signal, async (client, { GetObjectCommand }, bucket, reader) => {
       const subject = subjectOf(location, place, file);
       const Range = range && `bytes=${range.offset}-${range.offset + range.length - 1}`;
       const command = new GetObjectCommand({
@@ -125,7 +132,7 @@ export function s3Storage(
         ...(Range && { Range }),
         ...(version !== undefined && { VersionId: version }),
       });
-      if (range && isWorthReading(range)) readAtOnce(command, (await connecting)?.reader, range, signal);
+      if (range && isWorthReading(range)) readAtOnce(command, reader, range, signal);
       const answer = await client.send(command, { abortSignal: signal }).catch((error: unknown) => {
         throw isS3Error(error, "InvalidRange", 416) ? shortError(subject.path) : error;
       });
@@ -141,10 +148,11 @@ export function s3Storage(
     });
 
   const close = async (): Promise<void> => {
-    const connected = await connecting?.catch(() => undefined);
-    connected?.client.destroy();
-    connected?.reader.close();
-    connecting = undefined;
+    for (const connecting of login.taken()) {
+      const connected = await connecting.catch(() => undefined);
+      connected?.client.destroy();
+      connected?.reader.close();
+    }
   };
 
   const requests: S3Requests = { location, place, keyOf, ask };

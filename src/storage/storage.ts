@@ -1,4 +1,5 @@
 import type { RetentionLock } from "../lib/keeping.ts";
+import type { RenewLogin } from "./renewed-login.ts";
 
 /**
  * Where a repository's bytes are kept.
@@ -140,4 +141,5 @@ export interface StorageOpening {
   readonly lock?: RetentionLock;
   readonly coldClass?: string;
   readonly now: () => Date;
+  readonly renewLogin?: RenewLogin;
 }

@@ -13,7 +13,7 @@ import { s3Storage } from "../../src/storage/s3.ts";
 import { startCeph } from "../support/ceph-server.ts";
 import { holdfast } from "../support/holdfast.ts";
 import { bareEnvironment } from "../support/page-commands.ts";
-import { fileOf } from "../support/storage-probes.ts";
+import { fails, fileOf } from "../support/storage-probes.ts";
 import { tamperingProxy } from "../support/tampering-proxy.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
@@ -138,4 +138,42 @@ test("a key that runs out in the middle of a run is renewed, by whoever gave it"
   await wait(2500);
   await storage.save(files[1], randomBytes(100), signal);
   assert.equal((await Array.fromAsync(storage.list("data", signal))).length, 2);
+});
+
+test("keys that a command gives are asked for again when they have run out", async () => {
+  const user = await ceph.admin("user", "info", `--access-key=${given.id}`);
+  const uid = /"user_id": "([^"]+)"/.exec(user)?.[1] ?? assert.fail(user);
+  const key = (what: string, name: string) =>
+    ceph.admin("key", what, `--uid=${uid}`, "--key-type=s3", `--access-key=${name}`, `--secret-key=${name}-secret`);
+  const login = (name: string) => ({ AWS_ACCESS_KEY_ID: name, AWS_SECRET_ACCESS_KEY: `${name}-secret` });
+  await key("create", "EARLY");
+  let asked = 0;
+  const renewLogin = async () => login(asked++ === 0 ? "EARLY" : "LATE");
+  await using storage = s3Storage(`s3:${ceph.endpoint}/logins/asked`, login("EARLY"), { renewLogin });
+  const files = [fileOf(), fileOf(), fileOf()] as const;
+  await storage.create(signal);
+  await storage.save(files[0], randomBytes(100), signal);
+  await key("create", "LATE");
+  await ceph.admin("key", "rm", `--uid=${uid}`, "--key-type=s3", "--access-key=EARLY");
+  await fails(storage.save(files[1], randomBytes(100), signal), "storage-login");
+  await Promise.all([files[1], files[2]].map((file) => storage.save(file, randomBytes(100), signal)));
+  assert.equal(asked, 2, "the first time nobody had others yet; then one asked for both");
+  assert.equal((await Array.fromAsync(storage.list("data", signal))).length, 3);
+
+  // As `holdfast.yaml` says it: what the command gives first has run out.
+  const own = join(home.path, "by-command");
+  buildCrm(join(own, "crm"));
+  const once = `sh -c 'test -e ${own}/asked && echo LATE-secret || { touch ${own}/asked; echo EARLY-secret; }'`;
+  writeFileSync(
+    join(own, "crm/holdfast.yaml"),
+    `crm: { name: crm, platform: custom, database: "sqlite:./crm.db" }
+repository:
+  location: s3:${ceph.endpoint}/logins/by-command
+  password: file:${passwordFile}
+  credentials: { AWS_ACCESS_KEY_ID: "cmd:echo LATE", AWS_SECRET_ACCESS_KEY: ${JSON.stringify(`cmd:${once}`)} }
+`,
+  );
+  const env = { ...bareEnvironment(own), AWS_EC2_METADATA_DISABLED: "true" };
+  const { code, stderr } = await holdfast(["init", "--yes"], { cwd: join(own, "crm"), env });
+  assert.equal(code, 0, stderr);
 });
