@@ -116,7 +116,7 @@ export function azureStorage(
     });
 
   const close = async (): Promise<void> => {
-    login.taken();
+    void login.taken();
   };
   const traits = { connections, parity: "kept", ...(coldClass !== undefined && { coldClass }) } as const;
 

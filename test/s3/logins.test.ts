@@ -163,14 +163,14 @@ test("keys that a command gives are asked for again when they have run out", asy
   // As `holdfast.yaml` says it: what the command gives first has run out.
   const own = join(home.path, "by-command");
   buildCrm(join(own, "crm"));
-  const once = `sh -c 'test -e ${own}/asked && echo LATE-secret || { touch ${own}/asked; echo EARLY-secret; }'`;
+  const lateByThen = `sh -c 'test -e ${own}/asked && echo LATE-secret || { touch ${own}/asked; echo EARLY-secret; }'`;
   writeFileSync(
     join(own, "crm/holdfast.yaml"),
     `crm: { name: crm, platform: custom, database: "sqlite:./crm.db" }
 repository:
   location: s3:${ceph.endpoint}/logins/by-command
   password: file:${passwordFile}
-  credentials: { AWS_ACCESS_KEY_ID: "cmd:echo LATE", AWS_SECRET_ACCESS_KEY: ${JSON.stringify(`cmd:${once}`)} }
+  credentials: { AWS_ACCESS_KEY_ID: "cmd:echo LATE", AWS_SECRET_ACCESS_KEY: ${JSON.stringify(`cmd:${lateByThen}`)} }
 `,
   );
   const env = { ...bareEnvironment(own), AWS_EC2_METADATA_DISABLED: "true" };
