@@ -1,6 +1,7 @@
-import type { RowBatch, RowKey, TableReader } from "../database/database.ts";
-import { keyOf } from "../database/rows.ts";
+import type { RowBatch, TableReader } from "../database/database.ts";
+import { LineWalk } from "./tables/line-walk.ts";
 import type { StoredTable } from "./tables/stored-table.ts";
+import { readingOf, TableSource } from "./tables/table-source.ts";
 
 /**
  * A live table and a stored one, merged row by row under the three switches of a restore: what a database built beside
@@ -32,29 +33,32 @@ export function noCounts(): MergeCounts {
 
 const outputBytes = 1 << 20;
 
-/** Both sides have the same columns and key. Adds to `counts` as it goes. */
+/**
+ * Both sides have the same columns and key. Adds to `counts` as it goes. Without a key, whole lines are what rows are known by,
+ * so that equal rows are counted against each other.
+ */
 export async function* mergeRows(
   live: TableReader,
   stored: StoredTable,
-  compareKeys: (a: RowKey, b: RowKey) => number,
   switches: MergeSwitches,
   counts: MergeCounts,
   signal: AbortSignal,
 ): AsyncGenerator<RowBatch> {
+  const { order } = stored;
+  const source = new TableSource({ reader: live, order, signal });
+  await using now = new LineWalk(order, source.rows(readingOf(live.table)));
+  await using then = new LineWalk(order, stored.rows({}, signal));
   const output = new LineOutput();
-  const keyLength = live.table.keyLength;
-  const sides = keyLength > 0 ? keyedLines(live, stored, compareKeys, signal) : unkeyedLines(live, stored, signal);
-  for await (const { now, before } of sides) {
-    const line = choose(now, before, switches, counts);
+  for (;;) {
+    const [nowKey, thenKey] = [await now.below(undefined), await then.below(undefined)];
+    if (nowKey === undefined && thenKey === undefined) break;
+    const step = nowKey === undefined ? 1 : thenKey === undefined ? -1 : order.compare(nowKey, thenKey);
+    const line = choose(step <= 0 ? now.line : undefined, step >= 0 ? then.line : undefined, switches, counts);
     if (line && output.add(line)) yield output.take();
+    if (step <= 0) now.step();
+    if (step >= 0) then.step();
   }
   if (output.rows > 0) yield output.take();
-}
-
-interface Pair {
-  /** Lines with their LF. */
-  readonly now?: Buffer;
-  readonly before?: Buffer;
 }
 
 function choose(
@@ -79,67 +83,6 @@ function choose(
   return switches.updateChanged ? then : now;
 }
 
-async function* keyedLines(
-  live: TableReader,
-  stored: StoredTable,
-  compareKeys: (a: RowKey, b: RowKey) => number,
-  signal: AbortSignal,
-): AsyncGenerator<Pair> {
-  const keyLength = live.table.keyLength;
-  const nowLines = lines(live.read({}, signal))[Symbol.asyncIterator]();
-  const thenLines = lines(stored.rows({}, signal))[Symbol.asyncIterator]();
-  let now = await nowLines.next();
-  let then = await thenLines.next();
-  while (!now.done || !then.done) {
-    const order = now.done
-      ? 1
-      : then.done
-        ? -1
-        : compareKeys(
-            keyOf(now.value, keyLength, 0, now.value.length - 1),
-            keyOf(then.value, keyLength, 0, then.value.length - 1),
-          );
-    yield {
-      ...(order <= 0 && !now.done && { now: now.value }),
-      ...(order >= 0 && !then.done && { before: then.value }),
-    };
-    if (order <= 0) now = await nowLines.next();
-    if (order >= 0) then = await thenLines.next();
-  }
-}
-
-/** Without a key, equal rows are counted against each other. Memory: the live table's distinct rows. */
-async function* unkeyedLines(live: TableReader, stored: StoredTable, signal: AbortSignal): AsyncGenerator<Pair> {
-  const counted = new Map<string, number>();
-  for await (const line of lines(live.read({}, signal))) {
-    const text = line.toString("latin1");
-    counted.set(text, (counted.get(text) ?? 0) + 1);
-  }
-  for await (const before of lines(stored.rows({}, signal))) {
-    const text = before.toString("latin1");
-    const left = counted.get(text) ?? 0;
-    if (left > 0) counted.set(text, left - 1);
-    yield left > 0 ? { now: before, before } : { before };
-  }
-  for (const [text, left] of counted) {
-    const now = Buffer.from(text, "latin1");
-    for (let count = 0; count < left; count++) yield { now };
-  }
-}
-
-/** Each is good until the next is asked for. */
-async function* lines(batches: AsyncIterable<RowBatch>): AsyncGenerator<Buffer> {
-  for await (const batch of batches) {
-    let start = 0;
-    while (start < batch.lines.length) {
-      const end = batch.lines.indexOf(10, start) + 1 || batch.lines.length;
-      yield batch.lines.subarray(start, end);
-      start = end;
-    }
-    batch.release?.();
-  }
-}
-
 class LineOutput {
   #lines: Buffer[] = [];
   #bytes = 0;
@@ -147,8 +90,8 @@ class LineOutput {
 
   /** Whether there is enough for a batch. */
   add(line: Buffer): boolean {
-    this.#lines.push(Buffer.from(line));
-    this.#bytes += line.length;
+    this.#lines.push(Buffer.from(line), lineFeed);
+    this.#bytes += line.length + 1;
     this.rows++;
     return this.#bytes >= outputBytes;
   }
@@ -161,3 +104,5 @@ class LineOutput {
     return batch;
   }
 }
+
+const lineFeed = Buffer.from("\n");

@@ -61,7 +61,7 @@ export async function countMerge(
     await using source = await work.engine.connect(work.address, { signal: run.signal });
     await using live = await source.snapshot(run.signal);
     if (!sameTables(stored, live)) return "schema-differs";
-    for await (const { batches } of mergedTables(work, stored, live, switches, counts, run)) {
+    for await (const { batches } of mergedTables(stored, live, switches, counts, run)) {
       for await (const _ of batches) run.signal.throwIfAborted();
     }
     return counts;
@@ -95,7 +95,7 @@ export async function buildDatabase(
     await using source = await work.engine.connect(work.address, { signal: run.signal });
     await using live = await source.snapshot(run.signal);
     if (!sameTables(stored, live)) throw new HoldfastError("plan-outdated", { path: work.shown });
-    const tables = paced(mergedTables(work, stored, live, switches, noCounts(), run), pace, signal);
+    const tables = paced(mergedTables(stored, live, switches, noCounts(), run), pace, signal);
     await work.engine.load(address, live.schema, tables, { ...options, signal });
   }
   run.report({ type: "phase", phase: "verify", subject: work.shown });
@@ -256,7 +256,6 @@ async function* storedTables(stored: StoredDatabase, run: Run): AsyncGenerator<T
 }
 
 async function* mergedTables(
-  work: DatabaseWork,
   stored: StoredDatabase,
   live: DatabaseSnapshot,
   switches: MergeSwitches,
@@ -266,10 +265,7 @@ async function* mergedTables(
   for (const table of live.schema.tables) {
     const then = stored.tables.find(({ table: { schema, name } }) => isNamed(table, schema, name));
     if (!then) throw new HoldfastError("internal", { table: table.name });
-    yield {
-      table,
-      batches: mergeRows(live.reader(table), then, work.engine.keyOrder(table), switches, counts, run.signal),
-    };
+    yield { table, batches: mergeRows(live.reader(table), then, switches, counts, run.signal) };
   }
 }
 

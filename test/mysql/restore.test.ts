@@ -128,6 +128,25 @@ async function withClientAlone(server: MariadbServer): Promise<void> {
   assert.equal(await stateOf(server, "back"), await stateOf(server, "stock"));
 }
 
+/** The server sorts `_x`, `a` and `B` in another way than their bytes are. */
+async function mergedWhateverTheOrder(server: MariadbServer): Promise<void> {
+  using folder = temporaryFolder();
+  const crm = await newCrm(server, folder.path, "merged");
+  const keys = ["a", "B", "_x", "Zed", "é", "10", "9", "z"];
+  await crm.sqlHere(`
+    CREATE TABLE setting (name VARCHAR(40) PRIMARY KEY, value INT) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci;
+    INSERT INTO setting VALUES ${keys.map((key) => `('${key}',1)`).join(",")}`);
+  await crm.backup();
+  await crm.sqlHere(`
+    DELETE FROM setting WHERE name IN ('B', '_x'); UPDATE setting SET value = 2 WHERE name = 'Zed';
+    INSERT INTO setting VALUES ('Ab', 3); DELETE FROM log; INSERT INTO log VALUES ('a'), ('c')`);
+  const switches = { createMissing: true, updateChanged: false, removeNewer: false };
+  await crm.apply(await crm.plan({ scope: { kind: "database" }, switches }));
+  const rows = await crm.sqlHere("SELECT CONCAT(name, value) FROM setting ORDER BY name COLLATE utf8mb4_bin");
+  assert.deepEqual(rows.trim().split("\n"), ["101", "91", "Ab3", "B1", "Zed2", "_x1", "a1", "z1", "é1"]);
+  assert.equal(await crm.sqlHere("SELECT line FROM log ORDER BY line"), "a\na\nb\nc\n");
+}
+
 let server: MariadbServer;
 before(async () => {
   server = await startMariadb();
@@ -136,3 +155,4 @@ after(() => server[Symbol.asyncDispose]());
 
 test("backed up three times, destroyed, put back beside and swapped in, undone, cloned", () => backedUpAndBack(server));
 test("stock restic and the server's client alone give the same database", () => withClientAlone(server));
+test("rows are merged whatever order the server has them in", () => mergedWhateverTheOrder(server));

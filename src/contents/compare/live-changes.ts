@@ -9,7 +9,7 @@ import { Overlay } from "../tables/overlay.ts";
 import { loadChunk, type TableFolder } from "../tables/stored-parts.ts";
 import type { StoredTable } from "../tables/stored-table.ts";
 import { openBefore } from "../tables/table-before.ts";
-import { TableSource } from "../tables/table-source.ts";
+import { readingOf, TableSource } from "../tables/table-source.ts";
 import { toldRows } from "../tables/told-rows.ts";
 
 /**
@@ -31,7 +31,7 @@ export async function* liveChanges(
   const found = await toldRows({ folder, before, reader: live, audit: auditEvery - 1 }, mark);
   if (found) return yield* found.rows;
   const source = new TableSource({ reader: live, order, signal });
-  const window = new LineWindow(source.rows(isReadInOrder(live) ? "by-key" : "sorted-here"));
+  const window = new LineWindow(source.rows(readingOf(table)));
   try {
     yield* told<ChangedRow>(async (tell) => {
       await compareRows(
@@ -56,11 +56,4 @@ export async function* liveChanges(
   } finally {
     await window.close();
   }
-}
-
-/** Numbers come in the order of keys whatever the database; its texts may be in another. */
-function isReadInOrder({ table }: TableReader): boolean {
-  if (table.keyLength === 0) return false;
-  const isNumber = (type: string): boolean => /^(?:small|medium|tiny|big)?int(?:eger)?\b/i.test(type);
-  return table.columns.slice(0, table.keyLength).every(({ type }) => isNumber(type));
 }

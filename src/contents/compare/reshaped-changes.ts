@@ -1,6 +1,7 @@
-import type { RowBatch, TableSchema } from "../../database/database.ts";
+import type { TableSchema } from "../../database/database.ts";
 import type { ChangedRow } from "../tables/changed-rows.ts";
-import { keyAt, lineEnd, type RowOrder } from "../tables/row-order.ts";
+import { LineWalk } from "../tables/line-walk.ts";
+import type { RowOrder } from "../tables/row-order.ts";
 import { sortedRows } from "../tables/sorted-rows.ts";
 import type { ReadableTable } from "../tables/stored-table.ts";
 
@@ -43,31 +44,31 @@ export async function* reshapedChanges(
     const before = from.table.columns.findIndex((column) => column.name === name);
     return before < 0 ? [] : [{ before, now }];
   });
-  const before = new RowWalk(from, to.order, signal);
-  const now = new RowWalk(to, to.order, signal);
-  try {
-    await before.advance();
-    await now.advance();
-    for (;;) {
-      signal.throwIfAborted();
-      const key = before.key ?? now.key;
-      if (key === undefined) return;
-      const step = before.key === undefined ? 1 : now.key === undefined ? -1 : to.order.compare(before.key, now.key);
-      const [was, is] = [step <= 0 ? before.line : undefined, step >= 0 ? now.line : undefined];
-      if (!was || !is || differ(was, is, places)) {
-        yield {
-          key: (step <= 0 ? before.key : now.key) ?? key,
-          ...(was && { before: Buffer.from(was) }),
-          ...(is && { now: Buffer.from(is) }),
-        };
-      }
-      if (step <= 0) await before.advance();
-      if (step >= 0) await now.advance();
+  const { order } = to;
+  await using before = inOrder(from, order, signal);
+  await using now = inOrder(to, order, signal);
+  for (;;) {
+    signal.throwIfAborted();
+    const [wasKey, isKey] = [await before.below(undefined), await now.below(undefined)];
+    const key = wasKey ?? isKey;
+    if (key === undefined) return;
+    const step = wasKey === undefined ? 1 : isKey === undefined ? -1 : order.compare(wasKey, isKey);
+    const [was, is] = [step <= 0 ? before.line : undefined, step >= 0 ? now.line : undefined];
+    if (!was || !is || differ(was, is, places)) {
+      yield {
+        key: (step <= 0 ? wasKey : isKey) ?? key,
+        ...(was && { before: Buffer.from(was) }),
+        ...(is && { now: Buffer.from(is) }),
+      };
     }
-  } finally {
-    await before.close();
-    await now.close();
+    if (step <= 0) before.step();
+    if (step >= 0) now.step();
   }
+}
+
+/** What is in order already is sorted quickly. */
+function inOrder(table: ReadableTable, order: RowOrder, signal: AbortSignal): LineWalk {
+  return new LineWalk(order, sortedRows(table.rows({}, signal), order, signal));
 }
 
 function differ(
@@ -78,41 +79,4 @@ function differ(
   const was = before.toString("latin1").split("\t");
   const is = now.toString("latin1").split("\t");
   return places.some((place) => was[place.before] !== is[place.now]);
-}
-
-/** One row after the other, in the order of keys. */
-class RowWalk {
-  readonly #order: RowOrder;
-  readonly #batches: AsyncGenerator<RowBatch, void>;
-  #lines: Buffer = Buffer.alloc(0);
-  #next = 0;
-  key: string | undefined;
-  line: Buffer | undefined;
-
-  constructor(table: ReadableTable, order: RowOrder, signal: AbortSignal) {
-    this.#order = order;
-    // What is in order already is sorted quickly.
-    this.#batches = sortedRows(table.rows({}, signal), order, signal);
-  }
-
-  async advance(): Promise<void> {
-    if (this.#next >= this.#lines.length) {
-      const step = await this.#batches.next();
-      this.#lines = step.done === true ? Buffer.alloc(0) : step.value.lines;
-      this.#next = 0;
-    }
-    if (this.#lines.length === 0) {
-      this.key = undefined;
-      this.line = undefined;
-      return;
-    }
-    const end = lineEnd(this.#lines, this.#next, this.#lines.length);
-    this.key = keyAt(this.#order, this.#lines, this.#next, end);
-    this.line = this.#lines.subarray(this.#next, end);
-    this.#next = end + 1;
-  }
-
-  async close(): Promise<void> {
-    await this.#batches.return();
-  }
 }

@@ -5,6 +5,7 @@ import { keyAt, lineEnd, type RowOrder } from "./row-order.ts";
 export class LineWalk implements AsyncDisposable {
   readonly #order: RowOrder;
   readonly #batches: AsyncIterator<RowBatch>;
+  #release: (() => void) | undefined;
   #lines: Buffer = Buffer.alloc(0);
   #at = 0;
   #end = -1;
@@ -21,9 +22,11 @@ export class LineWalk implements AsyncDisposable {
     while (this.#state === "ahead") {
       if (this.#at < this.#lines.length) this.#look();
       else {
+        this.#release?.();
+        this.#release = undefined;
         const step = await this.#batches.next();
         if (step.done) this.#state = "over";
-        else [this.#lines, this.#at] = [step.value.lines, 0];
+        else [this.#lines, this.#at, this.#release] = [step.value.lines, 0, step.value.release];
       }
     }
     if (this.#state === "over") return undefined;
