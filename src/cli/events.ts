@@ -80,7 +80,7 @@ function progressText(event: Event & { type: "progress" }, words: Words, format:
   const percent = known ? Math.min(100, Math.floor((event.doneBytes / total) * 100)) : undefined;
   const template = known ? words.progress.of : words.progress.so;
   const text = format.fill(template, { phase, done: event.doneBytes, total, percent });
-  return event.subject ? `${text} · ${event.subject}` : text;
+  return event.subject ? `${text} · ${printable(event.subject)}` : text;
 }
 
 const recordEveryMs = 250;

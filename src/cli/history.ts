@@ -5,7 +5,7 @@ import { type Command, hasFlag } from "./command.ts";
 import type { Context } from "./context.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { fieldLines } from "./field-lines.ts";
-import { nextCommand } from "./next-command.ts";
+import { nextAboutCrm } from "./next-command.ts";
 
 export const historyCommand: Command = {
   name: "history",
@@ -37,7 +37,7 @@ function historyLines(context: Context, report: HistoryReport, noise: "shown" | 
     : [format.fill(words.history.looked, { points: report.points })];
   const last = report.versions.findLast(({ transaction }) => transaction !== undefined)?.transaction;
   // What is typed, on a line of its own.
-  const next = (...typed: readonly string[]): string => `      ${nextCommand(context, "restore", "plan", ...typed)}`;
+  const next = (...typed: readonly string[]): string => `      ${nextAboutCrm(context, "restore", "plan", ...typed)}`;
   const point = report.lastPoint?.snapshot?.slice(0, 8);
   const back = last
     ? [words.history.undo, next(`@${last.time}`, "--undo-transaction", last.transaction)]

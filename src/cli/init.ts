@@ -2,11 +2,12 @@ import { randomInt } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
-import { chooseRepository, type ChosenRepository } from "../config/find.ts";
+import { chooseRepository, type ChosenRepository, findConfig } from "../config/find.ts";
 import type { ConfigDraft } from "../config/write.ts";
 import type { DetectedCrm } from "../crm/platform.ts";
 import type { RepositoryAccess } from "../engine/engine.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import { shellCommand } from "../lib/shell-command.ts";
 import { ask, canAsk } from "./ask.ts";
 import { type Command, hasFlag } from "./command.ts";
 import type { Context } from "./context.ts";
@@ -211,8 +212,8 @@ function printSummary({ words, format, output }: Context, file: string, plan: In
 /** A kit at minute one: without it, the password lies only where the CRM does. */
 async function offerKit(context: Context, repository: RepositoryAccess, file: string): Promise<void> {
   const { words, output, door, run, surroundings } = context;
-  const here = dirname(file) === surroundings.folder;
-  const command = (name: string) => `  holdfast ${name}${here ? "" : ` --config ${file}`}`;
+  const found = findConfig(surroundings.folder, surroundings.environment, undefined) === file;
+  const command = (name: string) => `  ${shellCommand(["holdfast", name, ...(found ? [] : ["--config", file])])}`;
   const wanted = canAsk(context) && /^(?:y|yes|是|好|)$/i.test(await ask(context, words.init.askKit));
   if (wanted) output.lines(["", ...kitLines(context, await door.kit({ repository }, run)), ""]);
   else output.lines(["", words.init.kitLater, command("kit")]);

@@ -79,6 +79,7 @@ test("refuses an hour that the clock skipped, what has not come, and what is no 
     ["@2026-02-30", "form"],
     ["@2026-02-10 24:10", "form"],
     ["@2026-02-10T12:70Z", "form"],
+    ["@2026-02-10T12:00+99:00", "form"],
     ["@soon", "form"],
     ["@", "form"],
     ["lastest", "form"],

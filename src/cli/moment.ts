@@ -54,7 +54,11 @@ function withOffset(text: string): Temporal.Instant | undefined {
   if (!match) return undefined;
   const clock = dateAndTime(text, match.slice(1, 4), match.slice(4, 8));
   const offset = (match[8] ?? "Z").toUpperCase();
-  return Temporal.Instant.from(`${clock?.toString() ?? ""}${offset}`);
+  try {
+    return Temporal.Instant.from(`${clock.toString()}${offset}`);
+  } catch (error) {
+    throw new HoldfastError("moment-invalid", { text: `@${text}`, problem: "form" }, error);
+  }
 }
 
 /** A date, a time or a day by its name, as the clock of the zone shows it. */

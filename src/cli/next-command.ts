@@ -12,3 +12,9 @@ export function nextCommand({ globals }: Context, ...rest: readonly string[]): s
   ];
   return shellCommand(["holdfast", ...rest, ...options]);
 }
+
+/** The same about the CRM that was named in this one. */
+export function nextAboutCrm(context: Context, ...rest: readonly string[]): string {
+  const { crm } = context.globals;
+  return nextCommand(context, ...rest, ...(crm === undefined ? [] : ["--crm", crm]));
+}

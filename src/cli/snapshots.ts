@@ -2,7 +2,7 @@ import type { SnapshotRow, SnapshotsReport } from "../engine/snapshots.ts";
 import type { Command } from "./command.ts";
 import type { Context } from "./context.ts";
 import { exitCodes } from "./exit-codes.ts";
-import { nextCommand } from "./next-command.ts";
+import { nextAboutCrm } from "./next-command.ts";
 import { renderTable } from "./table.ts";
 
 export const snapshotsCommand: Command = {
@@ -22,7 +22,7 @@ export const snapshotsCommand: Command = {
 function snapshotLines(context: Context, rows: readonly SnapshotRow[]): string[] {
   const { words, format } = context;
   const { tables } = words;
-  if (rows.length === 0) return [format.fill(words.snapshots.empty, { command: nextCommand(context, "backup") })];
+  if (rows.length === 0) return [format.fill(words.snapshots.empty, { command: nextAboutCrm(context, "backup") })];
   const columns = [
     { heading: tables.id },
     { heading: tables.time },

@@ -268,14 +268,17 @@ test("the repository and its password are enough: no configuration, another mach
 test("init writes the file that --config names, for a CRM in another folder", async () => {
   using crm = cliCrm();
   rmSync(crm.config);
-  mkdirSync(join(crm.folder, "../etc"));
-  const config = join(crm.folder, "../etc/holdfast.yaml");
+  mkdirSync(join(crm.folder, "../etc of acme"));
+  const config = join(crm.folder, "../etc of acme/holdfast.yaml");
   const options = ["--config", config, "--repository", "../backups", "--password-file", "password.txt"];
   const made = await crm.run(["init", "--yes", ...options, "."]);
   assert.equal(made.code, 0, made.stderr);
   assert.match(readFileSync(config, "utf8"), /^ +database: sqlite:\/.+\/acme\/crm\.db$/m);
   const backup = await crm.json(["--config", config, "backup"]);
   assert.equal(backup.records.at(-1)?.["outcome"], "ok", backup.stderr);
+  assert.ok(made.stdout.includes(`holdfast backup --config '${config}'\n`), made.stdout);
+  const here = await crm.run(["init", "--yes", ...options, "--config", "acme.yaml"]);
+  assert.match(here.stdout, /holdfast backup --config \S+\/acme\.yaml\n/, "no file of this name is found by itself");
 });
 
 test("the kit opens the repository, and doctor knows it then", async () => {

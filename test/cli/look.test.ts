@@ -99,6 +99,8 @@ test("browse and history: records for a person, and as JSON", async () => {
     /now \(live\) {2}deleted\nThe newest recovery point holds it, .*\nTo bring it back as it was last:\n {6}holdfast restore plan [0-9a-f]{8} --record contacts\/\d+\n$/,
   );
   assert.equal((await crm.json(["history", "contacts/1"])).records[0]?.["type"], "history");
+  const named = await crm.run(["history", "contacts/1", "--live", "--crm", "acme"]);
+  assert.match(named.stdout, /restore plan [0-9a-f]{8} --record contacts\/1 --crm acme\n$/);
 });
 
 test("search: for a person, as JSON, and with the exit code of a search", async () => {
