@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import type { Readable } from "node:stream";
-import type { PutObjectCommand, S3Client, StorageClass } from "@aws-sdk/client-s3";
+import type { S3Client, StorageClass } from "@aws-sdk/client-s3";
 import { HoldfastError } from "../lib/errors.ts";
 import { handled } from "../lib/handled.ts";
 import { lockedUntil } from "../lib/keeping.ts";
@@ -15,15 +15,15 @@ import { s3FilesAsOf } from "./s3-as-of.ts";
 import { parseS3Location, type S3Place } from "./s3-location.ts";
 import type { S3Library, S3Request, S3Requests } from "./s3-requests.ts";
 import { destroyEveryVersion, lockMode, s3Retention } from "./s3-retention.ts";
+import { inBase64, S3Sums, sendUnshared } from "./s3-sums.ts";
 import { isColdClass, s3Thaw } from "./s3-thaw.ts";
 import type { ByteRange, Storage, StorageOpening, StoredFile } from "./storage.ts";
-import { isShared, unsharedBody } from "./unshared-body.ts";
+import { isShared } from "./unshared-body.ts";
 
 /**
  * A repository in a bucket of S3, or of a server that speaks it, under the keys that restic uses.
  *
- * - A file is one PUT, which is whole or not there, with the MD5 of its bytes, so that the server checks what came; where
- *   it can it refuses a name that is there already (`If-None-Match: *`), and is asked before where it cannot.
+ * - A file is one PUT, which is whole or not there, with a sum of its bytes that the server checks (`s3-sums.ts`); where it can it refuses a name that is there already (`If-None-Match: *`), and is asked before where it cannot.
  * - Who we are comes from where AWS' own programs take it: `AWS_*` in the environment, a profile, the machine's or the
  *   pod's role. The region from the host's name, `AWS_REGION`, or the profile.
  * - With a lock, each file is stored with a date until which no version of it can be deleted (Object Lock).
@@ -84,22 +84,23 @@ export function s3Storage(
   /** False when the name is taken; nothing was stored then. */
   const put = (file: StoredFile, bytes: Uint8Array, signal: AbortSignal): Promise<boolean> =>
     ask(file, signal, async (client, { PutObjectCommand }, bucket) => {
+      const sum = file.named === "by-contents" ? file.name : undefined;
+      // Where locks are asked for, servers want an MD5 whatever else they compare.
+      const suffices = sum !== undefined && lock === undefined && sums.suffice(bytes.length, signal);
       const until = lock === undefined || file.kind === "lock" ? undefined : lockedUntil(lock, now());
       const command = new PutObjectCommand({
         ...bucket,
         Key: keyOf(file),
         Body: bytes,
         ContentLength: bytes.length,
-        ContentMD5: hash("md5", bytes, "base64"),
+        ...(suffices ? { ChecksumSHA256: inBase64(sum) } : { ContentMD5: hash("md5", bytes, "base64") }),
         ContentType: "application/octet-stream",
         ...(lock && until && { ObjectLockMode: lockMode(lock), ObjectLockRetainUntilDate: until }),
         // A class may have any name; the library knows those of AWS.
         ...(coldClass !== undefined && file.stream === "bulk" && { StorageClass: coldClass as StorageClass }),
         ...(overwrites === "refused" && { IfNoneMatch: "*" }),
       });
-      if (isShared(bytes)) {
-        sendUnshared(command, bytes, file.named === "by-contents" ? file.name : hash("sha256", bytes));
-      }
+      if (isShared(bytes)) sendUnshared(command, bytes, sum ?? hash("sha256", bytes));
       try {
         await client.send(command, { abortSignal: signal });
         if (until !== undefined) lockedHere.set(keyOf(file), until);
@@ -156,6 +157,7 @@ export function s3Storage(
   };
 
   const requests: S3Requests = { location, place, keyOf, ask };
+  const sums = new S3Sums(requests);
   const traits = { connections, parity: "kept", ...(coldClass !== undefined && { coldClass }) } as const;
 
   return {
@@ -278,22 +280,6 @@ interface Connection {
   readonly library: S3Library;
   readonly client: S3Client;
   readonly reader: HttpReader;
-}
-
-/**
- * Of a stream the library knows no sum, and without one it would not sign what is sent: `sum` is the SHA-256 of the bytes. Anew where it is
- * redirected.
- */
-function sendUnshared({ middlewareStack }: PutObjectCommand, bytes: Uint8Array, sum: string): void {
-  middlewareStack.add(
-    (next) => (args) => {
-      const request = args.request as { headers: Record<string, string>; body: unknown };
-      request.headers["x-amz-content-sha256"] = sum;
-      request.body = unsharedBody(bytes);
-      return next(args);
-    },
-    { step: "build", priority: "low", name: "unsharedBody" },
-  );
 }
 
 const connections = 5;

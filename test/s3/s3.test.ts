@@ -3,12 +3,14 @@ import { hash, randomBytes, randomUUID } from "node:crypto";
 import { after, afterEach, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { isHoldfastError, type ErrorCode } from "../../src/lib/errors.ts";
+import type { RetentionLock } from "../../src/lib/keeping.ts";
 import { storageContract } from "../../src/storage/contract.ts";
 import { withRetry } from "../../src/storage/retry.ts";
 import { s3Storage } from "../../src/storage/s3.ts";
 import type { StoredFile } from "../../src/storage/storage.ts";
 import { startCeph } from "../support/ceph-server.ts";
 import { freePort } from "../support/free-port.ts";
+import { until } from "../support/until.ts";
 import { tamperingProxy } from "../support/tampering-proxy.ts";
 import { testFlow } from "./flow.ts";
 
@@ -142,6 +144,72 @@ test("a pack is signed by its name, so a server refuses other bytes than it was 
   bytes[5] = 7;
   await storage.save(file, bytes, signal);
   assert.deepEqual(await storage.load(file, undefined, signal), Buffer.from(bytes));
+});
+
+test("packs go without an MD5 where the server has shown that it compares their SHA-256, and nowhere else", async () => {
+  await using proxy = await tamperingProxy(ceph.port);
+  const seen: { path: string; method: string | undefined; md5: boolean; sha256: boolean }[] = [];
+  let takesAll = false;
+  proxy.tamper = (incoming, answer) => {
+    const { method, headers } = incoming;
+    const path = (incoming.url ?? "").replace(/.*(?=holdfast-probe)|.*prefix\/|\?.*/g, "");
+    seen.push({ path, method, md5: "content-md5" in headers, sha256: "x-amz-checksum-sha256" in headers });
+    if (!takesAll || method !== "PUT" || !path.startsWith("holdfast-probe")) return undefined;
+    incoming.resume().once("end", () => answer.writeHead(200, { "content-length": 0 }).end());
+    return "answered";
+  };
+  const packOf = (fill: number) => {
+    const bytes = Buffer.from(new SharedArrayBuffer(1_100_000)).fill(fill);
+    return { bytes, file: { kind: "data", name: hash("sha256", bytes), named: "by-contents" } as const };
+  };
+  const open = (lock?: RetentionLock) =>
+    s3Storage(`s3:http://127.0.0.1:${proxy.port}/${freshPlace()}`, process.env, { ...(lock && { lock }) });
+  const sumsOf = ({ file }: ReturnType<typeof packOf>) =>
+    seen.flatMap(({ path, method, md5, sha256 }) =>
+      method === "PUT" && path.endsWith(file.name) ? [{ md5, sha256 }] : [],
+    );
+  const probes = () => seen.flatMap(({ path, method }) => (path.startsWith("holdfast-probe") ? [method] : []));
+
+  await using storage = open();
+  await storage.create(signal);
+  const [first, second, third] = [packOf(1), packOf(2), packOf(3)];
+  await storage.save({ kind: "data", name: first.file.name }, first.bytes, signal);
+  assert.deepEqual(probes(), [], "whose name is not known to be a sum says nothing of it");
+  const [small, one] = [randomBytes(100), packOf(4)];
+  await storage.save({ kind: "data", name: hash("sha256", small), named: "by-contents" }, small, signal);
+  assert.deepEqual(probes(), [], "what is small is not worth it");
+  await storage.save(one.file, one.bytes, signal);
+  await until(async () => probes().length === 1);
+  await wait(200);
+  await storage.save(second.file, second.bytes, signal);
+  const byMd5 = { md5: true, sha256: false };
+  assert.deepEqual(sumsOf(one), [byMd5]);
+  assert.deepEqual(sumsOf(second), [{ md5: false, sha256: true }]);
+  assert.deepEqual(await storage.load(second.file, undefined, signal), Buffer.from(second.bytes));
+  third.bytes[7] = 0;
+  await assert.rejects(storage.save(third.file, third.bytes, signal), (error) =>
+    isHoldfastError(error, "storage-unreachable"),
+  );
+  assert.equal(await storage.stat(third.file, signal), undefined);
+  assert.deepEqual(probes(), ["PUT"]);
+
+  seen.length = 0;
+  takesAll = true;
+  await using careless = open();
+  await careless.create(signal);
+  await careless.save(one.file, one.bytes, signal);
+  await until(async () => probes().length === 2);
+  await wait(100);
+  await careless.save(second.file, second.bytes, signal);
+  assert.deepEqual(probes(), ["PUT", "DELETE"], "it leaves nothing there");
+  assert.deepEqual([...sumsOf(one), ...sumsOf(second)], [byMd5, byMd5]);
+
+  seen.length = 0;
+  await using locked = open({ mode: "governance", days: 1 });
+  await locked.create(signal);
+  for (const { file, bytes } of [one, second]) await locked.save(file, bytes, signal);
+  assert.deepEqual(probes(), []);
+  assert.deepEqual([...sumsOf(one), ...sumsOf(second)], [byMd5, byMd5]);
 });
 
 test("servers that do not know a condition never lose a config", async () => {
