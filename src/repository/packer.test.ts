@@ -55,6 +55,22 @@ test("a pack that its last small blobs fill is given away once: for a blob that 
   check(packs);
 });
 
+test("whether text can be compressed is not tried first, and it is stored as it is where it cannot be", (t) => {
+  const packer = new Packer({
+    key: newMasterKey(),
+    index: BlobIndex.forIndexBytes(0, 10),
+    onPack: () => {},
+    reuse: () => undefined,
+  });
+  const compressInto = t.mock.method(ZstdEncoder.prototype, "compressInto");
+  const rows = Buffer.from("1\tsome name\n".repeat(10_000));
+  assert.ok(packer.add("data", "bulk", rows, "text").storedBytes < rows.length / 10);
+  assert.equal(compressInto.mock.callCount(), 1);
+  const noise = randomBytes(MiB);
+  assert.equal(packer.add("data", "bulk", noise, "text").storedBytes, MiB + 32);
+  assert.equal(compressInto.mock.callCount(), 2);
+});
+
 type Faulty = "compressor" | "memory";
 
 /** From now on, what a compressor makes of a blob is a good frame of something else, or a bit of what was sealed flips. */

@@ -77,9 +77,10 @@ function sourceFiles({ paths, numbers }: Extract<UploadRequest, { type: "files" 
 
 function storeBlobs(packer: Packer, request: Extract<UploadRequest, { type: "blobs" }>): PackedResult[] {
   let offset = 0;
-  return request.kinds.map(({ type, stream, claim }, index) => {
+  return request.kinds.map(({ type, stream, claim, signs }, index) => {
     const bytes = request.bytes.subarray(offset, (offset += request.lengths[index] ?? 0));
-    return claim === "claimed" ? packer.addClaimed(type, stream, bytes) : packer.add(type, stream, bytes);
+    if (claim === "claimed") return packer.addClaimed(type, stream, bytes);
+    return packer.add(type, stream, bytes, signs ? "text" : "unknown");
   });
 }
 
