@@ -8,8 +8,16 @@
  * them much of the time, so three files of it run at once, whatever the machine, those first that take longest; what
  * measures times stands in `test/timed/`, and runs alone. A test that is skipped, and a run without tests, count as failures.
  */
-import { globSync, mkdtempDisposableSync, readFileSync, writeFileSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import {
+  chmodSync,
+  existsSync,
+  globSync,
+  mkdtempDisposableSync,
+  readFileSync,
+  statfsSync,
+  writeFileSync,
+} from "node:fs";
+import { availableParallelism, freemem, tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
@@ -40,8 +48,29 @@ const failureShownChars = 3000;
 /** What failed, told again at the end: of a long run's output often only the end is kept. */
 const failures: string[] = [];
 
-async function runFiles(files: readonly string[], concurrency: number, counts: Counts): Promise<void> {
-  const events = run({ files: [...files], concurrency, timeout: fileTimeoutMs, execArgv });
+/** Without it, temporary files stay on the disk: a few test files together have never needed half of it. */
+const memoryRoom = 6 * 2 ** 30;
+
+/**
+ * Where temporary folders are made in memory, if there is room. What stands in `test/` proves what is written, not that a
+ * disk keeps it, and on a disk its many small files cost much: ext4 without a journal looks at whatever was deleted in the
+ * last seconds whenever it makes a file. What stands in `src/` proves what file systems do, and stays on the disk.
+ */
+function memoryFolder(): string | undefined {
+  const shared = "/dev/shm";
+  if (!existsSync(shared)) return undefined;
+  const { bavail, bsize } = statfsSync(shared);
+  return Math.min(bavail * bsize, freemem()) > memoryRoom ? shared : undefined;
+}
+
+async function runFiles(
+  files: readonly string[],
+  concurrency: number,
+  counts: Counts,
+  temporary = tmpdir(),
+): Promise<void> {
+  const env = { ...process.env, TMPDIR: temporary };
+  const events = run({ files: [...files], concurrency, timeout: fileTimeoutMs, execArgv, env });
   events.on("test:pass", ({ name }) => {
     if (!files.includes(name)) return;
     console.error(`${name} holds no test.`);
@@ -82,6 +111,9 @@ using notes = mkdtempDisposableSync(join(tmpdir(), "holdfast-costs-"));
 const costNotes = join(notes.path, "costs");
 writeFileSync(costNotes, "");
 process.env["HOLDFAST_TEST_COSTS"] = costNotes;
+using memory = mkdtempDisposableSync(join(memoryFolder() ?? tmpdir(), "holdfast-tests-"));
+// Servers run as users of their own.
+chmodSync(memory.path, 0o1777);
 cheapenProcesses();
 buildTestPackage();
 
@@ -97,7 +129,7 @@ const timed = find("test/timed/*.test.ts");
 const whole = find("test/**/*.test.ts").filter((file) => !timed.includes(file));
 whole.sort((a, b) => Number(longest.includes(b)) - Number(longest.includes(a)));
 if (unit.length > 0) await runFiles(unit, availableParallelism(), counts);
-if (whole.length > 0) await runFiles(whole, 3, counts);
+if (whole.length > 0) await runFiles(whole, 3, counts, memory.path);
 if (timed.length > 0) await runFiles(timed, 1, counts);
 const costs = readCosts();
 const total = [...costs.values()].reduce((sum, seconds) => sum + seconds, 0);

@@ -273,8 +273,9 @@ test("doctor: what this user cannot read, whose owners it cannot set, and what l
   assert.match(sameDisk.stdout, /! .*The repository \S+backups lies on the CRM's own disk only\n {2}→ /);
   assert.match(sameDisk.stdout, /! .*The password \S+password\.txt lies on the CRM's own disk only\n {2}→ /);
   assert.doesNotMatch(sameDisk.stdout, /cannot read|restore owners/);
-  // Memory is a file system of its own.
-  using disk = mkdtempDisposableSync("/dev/shm/holdfast-");
+  // Memory is a file system of its own, and so is the disk for a CRM in memory.
+  const other = statSync("/dev/shm").dev === statSync(crm.folder).dev ? "/tmp" : "/dev/shm";
+  using disk = mkdtempDisposableSync(join(other, "holdfast-"));
   const secret = join(disk.path, "password.txt");
   writeFileSync(secret, "another", { mode: 0o600 });
   const apart = ["--repository", join(disk.path, "backups"), "--password-file", secret];

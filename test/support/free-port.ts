@@ -2,8 +2,6 @@ import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 
 /** Below those that Linux gives to outgoing connections. */
 const [lowest, beyond] = [12_000, 32_000];
@@ -20,7 +18,8 @@ export async function freePort(): Promise<number> {
 }
 
 function claim(port: number): boolean {
-  const file = join(tmpdir(), `hf-port-${port}`);
+  // Whatever TMPDIR says: ports are the machine's, not a test run's.
+  const file = `/tmp/hf-port-${port}`;
   try {
     writeFileSync(file, `${process.pid}`, { flag: "wx" });
     // One more for each port is no leak.
