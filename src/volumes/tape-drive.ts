@@ -29,7 +29,8 @@ export function tapeDrive({ device, changer, environment }: TapeOptions): Drive 
   let handle: FileHandle | undefined;
   /** A tape that is protected against writing can be read. */
   let access: "r" | "r+" = "r";
-  let loaded: number | undefined;
+  /** The slot whose tape is in the drive; a run before may have left one there. */
+  let loaded: number | "none" | "not known" = "not known";
   /** Which slot has which volume, as far as was seen. */
   const seen = new Map<number, string>();
 
@@ -80,11 +81,18 @@ export function tapeDrive({ device, changer, environment }: TapeOptions): Drive 
   }
 
   async function putIn(slot: number, signal: AbortSignal): Promise<void> {
-    if (changer === undefined || loaded === slot) return;
+    if (changer === undefined) return;
+    const mtx = (...args: readonly string[]) => program("mtx", ["-f", changer.device, ...args], signal);
+    if (loaded === "not known") {
+      const [, from] =
+        /^\s*Data Transfer Element 0:Full \(Storage Element (\d+) Loaded\)/m.exec(await mtx("status")) ?? [];
+      loaded = from === undefined ? "none" : Number(from);
+    }
+    if (loaded === slot) return;
     await close();
-    if (loaded !== undefined) await program("mtx", ["-f", changer.device, "unload", String(loaded), "0"], signal);
-    loaded = undefined;
-    await program("mtx", ["-f", changer.device, "load", String(slot), "0"], signal);
+    if (loaded !== "none") await mtx("unload", String(loaded), "0");
+    loaded = "none";
+    await mtx("load", String(slot), "0");
     loaded = slot;
   }
 
@@ -114,7 +122,7 @@ export function tapeDrive({ device, changer, environment }: TapeOptions): Drive 
       const text = purpose === "write" ? "empty" : volumeText(volume);
       if (changer !== undefined) {
         if (!(await findSlot(drive, text, signal))) return false;
-        if (purpose === "write" && loaded !== undefined) seen.set(loaded, volumeText(volume));
+        if (purpose === "write" && typeof loaded === "number") seen.set(loaded, volumeText(volume));
       } else if (purpose !== "read" && (await volumeInside(drive, signal)) !== text) return false;
       access = purpose === "read" ? "r" : "r+";
       await move(signal, "rewind");

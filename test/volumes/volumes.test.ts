@@ -284,6 +284,8 @@ test("a tape drive with a changer is moved by mt and mtx", async () => {
   await crm.ok("backup");
   const place = join(crm.folder, "..");
   const [tape, log, bin] = [join(place, "tape"), join(place, "log"), join(place, "bin")];
+  // Which slot the tape in the drive is of.
+  const inside = join(place, "inside");
   mkdirSync(bin);
   writeFileSync(tape, "");
   for (const slot of [1, 2, 3]) writeFileSync(join(place, `slot-${slot}`), "");
@@ -292,10 +294,20 @@ test("a tape drive with a changer is moved by mt and mtx", async () => {
   script("mt", "");
   script(
     "mtx",
-    `case "$3" in load) cp "${place}/slot-$4" "${tape}";; unload) cp "${tape}" "${place}/slot-$4"; : > "${tape}";; esac`,
+    `case "$3" in
+      status)
+        echo "  Storage Changer $2:1 Drives, 3 Slots ( 0 Import/Export )"
+        if [ -e ${inside} ]; then echo "Data Transfer Element 0:Full (Storage Element $(cat ${inside}) Loaded):VolumeTag = T$(cat ${inside})L6"
+        else echo "Data Transfer Element 0:Empty"; fi;;
+      load) [ ! -e ${inside} ] || { echo "Drive 0 Full (Storage Element $(cat ${inside}) loaded)" >&2; exit 1; }
+        cp "${place}/slot-$4" "${tape}"; echo "$4" > ${inside};;
+      unload) [ "$(cat ${inside})" = "$4" ] || exit 1
+        cp "${tape}" "${place}/slot-$4"; : > "${tape}"; rm ${inside};;
+    esac`,
   );
   const environment = { PATH: `${bin}:${process.env["PATH"] ?? ""}` };
   const changer = ["--changer", "/dev/sg9", "--slots", "1-3"];
+  const unload = () => commandOutput(join(bin, "mtx"), ["-f", "x", "unload", readFileSync(inside, "utf8").trim(), "0"]);
   const run = async (...args: string[]) => {
     const { code, stderr } = await crm.run(args, { environment });
     return { code, stderr };
@@ -308,10 +320,8 @@ test("a tape drive with a changer is moved by mt and mtx", async () => {
   const refused = await run("export", "--to", `tape:${tape}`, "--name", "acme-inc");
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /Volume acme-inc-0001 is needed/);
-  // The tape goes back into its slot; the changer finds an empty one.
-  await commandOutput(join(bin, "mtx"), ["-f", "x", "unload", "1", "0"]);
+  // The tape that the run before left in the drive goes back into its slot; the changer finds an empty one.
   assert.deepEqual(await run("export", "--resume", "--to", `tape:${tape}`, ...changer), done);
-  await commandOutput(join(bin, "mtx"), ["-f", "x", "unload", "2", "0"]);
   const into = join(place, "imported");
   assert.deepEqual(await run("import", `tape:${tape}`, "--into", into, ...changer), done);
   await resticOn(into, password).check();
@@ -321,6 +331,7 @@ test("a tape drive with a changer is moved by mt and mtx", async () => {
   assert.match(asked, new RegExp(`mt -f ${tape} weof 1`));
   assert.match(asked, /mtx -f \/dev\/sg9 load 2 0/);
   // What holds something else, or a volume that is damaged, is not written over either.
+  await unload();
   writeFileSync(join(place, "slot-1"), await commandOutput("tar", ["-cf", "-", "holdfast.yaml"], { cwd: crm.folder }));
   const damaged = readFileSync(join(place, "slot-2"));
   damaged[0] = 0;
@@ -329,7 +340,7 @@ test("a tape drive with a changer is moved by mt and mtx", async () => {
   const before = others();
   assert.deepEqual(await run("export", "full", "--to", `tape:${tape}`, "--name", "more", ...changer), done);
   assert.equal(/load (\d) 0\n(?!.*load)/s.exec(readFileSync(log, "utf8"))?.[1], "3", "the one that is empty");
-  await commandOutput(join(bin, "mtx"), ["-f", "x", "unload", "3", "0"]);
+  await unload();
   assert.deepEqual(others(), before);
   assert.match(readFileSync(join(place, "slot-3"), "latin1"), /^more-0001/);
   // One that is protected against writing can be read.
