@@ -84,11 +84,9 @@ export function folderDrive(folder: string, volumeBytes = Infinity): Drive {
     async read(signal) {
       signal.throwIfAborted();
       const block = Buffer.alloc(blockBytes);
-      const { bytesRead } = await opened()
-        .read(block, 0, blockBytes, position * blockBytes)
-        .catch(rethrow(folder));
+      const length = await readWhole(opened(), block, position * blockBytes).catch(rethrow(folder));
       position++;
-      return bytesRead === 0 ? "end" : block.subarray(0, bytesRead);
+      return length === 0 ? "end" : block.subarray(0, length);
     },
 
     async seek(block) {
@@ -122,6 +120,17 @@ async function writeWhole(handle: FileHandle, block: Uint8Array, at: number): Pr
     const { bytesWritten } = await handle.write(block, done, block.length - done, at + done);
     done += bytesWritten;
   }
+}
+
+/** Less than a block only where the file ends: a share may give less at once than was asked for. */
+async function readWhole(handle: FileHandle, block: Buffer, at: number): Promise<number> {
+  let done = 0;
+  while (done < block.length) {
+    const { bytesRead } = await handle.read(block, done, block.length - done, at + done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
+  }
+  return done;
 }
 
 async function exists(path: string): Promise<boolean> {

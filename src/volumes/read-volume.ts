@@ -71,7 +71,7 @@ export interface VolumeHead {
   readonly catalogue: Catalogue;
   /** The rest of a file that began on the volume before: its header; its bytes follow the first two records. */
   readonly rest?: TarHeader;
-  /** `rest`'s bytes, fewer where the medium ends within; only kept when asked for. */
+  /** `rest`'s bytes, fewer where the medium ends within. */
   readonly restBytes?: Buffer;
   /** Where the first file's header stands, behind the catalogue. */
   readonly filesAt: number;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { isHoldfastError } from "../../src/lib/errors.ts";
@@ -137,4 +137,23 @@ test("a volume in a folder that counts is never written over", async () => {
   await drive.load(volume, "write", signal);
   await drive.accept(signal);
   await assert.rejects(drive.load(volume, "write", signal), (error) => isHoldfastError(error, "storage-exists"));
+});
+
+/** A file of the kernel, which comes a page or so at a time. */
+const source = "/proc/kallsyms";
+const skip = existsSync(source) ? false : "this kernel does not list its symbols";
+
+test("a file system that gives less at once than was asked for gives the same blocks", { skip }, async () => {
+  using folder = temporaryFolder();
+  symlinkSync(source, join(folder.path, "acme-0001.tar"));
+  await using drive = folderDrive(folder.path);
+  assert.ok(await drive.load({ set: "acme", number: 1 }, "read", signal));
+  const blocks: Buffer[] = [];
+  for (let block = await drive.read(signal); block !== "end"; block = await drive.read(signal)) blocks.push(block);
+  assert.ok(blocks.slice(0, -1).every((block) => block.length === drive.blockBytes));
+  const read = Buffer.concat(blocks);
+  assert.equal(
+    createHash("sha256").update(read).digest("hex"),
+    createHash("sha256").update(readFileSync(source)).digest("hex"),
+  );
 });
