@@ -8,6 +8,7 @@ import { drillPage } from "./drill-page.ts";
 import { checkSentence, failureSentence, placeSentence } from "./drill-words.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { namedPoint } from "./point-argument.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 
 export const drillCommand: Command = {
   name: "drill",
@@ -53,7 +54,7 @@ async function savePage(path: string, html: string): Promise<void> {
   try {
     await writeFile(path, html, { flag: "wx" });
   } catch (error) {
-    const exists = (error as NodeJS.ErrnoException).code === "EEXIST";
+    const exists = hasSystemCode(error, "EEXIST");
     throw new HoldfastError(exists ? "storage-exists" : "storage-denied", { path }, error);
   }
 }

@@ -8,6 +8,7 @@ import { padEnd, displayWidth } from "../words/width.ts";
 import { type Command, textOption } from "./command.ts";
 import type { Context } from "./context.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 
 export const kitCommand: Command = {
   name: "kit",
@@ -43,7 +44,7 @@ async function saveKit(path: string, lines: readonly string[]): Promise<void> {
   try {
     await writeFile(path, `${lines.join("\n")}\n`, { mode: 0o600, flag: "wx" });
   } catch (error) {
-    const exists = (error as NodeJS.ErrnoException).code === "EEXIST";
+    const exists = hasSystemCode(error, "EEXIST");
     throw new HoldfastError(exists ? "storage-exists" : "storage-denied", { path }, error);
   }
 }

@@ -6,6 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { isatty } from "node:tty";
 import { HoldfastError } from "../lib/errors.ts";
 import type { SecretReference } from "./config.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 
 export interface SecretOptions {
   readonly signal: AbortSignal;
@@ -61,7 +62,7 @@ async function readSecretFile(path: string, options: Pick<SecretOptions, "signal
   } catch (error) {
     options.signal.throwIfAborted();
     if (error instanceof HoldfastError) throw error;
-    const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
+    const missing = hasSystemCode(error, "ENOENT");
     throw new HoldfastError(
       "config-secret",
       { problem: missing ? "file-missing" : "file-denied", target: path },
@@ -76,7 +77,7 @@ async function readSoon(file: FileHandle, into: Buffer, signal: AbortSignal): Pr
     try {
       return (await file.read(into, 0, into.length, null)).bytesRead;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      if (!hasSystemCode(error, "EAGAIN")) throw error;
       await delay(lookAgainMs, undefined, { signal });
     }
   }

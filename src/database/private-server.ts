@@ -4,6 +4,7 @@ import { chown, mkdtemp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 
 /**
  * A server that is started from installed programs for one copy of a database, and goes with it. It listens on a socket
@@ -104,7 +105,7 @@ async function makePlace({ parent, accounts, socket }: PrivateServerOptions): Pr
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     // Root without the right to be somebody else, as in a service or a container.
-    const reason = (error as NodeJS.ErrnoException).code === "EPERM" && account && `EPERM, ${account.name}`;
+    const reason = hasSystemCode(error, "EPERM") && account && `EPERM, ${account.name}`;
     throw reason ? new HoldfastError("server-not-started", { reason }, error) : error;
   }
 }

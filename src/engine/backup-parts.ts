@@ -32,6 +32,7 @@ import type { KeyWatch } from "./key-watch.ts";
 import { coveredFolders } from "./left-out.ts";
 import { paceOf } from "./pace-of.ts";
 import { databaseInParent, folderToCompare, type StartingPoint } from "./starting-point.ts";
+import { systemCode } from "../lib/system-code.ts";
 
 /** What the parts of one backup share. */
 export interface Capture {
@@ -219,7 +220,7 @@ export async function captureConfig(capture: Capture): Promise<readonly Captured
       captured.push({ name, path, node: { ...node, name: nameFromText(name), type: "file", size, content } });
     } catch (error) {
       if (error instanceof HoldfastError) throw error;
-      const code = error instanceof Error && "code" in error ? String(error.code) : "";
+      const code = systemCode(error) ?? "";
       if (code === "ENOENT") capture.warn({ code: "part-missing", subject: path });
       else capture.warn({ code: "file-unreadable", subject: path, detail: code });
     }

@@ -31,6 +31,7 @@ import type { Lock, Repository, StoredSnapshot } from "../repository/repository.
 import type { JournalKeeper } from "./journal-keeper.ts";
 import { backupsOf } from "./points.ts";
 import { LockInTurn } from "./lock-in-turn.ts";
+import { systemCode } from "../lib/system-code.ts";
 
 /** How often files are looked at, and when what changed is stored. */
 export interface FilesTiming {
@@ -393,8 +394,7 @@ export class FollowFiles {
 
 /** What the system says, such as `EACCES`; `undefined`: it is another error. */
 function systemReason(error: unknown): string | undefined {
-  if (isHoldfastError(error) || !(error instanceof Error)) return undefined;
-  return "code" in error && typeof error.code === "string" ? error.code : undefined;
+  return isHoldfastError(error) ? undefined : systemCode(error);
 }
 
 /** Those paths, and the folders on the way to them. */

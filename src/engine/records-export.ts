@@ -9,6 +9,7 @@ import type { Relations } from "../contents/records/relations.ts";
 import type { DatabaseEngine } from "../database/database.ts";
 import { type CsvValue, csvLine, sheetLine, sheetStart } from "../lib/csv.ts";
 import { HoldfastError } from "../lib/errors.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 
 /** `csv` has every value as it is, to be loaded again; `sheet` is CSV in which a spreadsheet finds no formula, with commas or semicolons. */
 export type RecordFormat = "sql" | "csv" | "sheet" | "sheet-semicolon" | "json";
@@ -38,8 +39,7 @@ export function writeRecords(folder: string, format: RecordFormat, exported: Exp
     return made;
   } catch (error) {
     for (const path of made) rmSync(path, { force: true });
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "ENOSPC" || code === "EDQUOT") throw new HoldfastError("target-full", { path: folder }, error);
+    if (hasSystemCode(error, "ENOSPC", "EDQUOT")) throw new HoldfastError("target-full", { path: folder }, error);
     throw error;
   }
 }

@@ -21,6 +21,7 @@ import type { PreparedRestore } from "./restore-prepare.ts";
 import { seeDatabase, TargetWitness } from "./restore-target.ts";
 import type { Staging } from "./staging.ts";
 import { identity, identityOf } from "./swap.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 
 /** Everything that a restore builds, each in its slot, before anything is swapped. */
 export interface Build {
@@ -228,8 +229,9 @@ class FoldersInside implements Disposable {
       return identityOf(fstatSync(this.#chain.open(folder), { bigint: true }));
     } catch (error) {
       const path = nameText(joinName(this.#root, folder));
-      if (isCoded(error, "ENOENT")) throw new HoldfastError("plan-outdated", { path });
-      if (isCoded(error, "ENOTDIR") || isCoded(error, "ELOOP")) throw new HoldfastError("target-unsafe", { path });
+      if (hasSystemCode(error, "ENOENT")) throw new HoldfastError("plan-outdated", { path });
+      if (hasSystemCode(error, "ENOTDIR") || hasSystemCode(error, "ELOOP"))
+        throw new HoldfastError("target-unsafe", { path });
       throw error;
     }
   }
@@ -238,8 +240,4 @@ class FoldersInside implements Disposable {
     this.#chain?.[Symbol.dispose]();
     if (this.#descriptor !== undefined) closeSync(this.#descriptor);
   }
-}
-
-function isCoded(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
 }

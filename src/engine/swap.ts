@@ -16,6 +16,7 @@ import { HoldfastError } from "../lib/errors.ts";
 import { openTarget, pathIn } from "../files/open-folder.ts";
 import { toDisk } from "../files/to-disk.ts";
 import { exchange, renameNoReplace } from "../lib/posix.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 
 /**
  * Swapping what a restore has made into place, and back.
@@ -96,7 +97,7 @@ function openParent(path: ByteName, known: string): number | undefined {
   try {
     descriptor = openSync(bytes(path), constants.O_RDONLY | constants.O_DIRECTORY);
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    if (hasSystemCode(error, "ENOENT")) return undefined;
     throw error;
   }
   if (identityOf(fstatSync(descriptor, { bigint: true })) === known) return descriptor;
@@ -169,8 +170,7 @@ export function removeEmptyFolders(paths: readonly string[]): void {
     try {
       rmdirSync(bytes(path));
     } catch (error) {
-      if (!(error instanceof Error && "code" in error)) throw error;
-      if (error.code !== "ENOENT" && error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
+      if (!hasSystemCode(error, "ENOENT", "ENOTEMPTY", "EEXIST")) throw error;
     }
   }
 }
@@ -214,7 +214,7 @@ function asideOf(slot: string): string {
 }
 
 function isUnsupported(error: unknown): boolean {
-  return error instanceof Error && "code" in error && (error.code === "EINVAL" || error.code === "ENOSYS");
+  return hasSystemCode(error, "EINVAL", "ENOSYS");
 }
 
 function bytes(path: string): Buffer {

@@ -3,6 +3,7 @@ import type { ByteName } from "../lib/byte-name.ts";
 import { statAt, type NativeStatus } from "../lib/posix.ts";
 import type { Entry, EntryType } from "./files.ts";
 import type { People } from "./people.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 
 const typeOfMode: ReadonlyMap<number, EntryType> = new Map([
   [constants.S_IFREG, "file"],
@@ -50,7 +51,7 @@ function lookAt(folder: number, name: ByteName): Entry | undefined {
   try {
     return entryOf(name, statAt(folder, name));
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    if (hasSystemCode(error, "ENOENT")) return undefined;
     throw error;
   }
 }

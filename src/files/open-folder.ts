@@ -6,6 +6,7 @@ import * as fs from "node:fs";
 import { nameText, nodePath, type ByteName } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { statAt } from "../lib/posix.ts";
+import { systemCode } from "../lib/system-code.ts";
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, S_IFMT, S_IFLNK } = fs.constants;
 const folderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
@@ -80,7 +81,7 @@ function openStep(
   try {
     return step === ".." ? fs.openSync(`/proc/self/fd/${here}/..`, folderFlags) : openFolderIn(here, step);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const code = systemCode(error);
     if (code === "ENOENT") {
       if (missing === "leave") return undefined;
       fs.mkdirSync(nodePath(pathIn(here, step)), 0o755);

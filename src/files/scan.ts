@@ -6,6 +6,7 @@ import type { Entry, EntryDetails, FolderScan, ScanOptions } from "./files.ts";
 import { entryOf } from "./entry.ts";
 import { compilePatterns, type PatternSet } from "./patterns.ts";
 import { readPeople, type People } from "./people.ts";
+import { systemCode } from "../lib/system-code.ts";
 
 /**
  * Longest path that is handed to the system as it is: `PATH_MAX` is 4,096 bytes with the NUL, and a name of 255 bytes
@@ -206,7 +207,7 @@ class OpenScan implements FolderScan {
     try {
       return work();
     } catch (error) {
-      const code = codeOf(error);
+      const code = systemCode(error);
       if (code === undefined) throw error;
       if (code !== otherFileSystem) this.#tell(name, code);
       return undefined;
@@ -225,10 +226,6 @@ class OpenScan implements FolderScan {
 /** No error of the system: the scan stays on its own file system. */
 const otherFileSystem = "other-file-system";
 
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
-}
-
 function isGone(error: unknown): boolean {
-  return codeOf(error) === "ENOENT";
+  return systemCode(error) === "ENOENT";
 }

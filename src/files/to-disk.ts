@@ -1,6 +1,7 @@
 import { nameText, type ByteName } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { beginSyncFileSystem, syncFileSystem } from "../lib/posix.ts";
+import { systemCode } from "../lib/system-code.ts";
 
 /**
  * Waits until everything written to the file system of an open folder is on the disk. `target-full`, or `target-unwritten`: some of
@@ -24,7 +25,7 @@ export async function beginToDisk(descriptor: number, path: ByteName): Promise<v
 }
 
 function unwritten(path: ByteName, error: unknown): HoldfastError {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const code = systemCode(error) ?? "";
   const isFull = code === "ENOSPC" || code === "EDQUOT";
   return new HoldfastError(isFull ? "target-full" : "target-unwritten", { path: nameText(path), reason: code }, error);
 }

@@ -1,5 +1,6 @@
 import { type FSWatcher, statfsSync, watch } from "node:fs";
 import { type ByteName, nodePath } from "../lib/byte-name.ts";
+import { systemCode } from "../lib/system-code.ts";
 
 /** A folder to be watched; `sign` tells it from another one that takes its place. */
 export interface FolderToWatch {
@@ -78,7 +79,7 @@ export class FolderWatch implements Disposable {
 
   /** What went meanwhile is found by the next look; anything else is a limit. */
   #end(error: unknown): void {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "error";
+    const code = systemCode(error) ?? "error";
     if (code !== "ENOENT" && code !== "ENOTDIR") this.#failed ??= code;
     this.#tell();
   }

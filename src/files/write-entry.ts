@@ -4,6 +4,7 @@ import { makeNode, setExtendedAttribute, setLinkTimes, type NativeAttribute } fr
 import { temporaryName } from "../lib/temporary-name.ts";
 import { readFolder } from "./entry.ts";
 import { openFolderIn, pathIn } from "./open-folder.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 
 /** What is set on a thing once it is there. */
 export interface EntryMetadata {
@@ -72,8 +73,8 @@ export function removeIn(folder: number, name: ByteName): void {
     fs.unlinkSync(nodePath(pathIn(folder, name)));
     return;
   } catch (error) {
-    if (isCode(error, "ENOENT")) return;
-    if (!isCode(error, "EISDIR") && !isCode(error, "EPERM")) throw error;
+    if (hasSystemCode(error, "ENOENT")) return;
+    if (!hasSystemCode(error, "EISDIR") && !hasSystemCode(error, "EPERM")) throw error;
   }
   const inside = openFolderIn(folder, name);
   try {
@@ -116,8 +117,4 @@ function attempt(what: string, onLost: OnLost, work: () => void): void {
   } catch {
     onLost(what);
   }
-}
-
-function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
 }

@@ -1,6 +1,7 @@
 import { constants, openSync, write as writeWithCallback, writeSync } from "node:fs";
 import { promisify } from "node:util";
 import { alignedMemory, diskBlock } from "../lib/aligned-memory.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 
 const writeAt = promisify(writeWithCallback);
 
@@ -121,7 +122,7 @@ export class DirectFile {
         const { bytesWritten } = await writeAt(this.#direct, stage, done, blocksTo - done, start + done);
         done += bytesWritten;
       } catch (error) {
-        if (!(error instanceof Error && "code" in error && error.code === "EINVAL")) throw error;
+        if (!hasSystemCode(error, "EINVAL")) throw error;
         // A disk with larger blocks, or a file system that tells only now.
         writeCached(this.#cached, stage.subarray(done, blocksTo), start + done);
         return;

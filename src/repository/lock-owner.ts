@@ -1,6 +1,7 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import type { LockFile, LockOwner } from "../format/lock-file.ts";
 import { parseTime } from "../format/time.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 
 /** restic's own age at which a lock counts as forgotten; ours are renewed every five minutes. */
 const forgottenMs = 30 * 60_000;
@@ -71,6 +72,6 @@ function isThere(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
+    return hasSystemCode(error, "EPERM");
   }
 }

@@ -3,6 +3,7 @@ import type { LockParts } from "./held-lock.ts";
 import type { FoundLock, UnlockOptions, UnlockReport } from "./repository.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import { holderOf, loadLock, type StoredLock } from "./stored-locks.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 
 /**
  * Removes locks: those whose holder is certainly gone, and with `all` the others too. A lock counts as gone when its
@@ -58,6 +59,6 @@ function isAlive(pid: number): boolean {
     return true;
   } catch (error) {
     // Somebody else's process is one all the same.
-    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+    return !hasSystemCode(error, "ESRCH");
   }
 }

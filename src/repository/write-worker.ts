@@ -25,6 +25,7 @@ import {
   type WriteWorkerSetup,
 } from "./write-messages.ts";
 import type { RoleAnswer } from "./worker.ts";
+import { systemCode } from "../lib/system-code.ts";
 
 /**
  * The part of `writeFiles` that runs in a worker thread: from sealed bytes to files in their places. Blobs are opened
@@ -153,7 +154,7 @@ class OpenFiles {
   }
 
   #failWith(file: number, error: unknown): void {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "internal";
+    const code = systemCode(error) ?? "internal";
     this.fail(file, code, error instanceof Error ? error.message : String(error));
   }
 

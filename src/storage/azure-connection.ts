@@ -1,5 +1,6 @@
 import type { ContainerClient, StoragePipelineOptions } from "@azure/storage-blob";
 import { HoldfastError } from "../lib/errors.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 
 type Library = typeof import("@azure/storage-blob");
 
@@ -61,7 +62,7 @@ async function loadLibrary(): Promise<Library> {
 
 function notInstalled(library: string, version: string, reason?: string): (error: unknown) => never {
   return (error) => {
-    if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error;
+    if (!hasSystemCode(error, "ERR_MODULE_NOT_FOUND")) throw error;
     throw new HoldfastError("storage-library", { kind: "azure", library, version, ...(reason && { reason }) }, error);
   };
 }

@@ -15,6 +15,7 @@ import {
 } from "node:fs/promises";
 import { join } from "node:path";
 import type { ByteRange, StoredFile } from "./storage.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 
 export interface CacheFolderOptions {
   /** Of all repositories together; made when it is first written to, 0700. */
@@ -198,7 +199,7 @@ export class CacheFolder {
     try {
       await writeFile(path, bytes, { flag: "wx", mode: 0o600 });
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      if (!hasSystemCode(error, "ENOENT")) throw error;
       // The first time, or somebody deleted the cache.
       await mkdir(folder, { recursive: true, mode: 0o700 });
       await writeFile(path, bytes, { flag: "wx", mode: 0o600 });

@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { alignedMemory, diskBlock } from "../lib/aligned-memory.ts";
-import { hasSystemCode } from "./local-error.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 
 /** Below this a file goes through the page cache: an index or a snapshot is read again soon, and is small. */
 const worthwhileBytes = 1 << 20;

@@ -1,6 +1,7 @@
 import { type ErrorCode, HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import { httpStatusCodes } from "./http-status.ts";
 import { networkErrorCode } from "./network-error.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 
 /** Of the version that `package.json` names: what it is tested with. */
 const libraryVersion = "11.3.4";
@@ -108,7 +109,7 @@ async function loadLibrary(): Promise<typeof import("google-auth-library")> {
   try {
     return await import("google-auth-library");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error;
+    if (!hasSystemCode(error, "ERR_MODULE_NOT_FOUND")) throw error;
     const facts = { kind: "gs", library: "google-auth-library", version: libraryVersion };
     throw new HoldfastError("storage-library", facts, error);
   }

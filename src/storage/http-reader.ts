@@ -1,5 +1,6 @@
 import { createTurns, type Turns } from "../lib/turns.ts";
 import { HttpConnection, type HttpGet, type HttpGot, type HttpOrigin, type HttpTimeouts } from "./http-connection.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 
 /** Below this, what is received as ever costs nothing worth saving. */
 const worthwhileBytes = 256 << 10;
@@ -83,5 +84,5 @@ export class HttpReader {
 }
 
 function isEnded(error: unknown): boolean {
-  return error instanceof Error && "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE");
+  return hasSystemCode(error, "ECONNRESET", "EPIPE");
 }

@@ -35,8 +35,3 @@ export function localError(error: unknown, path: string): unknown {
 function isSystemError(error: unknown): error is Error & { readonly code: string } {
   return error instanceof Error && "syscall" in error && "code" in error && typeof error.code === "string";
 }
-
-/** Whether `error` is the file system's `code`, e.g. `ENOENT`. */
-export function hasSystemCode(error: unknown, ...wanted: readonly string[]): boolean {
-  return isSystemError(error) && wanted.includes(error.code);
-}

@@ -19,6 +19,7 @@ import { inBase64, S3Sums, sendUnshared } from "./s3-sums.ts";
 import { isColdClass, s3Thaw } from "./s3-thaw.ts";
 import type { ByteRange, Storage, StorageOpening, StoredFile } from "./storage.ts";
 import { isShared } from "./unshared-body.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 
 /**
  * A repository in a bucket of S3, or of a server that speaks it, under the keys that restic uses.
@@ -352,7 +353,7 @@ async function loadLibrary(): Promise<S3Library> {
   try {
     return await import("@aws-sdk/client-s3");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error;
+    if (!hasSystemCode(error, "ERR_MODULE_NOT_FOUND")) throw error;
     throw new HoldfastError(
       "storage-library",
       { kind: "s3", library: "@aws-sdk/client-s3", version: libraryVersion },

@@ -2,6 +2,7 @@ import { open, mkdir, readdir, rename, rm, stat, type FileHandle } from "node:fs
 import { join } from "node:path";
 import { HoldfastError } from "../lib/errors.ts";
 import { type Drive, parseVolumeText, type VolumeName, volumeText } from "./drive.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 
 /** What GNU tar reads at once by itself is 10 KiB; of a file any block will do. */
 const blockBytes = 64 << 10;
@@ -56,7 +57,7 @@ export function folderDrive(folder: string, volumeBytes = Infinity): Drive {
         writing = volume;
         return true;
       } catch (error) {
-        if (purpose === "read" && (error as NodeJS.ErrnoException).code === "ENOENT") return false;
+        if (purpose === "read" && hasSystemCode(error, "ENOENT")) return false;
         return rethrow(path)(error);
       }
     },

@@ -4,6 +4,7 @@ import { promisify } from "node:util";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import { type Drive, parseVolumeText, type VolumeName, volumeText } from "./drive.ts";
 import { readHead, VolumeReader } from "./read-volume.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 
 const run = promisify(execFile);
 /** `tar -b 512` reads it. */
@@ -135,7 +136,7 @@ export function tapeDrive({ device, changer, environment }: TapeOptions): Drive 
         const { bytesWritten } = await (await opened()).write(block, 0, block.length, null);
         return bytesWritten === block.length ? "written" : "end";
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === "ENOSPC") return "end";
+        if (hasSystemCode(error, "ENOSPC")) return "end";
         throw failed(error);
       }
     },

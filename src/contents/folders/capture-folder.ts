@@ -22,6 +22,7 @@ import {
 } from "./folder-node.ts";
 import { FolderWriter } from "./folder-writer.ts";
 import { countFiles, type GoneNodes, OldFolder } from "./old-folder.ts";
+import { systemCode } from "../../lib/system-code.ts";
 
 export interface CaptureFolderInput {
   /** Absolute. */
@@ -164,7 +165,7 @@ class Capture {
       });
       return { ...root, scan };
     } catch (error) {
-      const reason = error instanceof Error && "code" in error ? String(error.code) : undefined;
+      const reason = systemCode(error);
       throw new HoldfastError("source-missing", { path: nameText(path), reason }, error);
     }
   }

@@ -12,6 +12,7 @@ import type { FileToWrite, IndexedRepository } from "../../repository/repository
 import { metadataOf, wantedPermissions, type Owners } from "./node-metadata.ts";
 import { planItem, type FolderAction, type FolderPlanItem, type WriteFolderInput } from "./plan-folder.ts";
 import { walkTarget, type FolderEntered, type Step } from "./walk-target.ts";
+import { systemCode } from "../../lib/system-code.ts";
 
 export interface FolderWritten {
   /** What was done; what was left as it is counts as `skip` and `conflict`. */
@@ -304,7 +305,7 @@ class Writer {
   }
 
   #fail(inside: ByteName, error: unknown): void {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    const code = systemCode(error) ?? "";
     if (code === "ENOSPC" || code === "EDQUOT" || isHoldfastError(error, "target-full")) this.#full ??= error as Error;
     this.#failedFiles.add(inside);
     const reason = code || (error instanceof Error ? error.message : String(error));

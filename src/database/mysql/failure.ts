@@ -1,4 +1,5 @@
 import { HoldfastError, isHoldfastError, type ErrorCode } from "../../lib/errors.ts";
+import { systemCode } from "../../lib/system-code.ts";
 
 /** Codes of the server and of the connection, by what a person can do about them. */
 const known: Readonly<Record<string, ErrorCode>> = {
@@ -66,7 +67,7 @@ export function mysqlFailure(
 
 /** `ER_…` of the server, or the code of a failed connection. */
 export function serverCode(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+  return systemCode(error);
 }
 
 /** The server does not let this user do that. */

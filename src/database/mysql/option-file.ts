@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { HoldfastError } from "../../lib/errors.ts";
+import { hasSystemCode } from "../../lib/system-code.ts";
 
 /** Groups that the clients of MariaDB and MySQL read; a later one wins over an earlier one, as there. */
 const groups = new Set(["client", "client-server", "client-mariadb", "mysql", "mariadb-client"]);
@@ -15,7 +16,7 @@ export async function readOptionFile(path: string): Promise<ClientOptions> {
   try {
     return parseOptionFile(await readFile(path, "utf8"));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return new Map();
+    if (hasSystemCode(error, "ENOENT")) return new Map();
     throw new HoldfastError("database-login", { path, reason: (error as NodeJS.ErrnoException).code }, error);
   }
 }

@@ -1,4 +1,5 @@
 import { HoldfastError } from "../../lib/errors.ts";
+import { systemCode } from "../../lib/system-code.ts";
 
 interface ServerError extends Error {
   readonly code?: string;
@@ -33,7 +34,7 @@ export function postgresFailure(error: unknown, path: string, subject?: string):
 }
 
 export function sqlState(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
+  return systemCode(error) ?? "";
 }
 
 function oneLine(text: string): string {

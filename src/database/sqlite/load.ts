@@ -9,6 +9,7 @@ import { sqliteFileSuffixes, sqlitePath } from "./location.ts";
 import { RowInserter } from "./row-inserter.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { runSchemaStatement, schemaOptions } from "./statements.ts";
+import { hasSystemCode } from "../../lib/system-code.ts";
 
 /**
  * Builds a new database file. While it is being built there is no journal and nothing is flushed, since a half-built file
@@ -36,9 +37,7 @@ export async function loadSqlite(
     await makeDurable(path);
   } catch (error) {
     for (const suffix of sqliteFileSuffixes) await rm(path + suffix, { force: true });
-    const full =
-      sqliteErrorCode(error) === sqliteCode.full ||
-      (error instanceof Error && "code" in error && error.code === "ENOSPC");
+    const full = sqliteErrorCode(error) === sqliteCode.full || hasSystemCode(error, "ENOSPC");
     throw databaseFailure(full ? "target-full" : "restore-mismatch", { subject: path }, error);
   }
 }

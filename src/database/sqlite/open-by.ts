@@ -1,6 +1,7 @@
 import { readFile, readdir, stat } from "node:fs/promises";
 
 import { sqliteFileSuffixes, sqlitePath } from "./location.ts";
+import { hasSystemCode } from "../../lib/system-code.ts";
 
 interface DatabaseUser {
   readonly pid: number;
@@ -41,7 +42,7 @@ async function holdsOpen(pid: string, wanted: ReadonlySet<string>): Promise<"yes
     descriptors = await readdir(`/proc/${pid}/fd`);
   } catch (error) {
     // A process that is gone by now holds nothing.
-    return error instanceof Error && "code" in error && error.code === "EACCES" ? "unseen" : "no";
+    return hasSystemCode(error, "EACCES") ? "unseen" : "no";
   }
   for (const descriptor of descriptors) {
     const link = `/proc/${pid}/fd/${descriptor}`;

@@ -8,6 +8,7 @@ import type { JournalMode } from "./inspect.ts";
 import { databaseUsers } from "./open-by.ts";
 import { all, text } from "./query.ts";
 import { registerRowFunctions } from "./row-sql.ts";
+import { hasSystemCode } from "../../lib/system-code.ts";
 
 /** How long we wait for a writer that is committing. A writer never waits for us longer than `copy.ts` says. */
 const busyTimeoutMs = 10_000;
@@ -50,7 +51,7 @@ export async function statFile(path: string): Promise<{ readonly mtime: Date; re
     if (!found.isFile()) throw new HoldfastError("source-missing", { subject: path });
     return found;
   } catch (error) {
-    const missing = error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");
+    const missing = hasSystemCode(error, "ENOENT", "ENOTDIR");
     throw databaseFailure(missing ? "source-missing" : "database-unreadable", { subject: path }, error);
   }
 }
