@@ -11,7 +11,7 @@ import {
 import type { Id, TreeNode } from "../format/tree.ts";
 import { columnSigns, type ColumnSigns } from "../lib/row-signature.ts";
 import type { Event, Warning } from "../lib/events.ts";
-import { isDamage } from "../repository/child-trees.ts";
+import { isDamage } from "../repository/damage.ts";
 import type { BlobReader, Upload } from "../repository/repository.ts";
 import type { TouchedRows } from "./journal/touched-keys.ts";
 import { escapeName, layout, tableFolder } from "./layout.ts";

@@ -4,7 +4,7 @@ import { touchedBetween, type TouchedRows } from "../contents/journal/touched-ke
 import type { DatabaseManifest } from "../contents/manifest.ts";
 import type { DatabaseEngine, DatabaseSnapshot } from "../database/database.ts";
 import type { Run } from "../lib/run.ts";
-import { isDamage } from "../repository/child-trees.ts";
+import { isDamage } from "../repository/damage.ts";
 import type { IndexedRepository, StoredSnapshot } from "../repository/repository.ts";
 import type { Engine } from "./engine.ts";
 import { openJournalHere } from "./journal-reached.ts";

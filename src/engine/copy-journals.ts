@@ -1,7 +1,7 @@
 import { type JournalTree, mergeJournals } from "../contents/journal/merge-journals.ts";
 import { followedIn, journalsOf, journalSuffix, readJournalSnapshot } from "../contents/journal/open-journal.ts";
 import { virtualFolder } from "../contents/tables/virtual-nodes.ts";
-import { isDamage } from "../repository/child-trees.ts";
+import { isDamage } from "../repository/damage.ts";
 import type { Lock, Repository, StoredSnapshot, Upload } from "../repository/repository.ts";
 import { backupsOf } from "./points.ts";
 import { dropSupersededJournals } from "./superseded-journals.ts";

@@ -6,7 +6,7 @@ import type { SnapshotPoint } from "../database/change-feed.ts";
 import type { Id } from "../format/tree.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
-import { isDamage } from "../repository/child-trees.ts";
+import { isDamage } from "../repository/damage.ts";
 import type { Repository, StoredSnapshot } from "../repository/repository.ts";
 import { databaseEngineFor, type Engine } from "./engine.ts";
 import type { FollowInput } from "./follow.ts";

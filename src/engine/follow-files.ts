@@ -26,7 +26,7 @@ import { isHoldfastError } from "../lib/errors.ts";
 import type { WarningCode } from "../lib/events.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Run } from "../lib/run.ts";
-import { isDamage } from "../repository/child-trees.ts";
+import { isDamage } from "../repository/damage.ts";
 import type { Lock, Repository, StoredSnapshot } from "../repository/repository.ts";
 import type { JournalKeeper } from "./journal-keeper.ts";
 import { backupsOf } from "./points.ts";

@@ -3,7 +3,7 @@ import { type JournalFiles, reachedTo } from "../contents/journal/journal-file.t
 import { type Journal, openJournal } from "../contents/journal/open-journal.ts";
 import { point } from "../contents/journal/segment.ts";
 import type { Id } from "../format/tree.ts";
-import { isDamage } from "../repository/child-trees.ts";
+import { isDamage } from "../repository/damage.ts";
 import type { IndexedRepository, StoredSnapshot } from "../repository/repository.ts";
 import type { Engine } from "./engine.ts";
 import { noteState, readState } from "./state.ts";

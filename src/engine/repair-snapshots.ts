@@ -8,7 +8,7 @@ import { HoldfastError } from "../lib/errors.ts";
 import { nameText } from "../lib/byte-name.ts";
 import type { Warning } from "../lib/events.ts";
 import type { Limits } from "../lib/limits.ts";
-import { isDamage } from "../repository/child-trees.ts";
+import { isDamage } from "../repository/damage.ts";
 import type { BlobReader, IndexedRepository, Lock, Repository, StoredSnapshot } from "../repository/repository.ts";
 import type { Engine } from "./engine.ts";
 import { crmOf, isBackup, kindOf, outcomeOf, snapshotTags } from "./points.ts";

@@ -1,7 +1,7 @@
 import { isOver, mergeJournals } from "../contents/journal/merge-journals.ts";
 import { followedIn, journalsOf, readJournalSnapshot } from "../contents/journal/open-journal.ts";
 import { isHoldfastError } from "../lib/errors.ts";
-import { isDamage } from "../repository/child-trees.ts";
+import { isDamage } from "../repository/damage.ts";
 import type { BlobReader, Lock, Repository, StoredSnapshot } from "../repository/repository.ts";
 import { hasHold } from "./holds.ts";
 import { backupsOf } from "./points.ts";

@@ -4,7 +4,7 @@ import { decodePackHeader, headerLengthField, likelyHeaderBytes, sealedHeaderLen
 import type { Id } from "../format/tree.ts";
 import { sha256 } from "../format/unpacked.ts";
 import { isHoldfastError } from "../lib/errors.ts";
-import type { Storage } from "../storage/storage.ts";
+import type { ListedFile, Storage } from "../storage/storage.ts";
 import type { PackTable } from "./pack-table.ts";
 
 export interface AdoptOptions {
@@ -28,13 +28,8 @@ export interface AdoptOptions {
  * comes later has no pack in the list.
  */
 export async function adoptablePacks(options: AdoptOptions, signal: AbortSignal): Promise<readonly IndexedPack[]> {
-  const { storage, packs, marked, knownIndexes } = options;
-  const unnamed: { name: Id; size: number }[] = [];
-  for await (const file of storage.list("data", signal)) {
-    // One that would have to be thawed is left to a prune.
-    const isCold = file.access === "cold";
-    if (!packs.has(file.name) && !marked.has(file.name) && !isCold) unnamed.push(file);
-  }
+  const { storage, knownIndexes } = options;
+  const unnamed = await unnamedPacks(options, signal);
   if (unnamed.length === 0) return [];
   let locks = 0;
   for await (const _ of storage.list("lock", signal)) locks++;
@@ -47,6 +42,19 @@ export async function adoptablePacks(options: AdoptOptions, signal: AbortSignal)
     adopted.push(pack);
   }
   return adopted;
+}
+
+async function unnamedPacks(
+  { storage, packs, marked }: Pick<AdoptOptions, "storage" | "packs" | "marked">,
+  signal: AbortSignal,
+): Promise<readonly ListedFile[]> {
+  const unnamed: ListedFile[] = [];
+  for await (const file of storage.list("data", signal)) {
+    // One that would have to be thawed is left to a prune.
+    const isCold = file.access === "cold";
+    if (!packs.has(file.name) && !marked.has(file.name) && !isCold) unnamed.push(file);
+  }
+  return unnamed;
 }
 
 async function isAsWritten({ storage }: AdoptOptions, name: Id, signal: AbortSignal): Promise<boolean> {
@@ -64,15 +72,8 @@ export async function loosePacks(
   mostBlobs: number,
   signal: AbortSignal,
 ): Promise<readonly IndexedPack[]> {
-  const { storage, packs, marked } = options;
-  const unnamed: { name: Id; size: number }[] = [];
-  for await (const file of storage.list("data", signal)) {
-    // One that would have to be thawed is left to a prune.
-    const isCold = file.access === "cold";
-    if (!packs.has(file.name) && !marked.has(file.name) && !isCold) unnamed.push(file);
-  }
   const found: IndexedPack[] = [];
-  for (const { name, size } of unnamed) {
+  for (const { name, size } of await unnamedPacks(options, signal)) {
     const pack = await readPackHeader(options, name, size, signal).catch((error: unknown) => {
       // Named by an index and pruned meanwhile.
       if (isHoldfastError(error, "storage-not-found")) return undefined;

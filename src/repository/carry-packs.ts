@@ -1,12 +1,13 @@
 import { hash } from "node:crypto";
-import { unseal, type MasterKey } from "../format/crypto.ts";
-import { decodePackHeader, headerLengthField, packBytes, sealedHeaderLength, type PackedBlob } from "../format/pack.ts";
+import { UnsealRun } from "../format/crypto.ts";
+import { packBytes, type PackedBlob } from "../format/pack.ts";
 import type { BlobType } from "../format/tree.ts";
 import { freeMemory } from "../lib/memory-pool.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import type { CopySource } from "./copy-trees.ts";
 import { placesOf } from "./entry-runs.ts";
+import { ownList } from "./examine-pack.ts";
 import { nodeBuffer, transferable } from "./message-bytes.ts";
 import type { PackStream, Upload } from "./repository.ts";
 
@@ -78,7 +79,7 @@ export class PackCarrier {
   async #carryPack(type: BlobType, stream: PackStream, { pack, entries }: PackGroup): Promise<boolean> {
     const { key, index, packs } = this.#source;
     const bytes = await this.#provenBytes(pack);
-    const blobs = bytes && ownList(key, bytes);
+    const blobs = bytes && ownList(new UnsealRun(key), bytes);
     if (bytes === undefined || blobs === undefined || !this.#agrees(blobs, entries)) return false;
     if (blobs.length === entries.length) {
       const stored = await this.#into.carry({ id: packs.id(pack), blobs }, bytes, stream);
@@ -138,15 +139,4 @@ function groupByPack(entries: readonly number[], { index }: CopySource): Iterabl
     else group.entries.push(entry);
   }
   return groups.values();
-}
-
-function ownList(key: MasterKey, pack: Buffer): readonly PackedBlob[] | undefined {
-  try {
-    const end = pack.length - headerLengthField;
-    const start = end - sealedHeaderLength(pack.subarray(end), pack.length);
-    return decodePackHeader(unseal(key, pack.subarray(start, end)), start);
-  } catch (error) {
-    if (isHoldfastError(error, "repository-damaged")) return undefined;
-    throw error;
-  }
 }

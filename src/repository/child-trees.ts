@@ -1,5 +1,5 @@
 import type { Id } from "../format/tree.ts";
-import { type HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import { isDamage } from "./damage.ts";
 import type { BlobReader } from "./repository.ts";
 
 /** The trees that a tree names; none where it cannot be had. */
@@ -13,11 +13,4 @@ export async function childTrees(reader: BlobReader, id: Id, signal: AbortSignal
     if (isDamage(error)) return [];
     throw error;
   }
-}
-
-/** What is wrong with the repository, not with the way to it. */
-export function isDamage(error: unknown): error is HoldfastError {
-  return ["repository-damaged", "storage-not-found", "storage-failed"].some(
-    (code) => isHoldfastError(error) && error.code === code,
-  );
 }

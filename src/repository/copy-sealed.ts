@@ -2,7 +2,7 @@ import { hasBlobId } from "../format/blob-id.ts";
 import { UnsealRun } from "../format/crypto.ts";
 import { ZstdDecoder } from "../format/zstd-context.ts";
 import { isHoldfastError } from "../lib/errors.ts";
-import { nodeBuffer } from "./message-bytes.ts";
+import { nodeBuffer, receivedKey } from "./message-bytes.ts";
 import type { PackedResult, Packer, SealedBlob } from "./packer.ts";
 import { Scratch } from "./scratch.ts";
 import { placeNumbers, type SealedAnswer, type SealedBlobs } from "./upload-messages.ts";
@@ -29,12 +29,7 @@ export class SealedCopier {
     const { places } = blobs;
     const bytes = nodeBuffer(blobs.bytes);
     const ids = nodeBuffer(blobs.ids);
-    const key = {
-      encrypt: nodeBuffer(blobs.key.encrypt),
-      macK: nodeBuffer(blobs.key.macK),
-      macR: nodeBuffer(blobs.key.macR),
-    };
-    const opener = new UnsealRun(key);
+    const opener = new UnsealRun(receivedKey(blobs.key));
     const damaged: number[] = [];
     let addedBlobs = 0;
     let addedBytes = 0;

@@ -8,6 +8,7 @@ import { mapBounded } from "../lib/map-bounded.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { BlobIndex } from "./blob-index.ts";
 import { PackCarrier } from "./carry-packs.ts";
+import { isDamage } from "./damage.ts";
 import { placesOf, runsOfEntries, type EntryRun } from "./entry-runs.ts";
 import type { PackTable } from "./pack-table.ts";
 import type { BlobReader, CopyOptions, PackStream, StreamsOfFolder, TreeCopier, Upload } from "./repository.ts";
@@ -230,8 +231,7 @@ class Walk {
       return await this.#source.reader.load("tree", id, this.#signal);
     } catch (error) {
       this.#signal.throwIfAborted();
-      const codes = ["repository-damaged", "storage-not-found", "storage-failed"] as const;
-      if (!codes.some((code) => isHoldfastError(error, code))) throw error;
+      if (!isDamage(error)) throw error;
       this.missing.push(id);
       return undefined;
     }

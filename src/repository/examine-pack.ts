@@ -85,7 +85,8 @@ async function loadTwice(storage: Storage, id: Id, signal: AbortSignal): Promise
   return bytes;
 }
 
-function ownList(opener: UnsealRun, bytes: Buffer): readonly PackedBlob[] | undefined {
+/** What a whole pack says of itself. */
+export function ownList(opener: UnsealRun, bytes: Uint8Array): readonly PackedBlob[] | undefined {
   try {
     const length = sealedHeaderLength(bytes, bytes.length);
     const end = bytes.length - headerLengthField;

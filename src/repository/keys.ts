@@ -3,6 +3,7 @@ import { openKeyFile, parseKeyFile, sealKeyFile } from "../format/key-file.ts";
 import type { Id } from "../format/tree.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Storage } from "../storage/storage.ts";
+import { isDamage } from "./damage.ts";
 import type { LockHost } from "./held-lock.ts";
 import type { KeyOptions, RepositoryKeys, StoredKey } from "./repository.ts";
 
@@ -80,8 +81,7 @@ async function describe(storage: Storage, name: Id, signal: AbortSignal): Promis
     const { created, username, hostname } = parseKeyFile(name, bytes);
     return { created, username, hostname, damaged: false };
   } catch (error) {
-    const codes = ["repository-damaged", "storage-not-found", "storage-failed"] as const;
-    if (!codes.some((code) => isHoldfastError(error, code))) throw error;
+    if (!isDamage(error)) throw error;
     return { created: "", username: "", hostname: "", damaged: true };
   }
 }

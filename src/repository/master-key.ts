@@ -9,9 +9,10 @@ import {
   type Salted,
 } from "../format/key-file.ts";
 import type { Id } from "../format/tree.ts";
-import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import { HoldfastError } from "../lib/errors.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import type { Storage } from "../storage/storage.ts";
+import { isDamage } from "./damage.ts";
 
 /** Passwords that are tried at once: each takes a core for a fifth of a second, and 32 MiB. */
 const keysAtOnce = 2;
@@ -42,7 +43,7 @@ export async function loadKeyFiles(storage: Storage, signal: AbortSignal): Promi
     try {
       return { name, bytes: await storage.load({ kind: "key", name }, undefined, signal) };
     } catch (error) {
-      if (!isKeyFailure(error)) throw error;
+      if (!isDamage(error)) throw error;
       return { name, failure: error };
     }
   });
@@ -78,7 +79,7 @@ export async function openMasterKey(
       if (masterKey !== undefined) found = { masterKey, keyId: file.name };
       tried += 1;
     } catch (error) {
-      if (!isKeyFailure(error)) throw error;
+      if (!isDamage(error)) throw error;
       damaged.push(file);
       damage ??= error;
     }
@@ -115,10 +116,4 @@ export function saltedIn(file: LoadedKeyFile): Salted | undefined {
 
 function isSame(one: Salted, other: Salted): boolean {
   return encodeSalted(one).equals(encodeSalted(other));
-}
-
-/** What is wrong with one key file alone. */
-function isKeyFailure(error: unknown): error is HoldfastError {
-  const codes = ["repository-damaged", "storage-not-found", "storage-failed"] as const;
-  return codes.some((code) => isHoldfastError(error, code));
 }

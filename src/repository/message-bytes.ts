@@ -1,8 +1,14 @@
+import type { MasterKey } from "../format/crypto.ts";
 import { isAlone } from "../lib/memory-pool.ts";
 
 /** A Buffer on the same memory: Buffers arrive in another thread as plain Uint8Arrays. */
 export function nodeBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+/** A key as it arrived from another thread. */
+export function receivedKey({ encrypt, macK, macR }: MasterKey): MasterKey {
+  return { encrypt: nodeBuffer(encrypt), macK: nodeBuffer(macK), macR: nodeBuffer(macR) };
 }
 
 /**

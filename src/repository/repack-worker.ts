@@ -3,7 +3,7 @@ import { UnsealRun, type MasterKey } from "../format/crypto.ts";
 import { ZstdDecoder } from "../format/zstd-context.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import { BlobIndex, type SharedBlobIndex } from "./blob-index.ts";
-import { nodeBuffer } from "./message-bytes.ts";
+import { receivedKey } from "./message-bytes.ts";
 import { PackSlots } from "./pack-slots.ts";
 import { Packer } from "./packer.ts";
 import { Scratch } from "./scratch.ts";
@@ -37,8 +37,7 @@ export type RepackAnswer = readonly number[];
  * plaintext under the same counter is what an attacker had before. Trees that somebody stored plain are compressed.
  */
 export function repackWorker(setup: RepackWorkerSetup, door: WorkerDoor): (request: unknown) => RoleAnswer {
-  const { encrypt, macK, macR } = setup.key;
-  const key = { encrypt: nodeBuffer(encrypt), macK: nodeBuffer(macK), macR: nodeBuffer(macR) };
+  const key = receivedKey(setup.key);
   const slots = new PackSlots(setup.packSlots);
   const index = new BlobIndex(setup.index);
   const opener = new UnsealRun(key);

@@ -6,7 +6,7 @@ import type { Snapshot } from "../format/snapshot.ts";
 import type { Id } from "../format/tree.ts";
 import { openUnpacked, sha256 } from "../format/unpacked.ts";
 import type { Storage } from "../storage/storage.ts";
-import { isDamage } from "./child-trees.ts";
+import { isDamage } from "./damage.ts";
 import { examineBytes, type ExaminedPack } from "./examine-pack.ts";
 import type { FoundKey } from "./master-key.ts";
 

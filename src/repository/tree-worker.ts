@@ -5,7 +5,7 @@ import type { BlobType, Id } from "../format/tree.ts";
 import { ZstdDecoder } from "../format/zstd-context.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import { BlobIndex, type SharedBlobIndex } from "./blob-index.ts";
-import { nodeBuffer } from "./message-bytes.ts";
+import { receivedKey } from "./message-bytes.ts";
 import { Scratch } from "./scratch.ts";
 import { SharedBits } from "./shared-bits.ts";
 import type { RoleAnswer } from "./worker.ts";
@@ -46,8 +46,7 @@ export interface MissingBlob {
 
 /** The part of `walkUsedBlobs` that runs in a worker thread: opens trees, marks what they name. */
 export function treeWorker(setup: TreeWorkerSetup): (request: unknown) => RoleAnswer {
-  const { encrypt, macK, macR } = setup.key;
-  const opener = new UnsealRun({ encrypt: nodeBuffer(encrypt), macK: nodeBuffer(macK), macR: nodeBuffer(macR) });
+  const opener = new UnsealRun(receivedKey(setup.key));
   const decoder = new ZstdDecoder();
   const index = new BlobIndex(setup.index);
   const used = new SharedBits(setup.used);

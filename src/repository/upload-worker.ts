@@ -1,6 +1,6 @@
 import { PackSlots } from "./pack-slots.ts";
 import { BlobIndex } from "./blob-index.ts";
-import { nodeBuffer } from "./message-bytes.ts";
+import { receivedKey } from "./message-bytes.ts";
 import { Packer, type PackedResult } from "./packer.ts";
 import { SourceReader, type SourceFile, type SourceResult } from "./source-reader.ts";
 import { Throttle } from "./throttle.ts";
@@ -22,13 +22,8 @@ import type { RoleAnswer, WorkerDoor } from "./worker.ts";
 /** The part of an upload that runs in a worker thread: from paths or bytes to finished packs. */
 export function uploadWorker(setup: UploadWorkerSetup, door: WorkerDoor): (request: unknown) => RoleAnswer {
   const slots = new PackSlots(setup.packSlots);
-  const key = {
-    encrypt: nodeBuffer(setup.key.encrypt),
-    macK: nodeBuffer(setup.key.macK),
-    macR: nodeBuffer(setup.key.macR),
-  };
   const packer = new Packer({
-    key,
+    key: receivedKey(setup.key),
     index: new BlobIndex(setup.index),
     onPack: (pack) => {
       slots.take();

@@ -1,12 +1,12 @@
 import { hash } from "node:crypto";
-import { sealOverhead, UnsealRun, type MasterKey } from "../format/crypto.ts";
-import { decodePackHeader, headerLengthField, sealedHeaderLength, type PackedBlob } from "../format/pack.ts";
+import { UnsealRun, type MasterKey } from "../format/crypto.ts";
 import type { Id } from "../format/tree.ts";
 import { decompress } from "../format/compress.ts";
 import { ZstdDecoder } from "../format/zstd-context.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import type { BlobIndex } from "./blob-index.ts";
 import type { DefectCode } from "./defects.ts";
+import { ownList } from "./examine-pack.ts";
 
 /** A pack's bytes, and where the index has its blobs. */
 export interface PackToVerify {
@@ -51,7 +51,7 @@ export class PackVerifier {
 
   /** How the pack's own list differs from the index. Blobs are found by the index, so by itself this loses none. */
   #headerProblem(bytes: Uint8Array, first: number, blobs: number): string | undefined {
-    const listed = this.#header(bytes);
+    const listed = ownList(this.#opener, bytes);
     if (listed === undefined) return "unreadable";
     if (listed.length !== blobs) return `${listed.length} blobs, ${blobs} in the index`;
     const byOffset = new Map(listed.map((blob) => [blob.offset, blob]));
@@ -67,15 +67,6 @@ export class PackVerifier {
       if (!agrees) return `blob ${this.#index.id(entry)}`;
     }
     return undefined;
-  }
-
-  #header(bytes: Uint8Array): readonly PackedBlob[] | undefined {
-    return damagedToUndefined(() => {
-      const length = sealedHeaderLength(bytes, bytes.length);
-      const end = bytes.length - headerLengthField;
-      const header = this.#opener.unseal(bytes.subarray(end - length, end));
-      return decodePackHeader(header, end - header.length - sealOverhead);
-    });
   }
 
   #blobProblem(bytes: Uint8Array, entry: number): PackProblem | undefined {

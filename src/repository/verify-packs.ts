@@ -6,6 +6,7 @@ import { mapBounded } from "../lib/map-bounded.ts";
 import { lowerPriority } from "../lib/posix.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { DefectCode, DefectList, NamedDefect } from "./defects.ts";
+import { transferable } from "./message-bytes.ts";
 import { packPath, type IndexedPackRecord, type IndexState } from "./verify-index.ts";
 import type { PackProblem, PackToVerify } from "./verify-pack.ts";
 import type { VerifyWorkerSetup } from "./verify-worker.ts";
@@ -122,8 +123,7 @@ async function readPackOnce(
       ...entries.map((entry) => ({ code: "blob-damaged" as const, detail, entry })),
     ];
   }
-  // A small one may share its memory with others, which must not be handed over with it.
-  const owned = bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
+  const owned = transferable([bytes]);
   const request: PackToVerify = { id: pack.id, bytes: owned, first: pack.first, blobs: pack.blobs };
-  return pool.request<readonly PackProblem[]>(request, [owned.buffer as ArrayBuffer]);
+  return pool.request<readonly PackProblem[]>(request, [owned.buffer]);
 }

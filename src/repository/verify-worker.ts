@@ -1,5 +1,6 @@
 import type { MasterKey } from "../format/crypto.ts";
 import { BlobIndex, type SharedBlobIndex } from "./blob-index.ts";
+import { receivedKey } from "./message-bytes.ts";
 import { PackVerifier, type PackToVerify } from "./verify-pack.ts";
 import type { RoleAnswer } from "./worker.ts";
 
@@ -11,9 +12,6 @@ export interface VerifyWorkerSetup {
 
 /** The part of a verification that runs in a worker thread: one whole pack a request. */
 export function verifyWorker(setup: VerifyWorkerSetup): (request: unknown) => RoleAnswer {
-  const { encrypt, macK, macR } = setup.key;
-  // Buffers that were cloned from another thread arrive as plain Uint8Arrays.
-  const key = { encrypt: Buffer.from(encrypt), macK: Buffer.from(macK), macR: Buffer.from(macR) };
-  const verifier = new PackVerifier(key, new BlobIndex(setup.index));
+  const verifier = new PackVerifier(receivedKey(setup.key), new BlobIndex(setup.index));
   return (request) => ({ answer: verifier.verify(request as PackToVerify) });
 }

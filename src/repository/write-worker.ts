@@ -2,7 +2,7 @@ import { closeSync, ftruncateSync } from "node:fs";
 import { UnsealRun } from "../format/crypto.ts";
 import { BlobOpener } from "./blob-opener.ts";
 import { DirectFile, openDirect, worthwhileBytes, WriteStages } from "./direct-file.ts";
-import { nodeBuffer } from "./message-bytes.ts";
+import { nodeBuffer, receivedKey } from "./message-bytes.ts";
 import {
   type Begun,
   beginFile,
@@ -32,11 +32,7 @@ import { systemCode } from "../lib/system-code.ts";
  * for one request after the other; while the last writes of one are on their way to the disk, the next is begun.
  */
 export function writeWorker(setup: WriteWorkerSetup): (request: unknown) => Promise<RoleAnswer> {
-  const opener = new UnsealRun({
-    encrypt: nodeBuffer(setup.key.encrypt),
-    macK: nodeBuffer(setup.key.macK),
-    macR: nodeBuffer(setup.key.macR),
-  });
+  const opener = new UnsealRun(receivedKey(setup.key));
   const throttle = new Throttle(setup.throttle, setup.writeBytesPerSecond);
   const blobs = new BlobOpener(opener);
   const stages = new WriteStages();

@@ -8,7 +8,7 @@ import { rowOrder } from "../tables/row-order.ts";
 import { storeFile } from "../tables/rows-writer.ts";
 import { fileNode, findNode, loadFile } from "../tables/stored-parts.ts";
 import { storeTree, virtualFile, virtualFolder } from "../tables/virtual-nodes.ts";
-import { isDamage } from "../../repository/child-trees.ts";
+import { isDamage } from "../../repository/damage.ts";
 import { type FolderMender, type MendOptions } from "./mend-folder.ts";
 import { mendTable, type MendedTable } from "./mend-table.ts";
 

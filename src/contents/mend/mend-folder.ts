@@ -2,7 +2,7 @@ import type { Id, Tree, TreeNode } from "../../format/tree.ts";
 import { addAll } from "../../lib/add-all.ts";
 import { type ByteName, byteName, nameBytes, nameText } from "../../lib/byte-name.ts";
 import type { Warning } from "../../lib/events.ts";
-import { isDamage } from "../../repository/child-trees.ts";
+import { isDamage } from "../../repository/damage.ts";
 import type { BlobReader } from "../../repository/repository.ts";
 import type { MendSink } from "./mend-sink.ts";
 

@@ -7,7 +7,7 @@ import { keyAt, lineEnd, type RowOrder } from "../tables/row-order.ts";
 import { storeFile } from "../tables/rows-writer.ts";
 import { findNode } from "../tables/stored-parts.ts";
 import { storeTree, virtualFile } from "../tables/virtual-nodes.ts";
-import { isDamage } from "../../repository/child-trees.ts";
+import { isDamage } from "../../repository/damage.ts";
 import { hasAll, loadLeft } from "./mend-folder.ts";
 import type { MendSink } from "./mend-sink.ts";
 

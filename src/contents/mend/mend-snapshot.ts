@@ -9,7 +9,7 @@ import { loadContent, nodeNamed } from "../open-snapshot.ts";
 import { storeFile } from "../tables/rows-writer.ts";
 import { virtualFile } from "../tables/virtual-nodes.ts";
 import { mendDatabase, type MendedDatabase } from "./mend-database.ts";
-import { isDamage } from "../../repository/child-trees.ts";
+import { isDamage } from "../../repository/damage.ts";
 import { FolderMender, type MendOptions } from "./mend-folder.ts";
 
 /** Tag of a snapshot that a repair has written, instead of one that was whole no longer. */

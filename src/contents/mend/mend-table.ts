@@ -19,7 +19,7 @@ import type { BaseChunk, StoredBase } from "../tables/stored-base.ts";
 import { fileNode, findNode, loadFile } from "../tables/stored-parts.ts";
 import { tableSizes } from "../tables/table-sizes.ts";
 import { storeTree, virtualFile, virtualFolder } from "../tables/virtual-nodes.ts";
-import { isDamage } from "../../repository/child-trees.ts";
+import { isDamage } from "../../repository/damage.ts";
 import type { FolderMender } from "./mend-folder.ts";
 import { type KeyStretch, mendPart, type MendedPart, type PartContext, writePart } from "./mend-part.ts";
 

@@ -23,7 +23,7 @@ import {
 import type { Id, TreeNode } from "../../format/tree.ts";
 import type { ColumnSigns } from "../../lib/row-signature.ts";
 import { HoldfastError } from "../../lib/errors.ts";
-import { isDamage } from "../../repository/child-trees.ts";
+import { isDamage } from "../../repository/damage.ts";
 import type { BlobReader } from "../../repository/repository.ts";
 import { layout, runName } from "../layout.ts";
 import type { BackupKind } from "../manifest.ts";

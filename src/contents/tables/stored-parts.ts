@@ -1,6 +1,6 @@
 import type { Id, Tree, TreeNode } from "../../format/tree.ts";
 import { nameFromText } from "../../lib/byte-name.ts";
-import { isDamage } from "../../repository/child-trees.ts";
+import { isDamage } from "../../repository/damage.ts";
 import type { BlobReader } from "../../repository/repository.ts";
 import { damaged } from "../checked.ts";
 import { layout } from "../layout.ts";
