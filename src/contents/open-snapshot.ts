@@ -27,26 +27,30 @@ export async function openSnapshot(
   if (tree === undefined || !node) {
     throw new HoldfastError("repository-damaged", { subject: `snapshots/${stored.id}`, detail: "holdfast.json" });
   }
-  if (Number(node.size) > maximumManifestBytes) {
-    throw new HoldfastError("repository-damaged", { subject: `snapshots/${stored.id}`, detail: "holdfast.json" });
-  }
-  const text = (await loadContent(reader, node, signal)).toString("utf8");
-  return { stored, manifest: parseManifest(text), tree };
+  return { stored, manifest: await loadManifest(reader, node, signal), tree };
 }
+
+/** What `holdfast.json` says; fails with `repository-damaged` when it makes no sense. */
+export async function loadManifest(reader: BlobReader, node: TreeNode, signal: AbortSignal): Promise<Manifest> {
+  return parseManifest((await loadContent(reader, node, signal, maximumManifestBytes)).toString("utf8"));
+}
+
+/** No text of a program may be longer. */
+const mostTextBytes = 512 << 20;
 
 /** A whole small file into memory. */
 export async function loadContent(
   reader: BlobReader,
   node: TreeNode,
   signal: AbortSignal,
-  mostBytes = Number.POSITIVE_INFINITY,
+  mostBytes = mostTextBytes,
 ): Promise<Buffer> {
   const blobs: Buffer[] = [];
   let size = 0;
   for (const id of node.content ?? []) {
     const blob = await reader.load("data", id, signal);
     size += blob.length;
-    // The same blob may be named any number of times.
+    // The same blob may be named any number of times, whatever the node says of the file's size.
     if (size > mostBytes)
       throw new HoldfastError("repository-damaged", { subject: nameText(node.name), detail: "size" });
     blobs.push(blob);

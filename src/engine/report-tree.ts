@@ -70,10 +70,7 @@ export async function daysOf(
 export async function reportsOfDay(reader: BlobReader, day: Day, signal: AbortSignal): Promise<readonly Report[]> {
   const found = new Map<string, Report>();
   for (const node of day.nodes) {
-    if (Number(node.size ?? 0) > maximumDayBytes) {
-      throw new HoldfastError("repository-damaged", { subject: `${day.date}.jsonl`, detail: "size" });
-    }
-    for (const line of (await loadContent(reader, node, signal)).toString("utf8").split("\n")) {
+    for (const line of (await loadContent(reader, node, signal, maximumDayBytes)).toString("utf8").split("\n")) {
       const report = parseReport(line);
       if (report !== undefined) found.set(report.id, report);
     }

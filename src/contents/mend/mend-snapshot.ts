@@ -4,8 +4,8 @@ import { addAll } from "../../lib/add-all.ts";
 import { nameFromText, nameText } from "../../lib/byte-name.ts";
 import type { Warning } from "../../lib/events.ts";
 import { layout } from "../layout.ts";
-import { type DatabaseManifest, type Manifest, parseManifest, serialiseManifest } from "../manifest.ts";
-import { loadContent, nodeNamed } from "../open-snapshot.ts";
+import { type DatabaseManifest, type Manifest, serialiseManifest } from "../manifest.ts";
+import { loadManifest, nodeNamed } from "../open-snapshot.ts";
 import { storeFile } from "../tables/rows-writer.ts";
 import { virtualFile } from "../tables/virtual-nodes.ts";
 import { mendDatabase, type MendedDatabase } from "./mend-database.ts";
@@ -68,7 +68,7 @@ export class SnapshotMender {
     const node = ofCrm && nodeNamed(ofCrm, nameFromText(layout.manifest));
     if (node === undefined) return undefined;
     try {
-      return parseManifest((await loadContent(reader, node, signal)).toString("utf8"));
+      return await loadManifest(reader, node, signal);
     } catch (error) {
       if (isDamage(error)) return undefined;
       throw error;

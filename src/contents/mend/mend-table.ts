@@ -50,7 +50,7 @@ export async function mendTable(context: PartContext, folders: FolderMender, id:
 
   const base = await mendBase(context, folders, baseId, time, losses);
   const runs = await mendRuns(context, folders, runsNode, losses);
-  const isSame = base.tree === baseId && runs.every(({ name, part, was }) => part.tree === was && name !== "");
+  const isSame = base.tree === baseId && runs.every(({ part, was }) => part.tree === was);
   const sums = await sumsOf(
     context,
     nodes,
