@@ -29,10 +29,20 @@ const root = join(import.meta.dirname, "..");
 
 /** A test that waits for ever does not end by itself. The longest file takes six minutes, and a busy machine thrice as long. */
 const fileTimeoutMs = 1_800_000;
-/** Begun last, one of these would run on alone. */
-const longest = ["test/tryton/", "test/records/dolibarr", "test/docs/commands", "test/s3/", "test/volumes/"];
+/** In this order, before all others: begun last, one of these would run on alone. One alone makes the Tryton of several. */
+const longest = [
+  "test/tryton/tryton-postgres.test.ts",
+  "test/tryton/tryton.test.ts",
+  "test/records/dolibarr.test.ts",
+  "test/docs/commands.test.ts",
+  "test/s3/s3.test.ts",
+  "test/s3/locked.test.ts",
+  "test/volumes/volumes.test.ts",
+];
 const atOnce = 4;
 const execArgv = ["--disable-warning=ExperimentalWarning", `--import=${join(import.meta.dirname, "test-cost.ts")}`];
+
+const rank = (file: string) => (longest.includes(file) ? longest.indexOf(file) : longest.length);
 
 interface Counts {
   passed: number;
@@ -128,8 +138,7 @@ const counts: Counts = { passed: 0, failed: 0 };
 const unit = find("src/**/*.test.ts");
 const timed = find("test/timed/*.test.ts");
 const whole = find("test/**/*.test.ts").filter((file) => !timed.includes(file));
-const isLong = (file: string) => longest.some((start) => file.startsWith(start));
-whole.sort((a, b) => Number(isLong(b)) - Number(isLong(a)));
+whole.sort((a, b) => rank(a) - rank(b));
 if (unit.length > 0) await runFiles(unit, Math.max(atOnce, availableParallelism()), counts);
 if (whole.length > 0) await runFiles(whole, atOnce, counts, memory.path);
 if (timed.length > 0) await runFiles(timed, 1, counts);
