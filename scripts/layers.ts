@@ -53,6 +53,7 @@ export const layers: readonly Layer[] = [
     folder: "database",
     imports: ["lib"],
     packagesOf: {
+      "mysql/connection.ts": ["mysql2"],
       "mysql/session.ts": ["mysql2"],
       "postgres/connection.ts": ["pg"],
       "postgres/copy-in.ts": ["pg"],

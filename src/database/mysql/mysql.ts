@@ -1,7 +1,8 @@
 /**
  * MariaDB and MySQL, over the wire protocol of `mysql2`.
  *
- * - `location.ts`, `option-file.ts`, `session.ts`: from a URL to a connection; `failure.ts` gives errors their codes.
+ * - `location.ts`, `option-file.ts`, `connection.ts`: from a URL to a connection; `session.ts` is all that is asked on one, `failure.ts` gives
+ *   errors their codes.
  * - `inspect.ts`, `programs.ts`, `table-key.ts`, `rights.ts`: what is in a database, and what this user may not see of it.
  * - `snapshot.ts`, `reader.ts`: one moment over several connections, rows as lines (`line-sql.ts`, `line-encoder.ts`).
  * - `column-kind.ts`, `field.ts`, `key-order.ts`, `row-hash.ts`: what lines mean.
