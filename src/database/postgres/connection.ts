@@ -9,6 +9,7 @@ import { CopyOut } from "./copy-out.ts";
 import { postgresFailure } from "./failure.ts";
 import { lendingSocket } from "../lent-socket.ts";
 import { passwordFor } from "./password.ts";
+import { type SearchPath, searchingNothing } from "./daily-path.ts";
 import { dailyPathSql } from "./settings.ts";
 import { mayGoPlain, tlsOptions } from "./tls.ts";
 
@@ -61,7 +62,7 @@ export class PostgresConnection implements AsyncDisposable {
   readonly serverEncoding: string;
   /** `search_path` as it is for whoever logs in as this user. */
   readonly #ownPath: string;
-  #searched: "nothing" | "daily" = "nothing";
+  #searched: SearchPath = "nothing";
   readonly #client: pg.Client;
   readonly #signal: AbortSignal;
   /** What the server said when it ended this session while nothing was asked of it. */
@@ -113,7 +114,7 @@ export class PostgresConnection implements AsyncDisposable {
 
   /** One statement with parameters; every value as the server writes it. */
   async rows(sql: string, values: readonly Cell[] = [], subject?: string): Promise<readonly Row[]> {
-    const config = { text: sql, values: [...values], rowMode: "array" as const, types: asText };
+    const config = { text: await this.#asked(sql), values: [...values], rowMode: "array" as const, types: asText };
     return this.#told(async () => (await this.#client.query<Cell[]>(config)).rows, subject);
   }
 
@@ -129,14 +130,19 @@ export class PostgresConnection implements AsyncDisposable {
     }, subject);
   }
 
-  /**
-   * `nothing`: every name but the server's own is written with its schema. `daily`: a function that is called for rows, be it only while
-   * the server plans with an index of it, finds what it names without one.
-   */
-  async search(where: "nothing" | "daily"): Promise<void> {
+  async search(where: SearchPath): Promise<void> {
     if (this.#searched === where) return;
     this.#searched = where;
-    await this.run(where === "nothing" ? "SET search_path=''" : dailyPathSql(this.#ownPath));
+    // Before each statement anew.
+    if (where !== "daily to plan")
+      await this.run(where === "nothing" ? "SET search_path=''" : dailyPathSql(this.#ownPath));
+  }
+
+  /** A query, as it is asked with what is searched. */
+  async #asked(sql: string): Promise<string> {
+    if (this.#searched !== "daily to plan") return sql;
+    await this.run(dailyPathSql(this.#ownPath));
+    return searchingNothing(sql);
   }
 
   /** How many rows a statement was for. */
@@ -145,7 +151,7 @@ export class PostgresConnection implements AsyncDisposable {
   }
 
   async *copyOut(sql: string, targetBytes: number, subject: string): AsyncGenerator<RowBatch, void> {
-    const copy = new CopyOut(sql, targetBytes, this.#spare);
+    const copy = new CopyOut(await this.#asked(sql), targetBytes, this.#spare);
     this.#client.query(copy);
     let finished = "no";
     try {

@@ -9,13 +9,17 @@ import { quoteQualified } from "./identifier.ts";
  * theirs: a function whose arguments fit better is preferred, whatever is searched first. What a database's own functions name
  * without a schema they find only as in daily work, so a session searches as that does where they are called, and nowhere else.
  */
-export async function withDailyPath<T>(session: PostgresConnection, work: () => Promise<T>): Promise<T> {
+export async function withDailyPath<T>(
+  session: PostgresConnection,
+  work: () => Promise<T>,
+  path: SearchPath = "daily",
+): Promise<T> {
   try {
     return await work();
   } catch (error) {
     const state = sqlState(error instanceof HoldfastError ? error.cause : undefined);
     if (!notFound.has(state)) throw error;
-    await session.search("daily");
+    await session.search(path);
     const result = await work();
     await session.search("nothing");
     return result;
@@ -40,11 +44,24 @@ export async function tablesThatCall(connection: PostgresConnection): Promise<Re
 }
 
 /** What a session searches that reads a table: the text of a name of the database depends on it, and is written with its schema. */
-export function searched(table: TableSchema, calling: ReadonlySet<string>): "nothing" | "daily" {
+export function searched(table: TableSchema, calling: ReadonlySet<string>): SearchPath {
   const { columns, keyLength } = table;
-  const names = /^reg(class|proc|procedure|oper|operator|type|config|dictionary|collation)\b/;
-  if (columns.some(({ type }) => names.test(type))) return "nothing";
   // What compares values of a type of an extension lies where that does.
   const isForeign = columns.slice(0, keyLength).some(({ type }) => type.includes("."));
-  return isForeign || calling.has(quoteQualified(table)) ? "daily" : "nothing";
+  if (!isForeign && !calling.has(quoteQualified(table))) return "nothing";
+  const names = /^reg(class|proc|procedure|oper|operator|type|config|dictionary|collation)\b/;
+  return columns.some(({ type }) => names.test(type)) ? "daily to plan" : "daily";
+}
+
+/**
+ * `nothing`: every name but the server's own is written with its schema. `daily`: a function that is called for rows finds what it names
+ * without one. `daily to plan`: so does one that the server calls while it plans with an index of it, and rows are written as with `nothing`.
+ */
+export type SearchPath = "nothing" | "daily" | "daily to plan";
+
+/** The same query, which searches nothing any more once it is planned: its condition is looked at once, before the first row. */
+export function searchingNothing(sql: string): string {
+  const [, copied] = /^COPY \((.*)\) TO STDOUT$/s.exec(sql) ?? [];
+  if (copied !== undefined) return `COPY (${searchingNothing(copied)}) TO STDOUT`;
+  return `SELECT planned.* FROM (${sql}) AS planned WHERE (SELECT pg_catalog.set_config('search_path', '', false)) = ''`;
 }

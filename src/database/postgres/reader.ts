@@ -12,7 +12,7 @@ import type {
 } from "../database.ts";
 import { changesOf, type SnapshotMark, tableMark } from "./changes.ts";
 import type { PostgresConnection } from "./connection.ts";
-import { searched } from "./daily-path.ts";
+import { searched, type SearchPath } from "./daily-path.ts";
 import { unescaped } from "./field.ts";
 import { quoteName, quoteQualified, quoteText } from "./identifier.ts";
 import { isLargeObjects, largeObjectQuery } from "./large-objects.ts";
@@ -138,7 +138,7 @@ export class PostgresTableReader implements TableReader {
     return workers;
   }
 
-  async #searched(): Promise<"nothing" | "daily"> {
+  async #searched(): Promise<SearchPath> {
     return searched(this.table, await this.#sessions.calling());
   }
 

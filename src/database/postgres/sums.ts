@@ -47,7 +47,7 @@ export async function loadedSums(
 ): Promise<LoadedSums | undefined> {
   if (session.serverEncoding !== "UTF8" || isLargeObjects(table)) return undefined;
   const sum = `SELECT count(*), sum(${hashSql(lineSql(table.columns, backslashes))}) FROM ONLY ${quoteQualified(table)}`;
-  const [[rows, rowSum] = []] = await withDailyPath(session, () => session.rows(sum, [], table.name));
+  const [[rows, rowSum] = []] = await withDailyPath(session, () => session.rows(sum, [], table.name), "daily to plan");
   return { rows: Number(rows), rowSum: sumOf(rowSum) };
 }
 
