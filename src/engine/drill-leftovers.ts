@@ -32,11 +32,17 @@ export class ScratchNote {
     const path = join(folder, `${id}.json`);
     // Locked before anybody can find it.
     const file = await open(`${path}.new`, "wx+", 0o600);
-    tryLockFile(file.fd);
-    const note = new ScratchNote(file, path);
-    await note.write(place);
-    await rename(`${path}.new`, path);
-    return note;
+    try {
+      tryLockFile(file.fd);
+      const note = new ScratchNote(file, path);
+      await note.write(place);
+      await rename(`${path}.new`, path);
+      return note;
+    } catch (error) {
+      await rm(`${path}.new`, { force: true }).catch(() => undefined);
+      await file.close().catch(() => undefined);
+      throw error;
+    }
   }
 
   async write(place: ScratchPlace): Promise<void> {

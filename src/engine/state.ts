@@ -1,18 +1,23 @@
+import { randomBytes } from "node:crypto";
 import { mkdir, open, readFile, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Engine } from "./engine.ts";
 
+/** Whose state folder it is. */
+type Keeper = Pick<Engine, "stateFolder">;
+
 /**
  * Small JSON records of this user in the state folder: plans, restores that can be undone, kits that were used.
- * They may hold paths and names, never secrets; folders are made 0700 all the same. Written whole or not at all.
+ * They may hold paths and names, never secrets; folders are made 0700 all the same. Written whole or not at all; of two that
+ * write one at the same moment, the later is what stays.
  */
-export async function writeState(engine: Engine, name: string, value: unknown): Promise<void> {
+export async function writeState(engine: Keeper, name: string, value: unknown): Promise<void> {
   const file = join(engine.stateFolder, name);
-  const temporary = `${file}.new`;
+  const temporary = `${file}.${randomBytes(6).toString("hex")}.new`;
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-    const handle = await open(temporary, "w", 0o600);
+    const handle = await open(temporary, "wx", 0o600);
     try {
       await handle.writeFile(`${JSON.stringify(value, undefined, 1)}\n`);
       await handle.sync();
@@ -27,6 +32,7 @@ export async function writeState(engine: Engine, name: string, value: unknown): 
       await folder.close();
     }
   } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
     throw new HoldfastError("state-unwritable", { path: file }, error);
   }
 }
@@ -35,7 +41,7 @@ export async function writeState(engine: Engine, name: string, value: unknown): 
  * The same for what only saves time or requests where it is known: a state folder that is full, gone or somebody else's is no reason for
  * whoever has done his work to fail.
  */
-export async function noteState(engine: Engine, name: string, value: unknown): Promise<void> {
+export async function noteState(engine: Keeper, name: string, value: unknown): Promise<void> {
   try {
     await writeState(engine, name, value);
   } catch (error) {
@@ -44,7 +50,7 @@ export async function noteState(engine: Engine, name: string, value: unknown): P
 }
 
 /** `undefined` when there is no such record or it cannot be understood. */
-export async function readState(engine: Engine, name: string): Promise<unknown> {
+export async function readState(engine: Keeper, name: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(join(engine.stateFolder, name), "utf8")) as unknown;
   } catch {
@@ -53,7 +59,7 @@ export async function readState(engine: Engine, name: string): Promise<unknown> 
 }
 
 /** Names of the records in one folder, without `.json`. */
-export async function listState(engine: Engine, folder: string): Promise<readonly string[]> {
+export async function listState(engine: Keeper, folder: string): Promise<readonly string[]> {
   try {
     const names = await readdir(join(engine.stateFolder, folder));
     return names.filter((name) => name.endsWith(".json")).map((name) => name.slice(0, -".json".length));
@@ -62,6 +68,6 @@ export async function listState(engine: Engine, folder: string): Promise<readonl
   }
 }
 
-export async function removeState(engine: Engine, name: string): Promise<void> {
+export async function removeState(engine: Keeper, name: string): Promise<void> {
   await rm(join(engine.stateFolder, name), { force: true });
 }
