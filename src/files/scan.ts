@@ -27,18 +27,20 @@ export function scanFolder(path: ByteName, options: ScanOptions): FolderScan {
     root: process.geteuid?.() === 0,
   };
   const descriptor = fs.openSync(nodePath(path), folderFlags);
-  const status = statAt(descriptor, itself);
-  const scan = new OpenScan(shared, {
-    path,
-    base: path,
-    inside: "" as ByteName,
-    included: shared.included.isEmpty,
-    deviceId: status.deviceId,
-    inode: status.inode,
-    rootDeviceId: status.deviceId,
-  });
-  fs.closeSync(descriptor);
-  return scan;
+  try {
+    const { deviceId, inode } = statAt(descriptor, itself);
+    return new OpenScan(shared, {
+      path,
+      base: path,
+      inside: "" as ByteName,
+      included: shared.included.isEmpty,
+      deviceId,
+      inode,
+      rootDeviceId: deviceId,
+    });
+  } finally {
+    fs.closeSync(descriptor);
+  }
 }
 
 /** What stands at a path itself, which may be a file or a folder; a link at its end is followed. Its name is `.`. */
@@ -170,10 +172,14 @@ class OpenScan implements FolderScan {
     }
     const flags = inside === "" ? folderFlags : folderFlags | O_NOFOLLOW;
     const descriptor = this.#anchor ?? fs.openSync(nodePath(base), flags);
-    const now = statAt(descriptor, itself);
-    if (now.inode !== inode || now.deviceId !== deviceId) {
-      fs.closeSync(descriptor);
-      throw Object.assign(new Error("another folder has taken its place"), { code: "ENOENT" });
+    try {
+      const now = statAt(descriptor, itself);
+      if (now.inode !== inode || now.deviceId !== deviceId) {
+        throw Object.assign(new Error("another folder has taken its place"), { code: "ENOENT" });
+      }
+    } catch (error) {
+      if (descriptor !== this.#anchor) fs.closeSync(descriptor);
+      throw error;
     }
     if (base.length > longestPath) this.#anchor = descriptor;
     this.#descriptor = descriptor;
