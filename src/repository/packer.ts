@@ -7,14 +7,12 @@ import type { BlobType, Id } from "../format/tree.ts";
 import { decompressPieces, ZstdDecoder, ZstdEncoder } from "../format/zstd-context.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { BlobIndex } from "./blob-index.ts";
+import { makePackBuffer, packBufferBytes, packRoom, targetPackBytes, type PackBuffer } from "./pack-buffers.ts";
 import type { PackStream } from "./repository.ts";
 import { Scratch } from "./scratch.ts";
 
-/** A pack is closed when it is at least this long, as restic's, or has so many blobs (rustic's limit). */
-const targetPackBytes = 16 << 20;
+/** A pack is closed when it has so many blobs, too: rustic's limit. */
 const maxPackBlobs = 10_000;
-/** A pack's buffer: the target, one blob of 8 MiB more, and the header. Only what is written becomes memory. */
-export const packBufferBytes = targetPackBytes + (9 << 20);
 /** Blobs up to this size are sealed together, larger ones alone. */
 const smallBlob = 64 << 10;
 const stageBytes = 64 << 10;
@@ -25,12 +23,6 @@ const stagePieces = 64;
  * 2 to 4 % larger ones, still below restic's; it takes three quarters of the time.
  */
 export const blobLevel = 1;
-
-/**
- * Shared memory, though only one thread at a time uses it: each time that 25 MB of a thread's own memory arrive in
- * another thread, V8 takes them for new garbage to come and collects, dozens of times in a backup.
- */
-export type PackBuffer = SharedArrayBuffer;
 
 export interface FinishedPack {
   readonly name: Id;
@@ -180,9 +172,9 @@ export class Packer {
     if (open && open.length + open.stagedLength + length + reserveBytes < open.bytes.length) return open;
     if (open) this.#end(open);
     // Only the tree of a huge folder can be larger than 8 MiB.
-    const needed = Math.max(packBufferBytes, compressBound(length) + reserveBytes);
-    const reused = needed === packBufferBytes ? this.#options.reuse() : undefined;
-    const pack = new OpenPack(type, key, this.#options.key, reused ?? new SharedArrayBuffer(needed));
+    const needed = compressBound(length) + reserveBytes;
+    const reused = needed < packBufferBytes ? this.#options.reuse() : undefined;
+    const pack = new OpenPack(type, key, this.#options.key, reused ?? makePackBuffer(needed));
     this.#open.set(key, pack);
     return pack;
   }
@@ -342,7 +334,7 @@ class OpenPack {
     this.key = key;
     this.seal = new SealRun(masterKey);
     this.buffer = buffer;
-    this.bytes = Buffer.from(buffer);
+    this.bytes = packRoom(buffer);
   }
 }
 

@@ -4,6 +4,7 @@ import { ZstdDecoder } from "../format/zstd-context.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import { BlobIndex, type SharedBlobIndex } from "./blob-index.ts";
 import { receivedKey } from "./message-bytes.ts";
+import { takePackBuffer } from "./pack-buffers.ts";
 import { PackSlots } from "./pack-slots.ts";
 import { Packer } from "./packer.ts";
 import { Scratch } from "./scratch.ts";
@@ -52,7 +53,7 @@ export function repackWorker(setup: RepackWorkerSetup, door: WorkerDoor): (reque
       const notice: PackNotice = { type: "pack", ...pack };
       door.notify(notice);
     },
-    reuse: () => door.recycled(),
+    reuse: () => takePackBuffer(() => door.recycled()),
   });
 
   /** False: it is damaged, and nothing was moved. */

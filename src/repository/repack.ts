@@ -11,7 +11,7 @@ import { transferable } from "./message-bytes.ts";
 import { PackSaver } from "./pack-saver.ts";
 import { PackSlots } from "./pack-slots.ts";
 import type { PackTable } from "./pack-table.ts";
-import { packBufferBytes } from "./packer.ts";
+import { offerPackBuffer } from "./pack-buffers.ts";
 import type { RepackAnswer, RepackRequest, RepackWorkerSetup } from "./repack-worker.ts";
 import { SharedBits } from "./shared-bits.ts";
 import { Throttle, throttleBytes } from "./throttle.ts";
@@ -68,10 +68,8 @@ export async function repack(options: RepackOptions): Promise<void> {
   const pool = new WorkerPool({
     size: Math.max(1, Math.min(limits.workers, Math.ceil(bytes / bytesPerWorker))),
     setup,
-    onNotice: (notice, from) =>
-      saver.save(notice as PackNotice, (buffer) => {
-        if (buffer.byteLength === packBufferBytes) from.recycle.postMessage(buffer);
-      }),
+    onNotice: (notice) =>
+      saver.save(notice as PackNotice, (buffer) => offerPackBuffer(buffer, (offered) => pool.recycle(offered))),
     onFailure: fail,
   });
   options.signal.addEventListener("abort", () => fail(options.signal.reason), { once: true });

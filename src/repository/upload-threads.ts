@@ -5,7 +5,7 @@ import { handled, rejected } from "../lib/handled.ts";
 import { BlobBatch, signedBlobs, storedBlobs, type StoredBlob } from "./blob-batches.ts";
 import { batchFiles, FileBatch } from "./file-batches.ts";
 import { transferable } from "./message-bytes.ts";
-import { packBufferBytes } from "./packer.ts";
+import { offerPackBuffer } from "./pack-buffers.ts";
 import type { FileReadResult, FileToRead, PackStream } from "./repository.ts";
 import type {
   BlobKind,
@@ -31,7 +31,7 @@ const maxBlobBytes = 32 << 20;
 export interface UploadThreadsOptions {
   readonly workers: number;
   readonly setup: UploadWorkerSetup;
-  /** A pack is full. `recycle` gives its buffer back to the thread. */
+  /** A pack is full. `recycle` gives its buffer back to the threads. */
   readonly onPack: (notice: PackNotice, recycle: (buffer: SharedArrayBuffer) => void) => void;
   readonly onRead: (file: Extract<FileReadResult, { state: "read" }>) => void;
   readonly onFailure: (error: unknown) => void;
@@ -63,15 +63,15 @@ export class UploadThreads {
     this.#pool = new WorkerPool({
       size: workers,
       setup,
-      onNotice: (notice, from) =>
-        onPack(notice as PackNotice, (buffer) => {
-          // Others, made for one huge tree, are left to the garbage collector.
-          if (buffer.byteLength === packBufferBytes) from.recycle.postMessage(buffer);
-        }),
+      onNotice: (notice) => onPack(notice as PackNotice, (buffer) => this.#recycle(buffer)),
       onFailure,
     });
     // Whatever comes, a snapshot's tree at the least will be stored.
     this.#pool.warmUp();
+  }
+
+  #recycle(buffer: SharedArrayBuffer): void {
+    offerPackBuffer(buffer, (offered) => this.#pool.recycle(offered));
   }
 
   /** Resolves when more can be given; `undefined`: it can be now. */

@@ -1,3 +1,4 @@
+import { takePackBuffer } from "./pack-buffers.ts";
 import { PackSlots } from "./pack-slots.ts";
 import { BlobIndex } from "./blob-index.ts";
 import { receivedKey } from "./message-bytes.ts";
@@ -30,7 +31,7 @@ export function uploadWorker(setup: UploadWorkerSetup, door: WorkerDoor): (reque
       const notice: PackNotice = { type: "pack", ...pack };
       door.notify(notice);
     },
-    reuse: () => door.recycled(),
+    reuse: () => takePackBuffer(() => door.recycled()),
   });
   let copier: SealedCopier | undefined;
   const reader = new SourceReader({

@@ -18,14 +18,9 @@ export interface WorkerPoolOptions {
   readonly size: number;
   readonly setup: WorkerSetup;
   /** Something a worker tells that answers no request. */
-  readonly onNotice?: (notice: unknown, from: PoolWorker) => void;
+  readonly onNotice?: (notice: unknown) => void;
   /** The pool is of no more use; all requests have failed with the same error. */
   readonly onFailure: (error: unknown) => void;
-}
-
-export interface PoolWorker {
-  /** Gives buffers back to the thread, which fetches them when it needs one. */
-  readonly recycle: MessagePort;
 }
 
 interface Job {
@@ -36,8 +31,9 @@ interface Job {
   readonly reject: (error: unknown) => void;
 }
 
-class Member implements PoolWorker {
+class Member {
   readonly worker: Worker;
+  /** For buffers that the thread fetches when it needs one. */
   readonly recycle: MessagePort;
   readonly jobs = new Map<number, Job>();
   load = 0;
@@ -117,6 +113,11 @@ export class WorkerPool {
     );
   }
 
+  /** Tells all threads of a buffer that one of them may have. */
+  recycle(buffer: SharedArrayBuffer): void {
+    for (const { recycle } of this.#members) recycle.postMessage(buffer);
+  }
+
   async close(): Promise<void> {
     this.#closing = true;
     this.fail(new HoldfastError("cancelled"));
@@ -187,7 +188,7 @@ export class WorkerPool {
     // What a thread still says goes nowhere; and it must not be let go of before its end.
     if (this.#closing) return;
     if (message.type === "notice") {
-      this.#options.onNotice?.(message.notice, member);
+      this.#options.onNotice?.(message.notice);
     } else if (message.type === "failed") {
       this.fail(new HoldfastError(message.code, message.facts, message.detail));
     } else {

@@ -1,6 +1,7 @@
 import { HoldfastError } from "../lib/errors.ts";
 import { freeMemory } from "../lib/memory-pool.ts";
 import { SilenceTimer } from "../lib/silence-timer.ts";
+import { createTurns, type Turns } from "../lib/turns.ts";
 import { PacketSplitter } from "./packet-splitter.ts";
 import { type Attributes, encodePacket, type Field, PacketReader, packetTypes, statusCodes } from "./sftp-packet.ts";
 import type { SshProcess } from "./ssh-process.ts";
@@ -49,6 +50,7 @@ export class SftpSession {
   #over: HoldfastError | undefined;
   #silence: SilenceTimer | undefined;
   #limits: SftpLimits = { read: 32_768, write: 32_768 };
+  #writing = writesAtOnce(32_768);
 
   constructor(ssh: SshProcess, { silentMs, explain, onEnd }: SftpSessionOptions) {
     this.#ssh = ssh;
@@ -104,6 +106,7 @@ export class SftpSession {
       read: Math.min(mostBytes, Math.max(32_768, read || 32_768)),
       write: Math.min(mostBytes, Math.max(32_768, write || 32_768)),
     };
+    this.#writing = writesAtOnce(this.#limits.write);
   }
 
   async open(path: string, flags: number): Promise<Buffer> {
@@ -127,8 +130,9 @@ export class SftpSession {
     }
   }
 
+  /** Waits while much is on its way: what is written is copied for the pipe to `ssh`. */
   async write(handle: Buffer, offset: number, bytes: Uint8Array): Promise<void> {
-    await this.#done(packetTypes.write, handle, { u64: offset }, bytes);
+    await this.#writing(() => this.#done(packetTypes.write, handle, { u64: offset }, bytes));
   }
 
   stat(path: string): Promise<Attributes> {
@@ -290,6 +294,13 @@ export interface SftpLimits {
 
 /** The greeting has none of its own; no request gets it. */
 const greetingId = -1;
+/** Of all files together: enough for 100 ms at 80 MB/s. */
+const writtenAtOnce = 8 << 20;
+
+function writesAtOnce(pieceBytes: number): Turns {
+  return createTurns(Math.floor(writtenAtOnce / pieceBytes));
+}
+
 /** OpenSSH's is 255 KiB; more in one piece wins nothing. */
 const mostBytes = 261_120;
 
