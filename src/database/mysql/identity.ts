@@ -27,8 +27,14 @@ export async function identityOf(session: Session, database: string): Promise<st
   return least?.[0] ? `innodb ${least[0]}` : `tables ${await tablesDigest(session, database, "TABLE_NAME")}`;
 }
 
-/** As the server names the folder of a database: a hyphen is `@002d` there, `ü` is `@1o`, by a table that only the server has. */
+/**
+ * As the server names the folder of a database: a hyphen is `@002d` there, `ü` is `@1o`, by a table that only the server has. MySQL does not
+ * give it out: what it writes by its table is not found then.
+ */
 async function folderOf(session: Session, database: string): Promise<string> {
+  if (session.server.flavour === "mysql") {
+    return database.replaceAll(/[^A-Za-z0-9_]/g, (letter) => `@${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  }
   const [row] = await session.query(`SELECT CAST(CONVERT(${quoteText(database)} USING filename) AS BINARY)`);
   return row?.[0] ?? database;
 }
