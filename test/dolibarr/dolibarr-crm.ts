@@ -43,7 +43,8 @@ export async function emptyDolibarr(folder: string, server: MariadbServer): Prom
   await server.sql(
     `CREATE DATABASE ${database} CHARACTER SET utf8mb3 COLLATE utf8mb3_unicode_ci;
      CREATE USER ${user}@localhost IDENTIFIED BY '${password.replaceAll("'", "''")}';
-     GRANT ALL ON \`${database}%\`.* TO ${user}@localhost; GRANT RELOAD, PROCESS ON *.* TO ${user}@localhost;`,
+     GRANT ALL ON \`${database}%\`.* TO ${user}@localhost; GRANT RELOAD, PROCESS ON *.* TO ${user}@localhost;
+     GRANT SELECT ON mysql.* TO ${user}@localhost;`,
   );
   return writeInstallation(folder, { type: "mysqli", host: `localhost:${server.socket}`, port: 3306 });
 }
