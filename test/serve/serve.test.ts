@@ -141,7 +141,11 @@ test("a CRM's own configuration that cannot be read for a while is asked for aga
   renameSync(settings, `${settings}.new`);
   await crm.run(["jobs", "start", "backup"]);
   const first = async () => listIn(await crm.json(["jobs", "list"]), "jobs")[0];
-  await until(async () => (await first())?.["attempts"] === 1 && (await first())?.["state"] !== "running");
+  await until(async () => {
+    // On a machine with much to do there may be several before anybody looks.
+    const { attempts, state } = (await first()) ?? {};
+    return Number(attempts) >= 1 && state !== "running";
+  });
   renameSync(`${settings}.new`, settings);
   const [backup] = await settledJobs(crm);
   assert.match(String(backup?.["outcome"]), /^(?:ok|warning)$/, JSON.stringify(backup));
