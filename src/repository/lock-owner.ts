@@ -67,11 +67,12 @@ function processStart(pid: number): string | undefined {
   }
 }
 
-/** A signal that is none finds also what `/proc` does not show. */
-function isThere(pid: number): boolean {
+/** A signal that is none finds also what `/proc` does not show, and kills nobody. */
+export function isThere(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (error) {
-    return hasSystemCode(error, "EPERM");
+    // Somebody else's process is one all the same.
+    return !hasSystemCode(error, "ESRCH");
   }
 }

@@ -1,5 +1,5 @@
 import { parseTime } from "../format/time.ts";
-import { spanText, type KeepCount, type RetentionPolicy, type Span } from "../lib/retention-policy.ts";
+import { countRules, spanText, type KeepCount, type RetentionPolicy, type Span } from "../lib/retention-policy.ts";
 
 /** What is known of a snapshot to decide on it. */
 export interface DatedSnapshot {
@@ -117,11 +117,7 @@ interface CountedRule {
 
 function countedRules(policy: RetentionPolicy): readonly CountedRule[] {
   const leftOf = (count: KeepCount | undefined): number => (count === "all" ? Infinity : (count ?? 0));
-  return (["last", "hourly", "daily", "weekly", "monthly", "yearly"] as const).map((unit) => ({
-    unit,
-    left: leftOf(policy[unit]),
-    kept: -1,
-  }));
+  return countRules.map((unit) => ({ unit, left: leftOf(policy[unit]), kept: -1 }));
 }
 
 interface SpannedRule {

@@ -1,9 +1,8 @@
-import { isLeftBehind, isStale, thisOwner } from "./lock-owner.ts";
+import { isLeftBehind, isStale, isThere, thisOwner } from "./lock-owner.ts";
 import type { LockParts } from "./held-lock.ts";
 import type { FoundLock, UnlockOptions, UnlockReport } from "./repository.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import { holderOf, loadLock, type StoredLock } from "./stored-locks.ts";
-import { hasSystemCode } from "../lib/system-code.ts";
 
 /**
  * Removes locks: those whose holder is certainly gone, and with `all` the others too. A lock counts as gone when its
@@ -48,17 +47,6 @@ async function look(parts: LockParts, id: string, { signal, now }: UnlockOptions
   const holder = holderOf(lock);
   const isDead =
     isLeftBehind(lock, thisOwner(), hostname, now()) ||
-    (lock.owner === undefined && lock.hostname === hostname && !isAlive(lock.pid));
+    (lock.owner === undefined && lock.hostname === hostname && !isThere(lock.pid));
   return { id, holder, state: isDead ? "dead" : isStale(lock, now()) ? "stale" : "held" };
-}
-
-/** Only whether there is such a process: a signal would kill one that does not expect it. */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // Somebody else's process is one all the same.
-    return !hasSystemCode(error, "ESRCH");
-  }
 }
