@@ -1,9 +1,10 @@
-import { copyFile, constants, mkdtemp, open, rm } from "node:fs/promises";
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import { copyFile, constants, lstat, mkdtemp, open, readdir, rm } from "node:fs/promises";
+import { closeSync, existsSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { DatabaseSync } from "node:sqlite";
 
+const copyName = "copy.db";
 const blockBytes = 1024 * 1024;
 const blocksAtOnce = 16;
 
@@ -36,8 +37,9 @@ export async function copyRollbackDatabase(
   temporaryFolder: string,
   signal: AbortSignal,
 ): Promise<DatabaseCopy> {
-  const folder = await mkdtemp(join(temporaryFolder, "holdfast-"));
-  const target = join(folder, "copy.db");
+  await removeLeftCopies(temporaryFolder);
+  const folder = await mkdtemp(join(temporaryFolder, `holdfast-copy-${process.pid}-`));
+  const target = join(folder, copyName);
   const dispose = (): Promise<void> => rm(folder, { recursive: true, force: true });
   let source: number | undefined;
   try {
@@ -61,6 +63,25 @@ export async function copyRollbackDatabase(
     throw error;
   } finally {
     if (source !== undefined) closeSync(source);
+  }
+}
+
+/** A copy that nobody has written to for so long is nobody's, also where its maker is in a container and its process not to be seen. */
+const leftAfterMs = 10 * 60_000;
+
+/** What runs that were killed while they copied have left here: it holds the customers' data. */
+async function removeLeftCopies(temporaryFolder: string): Promise<void> {
+  const names = await readdir(temporaryFolder).catch(() => []);
+  for (const name of names) {
+    const [, pid] = /^holdfast-copy-(\d+)-\w+$/.exec(name) ?? [];
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    const folder = join(temporaryFolder, name);
+    const found = await Promise.all([folder, join(folder, copyName)].map((path) => lstat(path).catch(() => undefined)));
+    const written = Math.max(...found.map((one) => one?.mtimeMs ?? 0));
+    // In a folder that everybody may write to, others may have made one of this name.
+    if (!found[0]?.isDirectory() || found[0].uid !== process.geteuid?.() || Date.now() - written < leftAfterMs)
+      continue;
+    await rm(folder, { recursive: true, force: true }).catch(() => undefined);
   }
 }
 
