@@ -55,7 +55,9 @@ export class LineWalk implements AsyncDisposable {
   }
 
   #look(): void {
-    this.#end = lineEnd(this.#lines, this.#at, this.#lines.length);
+    const end = lineEnd(this.#lines, this.#at, this.#lines.length);
+    // One that was cut off ends with the batch.
+    this.#end = end < 0 ? this.#lines.length : end;
     this.key = keyAt(this.#order, this.#lines, this.#at, this.#end);
     this.#state = "at";
   }
