@@ -16,7 +16,7 @@ import { repair } from "../../src/engine/repair.ts";
 import { HoldfastError, isHoldfastError } from "../../src/lib/errors.ts";
 import type { IndexedRepository, StoredSnapshot } from "../../src/repository/repository.ts";
 import { localStorage } from "../../src/storage/local.ts";
-import type { FileKind, Storage } from "../../src/storage/storage.ts";
+import type { FileKind, Storage, StoredFile } from "../../src/storage/storage.ts";
 import { endingStorage } from "../support/ending-storage.ts";
 import { resticOn } from "../support/restic.ts";
 import { feedAt, keeperOf, keepOne, numbersIn, sealOne } from "../support/journal-keeping.ts";
@@ -29,12 +29,19 @@ test("what a run stored that was killed before it was named is not taken for nam
   const { access, run, description } = crm;
   const keep = async (at: number | undefined, seal: "a segment" | "nothing"): Promise<void> => {
     const ending = at === undefined ? undefined : ({ at, kind: "dead before" } as const);
-    // Locks have a connection of their own, whose operations are not counted.
-    let opened = 0;
     const engine = {
       ...crm.engine,
-      openStorage: (location: string) =>
-        opened++ === 0 ? endingStorage(localStorage(location), ending) : localStorage(location),
+      openStorage: (location: string): Storage => {
+        const whole = localStorage(location);
+        const counted = endingStorage(whole, ending);
+        // What is done for the lock is not counted.
+        const of = ({ kind }: StoredFile): Storage => (kind === "lock" ? whole : counted);
+        return {
+          ...counted,
+          save: (file, bytes, signal) => of(file).save(file, bytes, signal),
+          remove: (file, signal) => of(file).remove(file, signal),
+        };
+      },
     };
     await using repository = await openFor(engine, access, run);
     await using keeper = keeperOf(crm, engine, repository);
