@@ -292,7 +292,7 @@ test("CiviCRM on Joomla: a copy elsewhere, whose settings for visitors and cron 
   await server.sql(civi.six, "joomla");
   const [folder, copy] = [join(root.path, "site"), join(root.path, "copies/site")];
   const component = "administrator/components/com_civicrm";
-  const dsn = `mysql://crm:geh%27eim@unix(${server.socket})/joomla?new_link=true&ssl=1`;
+  const dsn = `mysql://crm:geh%27eim@unix(${server.socket})/joomla?new_link=true&charset=utf8mb4`;
   const settings = (address: string) => `<?php
 global $civicrm_root, $civicrm_setting, $civicrm_paths;
 define('CIVICRM_UF', 'Joomla');
