@@ -5,11 +5,11 @@ import { formatTime } from "../format/time.ts";
 import type { Id } from "../format/tree.ts";
 import { sealUnpacked } from "../format/unpacked.ts";
 import { HoldfastError } from "../lib/errors.ts";
+import { unlessStopped } from "../lib/unless-stopped.ts";
 import { thisOwner } from "./lock-owner.ts";
 import type { Lock, LockMode } from "./repository.ts";
 import type { LockRequests, LockStorages } from "./lock-requests.ts";
 import { conflicting, loadLocks } from "./stored-locks.ts";
-import { unless } from "./unless.ts";
 
 export interface LockHost {
   readonly hostname: string;
@@ -157,7 +157,7 @@ export class HeldLock implements Lock {
     const { storage, key } = this.#parts;
     await delay(this.#timing.secondLookMs, undefined, { signal: this.#release.signal });
     const signal = AbortSignal.any([this.#lost.signal, this.#release.signal]);
-    const locks = await unless(signal, loadLocks(storage, key, this.#timing.unreadableRetriesMs, signal));
+    const locks = await unlessStopped(loadLocks(storage, key, this.#timing.unreadableRetriesMs, signal), signal);
     const conflict = conflicting(
       locks.filter(({ id }) => !this.#files.has(id) && !this.#doubtful.has(id)),
       this.#mode,
@@ -224,7 +224,7 @@ export class HeldLock implements Lock {
 
   /** Waits, but not for a storage that hangs when the lock is lost meanwhile. */
   #unlessLost<T>(work: Promise<T>): Promise<T> {
-    return unless(this.#lost.signal, work);
+    return unlessStopped(work, this.#lost.signal);
   }
 
   async #write(signal: AbortSignal): Promise<void> {

@@ -1,5 +1,5 @@
+import { unlessStopped } from "../lib/unless-stopped.ts";
 import type { Storage } from "../storage/storage.ts";
-import { unless } from "./unless.ts";
 
 export interface LockStorages {
   /** That of everything else. */
@@ -28,7 +28,7 @@ export class LockRequests {
     if (alone !== undefined && this.#alone === undefined) {
       const stopping = AbortSignal.any([signal, AbortSignal.timeout(this.#patienceMs)]);
       try {
-        return await unless(stopping, request(storage, stopping));
+        return await unlessStopped(request(storage, stopping), stopping);
       } catch (error) {
         if (signal.aborted || !stopping.aborted) throw error;
       }
@@ -40,7 +40,7 @@ export class LockRequests {
   /** What may come about later where it is not waited for: goes the way that answered last. */
   async once<T>(signal: AbortSignal, request: (storage: Storage, signal: AbortSignal) => Promise<T>): Promise<T> {
     const going = async (): Promise<T> => request((await this.#alone) ?? this.#storages.storage, signal);
-    return await unless(signal, going());
+    return await unlessStopped(going(), signal);
   }
 
   /** The way of its own, if there came to be one. */
