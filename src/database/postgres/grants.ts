@@ -66,7 +66,8 @@ async function defaultRights(connection: PostgresConnection): Promise<readonly s
 
 /**
  * Everything that has an owner and rights: kind for ALTER, which is empty where the owner comes with something else (an extension, a
- * table, the server), target for GRANT, letter for `acldefault`.
+ * table, the server), target for GRANT, letter for `acldefault`. An aggregate is named by its types alone, as GRANT wants it, and as ALTER
+ * takes it when it is called a routine.
  */
 function objectsSql(version: number): string {
   const kindOf = (kind: string, catalog: string, oid: string, other = "false") =>
@@ -88,9 +89,10 @@ function objectsSql(version: number): string {
       FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace LEFT JOIN pg_class r ON r.oid = t.typrelid
       WHERE ${ownSchema} AND t.typtype IN ('e','d','r','c','b') AND (t.typrelid = 0 OR r.relkind = 'c') AND t.typelem = 0
     UNION ALL
-    SELECT 3, ${kindOf("CASE p.prokind WHEN 'p' THEN 'PROCEDURE' WHEN 'a' THEN 'AGGREGATE' ELSE 'FUNCTION' END", "pg_proc", "p.oid", "n.nspname = 'pg_catalog'")},
+    SELECT 3, ${kindOf("CASE p.prokind WHEN 'p' THEN 'PROCEDURE' WHEN 'a' THEN 'ROUTINE' ELSE 'FUNCTION' END", "pg_proc", "p.oid", "n.nspname = 'pg_catalog'")},
         CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END,
-        format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)), p.proowner, p.proacl, 'f', 'pg_proc'::regclass, p.oid
+        format('%I.%I(%s)', n.nspname, p.proname, CASE p.prokind WHEN 'a' THEN oidvectortypes(p.proargtypes)
+          ELSE pg_get_function_identity_arguments(p.oid) END), p.proowner, p.proacl, 'f', 'pg_proc'::regclass, p.oid
       FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE (${ownSchema} OR n.nspname = 'pg_catalog')
     UNION ALL
     SELECT CASE WHEN c.relkind = 'S' THEN 5 ELSE 4 END, ${kindOf(relationKinds, "pg_class", "c.oid", ofTable)}, CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
@@ -99,5 +101,35 @@ function objectsSql(version: number): string {
       WHERE c.relkind IN ('r','p','v','m','f','S') AND ${ownSchema}
     UNION ALL
     SELECT 6, ${kindOf("'LANGUAGE'", "pg_language", "l.oid")}, 'LANGUAGE', quote_ident(l.lanname), l.lanowner, l.lanacl, 'l', 'pg_language'::regclass, l.oid
-      FROM pg_language l WHERE l.lanispl`;
+      FROM pg_language l WHERE l.lanispl
+    UNION ALL
+    SELECT 7, ${kindOf("'FOREIGN DATA WRAPPER'", "pg_foreign_data_wrapper", "w.oid")}, 'FOREIGN DATA WRAPPER', quote_ident(w.fdwname),
+        w.fdwowner, w.fdwacl, 'F', 'pg_foreign_data_wrapper'::regclass, w.oid
+      FROM pg_foreign_data_wrapper w
+    UNION ALL
+    SELECT 8, ${kindOf("'SERVER'", "pg_foreign_server", "s.oid")}, 'FOREIGN SERVER', quote_ident(s.srvname),
+        s.srvowner, s.srvacl, 'S', 'pg_foreign_server'::regclass, s.oid
+      FROM pg_foreign_server s
+    ${withoutRights
+      .map(
+        ([kind, catalog, owner]) => `UNION ALL
+    SELECT 9, ${kindOf(`'${kind}'`, catalog, "x.oid")}, '', (pg_identify_object('${catalog}'::regclass, x.oid, 0)).identity,
+        x.${owner}, NULL, NULL, '${catalog}'::regclass, x.oid
+      FROM ${catalog} x WHERE x.oid >= 16384`,
+      )
+      .join("\n    ")}`;
 }
+
+/** Things that somebody owns and to which nobody is given rights: what ALTER calls them, their catalogue, and who owns them. */
+const withoutRights: readonly (readonly [kind: string, catalog: string, owner: string])[] = [
+  ["COLLATION", "pg_collation", "collowner"],
+  ["CONVERSION", "pg_conversion", "conowner"],
+  ["OPERATOR", "pg_operator", "oprowner"],
+  ["OPERATOR FAMILY", "pg_opfamily", "opfowner"],
+  ["OPERATOR CLASS", "pg_opclass", "opcowner"],
+  ["TEXT SEARCH DICTIONARY", "pg_ts_dict", "dictowner"],
+  ["TEXT SEARCH CONFIGURATION", "pg_ts_config", "cfgowner"],
+  ["STATISTICS", "pg_statistic_ext", "stxowner"],
+  ["PUBLICATION", "pg_publication", "pubowner"],
+  ["EVENT TRIGGER", "pg_event_trigger", "evtowner"],
+];

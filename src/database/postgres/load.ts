@@ -59,11 +59,8 @@ export async function loadPostgres(
     const connection = await open();
     const sessions = [connection, await open()];
     for (const statement of schema.before) await runStatement(connection, statement);
-    const watching = schema.after.filter((sql) => ofEventTrigger.test(sql));
-    const { indexes, rest } = buildStatements({
-      ...schema,
-      after: schema.after.filter((sql) => !watching.includes(sql)),
-    });
+    const [watching, after] = partition(schema.after, ofEventTrigger);
+    const { indexes, rest } = buildStatements({ ...schema, after });
     await loadTables(sessions, onSums && (await open()), { tables, indexes, onSums, settings });
     await setSequences(connection, schema);
     await server.run(`ALTER DATABASE ${quoteName(database)} RESET search_path`, database);
@@ -71,15 +68,21 @@ export async function loadPostgres(
     for (const [name, value] of settings.own) {
       await connection.run(`ALTER DATABASE ${quoteName(database)} ${settingSql(name, value)}`, name);
     }
-    if (grants === "restore") await giveGrants(connection, schema.grants ?? [], onRefused);
+    const [ofWatching, ofOthers] = partition(grants === "restore" ? (schema.grants ?? []) : [], ofEventTrigger);
+    await giveGrants(connection, ofOthers, onRefused);
     // What any session committed without waiting is on disk with this one.
     await connection.run("SET synchronous_commit=on; CREATE TEMP TABLE holdfast_end AS SELECT 1");
     // The very last: they would be called by all that is done here, and may change rows that are summed up already.
     for (const statement of watching) await runStatement(connection, statement);
+    await giveGrants(connection, ofWatching, onRefused);
   } catch (error) {
     await removeHalf(address, database, environment);
     throw error;
   }
+}
+
+function partition(statements: readonly string[], what: RegExp): readonly [readonly string[], readonly string[]] {
+  return [statements.filter((sql) => what.test(sql)), statements.filter((sql) => !what.test(sql))];
 }
 
 async function createDatabase(server: PostgresConnection, sql: string, database: string): Promise<void> {

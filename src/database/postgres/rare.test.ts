@@ -23,7 +23,8 @@ const odd = readFileSync(new URL("../../../test/support/postgres-odd.sql", impor
 
 /** What a definition from the catalog does not have, and says so. */
 const notInCatalog = `
-  CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER far FOREIGN DATA WRAPPER nowhere OPTIONS (host 'far');`;
+  CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER far FOREIGN DATA WRAPPER nowhere OPTIONS (host 'far');
+  ALTER SERVER far OWNER TO "Ä super"; GRANT USAGE ON FOREIGN SERVER far TO r1; GRANT USAGE ON FOREIGN DATA WRAPPER nowhere TO r1;`;
 
 /** All of a database and what it is on its server, rows of a table in any order, whatever its name is. */
 async function dumped(server: PostgresServer, database: string): Promise<string> {
