@@ -71,6 +71,8 @@ function buildProgram(options: ProgramOptions, chosen: (parsed: Parsed) => void)
     if (known) return known;
     const group = program.command(name).description(commandWords(words, name).summary);
     settle(group, options);
+    // What a group has is its commands: they are not to be looked for below what goes for every command.
+    group.configureHelp({ ...group.configureHelp(), showGlobalOptions: false });
     groups.set(name, group);
     return group;
   }
@@ -145,14 +147,17 @@ function settle(command: Commander, { words, print, talk, columns }: ProgramOpti
       subcommandTerm: (one) => [one.name(), ...one.registeredArguments.map(argumentForm)].join(" "),
       displayWidth: (text) => displayWidth(text),
       styleTitle: (title) => titles[title] ?? title,
-      optionDescription: (option) =>
-        option.argChoices && !option.argChoices.every((choice) => option.description.includes(choice))
-          ? `${option.description} (${option.argChoices.join(", ")})`
-          : option.description,
-      argumentDescription: (argument) => argument.description,
+      optionDescription: withChoices,
+      argumentDescription: withChoices,
     })
     .helpOption("-h, --help", words.program.help)
     .helpCommand(false);
+}
+
+/** What may be given is listed, unless the description says all of it. */
+function withChoices({ description, argChoices }: Option | Argument): string {
+  if (!argChoices || argChoices.every((choice) => description.includes(choice))) return description;
+  return `${description} (${argChoices.join(", ")})`;
 }
 
 /** `<plan>`, `[paths...]`: that there are options says every command's own help. */

@@ -14,6 +14,9 @@ test("help, version and completion speak on standard output and end well", async
     [["--version"], /^\d+\.\d+\.\d+\n$/],
     [["--help"], /backup .*restore /s],
     [["restore", "plan", "--help"], /--update-changed .*--remove-newer .*Global options:/s],
+    // Of a group its commands, and nothing that goes for every command before them.
+    [["restore", "--help"], /Options:\n  -h, --help +show this help\n\nCommands:\n  plan /],
+    [["jobs", "start", "--help"], /job +what is to be done \(backup, .*restore\)/],
     [["completion", "bash"], /complete -o default -F _holdfast holdfast/],
   ] as const) {
     const ended = await crm.run(args);

@@ -21,8 +21,9 @@ const planOptions = {
   in: "compare or search only these entities, tables or databases",
   until: "the moment right after the mistake: what others changed later is kept, and told",
   fields: "put back only these columns of records that are there",
-  undoTransaction: "put back what this transaction changed, by its number; a moment narrows the search",
-  undoBetween: "put back what was changed between two moments, each with @",
+  undoTransaction:
+    "put back what this transaction changed, by its number, as `transactions` shows it; @moment as the point narrows the search",
+  undoBetween: "put back what was changed between two moments: @FROM @TO",
   undoBy: "of that, only what this user changed, as the rows say",
   undoIn: "of that, only what is in this database, of a CRM with several",
   alone: "only the records themselves, without what belongs to them",
@@ -39,8 +40,8 @@ const planArguments = {
 
 const applyOptions = {
   confirm: "the CRM's name, in place of typing it",
-  thaw: "ask for cold packs, to be readable for so many days (7), wait for them and go on",
-  wait: "wait for another run of this CRM to end (default: without limit)",
+  thaw: "ask for cold packs, to be readable for so many days (default: 7), wait for them and go on",
+  wait: "wait for another run of this CRM to end, such as 30m (without a length: a week at most)",
 };
 
 /** The program, its options and its commands, as `--help` has them. */
@@ -72,7 +73,7 @@ export const commands = {
     crm: "which CRM, where there are several",
     json: "answers and events as JSON lines",
     lang: "language of messages: en or zh-CN",
-    asOf: "read the repository as it was at this moment (a bucket that keeps versions)",
+    asOf: "read the repository as it was at this moment, such as 2026-03-12T14:00 (a bucket that keeps versions)",
     noCache: "read everything from the repository itself, and keep nothing of it on this machine",
     verbose: "say more",
     quiet: "say only what went wrong, and what was asked for",
@@ -88,10 +89,10 @@ export const commands = {
       summary: "back up a CRM: database, files and configuration as one recovery point",
       options: {
         dryRun: "only predict rows, files, bytes and minutes",
-        wait: "wait for another run of this CRM to end (default: without limit)",
-        limit: "none: as fast as it goes, without the limits of the configuration and whoever feels it",
+        wait: "wait for another run of this CRM to end, such as 30m (without a length: a week at most)",
+        limit: "none: as fast as it goes, without the limits of the configuration, whoever feels it",
         acceptInconsistencies:
-          "records without their file, files without a record and what cannot be covered make, as they are now, no warning any more",
+          "accept what there is now: records without their file, files without a record and what cannot be covered are no warning any more",
       },
       arguments: { kind: "full, incremental or differential (default: incremental; the first is full)" },
     },
@@ -167,7 +168,7 @@ export const commands = {
       summary: "put back what a restore replaced",
       options: {
         list: "list what can be undone",
-        wait: "wait for another run of this CRM to end (default: without limit)",
+        wait: "wait for another run of this CRM to end, such as 30m (without a length: a week at most)",
       },
       arguments: { id: "which restore (default: the newest)" },
     },
@@ -175,7 +176,7 @@ export const commands = {
     "erase plan": {
       summary: "find records and all that belongs to them in every recovery point, and show what would be held back",
       options: {
-        reason: "why, as `erase list` shows it: the number of a request, say",
+        reason: "why, as `erase list` shows it, such as the number of a request",
         search: "records that have all these words",
         in: "with --search: only in these entities, tables or databases",
         point: "where to look for the records: latest (the default), a snapshot's id or @moment",
@@ -187,7 +188,7 @@ export const commands = {
       options: {
         confirm: "the CRM's name, in place of typing it",
         by: "who wants it (default: this user)",
-        wait: "wait for another run of this CRM to end (default: without limit)",
+        wait: "wait for another run of this CRM to end, such as 30m (without a length: a week at most)",
       },
       arguments: { plan: "the plan's id, as `erase plan` printed it" },
     },
@@ -218,8 +219,8 @@ export const commands = {
         now: "with --prune: delete at once",
         deleteAfter: "with --prune: keep packs for so long before they are deleted (default: 23h)",
         maxUnused: "with --prune: how much waste may stay, such as 5% or 1GB (default: 5%)",
-        maxRepackSize: "with --prune: how much may be written anew",
-        wait: "wait for somebody's lock to be released (default: without limit)",
+        maxRepackSize: "with --prune: how much may be written anew, such as 2GB (default: unlimited)",
+        wait: "wait for somebody's lock to be released, such as 30m (without a length: a week at most)",
       },
       arguments: { ids: "snapshots to remove, by their ids, in place of rules" },
     },
@@ -227,13 +228,13 @@ export const commands = {
       summary: "keep a recovery point from being forgotten until it is released",
       options: {
         until: "the last day on which it is held, such as 2027-01-31",
-        wait: "wait for somebody's lock to be released (default: without limit)",
+        wait: "wait for somebody's lock to be released, such as 30m (without a length: a week at most)",
       },
       arguments: { point: "latest, a snapshot's id or @moment" },
     },
     release: {
       summary: "let go of a recovery point that is held",
-      options: { wait: "wait for somebody's lock to be released (default: without limit)" },
+      options: { wait: "wait for somebody's lock to be released, such as 30m (without a length: a week at most)" },
       arguments: { point: "latest, a snapshot's id or @moment" },
     },
     prune: {
@@ -244,7 +245,7 @@ export const commands = {
         deleteAfter: "how long packs are kept before a later prune deletes them (default: 23h)",
         maxUnused: "how much waste may stay, such as 5% or 1GB (default: 5%)",
         maxRepackSize: "how much may be written anew, such as 2GB (default: unlimited)",
-        wait: "wait for somebody's lock to be released (default: without limit)",
+        wait: "wait for somebody's lock to be released, such as 30m (without a length: a week at most)",
       },
       arguments: {},
     },
@@ -256,7 +257,7 @@ export const commands = {
         create: "make the repository where there is none",
         sameKey:
           "with --create: give it the key of this repository; copying then takes little work, and a password of either reads the files of both",
-        wait: "wait for another copy or somebody's lock to end (default: without limit)",
+        wait: "wait for another copy or somebody's lock to end, such as 30m (without a length: a week at most)",
       },
       arguments: { points: "latest, snapshots' ids or @moments (default: everything that is not there yet)" },
     },
@@ -271,7 +272,7 @@ export const commands = {
         base: "where earlier volumes are, if this machine does not remember them",
         changer: "device of the tape changer, such as /dev/sg3",
         slots: "slots of the changer that may be used, such as 1-8",
-        wait: "wait for another export or somebody's lock to end (default: without limit)",
+        wait: "wait for another export or somebody's lock to end, such as 30m (without a length: a week at most)",
       },
       arguments: { kind: "full, differential or incremental (default: incremental, and full the first time)" },
     },
@@ -298,11 +299,11 @@ export const commands = {
     "jobs start": {
       summary: "have the service do a job now",
       options: {
-        kind: "of a backup",
-        plan: "of a restore: the plan that is applied",
+        kind: "of a backup: full, incremental or differential (default: incremental)",
+        plan: "of a restore: the id of the plan that is applied",
         confirm: "of a restore that replaces something: the CRM's name",
       },
-      arguments: { job: "what is done", subject: "the CRM or the copy (default: all)" },
+      arguments: { job: "what is to be done", subject: "the CRM or the copy (default: all)" },
     },
     "jobs cancel": {
       summary: "end a job that runs or waits",
@@ -313,7 +314,7 @@ export const commands = {
     "alert test": {
       summary: "send a message to every route, or to one, the way that a real one goes",
       options: {},
-      arguments: { route: "its name" },
+      arguments: { route: "its name (default: every route)" },
     },
     drill: {
       summary: "restore into a place of its own, check it, start it, ask it, and remove it again",
@@ -321,9 +322,9 @@ export const commands = {
         scratch: "folder in which the copy is made; absent: Holdfast's own state folder",
         toDatabase:
           "URL of a database that is not there yet, for the copy, or `private`: on a server that is started for it alone; absent: one beside the CRM's",
-        page: "write the evidence as a page to print",
+        page: "also write the evidence as a page to print: an HTML file",
       },
-      arguments: { point: "recovery point: `latest`, an id or a moment" },
+      arguments: { point: "latest, a snapshot's id or @moment (default: latest)" },
     },
     verify: {
       summary: "walk through the whole repository and name every defect",
@@ -363,13 +364,16 @@ export const commands = {
       summary: "save what can be saved of a damaged repository; shows a plan, and changes nothing without --apply",
       options: {
         lost: "with snapshots: bring back recovery points that were lost, or forgotten and not pruned yet",
-        apply: "do what the plan with this id says",
+        apply: "do what the plan with this id says, as it was printed",
       },
       arguments: { what: "`index`, then `packs`, then `snapshots`" },
     },
     kit: {
       summary: "print the recovery kit: location, password, commands, checksum",
-      options: { output: "write it to a file that only you can read", check: "use a printed kit once: its checksum" },
+      options: {
+        output: "write it to a file that only you can read",
+        check: "prove a printed kit: its checksum, typed from the paper",
+      },
       arguments: {},
     },
     config: { summary: "the configuration file", options: {}, arguments: {} },

@@ -169,7 +169,7 @@ export const errors = {
     },
     "kit-mismatch": {
       text: "This checksum belongs to another repository, location or password.",
-      hint: "Print the kit again with `holdfast kit`, and throw the old one away.",
+      hint: "Look first whether it is typed as it stands on the paper. If it is, print the kit again with `holdfast kit`, and throw the old one away.",
     },
     "state-unwritable": {
       text: "The state folder cannot be written[[: {path}]].",

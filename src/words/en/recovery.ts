@@ -49,7 +49,7 @@ export const recovery = {
     title: "Erasure {id}: what {crm} has of these records in {points:snapshot}",
     heading: "held back",
     stillThere:
-      "The newest recovery point still has {rows:row} of them. Delete them in the CRM as well: what backups find there from now on, they hold.",
+      "The newest recovery point still has {rows:row} of them. Delete them in the CRM as well: whatever is still there, the next backup stores again.",
     next: "Nothing has been changed. To hold all of it back from every restore and look:",
     asksName: "To erase this for good, type the CRM's name ({name}): ",
     done: "Erased from what {crm} gives back: {rows:row}, {files:file}.",
@@ -156,7 +156,8 @@ export const recovery = {
       "The repository is reached by a login that is not on this page: write it down here as well (a key of the cloud, an SSH key, a user and a password).",
     withHoldfast: "With Holdfast",
     withRestic: "Without Holdfast, with restic 0.14 or newer",
-    writePassword: "Write the password to a file that only you can read:",
+    writePassword:
+      "Write the password to a file that only you can read (type this, then the password, Enter, and Ctrl-D):",
     proof: "A kit is proven only when it was used once. On another machine:",
     saved: "The recovery kit was written to {file} (only you can read it). Move it away from this machine.",
     used: "The kit works: location, password and checksum belong together. `doctor` will not ask again.",

@@ -23,8 +23,8 @@ const planOptions = {
   in: "只比较或搜索这些实体、表或数据库",
   until: "差错刚发生之后的时刻：之后他人的改动会保留并告知",
   fields: "只改回现有记录的这些列",
-  undoTransaction: "撤回此编号的事务所做的更改；给出时刻可缩小查找范围",
-  undoBetween: "撤回两个时刻之间的更改，各以 @ 开头",
+  undoTransaction: "撤回此编号（见 `transactions`）的事务所做的更改；以 @时刻 为恢复点可缩小查找范围",
+  undoBetween: "撤回两个时刻之间的更改：@起 @止",
   undoBy: "其中仅撤回此用户的更改（以行中所记为准）",
   undoIn: "其中仅撤回此数据库中的更改（用于有多个数据库的 CRM）",
   alone: "只还原记录本身，不含从属内容",
@@ -41,8 +41,8 @@ const planArguments = {
 
 const applyOptions = {
   confirm: "CRM 的名称，代替手动输入",
-  thaw: "申请解冻冷数据包（可读 7 天或所给天数），等待就绪后继续",
-  wait: "等待该 CRM 的另一次运行结束（默认：不限时）",
+  thaw: "申请解冻冷数据包，在所给天数内可读（默认：7），等待就绪后继续",
+  wait: "等待该 CRM 的另一次运行结束，例如 30m（不写时长：最多一周）",
 };
 
 export const commands: Translated<typeof english> = {
@@ -73,7 +73,7 @@ export const commands: Translated<typeof english> = {
     crm: "有多个 CRM 时，指定哪一个",
     json: "以 JSON 行输出结果和事件",
     lang: "消息的语言：en 或 zh-CN",
-    asOf: "按该时刻的样子读取仓库（需要保留版本的存储桶）",
+    asOf: "按该时刻的样子读取仓库，例如 2026-03-12T14:00（需要保留版本的存储桶）",
     noCache: "一切从仓库本身读取，不在本机留存",
     verbose: "显示更多信息",
     quiet: "只显示出错的情况和所要的结果",
@@ -89,16 +89,16 @@ export const commands: Translated<typeof english> = {
       summary: "备份 CRM：数据库、文件和配置成为一个恢复点",
       options: {
         dryRun: "只预估行数、文件数、字节数和时间",
-        wait: "等待该 CRM 的另一次运行结束（默认：不限时）",
-        limit: "none：尽可能快，不受配置中的限制，也不顾他人",
-        acceptInconsistencies: "接受现状：缺少文件的记录、无记录引用的文件和无法备份的部分今后不再警告",
+        wait: "等待该 CRM 的另一次运行结束，例如 30m（不写时长：最多一周）",
+        limit: "none：尽可能快，不受配置中的限制，也不为他人让路",
+        acceptInconsistencies: "接受现状：现有的缺少文件的记录、无记录引用的文件和无法备份的部分不再警告",
       },
       arguments: { kind: "full（全量）、incremental（增量）或 differential（差异）；默认为增量，首次为全量" },
     },
     snapshots: { summary: "列出恢复点", options: {}, arguments: {} },
     follow: {
-      summary: "保存 CRM 每一项已提交的变更，约在提交后一秒，直到被停止",
-      options: { backup: "日志缺少可由之继续的备份时，不自行备份" },
+      summary: "持续保存 CRM 每一项已提交的变更（约在提交后一秒），直到被停止",
+      options: { backup: "变更日志缺少可以接续的备份时，不自行备份" },
       arguments: {},
     },
     transactions: {
@@ -155,7 +155,7 @@ export const commands: Translated<typeof english> = {
       arguments: { plan: "`restore plan` 显示的计划编号" },
     },
     "restore run": {
-      summary: "制定还原方案并立即执行；执行前会询问",
+      summary: "制定还原计划并立即执行；执行前会询问",
       options: {
         ...planOptions,
         ...applyOptions,
@@ -167,11 +167,11 @@ export const commands: Translated<typeof english> = {
       summary: "放回被还原替换掉的内容",
       options: {
         list: "列出可以撤销的还原",
-        wait: "等待该 CRM 的另一次运行结束（默认：不限时）",
+        wait: "等待该 CRM 的另一次运行结束，例如 30m（不写时长：最多一周）",
       },
       arguments: { id: "哪一次还原（默认：最近一次）" },
     },
-    erase: { summary: "使某些记录不再被还原", options: {}, arguments: {} },
+    erase: { summary: "让某些记录不再被还原", options: {}, arguments: {} },
     "erase plan": {
       summary: "在所有恢复点中查找记录及其所属内容，显示哪些将不再给出",
       options: {
@@ -187,7 +187,7 @@ export const commands: Translated<typeof english> = {
       options: {
         confirm: "CRM 的名称，代替手动输入",
         by: "由谁提出（默认：当前用户）",
-        wait: "等待该 CRM 的另一次运行结束（默认：不限时）",
+        wait: "等待该 CRM 的另一次运行结束，例如 30m（不写时长：最多一周）",
       },
       arguments: { plan: "`erase plan` 显示的计划编号" },
     },
@@ -218,23 +218,23 @@ export const commands: Translated<typeof english> = {
         now: "与 --prune 一起：立即删除",
         deleteAfter: "与 --prune 一起：数据包删除前保留的时长（默认 23h）",
         maxUnused: "与 --prune 一起：允许留下多少无用数据，例如 5% 或 1GB（默认 5%）",
-        maxRepackSize: "与 --prune 一起：最多重写多少数据",
-        wait: "等待他人释放锁（默认不限时）",
+        maxRepackSize: "与 --prune 一起：最多重写多少数据，例如 2GB（默认不限）",
+        wait: "等待他人释放锁，例如 30m（不写时长：最多一周）",
       },
-      arguments: { ids: "要删除的快照的 ID，代替规则" },
+      arguments: { ids: "要删除的快照的编号，代替规则" },
     },
     hold: {
       summary: "保留一个恢复点，在解除之前不会被删除",
       options: {
         until: "保留到的最后一天，例如 2027-01-31",
-        wait: "等待他人释放锁（默认不限时）",
+        wait: "等待他人释放锁，例如 30m（不写时长：最多一周）",
       },
-      arguments: { point: "latest、快照 ID 或 @时刻" },
+      arguments: { point: "latest、快照编号 或 @时刻" },
     },
     release: {
       summary: "解除对一个恢复点的保留",
-      options: { wait: "等待他人释放锁（默认不限时）" },
-      arguments: { point: "latest、快照 ID 或 @时刻" },
+      options: { wait: "等待他人释放锁，例如 30m（不写时长：最多一周）" },
+      arguments: { point: "latest、快照编号 或 @时刻" },
     },
     prune: {
       summary: "收回不再被任何恢复点需要的空间",
@@ -244,7 +244,7 @@ export const commands: Translated<typeof english> = {
         deleteAfter: "数据包在被以后的清理删除之前保留的时长（默认 23h）",
         maxUnused: "允许留下多少无用数据，例如 5% 或 1GB（默认 5%）",
         maxRepackSize: "最多重写多少数据，例如 2GB（默认不限）",
-        wait: "等待他人释放锁（默认不限时）",
+        wait: "等待他人释放锁，例如 30m（不写时长：最多一周）",
       },
       arguments: {},
     },
@@ -255,7 +255,7 @@ export const commands: Translated<typeof english> = {
         toPasswordFile: "目标仓库的密码文件",
         create: "目标处没有仓库时新建一个",
         sameKey: "与 --create 一起：让它与本仓库共用密钥；此后复制省力得多，而任一仓库的密码都能读取两边的文件",
-        wait: "等待另一次复制或他人的锁结束（默认：不限时）",
+        wait: "等待另一次复制结束或他人释放锁，例如 30m（不写时长：最多一周）",
       },
       arguments: { points: "latest、快照编号或 @时刻（默认：那里还没有的全部恢复点）" },
     },
@@ -266,21 +266,21 @@ export const commands: Translated<typeof english> = {
         name: "卷集的名称（默认：按日期和种类）",
         volumeSize: "文件夹中每卷的大小，如 4.7GB（默认：到磁盘写满）",
         resume: "从中断的那一卷继续",
-        discard: "放弃中断的集",
-        base: "早先各卷所在处，若本机已不记得",
-        changer: "磁带换带机的设备，如 /dev/sg3",
+        discard: "放弃中断的卷集",
+        base: "早先各卷所在的位置（本机没有记录时）",
+        changer: "换带机的设备，如 /dev/sg3",
         slots: "可用的槽位，如 1-8",
-        wait: "等待另一次导出或他人的锁结束（默认：不限时）",
+        wait: "等待另一次导出结束或他人释放锁，例如 30m（不写时长：最多一周）",
       },
       arguments: { kind: "full、differential 或 incremental（默认：incremental，首次为 full）" },
     },
     import: {
       summary: "将卷（或其中的单个文件）带回仓库",
       options: {
-        set: "只导入这些集",
+        set: "只导入这些卷集",
         only: "只导入仓库的这些文件，如 data/3f/3f…；只读取含有它们的卷",
         into: "仓库所在处或将要存放处（默认：配置中的仓库）",
-        changer: "磁带换带机的设备，如 /dev/sg3",
+        changer: "换带机的设备，如 /dev/sg3",
         slots: "可用的槽位，如 1-8",
       },
       arguments: { place: "存放卷的文件夹，或 tape:设备" },
@@ -297,22 +297,22 @@ export const commands: Translated<typeof english> = {
     "jobs start": {
       summary: "让服务现在执行一项任务",
       options: {
-        kind: "备份的种类",
-        plan: "还原时：要执行的方案",
+        kind: "备份的种类：full、incremental 或 differential（默认：incremental）",
+        plan: "还原时：要执行的计划的编号",
         confirm: "还原会替换现有内容时：CRM 的名称",
       },
-      arguments: { job: "做什么", subject: "CRM 或副本（默认：全部）" },
+      arguments: { job: "要做的任务", subject: "CRM 或副本（默认：全部）" },
     },
     "jobs cancel": {
       summary: "结束正在运行或等待的任务",
       options: {},
-      arguments: { id: "任务 ID，或其开头几位" },
+      arguments: { id: "任务编号，或其开头几位" },
     },
     alert: { summary: "出现问题时通知谁", options: {}, arguments: {} },
     "alert test": {
-      summary: "向每条路由（或其中一条）发送一条消息，走真实警报的同一条路",
+      summary: "向每个通知渠道（或其中一个）发送一条消息，方式与真实警报相同",
       options: {},
-      arguments: { route: "路由名称" },
+      arguments: { route: "渠道名称（默认：所有渠道）" },
     },
     drill: {
       summary: "还原到单独的位置，检查、启动、询问，然后再删除",
@@ -320,9 +320,9 @@ export const commands: Translated<typeof english> = {
         scratch: "存放副本的文件夹；不给时用 Holdfast 自己的状态文件夹",
         toDatabase:
           "副本所用数据库的 URL，该数据库须尚不存在；或 `private`：放在只为它启动的服务器上；不给时建在 CRM 的数据库旁边",
-        page: "把演练凭证写成可打印的页面",
+        page: "另把演练凭证写成可打印的 HTML 页面",
       },
-      arguments: { point: "恢复点：`latest`、编号或时刻" },
+      arguments: { point: "latest、快照编号或 @时刻（默认：latest）" },
     },
     verify: {
       summary: "检查整个仓库，指出每一处缺陷",
@@ -347,7 +347,7 @@ export const commands: Translated<typeof english> = {
     "key remove": {
       summary: "删除一个密码；绝不删除正在使用的那个",
       options: {},
-      arguments: { id: "它的 ID，见 `key list`" },
+      arguments: { id: "它的编号，见 `key list`" },
     },
     unlock: {
       summary: "删除已无人持有的锁",
@@ -357,14 +357,14 @@ export const commands: Translated<typeof english> = {
     repair: {
       summary: "挽救受损仓库中还能挽救的内容；只显示计划，不加 --apply 不作任何更改",
       options: {
-        lost: "与 snapshots 一起使用：找回已丢失、或已遗忘但尚未清理的恢复点",
-        apply: "执行此 ID 的计划",
+        lost: "与 snapshots 一起使用：找回已丢失、或已删除但尚未清理的恢复点",
+        apply: "执行所显示的这个编号的计划",
       },
       arguments: { what: "依次为 `index`、`packs`、`snapshots`" },
     },
     kit: {
       summary: "打印恢复包：位置、密码、命令、校验码",
-      options: { output: "写入只有您能读取的文件", check: "使用一次已打印的恢复包：其校验码" },
+      options: { output: "写入只有您能读取的文件", check: "验证已打印的恢复包：照纸输入其校验码" },
       arguments: {},
     },
     config: { summary: "配置文件", options: {}, arguments: {} },

@@ -55,16 +55,16 @@ export const databaseErrors: Translated<typeof english> = {
     hint: "授予权限的 SQL 见 `docs/continuous.zh-CN.md`。",
   },
   "follow-other": {
-    text: "另一个 `holdfast follow` 已接着写 {crm} 的日志。",
-    hint: "一个 CRM 只能由一个 `holdfast follow` 跟踪到同一个仓库。请结束另一个，或让它独自继续；重新启动后，本进程从日志末尾继续。",
+    text: "另一个 `holdfast follow` 已接着写 {crm} 的变更日志。",
+    hint: "一个 CRM 只能由一个 `holdfast follow` 跟踪到同一个仓库。请结束另一个，或让它独自继续；重新启动后，本进程从变更日志末尾继续。",
   },
   "follow-taken": {
-    text: "另有程序以我们的名义读取日志：{subject}[[，{reason}]][[（{path}）]]。",
+    text: "另有程序以我们的名义读取服务器日志：{subject}[[，{reason}]][[（{path}）]]。",
     hint: "一个 CRM 在一个仓库中只能由一个 `holdfast follow` 跟踪。请结束另一个。",
   },
   "follow-lag": {
     text: "服务器为我们保留了 {bytes:bytes} 日志，超出上限，已放弃[[（{path}）]]。",
-    hint: "日志现在有缺口，到下一次备份为止。请查明为何无法存储。",
+    hint: "变更日志现在有缺口，到下一次备份为止。请查明为何无法存储。",
   },
   "database-busy": {
     text: "数据库中有其他会话持有锁[[：{path}]][[，{subject}]][[（{reason}）]]。",

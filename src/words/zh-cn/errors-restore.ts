@@ -28,7 +28,7 @@ export const restoreErrors: Translated<typeof english> = {
   },
   "commit-unknown": {
     text: "在使改动生效时，与数据库的连接中断，无法得知改动是否已生效[[：{path}]]。",
-    hint: "改动要么全部生效，要么全无，各行原来的内容已保存。`holdfast restore undo` 撤销已生效的部分；再次 `holdfast restore apply` 同一方案会将其补全。两者都会先逐行核对。",
+    hint: "改动要么全部生效，要么全无，各行原来的内容已保存。`holdfast restore undo` 撤销已生效的部分；再次 `holdfast restore apply` 同一计划会将其补全。两者都会先逐行核对。",
   },
   "target-not-empty": {
     text: "目标不为空[[：{path}]]。",
@@ -52,7 +52,7 @@ export const restoreErrors: Translated<typeof english> = {
   },
   "target-in-use": {
     text: "数据库仍被打开[[：{path}]][[，进程 {pid}]][[（{command}）]][[（{holders}）]]。",
-    hint: "请先停止 CRM，再应用同一个计划。",
+    hint: "请先停止 CRM，再执行同一个计划。",
   },
   "target-full": {
     text: "[[{path} 处]]空间不足[[：需要 {needed:bytes}]][[，可用 {free:bytes}]][[：需要新建 {neededFiles:file}，只能再容纳 {freeFiles} 个（`df -i`）]][[（{reason}）]]。",
@@ -88,7 +88,7 @@ export const restoreErrors: Translated<typeof english> = {
   },
   "plan-unknown": {
     text: "没有已保存的计划 {id}。",
-    hint: "请用 `holdfast restore plan` 制定计划；它会显示用于应用的命令。",
+    hint: "请用 `holdfast restore plan` 制定计划；它会显示执行计划的命令。",
   },
   "plan-outdated": {
     text: "制定计划之后目标发生了变化[[：{path}]][[（{reason}）]]，因此没有执行任何操作。",

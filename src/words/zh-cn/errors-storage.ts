@@ -107,7 +107,7 @@ export const storageErrors: Translated<typeof english> = {
     hint: "请更换介质后重新运行命令。",
   },
   "volume-none": {
-    text: "没有找到[[集 {set} 的]]卷（{drive}）。",
+    text: "没有找到[[卷集 {set} 的]]卷（{drive}）。",
     hint: "请给出存放卷的文件夹（如 名称-0001.tar 的文件），或 tape:设备 并放入磁带。",
   },
   "volume-repositories": {
@@ -127,8 +127,8 @@ export const storageErrors: Translated<typeof english> = {
     hint: "请放入另一介质并运行 `holdfast export --resume`：该卷会重新写入。",
   },
   "volume-incomplete": {
-    text: "集 {set} 只是对 {base} 的补充，而后者尚不存在。",
-    hint: "请先导入全量集。",
+    text: "卷集 {set} 只是对 {base} 的补充，而后者尚不存在。",
+    hint: "请先导入全量卷集。",
   },
   "drive-failed": {
     text: "驱动器 {drive} 出错[[：{reason}]]。",
@@ -139,20 +139,20 @@ export const storageErrors: Translated<typeof english> = {
     hint: "请安装：`apt-get install {package}`。",
   },
   "export-base-missing": {
-    text: "没有可作为{kind}集基础的集[[：本机不知道 {set}]]。",
-    hint: "请用 `holdfast export full` 制作全量集，或用 --base 指出早先各卷所在的文件夹。",
+    text: "没有可作为{kind}卷集基础的卷集[[：本机不知道 {set}]]。",
+    hint: "请用 `holdfast export full` 制作全量卷集，或用 --base 指出早先各卷所在的文件夹。",
   },
   "export-unfinished": {
-    text: "集 {set} 已开始但尚未完成。",
+    text: "卷集 {set} 已开始但尚未完成。",
     hint: "用 --resume 继续，或用 --discard 放弃。",
   },
   "export-outdated": {
-    text: "集中的一个文件已不在仓库里，仓库在此期间被清理过[[：{path}]]。",
-    hint: "请开始新的集：`holdfast export --discard`。",
+    text: "卷集中的一个文件已不在仓库里，仓库在此期间被清理过[[：{path}]]。",
+    hint: "请开始新的卷集：`holdfast export --discard`。",
   },
   "export-nothing": {
     text: "没有可导出的内容[[：{base} 已有全部恢复点]]。",
-    hint: "请先做一次备份。--resume 用于中断的集。",
+    hint: "请先做一次备份。--resume 用于中断的卷集。",
   },
   "import-other-repository": {
     text: "{location} 处是另一个仓库。",

@@ -80,10 +80,10 @@ export const errors: Translated<typeof english> = {
       text: "必须先修复仓库的另一部分：{what}。",
       hint: "请运行 `holdfast repair {what}`：现在找不到的内容也许就在那里。",
     },
-    "key-unknown": { text: "没有密码 {id}。", hint: "`holdfast key list` 会列出各个 ID。" },
+    "key-unknown": { text: "没有密码 {id}。", hint: "`holdfast key list` 会列出各个编号。" },
     "key-ambiguous": {
-      text: "有 {count} 个密码的 ID 以 {id} 开头。",
-      hint: "请多给几位 ID；`holdfast key list` 会列出它们。",
+      text: "有 {count} 个密码的编号以 {id} 开头。",
+      hint: "请多给几位；`holdfast key list` 会列出它们。",
     },
     "key-current": {
       text: "这是正在使用的密码，因此没有删除。",
@@ -132,11 +132,11 @@ export const errors: Translated<typeof english> = {
     },
     "moment-unreachable": {
       text: "无法到达 {time:time}[[：{problem}]][[（{tables}）]]。",
-      hint: "[[此前最近的时刻是 {before:time}：请写 @{before}。]][[此后最近的时刻是 {after:time}：请写 @{after}。]][[在持续保护期间，{reached:time} 之后的内容，在运行 `follow` 的机器上大约一分钟内即可到达，在别处一小时内即可到达：请稍后再试。]][[日志中的缺口（{problem}）到下一次备份为止。]]",
+      hint: "[[此前最近的时刻是 {before:time}：请写 @{before}。]][[此后最近的时刻是 {after:time}：请写 @{after}。]][[在持续保护期间，{reached:time} 之后的内容，在运行 `follow` 的机器上大约一分钟内即可到达，在别处一小时内即可到达：请稍后再试。]][[变更日志中的缺口（{problem}）到下一次备份为止。]]",
     },
     "journal-none": {
-      text: "此仓库中没有[[ {crm} 的]]日志。",
-      hint: "`holdfast follow` 会保存日志。",
+      text: "此仓库中没有[[ {crm} 的]]变更日志。",
+      hint: "`holdfast follow` 会保存变更日志。",
     },
     "moment-transaction": {
       text: "该时刻没有事务 {text}。",
@@ -160,7 +160,7 @@ export const errors: Translated<typeof english> = {
     },
     "kit-mismatch": {
       text: "这个校验码属于另一个仓库、位置或密码。",
-      hint: "请用 `holdfast kit` 重新打印恢复包，并丢弃旧的。",
+      hint: "请先核对是否与纸上一致。如果一致，请用 `holdfast kit` 重新打印恢复包，并丢弃旧的。",
     },
     "state-unwritable": {
       text: "无法写入状态文件夹[[：{path}]]。",
@@ -186,10 +186,10 @@ export const errors: Translated<typeof english> = {
     },
     "alert-failed": {
       text: "无法送达警报[[：{reason}]]。",
-      hint: "请检查 holdfast.yaml 中 `alerts:` 下的路由，然后运行 `holdfast alert test`。",
+      hint: "请检查 holdfast.yaml 中 `alerts:` 下的通知渠道，然后运行 `holdfast alert test`。",
     },
     "alert-none": {
-      text: "没有警报路由[[ {name}]][[；现有：{known}]]。",
+      text: "没有警报通知渠道[[ {name}]][[；现有：{known}]]。",
       hint: "请在 holdfast.yaml 的 `alerts: routes:` 下写一个：见 docs/service.zh-CN.md。",
     },
     "verify-failed": {

@@ -80,7 +80,7 @@ export const notices: Translated<typeof english> = {
     "follow-anomaly": "异常：{anomaly}",
     "follow-waiting": "仓库正被占用；{bytes:bytes} 在内存中等待，服务器保留其日志。",
     "follow-again": "{subject}：{reason}。{seconds} 秒后重试。",
-    "follow-backup": "正在做一次备份，供日志由此继续。",
+    "follow-backup": "正在做一次备份，使变更日志得以接续。",
     "follow-backup-failed": "该备份失败（{reason}）；将重试。",
     "stage-kept":
       "一次还原在做出任何改动之前被打断：`holdfast restore apply {plan}` 重新开始，`holdfast restore undo {id}` 清除其遗留。",
@@ -120,7 +120,7 @@ export const notices: Translated<typeof english> = {
   outcomes: { ok: "正常", warning: "警告", failed: "失败", missed: "错过" },
   kinds: { full: "全量", incremental: "增量", differential: "差异" },
   changeMethods: {
-    journal: "按日志",
+    journal: "按变更日志",
     wal: "按服务器的日志摘要",
     xmin: "按写入各行的事务",
     hash: "按服务器计算的校验和",
@@ -215,6 +215,6 @@ export const notices: Translated<typeof english> = {
     schema: "表被新建或修改",
     "table-added": "新增了表",
     "log-form": "服务器日志中有些变更不是完整的行（binlog_format、binlog_row_image）",
-    "journal-damaged": "日志已损坏",
+    "journal-damaged": "变更日志已损坏",
   },
 };

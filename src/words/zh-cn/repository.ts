@@ -13,8 +13,8 @@ export const repository: Translated<typeof english> = {
     differ: "两次输入不一致。",
   },
   key: {
-    added: "新密码可以打开仓库（ID {id}）。",
-    changed: "密码已更改（ID {id}）；旧密码不再有效。",
+    added: "新密码可以打开仓库（编号 {id}）。",
+    changed: "密码已更改（编号 {id}）；旧密码不再有效。",
     file: "请在下次备份之前把新密码写入 {file}，并重新打印恢复包：holdfast kit",
     elsewhere: "请把它放在下次备份能找到的地方，并重新打印恢复包：holdfast kit",
     removed: "密码 {id} 不再有效。曾持有它的人可能保存了主密钥的副本。",
@@ -68,7 +68,7 @@ export const repository: Translated<typeof english> = {
     held: "{crm} 的恢复点 {id}（{time:time}）已保留，直到解除为止。",
     heldUntil: "{crm} 的恢复点 {id}（{time:time}）已保留至 {day} 当天结束。",
     released: "{crm} 的恢复点 {id}（{time:time}）没有被保留。",
-    newId: "它现在的 ID 是 {id}。",
+    newId: "它现在的编号是 {id}。",
   },
   prune: {
     total: "仓库中有 {packs:pack}，{bytes:bytes}，供 {snapshots:snapshot}（{trees:tree}）使用。",
@@ -104,7 +104,7 @@ export const repository: Translated<typeof english> = {
     neverRead: "尚未在本机读取：{packs:pack}，共 {bytes:bytes}。",
     cold: "{packs:pack} 处于冷存储类别：大小正确，内容未读取。",
     parity: "校验：{groups:group}共 {packs:pack} 可以重建；{uncovered} 个不在任何组中。",
-    unnamedRoots: "{count:snapshot}可能已丢失，或已遗忘而尚未清理：`{command}` 会显示能找回的内容。",
+    unnamedRoots: "{count:snapshot}可能已丢失，或已删除而尚未清理：`{command}` 会显示能找回的内容。",
     repair: "能挽救什么、如何挽救：",
     unused: "{blobs:blob}和 {packs:pack}不属于任何恢复点：中断的备份会留下这些内容，没有害处。",
     touches: "影响 {ids}",
@@ -159,9 +159,9 @@ export const repository: Translated<typeof english> = {
     imported:
       "已将 {sets} 导入 {into}：自 {volumes:volume} 读入 {files:file}，{bytes:bytes}，用时 {ms:duration}；另有 {present} 个已存在。",
     label:
-      "Holdfast 卷 {number}，集 {set}\n\n种类：{kind}[[，基于 {base}]]\n写入：{created:time}，{program}，{hostname}\n仓库：{location}\n      {repository}\n",
-    labelSnapshots: "本集新增的恢复点：",
+      "Holdfast 卷 {number}，卷集 {set}\n\n种类：{kind}[[，基于 {base}]]\n写入：{created:time}，{program}，{hostname}\n仓库：{location}\n      {repository}\n",
+    labelSnapshots: "本卷集新增的恢复点：",
     labelHelp:
-      "取回：holdfast import 文件夹 --into 仓库\n没有 Holdfast 时：用 tar 将全量集的各卷解包到空文件夹（多卷：tar -xM -f 第一卷 -f 第二卷 …），\n再依次解包之后的集。该文件夹即为 restic 仓库：restic -r 文件夹 snapshots 列出其中的恢复点。密码不在此处。",
+      "取回：holdfast import 文件夹 --into 仓库\n没有 Holdfast 时：用 tar 将全量卷集的各卷解包到空文件夹（多卷：tar -xM -f 第一卷 -f 第二卷 …），\n再依次解包之后的卷集。该文件夹即为 restic 仓库：restic -r 文件夹 snapshots 列出其中的恢复点。密码不在此处。",
   },
 };
