@@ -2,9 +2,11 @@ import { HoldfastError } from "../lib/errors.ts";
 import { freeMemory } from "../lib/memory-pool.ts";
 import { sealOverhead } from "./crypto.ts";
 import { asArray, asId, asObject, asUint32, parseJson } from "./json-fields.ts";
+import type { MasterKey } from "./crypto.ts";
 import type { PackedBlob } from "./pack.ts";
 import { isTime } from "./time.ts";
 import type { Id } from "./tree.ts";
+import { type SealedFile, UnpackedWriter } from "./unpacked.ts";
 
 /** A pack as an index names it. All blobs of a pack stand in one entry of one index, in no order. */
 export interface IndexedPack {
@@ -28,6 +30,43 @@ export interface IndexFile {
 
 /** restic's own limit: indexes are kept near this many blobs, under 8 MiB as JSON. */
 export const maxIndexBlobs = 50_000;
+
+/**
+ * An index file that grows by packs as they become known. Made of fifty thousand blobs at once, it would keep the main thread for a
+ * tenth of a second, in which other threads have nothing to do.
+ */
+export class IndexWriter {
+  readonly #file: UnpackedWriter;
+  readonly #text = new GrowingText();
+  #separator = "";
+  #blobs = 0;
+
+  constructor(key: MasterKey) {
+    this.#file = new UnpackedWriter(key);
+    this.#text.add('{"packs":[');
+  }
+
+  /** Blobs of the packs that were added. */
+  get blobs(): number {
+    return this.#blobs;
+  }
+
+  add(pack: IndexedPack): void {
+    this.#text.add(this.#separator);
+    this.#separator = ",";
+    this.#blobs += pack.blobs.length;
+    addPacks(this.#text, [pack]);
+    this.#file.write(this.#text.bytes());
+    this.#text.clear();
+  }
+
+  /** Nothing may be added after it. */
+  finish(): SealedFile {
+    this.#text.add("]}\n");
+    this.#file.write(this.#text.bytes());
+    return this.#file.finish();
+  }
+}
 
 /** The JSON of an index file, to be sealed as `unpacked.ts` does. */
 export function indexJson(packs: Iterable<IndexedPack>, marked: Iterable<MarkedPack> = []): Buffer {
@@ -79,8 +118,13 @@ class GrowingText {
     this.#length += piece.copy(this.#bytes, this.#length);
   }
 
+  /** Good until more is added. */
   bytes(): Buffer {
     return this.#bytes.subarray(0, this.#length);
+  }
+
+  clear(): void {
+    this.#length = 0;
   }
 
   #reserve(more: number): void {

@@ -2,16 +2,19 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { isHoldfastError } from "../lib/errors.ts";
-import { indexJson, parseIndexFile, type MarkedPack } from "./index-file.ts";
+import { indexJson, IndexWriter, parseIndexFile, type MarkedPack } from "./index-file.ts";
+import { newMasterKey } from "./key-file.ts";
 import { lockJson, parseLock, type LockFile } from "./lock-file.ts";
 import { parseSnapshot, snapshotJson } from "./snapshot-json.ts";
 import type { Snapshot } from "./snapshot.ts";
+import { openUnpacked, sha256 } from "./unpacked.ts";
 
 const damaged = (error: unknown): boolean => isHoldfastError(error, "repository-damaged");
 const id = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes).toString("hex"));
 const json = (value: object): Buffer => Buffer.from(JSON.stringify(value));
 
-test("any index comes back", () => {
+test("any index comes back, made at once or as its packs come", () => {
+  const key = newMasterKey();
   const blob = fc.record({
     id,
     type: fc.constantFrom("data" as const, "tree" as const),
@@ -28,6 +31,15 @@ test("any index comes back", () => {
     fc.property(fc.array(fc.record(pack)), marked, (packs, toDelete) => {
       const file = parseIndexFile(Buffer.from(indexJson(packs, toDelete)));
       assert.deepEqual(file, structuredClone({ packs, marked: toDelete }));
+      const growing = new IndexWriter(key);
+      for (const one of packs) growing.add(one);
+      assert.equal(
+        growing.blobs,
+        packs.reduce((sum, { blobs }) => sum + blobs.length, 0),
+      );
+      const { name, bytes } = growing.finish();
+      assert.equal(name, sha256(bytes));
+      assert.ok(openUnpacked(key, bytes).equals(indexJson(packs)));
     }),
   );
 });

@@ -1,4 +1,4 @@
-import { type IndexedPack, indexJson } from "../format/index-file.ts";
+import type { IndexedPack } from "../format/index-file.ts";
 import { sealUnpacked } from "../format/unpacked.ts";
 import { snapshotJson } from "../format/snapshot-json.ts";
 import type { MasterKey } from "../format/crypto.ts";
@@ -60,8 +60,7 @@ export function indexedRepository(opened: OpenedRepository, loaded: LoadedIndex)
         index,
         packs,
         reader,
-        async saveIndex(named, saveSignal) {
-          const { name, bytes } = sealUnpacked(masterKey, indexJson(named));
+        async saveIndex({ name, bytes }, saveSignal) {
           // Blobs of a run that lost its lock may be on their way out.
           await options.lock.check(saveSignal);
           await storage.save({ kind: "index", name }, bytes, saveSignal);

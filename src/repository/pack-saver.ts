@@ -1,7 +1,8 @@
 import { decodePackHeader, headerLengthField, type PackedBlob } from "../format/pack.ts";
-import { sealOverhead } from "../format/crypto.ts";
-import { maxIndexBlobs, type IndexedPack } from "../format/index-file.ts";
+import { sealOverhead, type MasterKey } from "../format/crypto.ts";
+import { IndexWriter, maxIndexBlobs, type IndexedPack } from "../format/index-file.ts";
 import type { Id } from "../format/tree.ts";
+import type { SealedFile } from "../format/unpacked.ts";
 import type { Storage, StoredFile } from "../storage/storage.ts";
 import type { BlobIndex } from "./blob-index.ts";
 import type { PackSlots } from "./pack-slots.ts";
@@ -12,13 +13,14 @@ import type { PackNotice } from "./upload-messages.ts";
 
 export interface PackSaverOptions {
   readonly storage: Storage;
+  readonly key: MasterKey;
   readonly index: BlobIndex;
   readonly packs: PackTable;
   readonly slots: PackSlots;
   readonly throttle: Throttle;
   readonly signal: AbortSignal;
-  /** Stores an index file that names these packs. */
-  readonly saveIndex: (packs: readonly IndexedPack[]) => Promise<void>;
+  /** Stores an index file that names packs which are stored. */
+  readonly saveIndex: (index: SealedFile) => Promise<void>;
   readonly onFailure: (error: unknown) => void;
 }
 
@@ -44,9 +46,9 @@ export class PackSaver {
   readonly #waiting: Waiting[] = [];
   #active = 0;
   #idle = Promise.withResolvers<void>();
-  #unnamed: IndexedPack[] = [];
-  #unnamedBlobs = 0;
-  #unnamedSince = 0;
+  /** The index file for packs that none names yet. */
+  #index: IndexWriter | undefined;
+  #indexSince = 0;
   #indexes: Promise<void> = Promise.resolve();
 
   constructor(options: PackSaverOptions) {
@@ -138,7 +140,7 @@ export class PackSaver {
   }
 
   #name(pack: IndexedPack): void {
-    const { index, packs } = this.#options;
+    const { key, index, packs } = this.#options;
     const number = packs.number(pack.id);
     const { blobs } = pack;
     for (const { type, id, offset, length, uncompressedLength } of blobs) {
@@ -147,18 +149,19 @@ export class PackSaver {
       if (entry < 0 || index.location(entry)) index.add(type, id, number, offset, length, uncompressedLength);
       else index.setLocation(entry, number, offset, length, uncompressedLength);
     }
-    if (this.#unnamed.length === 0) this.#unnamedSince = performance.now();
-    this.#unnamed.push(pack);
-    this.#unnamedBlobs += blobs.length;
-    if (this.#unnamedBlobs >= maxIndexBlobs || performance.now() - this.#unnamedSince > indexAgeMs) this.#saveIndex();
+    if (this.#index === undefined) {
+      this.#index = new IndexWriter(key);
+      this.#indexSince = performance.now();
+    }
+    this.#index.add({ id: pack.id, blobs });
+    if (this.#index.blobs >= maxIndexBlobs || performance.now() - this.#indexSince > indexAgeMs) this.#saveIndex();
   }
 
   #saveIndex(): void {
-    if (this.#unnamed.length === 0) return;
-    const packs = this.#unnamed;
-    this.#unnamed = [];
-    this.#unnamedBlobs = 0;
-    const saved = this.#indexes.then(() => this.#options.saveIndex(packs));
+    if (this.#index === undefined) return;
+    const file = this.#index.finish();
+    this.#index = undefined;
+    const saved = this.#indexes.then(() => this.#options.saveIndex(file));
     // Said here as well, since nobody awaits it before the end of the run.
     saved.catch((error: unknown) => this.#options.onFailure(error));
     this.#indexes = saved;
@@ -166,8 +169,8 @@ export class PackSaver {
 }
 
 /**
- * A pack that waits for its index file, with up to fifty thousand blobs: as bytes, which the garbage collector
- * need not look through again and again, a pack's blobs are objects only while somebody goes through them.
+ * A pack that waits to be stored, with up to ten thousand blobs: as bytes, which the garbage collector need not look through
+ * again and again, a pack's blobs are objects only while somebody goes through them.
  */
 class PackOfHeader implements IndexedPack {
   readonly id: Id;

@@ -1,8 +1,7 @@
 import type { MasterKey } from "../format/crypto.ts";
-import { indexJson, maxIndexBlobs } from "../format/index-file.ts";
+import { maxIndexBlobs } from "../format/index-file.ts";
 import { formatTime, parseTime } from "../format/time.ts";
 import type { Id } from "../format/tree.ts";
-import { sealUnpacked } from "../format/unpacked.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import { storedPath } from "../storage/layout.ts";
@@ -287,8 +286,7 @@ async function applyPrune(
       entries: entriesToMove(found, fates),
       limits: options.limits,
       signal,
-      saveIndex: async (named) => {
-        const { name, bytes } = sealUnpacked(key, indexJson(named));
+      saveIndex: async ({ name, bytes }) => {
         await lock.check(signal);
         await storage.save({ kind: "index", name }, bytes, signal);
       },

@@ -1,5 +1,5 @@
 import type { MasterKey } from "../format/crypto.ts";
-import type { IndexedPack } from "../format/index-file.ts";
+import type { SealedFile } from "../format/unpacked.ts";
 import type { Limits } from "../lib/limits.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
@@ -27,7 +27,7 @@ export interface RepackOptions {
   readonly entries: readonly number[];
   readonly limits: Limits;
   readonly signal: AbortSignal;
-  readonly saveIndex: (packs: readonly IndexedPack[]) => Promise<void>;
+  readonly saveIndex: (index: SealedFile) => Promise<void>;
   readonly onBytes: (bytes: number) => void;
 }
 
@@ -55,6 +55,7 @@ export async function repack(options: RepackOptions): Promise<void> {
   const firstNew = index.count;
   const saver = new PackSaver({
     storage,
+    key,
     index,
     packs,
     slots,

@@ -3,6 +3,7 @@ import { gearTable, maxChunk, minChunk } from "../format/chunker.ts";
 import type { IndexedPack } from "../format/index-file.ts";
 import type { Snapshot } from "../format/snapshot.ts";
 import type { BlobType, Id, Tree } from "../format/tree.ts";
+import type { SealedFile } from "../format/unpacked.ts";
 import { sameKey, sealOverhead, type MasterKey } from "../format/crypto.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { handled, rejected } from "../lib/handled.ts";
@@ -42,7 +43,7 @@ export interface UploadParts {
   readonly packs: PackTable;
   /** Reads what the storage holds, in terms of `index` and `packs`. */
   readonly reader: BlobReader;
-  readonly saveIndex: (packs: readonly IndexedPack[], signal: AbortSignal) => Promise<void>;
+  readonly saveIndex: (index: SealedFile, signal: AbortSignal) => Promise<void>;
   readonly saveSnapshot: (snapshot: Snapshot, signal: AbortSignal) => Promise<Id>;
 }
 
@@ -89,12 +90,13 @@ export class RepositoryUpload implements Upload {
     });
     this.#saver = new PackSaver({
       storage: parts.storage,
+      key: parts.key,
       index: parts.index,
       packs: parts.packs,
       slots: this.#slots,
       throttle: new Throttle(new SharedArrayBuffer(throttleBytes), options.limits.writeBytesPerSecond),
       signal: this.#signal,
-      saveIndex: (packs) => parts.saveIndex(packs, this.#signal),
+      saveIndex: (index) => parts.saveIndex(index, this.#signal),
       onFailure: (error) => this.#fail(error),
     });
     this.#signal.addEventListener("abort", () => this.#fail(this.#signal.reason), { once: true });
