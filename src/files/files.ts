@@ -76,7 +76,7 @@ export interface FolderScan extends Disposable {
   readonly readable: boolean;
   /** Link target and attributes, or `undefined` when it is not there any more or cannot be read (warned). */
   details(entry: Entry): EntryDetails | undefined;
-  /** Looks again; `undefined` when it is not there any more. */
+  /** Looks again; `undefined` when it is not there any more, or cannot be looked at. */
   lookAgain(name: ByteName): Entry | undefined;
   /** A path that can be opened as long as this folder is not disposed. */
   openablePath(name: ByteName): ByteName;

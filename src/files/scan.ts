@@ -131,8 +131,9 @@ class OpenScan implements FolderScan {
     try {
       return entryOf(name, statAt(this.#open(), name), this.#shared.people);
     } catch (error) {
-      if (isGone(error)) return undefined;
-      throw error;
+      // Gone; or something else has taken the folder's place, or its share is away: no reason to end for the sake of a second look.
+      if (systemCode(error) === undefined) throw error;
+      return undefined;
     } finally {
       this.#rest();
     }
@@ -231,7 +232,3 @@ class OpenScan implements FolderScan {
 
 /** No error of the system: the scan stays on its own file system. */
 const otherFileSystem = "other-file-system";
-
-function isGone(error: unknown): boolean {
-  return systemCode(error) === "ENOENT";
-}

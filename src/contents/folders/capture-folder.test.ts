@@ -141,6 +141,29 @@ test("what has not changed is not read, and gives the same tree", async () => {
   assert.deepEqual([differential.changedBytes, differential.changedBytesAlso], [7, 0]);
 });
 
+for (const [what, replace] of [
+  ["a link to another one", (at: string) => fs.symlinkSync("release-2", at)],
+  ["a file", (at: string) => fs.writeFileSync(at, "")],
+] as const) {
+  test(`a folder that makes room for ${what} while its files are read loses those, and ends no backup`, async () => {
+    using temporary = temporaryFolder();
+    const at = (name: string): string => path.join(temporary.path, name);
+    touch(temporary.path, { "current/one": "old", "release-2/one": "new", last: "x" });
+    const beforeFile = (file: FileToRead): undefined => {
+      if (!file.path.endsWith("current/one") || fs.existsSync(at("release-1"))) return;
+      fs.renameSync(at("current"), at("release-1"));
+      replace(at("current"));
+    };
+    const captured = await capture(repository, temporary.path, undefined, { beforeFile });
+    assert.deepEqual(captured.warnings, [{ code: "file-vanished", subject: at("current/one") }]);
+    const { nodes } = await (await repository.index()).loadTree(captured.tree, repository.signal);
+    assert.deepEqual(
+      nodes.map(({ name }) => name),
+      ["current", "last", "release-2"],
+    );
+  });
+}
+
 test("a full reads everything again and still tells what changed", async () => {
   using temporary = temporaryFolder();
   touch(temporary.path, { a: "1", b: "22" });
