@@ -19,7 +19,7 @@ const connections = 2;
 /** A packet holds at least 16 MiB by default; an INSERT of a batch of 1 MiB needs little more than the batch. */
 const insertBytes = 1 << 20;
 
-/** Builds a new database, or fills one that is there and empty. What was built is removed again when anything fails. */
+/** Builds a new database, or fills one that is there and empty. When anything fails, there is again what was there before. */
 export async function loadMysql(
   address: DatabaseAddress,
   schema: DatabaseSchema,
@@ -28,7 +28,7 @@ export async function loadMysql(
 ): Promise<void> {
   const target = await targetOf(address);
   const { signal } = options;
-  await createDatabase(target, schema, signal);
+  const before = await createDatabase(target, schema, signal);
   try {
     await using opened = new AsyncDisposableStack();
     const sessions: Session[] = [];
@@ -40,7 +40,7 @@ export async function loadMysql(
     await finish(first, schema, options);
   } catch (error) {
     // Not with the run's signal: it may be what ended the run.
-    await dropDatabase(target, AbortSignal.timeout(60_000)).catch(() => {});
+    await putBack(target, before, AbortSignal.timeout(60_000)).catch(() => {});
     throw mysqlFailure("restore-mismatch", { path: target.location }, error);
   }
 }
@@ -54,11 +54,12 @@ async function openLoader(target: Target, signal: AbortSignal): Promise<Session>
   return session;
 }
 
+/** Gives the statement that makes the empty database anew that was there. */
 async function createDatabase(
   target: Target,
   { engine, settings }: DatabaseSchema,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<string | undefined> {
   if (engine !== "mysql") throw new HoldfastError("database-unsupported", { url: target.location, reason: engine });
   const word = (name: string): string => {
     const value = settings[name];
@@ -74,15 +75,18 @@ async function createDatabase(
     // Its mark, by which it is known again whatever its name is (`identity.ts`).
     const comment = session.server.flavour === "mariadb" ? ` COMMENT 'holdfast ${randomUUID()}'` : "";
     await session.run(`CREATE DATABASE ${quoteName(target.database)} ${defaults}${comment}`);
-    return;
+    return undefined;
   }
   if (!(await isEmpty(session, target.database)))
     throw new HoldfastError("target-not-empty", { path: target.location });
+  const [shown] = await session.query(`SHOW CREATE DATABASE ${quoteName(target.database)}`);
+  return shown?.[1] ?? undefined;
 }
 
-async function dropDatabase(target: Target, signal: AbortSignal): Promise<void> {
+async function putBack(target: Target, before: string | undefined, signal: AbortSignal): Promise<void> {
   await using session = await Session.open(target, undefined, signal);
   await session.run(`DROP DATABASE IF EXISTS ${quoteName(target.database)}`);
+  if (before !== undefined) await session.run(before);
 }
 
 /** A table after the other; who finds none left helps with one that is being loaded: often one table is most of a database. */

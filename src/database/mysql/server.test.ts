@@ -712,23 +712,35 @@ test("tables that are altered and emptied all the time: each moment is whole", a
 test("a load that is cut off leaves nothing behind, and one onto a database that is there is refused", async () => {
   await withSnapshot("bank", async (snapshot) => {
     const cut = new AbortController();
-    const slowly = async function* (): AsyncGenerator<TableRows> {
+    const rowsThen = async function* (work: () => Promise<void>): AsyncGenerator<TableRows> {
       for await (const { table, batches } of rowsOf(snapshot)) {
         yield {
           table,
           batches: (async function* () {
             yield* batches;
-            cut.abort();
-            await wait(50);
+            await work();
             yield { lines: Buffer.from("999\t1\n"), rows: 1 };
           })(),
         };
       }
     };
+    const slowly = async (): Promise<void> => {
+      cut.abort();
+      await wait(50);
+    };
     const options = { signal: cut.signal, grants: "skip" } as const;
-    await assert.rejects(mysqlEngine.load(address("half"), snapshot.schema, slowly(), options), { code: "cancelled" });
+    await assert.rejects(mysqlEngine.load(address("half"), snapshot.schema, rowsThen(slowly), options), {
+      code: "cancelled",
+    });
     assert.equal(await home.identity(address("half"), signal), undefined);
     assert.equal(await server.sql("SHOW DATABASES LIKE 'half'"), "");
+    // What somebody made to be filled is there, and empty, as he made it.
+    await server.sql("CREATE DATABASE half CHARACTER SET latin1 COLLATE latin1_german2_ci");
+    const made = await server.sql("SHOW CREATE DATABASE half");
+    const torn = rowsThen(() => Promise.reject(new Error("torn")));
+    await assert.rejects(mysqlEngine.load(address("half"), snapshot.schema, torn, { signal, grants: "skip" }));
+    assert.equal(await server.sql("SHOW CREATE DATABASE half"), made);
+    assert.equal(await server.sql("SHOW TABLES", "half"), "");
     const onto = mysqlEngine.load(address("bank"), snapshot.schema, rowsOf(snapshot), { signal, grants: "skip" });
     await assert.rejects(onto, { code: "target-not-empty" });
     assert.equal(await server.sql("SELECT SUM(v) FROM a", "bank").then((sum) => Number(sum) > 0), true);
