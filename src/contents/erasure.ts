@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import type { RowKey } from "../database/database.ts";
-import { type Check, hexId, list, object, oneOf, optional, parseChecked, text } from "./checked.ts";
+import { type Check, hexId, list, object, oneOf, optional, parseChecked, text, utcTime } from "./checked.ts";
 
 /**
  * What no restore gives back any more, though snapshots hold it: rows by their keys, what names them, and their files. It
@@ -68,7 +68,7 @@ const check: Check<Erasure & { readonly format: 1; readonly kind: "erasure" }> =
   kind: oneOf(["erasure"]),
   id: text,
   crm: text,
-  time: text,
+  time: utcTime,
   by: text,
   reason: text,
   records: list(text),

@@ -1,3 +1,4 @@
+import { HoldfastError } from "../lib/errors.ts";
 import type { DatabaseAddress, RowKey, TableSchema } from "./database.ts";
 
 /**
@@ -8,6 +9,12 @@ import type { DatabaseAddress, RowKey, TableSchema } from "./database.ts";
  * of each other.
  */
 export type LogPosition = string;
+
+/** Of a log's own words for a place or a transaction: they come from a repository, where anybody may have written them. */
+export function expectWord(word: string, form: RegExp): string {
+  if (form.test(word)) return word;
+  throw new HoldfastError("repository-damaged", { subject: "journal", detail: word.slice(0, 40) });
+}
 
 export interface LogPoint {
   readonly position: LogPosition;

@@ -12,7 +12,19 @@ import {
 import type { TableSchema } from "../../database/database.ts";
 import { maxChunk } from "../../format/chunker.ts";
 import type { Id } from "../../format/tree.ts";
-import { type Check, count, damaged, hexId, list, object, oneOf, optional, parseChecked, text } from "../checked.ts";
+import {
+  type Check,
+  count,
+  damaged,
+  hexId,
+  list,
+  object,
+  oneOf,
+  optional,
+  parseChecked,
+  text,
+  utcTime,
+} from "../checked.ts";
 import { tableCheck } from "../schema-file.ts";
 
 /**
@@ -67,7 +79,7 @@ export interface Gap {
   readonly to: LogPoint;
 }
 
-export const point: Check<LogPoint> = object({ position: text, time: text, seen: optional(text) });
+export const point: Check<LogPoint> = object({ position: text, time: utcTime, seen: optional(utcTime) });
 
 export const gap: Check<Gap> = object({
   tables: list(object({ schema: text, name: text })),
@@ -277,7 +289,7 @@ export function* readSegment(bytes: Buffer): Generator<Change, void> {
         tables.set(one(), parseChecked(bytes.toString("utf8", split + 1, end), tableCheck, subject));
         break;
       case "B":
-        yield { type: "begin", transaction: one(), time: rest() };
+        yield { type: "begin", transaction: one(), time: utcTime(rest(), subject) };
         break;
       case "O":
         before = rest();
@@ -304,7 +316,7 @@ export function* readSegment(bytes: Buffer): Generator<Change, void> {
         yield { type: "truncate", table: table() };
         break;
       case "C":
-        yield { type: "commit", point: { position: one(), time: rest() } };
+        yield { type: "commit", point: { position: one(), time: utcTime(rest(), subject) } };
         break;
       case "S":
         yield { type: "sequences", sequences: parseChecked(json(), sequencesCheck, subject) };

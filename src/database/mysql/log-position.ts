@@ -1,4 +1,4 @@
-import type { SnapshotPoint } from "../change-feed.ts";
+import { expectWord, type SnapshotPoint } from "../change-feed.ts";
 
 /** A place in the binary log: number of the file and offset, padded so that places compare as texts. */
 export interface LogPlace {
@@ -32,7 +32,7 @@ export function historyOf(file: string, server: string): string {
 
 /** The place of a position in the log of this history. */
 export function placeOf(position: string, history: string): LogPlace {
-  const [number = "", offset = ""] = position.split(":");
+  const [number = "", offset = ""] = expectWord(position, /^\d{10,15}:\d{12,15}$/).split(":");
   const base = history.slice(0, history.lastIndexOf(" "));
   return { file: `${base}.${String(Number(number)).padStart(6, "0")}`, offset: Number(offset) };
 }

@@ -1,4 +1,4 @@
-import type { SnapshotPoint } from "../change-feed.ts";
+import { expectWord, type SnapshotPoint } from "../change-feed.ts";
 
 /** A place in the write-ahead log as 16 hexadecimal digits, so that places compare as texts. `16/B374D848` is what the server says. */
 export function positionOf(place: bigint): string {
@@ -6,7 +6,7 @@ export function positionOf(place: bigint): string {
 }
 
 export function placeOf(position: string): bigint {
-  return BigInt(`0x${position}`);
+  return BigInt(`0x${expectWord(position, /^[0-9A-F]{16}$/)}`);
 }
 
 /** Which log it is: a standby that took over, and a server that was put back, go on with one of their own. */
@@ -49,7 +49,8 @@ export function snapshotPoint(position: string): SnapshotPoint | undefined {
     time: at.toISOString(),
     // Which commits a snapshot sees is not the order of the log.
     holds({ transaction }) {
-      const xid = BigInt(transaction);
+      // None: it began before what is read.
+      const xid = BigInt(expectWord(transaction, /^\d{0,20}$/));
       return xid < BigInt(xmin) || (xid < BigInt(xmax) && !running.has(transaction));
     },
   };
