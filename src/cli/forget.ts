@@ -84,7 +84,9 @@ function forgetLines(context: Context, report: ForgetReport): string[] {
   const texts = words.forget;
   const { keep, remove, leftAlone, warnings, mode, zone, durationMs: ms } = report;
   const lines: string[] = [];
-  const rows = [...keep, ...remove].toSorted((a, b) => a.crm.localeCompare(b.crm) || (a.time < b.time ? 1 : -1));
+  const rows = [...keep, ...remove].toSorted(
+    (a, b) => a.crm.localeCompare(b.crm) || Date.parse(b.time) - Date.parse(a.time),
+  );
   if (rows.length > 0) {
     const { tables } = words;
     const columns = [

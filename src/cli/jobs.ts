@@ -83,7 +83,9 @@ async function inputOf(
   invocation: Invocation,
 ): Promise<Readonly<Record<string, unknown>>> {
   const [kind, plan, confirm] = ["kind", "plan", "confirm"].map((name) => textOption(invocation, name));
-  const wrong = job !== "backup" && kind !== undefined ? "--kind" : job !== "restore" && plan ? "--plan" : undefined;
+  const given = { "--kind": kind, "--plan": plan, "--confirm": confirm };
+  const taken = job === "restore" ? ["--plan", "--confirm"] : job === "backup" ? ["--kind"] : [];
+  const wrong = Object.entries(given).find(([flag, value]) => value !== undefined && !taken.includes(flag))?.[0];
   if (wrong !== undefined) throw new HoldfastError("usage", { problem: "conflict", what: wrong, other: job });
   if (job !== "restore") return { ...(kind !== undefined && { kind }) };
   if (plan === undefined) throw new HoldfastError("usage", { problem: "missing-value", what: "--plan" });

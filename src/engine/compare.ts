@@ -10,6 +10,7 @@ import { schemaReader } from "../contents/stored-database.ts";
 import type { ChangedRow } from "../contents/tables/changed-rows.ts";
 import type { CrmDescription } from "../crm/platform.ts";
 import type { TableSchema } from "../database/database.ts";
+import { compareTimes } from "../format/time.ts";
 import type { Id } from "../format/tree.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
@@ -221,7 +222,7 @@ export async function* changesOf(
   now: PointTable,
 ): AsyncGenerator<ChangedRow, void> {
   const { signal } = source.run;
-  const isForward = now.reader !== undefined || (before.reader === undefined && from.time <= to.time);
+  const isForward = now.reader !== undefined || (before.reader === undefined && compareTimes(from.time, to.time) <= 0);
   const [older, newer] = isForward ? [before, now] : [now, before];
   const [oldPoint, newPoint] = isForward ? [from, to] : [to, from];
   for await (const one of forward()) {

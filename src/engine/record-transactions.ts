@@ -1,11 +1,11 @@
 import { openJournal } from "../contents/journal/open-journal.ts";
-import { compareTimes } from "../contents/journal/reach.ts";
 import { type JournalTransaction, keysOf, type RowChange, transactionsOf } from "../contents/journal/transactions.ts";
 import { heldRows } from "../contents/records/held-rows.ts";
 import { keyOfLine } from "../contents/journal/replay.ts";
 import { sameTable } from "../contents/records/relations.ts";
 import { placeTimeSlackMs, type TableId } from "../database/change-feed.ts";
 import type { DatabaseEngine, RowKey, TableSchema } from "../database/database.ts";
+import { compareTimes } from "../format/time.ts";
 import { databaseEngineFor } from "./engine.ts";
 import { readErasures } from "./erasures.ts";
 import type { OpenedPoint, PointSource } from "./open-point.ts";

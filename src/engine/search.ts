@@ -13,6 +13,7 @@ import { type TextQuery, textQuery } from "../contents/search/text-query.ts";
 import { schemaReader } from "../contents/stored-database.ts";
 import type { CrmDescription } from "../crm/platform.ts";
 import type { TableSchema } from "../database/database.ts";
+import { compareTimes } from "../format/time.ts";
 import type { Id } from "../format/tree.ts";
 import { nameFromText } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
@@ -168,7 +169,9 @@ async function* foundDeleted(
   const { signal } = source.run;
   const tables = await tablesToSearch(end, input.only, signal);
   const told = new Set<string>();
-  const older = backupsOf(source.snapshots, end.crm).filter(({ snapshot }) => snapshot.time < end.time);
+  const older = backupsOf(source.snapshots, end.crm).filter(
+    ({ snapshot }) => compareTimes(snapshot.time, end.time) < 0,
+  );
   await using points = new AsyncDisposableStack();
   let newer = end;
   for (const { id } of older.toReversed()) {

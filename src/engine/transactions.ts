@@ -1,6 +1,6 @@
 import { openJournal } from "../contents/journal/open-journal.ts";
-import { compareTimes } from "../contents/journal/reach.ts";
 import { tablesOf, type TransactionTable, transactionsOf, writersOf } from "../contents/journal/transactions.ts";
+import { compareTimes } from "../format/time.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import { openFor } from "./access.ts";

@@ -1,8 +1,8 @@
 import { openJournal } from "../contents/journal/open-journal.ts";
-import { compareTimes } from "../contents/journal/reach.ts";
 import { type JournalTransaction, keysOf, transactionsOf, writersOf } from "../contents/journal/transactions.ts";
 import { tableName } from "../database/change-feed.ts";
 import type { RowKey } from "../database/database.ts";
+import { compareTimes } from "../format/time.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import { openFor } from "./access.ts";

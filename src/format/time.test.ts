@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { goMode, permissionsOf } from "./mode.ts";
-import { formatTime, isTime, parseTime } from "./time.ts";
+import { compareTimes, formatTime, isTime, parseTime } from "./time.ts";
 import type { NodeType } from "./tree.ts";
 
 test("times are written in the one form that Go gives them", () => {
@@ -41,6 +41,19 @@ test("zones are read, and asked for", () => {
     assert.equal(parseTime(wrong), undefined, wrong);
     assert.equal(isTime(wrong), false, wrong);
   }
+});
+
+test("times are compared by what they mean", () => {
+  const inOrder = [
+    "2026-01-01T01:00:00+02:00",
+    "2026-01-01T00:00:00Z",
+    "2026-01-01T00:00:00.000000001Z",
+    "2026-01-01T00:00:00.1Z",
+    "2026-01-01T01:00:00.2+01:00",
+    "2025-12-31T20:00:00-05:00",
+  ];
+  assert.deepEqual(inOrder.toReversed().toSorted(compareTimes), inOrder);
+  assert.equal(compareTimes("2026-01-01T00:00:00.000Z", "2026-01-01T01:00:00+01:00"), 0);
 });
 
 test("modes are Go's", () => {

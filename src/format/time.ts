@@ -63,6 +63,12 @@ export function isTime(text: string): boolean {
   return form.test(text) && dayExists(text);
 }
 
+/** Orders RFC 3339 times by what they mean, whatever their zone and however many digits they have; what is none is before all. */
+export function compareTimes(a: string, b: string): number {
+  const [left, right] = [parseTime(a) ?? earliestNs, parseTime(b) ?? earliestNs];
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
 /** Refuses the 31st of April and the 29th of February outside leap years. */
 function dayExists(text: string): boolean {
   const day = Number(text.slice(8, 10));

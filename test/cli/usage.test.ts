@@ -47,6 +47,22 @@ test("a misspelt command, option or value is refused with what was meant", async
   }
 });
 
+test("an option that a job does not take is refused, and nothing is started", async () => {
+  using crm = cliCrm();
+  for (const [job, option, value] of [
+    ["backup", "--confirm", "acme"],
+    ["backup", "--plan", "p1"],
+    ["verify", "--kind", "full"],
+    ["verify", "--confirm", "acme"],
+    ["restore", "--kind", "full"],
+  ] as const) {
+    const ended = await crm.run(["jobs", "start", job, option, value]);
+    assert.deepEqual([ended.code, ended.stdout], [2, ""], `${job} ${option}`);
+    assert.ok(ended.stderr.includes(option) && ended.stderr.includes(job), ended.stderr);
+  }
+  assert.match((await crm.run(["jobs", "list"])).stdout, /has not run any job/);
+});
+
 test("help keeps to eighty columns", async () => {
   const words = await loadWords("en");
   let printed = "";

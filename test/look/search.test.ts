@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { search, type SearchHit, type SearchInput } from "../../src/engine/search.ts";
 import { isHoldfastError } from "../../src/lib/errors.ts";
 import { type LookCrm, lookCrm } from "../support/look-crm.ts";
+import { resticOn } from "../support/restic.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
 async function hits(crm: LookCrm, text: string, more: Partial<SearchInput> = {}): Promise<readonly SearchHit[]> {
@@ -61,6 +62,25 @@ test("records and files by words in them: inside Chinese, whatever the case, eac
   const nobody = handles(crm, "x", { only: ["nobody"] });
   await assert.rejects(nobody, (error) => isHoldfastError(error, "nothing-matched"));
   await assert.rejects(handles(crm, "  "), (error) => isHoldfastError(error, "usage"));
+});
+
+test("what was deleted since is found in whatever form the times of the backups are written", async () => {
+  using folder = temporaryFolder();
+  const crm = await lookCrm(folder.path);
+  const second = Math.floor(Date.now() / 1000) * 1000;
+  const at = (ms: number) => Object.assign(crm.run, { now: () => new Date(second + ms) });
+  at(0);
+  await crm.backup();
+  // It writes `:00Z` for what was `:00.000Z`.
+  await resticOn(crm.access.location, crm.access.password).output("tag", "--add", "audited", "latest");
+  await crm.change("DELETE FROM note WHERE id = 10");
+  at(500);
+  await crm.backup();
+  const found = await hits(crm, "note", { state: "deleted" });
+  assert.deepEqual(
+    found.map((hit) => hit.type === "record" && hit.handle),
+    ["note/10"],
+  );
 });
 
 test("what was deleted since is found, with the point that is the first without it", async () => {

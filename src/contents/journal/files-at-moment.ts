@@ -1,9 +1,8 @@
-import { parseTime } from "../../format/time.ts";
+import { compareTimes, parseTime } from "../../format/time.ts";
 import type { Id, Tree, TreeNode } from "../../format/tree.ts";
 import { type ByteName, nameFromText } from "../../lib/byte-name.ts";
 import { treeOf } from "../open-snapshot.ts";
 import type { FileLook } from "./file-look.ts";
-import { compareTimes } from "./reach.ts";
 import type { OverlayBlobs } from "./overlay-blobs.ts";
 
 /**

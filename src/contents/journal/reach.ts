@@ -5,6 +5,7 @@ import {
   type SnapshotPoint,
   type TableId,
 } from "../../database/change-feed.ts";
+import { compareTimes } from "../../format/time.ts";
 import type { JournalDatabase, JournalSpan } from "./journal-file.ts";
 
 /** How far the journal leads from a backup of a database. */
@@ -26,7 +27,6 @@ export interface ReachLimit {
   readonly tables: readonly TableId[];
 }
 
-/** All times are RFC 3339 in UTC. */
 export function reachFrom(database: JournalDatabase, backup: SnapshotPoint): Reach {
   const at = database.spans.findLastIndex((span) => beginsBefore(span, backup) && backup.position <= span.to.position);
   const span = database.spans[at];
@@ -62,14 +62,4 @@ export function reachFrom(database: JournalDatabase, backup: SnapshotPoint): Rea
 export function beginsBefore({ history, from }: JournalSpan, snapshot: SnapshotPoint): boolean {
   const isOlder = Date.parse(snapshot.time) + placeTimeSlackMs < Date.parse(from.time);
   return history === snapshot.history && from.position <= snapshot.position && !isOlder;
-}
-
-/** Times with any number of digits behind the second. */
-export function compareTimes(a: string, b: string): number {
-  const [left, right] = [sortable(a), sortable(b)];
-  return left < right ? -1 : left > right ? 1 : 0;
-}
-
-function sortable(time: string): string {
-  return time.replace(/(?:\.(\d+))?Z$/, (_, digits: string | undefined) => `.${(digits ?? "").padEnd(9, "0")}`);
 }
