@@ -132,14 +132,13 @@ async function buildFolder(build: Build, { path, node }: FolderWork, built: Buil
   build.staging.put(target, slot);
 }
 
-async function buildItems(build: Build, { root, tree, items }: ItemWork, built: Building): Promise<void> {
+async function buildItems(build: Build, { root, tree, items, writes }: ItemWork, built: Building): Promise<void> {
   const { staging } = build;
   const beside = placeBeside(root);
   const slot = nameFromText(await staging.slot(beside, basename(root)));
-  const made = items.filter(({ action }) => action === "create" || action === "update");
-  if (made.length > 0) {
+  if (writes.length > 0) {
     const switches = { createMissing: true, updateChanged: true, removeNewer: false };
-    await write(build, { tree, target: slot, switches, paths: made.map(({ inside }) => inside) }, root, built);
+    await write(build, { tree, target: slot, switches, paths: writes }, root, built);
   }
   using folders = new FoldersInside(nameFromText(root));
   for (const { action, inside } of items) {

@@ -1,4 +1,4 @@
-import { nameFromText } from "../lib/byte-name.ts";
+import { nameFromText, type ByteName } from "../lib/byte-name.ts";
 import { lstatSync } from "node:fs";
 import type { Id, TreeNode } from "../format/tree.ts";
 import type { FolderPlanItem } from "../contents/folders/plan-folder.ts";
@@ -20,6 +20,8 @@ export interface ItemWork {
   readonly tree: Id;
   /** To be created, updated or removed; nothing that lies in another of them. */
   readonly items: readonly FolderPlanItem[];
+  /** What is written for that: not all that the snapshot has in a folder which is missing on the way to something. */
+  readonly writes: readonly ByteName[];
 }
 
 export interface ConfigWork {

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { planFolder, type FolderPlanItem } from "../contents/folders/plan-folder.ts";
+import { Selection } from "../contents/folders/selection.ts";
 import type { FolderManifest, Manifest } from "../contents/manifest.ts";
 import { loadContent, nodeNamed, type OpenedSnapshot, subtreeAt, treeOf } from "../contents/open-snapshot.ts";
 import { programFolder, type OwnedFile } from "../crm/platform.ts";
@@ -100,11 +101,15 @@ export class FilesPreparation {
     if (unmatched !== undefined && !ofRecords)
       throw new HoldfastError("nothing-matched", { path: nameText(unmatched) });
     this.#draft.witness.add(planned.seen);
-    const wanted = planned.items.filter((item) => item.type !== "dir" || item.action !== "update");
+    const wanted = planned.items.filter((item) => item.type !== "dir" || item.action !== "update" || item.instead);
     for (const item of wanted) this.#draft.show(item);
     this.#draft.counts.skip += planned.counts.skip - planned.items.filter(({ action }) => action === "skip").length;
-    const items = outermost(wanted.filter(({ action }) => action !== "skip" && action !== "conflict"));
-    if (items.length > 0) this.#draft.items.push({ root, tree, items });
+    const changes = wanted.filter(({ action }) => action !== "skip" && action !== "conflict");
+    const items = outermost(changes);
+    const selection = new Selection(paths.length > 0 ? paths : undefined);
+    const written = changes.filter(({ action, inside }) => action !== "remove" && selection.of(inside) !== "way");
+    const writes = outermost(written).map(({ inside }) => inside);
+    if (items.length > 0) this.#draft.items.push({ root, tree, items, writes });
     this.#draft.neededBytes += planned.bytes;
     this.#draft.neededFiles += planned.files;
     return { changes: items.length, files: planned.files, bytes: planned.bytes };

@@ -90,9 +90,6 @@ async function blobsOf(reader: BlobReader, prepared: PreparedRestore, signal: Ab
   for (const { node } of prepared.folders)
     if (node.subtree !== undefined) await walk(node.subtree, undefined, undefined);
   for (const { node } of prepared.config) takeAll(node);
-  for (const { tree, items } of prepared.items) {
-    const wanted = items.filter(({ action }) => action === "create" || action === "update").map(({ inside }) => inside);
-    await walk(tree, undefined, new Set(wanted));
-  }
+  for (const { tree, writes } of prepared.items) await walk(tree, undefined, new Set(writes));
   return blobs;
 }

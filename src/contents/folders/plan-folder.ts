@@ -59,6 +59,8 @@ export interface FolderPlanItem {
   readonly bytes: number;
   /** Of `skip` and `conflict`. */
   readonly reason?: FolderReason;
+  /** What stands where a folder is to be, and is none; absent: a folder, or nothing. */
+  readonly instead?: NodeType;
 }
 
 export interface FolderPlan {
@@ -119,7 +121,9 @@ export function planItem(step: Step, target: ByteName): FolderPlanItem | undefin
   if (step.kind === "folder" && step.action === "skip") return undefined;
   const { action, inside, type, bytes, reason } = step;
   const path = nameText(joinName(target, inside));
-  return { action, inside, path, type, bytes, ...(reason !== undefined && { reason }) };
+  const existing = step.kind === "folder" ? step.existing?.type : undefined;
+  const instead = existing === "dir" ? undefined : existing;
+  return { action, inside, path, type, bytes, ...(reason !== undefined && { reason }), ...(instead && { instead }) };
 }
 
 /** A plan looks into folders that are there, and goes on as in nothing where they are not, or are to be replaced. */

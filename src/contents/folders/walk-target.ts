@@ -173,7 +173,8 @@ class Walker {
   ): "create" | "update" | "skip" | FolderReason {
     const { createMissing, updateChanged } = this.#input.switches;
     if (!existing || parent === undefined) return createMissing ? "create" : "missing";
-    if (existing.type !== "dir") return updateChanged ? "update" : obstacle(existing);
+    // What is in it comes with it.
+    if (existing.type !== "dir") return createMissing && updateChanged ? "update" : obstacle(existing);
     if (!updateChanged || wanted === "way") return "skip";
     const folder = openFolderIn(parent, node.name);
     try {
