@@ -41,6 +41,7 @@ export function s3Storage(
     environment,
     (own) => handled(connect(place, own, { ...usualTimeouts, ...timeouts })),
     renewLogin,
+    (connecting) => void disconnect(connecting),
   );
   /** Until when what was stored here is locked, by key. */
   const lockedHere = new Map<string, Date>();
@@ -150,11 +151,7 @@ export function s3Storage(
     });
 
   const close = async (): Promise<void> => {
-    for (const connecting of login.taken()) {
-      const connected = await connecting.catch(() => undefined);
-      connected?.client.destroy();
-      connected?.reader.close();
-    }
+    for (const connecting of login.taken()) await disconnect(connecting);
   };
 
   const requests: S3Requests = { location, place, keyOf, ask };
@@ -341,6 +338,12 @@ async function connect(
   const named = await client.config.region().catch(() => undefined);
   const reader = new HttpReader(connections, { connectMs, idleMs });
   return { library, client: named === undefined ? make("us-east-1") : client, reader };
+}
+
+async function disconnect(connecting: Promise<Connection>): Promise<void> {
+  const connected = await connecting.catch(() => undefined);
+  connected?.client.destroy();
+  connected?.reader.close();
 }
 
 function hasKey<T extends { readonly accessKeyId: string | undefined; readonly secretAccessKey: string | undefined }>(
