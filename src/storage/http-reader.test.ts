@@ -5,9 +5,12 @@ import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { createServer as createTlsServer, getCACertificates, setDefaultCACertificates } from "node:tls";
 import { makeAuthority } from "../../test/support/authority.ts";
 import { temporaryFolder } from "../../test/support/temp-folder.ts";
+import { until } from "../../test/support/until.ts";
 import { parseHttpHead } from "./http-head.ts";
 import { HttpReader } from "./http-reader.ts";
 import { networkErrorCode } from "./network-error.ts";
@@ -197,3 +200,30 @@ test("heads", () => {
   assert.equal(parseHttpHead("HTTP/1.1 200 OK\r\nContent-Length: -1"), undefined);
   assert.equal(parseHttpHead("HTTP/1.1 200 OK\r\n__proto__: 1\r\nContent-Length: 1")?.length, 1);
 });
+
+test("connections that servers end, hour after hour, leave nothing behind", async () => {
+  await using server = await serving((_request, socket) => {
+    // As a server does with a connection that nobody uses; nothing says so beforehand.
+    socket.end(Buffer.concat([Buffer.from(headOf(Buffer.alloc(10)), "latin1"), Buffer.alloc(10)]));
+  });
+  const ask = async (): Promise<void> => {
+    for (let at = 0; at < 150; at++) {
+      assert.equal((await server.get())?.status, 206);
+      await until(() => server.sockets.at(-1)?.readableEnded !== false);
+    }
+  };
+  await ask();
+  const then = heldBytes();
+  await ask();
+  const more = heldBytes() - then;
+  assert.ok(more < 1_500_000, `${more} bytes more`);
+});
+
+/** Bytes that are still needed. */
+function heldBytes(): number {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  collect();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}

@@ -58,8 +58,11 @@ export class HttpReader {
   }
 
   #takeIdle(name: string): HttpConnection | undefined {
-    const found = this.#idle.findLast((one) => one.name === name && one.connection.isIdle);
-    this.#idle = this.#idle.filter((one) => one !== found);
+    // Servers end what nobody uses for a while.
+    for (const { connection } of this.#idle) if (!connection.isIdle) this.#open.delete(connection);
+    const there = this.#idle.filter(({ connection }) => connection.isIdle);
+    const found = there.findLast((one) => one.name === name);
+    this.#idle = there.filter((one) => one !== found);
     return found?.connection;
   }
 
