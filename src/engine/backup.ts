@@ -5,6 +5,7 @@ import type { CrmDescription, Uncovered } from "../crm/platform.ts";
 import type { ChangeMethod } from "../database/database.ts";
 import type { Warning } from "../lib/events.ts";
 import type { Limits } from "../lib/limits.ts";
+import { loadThreads } from "../repository/worker-pool.ts";
 import { lowerPriority } from "../lib/posix.ts";
 import type { Run } from "../lib/run.ts";
 import type { Id } from "../format/tree.ts";
@@ -122,6 +123,7 @@ export async function backup(engine: Engine, input: BackupInput, run: Run): Prom
   const momentOf: Capture["momentOf"] = (url, within) =>
     openMoment(engine, addressOf(url), within, { ...input.limits, unread: parts.emptyTables });
   await using early = first && new Early(() => momentOf(first.url, run));
+  loadThreads(parts.folders.length > 0 ? input.limits.workers : 1);
   await using repository = await openFor(engine, input.repository, run);
   const waiting = lockOptions(input, run);
   let waited = false;

@@ -1,7 +1,7 @@
 import { MessageChannel, Worker, type MessagePort, type Transferable } from "node:worker_threads";
 import { HoldfastError, type ErrorCode, type Facts } from "../lib/errors.ts";
 
-/** What the threads of a pool are told at their start, besides the `recycle` port that each gets. */
+/** What a thread of a pool is told first, besides the `recycle` port that each gets. */
 export type WorkerSetup = object;
 
 export type FromWorker =
@@ -44,6 +44,37 @@ class Member {
   }
 }
 
+/** Threads that load their program, and wait to be told what they are for. */
+const loaded: Worker[] = [];
+
+/**
+ * Starts threads before there is a pool for them: loading their program takes each a twentieth of a second, which costs nobody
+ * anything while a key is worked out. The first pools that need threads take them; they do not keep the process alive.
+ */
+export function loadThreads(count: number): void {
+  while (loaded.length < count) {
+    const worker = startThread();
+    worker.once("exit", () => {
+      const at = loaded.indexOf(worker);
+      if (at >= 0) loaded.splice(at, 1);
+    });
+    loaded.push(worker);
+  }
+}
+
+function startThread(): Worker {
+  const file = import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js";
+  const worker = new Worker(new URL(file, import.meta.url), {
+    // Files are opened natively (`openAt`), and a thread that is ended early ends with a run that has failed.
+    trackUnmanagedFds: false,
+    resourceLimits: { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 8 },
+  });
+  // Before anybody has taken it, its end says enough.
+  worker.on("error", () => undefined);
+  worker.unref();
+  return worker;
+}
+
 /** Requests given to a thread before it has answered the last: enough that it never waits for the next. */
 const depth = 2;
 
@@ -63,9 +94,7 @@ export class WorkerPool {
   /** Starts the first thread before there is work for it, where it is certain that there will be. */
   warmUp(): void {
     if (this.#members.length > 0) return;
-    const member = this.#start();
-    member.worker.unref();
-    this.#members.push(member);
+    this.#members.push(this.#start());
   }
 
   /** Whether a request would be begun at once. */
@@ -166,14 +195,8 @@ export class WorkerPool {
 
   #start(): Member {
     const { port1, port2 } = new MessageChannel();
-    const file = import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js";
-    const worker = new Worker(new URL(file, import.meta.url), {
-      workerData: { ...this.#options.setup, recycle: port2 },
-      transferList: [port2],
-      // Files are opened natively (`openAt`), and a thread that is ended early ends with a run that has failed.
-      trackUnmanagedFds: false,
-      resourceLimits: { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 8 },
-    });
+    const worker = loaded.shift() ?? startThread();
+    worker.postMessage({ ...this.#options.setup, recycle: port2 }, [port2]);
     port1.unref();
     const member = new Member(worker, port1);
     worker.on("message", (message: FromWorker) => this.#receive(member, message));

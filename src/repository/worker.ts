@@ -1,8 +1,8 @@
 /**
- * The program of a worker thread: takes requests, answers them in order, and tells of what happens in between. What it
- * works on is chosen by `workerData.role`.
+ * The program of a worker thread: takes requests, answers them in order, and tells of what happens in between. The first
+ * message says what it works on.
  */
-import { parentPort, receiveMessageOnPort, workerData, type MessagePort, type Transferable } from "node:worker_threads";
+import { parentPort, receiveMessageOnPort, type MessagePort, type Transferable } from "node:worker_threads";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import { uploadWorker } from "./upload-worker.ts";
 import type { WriteWorkerSetup } from "./write-messages.ts";
@@ -27,32 +27,25 @@ export interface RoleAnswer {
 
 const port = parentPort;
 if (port === null) throw new HoldfastError("internal", { reason: "worker.ts is the program of worker threads" });
-const setup = workerData as (
-  | UploadWorkerSetup
-  | VerifyWorkerSetup
-  | WriteWorkerSetup
-  | TreeWorkerSetup
-  | RepackWorkerSetup
-) & {
+type Setup = (UploadWorkerSetup | VerifyWorkerSetup | WriteWorkerSetup | TreeWorkerSetup | RepackWorkerSetup) & {
   readonly recycle: MessagePort;
 };
 
-const door: WorkerDoor = {
-  notify: (notice) => post({ type: "notice", notice }, []),
-  recycled: () => {
-    const received: { readonly message: SharedArrayBuffer } | undefined = receiveMessageOnPort(setup.recycle);
-    return received?.message;
-  },
-};
-const answer = answerer();
+/** A role that answers with promises may be given its next request before it has answered the last. */
+type Answerer = (request: unknown) => RoleAnswer | Promise<RoleAnswer>;
+
+let answer: Answerer | undefined;
 let failed = false;
 
-port.on("message", (message: ToWorker) => void handle(message));
+port.on("message", (message: Setup | ToWorker) => {
+  if ("role" in message) answer = answerer(message);
+  else if (answer) void handle(message, answer);
+});
 
-async function handle({ job, request }: ToWorker): Promise<void> {
+async function handle({ job, request }: ToWorker, answers: Answerer): Promise<void> {
   if (failed) return;
   try {
-    const result = await answer(request);
+    const result = await answers(request);
     post({ type: "answer", job, answer: result.answer }, result.transfer ?? []);
   } catch (error) {
     failed = true;
@@ -62,8 +55,14 @@ async function handle({ job, request }: ToWorker): Promise<void> {
   }
 }
 
-/** A role that answers with promises may be given its next request before it has answered the last. */
-function answerer(): (request: unknown) => RoleAnswer | Promise<RoleAnswer> {
+function answerer(setup: Setup): Answerer {
+  const door: WorkerDoor = {
+    notify: (notice) => post({ type: "notice", notice }, []),
+    recycled: () => {
+      const received: { readonly message: SharedArrayBuffer } | undefined = receiveMessageOnPort(setup.recycle);
+      return received?.message;
+    },
+  };
   switch (setup.role) {
     case "upload":
       return uploadWorker(setup, door);
