@@ -50,14 +50,14 @@ export const doctor: Translated<typeof english> = {
       hint: "没有数据库就不会生成快照。请检查路径和当前用户的权限。",
     },
     "table-unkeyed": { text: "表 {table} 每次都完整存储：{why}", hint: "" },
-    "not-covered": { text: "未覆盖：{subject}[[（{why}）]]", hint: "请用其他方式备份这一部分。" },
+    "not-covered": { text: "未纳入备份：{subject}[[（{why}）]]", hint: "请用其他方式备份这一部分。" },
     "keys-found": { text: "备份中包含的密钥：{names}", hint: "" },
     "key-missing": {
       text: "缺少一个密钥：{name}[[（{use}）]]",
       hint: "它应当在 {path} 中。如果存放在别处，请把该位置加到 holdfast.yaml 的 `files:` 下。",
     },
     "key-absent": { text: "CRM 需要时才会生成：{name}[[（{use}）]]", hint: "" },
-    maintenance: { text: "就地还原之前：{how}", hint: "" },
+    maintenance: { text: "在原处还原之前：{how}", hint: "" },
     "folder-read": { text: "文件夹 {path}：{files:file}，{bytes:bytes}", hint: "" },
     "folder-missing": { text: "文件夹 {path} 不存在", hint: "请检查 holdfast.yaml 中的 `files:`。" },
     "files-unreadable": {

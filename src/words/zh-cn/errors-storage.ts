@@ -112,7 +112,7 @@ export const storageErrors: Translated<typeof english> = {
   },
   "volume-repositories": {
     text: "这里放着几个仓库的卷，只能分开读取（{drive}）：{sets}。",
-    hint: "请把各仓库的卷放入各自的文件夹，或只导入需要的卷组：holdfast import {drive} --set 名称 --into 文件夹。",
+    hint: "请把各仓库的卷放入各自的文件夹，或只导入需要的卷集：holdfast import {drive} --set 名称 --into 文件夹。",
   },
   "volume-small": {
     text: "介质太小：连卷 {volume} 的目录也放不下。",

@@ -99,7 +99,7 @@ export const errors: Translated<typeof english> = {
       hint: "请多给几位编号；`holdfast snapshots` 会列出它们。",
     },
     "snapshot-none": {
-      text: "[[{crm} ]]还没有[[不带警告的恢复点；{withWarnings} 带有警告，不能充当]]恢复点。",
+      text: "[[{crm} ]]还没有恢复点[[可用作 latest：{withWarnings} 带有警告]]。",
       hint: "请用 `holdfast backup` 创建一个；带有警告的恢复点需按编号选用。",
     },
     "snapshot-held": {

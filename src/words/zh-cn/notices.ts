@@ -10,7 +10,7 @@ export const notices: Translated<typeof english> = {
     "file-missing": "记录对应的文件不存在：{subject}[[（{detail}）]]",
     "file-orphan": "没有记录引用此文件：{subject}",
     "part-missing": "CRM 的一个组成部分不存在：{subject}[[（{detail}）]]",
-    "not-covered": "未覆盖：{subject}[[（{detail}）]]",
+    "not-covered": "未纳入备份：{subject}[[（{detail}）]]",
     "key-missing": "缺少 CRM 的一个密钥：{subject}[[（{detail}）]]",
     "metadata-lost": "未能完整保留：{subject}[[（{detail}）]]",
     "password-file-open": "其他用户可以读取密码文件 {subject}：请执行 `chmod 600`。",

@@ -23,7 +23,7 @@ export const problems: Translated<typeof english> = {
     csv: "清单的第 {what} 行不是 CSV。",
     "anonymise-where": "--anonymise 用于 --as clone，以及用 --to-files 还原的记录；--with-files 与它同用。",
     "target-and-purpose": "--as 只用于还原到其他位置；请同时给出 --target 或 --to-database。",
-    "ids-and-rules": "ID 和保留规则不能同时给出。",
+    "ids-and-rules": "编号和保留规则不能同时给出。",
     "hold-past": "{value} 已经过去。",
     conflict: "{what} 和 {other} 不能同时给出。",
     "not-a-terminal": "没有可以询问的终端；请使用 --yes。",

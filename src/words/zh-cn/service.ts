@@ -20,7 +20,7 @@ export const service: Translated<typeof english> = {
     state: "{subject}：截至 {durableTo:time} 已入仓库[[，{waiting:bytes} 等待中]]",
   },
   advise: {
-    thin: "{crm}：目前所知太少（{have:backup}）。至少需要 {days:day}内的 {backups} 次。",
+    thin: "{crm}：目前所知太少（{have:backup}）。至少需要前后跨 {days:day}的 {backups} 次备份。",
     seen: "{crm}：{days:day}内 {backups:backup}，现有 {total:bytes}，每天存入 {change:bytes}。",
     names: {
       "full-daily": "每天全量",
@@ -91,7 +91,7 @@ export const service: Translated<typeof english> = {
     ready: "服务中：{schedules:job}，时间按 {zone}。[[健康检查和指标：http://{address}/health、/metrics]]",
     trouble: {
       reports: "报告未能写入仓库；会再次尝试：",
-      ping: "未能呼叫失联检测：",
+      ping: "未能访问失联检测的地址：",
       overview: "未能读取仓库；会再次尝试：",
       state: "无法写入状态文件夹；在可以写入之前不开始新的任务：",
     },
@@ -106,7 +106,7 @@ export const service: Translated<typeof english> = {
     noDrill: "还没有做过还原演练。",
     drillOk: "最近一次还原演练在 {age} 前通过。",
     drill: "最近一次还原演练在 {age} 前：{outcome}。",
-    uncovered: "未涵盖：{count:item}。",
+    uncovered: "未纳入备份：{count:item}。",
     warned: "最新的备份 {id} 结束时有 {about}",
     anomalies: "最新备份中有异常：{count:item}。",
     gaps: "持续保护有缺口：{count} 处。",
@@ -130,7 +130,7 @@ export const service: Translated<typeof english> = {
     attempts: "尝试次数：{count}。",
     missedHint: "到期而没有执行。`holdfast serve` 是否在运行，能否访问 CRM 和仓库？",
     more: "详情：holdfast status",
-    testText: "这是测试：一切正常。真实警报走同一条路。",
+    testText: "这是测试：一切正常。真实警报以同样方式送达。",
     sent: "已通过 {route} 发送。",
     notSent: "未能通过 {route} 发送[[：{reason}]]。",
   },
@@ -142,9 +142,9 @@ export const service: Translated<typeof english> = {
     growth: "{subject} 从 {of:bytes} 增长到 {count:bytes}。",
     shrinkage: "{subject} 从 {of:bytes} 缩小到 {count:bytes}。",
     "files-incompressible": "{subject} 中 {of} 个变化的文件里有 {count:file}变得无法压缩：是否被人加密？",
-    "files-renamed": "{subject} 中有 {count:file}改名，结尾为 {ending}：是否被批量改名？",
+    "files-renamed": "{subject} 中有 {count:file}改名，后缀为 {ending}：是否被批量改名？",
     "files-changed": "{subject} 中 {of} 个文件里有 {count:file}变化；通常至多 {usual}。",
     "files-removed": "{subject} 中 {of} 个文件里有 {count:file}被删除；通常至多 {usual}。",
-    "newly-uncovered": "不再涵盖：{subject}。",
+    "newly-uncovered": "不再纳入备份：{subject}。",
   },
 };
