@@ -14,6 +14,7 @@ export type ColumnSigns = Uint8Array;
 
 const shift = 32 - 15;
 const factor = 0x9e3779b1;
+const gramFactor = factor << 8;
 const numberFactor = 0x85ebca6b;
 const secondFactor = 0xc2b2ae35;
 const tab = 9;
@@ -47,12 +48,13 @@ export function signRows(lines: Uint8Array, signs: ColumnSigns): Uint8Array {
       let before = 0;
       for (; at + 4 <= length; at += 4) {
         const word = view.getInt32(at);
-        if (((word - 0x0b0b0b0b) & ~word & highBits) !== 0) break;
-        const four = word | (capitals(word) >>> 2);
+        const plain = ~word & highBits;
+        if (((word - 0x0b0b0b0b) & plain) !== 0) break;
+        const four = word | (capitals(word, plain) >>> 2);
+        set[bitOfGram((before << 8) | (four >>> 24))] = 1;
         set[bitOfGram((before << 16) | (four >>> 16))] = 1;
-        set[bitOfGram((before << 24) | (four >>> 8))] = 1;
+        set[bitOfGram(four >>> 8)] = 1;
         set[bitOfGram(four)] = 1;
-        set[bitOfGram(four << 8)] = 1;
         before = four;
       }
       // What is left of the field.
@@ -85,15 +87,15 @@ export function signRows(lines: Uint8Array, signs: ColumnSigns): Uint8Array {
   return takeMarks();
 }
 
-/** The bit of three bytes that stand in the upper ones of a word. */
+/** The bit of the three lower bytes of a word: the upper one is multiplied out of it. */
 function bitOfGram(word: number): number {
-  return Math.imul(word & ~0xff, factor) >>> shift;
+  return Math.imul(word, gramFactor) >>> shift;
 }
 
-/** The highest bit of each of four bytes that is a letter from A to Z. */
-function capitals(word: number): number {
+/** The highest bit of each of four bytes that is a letter from A to Z; `plain` has it for each that is ASCII. */
+function capitals(word: number, plain: number): number {
   const low = word & 0x7f7f7f7f;
-  return (low + 0x3f3f3f3f) & ~(low + 0x25252525) & ~word & highBits;
+  return ((low + 0x3f3f3f3f) ^ (low + 0x25252525)) & plain;
 }
 
 const highBits = 0x80808080;

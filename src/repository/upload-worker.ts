@@ -48,7 +48,7 @@ export function uploadWorker(setup: UploadWorkerSetup, door: WorkerDoor): (reque
       case "files":
         return filesAnswer(reader.readAll(sourceFiles(request)));
       case "blobs":
-        return blobsAnswer(storeBlobs(packer, request), signBlobs(request));
+        return storeBlobs(packer, request);
       case "sealed":
         return { answer: (copier ??= new SealedCopier(packer)).copy(request.blobs) };
       case "frame":
@@ -71,21 +71,20 @@ function sourceFiles({ paths, numbers }: Extract<UploadRequest, { type: "files" 
   }));
 }
 
-function storeBlobs(packer: Packer, request: Extract<UploadRequest, { type: "blobs" }>): PackedResult[] {
+/** Each blob is signed right after it was stored, as long as it is in the processor's cache. */
+function storeBlobs(packer: Packer, request: Extract<UploadRequest, { type: "blobs" }>): RoleAnswer {
   let offset = 0;
-  return request.kinds.map(({ type, stream, claim, signs }, index) => {
+  const signatures: Uint8Array[] = [];
+  const results = request.kinds.map(({ type, stream, claim, signs }, index) => {
     const bytes = request.bytes.subarray(offset, (offset += request.lengths[index] ?? 0));
-    if (claim === "claimed") return packer.addClaimed(type, stream, bytes);
-    return packer.add(type, stream, bytes, signs ? "text" : "unknown");
+    const result =
+      claim === "claimed"
+        ? packer.addClaimed(type, stream, bytes)
+        : packer.add(type, stream, bytes, signs ? "text" : "unknown");
+    if (signs) signatures.push(signRows(bytes, signs));
+    return result;
   });
-}
-
-function signBlobs(request: Extract<UploadRequest, { type: "blobs" }>): readonly Uint8Array[] {
-  let offset = 0;
-  return request.kinds.flatMap(({ signs }, index) => {
-    const bytes = request.bytes.subarray(offset, (offset += request.lengths[index] ?? 0));
-    return signs ? [signRows(bytes, signs)] : [];
-  });
+  return blobsAnswer(results, signatures);
 }
 
 function filesAnswer(results: readonly SourceResult[]): RoleAnswer {
