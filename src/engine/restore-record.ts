@@ -8,6 +8,7 @@ import { listState, readState, removeState, writeState } from "./state.ts";
 import {
   databaseBack,
   databaseForward,
+  databasesAsFound,
   dropDatabases,
   toTheEnd,
   type DatabaseStep,
@@ -99,9 +100,10 @@ export async function refuseHalfMade(engine: Engine, crm: string, run: Pick<Run,
 /** Does all steps that are not done, durably. Can be called again after a crash at any moment. */
 export async function swapIn(place: SwapPlace, record: RestoreRecord): Promise<RestoreRecord> {
   const { engine } = place;
-  const swapping = { ...record, steps: asFound(record.steps), state: "swapping" } as const;
+  const databases = await databasesAsFound(record.databases, toTheEnd(place));
+  const swapping = { ...record, databases, steps: asFound(record.steps), state: "swapping" } as const;
   await saveRecord(engine, swapping);
-  for (const step of record.databases) await databaseForward(step, toTheEnd(place));
+  for (const step of swapping.databases) await databaseForward(step, toTheEnd(place));
   for (const step of swapping.steps) stepForward(step);
   syncFolders(record.folders);
   const done = { ...swapping, state: "done" } as const;

@@ -35,6 +35,32 @@ export function toTheEnd<T extends { readonly signal: AbortSignal }>(one: T): T 
 }
 
 /**
+ * Steps that are not begun, as their targets are now: what somebody has made there since they were planned is what they replace. MySQL
+ * and MariaDB know a database by a table that an emptied or altered one may have been: to them it is another one then.
+ */
+export async function databasesAsFound(
+  steps: readonly DatabaseStep[],
+  place: SwapPlace,
+): Promise<readonly DatabaseStep[]> {
+  const found: DatabaseStep[] = [];
+  for (const step of steps) {
+    const { identity, settle } = stepOn(step, place);
+    await settle();
+    const present = (await isUntouched(step, place)) ? await identity(step.target) : step.old;
+    const { old: _, ...rest } = step;
+    found.push({ ...rest, ...(present !== undefined && { old: present }) });
+  }
+  return found;
+}
+
+/** What was made stands where it was made, and nothing was moved out of its way. */
+async function isUntouched(step: DatabaseStep, place: SwapPlace): Promise<boolean> {
+  const { identity } = stepOn(step, place);
+  if (step.made === undefined || (await identity(step.slot)) !== step.made) return false;
+  return (await identity(step.aside)) === undefined;
+}
+
+/**
  * Does a step, if it is not done, and proves that what stands at the target is what was made: somebody may have dropped
  * or changed it while the swap was cut off. Fails with `restore-lost`.
  */
@@ -65,24 +91,29 @@ export async function contentsOf(engine: Engine, address: DatabaseAddress, signa
   return createHash("sha256").update(all).digest("hex").slice(0, 32);
 }
 
-/** Takes a step back, if it was done. */
+/** Takes a step back, if it was done: whatever has become of what was made is kept in its slot. */
 export async function databaseBack(step: DatabaseStep, place: SwapPlace): Promise<void> {
   const { home, identity, rename, settle } = stepOn(step, place);
   await settle();
   if (!(await isDatabaseKept(step, place))) throw new HoldfastError("undo-lost", { path: step.aside });
+  if (await isUntouched(step, place)) return;
   const present = await identity(step.target);
-  if (present !== undefined && present === step.made) await rename(home, step.target, step.slot);
+  if (present === step.old) return;
   // Nothing is there between two renames, and after somebody dropped it: what was replaced can take its place.
-  else if (present !== undefined && present !== step.old)
-    throw new HoldfastError("plan-outdated", { path: step.target });
-  if (step.old !== undefined && present !== step.old) await rename(home, step.aside, step.target);
+  if (present !== undefined) {
+    if ((await identity(step.slot)) !== undefined) throw new HoldfastError("plan-outdated", { path: step.target });
+    await rename(home, step.target, step.slot);
+  }
+  if (step.old !== undefined) await rename(home, step.aside, step.target);
 }
 
 /** Whether what a step replaced is still there to be put back. */
 export async function isDatabaseKept(step: DatabaseStep, place: SwapPlace): Promise<boolean> {
   if (step.old === undefined) return true;
   const { identity } = stepOn(step, place);
-  return (await identity(step.aside)) === step.old || (await identity(step.target)) === step.old;
+  const present = await identity(step.target);
+  if (present === step.old || (await identity(step.aside)) === step.old) return true;
+  return present !== undefined && (await isUntouched(step, place));
 }
 
 /** Removes what was made, or what was kept: never the target. */

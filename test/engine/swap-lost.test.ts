@@ -119,6 +119,43 @@ test("PostgreSQL: the new database is dropped between the two renames; cut off t
   await undone();
 });
 
+for (const [name, start, plain, hand] of [
+  ["PostgreSQL", startPostgres, postgres, ["DROP DATABASE crm", "CREATE DATABASE crm"]],
+  ["MariaDB", startMariadb, mysqlEngine, []],
+] as const) {
+  for (const end of ["goes on", "is taken back"] as const) {
+    test(`${name}: what stands there is another database by the time of the swap; the restore ${end}`, async () => {
+      await using server = await start();
+      using folder = temporaryFolder();
+      const { cut, engine } = cutOffEngine(plain);
+      const { crm, plan } = await crmOn(folder.path, server, engine);
+      cut.before = 1;
+      await assert.rejects(crm.apply(plan), /cut off/);
+      for (const statement of hand) await server.sql(statement);
+      // To MariaDB and MySQL an emptied table is a new one.
+      if (hand.length > 0) await server.sql(tables.replaceAll("'a'", "'newer'"), "crm");
+      else await server.sql("TRUNCATE TABLE contact; INSERT INTO contact VALUES (3,'newer')", "crm");
+      if (end === "goes on") {
+        await crm.apply(plan);
+        assert.equal((await server.sql(contents, "crm")).trim(), "0\n2");
+      }
+      await undoRestore(crm.engine, { id: plan.id }, crm.run);
+      assert.equal((await server.sql("SELECT count(*) FROM contact WHERE name = 'newer'", "crm")).trim(), "1");
+      await crm.backup();
+    });
+  }
+}
+
+test("MariaDB: a restored database whose tables were emptied since is taken back all the same", async () => {
+  await using server = await startMariadb();
+  using folder = temporaryFolder();
+  const { crm, plan, slot, undone } = await crmOn(folder.path, server, mysqlEngine);
+  await crm.apply(plan);
+  await server.sql("TRUNCATE TABLE attachment; TRUNCATE TABLE contact", "crm");
+  await undone();
+  assert.equal((await server.sql("SELECT count(*) FROM names", slot())).trim(), "0", "what it had become is kept");
+});
+
 for (const moved of ["not moved", "moved"] as const) {
   test(`MariaDB: the target is dropped in the middle of a rename, tables ${moved}`, async () => {
     await using server = await startMariadb();
