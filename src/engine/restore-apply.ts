@@ -19,14 +19,13 @@ import { reachPoint } from "./reach-moment.ts";
 import { type HeldBack, readPlan, type RestorePlan } from "./restore-plan.ts";
 import { type PreparedRestore, prepareRestore, type PrepareInput } from "./restore-prepare.ts";
 import {
-  dropOldRestores,
   dropStaging,
-  forgetRecord,
   isHalfMade,
   loadRecords,
   nothingBuilt,
   saveRecord,
   swapIn,
+  tidyAfter,
   type Built,
   type RestoreRecord,
 } from "./restore-record.ts";
@@ -273,8 +272,7 @@ async function finish(
   const steps = [...record.databases, ...record.steps];
   const replaced = steps.some(({ old }) => old !== undefined);
   const undoable = record.rows !== undefined || replaced || (plan.target.kind === "in-place" && steps.length > 0);
-  if (undoable) await dropOldRestores(toTheEnd(place), record.crm, record.location);
-  else await forgetRecord(toTheEnd(place), record);
+  const left = await tidyAfter(toTheEnd(place), record, undoable ? "something" : "nothing");
   const kept = [
     ...record.databases.filter(({ old }) => old !== undefined).map(({ aside }) => aside),
     ...record.steps.filter(({ old }) => old !== undefined).map(({ slot }) => nameText(slot as ByteName)),
@@ -291,7 +289,7 @@ async function finish(
     ...(undoable && { undo: record.id }),
     afterRestore: plan.afterRestore,
     ...(plan.maintenance && { maintenance: plan.maintenance }),
-    warnings: built.warnings,
+    warnings: [...built.warnings, ...left],
     ...(built.heldBack && built.heldBack.rows + built.heldBack.files > 0 && { heldBack: built.heldBack }),
     durationMs: run.now().getTime() - started.getTime(),
   };

@@ -1,4 +1,4 @@
-import { HoldfastError } from "../lib/errors.ts";
+import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Id } from "../format/tree.ts";
 import type { Warning } from "../lib/events.ts";
 import type { Run } from "../lib/run.ts";
@@ -33,6 +33,8 @@ export interface RestoreRecord {
   /** The repository that it came from. */
   readonly location: string;
   readonly time: string;
+  /** Counts restores up, whatever the clock does. Absent: a record of an earlier release. */
+  readonly number?: number;
   readonly state: "staging" | "swapping" | "done" | "undoing" | "undone";
   /** Staging folders (byte paths), which become the folders of what was replaced. */
   readonly folders: readonly string[];
@@ -70,7 +72,14 @@ export async function saveRecord(engine: Engine, record: RestoreRecord): Promise
 export async function loadRecords(engine: Engine): Promise<readonly RestoreRecord[]> {
   const ids = await listState(engine, "restores");
   const records = await Promise.all(ids.map((id) => readState(engine, recordName(id))));
-  return records.flatMap(asRecord).toSorted((a, b) => (a.time < b.time ? 1 : -1));
+  return records.flatMap(asRecord).toSorted((a, b) => numberOf(b) - numberOf(a) || (a.time < b.time ? 1 : -1));
+}
+
+const numberOf = ({ number = 0 }: RestoreRecord): number => number;
+
+export async function nextNumber(engine: Engine): Promise<number> {
+  const [newest] = await loadRecords(engine);
+  return newest ? numberOf(newest) + 1 : 1;
 }
 
 /** A restore that was cut off and is neither wholly there nor wholly taken back. */
@@ -128,15 +137,29 @@ export async function dropStaging(place: SwapPlace, record: RestoreRecord): Prom
   removeEmptyFolders(record.made);
 }
 
-/** After a restore that replaced nothing: there is nothing to undo, and its empty staging folders go. */
-export async function forgetRecord(place: SwapPlace, record: RestoreRecord): Promise<void> {
-  await removeKept(place, record);
-}
-
-/** Keeps what the last three restores of this CRM replaced, and removes what older ones did. */
-export async function dropOldRestores(place: SwapPlace, crm: string, location: string): Promise<void> {
-  const mine = (await loadRecords(place.engine)).filter((record) => record.crm === crm && record.location === location);
-  for (const record of mine.filter((one) => !isHalfMade(one)).slice(keptRestores)) await removeKept(place, record);
+/**
+ * After a restore: what it is done with goes. Of one that replaced something that is what older restores than the last three of this CRM
+ * replaced; of any other there is nothing to undo, and its empty staging folders go. What cannot be removed is told: a server may be there no
+ * more. It is tried again after the next restore.
+ */
+export async function tidyAfter(
+  place: SwapPlace,
+  record: RestoreRecord,
+  replaced: "something" | "nothing",
+): Promise<readonly Warning[]> {
+  const { crm, location } = record;
+  const mine = (await loadRecords(place.engine)).filter((one) => one.crm === crm && one.location === location);
+  const over = replaced === "nothing" ? [record] : mine.filter((one) => !isHalfMade(one)).slice(keptRestores);
+  const warnings: Warning[] = [];
+  for (const one of over) {
+    try {
+      await removeKept(place, one);
+    } catch (error) {
+      const detail = isHoldfastError(error) ? String(error.facts["reason"] ?? error.code) : String(error);
+      warnings.push({ code: "old-restore-kept", subject: one.id, detail });
+    }
+  }
+  return warnings;
 }
 
 async function removeKept(place: SwapPlace, record: RestoreRecord): Promise<void> {

@@ -4,7 +4,7 @@ import { nameBytes, nameFromText, nameText, type ByteName } from "../lib/byte-na
 import type { DatabaseAddress } from "../database/database.ts";
 import type { Engine } from "./engine.ts";
 import type { RestorePlan } from "./restore-plan.ts";
-import { dropStaging, saveRecord, type RestoreRecord } from "./restore-record.ts";
+import { dropStaging, nextNumber, saveRecord, type RestoreRecord } from "./restore-record.ts";
 import { contentsOf, serverHome, type SwapPlace } from "./swap-database.ts";
 import { identity, identityOf, refuseUnsafe, syncFolders, type SwapStep } from "./swap.ts";
 
@@ -38,6 +38,7 @@ export class Staging {
       crm: plan.snapshot.crm,
       location: plan.repository.location,
       time: now.toISOString(),
+      number: await nextNumber(place.engine),
       state: "staging",
       folders: [],
       made: [],

@@ -28,6 +28,7 @@ import { compareDatabases } from "../support/compare-databases.ts";
 import { assertSameTrees } from "../support/compare-trees.ts";
 import { exact, limits, missingOnly, smallCrm, type SmallCrm } from "../support/small-crm.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
+import { postgres } from "../support/postgres-capture.ts";
 import { until } from "../support/until.ts";
 
 /** A CRM that was backed up, and a copy of it as it was then. */
@@ -377,6 +378,53 @@ test("what the last three restores replaced is kept, no more", async () => {
   await crm.backup();
   await crm.apply(await crm.plan({ target: join(folder.path, "copy"), purpose: "replacement" }));
   assert.deepEqual(readdirSync(join(folder.path, "copy")).toSorted(), ["attachments", "crm.db", "holdfast.yaml"]);
+});
+
+test("what was replaced last is kept, and taken back first, though the clock has gone back since", async () => {
+  using folder = temporaryFolder();
+  const crm = await backedUp(folder.path);
+  const restored = async (round: number, now: () => Date) => {
+    crm.sql(`UPDATE contact SET name = 'round ${round}'`);
+    const plan = await crm.plan({ scope: { kind: "database" } });
+    const input = { plan: plan.id, password: crm.access.password, limits, confirm: "acme" };
+    return await applyRestore(crm.engine, input, { ...crm.run, now });
+  };
+  for (let round = 0; round < 3; round++) await restored(round, crm.run.now);
+  const { undo } = await restored(3, () => new Date("2020-01-01"));
+  assert.equal((await listUndoable(crm.engine))[0]?.id, undo);
+  await undoRestore(crm.engine, {}, crm.run);
+  assert.deepEqual(crm.rows("SELECT id FROM contact WHERE name <> 'round 3'"), []);
+});
+
+test("a restore is done though what an old one replaced cannot be removed: its server is there no more", async () => {
+  using folder = temporaryFolder();
+  const crm = await backedUp(folder.path);
+  const url = (name: string) => `postgresql://nobody@127.0.0.1:1/${name}`;
+  const databases = [{ target: url("crm"), slot: url("crm_new"), aside: url("crm_old"), made: "1", old: "2" }];
+  const file = join(crm.engine.stateFolder, "restores", "0ld.json");
+  const record = {
+    version: 1,
+    id: "0ld",
+    plan: "0ld",
+    crm: "acme",
+    location: crm.access.location,
+    time: "2025-01-01T00:00:00.000Z",
+  };
+  mkdirSync(join(crm.engine.stateFolder, "restores"), { recursive: true });
+  writeFileSync(file, JSON.stringify({ ...record, state: "done", folders: [], made: [], steps: [], databases }));
+  const engine = { ...crm.engine, databases: [...crm.engine.databases, postgres] };
+  for (let round = 0; round < 4; round++) {
+    crm.sql(`UPDATE contact SET name = 'round ${round}'`);
+    const plan = await crm.plan({ scope: { kind: "database" } });
+    const input = { plan: plan.id, password: crm.access.password, limits, confirm: "acme" };
+    const { undo, warnings } = await applyRestore(engine, input, crm.run);
+    assert.equal(undo, plan.id);
+    assert.deepEqual(
+      warnings.map(({ code, subject }) => [code, subject]),
+      round < 2 ? [] : [["old-restore-kept", "0ld"]],
+    );
+  }
+  assert.equal(existsSync(file), true, "tried again after the next one");
 });
 
 test("a moment is the newest backup at or before it; latest is the newest that is ok", async () => {

@@ -26,6 +26,8 @@ export const notices = {
       "The recovery point {subject} bears a time that has not come yet, {detail}: until then it counts as the newest. If a clock was wrong, `holdfast forget {subject}` takes it away.",
     "newer-with-warnings": "A newer recovery point ended with warnings and was not taken: {subject}[[ ({detail})]]",
     "grant-refused": "An owner, a right or a view could not be given back[[ ({detail})]]: {subject}",
+    "old-restore-kept":
+      "What restore {subject} replaced is kept no longer, and could not be removed[[ ({detail})]]: the next restore tries again.",
     "undo-without":
       "{subject} is in the live database and selects from what is not there: no server would make it, so an undo comes back without it. Keep its statement (`SHOW CREATE VIEW`) if you want it.",
     "forget-last": "{subject} has no recovery point any more.",

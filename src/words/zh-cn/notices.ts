@@ -24,6 +24,7 @@ export const notices: Translated<typeof english> = {
       "恢复点 {subject} 的时间 {detail} 尚未到来：在此之前它算作最新的。若是时钟有误，可用 `holdfast forget {subject}` 去掉它。",
     "newer-with-warnings": "有一个更新的恢复点带有警告，未被采用：{subject}[[（{detail}）]]",
     "grant-refused": "未能还原所有者、权限或视图[[（{detail}）]]：{subject}",
+    "old-restore-kept": "还原 {subject} 所替换的内容已不再保留，但未能删除[[（{detail}）]]：下次还原时会再试。",
     "undo-without":
       "{subject} 在当前数据库中，引用了不存在的对象：任何服务器都无法创建它，因此撤销后它不会回来。如需保留，请记下其语句（`SHOW CREATE VIEW`）。",
     "forget-last": "{subject} 已没有任何恢复点。",
