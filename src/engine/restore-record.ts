@@ -14,7 +14,16 @@ import {
   type DatabaseStep,
   type SwapPlace,
 } from "./swap-database.ts";
-import { asFound, removeEmptyFolders, removeTree, stepBack, stepForward, syncFolders, type SwapStep } from "./swap.ts";
+import {
+  asFound,
+  onPresentDevices,
+  removeEmptyFolders,
+  removeTree,
+  stepBack,
+  stepForward,
+  syncFolders,
+  type SwapStep,
+} from "./swap.ts";
 
 /**
  * What a restore has done so far, kept in the state folder from before its first write until three newer restores of
@@ -178,5 +187,7 @@ function asRecord(value: unknown): RestoreRecord[] {
     Array.isArray(record.folders) &&
     Array.isArray(record.steps);
   // Records of the first release have no databases on servers, and do not say what was made.
-  return whole ? [{ databases: [], made: [], ...value } as unknown as RestoreRecord] : [];
+  if (!whole) return [];
+  const known = { databases: [], made: [], ...value } as unknown as RestoreRecord;
+  return [{ ...known, steps: onPresentDevices(known.steps, known.folders) }];
 }

@@ -42,6 +42,29 @@ export interface SwapStep {
 }
 
 /**
+ * Steps that were noted earlier, by the number that the file system of their staging folder has now: NFS, Btrfs, overlays and disks that
+ * are found in another order get others when the machine is started. Inodes stay, and a step leaves no file system.
+ */
+export function onPresentDevices(steps: readonly SwapStep[], folders: readonly string[]): readonly SwapStep[] {
+  const places = folders.flatMap((folder) => {
+    const status = lstatSync(bytes(folder), { bigint: true, throwIfNoEntry: false });
+    return status ? [{ inside: `${folder}/`, device: status.dev }] : [];
+  });
+  return steps.map((step) => {
+    const device = places.find(({ inside }) => step.slot.startsWith(inside))?.device;
+    if (device === undefined) return step;
+    const now = (known: string): string => known.replace(/^\d+:/, `${device}:`);
+    const { made, old, parent } = step;
+    return {
+      ...step,
+      ...(made !== undefined && { made: now(made) }),
+      ...(old !== undefined && { old: now(old) }),
+      ...(parent !== undefined && { parent: now(parent) }),
+    };
+  });
+}
+
+/**
  * Steps that are not begun, as their targets are now: what somebody has put there since they were planned is what they replace, and
  * what is to be put back. Steps are done in order, so all before one that is begun are done: what is there by then came after them.
  */
