@@ -44,12 +44,14 @@ export const initCommand: Command = {
       passwordMade: made.passwordMade,
     });
     printSummary(context, file, plan, made);
-    await offerKit(context, access, file);
+    await offerKit(context, access, plan.crms, file);
     return exitCodes.done;
   },
 };
 
 interface InitPlan extends ChosenRepository {
+  /** Names. */
+  readonly crms: readonly string[];
   /** What to write; absent where the configuration exists. */
   readonly draft?: ConfigDraft;
 }
@@ -64,7 +66,9 @@ interface Made {
 async function fromFile(context: Context, file: string): Promise<InitPlan> {
   const { loadConfig } = await import("../config/load.ts");
   const { folder, environment } = context.surroundings;
-  return chooseRepository(folder, environment, context.globals, await loadConfig(file), "none");
+  const config = await loadConfig(file);
+  const chosen = chooseRepository(folder, environment, context.globals, config, "none");
+  return { ...chosen, crms: config.crms.map(({ name }) => name) };
 }
 
 async function fromFolder(
@@ -113,7 +117,8 @@ async function fromFolder(
   };
   const { resolveLocation } = await import("../config/location.ts");
   const password = { kind: "file" as const, target: passwordFile };
-  return { location: resolveLocation(chosen.location, home), password, keeping: {}, credentials: {}, draft };
+  const location = resolveLocation(chosen.location, home);
+  return { location, password, keeping: {}, credentials: {}, draft, crms: [chosen.name] };
 }
 
 /** Of a CRM that no platform knows, what it was taken to consist of. */
@@ -210,12 +215,17 @@ function printSummary({ words, format, output }: Context, file: string, plan: In
 }
 
 /** A kit at minute one: without it, the password lies only where the CRM does. */
-async function offerKit(context: Context, repository: RepositoryAccess, file: string): Promise<void> {
+async function offerKit(
+  context: Context,
+  repository: RepositoryAccess,
+  configured: readonly string[],
+  file: string,
+): Promise<void> {
   const { words, output, door, run, surroundings } = context;
   const found = findConfig(surroundings.folder, surroundings.environment, undefined) === file;
   const command = (name: string) => `  ${shellCommand(["holdfast", name, ...(found ? [] : ["--config", file])])}`;
   const wanted = canAsk(context) && /^(?:y|yes|是|好|)$/i.test(await ask(context, words.init.askKit));
-  if (wanted) output.lines(["", ...kitLines(context, await door.kit({ repository }, run)), ""]);
+  if (wanted) output.lines(["", ...kitLines(context, await door.kit({ repository, configured }, run)), ""]);
   else output.lines(["", words.init.kitLater, command("kit")]);
   output.lines([words.init.next, command("doctor"), command("backup")]);
 }

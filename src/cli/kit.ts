@@ -17,15 +17,16 @@ export const kitCommand: Command = {
   async run(context, invocation) {
     const { output, words, format, door } = context;
     const { crm } = context.globals;
-    const input = { repository: await context.access(), ...(crm !== undefined && { crm }) };
+    const repository = await context.access();
     const checksum = textOption(invocation, "check");
     if (checksum !== undefined) {
-      await door.useKit(input, checksum, context.run);
+      await door.useKit({ repository }, checksum, context.run);
       output.record({ type: "kit-used" });
       output.line(words.kit.used);
       return exitCodes.done;
     }
-    const kit = await door.kit(input, context.run);
+    const configured = await configuredFor(context, repository.location);
+    const kit = await door.kit({ repository, configured, ...(crm !== undefined && { crm }) }, context.run);
     const file = textOption(invocation, "output");
     if (file === undefined) {
       output.record(kit);
@@ -39,6 +40,13 @@ export const kitCommand: Command = {
     return exitCodes.done;
   },
 };
+
+/** The CRMs of `holdfast.yaml`, if that is about the repository at this location or a copy of it. */
+async function configuredFor(context: Context, location: string): Promise<readonly string[]> {
+  const config = await context.config();
+  const places = config ? [config.repository, ...config.copies] : [];
+  return places.some((place) => place.location === location) ? (config?.crms ?? []).map(({ name }) => name) : [];
+}
 
 async function saveKit(path: string, lines: readonly string[]): Promise<void> {
   try {

@@ -10,6 +10,8 @@ export interface KitInput {
   readonly repository: RepositoryAccess;
   /** Of this CRM alone; absent: of all that are in the repository. */
   readonly crm?: string;
+  /** Which are to be backed up into it: a kit may well be printed before the first backup. */
+  readonly configured: readonly string[];
 }
 
 /** What a person needs on the worst day; `words/` turns it into the page to print. */
@@ -35,7 +37,7 @@ export async function makeKit(engine: Engine, input: KitInput, run: Run): Promis
     password: input.repository.password,
     crms:
       input.crm === undefined
-        ? [...new Set(snapshots.filter(isBackup).map(crmOf))].toSorted()
+        ? [...new Set([...input.configured, ...snapshots.filter(isBackup).map(crmOf)])].toSorted()
         : [chooseCrm(snapshots, input.crm)],
     created: run.now().toISOString(),
     checksum: checksum(repository.location, repository.id, input.repository.password),
@@ -46,7 +48,12 @@ export async function makeKit(engine: Engine, input: KitInput, run: Run): Promis
  * Opens the repository with what a person typed from a printed kit and compares the checksum; from then on `doctor`
  * knows that the kit works. Fails with `kit-mismatch` when the paper belongs to another repository or password.
  */
-export async function markKitUsed(engine: Engine, input: KitInput, typed: string, run: Run): Promise<void> {
+export async function markKitUsed(
+  engine: Engine,
+  input: Pick<KitInput, "repository">,
+  typed: string,
+  run: Run,
+): Promise<void> {
   await using repository = await openFor(engine, input.repository, run);
   const expected = checksum(repository.location, repository.id, input.repository.password);
   if (typed.replaceAll(/[^0-9a-f]/gi, "").toLowerCase() !== expected) throw new HoldfastError("kit-mismatch", {});

@@ -93,7 +93,7 @@ export interface Door {
   removeKey(input: RemoveKeyInput, run: Run): Promise<KeyReport>;
   unlock(input: UnlockInput, run: Run): Promise<UnlockAnswer>;
   kit(input: KitInput, run: Run): Promise<Kit>;
-  useKit(input: KitInput, checksum: string, run: Run): Promise<void>;
+  useKit(input: Pick<KitInput, "repository">, checksum: string, run: Run): Promise<void>;
   doctor(input: DoctorInput, run: Run): Promise<DoctorReport>;
   /** The service of this configuration and its repository: where it keeps what, and its lock, which is one. */
   servicePlace(config: string, location: string): Promise<ServicePlace>;

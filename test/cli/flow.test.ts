@@ -287,6 +287,8 @@ test("the kit opens the repository, and doctor knows it then", async () => {
   const printed = await crm.run(["kit"]);
   assert.ok(printed.stdout.includes(password));
   assert.doesNotMatch(printed.stdout, /login/);
+  // Before the first backup, too: it is offered by `init`, and may be the only one that is ever printed.
+  assert.match(printed.stdout, /^CRMs +acme$[^]* plan latest .*--crm acme .*[^]* --path \/acme /m);
   const [, checksum = ""] = /^Checksum +([0-9a-f]{16})$/m.exec(printed.stdout) ?? [];
   assert.match((await crm.run(["doctor"])).stdout, /kit was never used/);
   assert.equal((await crm.run(["kit", "--check", "0123456789abcdef"])).code, 40);

@@ -160,7 +160,7 @@ export const recovery = {
       "Write the password to a file that only you can read (type this, then the password, Enter, and Ctrl-D):",
     proof: "A kit is proven only when it was used once. On another machine:",
     saved: "The recovery kit was written to {file} (only you can read it). Move it away from this machine.",
-    used: "The kit works: location, password and checksum belong together. `doctor` will not ask again.",
+    used: "The kit works: location, password and checksum belong together. `doctor` on this machine will not ask again; on the CRM's machine, type the same line once more.",
   },
   init: {
     found: "Recognised: {platform}[[ {version}]] in {folder}",

@@ -158,7 +158,7 @@ export const recovery: Translated<typeof english> = {
     writePassword: "把密码写入只有您能读取的文件（输入下面的命令，再输入密码，按回车，然后按 Ctrl-D）：",
     proof: "恢复包只有使用过一次才算得到证明。在另一台机器上：",
     saved: "恢复包已写入 {file}（只有您能读取）。请把它移到本机之外。",
-    used: "恢复包有效：位置、密码和校验码相符。`doctor` 不会再提醒。",
+    used: "恢复包有效：位置、密码和校验码相符。本机上的 `doctor` 不会再提醒；请在 CRM 的机器上也输入一次同一行。",
   },
   init: {
     found: "已识别：{folder} 中的 {platform}[[ {version}]]",
