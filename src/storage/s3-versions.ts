@@ -1,5 +1,5 @@
 import { HoldfastError } from "../lib/errors.ts";
-import type { S3Requests } from "./s3-requests.ts";
+import { listed, type S3Requests } from "./s3-requests.ts";
 import { isColdClass } from "./s3-thaw.ts";
 
 /** One version of a key: bytes, or the mark that says that it was deleted. */
@@ -23,9 +23,10 @@ export async function* s3Versions(
   let at: { readonly KeyMarker: string; readonly VersionIdMarker?: string } | undefined;
   do {
     const from = at;
-    const page = await ask(undefined, signal, (client, { ListObjectVersionsCommand }, bucket) =>
-      client.send(new ListObjectVersionsCommand({ ...bucket, Prefix: prefix, ...from }), { abortSignal: signal }),
-    );
+    const page = await ask(undefined, signal, async (client, { ListObjectVersionsCommand }, bucket) => {
+      const command = new ListObjectVersionsCommand({ ...bucket, Prefix: prefix, ...from });
+      return listed(await client.send(command, { abortSignal: signal }), location);
+    });
     const files = (page.Versions ?? []).map((one) => ({
       ...one,
       kind: "file" as const,

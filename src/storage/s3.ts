@@ -13,7 +13,7 @@ import { isS3Error, type S3Subject, s3Error } from "./s3-error.ts";
 import { asOfStorage } from "./as-of.ts";
 import { s3FilesAsOf } from "./s3-as-of.ts";
 import { parseS3Location, type S3Place } from "./s3-location.ts";
-import type { S3Library, S3Request, S3Requests } from "./s3-requests.ts";
+import { listed, type S3Library, type S3Request, type S3Requests } from "./s3-requests.ts";
 import { destroyEveryVersion, lockMode, s3Retention } from "./s3-retention.ts";
 import { inBase64, S3Sums, sendUnshared } from "./s3-sums.ts";
 import { isColdClass, s3Thaw } from "./s3-thaw.ts";
@@ -104,7 +104,9 @@ export function s3Storage(
       });
       if (isShared(bytes)) sendUnshared(command, bytes, sum ?? hash("sha256", bytes));
       try {
-        await client.send(command, { abortSignal: signal });
+        const { ETag } = await client.send(command, { abortSignal: signal });
+        // Every server says it of what it stored; what stands between and answers in its place has stored nothing.
+        if (ETag === undefined && (await sizeOf(file, signal)) !== bytes.length) throw notStored(file);
         if (until !== undefined) lockedHere.set(keyOf(file), until);
         return true;
       } catch (error) {
@@ -115,6 +117,9 @@ export function s3Storage(
         return false;
       }
     });
+
+  const notStored = (file: StoredFile): HoldfastError =>
+    new HoldfastError("storage-failed", { ...subjectOf(location, place, file), reason: "an answer to something else" });
 
   /** A bucket cannot be given locks later, by most servers. */
   const unlockable = (cause: unknown): HoldfastError =>
@@ -237,7 +242,7 @@ export function s3Storage(
       let next: string | undefined;
       do {
         const token = next;
-        const page = await ask(undefined, signal, (client, { ListObjectsV2Command }, bucket) => {
+        const page = await ask(undefined, signal, async (client, { ListObjectsV2Command }, bucket) => {
           const command = new ListObjectsV2Command({
             ...bucket,
             Prefix: folder,
@@ -245,7 +250,7 @@ export function s3Storage(
             ...(kind === "data" ? {} : { Delimiter: "/" }),
             ...(token !== undefined && { ContinuationToken: token }),
           });
-          return client.send(command, { abortSignal: signal });
+          return listed(await client.send(command, { abortSignal: signal }), location);
         });
         for (const { Key: key = "", Size: size, StorageClass: storageClass } of page.Contents ?? []) {
           const name = nameInKey(kind, folder, key);

@@ -37,7 +37,10 @@ async function fails(promise: Promise<unknown>, code: ErrorCode, reason: string)
 }
 
 /** All that a listing gives. */
-async function listed(storage: ReturnType<typeof s3Storage>, kind: "data" | "key"): Promise<readonly string[]> {
+async function listed(
+  storage: ReturnType<typeof s3Storage>,
+  kind: "data" | "key" | "lock",
+): Promise<readonly string[]> {
   const names: string[] = [];
   for await (const { name } of storage.list(kind, signal)) names.push(name);
   return names;
@@ -296,6 +299,36 @@ test("answers that are not what was asked for are refused", async () => {
     `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>x</NextContinuationToken></ListBucketResult>`,
   );
   await fails(listed(storage, "key"), "storage-failed", "ListObjectsV2");
+});
+
+test("what something in between answers with success is neither an empty list nor a stored file", async () => {
+  await using proxy = await tamperingProxy(ceph.port);
+  await using storage = s3Storage(`s3:http://127.0.0.1:${proxy.port}/${freshPlace()}`, process.env);
+  await storage.create(signal);
+  await storage.save({ kind: "lock", name: fileOf().name }, Buffer.from("another machine's"), signal);
+  const file = fileOf();
+  for (const [type, body] of [
+    ["text/html", "<html><body><p>Sign in</p></body></html>"],
+    ["application/xml", "<Answer><State>ok</State></Answer>"],
+    ["text/plain", ""],
+  ] as const) {
+    for (const asked of ["GET", "PUT"]) {
+      proxy.tamper = (incoming, answer) => {
+        if (incoming.method !== asked) return undefined;
+        const headers = { connection: "close", "content-type": type };
+        incoming.resume().once("end", () => answer.writeHead(200, headers).end(body));
+        return "answered";
+      };
+      if (asked === "GET") {
+        await assert.rejects(listed(storage, "lock"), (error) => isHoldfastError(error, "storage-failed"), type);
+      } else {
+        await fails(storage.save(file, randomBytes(1000), signal), "storage-failed", "an answer to something else");
+      }
+    }
+  }
+  proxy.tamper = () => undefined;
+  assert.equal(await storage.stat(file, signal), undefined);
+  assert.equal((await listed(storage, "lock")).length, 1);
 });
 
 test("long parts of packs, which are read by other means than the library's", async () => {
