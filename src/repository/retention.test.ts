@@ -57,6 +57,13 @@ test("a span counts back from the newest that is not in the future", () => {
   assert.deepEqual(kept(["2030-01-01T00:00:00Z"], { within }), ["2030-01-01T00:00:00Z within"]);
 });
 
+test("a span of any length that can be written keeps what it reaches back to", () => {
+  const times = ["2026-11-20T00:00:00Z", "0001-01-01T00:00:00Z"];
+  for (const span of ["9999y", "300000y", "999999y999999m999999d999999h"]) {
+    assert.equal(kept(times, { within: parseSpan(span) ?? assert.fail() }).length, 2, span);
+  }
+});
+
 test("tags: all of one list", () => {
   const times = ["2026-11-20T00:00:00Z", "2026-11-21T00:00:00Z"];
   assert.deepEqual(kept(times, { tags: [["a", "b"], ["c"]] }), ["2026-11-20T00:00:00Z tags"]);

@@ -141,10 +141,13 @@ function spannedRules(policy: RetentionPolicy, newest: bigint | undefined, zone:
   return all.flatMap(([name, unit, span]) => {
     if (span === undefined) return [];
     // All lie in the future: nobody can say what is old.
-    const after = newest === undefined ? -(2n ** 80n) : before(newest, span, zone);
+    const after = newest === undefined ? ever : before(newest, span, zone);
     return [{ name, unit, span: spanText(span), after, kept: -1 }];
   });
 }
+
+/** Earlier than any snapshot. */
+const ever = -(2n ** 80n);
 
 /**
  * As Go counts: years, months and days are taken from the date, and a day that there is not runs over into the next
@@ -157,6 +160,8 @@ function before(ns: bigint, { years, months, days, hours }: Span, zone: string):
   const timeOfDay = ((local % dayNs) + dayNs) % dayNs;
   const date = new Date(Number((local - timeOfDay) / 1_000_000n));
   date.setUTCFullYear(date.getUTCFullYear() - years, date.getUTCMonth() - months, date.getUTCDate() - days);
+  // Before what a `Date` can say, as `300000y` is: everything lies within.
+  if (Number.isNaN(date.getTime())) return ever;
   return BigInt(date.getTime()) * 1_000_000n + timeOfDay - offset - BigInt(hours) * 3_600_000_000_000n;
 }
 
