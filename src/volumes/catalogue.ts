@@ -29,6 +29,9 @@ export interface VolumeFile {
   readonly sha256: string;
 }
 
+/** Of one file. As for a storage: restic's largest packs have 128 MiB; a catalogue of a million packs has as much. */
+export const mostBytes = 2 ** 30;
+
 /** Where in the set a volume begins. */
 export interface VolumeStart {
   /** Position in `files`. */
@@ -95,7 +98,7 @@ function isFile(value: unknown): value is VolumeFile {
   if (!isObject(value)) return false;
   const { path, size, sha256 } = value;
   if (typeof path !== "string" || !filePath.test(path) || typeof sha256 !== "string" || !hex.test(sha256)) return false;
-  return isCount(size) && (path === "config" || path.endsWith(`/${sha256}`));
+  return isCount(size) && size <= mostBytes && (path === "config" || path.endsWith(`/${sha256}`));
 }
 
 function isStart(value: unknown, files: readonly VolumeFile[]): boolean {

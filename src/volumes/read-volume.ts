@@ -1,5 +1,5 @@
 import { HoldfastError } from "../lib/errors.ts";
-import { type Catalogue, cataloguePath, parseCatalogue } from "./catalogue.ts";
+import { type Catalogue, cataloguePath, mostBytes, parseCatalogue } from "./catalogue.ts";
 import { type Drive, parseVolumeText, type VolumeName, volumeText } from "./drive.ts";
 import { paddedBytes, parseTarHeader, recordBytes, type TarHeader } from "./tar.ts";
 
@@ -62,9 +62,6 @@ export class VolumeReader {
     return (await this.take(paddedBytes(size))).subarray(0, size);
   }
 }
-
-/** As for a storage: restic's largest packs have 128 MiB; a catalogue of a million packs has as much. */
-const mostBytes = 2 ** 30;
 
 export interface VolumeHead {
   readonly volume: VolumeName;

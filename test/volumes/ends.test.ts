@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, symlinkSync } from "node:fs";
+import { existsSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { isHoldfastError } from "../../src/lib/errors.ts";
@@ -128,6 +128,34 @@ test("a medium that gives back something else does not count, and one that is da
   drive.damage("acme-0001", at + 20);
   const again = new VolumeAccess(drive);
   await assert.rejects(again.load(large.path, undefined, signal), (error) => isHoldfastError(error, "volume-damaged"));
+});
+
+test("a catalogue that says more of a file than any storage would take is damaged", async () => {
+  using folder = temporaryFolder();
+  const [only] = files.slice(-1);
+  const volume = { set: "acme", number: 1 };
+  await using drive = folderDrive(folder.path);
+  await drive.load(volume, "write", signal);
+  await writeVolume(drive, {
+    volume,
+    catalogue: { ...set, files: [only ?? assert.fail()], volumes: [{ file: 0, offset: 0, begins: "file" }] },
+    label: "a label\n",
+    load: async () => contents.at(-1) ?? assert.fail(),
+    signal,
+    onBytes: () => undefined,
+  });
+  await drive.accept(signal);
+  const path = join(folder.path, "acme-0001.tar");
+  const bytes = readFileSync(path);
+  bytes.write("9e12", bytes.indexOf('"size":2048') + '"size":'.length);
+  writeFileSync(path, bytes);
+  // A hole, which costs whoever made it nothing, and whoever reads it all his memory.
+  truncateSync(path, 300_000_000);
+  const access = new VolumeAccess(drive);
+  await assert.rejects(
+    access.load(only?.path ?? "", undefined, signal),
+    (error) => isHoldfastError(error, "volume-damaged") && error.facts["reason"] === "catalogue",
+  );
 });
 
 test("a volume in a folder that counts is never written over", async () => {
