@@ -2,7 +2,8 @@ import type { Command } from "./command.ts";
 import { exitCodes } from "./exit-codes.ts";
 
 const shells = ["bash", "zsh", "fish"] as const;
-const globalFlags = "--config --repository --password-file --crm --json --lang --no-cache --verbose --quiet --help";
+const globalFlags =
+  "--config --repository --password-file --crm --as-of --json --lang --no-cache --verbose --quiet --help --version";
 
 /** Prints a script that completes commands, subcommands and options. `all` is asked late: the list holds this one. */
 export function completionCommand(all: () => readonly Command[]): Command {

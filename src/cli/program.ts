@@ -113,7 +113,8 @@ function globalOptions({ options }: Words): Option[] {
     new Option("--crm <name>", options.crm),
     new Option("--as-of <moment>", options.asOf),
     new Option("--json", options.json),
-    new Option("--lang <language>", options.lang).choices(languages),
+    // As it is typed: there is one Chinese here.
+    new Option("--lang <language>", options.lang).choices([...languages, "zh"]),
     new Option("--no-cache", options.noCache),
     new Option("-v, --verbose", options.verbose).conflicts("quiet"),
     new Option("-q, --quiet", options.quiet),

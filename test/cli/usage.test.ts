@@ -26,6 +26,18 @@ test("help, version and completion speak on standard output and end well", async
   }
 });
 
+test("completion knows every option that the help knows for all commands", async () => {
+  using crm = cliCrm();
+  const help = (await crm.run(["--help"])).stdout;
+  for (const shell of ["bash", "zsh", "fish"]) {
+    const script = (await crm.run(["completion", shell])).stdout;
+    const flags = [...help.matchAll(/^  (?:-\w, )?(--[a-z-]+)/gm)].map(([, flag = ""]) => flag);
+    assert.ok(flags.length > 10);
+    for (const flag of flags)
+      assert.ok(script.includes(` ${flag}`) || script.includes(`'${flag}`), `${shell}: ${flag}`);
+  }
+});
+
 test("a misspelt command, option or value is refused with what was meant", async () => {
   using crm = cliCrm();
   for (const [args, expected] of [
@@ -81,6 +93,11 @@ test("who types no command at all is shown what there is, and nothing was done",
   assert.match(ended.stderr, /^Usage: .*Get it back:\n {2}restore .*\nError: A command is missing\.\nHint: .+\n$/s);
   const json = await crm.json([]);
   assert.deepEqual([json.records.length, json.records[0]?.["code"]], [1, "usage"]);
+});
+
+test("zh stands for zh-CN", async () => {
+  using crm = cliCrm();
+  assert.match((await crm.run(["--lang", "zh", "--help"])).stdout, /备份/);
 });
 
 test("speaks Chinese under LANG=C, in UTF-8", async () => {
