@@ -316,6 +316,8 @@ export interface LoadOptions {
   readonly signal: AbortSignal;
   /** Owners and rights of the snapshot, absent: `restore`; `skip`: all belongs to whoever restores. */
   readonly grants?: "restore" | "skip";
+  /** `onward`: rows come from elsewhere than the counters do, so one that is behind its rows is moved on. Absent: as given. */
+  readonly counters?: "as-given" | "onward";
   /** Statements that failed, for a role that is not there say, or a view of what is not there: nothing else fails for that. */
   readonly onRefused?: (statement: string, reason: string) => void;
   /**

@@ -96,7 +96,7 @@ export async function buildDatabase(
     await using live = await source.snapshot(run.signal);
     if (!sameTables(stored, live)) throw new HoldfastError("plan-outdated", { path: work.shown });
     const tables = paced(mergedTables(stored, live, switches, noCounts(), run), pace, signal);
-    await work.engine.load(address, live.schema, tables, { ...options, signal });
+    await work.engine.load(address, live.schema, tables, { ...options, signal, counters: "onward" });
   }
   run.report({ type: "phase", phase: "verify", subject: work.shown });
   await prove(work, address, stored, told, run);

@@ -12,7 +12,7 @@ import { postgres } from "../support/postgres-capture.ts";
 import { type PostgresServer, startPostgres } from "../support/postgres-server.ts";
 import { resticOn } from "../support/restic.ts";
 import { commandOutput } from "../support/run-command.ts";
-import { smallCrm, type SmallCrm } from "../support/small-crm.ts";
+import { missingOnly, smallCrm, type SmallCrm } from "../support/small-crm.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
 const everything = readFileSync(new URL("../support/postgres-crm.sql", import.meta.url), "utf8");
@@ -276,3 +276,18 @@ async function killedRestore(crm: SmallCrm, plan: string): Promise<void> {
   child.kill("SIGKILL");
   await ended;
 }
+
+test("a merge leaves no counter behind the rows that came back, and moves none otherwise", async () => {
+  using folder = temporaryFolder();
+  const crm = await newCrm(folder.path);
+  await crm.psql(`CREATE TABLE counted (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text);
+    CREATE TABLE down (id serial PRIMARY KEY, name text); ALTER SEQUENCE down_id_seq INCREMENT -1 MINVALUE -100 MAXVALUE -1 START -1 RESTART;
+    CREATE TABLE ahead (id serial PRIMARY KEY, name text);
+    INSERT INTO counted (name) VALUES ('a'), ('b'), ('c'); INSERT INTO down (name) VALUES ('a'), ('b'), ('c');
+    INSERT INTO ahead (name) VALUES ('a')`);
+  await crm.backup();
+  await crm.psql(`TRUNCATE counted RESTART IDENTITY; TRUNCATE down RESTART IDENTITY; SELECT setval('ahead_id_seq', 7)`);
+  await crm.apply(await crm.plan({ scope: { kind: "database" }, switches: missingOnly }));
+  const next = (table: string) => crm.psql(`INSERT INTO ${table} (name) VALUES ('new') RETURNING id`);
+  assert.deepEqual([await next("counted"), await next("down"), await next("ahead")].map(Number), [4, -4, 8]);
+});

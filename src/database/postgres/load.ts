@@ -8,6 +8,7 @@ import { withDailyPath } from "./daily-path.ts";
 import { sqlState } from "./failure.ts";
 import { quoteName, quoteQualified, quoteText } from "./identifier.ts";
 import { isLargeObjects, largeObjectColumns, largeObjectsFrom } from "./large-objects.ts";
+import { moveSequences } from "./move-sequences.ts";
 import { openMaintenance } from "./server-home.ts";
 import type { Backslashes } from "./line-sql.ts";
 import { createDatabaseSql, dailyPath, dailyPathSql, readSettings, type Settings, settingSql } from "./settings.ts";
@@ -37,7 +38,7 @@ export async function loadPostgres(
   address: DatabaseAddress,
   schema: DatabaseSchema,
   tables: AsyncIterable<TableRows>,
-  { signal, grants = "restore", onRefused, onSums }: LoadOptions,
+  { signal, grants = "restore", counters = "as-given", onRefused, onSums }: LoadOptions,
   environment: Environment,
 ): Promise<void> {
   const { database } = loginOf(address.url, environment);
@@ -63,6 +64,9 @@ export async function loadPostgres(
     const { indexes, rest } = buildStatements({ ...schema, after });
     await loadTables(sessions, onSums && (await open()), { tables, indexes, onSums, settings });
     await setSequences(connection, schema);
+    if (counters === "onward") {
+      for (const table of schema.tables) if (!isLargeObjects(table)) await moveSequences(connection, table);
+    }
     await server.run(`ALTER DATABASE ${quoteName(database)} RESET search_path`, database);
     for (const group of rest) await buildAll(sessions.slice(0, group.length), group);
     for (const [name, value] of settings.own) {

@@ -5,9 +5,10 @@ import { type CommitFate, commitForSure } from "../lost-commit.ts";
 import type { ComparedColumns, RowMode, RowTransaction, TableFacts } from "../row-transaction.ts";
 import type { Environment } from "./address.ts";
 import { PostgresConnection } from "./connection.ts";
-import { quoteName, quoteQualified, quoteText } from "./identifier.ts";
+import { quoteName, quoteQualified } from "./identifier.ts";
 import { lineField } from "./field.ts";
 import { literal } from "./literal.ts";
+import { moveSequences } from "./move-sequences.ts";
 import { readTables } from "./tables.ts";
 import { generatedColumns, uniqueIndexes } from "./unique-indexes.ts";
 import { addAll } from "../../lib/add-all.ts";
@@ -222,33 +223,7 @@ class PostgresRows implements RowTransaction {
 
   /** Sees to it that no counter is behind its rows. */
   async moveSequences(): Promise<void> {
-    for (const table of this.#grown) await this.#moveSequences(table);
-  }
-
-  /** Sequences whose numbers are defaults of the table's columns, or their identities. They move onward only. */
-  async #moveSequences(table: TableSchema): Promise<void> {
-    const found = await this.#connection.rows(
-      `SELECT DISTINCT a.attname, s.oid::regclass::text, q.seqincrement > 0, q.seqmin, q.seqmax FROM pg_depend d
-       JOIN pg_class s ON s.relkind = 'S' AND s.oid = CASE d.classid WHEN 'pg_class'::regclass THEN d.objid ELSE d.refobjid END
-       LEFT JOIN pg_attrdef f ON d.classid = 'pg_attrdef'::regclass AND f.oid = d.objid
-       JOIN pg_attribute a ON a.attrelid = $1::regclass
-         AND (a.attrelid, a.attnum) = (coalesce(f.adrelid, d.refobjid), coalesce(f.adnum, d.refobjsubid))
-       JOIN pg_sequence q ON q.seqrelid = s.oid JOIN pg_type t ON t.oid = a.atttypid AND coalesce(nullif(t.typbasetype, 0), t.oid)::regtype::text
-         IN ('smallint', 'integer', 'bigint', 'numeric')
-       WHERE (d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass)
-          OR (d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i'))`,
-      [quoteQualified(table)],
-    );
-    for (const [column, sequence, upward, least, most] of found) {
-      const [farthest, beyond] = upward === "t" ? ["max", ">"] : ["min", "<"];
-      await this.#connection.run(
-        `SELECT pg_catalog.setval(${quoteText(sequence ?? "")}::regclass, trunc(m.far)::bigint)
-         FROM (SELECT ${farthest}(${quoteName(column ?? "")})::numeric AS far FROM ONLY ${quoteQualified(table)}) AS m, ${sequence} AS s
-         WHERE m.far BETWEEN ${least} AND ${most}
-           AND (m.far ${beyond} s.last_value OR (m.far = s.last_value AND NOT s.is_called))`,
-        subject(table),
-      );
-    }
+    for (const table of this.#grown) await moveSequences(this.#connection, table);
   }
 
   async #triggers(table: TableSchema): Promise<readonly { readonly name: string; readonly mode: string }[]> {
