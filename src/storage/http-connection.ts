@@ -4,6 +4,7 @@ import { rejected } from "../lib/handled.ts";
 import { takeMemory } from "../lib/memory-pool.ts";
 import { SilenceTimer } from "../lib/silence-timer.ts";
 import { type HttpHead, parseHttpHead } from "./http-head.ts";
+import { acknowledgeAtOnce } from "./quick-ack.ts";
 
 export interface HttpOrigin {
   readonly protocol: string;
@@ -94,7 +95,9 @@ export class HttpConnection {
       const silence = this.#listen(this.#state === "connecting" ? this.#timeouts.connectMs : this.#timeouts.idleMs);
       this.#asked = { mostBytes, resolve, reject, silence };
       if (this.#state === "closed") this.#end(brokenError());
-      else this.#socket.write(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
+      else {
+        this.#socket.write(`${lines.join("\r\n")}\r\n\r\n`, "latin1", () => acknowledgeAtOnce(this.#socket));
+      }
     }).finally(() => signal.removeEventListener("abort", stop));
   }
 

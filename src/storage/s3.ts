@@ -7,6 +7,7 @@ import { lockedUntil } from "../lib/keeping.ts";
 import { checkedSize, isAnswerTo, readBody, shortError } from "./checked-answer.ts";
 import { HttpReader, isWorthReading } from "./http-reader.ts";
 import { kindFolders, nameInKey, storedPath } from "./layout.ts";
+import { quickAgents } from "./quick-ack.ts";
 import { renewedLogin } from "./renewed-login.ts";
 import { readAtOnce } from "./s3-read.ts";
 import { isS3Error, type S3Subject, s3Error } from "./s3-error.ts";
@@ -333,8 +334,7 @@ async function connect(
       requestHandler: {
         connectionTimeout: connectMs,
         socketTimeout: idleMs,
-        httpAgent: { keepAlive: true, maxSockets: connections },
-        httpsAgent: { keepAlive: true, maxSockets: connections },
+        ...quickAgents({ keepAlive: true, maxSockets: connections }),
         logger: silent,
       },
     });
