@@ -21,6 +21,9 @@ export interface ParityShape {
   readonly parity: number;
 }
 
+/** Of so many files a storage knows itself that it locked them: those of a backup, not those of a year in which it is open. */
+export const mostLockedHere = 100_000;
+
 const dayMs = 24 * 3_600_000;
 
 /** At least until then each file must be locked that is needed now. */

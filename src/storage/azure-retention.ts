@@ -1,4 +1,5 @@
 import type { RetentionLock } from "../lib/keeping.ts";
+import type { Latest } from "../lib/latest.ts";
 import { isAzureError } from "./azure-error.ts";
 import type { AzureRequests } from "./azure-requests.ts";
 import { azureVersions } from "./azure-versions.ts";
@@ -17,7 +18,7 @@ import type { DestroyResult, StorageRetention, StoredFile } from "./storage.ts";
 export function azureRetention(
   requests: AzureRequests,
   lock: RetentionLock,
-  lockedHere: ReadonlyMap<string, Date>,
+  lockedHere: Latest<Date>,
   load: LoadVersion,
 ): StorageRetention {
   const { askBlob, ask, prefix } = requests;

@@ -1,7 +1,8 @@
 import { hash } from "node:crypto";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import { handled } from "../lib/handled.ts";
-import { lockedUntil } from "../lib/keeping.ts";
+import { lockedUntil, mostLockedHere } from "../lib/keeping.ts";
+import { Latest } from "../lib/latest.ts";
 import { asOfStorage } from "./as-of.ts";
 import { connectAzure } from "./azure-connection.ts";
 import { azureError, type AzureSubject, isAzureError } from "./azure-error.ts";
@@ -39,7 +40,7 @@ export function azureStorage(
   });
   const login = renewedLogin(environment, (own) => handled(connectAzure(bucket, location, own)), renewLogin);
   /** Until when what was stored here is locked, by path. */
-  const lockedHere = new Map<string, Date>();
+  const lockedHere = new Latest<Date>(mostLockedHere);
 
   /** Runs one request; what fails is classified. */
   async function ask<T>(file: StoredFile | undefined, signal: AbortSignal, request: AzureRequest<T>): Promise<T> {

@@ -16,6 +16,7 @@ import {
 import { join } from "node:path";
 import type { ByteRange, StoredFile } from "./storage.ts";
 import { hasSystemCode } from "../lib/system-code.ts";
+import { Latest } from "../lib/latest.ts";
 
 export interface CacheFolderOptions {
   /** Of all repositories together; made when it is first written to, 0700. */
@@ -34,6 +35,8 @@ const keptShare = 0.8;
 /** When an entry was last used is noted this exactly. */
 const usedExactMs = 3_600_000;
 const sumBytes = 32;
+/** No more files are removed while one is read. */
+const mostOnTheirWay = 10_000;
 
 /**
  * Copies of stored files on local disk, and of parts of packs. Nothing that goes wrong here is an error: what cannot be
@@ -48,8 +51,8 @@ export class CacheFolder {
   readonly #home: string;
   /** Parts of packs that were in the folder when it was first looked at, or came since: by pack, offset to length. */
   readonly #parts = new Map<string, Promise<Map<string, Map<number, number>>>>();
-  /** Removed from the repository by this process: whatever is on its way is not kept. */
-  readonly #gone = new Set<string>();
+  /** Removed from the repository by this process, lately: whatever is on its way is not kept. */
+  readonly #gone = new Latest<true>(mostOnTheirWay);
   /** A folder that others may write to is not used. */
   readonly #safe: Promise<boolean>;
   #usable = true;
@@ -119,7 +122,7 @@ export class CacheFolder {
 
   /** Before a file is removed from the repository: nothing of it is given out any more. */
   async forget({ kind, name }: StoredFile): Promise<void> {
-    this.#gone.add(name);
+    this.#gone.set(name, true);
     if (kind !== "data") {
       await this.#drop(join(this.#home, kind, name));
       return;
@@ -174,7 +177,7 @@ export class CacheFolder {
 
   /** Whether it is there now. */
   async #write(folder: string, entry: string, stored: string, pieces: readonly Uint8Array[]): Promise<boolean> {
-    if (!this.#usable || this.#gone.has(stored) || !(await this.#safe)) return false;
+    if (!this.#usable || this.#gone.get(stored) || !(await this.#safe)) return false;
     const temporary = join(folder, `tmp-${randomBytes(8).toString("hex")}`);
     try {
       await this.#writeNew(folder, temporary, Buffer.concat(pieces));
@@ -185,7 +188,7 @@ export class CacheFolder {
       await this.#drop(temporary);
       return false;
     }
-    if (this.#gone.has(stored)) {
+    if (this.#gone.get(stored)) {
       await this.#drop(join(folder, entry));
       return false;
     }

@@ -264,3 +264,15 @@ test("a folder that others may write to is not used", async () => {
   assert.equal(below.reads, 1);
   assert.deepEqual(entries(folder), []);
 });
+
+test("of what was removed no more is remembered than could still be on its way", async () => {
+  const cache = cacheIn(freshFolder());
+  const bytes = randomBytes(100);
+  const file = { kind: "snapshot", name: createHash("sha256").update(bytes).digest("hex") } as const;
+  await cache.forget(file);
+  await cache.keepFile(file, bytes);
+  assert.equal(await cache.file(file), undefined, "it was on its way");
+  for (let at = 0; at < 10_000; at++) await cache.forget({ kind: "snapshot", name: String(at).padStart(64, "0") });
+  await cache.keepFile(file, bytes);
+  assert.deepEqual(await cache.file(file), bytes);
+});

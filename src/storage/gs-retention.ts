@@ -1,5 +1,6 @@
 import { isHoldfastError } from "../lib/errors.ts";
 import type { RetentionLock } from "../lib/keeping.ts";
+import type { Latest } from "../lib/latest.ts";
 import { type GsRequests } from "./gs-requests.ts";
 import { gsVersions, isGeneration, retentionIn } from "./gs-versions.ts";
 import type { LoadVersion } from "./as-of.ts";
@@ -14,7 +15,7 @@ import type { StorageRetention, StoredFile } from "./storage.ts";
 export function gsRetention(
   requests: GsRequests,
   lock: RetentionLock,
-  lockedHere: ReadonlyMap<string, Date>,
+  lockedHere: Latest<Date>,
   load: LoadVersion,
 ): StorageRetention {
   const { ask, about, refused, urlOf } = requests;

@@ -1,6 +1,7 @@
 import { hash, randomUUID } from "node:crypto";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
-import { lockedUntil } from "../lib/keeping.ts";
+import { lockedUntil, mostLockedHere } from "../lib/keeping.ts";
+import { Latest } from "../lib/latest.ts";
 import { unlessStopped } from "../lib/unless-stopped.ts";
 import { asOfStorage } from "./as-of.ts";
 import { isAnswerTo, readBody, readJson, shortError } from "./checked-answer.ts";
@@ -40,7 +41,7 @@ export function gsStorage(
   const urlAt = (path: string): string => `${objectsUrl}/${encodeURIComponent(prefix + path)}`;
   const urlOf = (file: StoredFile): string => urlAt(storedPath(file));
   /** Until when what was stored here is locked, by path. */
-  const lockedHere = new Map<string, Date>();
+  const lockedHere = new Latest<Date>(mostLockedHere);
   const subjectOf = (file: StoredFile | undefined): HttpSubject => ({
     location,
     path: file === undefined ? location : `${location.replace(/\/+$/, "")}/${storedPath(file)}`,

@@ -1,5 +1,6 @@
 import { HoldfastError } from "../lib/errors.ts";
 import type { RetentionLock } from "../lib/keeping.ts";
+import type { Latest } from "../lib/latest.ts";
 import type { LoadVersion } from "./as-of.ts";
 import { isStoredPath, storedFileAt } from "./layout.ts";
 import { isS3Error } from "./s3-error.ts";
@@ -15,7 +16,7 @@ import type { StorageRetention, StoredFile } from "./storage.ts";
 export function s3Retention(
   requests: S3Requests,
   lock: RetentionLock,
-  lockedHere: ReadonlyMap<string, Date>,
+  lockedHere: Latest<Date>,
   load: LoadVersion,
 ): StorageRetention {
   const { ask, keyOf, place } = requests;

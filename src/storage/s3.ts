@@ -3,7 +3,8 @@ import type { Readable } from "node:stream";
 import type { S3Client, StorageClass } from "@aws-sdk/client-s3";
 import { HoldfastError } from "../lib/errors.ts";
 import { handled } from "../lib/handled.ts";
-import { lockedUntil } from "../lib/keeping.ts";
+import { lockedUntil, mostLockedHere } from "../lib/keeping.ts";
+import { Latest } from "../lib/latest.ts";
 import { checkedSize, isAnswerTo, readBody, shortError } from "./checked-answer.ts";
 import { HttpReader, isWorthReading } from "./http-reader.ts";
 import { kindFolders, nameInKey, storedPath } from "./layout.ts";
@@ -45,7 +46,7 @@ export function s3Storage(
     (connecting) => void disconnect(connecting),
   );
   /** Until when what was stored here is locked, by key. */
-  const lockedHere = new Map<string, Date>();
+  const lockedHere = new Latest<Date>(mostLockedHere);
   let overwrites: "refused" | "asked" = "refused";
 
   /** Runs one request; what fails is classified. */
