@@ -18,11 +18,13 @@ export class LineEncoder implements RowSink {
   readonly #modes: readonly ("copy" | "escape" | "hex")[];
   readonly #targetBytes: number;
   #buffer: Buffer = noMemory;
+  /** The same memory. */
+  #into = viewOf(noMemory);
   #at = 0;
   readonly #ends = new LineEnds();
   readonly #spare: Buffer[] = [];
   /** What rows come in, many in one. */
-  #viewed: Buffer = noMemory;
+  #read: Buffer = noMemory;
   #view = viewOf(noMemory);
 
   constructor({ columns }: TableSchema, targetBytes: number) {
@@ -83,47 +85,64 @@ export class LineEncoder implements RowSink {
       return;
     }
     // Numbers and dates: a call out of JavaScript costs more than these few bytes.
-    const buffer = this.#buffer;
-    let at = this.#at;
-    for (let from = start; from < end; from++) buffer[at++] = bytes[from] ?? 0;
-    this.#at = at;
+    const into = this.#into;
+    const last = end - 4;
+    const by = this.#at - start;
+    if (last >= start) {
+      const view = this.#viewed(bytes);
+      for (let at = start; at < last; at += 4) into.setInt32(at + by, view.getInt32(at, true), true);
+      into.setInt32(last + by, view.getInt32(last, true), true); // some of it once more
+    } else {
+      for (let at = start; at < end; at++) into.setUint8(at + by, bytes[at] ?? 0);
+    }
+    this.#at += end - start;
   }
 
   #escape(bytes: Buffer, start: number, end: number): void {
-    if (end - start > 48 && this.#isPlain(bytes, start, end)) {
-      this.#at += bytes.copy(this.#buffer, this.#at, start, end);
-      return;
-    }
-    const buffer = this.#buffer;
-    let at = this.#at;
-    for (let from = start; from < end; from++) {
-      const byte = bytes[from] ?? 0;
-      if (byte > 0x0d && byte !== 0x5c) {
-        buffer[at++] = byte;
-        continue;
+    for (let from = start; from < end;) {
+      from = this.#copyPlain(bytes, from, end);
+      const buffer = this.#buffer;
+      let at = this.#at;
+      for (const stop = Math.min(from + 4, end); from < stop; from++) {
+        const byte = bytes[from] ?? 0;
+        const letter = byte > 0x0d && byte !== 0x5c ? 0 : escapeLetter(byte);
+        if (letter !== 0) buffer[at++] = 0x5c;
+        buffer[at++] = letter === 0 ? byte : letter;
       }
-      const letter = escapeLetter(byte);
-      if (letter !== 0) buffer[at++] = 0x5c;
-      buffer[at++] = letter === 0 ? byte : letter;
+      this.#at = at;
     }
-    this.#at = at;
   }
 
-  /** Whether there is nothing to escape, looked at by four bytes: https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord */
-  #isPlain(bytes: Buffer, start: number, end: number): boolean {
-    if (bytes !== this.#viewed) {
-      this.#viewed = bytes;
-      this.#view = viewOf(bytes);
-    }
-    const view = this.#view;
-    for (let at = start; ; at += 4) {
-      // The last four bytes may have been seen in part.
-      const word = view.getInt32(Math.min(at, end - 4), true);
+  /**
+   * Copies by four bytes what has nothing to escape: https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord
+   * Gives where the next four stand, of which one may have to be, or fewer than four.
+   */
+  #copyPlain(bytes: Buffer, start: number, end: number): number {
+    const last = end - 4;
+    const view = this.#viewed(bytes);
+    const into = this.#into;
+    const by = this.#at - start;
+    let at = start;
+    while (at < end && last >= start) {
+      // The last four bytes may have been copied in part.
+      const place = at < last ? at : last;
+      const word = view.getInt32(place, true);
       const backslash = word ^ 0x5c5c5c5c;
       const found = ((word - 0x0e0e0e0e) & ~word) | ((backslash - 0x01010101) & ~backslash);
-      if ((found & 0x80808080) !== 0) return false;
-      if (at + 4 >= end) return true;
+      if ((found & 0x80808080) !== 0) break;
+      into.setInt32(place + by, word, true);
+      at = place + 4;
     }
+    this.#at = at + by;
+    return at;
+  }
+
+  #viewed(bytes: Buffer): DataView {
+    if (bytes !== this.#read) {
+      this.#read = bytes;
+      this.#view = viewOf(bytes);
+    }
+    return this.#view;
   }
 
   #hex(bytes: Buffer, start: number, end: number): void {
@@ -143,14 +162,19 @@ export class LineEncoder implements RowSink {
     if (needed <= this.#buffer.length) return;
     const spare = this.#at === 0 ? this.#spare.pop() : undefined;
     if (spare !== undefined && spare.length >= needed) {
-      this.#buffer = spare;
+      this.#use(spare);
       return;
     }
     // A little more than a batch, so that its last row finds room.
     const usual = this.#targetBytes + (this.#targetBytes >> 3) + 256;
     const larger = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, needed, usual));
     larger.set(this.#buffer.subarray(0, this.#at));
-    this.#buffer = larger;
+    this.#use(larger);
+  }
+
+  #use(memory: Buffer): void {
+    this.#buffer = memory;
+    this.#into = viewOf(memory);
   }
 }
 
