@@ -35,8 +35,7 @@ export function recordLines(context: Context, records: RecordsSummary): string[]
     ),
   ];
   return [
-    ...table,
-    "",
+    ...(records.groups.length > 0 ? [...table, ""] : []),
     ...rows.map((row) => `  ${line(context, row)}`),
     ...(more > 0 ? [`  ${format.fill(words.plan.more, { count: more })}`] : []),
     ...(notes.length > 0 ? ["", ...notes.map((note) => `! ${printable(note)}`)] : []),

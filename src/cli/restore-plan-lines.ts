@@ -34,7 +34,8 @@ export function planLines(context: Context, plan: RestorePlan): string[] {
     lines.push(texts.clone, ...plan.neutralised.map((code) => `  - ${sentence(words.neutralised, code) ?? code}`));
   }
   if (plan.anonymised) lines.push(...anonymiseLines(context, plan.anonymised));
-  if (plan.records) lines.push("", ...recordLines(context, plan.records));
+  const records = plan.records ? recordLines(context, plan.records) : [];
+  if (records.length > 0) lines.push("", ...records);
   else if (plan.parts.length > 0) lines.push("", ...partLines(context, plan), ...leftLines(context, plan));
   if (!plan.records || plan.items.length > 0)
     lines.push("", format.fill(texts.counts, { counts: counted || words.label.none }), ...itemLines(context, plan));

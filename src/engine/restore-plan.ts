@@ -6,7 +6,7 @@ import { openSnapshot } from "../contents/open-snapshot.ts";
 import type { CrmDescription } from "../crm/platform.ts";
 import type { LoadOptions } from "../database/database.ts";
 import { HoldfastError } from "../lib/errors.ts";
-import type { Warning } from "../lib/events.ts";
+import type { Warning, WarningCode } from "../lib/events.ts";
 import type { Id } from "../format/tree.ts";
 import type { Run } from "../lib/run.ts";
 import type { StoredSnapshot } from "../repository/repository.ts";
@@ -160,6 +160,8 @@ export interface HeldBack {
   readonly files: number;
 }
 
+const aboutFiles: ReadonlySet<WarningCode> = new Set(["files-unseen", "files-behind"]);
+
 /** Plans a restore, saves the plan in the state folder, changes nothing else. */
 export async function planRestore(engine: Engine, input: RestorePlanInput, run: Run): Promise<RestorePlan> {
   await using repository = await openFor(engine, input.repository, run);
@@ -213,7 +215,13 @@ export async function planRestore(engine: Engine, input: RestorePlanInput, run: 
     ...(cold.length > 0 && { cold: { packs: cold.length, bytes: cold.reduce((sum, { size }) => sum + size, 0) } }),
     ...(moment && input.point.kind === "moment" && { moment: momentOf(moment, input.point) }),
     ...(heldRows > 0 && { heldBack: { rows: heldRows, files: 0 } }),
-    warnings: [...warnings, ...aheadWarnings(chosen, run.now()), ...(moment?.warnings ?? []), ...summary.warnings],
+    warnings: [
+      ...warnings,
+      ...aheadWarnings(chosen, run.now()),
+      // Who wants the database alone need not be troubled about files.
+      ...(moment?.warnings ?? []).filter(({ code }) => scope.kind !== "database" || !aboutFiles.has(code)),
+      ...summary.warnings,
+    ],
   };
   await writeState(engine, planRecord(plan.id), plan);
   return plan;

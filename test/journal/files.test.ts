@@ -217,6 +217,11 @@ test("a folder that cannot be read is no folder whose files were deleted: that i
   assert.deepEqual(await at(unread.time, "unread"), { files: unread.files, warned: ["files-unseen"] });
   assert.deepEqual(await at(back.time, "back"), { files: back.files, warned: [] });
   assert.deepEqual(await at(lost.time, "lost"), { files: lost.files, warned: ["files-behind"] });
+  const alone = await crm.plan({ point: { kind: "moment", time: lost.time }, scope: { kind: "database" } });
+  assert.ok(
+    !alone.warnings.some(({ code }) => code.startsWith("files-")),
+    "whoever wants the database alone is told nothing of files",
+  );
 });
 
 test("a folder that a backup lacks is a gap beside it, until it is there and the backup that is asked for has it", async () => {

@@ -84,7 +84,9 @@ export const finding = {
     otherKey: "{table}: has another key, so its rows were not compared",
   },
   browse: { empty: "Nothing here." },
-  moment: { echo: "Taking the newest recovery point at or before {time:time} ({zone})." },
+  moment: {
+    echo: "{time:time} ({zone}): this very moment where it was followed, else the newest recovery point before it.",
+  },
   /** Single records in a plan. */
   records: {
     item: "{action}  {record}[[  {title}]][[ · {fields}]][[ ({why})]]",
@@ -132,7 +134,7 @@ export const finding = {
     },
   },
   transactions: {
-    span: "{crm}, {subject}: every moment behind a recovery point, from {from:time} to {to:time}[[ (begun anew: {reason})]]",
+    span: "{crm}, {subject}: every moment after a recovery point, from {from:time} to {to:time}[[ (begun anew: {reason})]]",
     gap: "{crm}: gap from {from:time} to the first recovery point after {to:time} ({reason}): {tables}",
     files: "{crm}, files: as they were at any moment, from {from:time} to {to:time}",
     outside: "{crm}: cannot be followed, and are as of a recovery point at any moment: {tables}",

@@ -86,7 +86,7 @@ export const finding: Translated<typeof english> = {
     otherKey: "{table}：主键不同，因此没有比较其中的行",
   },
   browse: { empty: "这里没有内容。" },
-  moment: { echo: "采用 {time:time}（{zone}）及之前最近的恢复点。" },
+  moment: { echo: "{time:time}（{zone}）：受持续保护时就是这一刻，否则为此前最近的恢复点。" },
   /** 计划中的单条记录。 */
   records: {
     item: "{action}  {record}[[  {title}]][[ · {fields}]][[（{why}）]]",
