@@ -4,6 +4,7 @@ import type { CrmDescription } from "../crm/platform.ts";
 import { tryLockFile } from "../lib/posix.ts";
 import { addressesFor } from "./database-address.ts";
 import { databaseEngineFor, type Engine } from "./engine.ts";
+import { forgetScratch } from "./restore-record.ts";
 
 /** What a drill makes and takes away again. */
 export interface ScratchPlace {
@@ -11,6 +12,8 @@ export interface ScratchPlace {
   readonly folder: string;
   /** On a server, under names that only this drill has. */
   readonly databases: readonly string[];
+  /** Id of its restore, once there is one. */
+  readonly restore?: string;
 }
 
 /**
@@ -87,10 +90,11 @@ export async function removeLeftovers(
 async function removePlace(
   engine: Engine,
   crms: readonly CrmDescription[] | undefined,
-  { crm, folder, databases }: ScratchPlace,
+  { crm, folder, databases, restore }: ScratchPlace,
   signal: AbortSignal,
 ): Promise<void> {
   await rm(folder, { recursive: true, force: true });
+  if (restore !== undefined) await forgetScratch(engine, restore);
   if (databases.length === 0) return;
   const addressOf = await addressesFor(engine, crms, crm, signal);
   for (const url of databases) {
@@ -105,9 +109,9 @@ const notesIn = (engine: Engine): string => join(engine.stateFolder, "drills", "
 function placeIn(text: string): ScratchPlace | undefined {
   try {
     const found = JSON.parse(text) as Partial<ScratchPlace>;
-    const { crm, folder, databases } = found;
+    const { crm, folder, databases, restore } = found;
     if (typeof crm !== "string" || typeof folder !== "string" || !Array.isArray(databases)) return undefined;
-    return { crm, folder, databases };
+    return { crm, folder, databases, ...(typeof restore === "string" && { restore }) };
   } catch {
     return undefined;
   }

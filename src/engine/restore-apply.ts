@@ -43,6 +43,8 @@ export interface RestoreApplyInput extends Omit<RepositoryAccess, "location"> {
   readonly confirm?: string;
   /** `take`: one that is swapped in already counts as done, and is not asked for again; whoever did it did not live to tell. */
   readonly swapped?: "take";
+  /** It is a drill's, which takes it away again. */
+  readonly scratch?: "yes";
   readonly limits: Limits;
   /** How cold packs are thawed; absent: what needs any is refused with `storage-cold`. */
   readonly thaw?: ThawChoice;
@@ -135,7 +137,8 @@ export async function applyRestore(engine: Engine, input: RestoreApplyInput, run
   if (neededFiles > freeFiles) throw new HoldfastError("target-full", { neededFiles, freeFiles });
   await thaw(indexed, await coldPacksOf(indexed, reader, prepared, inner.signal), input.thaw, inner);
 
-  const staging = await Staging.begin(place, plan, started);
+  const where = input.scratch ? "scratch" : plan.target.kind === "elsewhere" ? "elsewhere" : undefined;
+  const staging = await Staging.begin(place, plan, where, started);
   const fromParts = await buildAll({
     engine,
     plan,

@@ -39,6 +39,8 @@ export interface RestoreRecord {
   readonly id: string;
   readonly plan: string;
   readonly crm: string;
+  /** Where it goes that is not where the CRM is; `scratch`: a drill's, which takes it away again. Absent: in place, or a record of an earlier release. */
+  readonly place?: "elsewhere" | "scratch";
   /** The repository that it came from. */
   readonly location: string;
   readonly time: string;
@@ -103,12 +105,13 @@ export function isHalfSwapped({ state }: RestoreRecord): boolean {
 
 /**
  * Refuses while the CRM is partly what a restore made and partly what it was: a backup of that, or a plan against it,
- * would be of neither. One that was cut off before it touched anything is only named.
+ * would be of neither. One that was cut off before it touched anything is only named; one that goes elsewhere says nothing of the CRM, and
+ * may be going on just now.
  */
 export async function refuseHalfMade(engine: Engine, crm: string, run: Pick<Run, "report">): Promise<void> {
   for (const record of (await loadRecords(engine)).filter(isHalfMade)) {
-    const { id, plan, crm: name, state } = record;
-    if (name !== crm) continue;
+    const { id, plan, crm: name, state, place } = record;
+    if (name !== crm || place !== undefined) continue;
     if (isHalfSwapped(record))
       throw new HoldfastError("restore-half-made", { crm, id, ...(state === "swapping" && { plan }) });
     run.report({ type: "note", code: "stage-kept", facts: { id, plan } });
@@ -169,6 +172,11 @@ export async function tidyAfter(
     }
   }
   return warnings;
+}
+
+/** Of a drill, whose place is gone. */
+export async function forgetScratch(engine: Engine, id: string): Promise<void> {
+  await removeState(engine, recordName(id));
 }
 
 async function removeKept(place: SwapPlace, record: RestoreRecord): Promise<void> {

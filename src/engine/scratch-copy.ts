@@ -10,6 +10,7 @@ import { databaseEngineFor, type Engine } from "./engine.ts";
 import type { OpenedPoint, PointDatabase } from "./open-point.ts";
 import { applyRestore, type RestoreReport } from "./restore-apply.ts";
 import { planRestore, type RestorePlan, type RestorePlanInput } from "./restore-plan.ts";
+import { forgetScratch } from "./restore-record.ts";
 import { freeAt } from "./restore-target.ts";
 import type { PointName } from "./snapshots.ts";
 
@@ -75,9 +76,10 @@ export class ScratchCopy {
     this.#plan = await this.#planned(found, run);
     found.plan = this.#plan;
     this.#checkRoom();
-    await this.#note.write({ ...this.#place(), databases: this.#ownDatabases(this.#plan) });
+    const own = { databases: this.#ownDatabases(this.#plan), restore: this.#plan.id };
+    await this.#note.write({ ...this.#place(), ...own });
     const { location: _, ...access } = repository;
-    const apply = { ...access, plan: this.#plan.id, limits, ...(crms && { crms }) };
+    const apply = { ...access, plan: this.#plan.id, scratch: "yes", limits, ...(crms && { crms }) } as const;
     found.restored = await applyRestore(this.#engine, apply, run);
     found.restoreMs = run.now().getTime() - begun.getTime();
   }
@@ -176,6 +178,7 @@ export class ScratchCopy {
       }
     }
     await rm(this.#folder, { recursive: true, force: true }).catch(() => left.push(this.#folder));
+    if (this.#plan) await forgetScratch(this.#engine, this.#plan.id);
     await this.#note?.end(left.length === 0 ? "removed" : "kept");
     return left;
   }

@@ -30,12 +30,14 @@ export class Staging {
     this.#record = record;
   }
 
-  static async begin(place: SwapPlace, plan: RestorePlan, now: Date): Promise<Staging> {
+  /** @param where absent: in place */
+  static async begin(place: SwapPlace, plan: RestorePlan, where: RestoreRecord["place"], now: Date): Promise<Staging> {
     const staging = new Staging(place, {
       version: 1,
       id: plan.id,
       plan: plan.id,
       crm: plan.snapshot.crm,
+      ...(where && { place: where }),
       location: plan.repository.location,
       time: now.toISOString(),
       number: await nextNumber(place.engine),

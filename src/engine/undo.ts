@@ -108,7 +108,8 @@ async function findRecord(engine: Engine, id: string | undefined): Promise<Resto
   return found;
 }
 
+/** Without those of drills, which may be going on. */
 async function undoable(engine: Engine): Promise<readonly RestoreRecord[]> {
-  const records = await loadRecords(engine);
+  const records = (await loadRecords(engine)).filter(({ place }) => place !== "scratch");
   return records.filter((record) => record.state !== "undone" && (isHalfMade(record) || record.steps.every(isKept)));
 }

@@ -191,7 +191,8 @@ export function openDoor({ loadEngine, keys, lockFolders }: DoorOptions): Door {
     async cutOffRestores(run) {
       const { isHalfSwapped, loadRecords } = await import("../engine/restore-record.ts");
       const found: CutOffRestore[] = [];
-      for (const record of (await loadRecords(await engine())).filter(isHalfSwapped)) {
+      const records = (await loadRecords(await engine())).filter(({ place }) => place === undefined);
+      for (const record of records.filter(isHalfSwapped)) {
         const { crm, location, id, plan, state } = record;
         // Who swaps just now holds it.
         try {

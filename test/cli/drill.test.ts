@@ -9,6 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
+import { once } from "node:events";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { DrillReport } from "../../src/engine/drill.ts";
@@ -138,4 +139,16 @@ test("a drill leaves the copy of another one alone that still runs, and takes aw
   await end("SIGKILL");
   assert.equal((await drilled(crm)).code, 0);
   assert.deepEqual(copies(), []);
+});
+
+test("a drill that is killed in its swap leaves the live CRM neither half made nor without backups", async () => {
+  using crm = await backedUp();
+  const { child } = startProgram(crm, ["drill"], "ignore", "renameat2 1");
+  await once(child, "close");
+  assert.equal(child.signalCode, "SIGKILL");
+  const { code, stderr } = await crm.run(["backup"]);
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(listIn(await crm.json(["restore", "undo", "--list"]), "restores"), []);
+  assert.equal((await drilled(crm)).code, 0);
+  assert.deepEqual(readdirSync(join(state(crm), "../restores")), []);
 });
