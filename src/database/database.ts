@@ -347,7 +347,9 @@ export interface FileHome {
  */
 export interface ServerHome {
   readonly kind: "server";
-  /** The same server and login, another database: what a restore with this id builds, and keeps what it replaced in. */
+  /** The same server and login, another database: this one's name with that ending, cut before it so that the server keeps all of it. */
+  extended(address: DatabaseAddress, ending: string): DatabaseAddress;
+  /** Such a one: what a restore with this id builds, and keeps what it replaced in. */
   beside(address: DatabaseAddress, id: string, role: "new" | "old"): DatabaseAddress;
   /**
    * What tells a database from any other that had or will have its name, and goes along when it is renamed (PostgreSQL:

@@ -63,7 +63,9 @@ export function placesFor(
     const given = elsewhere && !isSingle ? elsewhere.database : location;
     if (given === undefined) throw new HoldfastError("target-database-needed", { path: location });
     const isFirst = given === location || firstOnServer?.name === name;
-    const url = isFirst ? given : besideDatabase(given, name);
+    // A CRM with several databases on a server: the first one goes where it was told to, the others beside it.
+    const target = engineOf(given).home;
+    const url = isFirst || target.kind !== "server" ? given : target.extended({ url: given }, `_${name}`).url;
     if (engineOf(url).name !== engineOf(location).name)
       throw new HoldfastError("database-unsupported", { url: shownUrl(url) });
     return { name, url, shown: url };
@@ -78,11 +80,6 @@ export function placesFor(
     ),
     config: scope.kind === "database" ? [] : manifest.config.map(({ name, path }) => ({ name, path: move(path) })),
   };
-}
-
-/** A CRM with several databases on a server: the first one goes where it was told to, the others beside it. */
-function besideDatabase(url: string, name: string): string {
-  return url.replace(/^([a-z]+:\/\/[^/?#]*\/[^?#]+)/i, `$1_${name}`);
 }
 
 /** Deepest folder with all databases, folders and the CRM's own configuration in it. */

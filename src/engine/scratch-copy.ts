@@ -49,7 +49,7 @@ export class ScratchCopy {
     this.#id = id;
     this.#folder = join(input.scratch ?? join(engine.stateFolder, "drills"), `copy-${id}`);
     this.#onServer = point.databases.find(({ engine: database }) => database.home.kind === "server");
-    this.#url = this.#onServer && (input.targetDatabase ?? drillDatabase(this.#onServer.location, id));
+    this.#url = this.#onServer && (input.targetDatabase ?? drillDatabase(this.#onServer, id));
   }
 
   get place(): DrillPlace | undefined {
@@ -194,6 +194,6 @@ const bytesPerLine = 3;
 const serverBytes = 200 << 20;
 
 /** `postgresql://crm@db/crm?sslmode=require` → `…/crm_drill_1a2b3c4d?…`. */
-function drillDatabase(url: string, id: string): string {
-  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/[^/?#]*\/[^?#]+)/i, `$1_drill_${id}`);
+function drillDatabase({ engine: { home }, location: url }: PointDatabase, id: string): string {
+  return home.kind === "server" ? home.extended({ url }, `_drill_${id}`).url : url;
 }

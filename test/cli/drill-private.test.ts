@@ -123,6 +123,21 @@ test("whoever may make no database on PostgreSQL is offered a server of the dril
   }
 });
 
+test("the copy of a database whose name is as long as any fits, and goes again", async () => {
+  await using server = await startPostgres();
+  const long = `crm_${"客".repeat(19)}ab`;
+  assert.equal(Buffer.byteLength(long), 63);
+  await server.sql(`CREATE DATABASE "${long}"`);
+  await server.sql(contacts, long);
+  using crm = await backedUp(server.url(long));
+  const { code, report, stderr } = await drilled(crm);
+  assert.equal(code, 0, stderr + JSON.stringify(report));
+  assert.equal(report?.database?.place, "same-server");
+  assert.deepEqual(statesOf(report), passed);
+  const left = await server.sql("SELECT datname FROM pg_database WHERE datname NOT LIKE 'template%' ORDER BY 1");
+  assert.deepEqual(left.trim().split("\n"), [long, "postgres"]);
+});
+
 test("MariaDB: a server of the drill's own, whatever ~/.my.cnf says", async () => {
   await using server = await startMariadb();
   await server.sql("CREATE DATABASE crm CHARACTER SET utf8mb4");

@@ -14,12 +14,13 @@ const longestName = 64;
 /** A database beside another one: what a restore builds, and what it keeps. Events sleep there. */
 const besideName = /_holdfast_(?:new|old)_\w+$/;
 
+const extended: ServerHome["extended"] = (address, ending) =>
+  withDatabase(address, databaseOf(address.url).slice(0, Math.max(0, longestName - ending.length)) + ending);
+
 export const mysqlHome: ServerHome = {
   kind: "server",
-  beside(address, id, role) {
-    const ending = `_holdfast_${role}_${id.replaceAll(/\W/g, "")}`.slice(0, 40);
-    return withDatabase(address, databaseOf(address.url).slice(0, longestName - ending.length) + ending);
-  },
+  extended,
+  beside: (address, id, role) => extended(address, `_holdfast_${role}_${id.replaceAll(/\W/g, "")}`.slice(0, 40)),
   identity: (address, signal) => onServer(address, signal, (session, database) => identityOf(session, database)),
   witness: (address, signal) => onServer(address, signal, witnessOf),
   rename: (address, to, signal) => {

@@ -62,7 +62,8 @@ export function loginOf(url: string, environment: Environment): Login {
 export function withDatabase(address: DatabaseAddress, database: string): DatabaseAddress {
   const parsed = parsedUrl(address.url);
   parsed.pathname = `/${encodeURIComponent(database)}`;
-  parsed.searchParams.delete("dbname");
+  // Not unless it is there: all others would be written anew with it.
+  if (parsed.searchParams.has("dbname")) parsed.searchParams.delete("dbname");
   return { ...address, url: parsed.href.replace(`@${noHost}/`, "@/") };
 }
 

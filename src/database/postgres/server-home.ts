@@ -25,14 +25,15 @@ export function postgresHome(environment: Environment): ServerHome {
     onServer(address, signal, async (connection, name) => {
       return (await connection.value("SELECT oid FROM pg_database WHERE datname = $1", [name])) ?? undefined;
     });
+  const extended: ServerHome["extended"] = (address, ending) => {
+    const name = [...loginOf(address.url, environment).database];
+    while (name.length > 0 && Buffer.byteLength(name.join("") + ending) > longestName) name.pop();
+    return withDatabase(address, name.join("") + ending);
+  };
   return {
     kind: "server",
-    beside(address, id, role) {
-      const suffix = `_holdfast_${id}_${role}`;
-      let name = loginOf(address.url, environment).database;
-      while (Buffer.byteLength(name + suffix) > longestName) name = name.slice(0, -1);
-      return withDatabase(address, name + suffix);
-    },
+    extended,
+    beside: (address, id, role) => extended(address, `_holdfast_${id}_${role}`),
     identity,
     async witness(address, signal) {
       await using connection = await PostgresConnection.open(address, { environment, signal });
