@@ -1,13 +1,14 @@
 import type { RowKey, TableSchema } from "../../database/database.ts";
 import type { Id, TreeNode } from "../../format/tree.ts";
+import { isDamage } from "../../repository/damage.ts";
 import type { BlobReader } from "../../repository/repository.ts";
 import { layout } from "../layout.ts";
+import { loadContent } from "../open-snapshot.ts";
 import { keysHeader, keysLine, type StoredChunk } from "../tables/keys-file.ts";
 import { keyAt, lineEnd, type RowOrder } from "../tables/row-order.ts";
 import { storeFile } from "../tables/rows-writer.ts";
-import { findNode } from "../tables/stored-parts.ts";
+import { findNode, maximumFileBytes } from "../tables/stored-parts.ts";
 import { storeTree, virtualFile } from "../tables/virtual-nodes.ts";
-import { isDamage } from "../../repository/damage.ts";
 import { hasAll, loadLeft } from "./mend-folder.ts";
 import type { MendSink } from "./mend-sink.ts";
 
@@ -118,14 +119,14 @@ async function listedChunks(
   deleted: readonly Id[],
 ): Promise<PartChunks | undefined> {
   if (!hasAll(reader, node)) return undefined;
-  const bytes: Buffer[] = [];
+  let bytes: Buffer;
   try {
-    for (const id of node.content ?? []) bytes.push(await reader.load("data", id, signal));
+    bytes = await loadContent(reader, node, signal, maximumFileBytes);
   } catch (error) {
     if (isDamage(error)) return undefined;
     throw error;
   }
-  const [, ...lines] = Buffer.concat(bytes).toString("latin1").split("\n");
+  const [, ...lines] = bytes.toString("latin1").split("\n");
   if (lines.pop() !== "") return undefined;
   const found = { r: [] as MutableChunk[], d: [] as MutableChunk[] };
   const ids = { r: rows.values(), d: deleted.values() };

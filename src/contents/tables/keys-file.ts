@@ -89,8 +89,13 @@ export function parseKeys(bytes: Buffer, content: ContentOf, order: RowOrder, su
     at = stop + 1;
   }
   if (blobs.r.next().done !== true || blobs.d.next().done !== true) throw damaged(subject, "keys");
+  // A row has at least its LF.
+  if ([lines.r, lines.d].flat().some(({ rows, bytes: length }) => rows > length)) throw damaged(subject, "row count");
   return { header, rows: lines.r, deleted: lines.d };
 }
+
+/** A chunk is read whole, and the same blob may be named any number of times. No server gives rows of more than about 1 GiB. */
+const mostChunkBytes = 2 ** 31;
 
 interface MutableChunk {
   firstKey: RowKey;
@@ -111,6 +116,7 @@ function addLine(
   if (rows === 0) {
     if (!last || key !== undefined) throw damaged(subject, "keys");
     last.bytes += blob.bytes;
+    if (last.bytes > mostChunkBytes) throw damaged(subject, "chunk");
     last.blobs.push(blob);
     return;
   }

@@ -19,7 +19,8 @@ export interface TableFolder {
   readonly signatures?: SignatureCheck;
 }
 
-const maximumFileBytes = 256 << 20;
+/** Of `keys`, `ranges` and `search`. */
+export const maximumFileBytes = 256 << 20;
 
 /** A part of a base, or a run: a folder with `rows`, `keys` and, in a run, `deleted`. */
 export async function loadPart(folder: TableFolder, tree: Id): Promise<PartKeys> {
