@@ -118,6 +118,29 @@ test("what a server says in another way is left to others", async () => {
   }
 });
 
+test("one odd answer is not held against a server for ever", async () => {
+  const page = "<h1>Busy</h1>";
+  await using server = await serving((_request, socket, count) =>
+    socket.write(
+      count === 1
+        ? `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nd\r\n${page}\r\n0\r\n\r\n`
+        : headOf(Buffer.alloc(0)),
+    ),
+  );
+  const reader = new HttpReader(1, { connectMs: 1000, idleMs: 400 }, 200);
+  const get = () =>
+    reader.get(
+      { protocol: "http:", hostname: "127.0.0.1", port: server.port },
+      { path: "/", headers: { host: "here" }, mostBytes: 10 },
+      new AbortController().signal,
+    );
+  assert.deepEqual([await get(), await get()], [undefined, undefined]);
+  assert.equal(server.requests.length, 1);
+  await wait(250);
+  assert.equal((await get())?.status, 206);
+  reader.close();
+});
+
 test("a server ends connections that nobody uses, and says when this was the last request", async () => {
   await using server = await serving((_request, socket, count) => {
     if (count === 2) socket.destroy();

@@ -1,9 +1,12 @@
+import { hasSystemCode } from "../lib/system-code.ts";
 import { createTurns, type Turns } from "../lib/turns.ts";
 import { HttpConnection, type HttpGet, type HttpGot, type HttpOrigin, type HttpTimeouts } from "./http-connection.ts";
-import { hasSystemCode } from "../lib/system-code.ts";
 
 /** Below this, what is received as ever costs nothing worth saving. */
 const worthwhileBytes = 256 << 10;
+
+/** A request in a minute is nothing beside those that are answered in another way. */
+const defaultAgainMs = 60_000;
 
 /** Whether a range is so long that it should be read by an `HttpReader`. */
 export function isWorthReading(range: { readonly length: number } | undefined): boolean {
@@ -20,24 +23,26 @@ export class HttpReader {
   readonly #timeouts: HttpTimeouts;
   readonly #turn: Turns;
   readonly #open = new Set<HttpConnection>();
-  /** Servers that answer in another way. */
-  readonly #others = new Set<string>();
+  /** Servers that answered in another way, and when that was, as `performance.now()` says. */
+  readonly #others = new Map<string, number>();
+  readonly #againMs: number;
   #idle: readonly { readonly name: string; readonly connection: HttpConnection }[] = [];
 
-  constructor(connections: number, timeouts: HttpTimeouts) {
+  constructor(connections: number, timeouts: HttpTimeouts, againMs = defaultAgainMs) {
+    this.#againMs = againMs;
     this.#timeouts = timeouts;
     this.#turn = createTurns(connections);
   }
 
   /**
-   * `undefined`: the server answers in another way than is read here (in chunks, say), so somebody else has to ask. It is not asked
-   * again.
+   * `undefined`: the server answers in another way than is read here (in chunks, say), so somebody else has to ask. It is asked again
+   * after a while: what stands in between may have answered for it.
    */
   get(origin: HttpOrigin, request: HttpGet, signal: AbortSignal): Promise<HttpGot | undefined> {
     return this.#turn(async () => {
       signal.throwIfAborted();
       const name = `${origin.protocol}//${origin.hostname}:${origin.port ?? ""}`;
-      if (this.#others.has(name)) return undefined;
+      if (performance.now() - (this.#others.get(name) ?? -Infinity) < this.#againMs) return undefined;
       const known = this.#takeIdle(name);
       try {
         if (known !== undefined) return await this.#ask(name, known, request, signal);
@@ -74,7 +79,7 @@ export class HttpReader {
   ): Promise<HttpGot | undefined> {
     try {
       const got = await connection.get(request, signal);
-      if (got === undefined) this.#others.add(name);
+      if (got === undefined) this.#others.set(name, performance.now());
       return got;
     } finally {
       if (connection.isIdle) this.#idle = [...this.#idle, { name, connection }];
