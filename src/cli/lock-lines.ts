@@ -6,6 +6,8 @@ import type { Words } from "../words/words.ts";
 export function lockLines(words: Words, format: Format, report: NonNullable<BackupReport["lock"]>): string[] {
   const { until, mode, files, extended, proofs } = report;
   if (until === undefined) return [];
-  const tried = proofs.filter(({ result }) => result === "refused").length;
-  return [format.fill(words.lock.holds, { until, mode: words.lock.modes[mode], files, extended, tried })];
+  const count = (wanted: "refused" | "powerless"): number | undefined =>
+    proofs.filter(({ result }) => result === wanted).length || undefined;
+  const facts = { until, mode: words.lock.modes[mode], files, extended };
+  return [format.fill(words.lock.holds, { ...facts, tried: count("refused"), powerless: count("powerless") })];
 }

@@ -4,6 +4,7 @@ import type { Id } from "../format/tree.ts";
 import type { KnownLocks, ProtectReport } from "../repository/protect.ts";
 import type { Repository } from "../repository/repository.ts";
 import type { Engine } from "./engine.ts";
+import { spareFiles } from "./spare-files.ts";
 import { noteState, readState } from "./state.ts";
 
 /** What a run that wrote to a locked repository says at its end. */
@@ -28,6 +29,7 @@ export async function protectRepository(
   const result = await repository.protect({
     signal: run.signal,
     now: run.now,
+    spares: spareFiles(engine, repository.id),
     ...(known && { known }),
     ...(snapshot !== undefined && { snapshot }),
     onProgress: (doneItems, totalItems) =>

@@ -12,14 +12,19 @@ type Keeper = Pick<Engine, "stateFolder">;
  * They may hold paths and names, never secrets; folders are made 0700 all the same. Written whole or not at all; of two that
  * write one at the same moment, the later is what stays.
  */
-export async function writeState(engine: Keeper, name: string, value: unknown): Promise<void> {
+export function writeState(engine: Keeper, name: string, value: unknown): Promise<void> {
+  return writeStateBytes(engine, name, Buffer.from(`${JSON.stringify(value, undefined, 1)}\n`));
+}
+
+/** The same for what is no JSON. */
+export async function writeStateBytes(engine: Keeper, name: string, bytes: Buffer): Promise<void> {
   const file = join(engine.stateFolder, name);
   const temporary = `${file}.${randomBytes(6).toString("hex")}.new`;
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
     const handle = await open(temporary, "wx", 0o600);
     try {
-      await handle.writeFile(`${JSON.stringify(value, undefined, 1)}\n`);
+      await handle.writeFile(bytes);
       await handle.sync();
     } finally {
       await handle.close();

@@ -5,7 +5,7 @@ import { openUnpacked } from "../format/unpacked.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import { leastLockedUntil, lockedUntil, type RetentionLock } from "../lib/keeping.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
-import { storedPath } from "../storage/layout.ts";
+import { isStoredPath, storedFileAt, storedPath } from "../storage/layout.ts";
 import type { DestroyResult, HiddenFile, Storage, StorageRetention, StoredFile } from "../storage/storage.ts";
 import { neededFiles, type NeededFile } from "./stored-files.ts";
 
@@ -16,7 +16,16 @@ export interface ProtectOptions {
   readonly snapshot?: Id;
   /** What was learned before. */
   readonly known?: KnownLocks;
+  readonly spares: SpareFiles;
   readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** Where that is kept which is about to be tried: a run may be killed between a delete that was not refused and putting it back. */
+export interface SpareFiles {
+  keep(path: string, bytes: Buffer): Promise<void>;
+  drop(path: string): Promise<void>;
+  /** What such a run has left. */
+  left(): AsyncIterable<{ readonly path: string; readonly bytes: Buffer }>;
 }
 
 /** What was learned of locks; of a repository elsewhere, or of a weaker lock, it says nothing. */
@@ -45,7 +54,7 @@ export interface ProtectReport extends RetentionLock {
 
 export interface LockProof {
   readonly path: string;
-  /** `destroyed`: the lock does not hold; the file was put back at once. `unproved`: only the storage's word is known of it. */
+  /** `destroyed`: the lock does not hold; the file was put back at once. Neither that nor `refused`: only the storage's word is known of it. */
   readonly result: DestroyResult;
 }
 
@@ -69,6 +78,7 @@ export async function protect(
   const { retention } = storage;
   if (retention === undefined) return undefined;
   const { signal, now, onProgress } = options;
+  const putBack = await putBackSpares(storage, retention, options);
   const { files, lostPacks } = await neededFiles(storage, key, signal, "with parity");
   const least = leastLockedUntil(retention.lock, now());
   const until = lockedUntil(retention.lock, now());
@@ -104,7 +114,7 @@ export async function protect(
   });
   const lost = [...lostPacks].map((name): StoredFile => ({ kind: "data", name }));
   const replaced = await keepReplaced(storage, retention, key, [...files, ...lost], { least, until, signal });
-  const proofs = await prove(storage, retention, chosenForProof(files, options), signal);
+  const proofs = [...putBack, ...(await prove(storage, retention, chosenForProof(files, options), options))];
   const holds = failed === 0 && proofs.every(({ result }) => result !== "destroyed");
   return {
     known: { location, mode, until: known },
@@ -196,16 +206,19 @@ async function prove(
   storage: Storage,
   retention: StorageRetention,
   files: readonly StoredFile[],
-  signal: AbortSignal,
+  { spares, signal }: ProtectOptions,
 ): Promise<readonly LockProof[]> {
   const proofs: LockProof[] = [];
   for (const file of files) {
     // Here first: if it can be deleted after all, it must not be lost by that.
+    const path = storedPath(file);
     const bytes = await storage.load(file, undefined, signal);
+    await spares.keep(path, bytes);
     try {
       const result = await retention.tryToDestroy(file, signal);
       if (result === "destroyed") await storage.save(file, bytes, signal);
-      proofs.push({ path: storedPath(file), result });
+      await spares.drop(path);
+      proofs.push({ path, result });
     } catch (error) {
       // Nobody knows whether it is there: this run may have been cancelled meanwhile, so not by its signal.
       await storage.save(file, bytes, AbortSignal.timeout(putBackMs)).catch(() => undefined);
@@ -216,3 +229,39 @@ async function prove(
 }
 
 const putBackMs = 10_000;
+
+/** What a run that was killed in the midst of `prove` has deleted. What was removed since as ever is still there, only hidden. */
+async function putBackSpares(
+  storage: Storage,
+  retention: StorageRetention,
+  { spares, signal }: ProtectOptions,
+): Promise<readonly LockProof[]> {
+  const proofs: LockProof[] = [];
+  for await (const { path, bytes } of spares.left()) {
+    const file = storedFileAt(path);
+    const isOurs = isStoredPath(path) && hash("sha256", bytes, "hex") === file.name;
+    if (isOurs && (await isDestroyed(storage, retention, file, signal))) {
+      await storage.save(file, bytes, signal);
+      proofs.push({ path, result: "destroyed" });
+    }
+    await spares.drop(path);
+  }
+  return proofs;
+}
+
+async function isDestroyed(
+  storage: Storage,
+  retention: StorageRetention,
+  file: StoredFile,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if ((await storage.stat(file, signal)) !== undefined) return false;
+  try {
+    const [hidden] = await Array.fromAsync(retention.hidden(signal, new Set([storedPath(file)])));
+    return hidden === undefined;
+  } catch (error) {
+    // Who may not look at versions may not destroy any.
+    if (isHoldfastError(error, "storage-denied")) return false;
+    throw error;
+  }
+}

@@ -4,7 +4,7 @@ import type { Latest } from "../lib/latest.ts";
 import { type GsRequests } from "./gs-requests.ts";
 import { gsVersions, isGeneration, retentionIn } from "./gs-versions.ts";
 import type { LoadVersion } from "./as-of.ts";
-import { isStoredPath, storedFileAt, storedPath } from "./layout.ts";
+import { isStoredPath, neverThere, storedFileAt, storedPath } from "./layout.ts";
 import type { StorageRetention, StoredFile } from "./storage.ts";
 
 /**
@@ -52,9 +52,17 @@ export function gsRetention(
         await destroyCurrent(requests, file, signal);
         return "destroyed";
       } catch (error) {
-        if (isHoldfastError(error, "storage-append-only") || isHoldfastError(error, "storage-denied")) return "refused";
+        if (isHoldfastError(error, "storage-append-only")) return "refused";
+        if (!isHoldfastError(error, "storage-denied")) throw error;
+      }
+      // Where the login may destroy what is not there, it was the lock.
+      try {
+        await destroy(requests, storedPath(neverThere(file)), "1", signal);
+      } catch (error) {
+        if (isHoldfastError(error, "storage-denied")) return "powerless";
         throw error;
       }
+      return "refused";
     },
 
     async *hidden(signal, only) {

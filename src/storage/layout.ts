@@ -35,6 +35,11 @@ export function storedPath(file: StoredFile): string {
   return file.kind === "config" ? "config" : `${storedFolder(file)}/${file.name}`;
 }
 
+/** Beside this one, and never there: that is no hash of anything. */
+export function neverThere({ kind }: StoredFile): StoredFile {
+  return { kind, name: "0".repeat(64) };
+}
+
 /** The file at a path that `storedPath` gave. */
 export function storedFileAt(path: string): StoredFile {
   const [folder = "", ...rest] = path.split("/");

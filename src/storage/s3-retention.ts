@@ -2,11 +2,11 @@ import { HoldfastError } from "../lib/errors.ts";
 import type { RetentionLock } from "../lib/keeping.ts";
 import type { Latest } from "../lib/latest.ts";
 import type { LoadVersion } from "./as-of.ts";
-import { isStoredPath, storedFileAt } from "./layout.ts";
+import { isStoredPath, neverThere, storedFileAt } from "./layout.ts";
 import { isS3Error } from "./s3-error.ts";
 import type { S3Requests } from "./s3-requests.ts";
 import { s3Versions } from "./s3-versions.ts";
-import type { StorageRetention, StoredFile } from "./storage.ts";
+import type { DestroyResult, StorageRetention, StoredFile } from "./storage.ts";
 
 /**
  * S3's Object Lock; `lockedHere`: what this process stored itself, and until when, by key, so that nobody has to be asked.
@@ -59,16 +59,25 @@ export function s3Retention(
       const { VersionId } = await head(file, signal);
       // Without a version there is no lock, and a plain delete would prove nothing else.
       if (VersionId === undefined) return "destroyed";
-      return ask(file, signal, async (client, { DeleteObjectCommand }, bucket) => {
+      return ask<DestroyResult>(file, signal, async (client, { DeleteObjectCommand }, bucket) => {
         try {
           await client.send(new DeleteObjectCommand({ ...bucket, Key: keyOf(file), VersionId }), {
             abortSignal: signal,
           });
           return "destroyed";
         } catch (error) {
-          if (isS3Error(error, "AccessDenied", 403) || isRefusal(error)) return "refused";
-          throw error;
+          if (isRefusal(error)) return "refused";
+          if (!isS3Error(error, "AccessDenied", 403)) throw error;
         }
+        // Some say no more than that. Where the login may destroy what is not there, it was the lock.
+        try {
+          const absent = { ...bucket, Key: keyOf(neverThere(file)), VersionId };
+          await client.send(new DeleteObjectCommand(absent), { abortSignal: signal });
+        } catch (error) {
+          if (isS3Error(error, "AccessDenied", 403)) return "powerless";
+          if (!isS3Error(error, 400, 404)) throw error;
+        }
+        return "refused";
       });
     },
 

@@ -88,8 +88,11 @@ export interface Storage extends AsyncDisposable {
   readonly asOf?: (moment: Date) => Storage;
 }
 
-/** `unproved`: refused as well, by a server that says for what reason, and it is not the lock. */
-export type DestroyResult = "refused" | "destroyed" | "unproved";
+/**
+ * `unproved`: refused as well, by a server that says for what reason, and it is not the lock. `powerless`: refused to a login that may
+ * destroy nothing, whatever is locked.
+ */
+export type DestroyResult = "refused" | "destroyed" | "unproved" | "powerless";
 
 /**
  * Files that nobody can destroy for a while, whatever rights he has: kept by the storage, not by us.

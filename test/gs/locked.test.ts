@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { rmSync, writeFileSync } from "node:fs";
+import { globSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
@@ -145,6 +145,40 @@ test("a lock that does not hold is told, and what could be deleted is put back; 
   const { answer } = await asOwner("GET", `${bucket}/o?versions=true`);
   const left = answer["items"] as readonly { timeDeleted?: string; retention?: object }[];
   assert.ok(left.every(({ timeDeleted, retention }) => timeDeleted === undefined || retention !== undefined));
+});
+
+test("what the proof deleted, and could not put back before the run was over, the next run puts back", async () => {
+  const { crm, bucket, run } = gsCrm("  lock: { mode: governance, days: 5 }\n");
+  using _scope = crm;
+  await run(0, "init", "--yes");
+  await run(0, "backup");
+  gcs.careless.add(bucket);
+  gcs.fullOnceDestroyed.add(bucket);
+  rmSync(join(crm.folder, "../home/state/locked"), { recursive: true });
+  const failed = await crm.json(["backup", "full"], { environment });
+  gcs.fullOnceDestroyed.delete(bucket);
+  assert.notEqual(failed.code, 0);
+  gcs.full.delete(bucket);
+  const report = told(await run(3, "backup"), "backup")["lock"] as ProtectReport;
+  assert.equal(report.proofs[0]?.result, "destroyed");
+  await run(0, "verify", "--read-data");
+  assert.deepEqual(globSync(join(crm.folder, "../home/state/locked/*/*")), []);
+});
+
+test("a login that may delete nothing proves nothing, and is not told of as a proof", async () => {
+  const { crm, bucket, run } = gsCrm("  lock: { mode: compliance, days: 5 }\n");
+  using _scope = crm;
+  await run(0, "init", "--yes");
+  gcs.keeping.add(bucket);
+  const report = told(await run(0, "backup"), "backup")["lock"] as ProtectReport;
+  assert.ok(report.until);
+  assert.deepEqual(
+    report.proofs.map(({ result }) => result),
+    ["powerless", "powerless", "powerless"],
+  );
+  const { stdout } = await crm.run(["backup"], { environment });
+  assert.match(stdout, /Not tried on 3, since this login may delete nothing/);
+  assert.doesNotMatch(stdout, /Tried by deleting/);
 });
 
 test("of a pack that somebody has hidden it is not claimed that it is locked for longer", async () => {

@@ -22,6 +22,10 @@ export interface GcsEmulator extends AsyncDisposable {
   readonly objects: (bucket: string) => ReadonlyMap<string, { readonly bytes: Buffer; readonly storageClass: string }>;
   /** Of buckets that forget every lock as soon as it is set, as a storage would that only claims to have them. */
   readonly careless: Set<string>;
+  /** Buckets of which the login may delete nothing but locks. */
+  readonly keeping: Set<string>;
+  /** Buckets that take no more once a version in them that is no lock is gone for good. */
+  readonly fullOnceDestroyed: Set<string>;
 }
 
 interface StoredObject {
@@ -73,6 +77,8 @@ export async function startGcs(pageSize = 100): Promise<GcsEmulator> {
   const uploads = { media: 0, multipart: 0, resumable: 0 };
   const full = new Set<string>();
   const careless = new Set<string>();
+  const keeping = new Set<string>();
+  const fullOnceDestroyed = new Set<string>();
   const token = "token-of-the-tests";
   let generations = 1_700_000_000_000_000;
 
@@ -293,11 +299,18 @@ export async function startGcs(pageSize = 100): Promise<GcsEmulator> {
     }
     const name = decodeURIComponent(encoded);
     const generation = query.get("generation");
+    // Who may not is told so before anybody looks.
+    if (method === "DELETE" && keeping.has(bucket) && !name.includes("/locks/")) {
+      throw new Refusal(403, "forbidden", "No permission to delete.");
+    }
     const found = objectNamed(bucket, name, generation);
     check(found, query);
     if (method === "DELETE") {
       if (generation === null) supersede(bucket, found);
-      else remove(bucket, found);
+      else {
+        remove(bucket, found);
+        if (fullOnceDestroyed.has(bucket) && !name.includes("/locks/")) full.add(bucket);
+      }
       return void answer.writeHead(204).end();
     }
     if (method === "PATCH") {
@@ -329,6 +342,8 @@ export async function startGcs(pageSize = 100): Promise<GcsEmulator> {
     uploads,
     objects: (bucket) => buckets.get(bucket)?.current ?? new Map(),
     careless,
+    keeping,
+    fullOnceDestroyed,
     async [Symbol.asyncDispose]() {
       server.close();
       server.closeAllConnections();

@@ -36,7 +36,7 @@ export const repository = {
   },
   lock: {
     holds:
-      "Locked ({mode}) until {until:time} at least: {files:file}, {extended} of them extended now. Tried by deleting {tried}: refused.",
+      "Locked ({mode}) until {until:time} at least: {files:file}, {extended} of them extended now.[[ Tried by deleting {tried}: refused.]][[ Not tried on {powerless}, since this login may delete nothing: only the storage's word is known of that.]]",
     modes: { compliance: "compliance", governance: "governance" },
   },
   /** Why a recovery point is kept, in a column of a table. */

@@ -31,7 +31,8 @@ export const repository: Translated<typeof english> = {
     modes: { shared: "共享", exclusive: "独占" },
   },
   lock: {
-    holds: "已锁定（{mode}），至少到 {until:time}：{files:file}，本次延长 {extended} 个。试删 {tried} 个：均被拒绝。",
+    holds:
+      "已锁定（{mode}），至少到 {until:time}：{files:file}，本次延长 {extended} 个。[[试删 {tried} 个：均被拒绝。]][[有 {powerless} 个未能试删，因为此登录无权删除任何文件：只有存储自己的说法。]]",
     modes: { compliance: "合规模式", governance: "治理模式" },
   },
   keepRules: {
