@@ -1,13 +1,13 @@
 import { hash } from "node:crypto";
 import { UnsealRun } from "../format/crypto.ts";
-import { packBytes, type PackedBlob } from "../format/pack.ts";
+import { packBytes } from "../format/pack.ts";
 import type { BlobType } from "../format/tree.ts";
 import { freeMemory } from "../lib/memory-pool.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
 import type { CopySource } from "./copy-trees.ts";
 import { placesOf } from "./entry-runs.ts";
-import { ownList } from "./examine-pack.ts";
+import { otherThanIndexed, ownList } from "./examine-pack.ts";
 import { nodeBuffer, transferable } from "./message-bytes.ts";
 import type { PackStream, Upload } from "./repository.ts";
 
@@ -80,7 +80,8 @@ export class PackCarrier {
     const { key, index, packs } = this.#source;
     const bytes = await this.#provenBytes(pack);
     const blobs = bytes && ownList(new UnsealRun(key), bytes);
-    if (bytes === undefined || blobs === undefined || !this.#agrees(blobs, entries)) return false;
+    if (bytes === undefined || blobs === undefined || otherThanIndexed(blobs, index, entries) !== undefined)
+      return false;
     if (blobs.length === entries.length) {
       const stored = await this.#into.carry({ id: packs.id(pack), blobs }, bytes, stream);
       if (stored === "stored") {
@@ -106,22 +107,6 @@ export class PackCarrier {
       if (isHoldfastError(error, "storage-not-found") || isHoldfastError(error, "storage-failed")) return undefined;
       throw error;
     }
-  }
-
-  /** Whether the pack's own list says the same of these entries as the index. */
-  #agrees(blobs: readonly PackedBlob[], entries: readonly number[]): boolean {
-    const { index } = this.#source;
-    const byOffset = new Map(blobs.map((blob) => [blob.offset, blob]));
-    return entries.every((entry) => {
-      const known = index.location(entry);
-      const blob = byOffset.get(known?.offset ?? -1);
-      return (
-        blob?.id === index.id(entry) &&
-        blob.type === index.type(entry) &&
-        blob.length === known?.length &&
-        blob.uncompressedLength === known.uncompressedLength
-      );
-    });
   }
 
   #sizeOf(pack: number): number {

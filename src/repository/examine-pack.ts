@@ -5,6 +5,7 @@ import { decodePackHeader, headerLengthField, sealedHeaderLength, type PackedBlo
 import type { Id } from "../format/tree.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import type { Storage } from "../storage/storage.ts";
+import type { BlobIndex } from "./blob-index.ts";
 
 /** What a pack file holds in truth. */
 export interface ExaminedPack {
@@ -96,6 +97,26 @@ export function ownList(opener: UnsealRun, bytes: Uint8Array): readonly PackedBl
     if (isHoldfastError(error, "repository-damaged")) return undefined;
     throw error;
   }
+}
+
+/** Whether a pack's own list says the same of these entries as the index. Gives the id of the first of which it does not. */
+export function otherThanIndexed(
+  listed: readonly PackedBlob[],
+  index: BlobIndex,
+  entries: Iterable<number>,
+): Id | undefined {
+  const byOffset = new Map(listed.map((blob) => [blob.offset, blob]));
+  for (const entry of entries) {
+    const location = index.location(entry);
+    const blob = byOffset.get(location?.offset ?? -1);
+    const agrees =
+      blob?.id === index.id(entry) &&
+      blob.type === index.type(entry) &&
+      blob.length === location?.length &&
+      blob.uncompressedLength === location.uncompressedLength;
+    if (!agrees) return index.id(entry);
+  }
+  return undefined;
 }
 
 function part(bytes: Buffer, { offset, length }: PackedBlob): Buffer {

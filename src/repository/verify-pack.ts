@@ -6,7 +6,7 @@ import { ZstdDecoder } from "../format/zstd-context.ts";
 import { isHoldfastError } from "../lib/errors.ts";
 import type { BlobIndex } from "./blob-index.ts";
 import type { DefectCode } from "./defects.ts";
-import { ownList } from "./examine-pack.ts";
+import { otherThanIndexed, ownList } from "./examine-pack.ts";
 
 /** A pack's bytes, and where the index has its blobs. */
 export interface PackToVerify {
@@ -54,19 +54,12 @@ export class PackVerifier {
     const listed = ownList(this.#opener, bytes);
     if (listed === undefined) return "unreadable";
     if (listed.length !== blobs) return `${listed.length} blobs, ${blobs} in the index`;
-    const byOffset = new Map(listed.map((blob) => [blob.offset, blob]));
-    for (let entry = first; entry < first + blobs; entry++) {
-      const location = this.#index.location(entry);
-      const inHeader = byOffset.get(location?.offset ?? -1);
-      const agrees =
-        inHeader !== undefined &&
-        inHeader.id === this.#index.id(entry) &&
-        inHeader.type === this.#index.type(entry) &&
-        inHeader.length === location?.length &&
-        inHeader.uncompressedLength === location.uncompressedLength;
-      if (!agrees) return `blob ${this.#index.id(entry)}`;
-    }
-    return undefined;
+    const other = otherThanIndexed(
+      listed,
+      this.#index,
+      Array.from({ length: blobs }, (_, at) => first + at),
+    );
+    return other && `blob ${other}`;
   }
 
   #blobProblem(bytes: Uint8Array, entry: number): PackProblem | undefined {

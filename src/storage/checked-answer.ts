@@ -8,6 +8,11 @@ export function checkedSize(size: number | undefined, path: string): number {
   throw new HoldfastError("storage-failed", { path, reason: "a size that is none" });
 }
 
+/** The fields of what a server says; none of what is no object. */
+export function asRecord(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+}
+
 /** A server may give less than was asked for, another part, or all. `answered` is its `Content-Range`. */
 export function isAnswerTo(
   { offset, length }: ByteRange,

@@ -1,5 +1,5 @@
 import { HoldfastError } from "../lib/errors.ts";
-import { checkedSize } from "./checked-answer.ts";
+import { asRecord, checkedSize } from "./checked-answer.ts";
 import type { HttpAnswer, HttpRequest } from "./http-request.ts";
 import type { ByteRange, StoredFile } from "./storage.ts";
 
@@ -30,10 +30,6 @@ export interface GsRequests {
 export function sizeIn(value: unknown, path: string): number {
   const { size } = asRecord(value);
   return checkedSize(typeof size === "string" && /^\d+$/.test(size) ? Number(size) : undefined, path);
-}
-
-export function asRecord(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 }
 
 /** All objects that a listing gives, page after page; `query` without what says which page. */

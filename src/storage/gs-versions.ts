@@ -1,6 +1,6 @@
 import type { OldFile } from "./as-of.ts";
-import { readJson } from "./checked-answer.ts";
-import { asRecord, gsListing, type GsRequests, sizeIn } from "./gs-requests.ts";
+import { asRecord, readJson } from "./checked-answer.ts";
+import { gsListing, type GsRequests, sizeIn } from "./gs-requests.ts";
 
 /** One generation of an object. */
 export interface GsVersion {

@@ -1,25 +1,23 @@
-import { checkedSize, listError, readJson } from "./checked-answer.ts";
+import { asRecord, checkedSize, listError, readJson } from "./checked-answer.ts";
 import { isStoredName } from "./layout.ts";
+import type { ListedFile } from "./storage.ts";
 
 /** What is asked for, and what a server that speaks the second version answers with. */
 export const restVersion2 = "application/vnd.x.restic.rest.v2";
 
-export interface ListedFile {
-  readonly name: string;
-  /** Absent in the protocol's first version. */
-  readonly size?: number;
-}
+/** The size is absent in the protocol's first version. */
+type SaidFile = Pick<ListedFile, "name"> & Partial<Pick<ListedFile, "size">>;
 
 /** `[{"name", "size"}…]`, or `["name"…]` from a server of the first version; each of our names once. */
 export async function listedFiles(
   { headers }: Response,
   body: AsyncIterable<Uint8Array>,
   path: string,
-): Promise<readonly ListedFile[]> {
+): Promise<readonly SaidFile[]> {
   const sized = headers.get("content-type")?.split(";")[0]?.trim() === restVersion2;
-  const found = new Map<string, ListedFile>();
+  const found = new Map<string, SaidFile>();
   for (const one of await parsedList(body, path)) {
-    const { name, size } = sized ? asRecord(one) : { name: one, size: undefined };
+    const { name, size } = asRecord(sized ? one : { name: one });
     if (typeof name !== "string") throw listError(path);
     if (!isStoredName(name)) continue;
     found.set(name, sized ? { name, size: checkedSize(typeof size === "number" ? size : undefined, path) } : { name });
@@ -33,8 +31,4 @@ async function parsedList(body: AsyncIterable<Uint8Array>, path: string): Promis
   if (parsed === null) return [];
   if (!Array.isArray(parsed)) throw listError(path);
   return parsed as readonly unknown[];
-}
-
-function asRecord(value: unknown): { readonly name?: unknown; readonly size?: unknown } {
-  return typeof value === "object" && value !== null ? value : {};
 }
