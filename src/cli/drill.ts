@@ -2,13 +2,13 @@ import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { DrillInput, DrillReport } from "../engine/drill.ts";
 import { HoldfastError } from "../lib/errors.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 import { type Command, textOption } from "./command.ts";
 import type { Context } from "./context.ts";
 import { drillPage } from "./drill-page.ts";
 import { checkSentence, failureSentence, placeSentence } from "./drill-words.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { namedPoint } from "./point-argument.ts";
-import { hasSystemCode } from "../lib/system-code.ts";
 
 export const drillCommand: Command = {
   name: "drill",

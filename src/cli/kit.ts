@@ -4,11 +4,11 @@ import { isPath } from "../config/location.ts";
 import type { Kit } from "../engine/kit.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { shellCommand } from "../lib/shell-command.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 import { padEnd, displayWidth } from "../words/width.ts";
 import { type Command, textOption } from "./command.ts";
 import type { Context } from "./context.ts";
 import { exitCodes } from "./exit-codes.ts";
-import { hasSystemCode } from "../lib/system-code.ts";
 
 export const kitCommand: Command = {
   name: "kit",

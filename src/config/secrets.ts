@@ -5,8 +5,8 @@ import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { isatty } from "node:tty";
 import { HoldfastError } from "../lib/errors.ts";
-import type { SecretReference } from "./config.ts";
 import { hasSystemCode } from "../lib/system-code.ts";
+import type { SecretReference } from "./config.ts";
 
 export interface SecretOptions {
   readonly signal: AbortSignal;

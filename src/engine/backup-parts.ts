@@ -23,6 +23,7 @@ import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Warning } from "../lib/events.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Run } from "../lib/run.ts";
+import { systemCode } from "../lib/system-code.ts";
 import type { IndexedRepository, Upload } from "../repository/repository.ts";
 import { type AttachmentLedger, learnPlaces } from "./attachments.ts";
 import type { BackupInput } from "./backup.ts";
@@ -32,7 +33,6 @@ import type { KeyWatch } from "./key-watch.ts";
 import { coveredFolders } from "./left-out.ts";
 import { paceOf } from "./pace-of.ts";
 import { databaseInParent, folderToCompare, type StartingPoint } from "./starting-point.ts";
-import { systemCode } from "../lib/system-code.ts";
 
 /** What the parts of one backup share. */
 export interface Capture {

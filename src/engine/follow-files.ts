@@ -26,12 +26,12 @@ import { isHoldfastError } from "../lib/errors.ts";
 import type { WarningCode } from "../lib/events.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Run } from "../lib/run.ts";
+import { systemCode } from "../lib/system-code.ts";
 import { isDamage } from "../repository/damage.ts";
 import type { Lock, Repository, StoredSnapshot } from "../repository/repository.ts";
 import type { JournalKeeper } from "./journal-keeper.ts";
 import { backupsOf } from "./points.ts";
 import { LockInTurn } from "./lock-in-turn.ts";
-import { systemCode } from "../lib/system-code.ts";
 
 /** How often files are looked at, and when what changed is stored. */
 export interface FilesTiming {

@@ -11,6 +11,7 @@ import { joinName, nameFromText, nameText, type ByteName } from "../lib/byte-nam
 import { HoldfastError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
 import type { Run } from "../lib/run.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 import type { BlobReader, IndexedRepository } from "../repository/repository.ts";
 import { platformNamed, type Engine } from "./engine.ts";
 import { buildDatabase, type DatabaseWork } from "./restore-database.ts";
@@ -21,7 +22,6 @@ import type { PreparedRestore } from "./restore-prepare.ts";
 import { seeDatabase, TargetWitness } from "./restore-target.ts";
 import type { Staging } from "./staging.ts";
 import { identity, identityOf } from "./swap.ts";
-import { hasSystemCode } from "../lib/system-code.ts";
 
 /** Everything that a restore builds, each in its slot, before anything is swapped. */
 export interface Build {

@@ -1,9 +1,9 @@
 import { constants, readdirSync } from "node:fs";
 import type { ByteName } from "../lib/byte-name.ts";
 import { statAt, type NativeStatus } from "../lib/posix.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 import type { Entry, EntryType } from "./files.ts";
 import type { People } from "./people.ts";
-import { hasSystemCode } from "../lib/system-code.ts";
 
 const typeOfMode: ReadonlyMap<number, EntryType> = new Map([
   [constants.S_IFREG, "file"],

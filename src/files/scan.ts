@@ -2,11 +2,11 @@ import * as fs from "node:fs";
 import { joinName, nameText, nodePath, type ByteName } from "../lib/byte-name.ts";
 import type { WarningCode } from "../lib/events.ts";
 import { readExtendedAttributes, statAt, type NativeStatus } from "../lib/posix.ts";
+import { systemCode } from "../lib/system-code.ts";
 import type { Entry, EntryDetails, FolderScan, ScanOptions } from "./files.ts";
 import { entryOf } from "./entry.ts";
 import { compilePatterns, type PatternSet } from "./patterns.ts";
 import { readPeople, type People } from "./people.ts";
-import { systemCode } from "../lib/system-code.ts";
 
 /**
  * Longest path that is handed to the system as it is: `PATH_MAX` is 4,096 bytes with the NUL, and a name of 255 bytes

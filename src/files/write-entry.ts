@@ -1,10 +1,10 @@
 import * as fs from "node:fs";
 import { nodePath, type ByteName } from "../lib/byte-name.ts";
 import { makeNode, setExtendedAttribute, setLinkTimes, type NativeAttribute } from "../lib/posix.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 import { temporaryName } from "../lib/temporary-name.ts";
 import { readFolder } from "./entry.ts";
 import { openFolderIn, pathIn } from "./open-folder.ts";
-import { hasSystemCode } from "../lib/system-code.ts";
 
 /** What is set on a thing once it is there. */
 export interface EntryMetadata {

@@ -14,6 +14,7 @@ import {
   writePiece,
 } from "./restored-file.ts";
 import type { ByteName } from "../lib/byte-name.ts";
+import { systemCode } from "../lib/system-code.ts";
 import type { FileMetadata } from "./repository.ts";
 import { Throttle } from "./throttle.ts";
 import {
@@ -25,7 +26,6 @@ import {
   type WriteWorkerSetup,
 } from "./write-messages.ts";
 import type { RoleAnswer } from "./worker.ts";
-import { systemCode } from "../lib/system-code.ts";
 
 /**
  * The part of `writeFiles` that runs in a worker thread: from sealed bytes to files in their places. Blobs are opened

@@ -14,8 +14,8 @@ import {
   type FileHandle,
 } from "node:fs/promises";
 import { join } from "node:path";
-import type { ByteRange, StoredFile } from "./storage.ts";
 import { hasSystemCode } from "../lib/system-code.ts";
+import type { ByteRange, StoredFile } from "./storage.ts";
 import { Latest } from "../lib/latest.ts";
 
 export interface CacheFolderOptions {

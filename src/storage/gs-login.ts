@@ -1,7 +1,7 @@
 import { type ErrorCode, HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 import { httpStatusCodes } from "./http-status.ts";
 import { networkErrorCode } from "./network-error.ts";
-import { hasSystemCode } from "../lib/system-code.ts";
 
 /** Of the version that `package.json` names: what it is tested with. */
 const libraryVersion = "11.3.4";

@@ -4,12 +4,12 @@ import { link, lstat, mkdir, open, readdir, rename, stat, statfs, unlink, type F
 import { dirname, join, resolve } from "node:path";
 import { takeMemory } from "../lib/memory-pool.ts";
 import { HoldfastError } from "../lib/errors.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 import { checkedLength, shortError } from "./checked-answer.ts";
 import { DirectWriter } from "./direct-write.ts";
 import { isStoredName, kindFolders, packFolders, resticFolders, storedPath } from "./layout.ts";
 import { localError } from "./local-error.ts";
 import type { ByteRange, Storage, StoredFile } from "./storage.ts";
-import { hasSystemCode } from "../lib/system-code.ts";
 
 /**
  * A repository in a folder of this machine (or of a network mount), laid out like restic's.

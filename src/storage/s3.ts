@@ -5,6 +5,7 @@ import { HoldfastError } from "../lib/errors.ts";
 import { handled } from "../lib/handled.ts";
 import { lockedUntil, mostLockedHere } from "../lib/keeping.ts";
 import { Latest } from "../lib/latest.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 import { checkedSize, isAnswerTo, readBody, shortError } from "./checked-answer.ts";
 import { HttpReader, isWorthReading } from "./http-reader.ts";
 import { kindFolders, nameInKey, storedPath } from "./layout.ts";
@@ -21,7 +22,6 @@ import { inBase64, S3Sums, sendUnshared } from "./s3-sums.ts";
 import { isColdClass, s3Thaw } from "./s3-thaw.ts";
 import type { ByteRange, Storage, StorageOpening, StoredFile } from "./storage.ts";
 import { isShared } from "./unshared-body.ts";
-import { hasSystemCode } from "../lib/system-code.ts";
 
 /**
  * A repository in a bucket of S3, or of a server that speaks it, under the keys that restic uses.

@@ -1,8 +1,8 @@
 import { open, mkdir, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { HoldfastError } from "../lib/errors.ts";
-import { type Drive, parseVolumeText, type VolumeName, volumeText } from "./drive.ts";
 import { hasSystemCode } from "../lib/system-code.ts";
+import { type Drive, parseVolumeText, type VolumeName, volumeText } from "./drive.ts";
 
 /** What GNU tar reads at once by itself is 10 KiB; of a file any block will do. */
 const blockBytes = 64 << 10;

@@ -2,9 +2,9 @@ import { execFile } from "node:child_process";
 import { open, type FileHandle } from "node:fs/promises";
 import { promisify } from "node:util";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
+import { hasSystemCode } from "../lib/system-code.ts";
 import { type Drive, parseVolumeText, type VolumeName, volumeText } from "./drive.ts";
 import { readHead, VolumeReader } from "./read-volume.ts";
-import { hasSystemCode } from "../lib/system-code.ts";
 
 const run = promisify(execFile);
 /** `tar -b 512` reads it. */

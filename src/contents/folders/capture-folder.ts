@@ -6,6 +6,7 @@ import { nameText, type ByteName } from "../../lib/byte-name.ts";
 import { HoldfastError } from "../../lib/errors.ts";
 import type { Warning } from "../../lib/events.ts";
 import type { Run } from "../../lib/run.ts";
+import { systemCode } from "../../lib/system-code.ts";
 import type { BlobReader, Upload } from "../../repository/repository.ts";
 import type { BackupKind } from "../manifest.ts";
 import { countFile, noCounts, type CaptureCounts, type FileToCount } from "./capture-counts.ts";
@@ -22,7 +23,6 @@ import {
 } from "./folder-node.ts";
 import { FolderWriter } from "./folder-writer.ts";
 import { countFiles, type GoneNodes, OldFolder } from "./old-folder.ts";
-import { systemCode } from "../../lib/system-code.ts";
 
 export interface CaptureFolderInput {
   /** Absolute. */

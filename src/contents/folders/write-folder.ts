@@ -8,11 +8,11 @@ import { HoldfastError, isHoldfastError } from "../../lib/errors.ts";
 import type { Warning } from "../../lib/events.ts";
 import type { Limits } from "../../lib/limits.ts";
 import type { Run } from "../../lib/run.ts";
+import { systemCode } from "../../lib/system-code.ts";
 import type { FileToWrite, IndexedRepository } from "../../repository/repository.ts";
 import { metadataOf, wantedPermissions, type Owners } from "./node-metadata.ts";
 import { planItem, type FolderAction, type FolderPlanItem, type WriteFolderInput } from "./plan-folder.ts";
 import { walkTarget, type FolderEntered, type Step } from "./walk-target.ts";
-import { systemCode } from "../../lib/system-code.ts";
 
 export interface FolderWritten {
   /** What was done; what was left as it is counts as `skip` and `conflict`. */

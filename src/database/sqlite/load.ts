@@ -3,13 +3,13 @@ import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
 import { HoldfastError } from "../../lib/errors.ts";
+import { hasSystemCode } from "../../lib/system-code.ts";
 import type { DatabaseSchema, TableRows } from "../database.ts";
 import { databaseFailure, sqliteCode, sqliteErrorCode } from "./failure.ts";
 import { sqliteFileSuffixes, sqlitePath } from "./location.ts";
 import { RowInserter } from "./row-inserter.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { runSchemaStatement, schemaOptions } from "./statements.ts";
-import { hasSystemCode } from "../../lib/system-code.ts";
 
 /**
  * Builds a new database file. While it is being built there is no journal and nothing is flushed, since a half-built file

@@ -1,7 +1,7 @@
 import { readFile, readdir, stat } from "node:fs/promises";
 
-import { sqliteFileSuffixes, sqlitePath } from "./location.ts";
 import { hasSystemCode } from "../../lib/system-code.ts";
+import { sqliteFileSuffixes, sqlitePath } from "./location.ts";
 
 interface DatabaseUser {
   readonly pid: number;

@@ -3,12 +3,12 @@ import { pathToFileURL } from "node:url";
 import { DatabaseSync } from "node:sqlite";
 
 import { HoldfastError } from "../../lib/errors.ts";
+import { hasSystemCode } from "../../lib/system-code.ts";
 import { databaseFailure, sqliteCode, sqliteErrorCode } from "./failure.ts";
 import type { JournalMode } from "./inspect.ts";
 import { databaseUsers } from "./open-by.ts";
 import { all, text } from "./query.ts";
 import { registerRowFunctions } from "./row-sql.ts";
-import { hasSystemCode } from "../../lib/system-code.ts";
 
 /** How long we wait for a writer that is committing. A writer never waits for us longer than `copy.ts` says. */
 const busyTimeoutMs = 10_000;
