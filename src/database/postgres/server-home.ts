@@ -26,7 +26,7 @@ export function postgresHome(environment: Environment): ServerHome {
       return (await connection.value("SELECT oid FROM pg_database WHERE datname = $1", [name])) ?? undefined;
     });
   const extended: ServerHome["extended"] = (address, ending) => {
-    const name = [...loginOf(address.url, environment).database];
+    const name = Array.from(loginOf(address.url, environment).database);
     while (name.length > 0 && Buffer.byteLength(name.join("") + ending) > longestName) name.pop();
     return withDatabase(address, name.join("") + ending);
   };
