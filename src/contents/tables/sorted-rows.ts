@@ -1,192 +1,118 @@
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { RowBatch } from "../../database/database.ts";
-import { keyAt, lineEnd, type RowOrder } from "./row-order.ts";
+import { LineSorter } from "./line-sorter.ts";
+import { keyAt, lastLineStart, lowerBound, type RowOrder } from "./row-order.ts";
+import { SpillFile, type SpilledPart } from "./spill-file.ts";
 
-/** Lines held while they are sorted; their strings take about twice as much. */
-const sortBytes = 12 << 20;
-/** Buffers for reading all sorted stretches at once. */
-const mergeBytes = 16 << 20;
-const batchBytes = 1 << 20;
+/** Lines held while they are sorted; of all sorted stretches together, what is read at once. */
+const memory = { sort: 24 << 20, merge: 12 << 20 };
+const leastRead = 1024;
 
 /**
  * The same lines in order, whatever order they came in: sorted in stretches, which go to a temporary file that nobody
- * else can open, then merged. Memory is bounded whatever the size of the table.
+ * else can open; then what lies lowest in each is sorted together, again and again. Memory is bounded whatever the size
+ * of the table.
  */
 export async function* sortedRows(
   batches: AsyncIterable<RowBatch>,
   order: RowOrder,
   signal: AbortSignal,
-  stretchBytes = sortBytes,
+  { sort, merge } = memory,
 ): AsyncGenerator<RowBatch, void> {
-  const compare = lineOrder(order);
-  let lines: string[] = [];
-  let size = 0;
-  using spill = new Spill();
-  for await (const { lines: bytes } of batches) {
+  const sorter = new LineSorter(order);
+  const stretches: SpilledPart[] = [];
+  using spill = new SpillFile();
+  for await (const { lines, ends, release } of batches) {
     signal.throwIfAborted();
-    for (let at = 0; at < bytes.length;) {
-      const end = lineEnd(bytes, at, bytes.length);
-      lines.push(bytes.toString("latin1", at, end));
-      at = end + 1;
-    }
-    size += bytes.length;
-    if (size < stretchBytes) continue;
-    spill.write(lines.sort(compare));
-    lines = [];
-    size = 0;
+    sorter.add(lines, 0, lines.length, ends);
+    release?.();
+    if (sorter.bytes >= sort) stretches.push(spill.write(sorter.sorted()));
   }
-  lines.sort(compare);
-  if (spill.stretches.length === 0) {
-    yield* inBatches(lines);
+  if (stretches.length === 0) {
+    yield* sorter.sorted();
     return;
   }
-  spill.write(lines);
-  lines = [];
-  yield* inBatches(merge(spill, compare));
-}
-
-type LineOrder = (a: string, b: string) => number;
-
-function lineOrder(order: RowOrder): LineOrder {
-  const bytes: LineOrder = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
-  if (order.keyLength === 0) return bytes;
-  const keyOf = (line: string): string => {
-    const buffer = Buffer.from(line, "latin1");
-    return keyAt(order, buffer, 0, buffer.length);
-  };
-  return (a, b) => order.compare(keyOf(a), keyOf(b));
-}
-
-/** Sorted stretches of lines in one unlinked file. */
-class Spill implements Disposable {
-  readonly stretches: { readonly start: number; readonly end: number }[] = [];
-  #file: number | undefined;
-  #end = 0;
-
-  write(lines: readonly string[]): void {
-    this.#file ??= openUnlinked();
-    const start = this.#end;
-    for (let at = 0; at < lines.length; at += 4096) {
-      const bytes = Buffer.from(`${lines.slice(at, at + 4096).join("\n")}\n`, "latin1");
-      let written = 0;
-      while (written < bytes.length) {
-        written += writeSync(this.#file, bytes, written, bytes.length - written, this.#end + written);
-      }
-      this.#end += bytes.length;
-    }
-    if (this.#end > start) this.stretches.push({ start, end: this.#end });
-  }
-
-  read(into: Buffer, offset: number, length: number, position: number): number {
-    return this.#file === undefined ? 0 : readSync(this.#file, into, offset, length, position);
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#file !== undefined) closeSync(this.#file);
-    this.#file = undefined;
+  if (sorter.bytes > 0) stretches.push(spill.write(sorter.sorted()));
+  const readBytes = Math.max(leastRead, Math.floor(merge / stretches.length));
+  const readers = stretches.map((stretch) => new StretchReader(spill, stretch, readBytes));
+  for (let open = filled(readers); open.length > 0; open = filled(readers)) {
+    signal.throwIfAborted();
+    takeLowest(open, order, sorter);
+    yield* sorter.sorted();
   }
 }
 
-function openUnlinked(): number {
-  const folder = mkdtempSync(join(tmpdir(), "holdfast-sort-"));
-  try {
-    return openSync(join(folder, "rows"), "wx+", 0o600);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+function filled(readers: readonly StretchReader[]): readonly StretchReader[] {
+  return readers.filter((reader) => reader.fill());
+}
+
+/** Whatever was not read yet stands behind the last line that was read of its stretch: up to the least of those, all is there. */
+function takeLowest(open: readonly StretchReader[], order: RowOrder, sorter: LineSorter): void {
+  let least: { readonly reader: StretchReader; readonly key: string } | undefined;
+  for (const reader of open) {
+    if (reader.isLast) continue;
+    const key = reader.lastKey(order);
+    if (least === undefined || order.compare(key, least.key) < 0) least = { reader, key };
+  }
+  for (const reader of open) {
+    reader.take(order, least?.reader === reader ? undefined : least?.key, sorter);
   }
 }
 
-/** Reads one stretch line by line. */
+/** Reads one stretch piece by piece. */
 class StretchReader {
-  readonly #spill: Spill;
-  #position: number;
+  readonly #spill: SpillFile;
   readonly #end: number;
+  readonly #size: number;
+  #position: number;
   #buffer: Buffer;
   #at = 0;
   #filled = 0;
-  line: string | undefined;
+  /** Behind the last whole line. */
+  #whole = 0;
 
-  constructor(spill: Spill, stretch: { readonly start: number; readonly end: number }, bufferBytes: number) {
+  constructor(spill: SpillFile, stretch: SpilledPart, bufferBytes: number) {
     this.#spill = spill;
     this.#position = stretch.start;
     this.#end = stretch.end;
-    this.#buffer = Buffer.allocUnsafe(bufferBytes);
-    this.next();
+    this.#size = bufferBytes;
+    this.#buffer = Buffer.allocUnsafeSlow(bufferBytes);
   }
 
-  next(): void {
-    for (;;) {
-      const end = this.#buffer.subarray(0, this.#filled).indexOf(10, this.#at);
-      if (end >= 0) {
-        this.line = this.#buffer.toString("latin1", this.#at, end);
-        this.#at = end + 1;
-        return;
-      }
-      if (this.#position >= this.#end) {
-        this.line = undefined;
-        return;
-      }
-      this.#fill();
-    }
+  /** All of the stretch has been read. */
+  get isLast(): boolean {
+    return this.#position >= this.#end;
   }
 
-  #fill(): void {
-    this.#buffer.copyWithin(0, this.#at, this.#filled);
-    this.#filled -= this.#at;
+  lastKey(order: RowOrder): string {
+    return keyAt(order, this.#buffer, lastLineStart(this.#buffer, this.#at, this.#whole), this.#whole - 1);
+  }
+
+  /** Reads as much as there is room for, one whole line at the least; whether there are lines. */
+  fill(): boolean {
+    const kept = this.#buffer.subarray(this.#at, this.#filled);
+    // A huge line has made it large.
+    if (this.#buffer.length > this.#size && kept.length < this.#size) this.#buffer = Buffer.allocUnsafeSlow(this.#size);
+    this.#filled = kept.copy(this.#buffer, 0);
     this.#at = 0;
-    if (this.#filled === this.#buffer.length) {
-      this.#buffer = Buffer.concat([this.#buffer, Buffer.allocUnsafe(this.#buffer.length)]);
+    for (;;) {
+      const length = Math.min(this.#buffer.length - this.#filled, this.#end - this.#position);
+      if (length > 0) {
+        this.#spill.read(this.#buffer, this.#filled, length, this.#position);
+        this.#filled += length;
+        this.#position += length;
+      }
+      this.#whole = this.#buffer.subarray(0, this.#filled).lastIndexOf(10) + 1;
+      if (this.#whole > 0 || this.isLast) return this.#whole > 0;
+      const grown = Buffer.allocUnsafeSlow(this.#buffer.length * 2);
+      this.#buffer.copy(grown, 0, 0, this.#filled);
+      this.#buffer = grown;
     }
-    const length = Math.min(this.#buffer.length - this.#filled, this.#end - this.#position);
-    const read = this.#spill.read(this.#buffer, this.#filled, length, this.#position);
-    if (read === 0) throw new Error("the file of sorted rows was cut short");
-    this.#filled += read;
-    this.#position += read;
   }
-}
 
-/** Merges by a heap of stretches, least line first. */
-function* merge(spill: Spill, compare: LineOrder): Generator<string, void> {
-  const bufferBytes = Math.max(4096, Math.floor(mergeBytes / spill.stretches.length));
-  const heap = spill.stretches.map((stretch) => new StretchReader(spill, stretch, bufferBytes));
-  const before = (a: StretchReader | undefined, b: StretchReader | undefined): boolean =>
-    a?.line !== undefined && (b?.line === undefined || compare(a.line, b.line) < 0);
-  const sink = (from: number): void => {
-    for (let at = from; ;) {
-      let least = at;
-      for (const child of [at * 2 + 1, at * 2 + 2]) if (before(heap[child], heap[least])) least = child;
-      const parent = heap[at];
-      const child = heap[least];
-      if (least === at || !parent || !child) return;
-      heap[at] = child;
-      heap[least] = parent;
-      at = least;
-    }
-  };
-  for (let at = heap.length >> 1; at >= 0; at--) sink(at);
-  for (let first = heap[0]; first?.line !== undefined; first = heap[0]) {
-    yield first.line;
-    first.next();
-    sink(0);
+  /** Gives away the lines below this key; without one, all that were read. */
+  take(order: RowOrder, below: string | undefined, sorter: LineSorter): void {
+    const end = below === undefined ? this.#whole : lowerBound(order, this.#buffer, this.#at, this.#whole, below);
+    if (end > this.#at) sorter.add(this.#buffer, this.#at, end);
+    this.#at = end;
   }
-}
-
-function* inBatches(lines: Iterable<string>): Generator<RowBatch, void> {
-  let batch: string[] = [];
-  let size = 0;
-  for (const line of lines) {
-    batch.push(line);
-    size += line.length + 1;
-    if (size < batchBytes) continue;
-    yield asBatch(batch);
-    batch = [];
-    size = 0;
-  }
-  if (batch.length > 0) yield asBatch(batch);
-}
-
-function asBatch(lines: readonly string[]): RowBatch {
-  return { lines: Buffer.from(`${lines.join("\n")}\n`, "latin1"), rows: lines.length };
 }

@@ -38,7 +38,7 @@ export class TableSource {
 
   rows(reading: Reading): AsyncGenerator<RowBatch, void> {
     const { order, signal } = this.#options;
-    return reading === "by-key" ? this.#read() : sortedRows(this.#read(), order, signal);
+    return reading === "by-key" ? this.#read() : given(sortedRows(this.#read(), order, signal));
   }
 
   /** Rows that the database gives because they changed. */
@@ -68,10 +68,15 @@ export class TableSource {
         onBatch?.(reader.table, batch);
         onProgress?.(batch.rows, batch.lines.length);
       }
-      const { release, ...kept } = batch;
-      // Not given along: memory that is given back twice is lent to two batches at once.
-      yield kept;
-      release?.();
+      yield* given([batch]);
     }
+  }
+}
+
+/** Batches whose memory is given back here and by nobody else: what is given back twice is lent to two batches at once. */
+async function* given(batches: AsyncIterable<RowBatch> | Iterable<RowBatch>): AsyncGenerator<RowBatch, void> {
+  for await (const { release, ...kept } of batches) {
+    yield kept;
+    release?.();
   }
 }

@@ -1,0 +1,51 @@
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { RowBatch } from "../../database/database.ts";
+
+/** Where lines lie in the file. */
+export interface SpilledPart {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Lines that do not fit into memory, in one unlinked file; none is made before there is something to write. */
+export class SpillFile implements Disposable {
+  #file: number | undefined;
+  #end = 0;
+
+  write(batches: Iterable<RowBatch>): SpilledPart {
+    const start = this.#end;
+    for (const { lines, release } of batches) {
+      this.#file ??= openUnlinked();
+      for (let written = 0; written < lines.length;) {
+        written += writeSync(this.#file, lines, written, lines.length - written, this.#end + written);
+      }
+      this.#end += lines.length;
+      release?.();
+    }
+    return { start, end: this.#end };
+  }
+
+  read(into: Buffer, offset: number, length: number, position: number): void {
+    for (let at = 0; at < length;) {
+      const read = this.#file === undefined ? 0 : readSync(this.#file, into, offset + at, length - at, position + at);
+      if (read === 0) throw new Error("the file of sorted rows was cut short");
+      at += read;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
+  }
+}
+
+function openUnlinked(): number {
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-sort-"));
+  try {
+    return openSync(join(folder, "rows"), "wx+", 0o600);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
