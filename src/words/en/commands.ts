@@ -176,7 +176,7 @@ export const commands = {
     "erase plan": {
       summary: "find records and all that belongs to them in every recovery point, and show what would be held back",
       options: {
-        reason: "why, as `erase list` shows it, such as the number of a request",
+        reason: "required: why, as `erase list` shows it, such as the number of a request",
         search: "records that have all these words",
         in: "with --search: only in these entities, tables or databases",
         point: "where to look for the records: latest (the default), a snapshot's id or @moment",
@@ -264,7 +264,7 @@ export const commands = {
     export: {
       summary: "write the repository to tapes or archive volumes",
       options: {
-        to: "a folder, where each volume is a file, or tape:DEVICE such as tape:/dev/nst0",
+        to: "required: a folder, where each volume is a file, or tape:DEVICE such as tape:/dev/nst0",
         name: "what the set of volumes is called (default: by its day and kind)",
         volumeSize: "where a volume in a folder ends, such as 4.7GB (default: when the disk is full)",
         resume: "go on with a set that was cut off, at the volume",
@@ -300,7 +300,7 @@ export const commands = {
       summary: "have the service do a job now",
       options: {
         kind: "of a backup: full, incremental or differential (default: incremental)",
-        plan: "of a restore: the id of the plan that is applied",
+        plan: "of a restore, required: the id of the plan that is applied",
         confirm: "of a restore that replaces something: the CRM's name",
       },
       arguments: { job: "what is to be done", subject: "the CRM or the copy (default: all)" },

@@ -175,7 +175,7 @@ export const commands: Translated<typeof english> = {
     "erase plan": {
       summary: "在所有恢复点中查找记录及其所属内容，显示哪些将不再给出",
       options: {
-        reason: "原因，会显示在 `erase list` 中，例如申请编号",
+        reason: "必填：原因，会显示在 `erase list` 中，例如申请编号",
         search: "包含所有这些词的记录",
         in: "与 --search 同用：只在这些实体、表或数据库中查找",
         point: "在哪里查找记录：latest（默认）、快照编号或 @时刻",
@@ -262,7 +262,7 @@ export const commands: Translated<typeof english> = {
     export: {
       summary: "将仓库写入磁带或归档卷",
       options: {
-        to: "文件夹（每卷一个文件），或 tape:设备，如 tape:/dev/nst0",
+        to: "必填：文件夹（每卷一个文件），或 tape:设备，如 tape:/dev/nst0",
         name: "卷集的名称（默认：按日期和种类）",
         volumeSize: "文件夹中每卷的大小，如 4.7GB（默认：到磁盘写满）",
         resume: "从中断的那一卷继续",
@@ -298,7 +298,7 @@ export const commands: Translated<typeof english> = {
       summary: "让服务现在执行一项任务",
       options: {
         kind: "备份的种类：full、incremental 或 differential（默认：incremental）",
-        plan: "还原时：要执行的计划的编号",
+        plan: "还原时必填：要执行的计划的编号",
         confirm: "还原会替换现有内容时：CRM 的名称",
       },
       arguments: { job: "要做的任务", subject: "CRM 或副本（默认：全部）" },
