@@ -22,6 +22,11 @@ export function isAnswerTo(
   return answeredLength === length && (answered ?? "").startsWith(`bytes ${offset}-${offset + length - 1}/`);
 }
 
+/** Success that was said in the server's place, by what stands between: nothing was stored. */
+export function notStored(path: string): HoldfastError {
+  return new HoldfastError("storage-failed", { path, reason: "an answer to something else" });
+}
+
 export function shortError(path: string): HoldfastError {
   return new HoldfastError("storage-failed", { path, reason: "shorter than asked for" });
 }

@@ -4,7 +4,7 @@ import { lockedUntil, mostLockedHere } from "../lib/keeping.ts";
 import { Latest } from "../lib/latest.ts";
 import { unlessStopped } from "../lib/unless-stopped.ts";
 import { asOfStorage } from "./as-of.ts";
-import { asRecord, isAnswerTo, readBody, readJson, shortError } from "./checked-answer.ts";
+import { asRecord, isAnswerTo, notStored, readBody, readJson, shortError } from "./checked-answer.ts";
 import { gsError } from "./gs-error.ts";
 import { gsLogin } from "./gs-login.ts";
 import { gsListing, type GsRequest, type GsRequests, sizeIn } from "./gs-requests.ts";
@@ -101,8 +101,12 @@ export function gsStorage(
     return ask({ url, method: "POST", headers, body, file }, signal, async (answer) => {
       const { ok, status } = answer.response;
       if (!ok && status !== 412) throw await refused(answer);
-      if (ok && until !== undefined) lockedHere.set(storedPath(file), until);
-      return ok;
+      if (!ok) return false;
+      const { path } = answer.subject;
+      // What stands between and answers in the server's place has stored nothing.
+      if (sizeIn(await readJson(answer.body, path), path) !== bytes.length) throw notStored(path);
+      if (until !== undefined) lockedHere.set(storedPath(file), until);
+      return true;
     });
   };
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { HoldfastError } from "../lib/errors.ts";
 import { mapBounded } from "../lib/map-bounded.ts";
-import { isAnswerTo, readBody, shortError } from "./checked-answer.ts";
+import { isAnswerTo, notStored, readBody, shortError } from "./checked-answer.ts";
 import { announcedSize, type HttpAnswer, httpRequest, type HttpSubject } from "./http-request.ts";
 import { kindFolders, storedPath } from "./layout.ts";
 import { statusError } from "./rest-error.ts";
@@ -84,8 +84,15 @@ export function restStorage(
 
   /** False when the server refused, perhaps because the name is taken. */
   const post = (file: StoredFile, body: Blob, signal: AbortSignal): Promise<boolean> =>
-    ask({ method: "POST", path: pathOf(file), file, body }, signal, async ({ response, subject }) => {
-      if (response.ok || response.status === 403) return response.ok;
+    ask({ method: "POST", path: pathOf(file), file, body }, signal, async ({ response, body: said, subject }) => {
+      if (response.status === 403) return false;
+      if (response.ok) {
+        // A server has nothing to say to it; a page comes from something in between, which has stored nothing.
+        for await (const { length } of said) {
+          if (length > 0 && (await sizeOf(file, signal)) !== body.size) throw notStored(subject.path);
+        }
+        return true;
+      }
       // The server compared the name with what came: it was damaged on its way.
       throw statusError(response, subject, response.status === 400 ? "storage-unreachable" : undefined);
     });

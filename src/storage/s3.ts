@@ -6,7 +6,7 @@ import { handled } from "../lib/handled.ts";
 import { lockedUntil, mostLockedHere } from "../lib/keeping.ts";
 import { Latest } from "../lib/latest.ts";
 import { hasSystemCode } from "../lib/system-code.ts";
-import { checkedSize, isAnswerTo, readBody, shortError } from "./checked-answer.ts";
+import { checkedSize, isAnswerTo, notStored, readBody, shortError } from "./checked-answer.ts";
 import { HttpReader, isWorthReading } from "./http-reader.ts";
 import { kindFolders, nameInKey, storedPath } from "./layout.ts";
 import { quickAgents } from "./quick-ack.ts";
@@ -108,7 +108,8 @@ export function s3Storage(
       try {
         const { ETag } = await client.send(command, { abortSignal: signal });
         // Every server says it of what it stored; what stands between and answers in its place has stored nothing.
-        if (ETag === undefined && (await sizeOf(file, signal)) !== bytes.length) throw notStored(file);
+        if (ETag === undefined && (await sizeOf(file, signal)) !== bytes.length)
+          throw notStored(subjectOf(location, place, file).path);
         if (until !== undefined) lockedHere.set(keyOf(file), until);
         return true;
       } catch (error) {
@@ -119,9 +120,6 @@ export function s3Storage(
         return false;
       }
     });
-
-  const notStored = (file: StoredFile): HoldfastError =>
-    new HoldfastError("storage-failed", { ...subjectOf(location, place, file), reason: "an answer to something else" });
 
   /** A bucket cannot be given locks later, by most servers. */
   const unlockable = (cause: unknown): HoldfastError =>

@@ -80,6 +80,20 @@ test("what was damaged on its way is sent again", async () => {
   await fails(storage.save(fileOf(), randomBytes(9), signal), "storage-unreachable", "HTTP 400");
 });
 
+test("what something in between answers with success is no stored file", async () => {
+  await using proxy = await tamperingProxy(gcs.port);
+  const storage = storageAt(freshPlace(), environment(proxy.port));
+  await storage.create(signal);
+  for (const body of ["<html><body>Sign in</body></html>", "", "{}", `{"size":"8"}`]) {
+    proxy.tamper = (incoming, answer) => {
+      const headers = { "content-type": "text/html", connection: "close" };
+      incoming.resume().once("end", () => answer.writeHead(200, headers).end(body));
+      return "answered";
+    };
+    await fails(storage.save(fileOf(), randomBytes(9), signal), "storage-failed");
+  }
+});
+
 testClouds({
   port: gcs.port,
   at: (port, silentMs) => storageAt(freshPlace(), environment(port), silentMs),

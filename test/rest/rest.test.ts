@@ -230,6 +230,23 @@ test("a server of the protocol's first version lists names, and is asked for siz
   );
 });
 
+test("a page that something in between answers an upload with is no stored file", async () => {
+  await using server = await tampered(() => undefined);
+  const { proxy, storage } = server;
+  const file = fileOf();
+  const page: Tampering = (incoming, answer) => {
+    if (incoming.method !== "POST") return undefined;
+    const headers = { connection: "close", "content-type": "text/html" };
+    incoming.resume().once("end", () => answer.writeHead(200, headers).end("<html>Blocked</html>"));
+    return "answered";
+  };
+  proxy.tamper = page;
+  await fails(storage.save(file, randomBytes(1000), signal), "storage-failed", "an answer to something else");
+  proxy.tamper = () => undefined;
+  assert.equal(await storage.stat(file, signal), undefined);
+  await storage.save(file, randomBytes(1000), signal);
+});
+
 test("lists and sizes from a server that lies are refused", async () => {
   await using server = await tampered(() => undefined);
   const { proxy, storage } = server;
