@@ -180,11 +180,10 @@ async function prove(
   const findings = await work.engine.check(address, run.signal, "loaded");
   const problems = [...findings.damage];
   if (work.how === "merge") {
-    const before = new Set((await work.engine.check(work.address, run.signal)).orphans);
-    addAll(
-      problems,
-      findings.orphans.filter((orphan) => !before.has(orphan)),
-    );
+    const before = byRelation((await work.engine.check(work.address, run.signal)).orphans);
+    for (const [relation, count] of byRelation(findings.orphans)) {
+      if (count > (before.get(relation) ?? 0)) problems.push(`${relation}: ${count}`);
+    }
   } else {
     // Proved below to be the snapshot's rows, so it had them too: nothing went wrong, but whoever restores should know.
     for (const relation of findings.orphans) {
@@ -201,6 +200,17 @@ async function prove(
   }
   const [first] = problems;
   if (first !== undefined) throw new HoldfastError("restore-mismatch", { path: work.shown, detail: first });
+}
+
+/** `deal -> contact: 3`; a table may have several relations to another one. */
+function byRelation(orphans: readonly string[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const orphan of orphans) {
+    const at = orphan.lastIndexOf(": ");
+    const relation = orphan.slice(0, at);
+    counts.set(relation, (counts.get(relation) ?? 0) + Number(orphan.slice(at + 2)));
+  }
+  return counts;
 }
 
 /** Tables of which the engine told nothing while it loaded them. */
