@@ -8,7 +8,8 @@ export type Reading = "by-key" | "sorted-here";
 
 /** For whoever cannot begin anew when an order turns out to be another one: numbers come in the order of keys whatever the database, its texts may not. */
 export function readingOf({ keyLength, columns }: TableSchema): Reading {
-  const isNumber = (type: string): boolean => /^(?:small|medium|tiny|big)?int(?:eger)?\b/i.test(type);
+  // `integer[]` is none.
+  const isNumber = (type: string): boolean => /^(?:small|medium|tiny|big)?int(?:eger)?\b[^[]*$/i.test(type);
   const isByKey = keyLength > 0 && columns.slice(0, keyLength).every(({ type }) => isNumber(type));
   return isByKey ? "by-key" : "sorted-here";
 }
