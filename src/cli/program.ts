@@ -2,7 +2,7 @@ import { Argument, Command as Commander, CommanderError, Option } from "commande
 import { closest } from "../lib/closest.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import { type Words, languages, sentence } from "../words/words.ts";
-import { displayWidth } from "../words/width.ts";
+import { displayWidth, wrap } from "../words/width.ts";
 import type { Command, CommandGroup, Invocation } from "./command.ts";
 import type { GlobalOptions } from "./context.ts";
 
@@ -147,6 +147,7 @@ function settle(command: Commander, { words, print, talk, columns }: ProgramOpti
       minWidthToWrap: 20,
       subcommandTerm: (one) => [one.name(), ...one.registeredArguments.map(argumentForm)].join(" "),
       displayWidth: (text) => displayWidth(text),
+      boxWrap: wrap,
       styleTitle: (title) => titles[title] ?? title,
       optionDescription: withChoices,
       argumentDescription: withChoices,

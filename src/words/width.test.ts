@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { displayWidth, padEnd, padStart, truncate } from "./width.ts";
+import { displayWidth, padEnd, padStart, truncate, wrap } from "./width.ts";
 
 test("characters take the columns that a terminal gives them", () => {
   const widths: [string, number][] = [
@@ -43,4 +43,12 @@ test("padding and truncating reach the width that was asked for", () => {
       if (displayWidth(one) <= width) assert.equal(truncate(one, width), one);
     }),
   );
+});
+
+test("wraps at spaces, and Chinese anywhere but before a stop and after an opening bracket", () => {
+  assert.equal(wrap("only the database, as it was", 14), "only the\ndatabase, as\nit was");
+  assert.equal(wrap("数据库的 URL，用于服务器", 12), "数据库的\nURL，用于服\n务器");
+  assert.equal(wrap("全部还原（默认：latest）", 8), "全部还原\n（默认：\nlatest）");
+  assert.equal(wrap("averylongword 无", 5), "averylongword\n无");
+  assert.equal(wrap("", 5), "");
 });

@@ -65,3 +65,21 @@ export function truncate(text: string, width: number): string {
   }
   return `${kept}…`;
 }
+
+/** Chinese may go on in the next line between any two characters, but no line begins with a stop or ends with a bracket. */
+const piece = /\s*(?:[（“]*(?:\p{Script=Han}|[^\s\p{Script=Han}（“，。；：、！？）”]+)[，。；：、！？）”]*|\S)/gu;
+
+/** The text in lines of at most `width` columns, as far as single words let it. */
+export function wrap(text: string, width: number): string {
+  const lines: string[] = [];
+  let line = "";
+  for (const [next] of text.matchAll(piece)) {
+    if (line !== "" && displayWidth(line) + displayWidth(next) > width) {
+      lines.push(line);
+      line = next.trimStart();
+    } else {
+      line += next;
+    }
+  }
+  return [...lines, line].join("\n");
+}
