@@ -7,6 +7,7 @@ import { withoutDefiner } from "./definer.ts";
 import { mysqlFailure, serverCode } from "./failure.ts";
 import { quoteName, quoteText } from "./identifier.ts";
 import { isEmpty } from "./identity.ts";
+import { loadedSums } from "./loaded-sums.ts";
 import { insertStatement, loadSettings, loadStatement, withoutChecks } from "./load-sql.ts";
 import { targetOf, type Target } from "./location.ts";
 import { eventState } from "./event-state.ts";
@@ -36,7 +37,7 @@ export async function loadMysql(
     const [first] = sessions;
     if (!first) throw new HoldfastError("internal", {});
     for (const statement of schema.before) await first.run(statement);
-    await sideBySide(sessions, loads(tables), (session, work) => work(session));
+    await sideBySide(sessions, loads(tables, options), (session, work) => work(session));
     await finish(first, schema, options);
   } catch (error) {
     // Not with the run's signal: it may be what ended the run.
@@ -49,8 +50,8 @@ async function openLoader(target: Target, signal: AbortSignal): Promise<Session>
   const session = await Session.open(target, target.database, signal);
   for (const statement of loadSettings) await session.run(statement);
   if (session.server.flavour === "mariadb") await session.run(withoutChecks);
-  // MariaDB lets one statement at a time load a table that counts its rows.
-  await session.run("SET SESSION innodb_lock_wait_timeout=3600");
+  // MariaDB lets one statement at a time load a table that counts its rows; new indexes wait for whoever reads the table.
+  await session.run("SET SESSION innodb_lock_wait_timeout=3600,lock_wait_timeout=3600");
   return session;
 }
 
@@ -89,28 +90,46 @@ async function putBack(target: Target, before: string | undefined, signal: Abort
   if (before !== undefined) await session.run(before);
 }
 
-/** A table after the other; who finds none left helps with one that is being loaded: often one table is most of a database. */
-async function* loads(tables: AsyncIterable<TableRows>): AsyncGenerator<(session: Session) => Promise<void>> {
+/**
+ * A table after the other; who finds none left helps with one that is being loaded, since often one table is most of a database, and then
+ * sums up what others build indexes of, each with one thread.
+ */
+async function* loads(
+  tables: AsyncIterable<TableRows>,
+  { onSums }: LoadOptions,
+): AsyncGenerator<(session: Session) => Promise<void>> {
   const begun: TableLoad[] = [];
+  const building = new Set<TableLoad>();
   for await (const rows of tables) {
     const load = new TableLoad(rows);
     begun.push(load);
-    yield (session) => loadTable(session, load);
+    yield (session) => loadTable(session, load, () => building.add(load));
   }
   for (const load of begun) {
     if ((await load.prepared) === "large")
       yield (session) => load.help((piece) => sendRows(session, load.table, piece));
   }
+  if (!onSums) return;
+  for (const load of begun) {
+    await load.filled;
+    if (!building.has(load)) continue;
+    yield async (session) => {
+      const sums = await loadedSums(session, load.table.name);
+      if (sums) onSums(load.table, sums);
+    };
+  }
 }
 
-async function loadTable(session: Session, load: TableLoad): Promise<void> {
+async function loadTable(session: Session, load: TableLoad, onBuild: () => void): Promise<void> {
   const { table } = load;
   await load.all(
     (piece) => sendRows(session, table, piece),
     // Built from all rows at once, an index takes a third of the time that it takes row by row.
     () => setIndexesAside(session, table.name),
     async (indexes) => {
-      if (indexes.length > 0) await session.run(`ALTER TABLE ${quoteName(table.name)} ${indexes.join(",")}`);
+      if (indexes.length === 0) return;
+      onBuild();
+      await session.run(`ALTER TABLE ${quoteName(table.name)} ${indexes.join(",")}`);
     },
   );
 }

@@ -6,7 +6,7 @@
  * - `inspect.ts`, `programs.ts`, `table-key.ts`, `rights.ts`: what is in a database, and what this user may not see of it.
  * - `snapshot.ts`, `reader.ts`: one moment over several connections, rows as lines (`line-sql.ts`, `line-encoder.ts`).
  * - `column-kind.ts`, `field.ts`, `key-order.ts`, `row-hash.ts`: what lines mean.
- * - `load.ts`, `table-load.ts`, `load-sql.ts`, `restore-script.ts`: from lines to a database, by us or by the server's own client.
+ * - `load.ts`, `table-load.ts`, `load-sql.ts`, `loaded-sums.ts`, `restore-script.ts`: from lines to a database, by us or by the server's own client.
  * - `rows.ts` finds and changes single rows (`key-literal.ts`).
  * - `home.ts`, `identity.ts`, `rename.ts`, `marker.ts`: a restored database takes the place of the live one.
  * - `private-server.ts` starts a server for one copy.

@@ -16,7 +16,7 @@ import { malformedField } from "./field.ts";
 import { quoteName, quoteText } from "./identifier.ts";
 import { keyLiteral } from "./key-literal.ts";
 import { LineEncoder } from "./line-encoder.ts";
-import { hashedLine, selectList } from "./line-sql.ts";
+import { hashSum, selectList } from "./line-sql.ts";
 import type { LockWatch } from "./lock-watch.ts";
 import { rowHash } from "./row-hash.ts";
 import type { Row, RowSink } from "./session.ts";
@@ -171,11 +171,9 @@ export class MysqlTableReader implements TableReader {
     const from = ` FROM ${this.#indexed()}${this.#where(range)}`;
     if (what === "counts") return `SELECT COUNT(*),0,COUNT(*),0${from}`;
     const { columns, keyLength } = this.table;
-    // A line that is longer than a packet comes out as NULL, and is then missing in the first sum.
-    const sum = (variable: string, line: string) => `SUM((CRC32(${variable}:=${line})<<32)|CRC32C(${variable}))`;
-    const rows = sum("@l", hashedLine(columns));
+    const rows = hashSum("@l", columns);
     if (keyLength === 0) return `SELECT COUNT(*),${rows},COUNT(@l)${from}`;
-    const keys = sum("@k", hashedLine(columns.slice(0, keyLength)));
+    const keys = hashSum("@k", columns.slice(0, keyLength));
     return what === "keys"
       ? `SELECT COUNT(*),0,COUNT(@k),${keys}${from}`
       : `SELECT COUNT(*),${rows},COUNT(@l),${keys}${from}`;

@@ -43,7 +43,29 @@ test("while a piece is loaded by one session, another one loads the next, and th
     [4, 8, 8],
   );
   assert.equal(told.at(-1), "end");
+  await load.filled;
   assert.equal(pieceBytes >> 20, 8);
+});
+
+test("who waits until a table is filled goes on while its end is made, and whatever became of it", async () => {
+  const load = rowsOf(2);
+  const made = Promise.withResolvers<void>();
+  const owner = load.all(
+    async (piece) => void (await bytesOf(piece)),
+    nothing,
+    () => made.promise,
+  );
+  await load.filled;
+  made.resolve();
+  await owner;
+
+  const refused = rowsOf(2);
+  const refusal = assert.rejects(
+    refused.all(async () => assert.fail("refused"), nothing, nothing),
+    /refused/,
+  );
+  await refused.filled;
+  await refusal;
 });
 
 test("a small table needs neither help nor preparation, an empty one nothing at all", async () => {

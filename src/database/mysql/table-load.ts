@@ -23,6 +23,7 @@ export class TableLoad {
   readonly #batches: AsyncIterator<RowBatch>;
   readonly #ahead: RowBatch[] = [];
   readonly #prepared = Promise.withResolvers<"large" | "small">();
+  readonly #filled = Promise.withResolvers<void>();
   /** The piece before was read to its end. */
   #read: Promise<void> = Promise.resolve();
   #state: "open" | "stopped" = "open";
@@ -39,6 +40,11 @@ export class TableLoad {
     return this.#prepared.promise;
   }
 
+  /** Fulfilled when all rows are in and `finish` was begun, or nothing comes of that. */
+  get filled(): Promise<void> {
+    return this.#filled.promise;
+  }
+
   /** Loads all of it by this session and whoever helps; `prepare` and `finish`, of what it gave, are for large tables. */
   async all<Aside>(
     load: (piece: Piece) => Promise<void>,
@@ -51,9 +57,13 @@ export class TableLoad {
       this.#prepared.resolve("large");
       await this.help(load);
       while (this.#loading > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
-      if (this.#state === "open") await finish(aside);
+      if (this.#state !== "open") return;
+      const finishing = finish(aside);
+      this.#filled.resolve();
+      await finishing;
     } finally {
       this.#prepared.resolve("small");
+      this.#filled.resolve();
     }
   }
 
