@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, closeSync, fstatSync, lstatSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, closeSync, fstatSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { metadataOf } from "../contents/folders/node-metadata.ts";
 import type { WriteFolderInput } from "../contents/folders/plan-folder.ts";
@@ -14,6 +14,7 @@ import type { Run } from "../lib/run.ts";
 import { hasSystemCode } from "../lib/system-code.ts";
 import type { BlobReader, IndexedRepository } from "../repository/repository.ts";
 import { platformNamed, type Engine } from "./engine.ts";
+import { PlacesBeside } from "./mounts.ts";
 import { buildDatabase, type DatabaseWork } from "./restore-database.ts";
 import type { RestorePlan } from "./restore-plan.ts";
 import type { Built } from "./restore-record.ts";
@@ -134,18 +135,22 @@ async function buildFolder(build: Build, { path, node }: FolderWork, built: Buil
 
 async function buildItems(build: Build, { root, tree, items, writes }: ItemWork, built: Building): Promise<void> {
   const { staging } = build;
-  const beside = placeBeside(root);
-  const slot = nameFromText(await staging.slot(beside, basename(root)));
-  if (writes.length > 0) {
-    const switches = { createMissing: true, updateChanged: true, removeNewer: false };
-    await write(build, { tree, target: slot, switches, paths: writes }, root, built);
-  }
+  const places = new PlacesBeside(root);
+  const writesAt = Map.groupBy(writes, (inside) => places.of(inside));
   using folders = new FoldersInside(nameFromText(root));
-  for (const { action, inside } of items) {
-    const target = joinName(nameFromText(root), inside);
-    const parent = folders.identity(inside);
-    if (action === "remove") await staging.moveAway(target, beside, parent);
-    else if (identity(joinName(slot, inside)) !== undefined) staging.put(target, joinName(slot, inside), parent);
+  for (const [beside, some] of Map.groupBy(items, ({ inside }) => places.of(inside))) {
+    const slot = nameFromText(await staging.slot(beside, basename(root)));
+    const paths = writesAt.get(beside) ?? [];
+    if (paths.length > 0) {
+      const switches = { createMissing: true, updateChanged: true, removeNewer: false };
+      await write(build, { tree, target: slot, switches, paths }, root, built);
+    }
+    for (const { action, inside } of some) {
+      const target = joinName(nameFromText(root), inside);
+      const parent = folders.identity(inside);
+      if (action === "remove") await staging.moveAway(target, beside, parent);
+      else if (identity(joinName(slot, inside)) !== undefined) staging.put(target, joinName(slot, inside), parent);
+    }
   }
 }
 
@@ -195,13 +200,6 @@ function adapted(engine: Engine, plan: RestorePlan, prepared: PreparedRestore, n
   const harmless = prepared.neutralise?.config?.(name, before) ?? before;
   const after = platform.relocate?.(name, harmless, prepared.places) ?? harmless;
   return after === before ? content : Buffer.from(after);
-}
-
-/** The parent of a folder, or the folder itself where it is a file system of its own. */
-function placeBeside(root: string): string {
-  const parent = dirname(root);
-  const status = lstatSync(root, { throwIfNoEntry: false });
-  return !status || status.dev === lstatSync(parent).dev ? parent : root;
 }
 
 function owners(): "set" | "keep" {

@@ -2,7 +2,9 @@ import { existsSync, mkdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { nameBytes, nameFromText, nameText, type ByteName } from "../lib/byte-name.ts";
 import type { DatabaseAddress } from "../database/database.ts";
+import { HoldfastError } from "../lib/errors.ts";
 import type { Engine } from "./engine.ts";
+import { mountedAt } from "./mounts.ts";
 import type { RestorePlan } from "./restore-plan.ts";
 import { dropStaging, nextNumber, saveRecord, type RestoreRecord } from "./restore-record.ts";
 import { contentsOf, serverHome, type SwapPlace } from "./swap-database.ts";
@@ -146,9 +148,16 @@ export class Staging {
     this.#steps.push({ ...step, ...(old !== undefined && { old }), ...(parent !== undefined && { parent }) });
   }
 
-  /** Everything is built and durable: the record that `swapIn` takes. `target-unsafe`: somebody has put a link in the way. */
+  /**
+   * Everything is built and durable: the record that `swapIn` takes. `target-unsafe`: somebody has put a link in the way;
+   * `target-mounted`: something is mounted at one of the targets.
+   */
   ready(): RestoreRecord {
     refuseUnsafe(this.#steps);
+    const mounted = mountedAt(
+      this.#steps.flatMap(({ target, old }) => (old === undefined ? [] : [target as ByteName])),
+    );
+    if (mounted !== undefined) throw new HoldfastError("target-mounted", { path: nameText(mounted) });
     syncFolders(this.#record.folders);
     return { ...this.#record, steps: this.#steps };
   }

@@ -53,8 +53,10 @@ export function onPresentDevices(steps: readonly SwapStep[], folders: readonly s
   return steps.map((step) => {
     const device = places.find(({ inside }) => step.slot.startsWith(inside))?.device;
     if (device === undefined) return step;
-    const now = (known: string): string => known.replace(/^\d+:/, `${device}:`);
     const { made, old, parent } = step;
+    const [then = ""] = (made ?? old ?? "").split(":");
+    // What was somewhere else stays there.
+    const now = (known: string): string => known.replace(new RegExp(`^${then}:`), `${device}:`);
     return {
       ...step,
       ...(made !== undefined && { made: now(made) }),

@@ -105,6 +105,7 @@ export const errorCodes = [
   "target-database-needed",
   "target-database-unused",
   "target-unsafe",
+  "target-mounted", // a rename cannot take it away
   "target-in-use",
   "target-full",
   "target-unwritten", // the disk did not take it, and tells so late

@@ -48,6 +48,10 @@ export const restoreErrors = {
     text: "This would write outside the target, so it was refused[[: {path}]][[ ({reason})]].",
     hint: "Something in the target, a link perhaps, leads elsewhere. Move it away, or choose another target.",
   },
+  "target-mounted": {
+    text: "Something is mounted at {path}: nothing can take its place.",
+    hint: "Nothing was swapped in. Unmount it while it is restored, or plan again and name what else is to come back.",
+  },
   "target-in-use": {
     text: "The database is still open[[: {path}]][[, by process {pid}]][[ ({command})]][[ ({holders})]].",
     hint: "Stop the CRM, then apply the same plan again.",

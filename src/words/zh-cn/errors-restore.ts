@@ -50,6 +50,10 @@ export const restoreErrors: Translated<typeof english> = {
     text: "这样会写到目标之外，因此已拒绝[[：{path}]][[（{reason}）]]。",
     hint: "目标中的某个对象（可能是链接）指向了别处。请把它移开，或换一个目标。",
   },
+  "target-mounted": {
+    text: "{path} 是一个挂载点：无法用别的内容替换它。",
+    hint: "没有换入任何内容。请在还原期间将其卸载，或重新规划并指明其余要还原的内容。",
+  },
   "target-in-use": {
     text: "数据库仍被打开[[：{path}]][[，进程 {pid}]][[（{command}）]][[（{holders}）]]。",
     hint: "请先停止 CRM，再执行同一个计划。",
