@@ -117,7 +117,7 @@ export async function captureDatabases(
       kind: start.kind,
       ...(touched && { touched }),
       store: capture.upload,
-      reader: indexed,
+      reader: capture.upload,
       cutKey: indexed.repository.secret("rows"),
       emptyTables: parts.emptyTables,
       pace: paceOf(capture.input.limits, "read", source, run),

@@ -1,8 +1,7 @@
 import { hasBlobId } from "../format/blob-id.ts";
 import { UnsealRun } from "../format/crypto.ts";
-import { ZstdDecoder } from "../format/zstd-context.ts";
-import { isHoldfastError } from "../lib/errors.ts";
 import { nodeBuffer, receivedKey } from "./message-bytes.ts";
+import { SealedOpener } from "./open-sealed.ts";
 import type { PackedResult, Packer, SealedBlob } from "./packer.ts";
 import { Scratch } from "./scratch.ts";
 import { placeNumbers, type SealedAnswer, type SealedBlobs } from "./upload-messages.ts";
@@ -17,8 +16,7 @@ import { placeNumbers, type SealedAnswer, type SealedBlobs } from "./upload-mess
  */
 export class SealedCopier {
   readonly #packer: Packer;
-  readonly #decoder = new ZstdDecoder();
-  readonly #opened = new Scratch();
+  readonly #opener = new SealedOpener();
   readonly #contents = new Scratch();
 
   constructor(packer: Packer) {
@@ -55,20 +53,9 @@ export class SealedCopier {
     // Trees that somebody stored plain are compressed: every prune of restic would write them anew.
     const move = handling !== "reseal" && !(type === "tree" && uncompressedLength === 0);
     if (move && handling === "move-proven") return this.#packer.moveUnknown(type, stream, blob);
-    const plain = this.#open(opener, sealed, uncompressedLength);
+    const plain = this.#opener.open(opener, sealed, uncompressedLength, (bytes) => this.#contents.of(bytes));
     if (plain === undefined) return undefined;
     if (!move) return this.#packer.addExpected(type, stream, plain, id);
     return hasBlobId(plain, id) ? this.#packer.moveUnknown(type, stream, blob) : undefined;
-  }
-
-  /** Valid until the next call; `undefined`: not sealed with this key, or no whole frame of that length. */
-  #open(opener: UnsealRun, sealed: Buffer, plainLength: number): Buffer | undefined {
-    try {
-      const body = opener.unseal(sealed, this.#opened.of(sealed.length));
-      return plainLength === 0 ? body : this.#decoder.decompress(body, plainLength, this.#contents.of(plainLength));
-    } catch (error) {
-      if (isHoldfastError(error, "repository-damaged")) return undefined;
-      throw error;
-    }
   }
 }

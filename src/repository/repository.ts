@@ -196,7 +196,14 @@ export interface BlobReader {
   loadTree(id: Id, signal: AbortSignal): Promise<Tree>;
   /** For folders of a CRM, which may hold a million files: no more than the compressed tree is held. */
   openTree(id: Id, signal: AbortSignal): Promise<OpenedTree>;
+  /**
+   * For whoever knows which data blobs he will load, and in which order: the same reader, which reads and opens them before,
+   * in other threads. They may turn out to be fewer. Absent: there are no threads for it.
+   */
+  ahead?(ids: AsyncIterable<Id, void>, signal: AbortSignal): ReaderAhead;
 }
+
+export interface ReaderAhead extends BlobReader, AsyncDisposable {}
 
 export interface IndexedRepository extends BlobReader {
   readonly repository: Repository;
@@ -327,6 +334,7 @@ export interface UploadStats {
  * an index already names.
  */
 export interface Upload extends AsyncDisposable, BlobReader {
+  ahead(ids: AsyncIterable<Id, void>, signal: AbortSignal): ReaderAhead;
   /**
    * Resolves when the queue has room, `undefined` when there is some now: await it before or after each `file` or
    * `blob`, so that memory stays bounded whatever the size of the source.

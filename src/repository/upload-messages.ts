@@ -37,6 +37,7 @@ export type UploadRequest =
   /** A claimed tree that its sender has hashed and compressed. */
   | { readonly type: "frame"; readonly id: Id; readonly frame: Uint8Array; readonly plainLength: number }
   | { readonly type: "bytes"; readonly stream: PackStream; readonly bytes: Uint8Array }
+  | { readonly type: "open"; readonly sealed: SealedParts }
   | { readonly type: "flush" };
 
 export interface BlobKind {
@@ -68,6 +69,16 @@ export interface SealedBlobs {
 }
 
 export const placeNumbers = 3;
+
+/** Blobs of this repository that are to be opened, and the memory that they were read into. */
+export type SealedParts = Pick<SealedBlobs, "bytes" | "places" | "ids">;
+
+export interface OpenedAnswer {
+  /** In memory of their own; `undefined`: it is damaged. */
+  readonly blobs: readonly (Uint8Array<ArrayBuffer> | undefined)[];
+  /** The memory of what was sealed. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
 
 /** `damaged` has the position of each blob that is not what its id says: nothing of it was stored. */
 export interface SealedAnswer {

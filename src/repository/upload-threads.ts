@@ -11,9 +11,11 @@ import type {
   BlobKind,
   BlobsAnswer,
   FilesAnswer,
+  OpenedAnswer,
   PackNotice,
   SealedAnswer,
   SealedBlobs,
+  SealedParts,
   UploadWorkerSetup,
 } from "./upload-messages.ts";
 import { WorkerPool } from "./worker-pool.ts";
@@ -133,6 +135,12 @@ export class UploadThreads {
     const duration = bytes.length > longFile ? "long" : "short";
     const request = { type: "sealed", blobs: { ...blobs, bytes } } as const;
     return this.during(bytes.length, () => this.#pool.request<SealedAnswer>(request, [bytes.buffer], duration));
+  }
+
+  /** Opens blobs of this repository. Nothing is stored by it, so nobody waits for its end. */
+  open(sealed: SealedParts): Promise<OpenedAnswer> {
+    const bytes = transferable([sealed.bytes]);
+    return this.#pool.request<OpenedAnswer>({ type: "open", sealed: { ...sealed, bytes } }, [bytes.buffer]);
   }
 
   /** Something that has to be done before all is quiet. */

@@ -13,11 +13,13 @@ import {
   fileStates,
   type BlobsAnswer,
   type FilesAnswer,
+  type OpenedAnswer,
   type PackNotice,
   type UploadRequest,
   type UploadWorkerSetup,
 } from "./upload-messages.ts";
 import { SealedCopier } from "./copy-sealed.ts";
+import { SealedReader } from "./open-sealed.ts";
 import type { RoleAnswer, WorkerDoor } from "./worker.ts";
 
 /** The part of an upload that runs in a worker thread: from paths or bytes to finished packs. */
@@ -34,6 +36,7 @@ export function uploadWorker(setup: UploadWorkerSetup, door: WorkerDoor): (reque
     reuse: () => takePackBuffer(() => door.recycled()),
   });
   let copier: SealedCopier | undefined;
+  let opener: SealedReader | undefined;
   const reader = new SourceReader({
     packer,
     gearTable: setup.gearTable,
@@ -55,6 +58,8 @@ export function uploadWorker(setup: UploadWorkerSetup, door: WorkerDoor): (reque
         return blobsAnswer([packer.addFrame(Buffer.from(request.id, "hex"), request.frame, request.plainLength)]);
       case "bytes":
         return blobsAnswer(reader.chunk(request.bytes, request.stream));
+      case "open":
+        return openedAnswer((opener ??= new SealedReader(receivedKey(setup.key))).open(request.sealed));
       case "flush":
         packer.flush();
         return { answer: undefined };
@@ -130,6 +135,11 @@ function blobsAnswer(results: readonly PackedResult[], signed: readonly Uint8Arr
   for (const [index, signature] of signed.entries()) signatures.set(signature, index * signatureBytes);
   const answer: BlobsAnswer = { numbers, ids: joined(results.map((blob) => blob.id)), signatures };
   return { answer, transfer: [numbers.buffer, answer.ids.buffer as ArrayBuffer, signatures.buffer] };
+}
+
+function openedAnswer(answer: OpenedAnswer): RoleAnswer {
+  const blobs = answer.blobs.flatMap((blob) => blob?.buffer ?? []);
+  return { answer, transfer: [...blobs, answer.bytes.buffer] };
 }
 
 /** In memory of its own, which can be given to another thread: small Buffers share theirs. */

@@ -9,7 +9,7 @@ import { HoldfastError } from "../lib/errors.ts";
 import { handled, rejected } from "../lib/handled.ts";
 import { lowerPriority } from "../lib/posix.ts";
 import type { ColumnSigns } from "../lib/row-signature.ts";
-import type { Storage } from "../storage/storage.ts";
+import type { ByteRange, Storage } from "../storage/storage.ts";
 import type { StoredBlob } from "./blob-batches.ts";
 import type { BlobIndex } from "./blob-index.ts";
 import { PackSaver } from "./pack-saver.ts";
@@ -22,6 +22,7 @@ import type {
   FileReadResult,
   FileToRead,
   PackStream,
+  ReaderAhead,
   SavedBlob,
   StoredSnapshot,
   TreeWriter,
@@ -29,6 +30,7 @@ import type {
   UploadOptions,
   UploadStats,
 } from "./repository.ts";
+import { ReadAhead } from "./read-ahead.ts";
 import { Throttle, throttleBytes } from "./throttle.ts";
 import { EncodingTreeWriter } from "./tree-writer.ts";
 import type { BlobKind, SealedBlobs, UploadWorkerSetup } from "./upload-messages.ts";
@@ -215,6 +217,17 @@ export class RepositoryUpload implements Upload {
   async openTree(id: Id, signal: AbortSignal): Promise<OpenedTree> {
     await this.#store("tree", id);
     return this.#parts.reader.openTree(id, signal);
+  }
+
+  ahead(ids: AsyncIterable<Id, void>, signal: AbortSignal): ReaderAhead {
+    const { index, packs, storage } = this.#parts;
+    const locate = (id: Id) => {
+      const entry = index.find("data", id);
+      return entry < 0 ? undefined : index.location(entry);
+    };
+    const read = (pack: number, range: ByteRange, during: AbortSignal) =>
+      storage.load({ kind: "data", name: packs.id(pack) }, range, during);
+    return new ReadAhead({ reader: this, locate, read, open: (sealed) => this.#threads.open(sealed) }, ids, signal);
   }
 
   async index(): Promise<void> {

@@ -40,15 +40,22 @@ export async function withTableStore(use: (store: TableStore) => Promise<void>):
   const { signal } = repository;
   await repository.upload(async (upload) => {
     const loaded: Id[] = [];
-    const blobs: BlobReader = {
-      has: (type, id) => upload.has(type, id),
-      size: (type, id) => upload.size(type, id),
+    const noting = (reader: BlobReader): BlobReader => ({
+      has: (type, id) => reader.has(type, id),
+      size: (type, id) => reader.size(type, id),
       load: (type, id, during) => {
         loaded.push(id);
-        return upload.load(type, id, during);
+        return reader.load(type, id, during);
       },
-      loadTree: (id, during) => upload.loadTree(id, during),
-      openTree: (id, during) => upload.openTree(id, during),
+      loadTree: (id, during) => reader.loadTree(id, during),
+      openTree: (id, during) => reader.openTree(id, during),
+    });
+    const blobs: BlobReader = {
+      ...noting(upload),
+      ahead: (ids, during) => {
+        const ahead = upload.ahead(ids, during);
+        return { ...noting(ahead), [Symbol.asyncDispose]: () => ahead[Symbol.asyncDispose]() };
+      },
     };
     let serial = 0;
     const open = (tree: Id, table = contactTable, reader: BlobReader = blobs) =>

@@ -68,6 +68,21 @@ export async function loadChunk(folder: TableFolder, chunk: StoredChunk): Promis
   return bytes;
 }
 
+/** The same folder for whoever loads chunks in this order, or most of them: they are read and opened ahead of him where that can be. */
+export function readAhead(
+  folder: TableFolder,
+  chunks: AsyncIterable<StoredChunk, void>,
+): AsyncDisposable & { readonly folder: TableFolder } {
+  const ids = async function* (): AsyncGenerator<Id, void> {
+    for await (const { blobs } of chunks) for (const { id } of blobs) yield id;
+  };
+  const reader = folder.reader.ahead?.(ids(), folder.signal);
+  return {
+    folder: reader ? { ...folder, reader } : folder,
+    [Symbol.asyncDispose]: async () => await reader?.[Symbol.asyncDispose](),
+  };
+}
+
 export function findNode(tree: Tree, name: string): TreeNode | undefined {
   const wanted = nameFromText(name);
   return tree.nodes.find((node) => node.name === wanted);

@@ -4,7 +4,9 @@ import { mergedRows } from "./merged-rows.ts";
 import { Overlay } from "./overlay.ts";
 import { countRow, type RangeSums } from "./ranges-file.ts";
 import { keyEnd, lineEnd, lowerBound, type RowOrder } from "./row-order.ts";
-import type { TableFolder } from "./stored-parts.ts";
+import type { StoredChunk } from "./keys-file.ts";
+import type { StoredBase } from "./stored-base.ts";
+import { readAhead, type TableFolder } from "./stored-parts.ts";
 import type { TableBefore } from "./table-before.ts";
 
 /** A row where it was read to: what is not asked of it is not made. */
@@ -55,8 +57,12 @@ export async function* storedRanges(
 ): AsyncGenerator<{ readonly index: number; readonly rows: readonly StoredRow[] }, void> {
   const { order } = folder;
   const overlay = await Overlay.open(folder, runFiles);
-  for (const neighbours of withoutGaps(wanted)) {
-    const range = { from: neighbours[0]?.from, below: neighbours.at(-1)?.below };
+  const gathered = withoutGaps(wanted).map((neighbours) => {
+    const [first, last] = [neighbours[0], neighbours.at(-1)];
+    return { neighbours, range: { from: first?.from, below: last?.below } };
+  });
+  await using near = readAhead(folder, chunksIn(folder, base, gathered));
+  for (const { neighbours, range } of gathered) {
     let next = 0;
     let rows: StoredRow[] = [];
     // Of batches before the one at hand, whose last rows are in the stretch at hand.
@@ -66,7 +72,7 @@ export async function* storedRanges(
       next++;
       for (const release of releases.splice(0)) release();
     };
-    for await (const { lines, release } of mergedRows(folder, base, overlay, range)) {
+    for await (const { lines, release } of mergedRows(near.folder, base, overlay, range)) {
       for (let at = 0; at < lines.length;) {
         const { index = 0, below } = neighbours[next] ?? {};
         const behind = below === undefined ? lines.length : lowerBound(order, lines, at, lines.length, below);
@@ -84,6 +90,22 @@ export async function* storedRanges(
     for (let stretch = neighbours[next]; stretch; stretch = neighbours[next]) {
       yield { index: stretch.index, rows };
       taken();
+    }
+  }
+}
+
+async function* chunksIn(
+  { order }: TableFolder,
+  base: StoredBase,
+  stretches: readonly { readonly range: Pick<StoredStretch, "from" | "below"> }[],
+): AsyncGenerator<StoredChunk, void> {
+  for (const { range } of stretches) {
+    const { from, below } = range;
+    let isFirst = true;
+    for await (const chunk of base.chunks(from)) {
+      if (!isFirst && below !== undefined && order.compare(chunk.firstKey, below) >= 0) break;
+      isFirst = false;
+      yield chunk;
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { FollowedRows, WrittenRows } from "../../database/database.ts";
+import type { FollowedRows, RowKey, WrittenRows } from "../../database/database.ts";
 import { type ChangedRow, type ChangedRowsInput, mostChangedBytes } from "./changed-rows.ts";
 import { goneRows } from "./gone-rows.ts";
 import { ParentRows } from "./parent-rows.ts";
@@ -85,6 +85,7 @@ async function writtenRows(
   for await (const { lines } of sortedRows(changes.rows(), order, signal)) {
     bytes += lines.length;
     if (bytes > most) return undefined;
+    await using _expected = parent.expect(keysOf(order, lines));
     for (let at = 0; at < lines.length;) {
       const end = lineEnd(lines, at, lines.length);
       const key = keyAt(order, lines, at, end);
@@ -95,6 +96,16 @@ async function writtenRows(
     }
   }
   return written;
+}
+
+function keysOf(order: RowOrder, lines: Buffer): readonly RowKey[] {
+  const keys: RowKey[] = [];
+  for (let at = 0; at < lines.length;) {
+    const end = lineEnd(lines, at, lines.length);
+    keys.push(keyAt(order, lines, at, end));
+    at = end + 1;
+  }
+  return keys;
 }
 
 function inOrder(order: RowOrder, rows: readonly ChangedRow[]): readonly ChangedRow[] {
