@@ -51,22 +51,21 @@ export async function rowsByWritten(
   const { folder, before, reader, audit } = input;
   const { signal } = folder;
   const starts = startsOf(before.ranges);
-  // Two sessions of the database are at work at once.
-  const [counts, written] = await Promise.all([
-    reader.sums?.({ starts }, "counts", signal),
+  const only = audited(before.ranges, audit);
+  // Two sessions of the database are at work at once, and have enough to do until both are through.
+  const [written, counts, full] = await Promise.all([
     writtenRows(folder, before, changes, mostChangedBytes),
+    reader.sums?.({ starts }, "counts", signal),
+    reader.sums?.({ starts, only }, "rows", signal),
   ]);
-  if (!written || !counts) return undefined;
+  if (!written || !counts || !full) return undefined;
   const sums = before.ranges.map((range) => ({ ...range }));
   for (const row of written) apply(folder.order, sums, row);
   const gone = await goneRows(input, { counts, sums, written });
   if (!gone) return undefined;
   for (const row of gone) apply(folder.order, sums, row);
-  const only = audited(sums, audit);
-  const full = await reader.sums?.({ starts, only }, "rows", signal);
   const isWrong =
     sums.some(({ rows }, index) => rows !== counts[index]?.rows) ||
-    !full ||
     only.some((index, at) => !sameSums(sums[index], full[at]));
   return isWrong ? undefined : inOrder(folder.order, [...written, ...gone]);
 }

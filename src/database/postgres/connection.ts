@@ -67,6 +67,7 @@ export class PostgresConnection implements AsyncDisposable {
   readonly #signal: AbortSignal;
   /** What the server said when it ended this session while nothing was asked of it. */
   #ended: unknown;
+  #free: Promise<void> = Promise.resolve();
   /** Memory of batches, used again. */
   readonly #spare: Buffer[] = [];
 
@@ -103,6 +104,11 @@ export class PostgresConnection implements AsyncDisposable {
     return connection.stream.destroyed ? "gone" : "open";
   }
 
+  /** Resolves when all that was asked of this session so far is over. */
+  get free(): Promise<void> {
+    return this.#free;
+  }
+
   get versionText(): string {
     return `${Math.floor(this.version / 10_000)}.${this.version % 10_000}`;
   }
@@ -114,8 +120,10 @@ export class PostgresConnection implements AsyncDisposable {
 
   /** One statement with parameters; every value as the server writes it. */
   async rows(sql: string, values: readonly Cell[] = [], subject?: string): Promise<readonly Row[]> {
-    const config = { text: await this.#asked(sql), values: [...values], rowMode: "array" as const, types: asText };
-    return this.#told(async () => (await this.#client.query<Cell[]>(config)).rows, subject);
+    return this.#told(async () => {
+      const config = { text: await this.#asked(sql), values: [...values], rowMode: "array" as const, types: asText };
+      return (await this.#client.query<Cell[]>(config)).rows;
+    }, subject);
   }
 
   /** The first cell of the first row. */
@@ -138,10 +146,10 @@ export class PostgresConnection implements AsyncDisposable {
       await this.run(where === "nothing" ? "SET search_path=''" : dailyPathSql(this.#ownPath));
   }
 
-  /** A query, as it is asked with what is searched. */
+  /** A query, as it is asked with what is searched; nothing may come in between. */
   async #asked(sql: string): Promise<string> {
     if (this.#searched !== "daily to plan") return sql;
-    await this.run(dailyPathSql(this.#ownPath));
+    await this.#client.query(dailyPathSql(this.#ownPath));
     return searchingNothing(sql);
   }
 
@@ -151,10 +159,12 @@ export class PostgresConnection implements AsyncDisposable {
   }
 
   async *copyOut(sql: string, targetBytes: number, subject: string): AsyncGenerator<RowBatch, void> {
-    const copy = new CopyOut(await this.#asked(sql), targetBytes, this.#spare);
-    this.#client.query(copy);
-    let finished = "no";
+    using _turn = await this.#turn();
+    let finished = "yes";
     try {
+      const copy = new CopyOut(await this.#asked(sql), targetBytes, this.#spare);
+      this.#client.query(copy);
+      finished = "no";
       yield* copy.batches();
       finished = "yes";
     } catch (error) {
@@ -172,9 +182,11 @@ export class PostgresConnection implements AsyncDisposable {
     batches: AsyncIterable<Pick<RowBatch, "lines" | "release">>,
     subject: string,
   ): Promise<number> {
-    const copy = new CopyIn(sql, batches);
-    this.#client.query(copy);
-    return await this.#told(() => copy.done, subject);
+    return await this.#told(() => {
+      const copy = new CopyIn(sql, batches);
+      this.#client.query(copy);
+      return copy.done;
+    }, subject);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -182,7 +194,17 @@ export class PostgresConnection implements AsyncDisposable {
     await this.#client.end().catch(() => {});
   }
 
+  /** One statement at a time, in the order in which they are asked for: the driver's own queue goes away. */
+  async #turn(): Promise<Disposable> {
+    const before = this.#free;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#free = promise;
+    await before;
+    return { [Symbol.dispose]: resolve };
+  }
+
   async #told<T>(work: () => Promise<T>, subject: string | undefined): Promise<T> {
+    using _turn = await this.#turn();
     try {
       return await work();
     } catch (error) {

@@ -46,6 +46,8 @@ export interface ReaderSessions {
 export class PostgresTableReader implements TableReader {
   readonly table: TableSchema;
   readonly #sessions: ReaderSessions;
+  /** One after the other, since each has the session search what it needs. */
+  #wholeSums: Promise<unknown> = Promise.resolve();
 
   constructor(table: TableSchema, sessions: ReaderSessions) {
     this.table = table;
@@ -99,8 +101,14 @@ export class PostgresTableReader implements TableReader {
   }
 
   async sums(stretches: Stretches, what: SumsOf): Promise<readonly RowSums[] | undefined> {
-    // The whole table is summed up as it lies; the others are set to go by the index.
     if (stretches.starts.length > 0) return await stretchSums(this.table, await this.#readers(), stretches, what);
+    const summed = this.#wholeSums.then(() => this.#sumsOfWhole(stretches, what));
+    this.#wholeSums = summed.catch(() => {}); // told to whoever asked
+    return await summed;
+  }
+
+  /** The whole table is summed up as it lies; the others are set to go by the index. */
+  async #sumsOfWhole(stretches: Stretches, what: SumsOf): Promise<readonly RowSums[] | undefined> {
     const { keeper } = this.#sessions;
     await keeper.search(await this.#searched());
     const sums = await stretchSums(this.table, [keeper], stretches, what);

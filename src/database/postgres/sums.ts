@@ -7,7 +7,7 @@ import { isLargeObjects } from "./large-objects.ts";
 import { type Backslashes, hashSql, keyLineSql, lineSql } from "./line-sql.ts";
 
 /** Stretches that one statement asks for: so that sessions share the work, and what is cancelled ends soon. */
-const mostAtOnce = 2000;
+const mostAtOnce = 500;
 
 /**
  * Sums over stretches of a table, each found through the key's index: so only what is asked for is read. The stretches are
@@ -23,15 +23,21 @@ export async function stretchSums(
   if (!first || first.serverEncoding !== "UTF8" || isLargeObjects(table)) return undefined;
   if (starts.length > 0 && (table.keyLength === 0 || !(await ascends(table, first, starts)))) return undefined;
   const wanted = only ?? Array.from({ length: starts.length + 1 }, (_, index) => index);
-  const pieces: (readonly number[])[] = [];
+  const pieces: number[][] = [];
   const each = Math.max(1, Math.min(mostAtOnce, Math.ceil(wanted.length / sessions.length)));
   for (let at = 0; at < wanted.length; at += each) pieces.push(wanted.slice(at, at + each));
   // What was restored is summed up as it lies, by as many of the server's processes as there are sessions otherwise.
   if (starts.length === 0) await first.run("SET max_parallel_workers_per_gather = 1");
   const found = new Map<number, RowSums>();
-  let next = 0;
+  const given = Promise.withResolvers<void>();
+  if (pieces.length === 0) given.resolve();
   const work = async (session: PostgresConnection): Promise<void> => {
-    for (let piece = pieces[next++]; piece; piece = pieces[next++]) {
+    for (;;) {
+      // A session that is at something else, such as looking through the table, leaves the pieces to the others.
+      await Promise.race([session.free, given.promise]);
+      const piece = pieces.shift();
+      if (pieces.length === 0) given.resolve();
+      if (!piece) return;
       for (const [index, sums] of await sumsOf(table, session, starts, piece, what)) found.set(index, sums);
     }
   };
