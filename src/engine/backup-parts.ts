@@ -216,7 +216,11 @@ export async function captureConfig(capture: Capture): Promise<readonly Captured
       const bytes = await readFile(path);
       const size = bytes.length;
       const content = await upload.bytes(bytes, "hot");
-      const node = nodeOf(entry, fieldsOf(entry), encodeDetails(details));
+      const node = nodeOf(
+        entry,
+        fieldsOf(entry),
+        encodeDetails(details, () => nameFromText(path), capture.warn),
+      );
       captured.push({ name, path, node: { ...node, name: nameFromText(name), type: "file", size, content } });
     } catch (error) {
       if (error instanceof HoldfastError) throw error;

@@ -8,6 +8,7 @@
  *
  * A path is a `ByteName` or a Buffer and never goes through UTF-8; links at its end are never followed.
  */
+import { isUtf8 } from "node:buffer";
 import { constants } from "node:fs";
 import { createRequire } from "node:module";
 import * as os from "node:os";
@@ -23,6 +24,8 @@ export type NativeTarget = NativePath | number;
 export interface NativeAttribute {
   readonly name: string;
   readonly value: Buffer;
+  /** Its name is no UTF-8: what is here of it serves to be shown, and the value was not read. */
+  readonly isUnnameable?: true;
 }
 
 /** A stretch of a file that holds data; between two of them is a hole that reads as zeros. */
@@ -159,6 +162,10 @@ export function setLinkTimes(path: NativePath, atimeNs: bigint, mtimeNs: bigint)
 
 /** Names of the extended attributes, in the kernel's order; empty where the file system has none. */
 export function listExtendedAttributes(target: NativeTarget): readonly string[] {
+  return attributeNames(target).map((name) => name.toString("utf8"));
+}
+
+function attributeNames(target: NativeTarget): readonly Buffer[] {
   const c = library();
   for (;;) {
     const size =
@@ -166,11 +173,22 @@ export function listExtendedAttributes(target: NativeTarget): readonly string[] 
         ? c.flistxattr(target, c.value, c.value.length)
         : c.llistxattr(put(c.path, target), c.value, c.value.length);
     if (size === 0) return [];
-    if (size > 0) return c.value.toString("utf8", 0, size - 1).split("\0");
+    if (size > 0) return splitNames(c.value.subarray(0, size));
     const code = c.errno();
     if (code === errno.ENOTSUP) return [];
     if (code !== errno.ERANGE || !growValue(c)) throw failure(c, "listxattr", target);
   }
+}
+
+/** Each ends with a NUL. */
+function splitNames(list: Buffer): readonly Buffer[] {
+  const names: Buffer[] = [];
+  for (let at = 0; at < list.length;) {
+    const end = list.indexOf(0, at);
+    names.push(Buffer.from(list.subarray(at, end < 0 ? list.length : end)));
+    at = end < 0 ? list.length : end + 1;
+  }
+  return names;
 }
 
 /** The value, or `undefined` when there is no attribute of this name (any more). */
@@ -192,7 +210,12 @@ export function getExtendedAttribute(target: NativeTarget, name: string): Buffer
 /** Names and values; one call when there are none, which is the rule. */
 export function readExtendedAttributes(target: NativeTarget): readonly NativeAttribute[] {
   const found: NativeAttribute[] = [];
-  for (const name of listExtendedAttributes(target)) {
+  for (const bytes of attributeNames(target)) {
+    const name = bytes.toString("utf8");
+    if (!isUtf8(bytes)) {
+      found.push({ name, value: Buffer.alloc(0), isUnnameable: true });
+      continue;
+    }
     const value = getExtendedAttribute(target, name);
     if (value !== undefined) found.push({ name, value });
   }

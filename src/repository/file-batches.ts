@@ -12,7 +12,7 @@ const none: readonly NativeAttribute[] = [];
 
 function attributesOf({ attributes }: FilesAnswer, file: number): readonly NativeAttribute[] {
   const found = attributes.length === 0 ? undefined : attributes.find((one) => one.file === file);
-  return found?.list.map(({ name, value }) => ({ name, value: nodeBuffer(value) })) ?? none;
+  return found?.list.map(({ value, ...rest }) => ({ ...rest, value: nodeBuffer(value) })) ?? none;
 }
 
 /** Files gathered for one request to a worker thread. */

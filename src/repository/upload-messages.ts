@@ -2,6 +2,7 @@ import type { MasterKey } from "../format/crypto.ts";
 import type { BlobType, Id } from "../format/tree.ts";
 import type { ColumnSigns } from "../lib/row-signature.ts";
 import type { ByteName } from "../lib/byte-name.ts";
+import type { NativeAttribute } from "../lib/posix.ts";
 import type { SharedBlobIndex } from "./blob-index.ts";
 import type { PackStream } from "./repository.ts";
 
@@ -97,7 +98,7 @@ export interface FilesAnswer {
   readonly attributes: readonly {
     /** Its number in the request. */
     readonly file: number;
-    readonly list: readonly { readonly name: string; readonly value: Uint8Array }[];
+    readonly list: readonly (Omit<NativeAttribute, "value"> & { readonly value: Uint8Array })[];
   }[];
 }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { after, test } from "node:test";
@@ -240,6 +241,32 @@ test("files that vanish, are replaced, change or cannot be read: one warning eac
       ["replaced", 3],
     ],
   );
+});
+
+test("an attribute whose name is no text is told of with its path, and the others are kept", async () => {
+  using temporary = temporaryFolder();
+  const source = path.join(temporary.path, "source");
+  touch(source, { "inside/file": "x" });
+  for (const inside of ["inside/file", "inside"]) {
+    const at = path.join(source, inside);
+    setExtendedAttribute(nameFromText(at), "user.colour", Buffer.from("blue"));
+    const made = spawnSync("sh", ["-c", `setfattr -n "$(printf 'user.caf\\351')" -v x "$0"`, at], { encoding: "utf8" });
+    assert.equal(made.status, 0, made.stderr);
+  }
+  const { warnings, tree } = await capture(repository, source);
+  assert.deepEqual(
+    warnings.toSorted((a, b) => byText(a.subject, b.subject)),
+    ["inside", "inside/file"].map((inside) => ({
+      code: "metadata-lost",
+      subject: path.join(source, inside),
+      detail: "user.caf\ufffd",
+    })),
+  );
+  const index = await repository.index();
+  const [folder] = (await index.loadTree(tree, repository.signal)).nodes;
+  const [file] = (await index.loadTree(folder?.subtree ?? assert.fail(), repository.signal)).nodes;
+  const kept = [{ name: "user.colour", value: Buffer.from("blue").toString("base64") }];
+  assert.deepEqual([folder?.extendedAttributes, file?.extendedAttributes], [kept, kept]);
 });
 
 test("excludes, includes and what is told of each file", async () => {

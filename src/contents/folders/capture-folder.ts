@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Entry, FolderScan } from "../../files/files.ts";
+import type { Entry, EntryDetails, FolderScan } from "../../files/files.ts";
 import { rootEntry, scanFolder } from "../../files/scan.ts";
 import type { Id, TreeNode } from "../../format/tree.ts";
-import { nameText, type ByteName } from "../../lib/byte-name.ts";
+import { joinName, nameText, type ByteName } from "../../lib/byte-name.ts";
 import { HoldfastError } from "../../lib/errors.ts";
 import type { Warning } from "../../lib/events.ts";
 import type { Run } from "../../lib/run.ts";
@@ -131,6 +131,7 @@ class Capture {
   async run(): Promise<FolderCapture> {
     try {
       const { entry, scan, details } = this.#openRoot();
+      const rootDetails = this.#encoded(details, () => scan.path);
       await this.#walk(scan);
       const tree = await this.#done.promise;
       this.#progress();
@@ -142,7 +143,7 @@ class Capture {
         ...this.#counts,
         ...mostOf(this.#appended),
         tree,
-        node: { ...nodeOf(entry, fieldsOf(entry), encodeDetails(details)), subtree: tree },
+        node: { ...nodeOf(entry, fieldsOf(entry), rootDetails), subtree: tree },
         warnings: this.#warnings,
         forbidden: this.#forbidden,
       };
@@ -209,7 +210,7 @@ class Capture {
     const { known, knownAlso, oldPlace } = taken(parent, entry);
     const slot = reserve(parent);
     const trusted = this.#trusts(entry, fields, known) ? known : undefined;
-    const details = trusted ?? scannedDetails(parent.scan, entry);
+    const details = trusted ?? this.#scannedDetails(parent.scan, entry);
     const scan = parent.scan.child(entry);
     const old = known && (await parent.old?.child(known, this.#input.reader, this.#run.signal));
     const isSame = knownAlso?.subtree !== undefined && knownAlso.subtree === known?.subtree;
@@ -272,7 +273,8 @@ class Capture {
         if (this.#failed) return;
         if (captured) {
           const { entry: now, details, content, size, readBytes, storedBytes, addedBytes } = captured;
-          const node = nodeOf(now, now === entry ? fields : fieldsOf(now), encodeDetails(details));
+          const encoded = this.#encoded(details, () => joinName(frame.scan.path, now.name));
+          const node = nodeOf(now, now === entry ? fields : fieldsOf(now), encoded);
           node.size = size;
           node.content = content;
           frame.nodes.put(slot, node);
@@ -287,7 +289,7 @@ class Capture {
   /** The node of what has not been read: the old one itself where not a field differs. */
   #renewed(frame: Frame, entry: Entry, fields: EntryFields, trusted: TreeNode | undefined): TreeNode | undefined {
     if (trusted && isSameNode(entry, fields, trusted)) return trusted;
-    const details = trusted ?? scannedDetails(frame.scan, entry);
+    const details = trusted ?? this.#scannedDetails(frame.scan, entry);
     const content = trusted?.content;
     return details && { ...nodeOf(entry, fields, details), ...(content && { content }) };
   }
@@ -355,6 +357,15 @@ class Capture {
     return await OldFolder.load(this.#input.reader, id, this.#run.signal);
   }
 
+  #scannedDetails(scan: FolderScan, entry: Entry): NodeDetails | undefined {
+    const details = scan.details(entry);
+    return details && this.#encoded(details, () => joinName(scan.path, entry.name));
+  }
+
+  #encoded(details: EntryDetails, path: () => ByteName): NodeDetails {
+    return encodeDetails(details, path, (warning) => this.#warn(warning));
+  }
+
   #warn(warning: Warning): void {
     this.#warnings.push(warning);
     this.#run.report({ type: "warning", warning });
@@ -390,9 +401,4 @@ function taken({ old, also }: Frame, { name }: Entry) {
 
 function goneNode(node: TreeNode): GoneNodes {
   return { files: node.type === "file" ? 1 : 0, folders: node.subtree === undefined ? [] : [node] };
-}
-
-function scannedDetails(scan: FolderScan, entry: Entry): NodeDetails | undefined {
-  const details = scan.details(entry);
-  return details && encodeDetails(details);
 }

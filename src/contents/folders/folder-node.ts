@@ -2,6 +2,8 @@ import type { Entry, EntryDetails } from "../../files/files.ts";
 import { goMode } from "../../format/mode.ts";
 import { formatTime } from "../../format/time.ts";
 import type { TreeNode, Uint64 } from "../../format/tree.ts";
+import { nameText, type ByteName } from "../../lib/byte-name.ts";
+import type { Warning } from "../../lib/events.ts";
 import type { BlobReader } from "../../repository/repository.ts";
 
 /** An entry's numbers as a node holds them, worked out once for comparing and for writing. */
@@ -14,12 +16,21 @@ export interface EntryFields {
 /** What a node says beyond the numbers; a node itself will do. */
 export type NodeDetails = Pick<TreeNode, "linkTarget" | "extendedAttributes">;
 
-export function encodeDetails({ linkTarget, extendedAttributes }: EntryDetails): NodeDetails {
+/** Names of attributes are text in a tree: one that is none is told of by its `path`, and left out. */
+export function encodeDetails(
+  { linkTarget, extendedAttributes }: EntryDetails,
+  path: () => ByteName,
+  warn: (warning: Warning) => void,
+): NodeDetails {
   if (linkTarget === undefined && extendedAttributes.length === 0) return noDetails;
+  const attributes = extendedAttributes.filter(({ name, isUnnameable }) => {
+    if (isUnnameable) warn({ code: "metadata-lost", subject: nameText(path()), detail: name });
+    return !isUnnameable;
+  });
   return {
     ...(linkTarget !== undefined && { linkTarget }),
-    ...(extendedAttributes.length > 0 && {
-      extendedAttributes: extendedAttributes.map(({ name, value }) => ({ name, value: value.toString("base64") })),
+    ...(attributes.length > 0 && {
+      extendedAttributes: attributes.map(({ name, value }) => ({ name, value: value.toString("base64") })),
     }),
   };
 }
