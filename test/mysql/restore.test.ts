@@ -158,14 +158,14 @@ async function keyOfAnotherCase(server: MariadbServer): Promise<void> {
   await crm.sqlHere(
     "UPDATE setting SET name = 'AB', value = 2 WHERE name = 'Ab'; DELETE FROM setting WHERE name = 'gone'",
   );
-  const before = await stateOf(server, "cased");
+  const changed = await stateOf(server, "cased");
   for (const updateChanged of [false, true]) {
     const plan = await crm.plan({
       scope: { kind: "database" },
       switches: { createMissing: true, updateChanged, removeNewer: false },
     });
     await assert.rejects(crm.apply(plan), { code: "restore-mismatch" });
-    assert.equal(await stateOf(server, "cased"), before);
+    assert.equal(await stateOf(server, "cased"), changed);
   }
 }
 
