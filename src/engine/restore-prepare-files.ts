@@ -7,6 +7,7 @@ import { loadContent, nodeNamed, type OpenedSnapshot, subtreeAt, treeOf } from "
 import { programFolder, type OwnedFile } from "../crm/platform.ts";
 import type { Id, TreeNode } from "../format/tree.ts";
 import { nameFromText, nameText, type ByteName } from "../lib/byte-name.ts";
+import { throughOwnLinks } from "../files/open-folder.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { BlobReader } from "../repository/repository.ts";
 import { escapePattern } from "./left-out.ts";
@@ -78,13 +79,14 @@ export class FilesPreparation {
    */
   async #compare(
     folder: FolderManifest,
-    root: string,
+    place: string,
     tree: Id,
     paths: readonly ByteName[],
     /** Given for files of records, of which the recovery point may lack some. */
     ofRecords?: RestorePlan["switches"],
   ): Promise<{ readonly changes: number; readonly files: number; readonly bytes: number }> {
     const switches = ofRecords ?? this.#input.switches;
+    const root = nameText(throughOwnLinks(nameFromText(place)));
     const planned = await planFolder(
       {
         reader: this.#reader,

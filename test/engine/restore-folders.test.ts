@@ -1,16 +1,19 @@
 import assert from "node:assert/strict";
 import {
+  lchownSync,
   lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { isHoldfastError } from "../../src/lib/errors.ts";
 import { undoRestore } from "../../src/engine/undo.ts";
 import { exact, missingOnly, smallCrm, type SmallCrm } from "../support/small-crm.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
@@ -71,3 +74,33 @@ for (const kind of ["file", "link"] as const) {
     );
   });
 }
+
+test("a folder of the CRM that is a link of its administrator comes back where it leads; anybody else's is not followed", async () => {
+  using folder = temporaryFolder();
+  const crm = await smallCrm(folder.path);
+  const [disk, between] = [join(folder.path, "disk"), join(folder.path, "between")];
+  mkdirSync(disk);
+  renameSync(crm.attachments, join(disk, "documents"));
+  symlinkSync("disk/documents", between);
+  symlinkSync("../between", crm.attachments);
+  await crm.backup();
+  const logo = join(disk, "documents", "logo.bin");
+  writeFileSync(logo, "later");
+  rmSync(join(disk, "documents", "2026"), { recursive: true });
+  const plan = await crm.plan();
+  assert.deepEqual((await crm.apply(plan)).failed, []);
+  assert.equal(lstatSync(crm.attachments).isSymbolicLink(), true);
+  assert.deepEqual(
+    [below(join(disk, "documents")), readFileSync(logo).length],
+    [["2026", "2026/合同.txt", "logo.bin"], 100_000],
+  );
+  await undoRestore(crm.engine, {}, crm.run);
+  assert.deepEqual([below(join(disk, "documents")), readFileSync(logo, "utf8")], [["logo.bin"], "later"]);
+  // One that leads to what is not there is made there.
+  rmSync(join(disk, "documents"), { recursive: true });
+  await crm.apply(await crm.plan({ switches: missingOnly }));
+  assert.deepEqual(below(join(disk, "documents")), ["2026", "2026/合同.txt", "logo.bin"]);
+  if (process.geteuid?.() !== 0) return;
+  lchownSync(between, 12_345, 12_345);
+  await assert.rejects(crm.plan(), (error) => isHoldfastError(error, "target-unsafe"));
+});
