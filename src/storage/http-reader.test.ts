@@ -236,17 +236,22 @@ test("connections that servers end, hour after hour, leave nothing behind", asyn
     }
   };
   await ask();
-  const then = heldBytes();
+  const then = await heldBytes();
   await ask();
-  const more = heldBytes() - then;
+  const more = (await heldBytes()) - then;
   assert.ok(more < 1_500_000, `${more} bytes more`);
 });
 
-/** Bytes that are still needed. */
-function heldBytes(): number {
+/** Bytes that are still needed. What was freed is only swept a moment later, and what freed it may hold something else. */
+async function heldBytes(): Promise<number> {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;
-  collect();
-  const { heapUsed, arrayBuffers } = process.memoryUsage();
-  return heapUsed + arrayBuffers;
+  let least = Infinity;
+  for (let looks = 0; looks < 5; looks++) {
+    collect();
+    await wait(50);
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    least = Math.min(least, heapUsed + arrayBuffers);
+  }
+  return least;
 }
