@@ -56,10 +56,11 @@ export class LineSorter {
     const batchEnds = new LineEnds();
     let batch: Buffer | undefined;
     let filled = 0;
+    let left = ends.at(-1) ?? 0;
     for (const [index, line] of sequence.entries()) {
       const start = line === 0 ? 0 : (ends[line - 1] ?? 0);
       const end = ends[line] ?? 0;
-      batch ??= this.#batch(end - start);
+      batch ??= this.#batch(Math.max(end - start, Math.min(left, batchBytes)));
       filled += copyLine(memory, start, end, batch, filled);
       batchEnds.add(filled);
       const next = sequence[index + 1];
@@ -67,6 +68,7 @@ export class LineSorter {
       if (next !== undefined && filled + nextLength <= batch.length) continue;
       const whole = batch;
       const lineEnds = batchEnds.take();
+      left -= filled;
       yield {
         lines: whole.subarray(0, filled),
         rows: lineEnds.length,
@@ -78,15 +80,13 @@ export class LineSorter {
     }
   }
 
-  #batch(atLeast: number): Buffer {
-    return (
-      (atLeast <= batchBytes ? this.#spare.pop() : undefined) ?? Buffer.allocUnsafeSlow(Math.max(batchBytes, atLeast))
-    );
+  #batch(size: number): Buffer {
+    return (size === batchBytes ? this.#spare.pop() : undefined) ?? Buffer.allocUnsafeSlow(size);
   }
 
   #makeRoom(size: number): void {
     if (this.#filled + size <= this.#memory.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(this.#filled + size, this.#memory.length * 2, 1 << 16));
+    const grown = Buffer.allocUnsafeSlow(Math.max(this.#filled + size, this.#memory.length * 2, 1 << 12));
     this.#memory.copy(grown, 0, 0, this.#filled);
     this.#memory = grown;
   }
