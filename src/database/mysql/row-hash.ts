@@ -13,6 +13,15 @@ export function addRowHash(sum: HashSum, lines: DataView, start: number, end: nu
   let crc = -1;
   let castagnoli = -1;
   for (let at = start; at < end;) {
+    if (at + 7 < end) {
+      const [word, next] = [lines.getInt32(at, true), lines.getInt32(at + 4, true)];
+      if (!hasBackslash(word) && !hasBackslash(next)) {
+        crc = step(ieeeAhead, crc ^ word) ^ step(ieee, next);
+        castagnoli = step(crc32cAhead, castagnoli ^ word) ^ step(crc32c, next);
+        at += 8;
+        continue;
+      }
+    }
     if (at + 3 < end) {
       const word = lines.getInt32(at, true);
       if (!hasBackslash(word)) {
@@ -65,7 +74,7 @@ function unescaped(letter: number): number {
 /** 7F 4E 4E 7F, little-endian. */
 const nullWord = 0x7f4e4e7f;
 
-/** Four bytes at once, with four tables behind each other. */
+/** Four bytes at once, with four tables behind each other; eight are two times four that do not wait for each other. */
 function step(table: Int32Array, mixed: number): number {
   return (
     (table[768 + (mixed & 255)] ?? 0) ^
@@ -76,19 +85,20 @@ function step(table: Int32Array, mixed: number): number {
 }
 
 /** Reversed polynomials: ISO 3309 and Castagnoli. */
-const ieee = crcTable(0xedb88320);
-const crc32c = crcTable(0x82f63b78);
+const [ieee, ieeeAhead] = crcTables(0xedb88320);
+const [crc32c, crc32cAhead] = crcTables(0x82f63b78);
 
-function crcTable(polynomial: number): Int32Array {
-  const table = new Int32Array(1024);
+/** For four bytes, and for four that have as many behind them. */
+function crcTables(polynomial: number): readonly [four: Int32Array, ahead: Int32Array] {
+  const table = new Int32Array(2048);
   for (let byte = 0; byte < 256; byte++) {
     let value = byte;
     for (let bit = 0; bit < 8; bit++) value = (value & 1) === 1 ? (value >>> 1) ^ polynomial : value >>> 1;
     table[byte] = value;
   }
-  for (let at = 256; at < 1024; at++) {
+  for (let at = 256; at < 2048; at++) {
     const before = table[at - 256] ?? 0;
     table[at] = (before >>> 8) ^ (table[before & 255] ?? 0);
   }
-  return table;
+  return [table.subarray(0, 1024), table.subarray(1024)];
 }
