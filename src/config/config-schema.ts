@@ -30,10 +30,12 @@ const rate = z
   .refine((value) => parseRate(value) !== undefined, problem("rate"))
   .meta({ examples: ["50MB/s"] });
 
+const isRpo = (ms: number): boolean => ms >= 100 && ms <= 24 * 60 * 60_000;
+
 const rpo = z
   .string()
   .regex(/^\d{1,6}\s*(ms|s|m|min|h)$/, { error: "duration" })
-  .refine((value) => (parseDuration(value) ?? 0) >= 100, problem("rpo"))
+  .refine((value) => isRpo(parseDuration(value) ?? 0), problem("rpo"))
   .meta({ examples: ["1s", "30s", "5m"] });
 
 const secret = z

@@ -151,6 +151,8 @@ test("says which value is wrong, and names the nearest", () => {
     [`${least}limits: { priority: lwo }\n`, { problem: "value", suggestion: "low", line: 8, column: 21 }],
     [`${least}language: zh-cn\n`, { problem: "value", suggestion: "zh-CN", line: 8, column: 11 }],
     [`${least}timezone: Europe/Berln\n`, { problem: "timezone", suggestion: "Europe/Berlin", line: 8, column: 11 }],
+    [`${least}rpo: 50ms\n`, { problem: "rpo", line: 8, column: 6 }],
+    [`${least}rpo: 25h\n`, { problem: "rpo", line: 8, column: 6 }],
     [`${least}limits: { read: fast }\n`, { problem: "rate", line: 8, column: 17 }],
     [`${least}limits: { workers: 0 }\n`, { problem: "too-small", line: 8, column: 20 }],
     [`${least}limits: { workers: two }\n`, { problem: "type", line: 8, column: 20 }],

@@ -209,12 +209,22 @@ class Following {
     });
   }
 
-  /** Stores what was read, about as often as the recovery point objective says. */
+  /** Stores what was read, as often as the recovery point objective says, and names what is stored once a minute, however seldom that is. */
   async keep(streams: readonly FollowStream[], files: FollowFiles): Promise<void> {
+    const { rpoMs } = this.#input;
+    const tickMs = (this.#input.timing ?? keeperTiming).publishMs / 12;
     await again(this.#input.repository.location, this.#run, async (isBack) => {
+      let dueAt = -Infinity;
       for (;;) {
-        const at = performance.now();
-        if ((await this.#flush(streams)) === "stored") this.#tell(streams);
+        if (performance.now() >= dueAt) {
+          const at = performance.now();
+          const outcome = await this.#flush(streams);
+          if (outcome === "stored") this.#tell(streams);
+          // What waited for others to have their turn waits no longer than that; and what comes next need not wait for the first time.
+          const { restLeftMs } = this.#keeper;
+          const againMs = outcome === "waiting" && restLeftMs > 0 ? restLeftMs : tickMs;
+          dueAt = at + (outcome === "stored" ? rpoMs : Math.min(againMs, rpoMs));
+        }
         isBack();
         const when = this.#holdsLog() ? "soon" : "when-due";
         if ((await this.#keeper.publishIfDue(when)) === "published") await this.#acknowledgeNamed(streams);
@@ -224,10 +234,7 @@ class Following {
           streams.map(({ database }) => database),
           files.lacksBackup ? "lacking" : "whole",
         );
-        const left = this.#input.rpoMs - (performance.now() - at);
-        // What waited for others to have their turn waits no longer than that.
-        const { restLeftMs } = this.#keeper;
-        const pauseMs = Math.max(20, restLeftMs > 0 ? Math.min(left, restLeftMs) : left);
+        const pauseMs = Math.max(20, Math.min(dueAt - performance.now(), tickMs));
         await delay(pauseMs, undefined, { signal: this.#run.signal });
       }
     });

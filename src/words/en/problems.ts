@@ -37,7 +37,7 @@ export const problems = {
     "too-big": "{path} must be at most {expected}.",
     yaml: "this is not YAML[[: {detail}]].",
     "yaml-duplicate": "this key stands here twice.",
-    rpo: "at least 100ms; write 1s or 5m.",
+    rpo: "from 100ms to 24h; write 1s or 5m.",
     duration: "this is not a duration; write 500ms, 30s or 5m.",
     size: "this is not a size; write 2GB or 500MiB.",
     span: "this is no span of time; write 10d, 6m or 1y2m3d4h.",

@@ -38,7 +38,7 @@ export const problems: Translated<typeof english> = {
     "too-big": "{path} 至多为 {expected}。",
     yaml: "这不是有效的 YAML[[：{detail}]]。",
     "yaml-duplicate": "这个键出现了两次。",
-    rpo: "至少为 100ms；请写 1s 或 5m。",
+    rpo: "须在 100ms 到 24h 之间；请写 1s 或 5m。",
     duration: "这不是时长；请写 500ms、30s 或 5m。",
     size: "这不是大小；请写 2GB 或 500MiB。",
     span: "这不是时长；请写成 10d、6m 或 1y2m3d4h。",
