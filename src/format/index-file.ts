@@ -1,8 +1,7 @@
 import { HoldfastError } from "../lib/errors.ts";
 import { freeMemory } from "../lib/memory-pool.ts";
-import { sealOverhead } from "./crypto.ts";
+import { type MasterKey, sealOverhead } from "./crypto.ts";
 import { asArray, asId, asObject, asUint32, parseJson } from "./json-fields.ts";
-import type { MasterKey } from "./crypto.ts";
 import type { PackedBlob } from "./pack.ts";
 import { isTime } from "./time.ts";
 import type { Id } from "./tree.ts";

@@ -27,6 +27,7 @@ export interface RoleAnswer {
 
 const port = parentPort;
 if (port === null) throw new HoldfastError("internal", { reason: "worker.ts is the program of worker threads" });
+
 type Setup = (UploadWorkerSetup | VerifyWorkerSetup | WriteWorkerSetup | TreeWorkerSetup | RepackWorkerSetup) & {
   readonly recycle: MessagePort;
 };
