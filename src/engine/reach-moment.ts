@@ -53,7 +53,7 @@ export interface ReachedMoment {
   readonly transactions: number;
   /** The last one that is in it. */
   readonly last?: ReplayedTransaction;
-  /** Tables that are as the backup has them. */
+  /** What is as the backup has it, or may be. */
   readonly warnings: readonly Warning[];
 }
 
@@ -161,6 +161,7 @@ class MomentSearch {
     for (const stored of [...before].filter((one) => one === best || one === newest || this.#isNear(one, newest))) {
       const snapshot = await openSnapshot(reader, stored, run.signal);
       const databases = this.#followed(snapshot);
+      if (!databases) continue;
       // Begun before the moment, and taken after it.
       if (databases.some(({ from }) => compareTimes(from.time, this.#until) > 0)) continue;
       const reaches = databases.map(({ followed, from }) => reachFrom(followed, from));
@@ -202,13 +203,18 @@ class MomentSearch {
     return compareTimes(new Date(time.getTime() - 1).toISOString(), reach.until) < 0;
   }
 
-  #followed(snapshot: OpenedSnapshot): readonly FollowedDatabase[] {
-    return snapshot.manifest.databases.flatMap((manifest) => {
+  /** `undefined`: where in the log of one that is followed the backup was made is not known, so nothing leads on from it. */
+  #followed(snapshot: OpenedSnapshot): readonly FollowedDatabase[] | undefined {
+    const found: FollowedDatabase[] = [];
+    for (const manifest of snapshot.manifest.databases) {
       const followed = this.#journal.databases.find(({ name }) => name === manifest.name);
+      if (!followed) continue;
       const engine = databaseEngineFor(this.#source.engine, manifest.location);
       const from = engine.log?.pointOf(manifest.position);
-      return followed && from ? [{ manifest, engine, followed, from }] : [];
-    });
+      if (!from) return undefined;
+      found.push({ manifest, engine, followed, from });
+    }
+    return found;
   }
 
   async #build(base: OpenedSnapshot, databases: readonly ReplayedDatabase[]): Promise<WholePoint> {
@@ -237,6 +243,10 @@ class MomentSearch {
           warnings.push({ code: "outside-journal", subject: name, detail: reason });
         }
       }
+    }
+    for (const { name } of base.manifest.databases) {
+      if (trees.has(name)) continue;
+      warnings.push({ code: "database-unfollowed", subject: name, detail: base.stored.snapshot.time });
     }
     const files = await this.#files(blobs, base);
     addAll(warnings, files.warnings);

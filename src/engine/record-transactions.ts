@@ -1,4 +1,5 @@
 import { openJournal } from "../contents/journal/open-journal.ts";
+import { segmentsSince } from "../contents/journal/span-segments.ts";
 import { type JournalTransaction, keysOf, type RowChange, transactionsOf } from "../contents/journal/transactions.ts";
 import { heldRows } from "../contents/records/held-rows.ts";
 import { keyOfLine } from "../contents/journal/replay.ts";
@@ -34,7 +35,7 @@ export async function recordTransactions(
   if (!journal?.databases.some(({ name }) => name === database)) return [];
   const erasures = await (source.erasures ?? readErasures)(reader, snapshots, crm, signal);
   const found: JournalTransaction[] = [];
-  for await (const one of transactionsOf(journal.segments(database, since, 0, signal))) {
+  for await (const one of transactionsOf(segmentsSince(journal, database, since, signal))) {
     signal.throwIfAborted();
     const own = one.changes.filter(
       (change) =>

@@ -1,4 +1,5 @@
 import { openJournal } from "../contents/journal/open-journal.ts";
+import { segmentsSince } from "../contents/journal/span-segments.ts";
 import { tablesOf, type TransactionTable, transactionsOf, writersOf } from "../contents/journal/transactions.ts";
 import { compareTimes } from "../format/time.ts";
 import { HoldfastError } from "../lib/errors.ts";
@@ -58,7 +59,7 @@ export async function listTransactions(
   const found: TransactionRow[] = [];
   let more = 0;
   for (const { name } of journal.databases) {
-    for await (const one of transactionsOf(journal.segments(name, from ?? "", 0, run.signal))) {
+    for await (const one of transactionsOf(segmentsSince(journal, name, from ?? "", run.signal))) {
       if (compareTimes(one.time, from ?? "") < 0) continue;
       if (compareTimes(one.time, to ?? "") > 0) break;
       const { time, transaction, position, changes } = one;

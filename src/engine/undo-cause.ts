@@ -1,4 +1,5 @@
 import { openJournal } from "../contents/journal/open-journal.ts";
+import { segmentsSince } from "../contents/journal/span-segments.ts";
 import { type JournalTransaction, keysOf, transactionsOf, writersOf } from "../contents/journal/transactions.ts";
 import { tableName } from "../database/change-feed.ts";
 import type { RowKey } from "../database/database.ts";
@@ -76,7 +77,7 @@ async function findCause(
     if (database !== undefined && name !== database) continue;
     const touched = new TouchedRows();
     let only: JournalTransaction | undefined;
-    for await (const one of transactionsOf(journal.segments(name, since.toISOString(), 0, run.signal))) {
+    for await (const one of transactionsOf(segmentsSince(journal, name, since.toISOString(), run.signal))) {
       if (cause.kind === "transaction") {
         if (one.transaction !== cause.transaction && one.position !== cause.transaction) continue;
         only = one;

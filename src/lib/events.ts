@@ -40,6 +40,7 @@ export const warningCodes = [
   "kit-unused",
   "lock-stale-removed",
   "outside-journal", // a table that is as of the backup before the moment
+  "database-unfollowed", // one that is as of the backup before the moment, which was made at `detail`
   "files-unseen", // nobody looked at the files from `subject` to `detail`, in which the moment lies
   "files-behind", // nobody looked at the files after `subject`
   "newer-with-warnings", // a newer snapshot exists, ended with warnings, and was not taken for `latest`

@@ -24,7 +24,7 @@ export interface Following extends AsyncDisposable {
 }
 
 export function following(
-  crm: Pick<SmallCrm, "engine" | "description" | "access">,
+  crm: Pick<SmallCrm, "engine" | "description" | "access" | "run">,
   more: Partial<FollowInput> = {},
   hear: (event: Event) => void = () => {},
 ): Following {
@@ -34,7 +34,7 @@ export function following(
     events.push(event);
     hear(event);
   };
-  const run = { signal: stop.signal, now: () => new Date(), report };
+  const run = { signal: stop.signal, now: crm.run.now, report };
   let state: { readonly report?: FollowReport; readonly error?: unknown } | undefined;
   const done = follow(
     crm.engine,

@@ -37,10 +37,14 @@ export const limits = { workers: 2, priority: "normal" } as const;
 export const exact = { createMissing: true, updateChanged: true, removeNewer: true } as const;
 export const missingOnly = { createMissing: true, updateChanged: false, removeNewer: false } as const;
 
-/** Builds it all below `root`, an empty folder; with `server`, its database is one on a server, which is there already. */
+/**
+ * Builds it all below `root`, an empty folder; with `server`, its database is one on a server, which is there already. `now`: what this
+ * machine's clock says.
+ */
 export async function smallCrm(
   root: string,
   server?: { readonly url: string; readonly engine: DatabaseEngine },
+  now: Run["now"] = () => new Date(),
 ): Promise<SmallCrm> {
   const folder = join(root, "crm");
   const attachments = join(folder, "attachments");
@@ -85,7 +89,7 @@ export async function smallCrm(
   const events: Event[] = [];
   const run: Run = {
     signal: new AbortController().signal,
-    now: () => new Date(),
+    now,
     report: (event) => events.push(event),
   };
   const opening = { signal: run.signal, now: run.now, host: engine.host };

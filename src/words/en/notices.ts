@@ -18,6 +18,8 @@ export const notices = {
     "kit-unused": "The recovery kit of this repository was never used: `holdfast kit`.",
     "lock-stale-removed": "A lock left behind by a run of ours was removed: {subject}",
     "outside-journal": "Table {subject} is as of the backup before that moment: it cannot be followed ({detail}).",
+    "database-unfollowed":
+      "Database {subject} is as of the backup of {detail:time}, not of that moment: the journal lacks it. `follow` that is started anew follows it.",
     "files-unseen":
       "Nobody looked at the files from {subject:time} to {detail:time}: of those that changed or went in between, an older version may be given.",
     "files-behind":

@@ -18,6 +18,8 @@ export const notices: Translated<typeof english> = {
     "kit-unused": "此仓库的恢复包从未使用过：`holdfast kit`。",
     "lock-stale-removed": "已移除我们先前运行遗留的锁：{subject}",
     "outside-journal": "表 {subject} 取自该时刻之前的备份：无法跟踪（{detail}）。",
+    "database-unfollowed":
+      "数据库 {subject} 取自 {detail:time} 的备份，而不是该时刻：变更日志中没有它。重新启动 `follow` 后即会跟踪它。",
     "files-unseen": "从 {subject:time} 到 {detail:time} 没有查看过文件：其间更改或删除的文件，给出的可能是较早的版本。",
     "files-behind": "{subject:time} 之后没有查看过文件：此后新增、更改或删除了什么，无从得知。",
     "point-ahead":
