@@ -28,7 +28,7 @@ export async function* segmentsBehind(
     { database, first: span.first, time: behind.time, isBefore },
     signal,
   )) {
-    const { number, from, anew } = segment.header;
+    const { number, anew } = segment.header;
     if (isFirst && !isBefore(segment.header)) throw damaged(`journal/${database}`, "segment");
     isFirst = false;
     // Of a later stretch of the log nothing counts: it may tell what another server never knew.
