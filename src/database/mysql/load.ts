@@ -11,6 +11,7 @@ import { loadedSums } from "./loaded-sums.ts";
 import { insertStatement, loadSettings, loadStatement, withoutChecks } from "./load-sql.ts";
 import { targetOf, type Target } from "./location.ts";
 import { eventState } from "./event-state.ts";
+import { moveSequences } from "./move-sequences.ts";
 import { Session } from "./session.ts";
 import { type Piece, pieceBytes, TableLoad } from "./table-load.ts";
 
@@ -189,6 +190,7 @@ async function insert(session: Session, table: TableSchema, lines: Buffer): Prom
 /** Counters, programs, rights: what comes when all rows are there. */
 async function finish(session: Session, schema: DatabaseSchema, options: LoadOptions): Promise<void> {
   for (const statement of counterStatements(schema)) await session.run(statement);
+  if (options.counters === "onward") for (const table of schema.tables) await moveSequences(session, table);
   // An event would run in the copy as soon as it is there; it is woken when the copy takes the place of the original.
   for (const statement of schema.after) await runProgram(session, eventState(statement, "asleep"), options);
   await session.run("SET NAMES utf8mb4");

@@ -139,12 +139,17 @@ async function sequenceDefaults(session: Session, database: string): Promise<rea
   const rows = await session.query(
     "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_DEFAULT FROM information_schema.COLUMNS JOIN information_schema.TABLES " +
       "USING (TABLE_SCHEMA, TABLE_NAME) WHERE TABLE_SCHEMA=DATABASE() AND TABLE_TYPE<>'VIEW' " +
-      "AND (COLUMN_DEFAULT LIKE 'nextval(%' OR COLUMN_DEFAULT LIKE 'lastval(%')",
+      "AND (COLUMN_DEFAULT LIKE '%nextval(%' OR COLUMN_DEFAULT LIKE '%lastval(%')",
   );
-  return rows.map(([table, column, value]) => {
+  const changes = new Map<string, string[]>();
+  for (const [table, column, value] of rows) {
     const plain = (value ?? "").replaceAll(`${quoteName(database)}.`, "");
-    return `ALTER TABLE ${quoteName(table ?? "")} ALTER COLUMN ${quoteName(column ?? "")} SET DEFAULT (${plain})`;
-  });
+    const ofTable = changes.get(table ?? "") ?? [];
+    changes.set(table ?? "", ofTable);
+    ofTable.push(`ALTER COLUMN ${quoteName(column ?? "")} SET DEFAULT (${plain})`);
+  }
+  // All of a table at once: it takes no change while a default leads nowhere.
+  return [...changes].map(([table, columns]) => `ALTER TABLE ${quoteName(table)} ${columns.join(",")}`);
 }
 
 /** A foreign key to a table that is not there stays behind with the database's old name, and is made again. */

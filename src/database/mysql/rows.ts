@@ -11,6 +11,7 @@ import { fieldLiteral, insertStatement } from "./load-sql.ts";
 import { keyLiteral } from "./key-literal.ts";
 import { selected, selectList } from "./line-sql.ts";
 import { targetOf } from "./location.ts";
+import { moveSequences } from "./move-sequences.ts";
 import { Session } from "./session.ts";
 import { type MysqlFacts, readFacts } from "./table-facts.ts";
 import { addAll } from "../../lib/add-all.ts";
@@ -52,6 +53,7 @@ export async function mysqlRows<T>(
     await session.run(mode === "rehearse" ? "ROLLBACK" : "COMMIT");
     return result;
   }
+  await rows.moveSequences();
   const fateOf = async (): Promise<CommitFate> => {
     await using again = await Session.open(target, target.database, signal);
     return await witnessedFate(again, rows);
@@ -110,6 +112,7 @@ class MysqlRows implements RowTransaction {
   readonly #facts: ReadonlyMap<string, MysqlFacts>;
   readonly #lock: string;
   readonly #witnesses = new Map<string, Witness>();
+  readonly #grown = new Set<TableSchema>();
   /** Rows that were changed and tell nothing, since they have no key. */
   keyless: "none" | "some" = "none";
 
@@ -177,6 +180,7 @@ class MysqlRows implements RowTransaction {
 
   async insert(table: TableSchema, columns: TableSchema["columns"], lines: readonly string[]): Promise<void> {
     const shape = { ...table, columns };
+    this.#grown.add(table);
     const places = table.columns.slice(0, table.keyLength).map((column) => columns.indexOf(column));
     this.#remember(
       lines.slice(0, mostWitnesses).flatMap((line): Witness[] => {
@@ -223,6 +227,11 @@ class MysqlRows implements RowTransaction {
       const sql = `DELETE FROM ${quoteName(table.name)} WHERE ${this.#isKey(table, part)}`;
       expectRows(table, part.length, await this.#session.changed(sql));
     }
+  }
+
+  /** Sees to it that no sequence is behind its rows. */
+  async moveSequences(): Promise<void> {
+    for (const table of this.#grown) await moveSequences(this.#session, table);
   }
 
   async #removeLines(table: TableSchema, lines: readonly string[]): Promise<void> {
