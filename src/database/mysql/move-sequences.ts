@@ -23,10 +23,10 @@ export async function moveSequences(session: Session, { name }: TableSchema): Pr
 }
 
 async function moveSequence(session: Session, table: string, column: string, sequence: string): Promise<void> {
-  const [[least = "", most = "", increment = ""] = []] = await session.query(
+  const [[least, most, increment] = []] = await session.query(
     `SELECT minimum_value, maximum_value, increment FROM ${sequence}`,
   );
-  const farthest = increment.startsWith("-") ? "MIN" : "MAX";
+  const farthest = increment?.startsWith("-") === true ? "MIN" : "MAX";
   // What was put in by hand may be more than it could ever give.
   const [[value] = []] = await session.query(
     `SELECT f FROM (SELECT TRUNCATE(${farthest}(${quoteName(column)}),0) AS f FROM ${quoteName(table)}) AS t WHERE f BETWEEN ${least} AND ${most}`,
