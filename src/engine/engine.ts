@@ -10,6 +10,7 @@ import type { Keeping } from "../lib/keeping.ts";
 import type { StorageReach } from "../lib/storage-reach.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { HoldfastError } from "../lib/errors.ts";
+import { realFile } from "../lib/real-file.ts";
 
 /**
  * The use cases, one file each. The engine never prints and has no clock of its own: it is given a `Run`, reports
@@ -76,10 +77,13 @@ export function databaseEngineFor(engine: Engine, url: string): DatabaseEngine {
   return found;
 }
 
-/** The files that a database is, there or not; none for one on a server. */
+/** The files that a database is, there or not, and those where a link leads to it; none for one on a server. */
 export function databaseFiles(engine: Engine, url: string): readonly string[] {
   const { home } = databaseEngineFor(engine, url);
-  return home.kind === "file" ? home.files(url) : [];
+  if (home.kind !== "file") return [];
+  const files = home.files(url);
+  const real = realFile(files[0] ?? "");
+  return real === files[0] ? files : [...files, ...home.files(home.urlOf(real))];
 }
 
 export function platformNamed(engine: Engine, name: string): Platform {

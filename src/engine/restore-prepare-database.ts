@@ -1,6 +1,9 @@
+import { lstatSync } from "node:fs";
 import { type OpenedSnapshot, subtreeAt } from "../contents/open-snapshot.ts";
 import type { DatabaseAddress, DatabaseEngine } from "../database/database.ts";
+import { throughOwnLinks } from "../files/open-folder.ts";
 import type { Id } from "../format/tree.ts";
+import { nameFromText, nameText } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { Run } from "../lib/run.ts";
 import type { BlobReader } from "../repository/repository.ts";
@@ -8,7 +11,7 @@ import type { AddressOf } from "./database-address.ts";
 import { databaseEngineFor, type Engine } from "./engine.ts";
 import { countMerge, type DatabaseWork } from "./restore-database.ts";
 import type { RestoreDraft } from "./restore-draft.ts";
-import type { Places } from "./restore-places.ts";
+import type { DatabasePlace } from "./restore-places.ts";
 import type { RestorePlan } from "./restore-plan.ts";
 import { seeDatabase } from "./restore-target.ts";
 
@@ -27,22 +30,23 @@ export interface DatabaseInput extends Pick<DatabaseWork, "erased"> {
 /** Works out what a restore does to one database. */
 export async function prepareDatabase(
   draft: RestoreDraft,
-  { name, url, shown, file }: Places["databases"][number],
+  place: DatabasePlace,
   input: DatabaseInput,
   run: Run,
 ): Promise<void> {
   const { opened, reader, switches, erased, anonymised } = input;
-  const manifest = opened.manifest.databases.find((one) => one.name === name);
-  const tree = await subtreeAt(reader, opened.tree, ["databases", name], run.signal);
-  if (!manifest || tree === undefined) throw new HoldfastError("repository-damaged", { subject: name });
-  const database = databaseEngineFor(input.engine, url);
+  const manifest = opened.manifest.databases.find((one) => one.name === place.name);
+  const tree = await subtreeAt(reader, opened.tree, ["databases", place.name], run.signal);
+  if (!manifest || tree === undefined) throw new HoldfastError("repository-damaged", { subject: place.name });
+  const database = databaseEngineFor(input.engine, place.url);
+  const { name, url, shown, file } = whereLinksLead(draft, database, place);
   const address = input.addressOf(url);
   const exists = await seeDatabase(draft.witness, database, address, run.signal);
   const bytes = await treeBytes(reader, tree, run.signal);
   const rows = manifest.tables.reduce((total, table) => total + table.rows, 0);
   const part = { kind: "database", name, path: shown, rows, bytes } as const;
-  const place = file === undefined ? { shown } : { shown, file: { path: file, owner: manifest.file } };
-  const base = { name, engine: database, tree, address, erased, ...place } as const;
+  const where = file === undefined ? { shown } : { shown, file: { path: file, owner: manifest.file } };
+  const base = { name, engine: database, tree, address, erased, ...where } as const;
   const work = { ...base, ...(anonymised && { anonymised: anonymised(database) }) };
   if (file === undefined && exists === "yes" && input.isElsewhere) {
     // Nobody may lose a database by a slip of the hand: elsewhere means where nothing is.
@@ -74,6 +78,15 @@ export async function prepareDatabase(
     draft.add({ ...part, action: "update", changes: counts });
     draft.databases.push(merge);
   }
+}
+
+/** An administrator may have put the file on another disk: it is replaced there, and his link stays. Nobody else's is followed. */
+function whereLinksLead(draft: RestoreDraft, { home }: DatabaseEngine, place: DatabasePlace): DatabasePlace {
+  if (place.file === undefined || home.kind !== "file") return place;
+  const file = nameText(throughOwnLinks(nameFromText(place.file)));
+  if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true)
+    draft.warnings.push({ code: "link-replaced", subject: file });
+  return file === place.file ? place : { ...place, url: home.urlOf(file), shown: file, file };
 }
 
 /** What replaces it trades names with it: said before, since an undo cannot bring it back. */

@@ -161,6 +161,7 @@ class Preparation {
     const isLive = this.#draft.replacesLive === "yes" && isWhole(scope) && !this.#isElsewhere();
     const [firstPlace = "/"] = [
       target,
+      ...this.#draft.databases.map(({ file }) => file?.path),
       ...this.#places.databases.map(({ file }) => file),
       ...this.#placesOfFolders(),
     ].flatMap((place) => place ?? []);

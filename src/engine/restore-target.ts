@@ -1,9 +1,10 @@
 import { createHash, type Hash } from "node:crypto";
-import { lstatSync, statfsSync } from "node:fs";
+import { existsSync, lstatSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import { type ByteName, nameBytes, nameFromText, nameText } from "../lib/byte-name.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { DatabaseAddress, DatabaseEngine } from "../database/database.ts";
+import { realFile } from "../lib/real-file.ts";
 import { databaseEngineFor } from "./engine.ts";
 import type { SwapPlace } from "./swap-database.ts";
 
@@ -73,8 +74,11 @@ export async function seeDatabase(
   signal: AbortSignal,
 ): Promise<"yes" | "no"> {
   if (home.kind === "file") {
-    for (const path of home.dataFiles(address.url)) witness.seeData(nameFromText(path));
-    return lstatSync(home.files(address.url)[0] ?? "/", { throwIfNoEntry: false }) ? "yes" : "no";
+    const [file = "/"] = home.files(address.url);
+    const real = realFile(file);
+    const urls = real === file ? [address.url] : [address.url, home.urlOf(real)];
+    for (const path of urls.flatMap((url) => home.dataFiles(url))) witness.seeData(nameFromText(path));
+    return lstatSync(file, { throwIfNoEntry: false }) ? "yes" : "no";
   }
   const identity = await home.identity(address, signal);
   witness.add(identity === undefined ? "absent" : await home.witness(address, signal));
@@ -87,7 +91,7 @@ export async function seeDatabase(
  */
 export function freeAt(path: string): { readonly bytes: number; readonly files?: number } {
   let at = path;
-  while (lstatSync(at, { throwIfNoEntry: false }) === undefined && at !== "/") at = dirname(at);
+  while (!existsSync(at) && at !== "/") at = dirname(at);
   const { bavail, bsize, files, ffree } = statfsSync(at);
   return { bytes: bavail * bsize, ...(files > 0 && { files: ffree }) };
 }

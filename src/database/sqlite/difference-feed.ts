@@ -5,7 +5,7 @@ import type { Change, ChangeFeed, FeedOptions, LogPoint, SnapshotPoint, TableId 
 import type { DatabaseSnapshot, RowKey, TableSchema } from "../database.ts";
 import { keyOf } from "../rows.ts";
 import { connectSqlite } from "./connect.ts";
-import { sqliteDataSuffixes, sqlitePath } from "./location.ts";
+import { sqliteDataSuffixes, sqliteFiles } from "./location.ts";
 import { rowHash } from "./row-hash.ts";
 
 /** SQLite has no log; all that happens in one file is one history. */
@@ -184,10 +184,9 @@ function pointAt(time: string, last: LogPoint | undefined): LogPoint {
 
 /** Changes whenever the files of the database may have. */
 async function witness(url: string): Promise<string> {
-  const path = sqlitePath(url);
   const parts = await Promise.all(
-    sqliteDataSuffixes.map(async (suffix) => {
-      const found = await stat(path + suffix, { bigint: true }).catch(() => undefined);
+    sqliteFiles(url, sqliteDataSuffixes).map(async (path) => {
+      const found = await stat(path, { bigint: true }).catch(() => undefined);
       if (!found) return "";
       const isYoung = Date.now() - Number(found.mtimeMs) < clockStepMs;
       return `${found.ino} ${found.size} ${found.mtimeNs}${isYoung ? ` ${performance.now()}` : ""}`;

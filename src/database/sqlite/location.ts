@@ -1,6 +1,7 @@
 import { isAbsolute } from "node:path";
 
 import { HoldfastError } from "../../lib/errors.ts";
+import { realFile } from "../../lib/real-file.ts";
 
 /** What a SQLite database consists of on disk, as endings of the file's name. */
 export const sqliteFileSuffixes: readonly string[] = ["", "-wal", "-shm", "-journal"];
@@ -19,4 +20,10 @@ export function sqlitePath(url: string): string {
     throw new HoldfastError("database-unsupported", { location: url });
   }
   return path;
+}
+
+/** Files of a database as they are on disk. SQLite has what is beside the file where the file is, and not beside a link that leads to it. */
+export function sqliteFiles(url: string, suffixes = sqliteFileSuffixes): readonly string[] {
+  const path = realFile(sqlitePath(url));
+  return suffixes.map((suffix) => path + suffix);
 }

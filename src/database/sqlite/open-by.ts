@@ -1,7 +1,7 @@
 import { readFile, readdir, stat } from "node:fs/promises";
 
 import { hasSystemCode } from "../../lib/system-code.ts";
-import { sqliteFileSuffixes, sqlitePath } from "./location.ts";
+import { sqliteFiles } from "./location.ts";
 
 interface DatabaseUser {
   readonly pid: number;
@@ -17,10 +17,9 @@ export interface DatabaseUsers {
 
 /** Processes other than this one that hold the database or a file beside it open, found through `/proc`. */
 export async function databaseUsers(url: string, signal: AbortSignal): Promise<DatabaseUsers> {
-  const path = sqlitePath(url);
   const wanted = new Set<string>();
-  for (const suffix of sqliteFileSuffixes) {
-    const found = await stat(path + suffix, { bigint: true }).catch(() => undefined);
+  for (const path of sqliteFiles(url)) {
+    const found = await stat(path, { bigint: true }).catch(() => undefined);
     if (found !== undefined) wanted.add(`${found.dev}:${found.ino}`);
   }
   const users: DatabaseUser[] = [];

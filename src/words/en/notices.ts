@@ -30,6 +30,8 @@ export const notices = {
     "grant-refused": "An owner, a right or a view could not be given back[[ ({detail})]]: {subject}",
     "old-restore-kept":
       "What restore {subject} replaced is kept no longer, and could not be removed[[ ({detail})]]: the next restore tries again.",
+    "link-replaced":
+      "{subject} is a link of another user, which is not followed: the database takes its place as a file, and what it leads to stays as it is.",
     "undo-without":
       "{subject} is in the live database and selects from what is not there: no server would make it, so an undo comes back without it. Keep its statement (`SHOW CREATE VIEW`) if you want it.",
     "forget-last": "{subject} has no recovery point any more.",
