@@ -24,7 +24,8 @@ export function planLines(context: Context, plan: RestorePlan): string[] {
   if (snapshot.outcome !== "ok") lines.push(output.paint("yellow", `! ${texts.withWarnings}`));
   lines.push(
     target.kind === "in-place"
-      ? texts.inPlace
+      ? // Other parts stand with their paths below.
+        format.fill(texts.inPlace, { place: plan.records?.target })
       : format.fill(texts.elsewhere, {
           place: [target.folder, target.database].flatMap((one) => one ?? []).join(words.label.comma),
         }),

@@ -13,6 +13,7 @@ import type { StoredSnapshot } from "../repository/repository.ts";
 import { openFor } from "./access.ts";
 import { addressesFor } from "./database-address.ts";
 import type { Engine, RepositoryAccess } from "./engine.ts";
+import { movedPlaces } from "./moved-places.ts";
 import type { PointSource } from "./open-point.ts";
 import { aheadWarnings, choosePoint, crmOfPoint } from "./points.ts";
 import { prepareRestore } from "./restore-prepare.ts";
@@ -198,6 +199,8 @@ export async function planRestore(engine: Engine, input: RestorePlanInput, run: 
   const prepared = await prepareRestore(engine, opened, reading, { ...input, scope }, addressOf, inner);
   const cold = await coldPacksOf(indexed, reader, prepared, inner.signal);
   const { replacesLive, ...summary } = prepared.summary;
+  const moved =
+    targetOf(input).kind === "in-place" ? await movedPlaces(engine, input.crms, opened.manifest, summary.parts) : [];
   const heldRows = prepared.erased.slice(1).reduce((sum, { counts }) => sum + counts.rows, 0);
   const plan: RestorePlan = {
     type: "restore-plan",
@@ -217,6 +220,7 @@ export async function planRestore(engine: Engine, input: RestorePlanInput, run: 
     ...(heldRows > 0 && { heldBack: { rows: heldRows, files: 0 } }),
     warnings: [
       ...warnings,
+      ...moved,
       ...aheadWarnings(chosen, run.now()),
       // Who wants the database alone need not be troubled about files.
       ...(moment?.warnings ?? []).filter(({ code }) => scope.kind !== "database" || !aboutFiles.has(code)),

@@ -49,6 +49,7 @@ export const warningCodes = [
   "personal-key", // of a copy that is anonymised: keys stay
   "grant-refused", // a statement that gives an owner or a right, for a role that is not there say, or makes a view of what is not there
   "old-restore-kept", // what it replaced is over, and could not be removed
+  "place-moved", // a part goes back to `subject`, where it was backed up, and the CRM has it at `detail` by now
   "link-replaced", // a database's file is a link that others may have made: it is not followed, and a file takes its place
   "undo-without", // it is in the live database, and would not come back with an undo: a view of what is not there
   "forget-last", // by its id, a CRM's last recovery point goes

@@ -30,6 +30,8 @@ export const notices = {
     "grant-refused": "An owner, a right or a view could not be given back[[ ({detail})]]: {subject}",
     "old-restore-kept":
       "What restore {subject} replaced is kept no longer, and could not be removed[[ ({detail})]]: the next restore tries again.",
+    "place-moved":
+      "{subject} is where the recovery point was made, and is what is written to; the configuration here says {detail} by now. If that is where it is to go, choose it: --target or --to-database.",
     "link-replaced":
       "{subject} is a link of another user, which is not followed: the database takes its place as a file, and what it leads to stays as it is.",
     "undo-without":

@@ -7,7 +7,7 @@ export const recovery = {
     database: "the database",
     files: "chosen files",
     records: "chosen records",
-    inPlace: "Where: in place",
+    inPlace: "Where: in place[[, {place}]]",
     elsewhere: "Where: {place}",
     anonymised: {
       title: "Anonymised, and checked before anything is there:",

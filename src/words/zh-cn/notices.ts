@@ -27,6 +27,8 @@ export const notices: Translated<typeof english> = {
     "newer-with-warnings": "有一个更新的恢复点带有警告，未被采用：{subject}[[（{detail}）]]",
     "grant-refused": "未能还原所有者、权限或视图[[（{detail}）]]：{subject}",
     "old-restore-kept": "还原 {subject} 所替换的内容已不再保留，但未能删除[[（{detail}）]]：下次还原时会再试。",
+    "place-moved":
+      "将写入 {subject}，即创建恢复点时的位置；而此处的配置现在是 {detail}。若应还原到后者，请指定：--target 或 --to-database。",
     "link-replaced": "{subject} 是另一用户的符号链接，不会跟随：数据库将作为文件取代它，它所指向的内容保持不变。",
     "undo-without":
       "{subject} 在当前数据库中，引用了不存在的对象：任何服务器都无法创建它，因此撤销后它不会回来。如需保留，请记下其语句（`SHOW CREATE VIEW`）。",

@@ -9,7 +9,7 @@ export const recovery: Translated<typeof english> = {
     database: "数据库",
     files: "所选文件",
     records: "所选记录",
-    inPlace: "位置：原处",
+    inPlace: "位置：原处[[，{place}]]",
     elsewhere: "位置：{place}",
     anonymised: {
       title: "以下内容匿名化，并在生成之前检查：",
