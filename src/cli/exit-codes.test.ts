@@ -21,6 +21,7 @@ test("every error code ends with the exit code that scripts rely on", () => {
       "moment-invalid",
       "moment-ambiguous",
       "point-live",
+      "database-name-long",
       "database-unsupported",
       "purpose-needed",
       "target-folder-needed",

@@ -28,6 +28,7 @@ const special: Partial<Record<ErrorCode, keyof typeof exitCodes>> = {
   "crm-empty": "usage",
   "crm-configuration-unreadable": "usage",
   "crm-database-ambiguous": "usage",
+  "database-name-long": "usage",
   "database-unsupported": "usage",
   "storage-address": "usage",
   "storage-lock-unsupported": "usage",

@@ -362,6 +362,13 @@ export interface ServerHome {
   rename(address: DatabaseAddress, to: DatabaseAddress, signal: AbortSignal): Promise<void>;
   /** Names of what `rename` cannot take along: an undo comes back without it. Absent: it takes everything. */
   leftByRename?(address: DatabaseAddress, signal: AbortSignal): Promise<readonly string[]>;
+  /**
+   * What makes anew the empty database that is at this address, which has no identity and goes when another one is given its name; `undefined`
+   * where none is. Absent: an empty one is a database like any other.
+   */
+  emptyAt?(address: DatabaseAddress, signal: AbortSignal): Promise<string | undefined>;
+  /** Makes such an empty database, unless there is one of that name. */
+  makeEmpty?(address: DatabaseAddress, how: string, signal: AbortSignal): Promise<void>;
   /** Finishes a rename to this name that was cut off, if there is one. Absent: the server renames at once or not at all. */
   settle?(to: DatabaseAddress, signal: AbortSignal): Promise<void>;
   /** Removes the database if it is there. */

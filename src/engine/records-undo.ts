@@ -19,17 +19,15 @@ import { databaseEngineFor, type Engine } from "./engine.ts";
 import { openRecordSnapshot, saveRecordSnapshot } from "./record-snapshot.ts";
 import { readErasures } from "./erasures.ts";
 import { stepsOf } from "./records-prepare.ts";
-import type { RestoreRecord } from "./restore-record.ts";
+import { keptOfRecords, type RestoreRecord } from "./restore-record.ts";
 
 /** What restores of records replaced is kept as snapshots under `/<crm>.undo`, one a restore. */
 const undoSuffix = ".undo";
 
-/** So many of a CRM's last restores of records can be taken back, however old; `forget` takes away those before. */
-const keptImages = 20;
-
+/** What `forget` takes away: of restores of records that are too old to be taken back. */
 export function oldImages(snapshots: readonly StoredSnapshot[]): readonly StoredSnapshot[] {
   const images = snapshots.filter((stored) => crmOf(stored).endsWith(undoSuffix));
-  return [...Map.groupBy(images, crmOf).values()].flatMap((ofCrm) => ofCrm.slice(0, -keptImages));
+  return [...Map.groupBy(images, crmOf).values()].flatMap((ofCrm) => ofCrm.slice(0, -keptOfRecords));
 }
 
 export async function saveImages(engine: Engine, upload: Upload, images: RowImages): Promise<StoredSnapshot> {

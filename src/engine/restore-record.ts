@@ -27,7 +27,7 @@ import {
 
 /**
  * What a restore has done so far, kept in the state folder from before its first write until three newer restores of
- * the same CRM are done. It is what makes a restore that was cut off safe to go on with, and every restore undoable.
+ * the same CRM are done, or twenty of records if it is one. It is what makes a restore that was cut off safe to go on with, and every restore undoable.
  *
  * - `staging`: new things are being built in the staging folders; nothing that was there is touched yet.
  * - `swapping`: the steps are being done; any prefix of them may be done.
@@ -73,6 +73,8 @@ export interface Built {
 export const nothingBuilt: Built = { files: 0, rows: 0, bytes: 0, failed: [], warnings: [] };
 
 const keptRestores = 3;
+/** So many of a CRM's last restores of records can be taken back, however old: they keep rows, in the repository, and little else. */
+export const keptOfRecords = 20;
 const recordName = (id: string) => `restores/${id}.json`;
 
 export async function saveRecord(engine: Engine, record: RestoreRecord): Promise<void> {
@@ -150,8 +152,8 @@ export async function dropStaging(place: SwapPlace, record: RestoreRecord): Prom
 }
 
 /**
- * After a restore: what it is done with goes. Of one that replaced something that is what older restores than the last three of this CRM
- * replaced; of any other there is nothing to undo, and its empty staging folders go. What cannot be removed is told: a server may be there no
+ * After a restore: what it is done with goes. Of one that replaced something that is what older restores than the last of this CRM
+ * replaced, those of records counted by themselves: a record that is put back leaves the undo of a whole restore alone; of any other there is nothing to undo, and its empty staging folders go. What cannot be removed is told: a server may be there no
  * more. It is tried again after the next restore.
  */
 export async function tidyAfter(
@@ -161,7 +163,12 @@ export async function tidyAfter(
 ): Promise<readonly Warning[]> {
   const { crm, location } = record;
   const mine = (await loadRecords(place.engine)).filter((one) => one.crm === crm && one.location === location);
-  const over = replaced === "nothing" ? [record] : mine.filter((one) => !isHalfMade(one)).slice(keptRestores);
+  const whole = mine.filter((one) => !isHalfMade(one));
+  const beyond = [
+    ...whole.filter(({ rows }) => rows === undefined).slice(keptRestores),
+    ...whole.filter(({ rows }) => rows !== undefined).slice(keptOfRecords),
+  ];
+  const over = replaced === "nothing" ? [record] : beyond;
   const warnings: Warning[] = [];
   for (const one of over) {
     try {

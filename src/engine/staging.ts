@@ -107,7 +107,8 @@ export class Staging {
         const old = await home.identity(addressOf(target), signal);
         if (made === undefined) throw new Error(`nothing was made at ${step.slot}`);
         const contents = await contentsOf(engine, addressOf(step.slot), signal);
-        return { ...step, made, contents, ...(old !== undefined && { old }) };
+        const empty = old === undefined ? await home.emptyAt?.(addressOf(target), signal) : undefined;
+        return { ...step, made, contents, ...(old !== undefined && { old }), ...(empty !== undefined && { empty }) };
       }),
     );
     this.#record = { ...this.#record, databases };

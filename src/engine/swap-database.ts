@@ -20,6 +20,8 @@ export interface DatabaseStep {
   readonly contents?: string;
   /** Identity of what was at `target`; absent: there was nothing. */
   readonly old?: string;
+  /** There was an empty database, which this makes anew. */
+  readonly empty?: string;
 }
 
 /** Where steps are done: the engine knows the servers, `addressOf` their passwords. */
@@ -93,6 +95,15 @@ export async function contentsOf(engine: Engine, address: DatabaseAddress, signa
 
 /** Takes a step back, if it was done: whatever has become of what was made is kept in its slot. */
 export async function databaseBack(step: DatabaseStep, place: SwapPlace): Promise<void> {
+  await takeBack(step, place);
+  const { addressOf, signal } = place;
+  const { home } = stepOn(step, place);
+  if (step.old === undefined && step.empty !== undefined) {
+    await home.makeEmpty?.(addressOf(step.target), step.empty, signal);
+  }
+}
+
+async function takeBack(step: DatabaseStep, place: SwapPlace): Promise<void> {
   const { home, identity, rename, settle } = stepOn(step, place);
   await settle();
   if (!(await isDatabaseKept(step, place))) throw new HoldfastError("undo-lost", { path: step.aside });

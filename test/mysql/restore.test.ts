@@ -169,6 +169,25 @@ async function keyOfAnotherCase(server: MariadbServer): Promise<void> {
   }
 }
 
+/** Somebody made a database to be restored into, since the CRM's may not make one, say: that is what an undo leaves. */
+async function undoneToEmpty(server: MariadbServer): Promise<void> {
+  using folder = temporaryFolder();
+  const crm = await newCrm(server, folder.path, "emptied");
+  await crm.backup();
+  const was = await stateOf(server, "emptied");
+  await server.sql("DROP DATABASE emptied; CREATE DATABASE emptied CHARACTER SET latin1 COLLATE latin1_german2_ci");
+  const empty = await server.sql("SHOW CREATE DATABASE emptied");
+  await crm.apply(await crm.plan({ scope: { kind: "database" } }));
+  assert.equal(await stateOf(server, "emptied"), was);
+  await undoRestore(crm.engine, {}, crm.run);
+  assert.equal(await server.sql("SHOW CREATE DATABASE emptied"), empty);
+  assert.equal(await crm.sqlHere("SHOW TABLES"), "");
+  await server.sql("DROP DATABASE emptied");
+  await crm.apply(await crm.plan({ scope: { kind: "database" } }));
+  await undoRestore(crm.engine, {}, crm.run);
+  assert.equal(await server.sql("SHOW DATABASES LIKE 'emptied'"), "", "where none was, none is");
+}
+
 let server: MariadbServer;
 before(async () => {
   server = await startMariadb();
@@ -180,3 +199,4 @@ test("stock restic and the server's client alone give the same database", () => 
 test("rows are merged whatever order the server has them in", () => mergedWhateverTheOrder(server));
 test("a key of which only the case was changed ends a merging restore, and nothing is lost or doubled", () =>
   keyOfAnotherCase(server));
+test("an undo leaves the empty database that was restored into", () => undoneToEmpty(server));

@@ -1,15 +1,12 @@
 import type { DatabaseAddress, DatabaseHolder, ServerHome } from "../database.ts";
 import { othersIn } from "./holders.ts";
 import { quoteName, quoteText } from "./identifier.ts";
-import { identityOf, tablesDigest } from "./identity.ts";
-import { databaseOf, targetOf, withDatabase } from "./location.ts";
+import { identityOf, isEmpty, tablesDigest } from "./identity.ts";
+import { databaseOf, longestName, targetOf, withDatabase } from "./location.ts";
 import { readMarker } from "./marker.ts";
 import { brokenViews } from "./programs.ts";
-import { renameDatabase } from "./rename.ts";
+import { isThere, renameDatabase } from "./rename.ts";
 import { Session } from "./session.ts";
-
-/** A name has at most so many characters. */
-const longestName = 64;
 
 /** A database beside another one: what a restore builds, and what it keeps. Events sleep there. */
 const besideName = /_holdfast_(?:new|old)_\w+$/;
@@ -31,6 +28,16 @@ export const mysqlHome: ServerHome = {
     onServer(address, signal, async (session, database) => {
       await session.run(`USE ${quoteName(database)}`);
       return brokenViews(session);
+    }),
+  emptyAt: (address, signal) =>
+    onServer(address, signal, async (session, database) => {
+      if (!(await isThere(session, database)) || !(await isEmpty(session, database))) return undefined;
+      const [shown] = await session.query(`SHOW CREATE DATABASE ${quoteName(database)}`);
+      return shown?.[1] ?? undefined;
+    }),
+  makeEmpty: (address, how, signal) =>
+    onServer(address, signal, async (session, database) => {
+      if (!(await isThere(session, database))) await session.run(how);
     }),
   settle: (to, signal) =>
     onServer(to, signal, async (session, place) => {

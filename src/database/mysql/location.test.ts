@@ -47,6 +47,12 @@ test("what no URL can be is refused without showing a password", async () => {
   }
 });
 
+test("a name that is longer than the server keeps is refused", async () => {
+  const url = (name: string) => ({ url: `mysql://u@h/${name}?${none}` });
+  assert.equal((await targetOf(url("é".repeat(64)))).database, "é".repeat(64));
+  await assert.rejects(targetOf(url("é".repeat(65))), { code: "database-name-long" });
+});
+
 test("an option file gives what the URL does not say", async () => {
   using folder = temporaryFolder();
   const file = join(folder.path, "my.cnf");

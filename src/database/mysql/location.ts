@@ -80,6 +80,9 @@ interface CheckedUrl {
   readonly location: string;
 }
 
+/** A name of a database has at most so many characters. */
+export const longestName = 64;
+
 function checkedUrl(text: string): CheckedUrl {
   if (!isMysqlUrl(text) || !URL.canParse(text)) throw unusable(text);
   const url = new URL(text);
@@ -91,7 +94,10 @@ function checkedUrl(text: string): CheckedUrl {
       throw unusable(location);
     }
   }) as [string, string, string];
-  if (database === "" || database.length > 64 || database.includes("\0")) throw unusable(location);
+  if (database === "" || database.includes("\0")) throw unusable(location);
+  if (Array.from(database).length > longestName) {
+    throw new HoldfastError("database-name-long", { name: database, letters: longestName });
+  }
   return { url, user, password, database, location };
 }
 

@@ -98,7 +98,7 @@ async function dropHalfMade(session: Session, to: string): Promise<void> {
   await session.run(`DROP DATABASE ${quoteName(to)}`);
 }
 
-async function isThere(session: Session, database: string): Promise<boolean> {
+export async function isThere(session: Session, database: string): Promise<boolean> {
   const rows = await session.query(
     `SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME=${quoteText(database)}`,
   );

@@ -32,6 +32,9 @@ export function isPostgresUrl(url: string): boolean {
   return /^postgres(ql)?:\/\//i.test(url);
 }
 
+/** The longest name that PostgreSQL keeps, in bytes: it cuts a longer one, and takes it for another database. */
+export const longestName = 63;
+
 /** What the URL leaves out comes from libpq's environment variables, then from libpq's defaults. */
 export function loginOf(url: string, environment: Environment): Login {
   const parsed = parsedUrl(url);
@@ -46,11 +49,15 @@ export function loginOf(url: string, environment: Environment): Login {
   const rootCert = option("sslrootcert", "PGSSLROOTCERT");
   const cert = option("sslcert", "PGSSLCERT");
   const key = option("sslkey", "PGSSLKEY");
+  const database = decode(parsed.pathname.slice(1), url) || option("dbname", "PGDATABASE") || user;
+  if (Buffer.byteLength(database) > longestName) {
+    throw new HoldfastError("database-name-long", { name: database, bytes: longestName });
+  }
   return {
     host: decode(parsed.hostname.replace(noHost, ""), url) || option("host", "PGHOST") || defaultSocketFolder,
     port,
     user,
-    database: decode(parsed.pathname.slice(1), url) || option("dbname", "PGDATABASE") || user,
+    database,
     sslMode,
     ...(rootCert && { sslRootCert: rootCert }),
     ...(cert && { sslCert: cert }),

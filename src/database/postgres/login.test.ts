@@ -18,6 +18,8 @@ const fails = (code: ErrorCode) => (error: unknown) =>
 
 test("addresses are read as libpq reads them", () => {
   const login = (url: string, environment = {}) => loginOf(url, { USER: "me", ...environment });
+  assert.equal(login(`postgresql://h/${"客".repeat(21)}`).database.length, 21);
+  assert.throws(() => login(`postgresql://h/${"客".repeat(21)}x`), fails("database-name-long"));
   assert.deepEqual(login("postgresql://"), {
     host: "/var/run/postgresql",
     port: 5432,

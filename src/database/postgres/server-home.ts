@@ -2,12 +2,10 @@ import { setTimeout as wait } from "node:timers/promises";
 
 import { HoldfastError, isHoldfastError } from "../../lib/errors.ts";
 import type { DatabaseAddress, DatabaseHolder, ServerHome } from "../database.ts";
-import { type Environment, loginOf, withDatabase } from "./address.ts";
+import { type Environment, loginOf, longestName, withDatabase } from "./address.ts";
 import { PostgresConnection } from "./connection.ts";
 import { quoteName } from "./identifier.ts";
 
-/** The longest name that PostgreSQL keeps, in bytes. */
-const longestName = 63;
 /** A session that was just ended may be seen for a moment: of ours we know that it is over. */
 const lingerMs = 3000;
 const othersLingerMs = 1000;

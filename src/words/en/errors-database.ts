@@ -12,6 +12,10 @@ export const databaseErrors = {
     text: "This is no SQLite database, or a damaged one: {path}.",
     hint: "Check `database:` in holdfast.yaml. If the path is right, `holdfast restore plan latest --database --exact` puts a whole one there.",
   },
+  "database-name-long": {
+    text: "The name of the database is longer than its server keeps: {name}.",
+    hint: "Give one of at most [[{bytes} bytes (a letter beyond ASCII takes two to four)]][[{letters} characters]].",
+  },
   "database-unsupported": {
     text: "No database engine for {url}[[ ({reason})]].",
     hint: "Give `database: sqlite:./crm.db`, postgresql://user@host/name or mysql://user@host/name.",

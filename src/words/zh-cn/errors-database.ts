@@ -14,6 +14,10 @@ export const databaseErrors: Translated<typeof english> = {
     text: "这不是 SQLite 数据库，或已损坏：{path}。",
     hint: "请检查 holdfast.yaml 中的 `database:`。如果路径正确，`holdfast restore plan latest --database --exact` 会把完好的数据库放回那里。",
   },
+  "database-name-long": {
+    text: "数据库名超过其服务器所能保存的长度：{name}。",
+    hint: "请用不超过 [[{bytes} 字节的名称（一个汉字占三个字节）]][[{letters} 个字符的名称]]。",
+  },
   "database-unsupported": {
     text: "没有适用于 {url} 的数据库引擎[[（{reason}）]]。",
     hint: "请写成 `database: sqlite:./crm.db`、postgresql://user@host/name 或 mysql://user@host/name。",
