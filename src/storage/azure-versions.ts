@@ -3,7 +3,7 @@ import { HoldfastError } from "../lib/errors.ts";
 import type { OldFile } from "./as-of.ts";
 import type { AzureRequests } from "./azure-requests.ts";
 import { archiveTier } from "./azure-thaw.ts";
-import { checkedSize } from "./checked-answer.ts";
+import { checkedSize, listError } from "./checked-answer.ts";
 
 /** As many as Azure gives at once. */
 const blobsAPage = 5000;
@@ -22,7 +22,10 @@ export async function* azureListing(
         maxPageSize: blobsAPage,
         ...(token !== undefined && { continuationToken: token }),
       });
-      const answer = await pages.next();
+      const answer = await pages.next().catch((error: unknown) => {
+        // Of a page that is no list of Azure's its library takes parts that are not there.
+        throw error instanceof TypeError ? listError(location) : error;
+      });
       return answer.done === true ? undefined : answer.value;
     });
     if (page === undefined) return;

@@ -10,7 +10,7 @@ import type { AzureRequest, AzureRequests, BlobRequest } from "./azure-requests.
 import { azureLockMode, azureRetention, destroyBlob } from "./azure-retention.ts";
 import { archiveTier, azureThaw } from "./azure-thaw.ts";
 import { azureFilesAsOf, azureListing } from "./azure-versions.ts";
-import { checkedSize, isAnswerTo, readBody, shortError } from "./checked-answer.ts";
+import { checkedSize, isAnswerTo, notStored, readBody, shortError } from "./checked-answer.ts";
 import { kindFolders, nameInKey, storedPath } from "./layout.ts";
 import { parseObjectLocation } from "./object-location.ts";
 import { renewedLogin } from "./renewed-login.ts";
@@ -75,10 +75,10 @@ export function azureStorage(
 
   /** False when the name is taken; nothing was stored then. */
   const put = (file: StoredFile, bytes: Uint8Array, signal: AbortSignal): Promise<boolean> =>
-    askBlob(file, signal, async (blob, { abortSignal, heard }) => {
+    askBlob(file, signal, async (blob, { abortSignal, heard }, { path }) => {
       const until = lock === undefined || file.kind === "lock" ? undefined : lockedUntil(lock, now());
       try {
-        await blob.upload(isShared(bytes) ? () => unsharedBody(bytes) : bytes, bytes.length, {
+        const { etag } = await blob.upload(isShared(bytes) ? () => unsharedBody(bytes) : bytes, bytes.length, {
           abortSignal,
           onProgress: heard,
           conditions: { ifNoneMatch: "*" },
@@ -87,6 +87,8 @@ export function azureStorage(
           ...(lock && until && { immutabilityPolicy: { expiriesOn: until, policyMode: azureLockMode(lock) } }),
           ...(coldClass !== undefined && file.stream === "bulk" && { tier: coldClass }),
         });
+        // Azure names what it has made; what stands between and answers in its place has stored nothing.
+        if (etag === undefined) throw notStored(path);
         if (until !== undefined) lockedHere.set(storedPath(file), until);
         return true;
       } catch (error) {

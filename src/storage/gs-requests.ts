@@ -1,5 +1,5 @@
 import { HoldfastError } from "../lib/errors.ts";
-import { asRecord, checkedSize } from "./checked-answer.ts";
+import { asRecord, checkedSize, listError } from "./checked-answer.ts";
 import type { HttpAnswer, HttpRequest } from "./http-request.ts";
 import type { ByteRange, StoredFile } from "./storage.ts";
 
@@ -32,7 +32,10 @@ export function sizeIn(value: unknown, path: string): number {
   return checkedSize(typeof size === "string" && /^\d+$/.test(size) ? Number(size) : undefined, path);
 }
 
-/** All objects that a listing gives, page after page; `query` without what says which page. */
+/**
+ * All objects that a listing gives, page after page; `query` without what says which page, `fields` with `kind`: of a list of nothing it is
+ * all that comes, and tells Google from whatever else answers with JSON.
+ */
 export async function* gsListing(
   { ask, refused, location, objectsUrl }: Pick<GsRequests, "ask" | "refused" | "location" | "objectsUrl">,
   query: Readonly<Record<string, string>>,
@@ -47,6 +50,7 @@ export async function* gsListing(
       if (!answer.response.ok) throw await refused(answer);
       return asRecord(await readPage(answer));
     });
+    if (page["kind"] !== "storage#objects") throw listError(location);
     for (const item of Array.isArray(page["items"]) ? page["items"] : []) yield asRecord(item);
     const { nextPageToken } = page;
     next = typeof nextPageToken === "string" && nextPageToken !== "" ? nextPageToken : undefined;

@@ -17,7 +17,7 @@ export interface GsVersion {
 /** All generations of all objects, those that are hidden too. */
 export async function* gsVersions(requests: GsRequests, signal: AbortSignal): AsyncGenerator<GsVersion> {
   const { prefix, location } = requests;
-  const fields = "items(name,generation,size,timeCreated,timeDeleted,retention),nextPageToken";
+  const fields = "kind,items(name,generation,size,timeCreated,timeDeleted,retention),nextPageToken";
   const query = { prefix, versions: "true", fields };
   for await (const item of gsListing(requests, query, ({ body }) => readJson(body, location), signal)) {
     const { name, generation, timeCreated: made, timeDeleted: gone } = item;

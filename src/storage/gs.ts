@@ -184,7 +184,7 @@ export function gsStorage(
         return;
       }
       const folder = `${prefix}${kindFolders[kind]}/`;
-      const query = { prefix: folder, fields: "items(name,size),nextPageToken" };
+      const query = { prefix: folder, fields: "kind,items(name,size),nextPageToken" };
       for await (const item of gsListing(requests, query, ({ body }) => readJson(body, location), signal)) {
         const { name: key } = item;
         const name = typeof key === "string" ? nameInKey(kind, folder, key) : undefined;

@@ -79,6 +79,30 @@ test("a wrong key, and a clock that is an hour off, in Azure's words", async () 
   }
 });
 
+test("what something in between answers with success is neither an empty list nor a stored file", async () => {
+  await using proxy = await tamperingProxy(azurite.port);
+  const storage = storageAt(freshPlace(), azurite.environment(proxy.port));
+  await storage.create(signal);
+  for (const [type, body] of [
+    ["text/html", "<html><body><p>Sign in</p></body></html>"],
+    ["application/xml", "<Answer><State>ok</State></Answer>"],
+    ["application/xml", ""],
+    ["application/json", "{}"],
+  ] as const) {
+    for (const status of [200, 201]) {
+      proxy.tamper = (incoming, answer) => {
+        const headers = { connection: "close", "content-type": type };
+        incoming.resume().once("end", () => answer.writeHead(status, headers).end(body));
+        return "answered";
+      };
+      await fails(storage.save(fileOf(), randomBytes(9), signal), "storage-failed");
+      await fails(listed(storage, "lock"), "storage-failed");
+    }
+  }
+  proxy.tamper = () => undefined;
+  assert.deepEqual(await listed(storage, "lock"), []);
+});
+
 test("who gives tokens may be too busy for a moment: that is waited for, and a refusal is not", () => {
   for (const [statusCode, code] of [
     [503, "storage-unreachable"],

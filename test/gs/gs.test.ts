@@ -80,7 +80,7 @@ test("what was damaged on its way is sent again", async () => {
   await fails(storage.save(fileOf(), randomBytes(9), signal), "storage-unreachable", "HTTP 400");
 });
 
-test("what something in between answers with success is no stored file", async () => {
+test("what something in between answers with success is neither an empty list nor a stored file", async () => {
   await using proxy = await tamperingProxy(gcs.port);
   const storage = storageAt(freshPlace(), environment(proxy.port));
   await storage.create(signal);
@@ -91,7 +91,10 @@ test("what something in between answers with success is no stored file", async (
       return "answered";
     };
     await fails(storage.save(fileOf(), randomBytes(9), signal), "storage-failed");
+    await fails(listed(storage, "lock"), "storage-failed", "a list that is none");
   }
+  proxy.tamper = () => undefined;
+  assert.deepEqual(await listed(storage, "lock"), []);
 });
 
 testClouds({

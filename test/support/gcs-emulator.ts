@@ -222,12 +222,16 @@ export async function startGcs(pageSize = 100): Promise<GcsEmulator> {
     const most = Math.min(Number(query.get("maxResults") ?? 1000), pageSize);
     const [items, prefixes] = [[] as unknown[], new Set<string>()];
     let last = "";
+    // Whoever names fields gets no others.
+    const isAsked = (query.get("fields") ?? "kind").split(",").includes("kind");
+    const kind = isAsked ? { kind: "storage#objects" } : {};
     const all = [...current.values(), ...(query.get("versions") === "true" ? old : [])];
     const named = all.map((one) => ({ one, key: `${one.name}\0${one.generation}` }));
     for (const { one, key } of named.toSorted((a, b) => (a.key < b.key ? -1 : 1))) {
       if (!key.startsWith(prefix) || (after !== "" && key <= after)) continue;
       if (items.length + prefixes.size === most) {
         return say(answer, 200, {
+          ...kind,
           items,
           prefixes: [...prefixes],
           nextPageToken: Buffer.from(last).toString("base64url"),
@@ -239,7 +243,11 @@ export async function startGcs(pageSize = 100): Promise<GcsEmulator> {
       last = key;
     }
     // Google leaves out what is empty.
-    say(answer, 200, { ...(items.length > 0 && { items }), ...(prefixes.size > 0 && { prefixes: [...prefixes] }) });
+    say(answer, 200, {
+      ...kind,
+      ...(items.length > 0 && { items }),
+      ...(prefixes.size > 0 && { prefixes: [...prefixes] }),
+    });
   }
 
   function download(incoming: IncomingMessage, answer: ServerResponse, { bytes, generation }: StoredObject): void {
