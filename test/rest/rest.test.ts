@@ -262,7 +262,16 @@ test("lists and sizes from a server that lies are refused", async () => {
   assert.deepEqual(await listed(storage, "key"), [{ name, size: 5 }]);
   list(null);
   assert.deepEqual(await listed(storage, "key"), []);
-  for (const lie of [[{ name, size: -1 }], [{ name, size: 1e300 }], [{ name }], [{ size: 1 }], [null], {}, "<html>", ""]) {
+  for (const lie of [
+    [{ name, size: -1 }],
+    [{ name, size: 1e300 }],
+    [{ name }],
+    [{ size: 1 }],
+    [null],
+    {},
+    "<html>",
+    "",
+  ]) {
     list(lie);
     await fails(listed(storage, "key"), "storage-failed");
   }
