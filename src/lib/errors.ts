@@ -75,6 +75,7 @@ export const errorCodes = [
   "source-missing",
   "database-unreadable",
   "database-not-sqlite", // none, or its beginning is damaged
+  "temporary-full", // the folder for temporary files
   "database-name-long",
   "database-unsupported",
   "database-unknown", // a CRM has no database of this name

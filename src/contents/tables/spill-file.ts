@@ -1,7 +1,7 @@
 import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { RowBatch } from "../../database/database.ts";
+import { largeTemporaryFolder, temporaryFailure } from "../../lib/large-temporary.ts";
 
 /** Where lines lie in the file. */
 export interface SpilledPart {
@@ -11,13 +11,27 @@ export interface SpilledPart {
 
 /** Lines that do not fit into memory, in one unlinked file; none is made before there is something to write. */
 export class SpillFile implements Disposable {
+  readonly #folder: string;
   #file: number | undefined;
   #end = 0;
 
+  constructor(folder = largeTemporaryFolder(process.env)) {
+    this.#folder = folder;
+  }
+
+  /** Fails with `temporary-full`. */
   write(batches: Iterable<RowBatch>): SpilledPart {
+    try {
+      return this.#write(batches);
+    } catch (error) {
+      throw temporaryFailure(error, this.#folder);
+    }
+  }
+
+  #write(batches: Iterable<RowBatch>): SpilledPart {
     const start = this.#end;
     for (const { lines, release } of batches) {
-      this.#file ??= openUnlinked();
+      this.#file ??= openUnlinked(this.#folder);
       for (let written = 0; written < lines.length;) {
         written += writeSync(this.#file, lines, written, lines.length - written, this.#end + written);
       }
@@ -41,8 +55,8 @@ export class SpillFile implements Disposable {
   }
 }
 
-function openUnlinked(): number {
-  const folder = mkdtempSync(join(tmpdir(), "holdfast-sort-"));
+function openUnlinked(parent: string): number {
+  const folder = mkdtempSync(join(parent, "holdfast-sort-"));
   try {
     return openSync(join(folder, "rows"), "wx+", 0o600);
   } finally {

@@ -1,7 +1,7 @@
-import { tmpdir } from "node:os";
 import type { DatabaseSync } from "node:sqlite";
 import type { MessagePort } from "node:worker_threads";
 
+import { largeTemporaryFolder, temporaryFailure } from "../../lib/large-temporary.ts";
 import type { TableSchema } from "../database.ts";
 import { copyRollbackDatabase } from "./copy.ts";
 import { inspectSchema, textEncoding } from "./inspect.ts";
@@ -84,7 +84,10 @@ async function openCopy(
   signal: AbortSignal,
   partner: Partner | undefined,
 ): Promise<{ readonly read: DatabaseSync; readonly begun: Date; readonly together: boolean }> {
-  await using copy = await copyRollbackDatabase(path, connection, tmpdir(), signal);
+  const folder = largeTemporaryFolder(process.env);
+  await using copy = await copyRollbackDatabase(path, connection, folder, signal).catch((error: unknown) => {
+    throw temporaryFailure(error, folder);
+  });
   const together = (await partner?.begin({ copy: copy.path })) === true;
   return { read: openImmutable(copy.path), begun: copy.moment, together };
 }

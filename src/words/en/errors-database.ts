@@ -12,6 +12,10 @@ export const databaseErrors = {
     text: "This is no SQLite database, or a damaged one: {path}.",
     hint: "Check `database:` in holdfast.yaml. If the path is right, `holdfast restore plan latest --database --exact` puts a whole one there.",
   },
+  "temporary-full": {
+    text: "The folder for temporary files is full: {path}.",
+    hint: "Rows that have to be sorted lie there, or a copy of the database. Make room, or name a folder on another disk: `TMPDIR=/srv/tmp holdfast …`.",
+  },
   "database-name-long": {
     text: "The name of the database is longer than its server keeps: {name}.",
     hint: "Give one of at most [[{bytes} bytes (a letter beyond ASCII takes two to four)]][[{letters} characters]].",

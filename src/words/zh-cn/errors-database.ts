@@ -14,6 +14,10 @@ export const databaseErrors: Translated<typeof english> = {
     text: "这不是 SQLite 数据库，或已损坏：{path}。",
     hint: "请检查 holdfast.yaml 中的 `database:`。如果路径正确，`holdfast restore plan latest --database --exact` 会把完好的数据库放回那里。",
   },
+  "temporary-full": {
+    text: "临时文件夹已满：{path}。",
+    hint: "其中存放需要排序的行，或数据库的副本。请腾出空间，或指定另一块磁盘上的文件夹：`TMPDIR=/srv/tmp holdfast …`。",
+  },
   "database-name-long": {
     text: "数据库名超过其服务器所能保存的长度：{name}。",
     hint: "请用不超过 [[{bytes} 字节的名称（一个汉字占三个字节）]][[{letters} 个字符的名称]]。",
