@@ -114,3 +114,28 @@ test("cut off between the two renames of a file system that cannot exchange, it 
     }
   }
 });
+
+for (const [state, resumed, target, kept] of [
+  ["what was made waits", "forward", "restored", "old"],
+  ["what was made waits", "back", "old", "restored"],
+  ["what was there waits", "back", "old", "restored"],
+] as const) {
+  test(`where names cannot be exchanged, what somebody put into the gap is kept beside: ${state}, then ${resumed}`, () => {
+    using crm = scene();
+    crm.put("crm.db", "old");
+    const step = crm.step("crm.db", "made");
+    if (state === "what was there waits") {
+      stepForward(step);
+      assert.equal(crm.text("crm.db"), "restored");
+    }
+    // Cut off after the first of three renames; SQLite then made a database for whoever found none.
+    renameSync(crm.at("crm.db"), crm.at("slots/crm.db.old"));
+    crm.put("crm.db", "");
+    for (let time = 1; time <= 2; time++) {
+      if (resumed === "forward") stepForward(step);
+      else stepBack(step);
+      assert.deepEqual([crm.text("crm.db"), crm.text("slots/crm.db")], [target, kept]);
+    }
+    assert.deepEqual([crm.text("slots/crm.db.newer"), crm.text("slots/crm.db.old")], ["", undefined]);
+  });
+}

@@ -216,10 +216,14 @@ function trade(step: SwapStep, present: string | undefined): void {
   }
 }
 
-/** What was taken aside for a moment, on a file system without RENAME_EXCHANGE, goes to where the other one came from. */
+/**
+ * What was taken aside for a moment, on a file system without RENAME_EXCHANGE, goes to where the other one came from. What somebody has put
+ * at the target for that moment, as SQLite does who finds no database, is kept beside.
+ */
 function finishTrade({ target, slot }: SwapStep): void {
   const aside = asideOf(slot);
   if (identity(aside) === undefined) return;
+  if (identity(target) !== undefined && identity(slot) !== undefined) move(target, freeName(`${slot}.newer`));
   if (identity(target) === undefined) move(slot, target);
   move(aside, slot);
 }
@@ -232,6 +236,12 @@ function move(from: string, to: string): void {
     if (!isUnsupported(error) || identity(to) !== undefined) throw error;
     renameSync(bytes(from), bytes(to));
   }
+}
+
+function freeName(path: string): string {
+  let free = path;
+  for (let number = 2; identity(free) !== undefined; number++) free = `${path}-${number}`;
+  return free;
 }
 
 function asideOf(slot: string): string {

@@ -113,6 +113,21 @@ test("an event trigger that writes down what is granted does not write down what
   );
 });
 
+test("an owner that an earlier release wrote down malformed is told of, and all else comes", async () => {
+  await using server = await startPostgres();
+  await server.sql("CREATE DATABASE crm_odd; CREATE ROLE reader");
+  await server.sql(
+    `CREATE TABLE note (id integer); INSERT INTO note VALUES (1); CREATE AGGREGATE many(*) (SFUNC = int8inc, STYPE = int8, INITCOND = '0');
+     GRANT SELECT ON note TO reader`,
+    "crm_odd",
+  );
+  const captured = await captureDatabase(server.url("crm_odd"));
+  const malformed = "ALTER AGGREGATE public.many() OWNER TO postgres";
+  const schema = { ...captured.schema, grants: [malformed, ...(captured.schema.grants ?? [])] };
+  assert.deepEqual(await loadCaptured(server.url("copy_odd"), { ...captured, schema }), [malformed]);
+  assert.equal(await dumped(server, "copy_odd"), await dumped(server, "crm_odd"));
+});
+
 for (const version of [17, 18] as const) {
   test(`PostgreSQL ${version}: what is rare comes back`, { skip: postgresLacks(version) ?? false }, async () => {
     await using server = await startPostgres({ version });
