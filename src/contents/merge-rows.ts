@@ -1,4 +1,4 @@
-import type { RowBatch, TableReader } from "../database/database.ts";
+import type { RowBatch, RowKey, TableReader } from "../database/database.ts";
 import { LineWalk } from "./tables/line-walk.ts";
 import type { StoredTable } from "./tables/stored-table.ts";
 import { readingOf, TableSource } from "./tables/table-source.ts";
@@ -33,6 +33,36 @@ export function noCounts(): MergeCounts {
 
 const outputBytes = 1 << 20;
 
+/** Rows of a live table that the database takes for one with a stored row, though their keys are written otherwise: `Ab` and `AB`, say. */
+export class AlikeKeys {
+  readonly #ofStored = new Map<RowKey, RowKey>();
+  readonly #live = new Set<RowKey>();
+
+  /** The key of a stored row that is not live as it is written, and that of the live row which is meant. */
+  add(stored: RowKey, live: RowKey): void {
+    this.#ofStored.set(stored, live);
+    this.#live.add(live);
+  }
+
+  get size(): number {
+    return this.#live.size;
+  }
+
+  hasStored(key: RowKey): boolean {
+    return this.#ofStored.has(key);
+  }
+
+  hasLive(key: RowKey): boolean {
+    return this.#live.has(key);
+  }
+}
+
+export interface MergeOptions {
+  readonly alike?: AlikeKeys | undefined;
+  /** Told of each key of a stored row that is not live as it is written; of a table with a key. */
+  readonly onMissing?: ((key: RowKey) => Promise<void>) | undefined;
+}
+
 /**
  * Both sides have the same columns and key. Adds to `counts` as it goes. Without a key, whole lines are what rows are known by,
  * so that equal rows are counted against each other.
@@ -43,6 +73,7 @@ export async function* mergeRows(
   switches: MergeSwitches,
   counts: MergeCounts,
   signal: AbortSignal,
+  { alike, onMissing }: MergeOptions = {},
 ): AsyncGenerator<RowBatch> {
   const { order } = stored;
   const source = new TableSource({ reader: live, order, signal });
@@ -53,7 +84,11 @@ export async function* mergeRows(
     const [nowKey, thenKey] = [await now.below(undefined), await then.below(undefined)];
     if (nowKey === undefined && thenKey === undefined) break;
     const step = nowKey === undefined ? 1 : thenKey === undefined ? -1 : order.compare(nowKey, thenKey);
-    const line = choose(step <= 0 ? now.line : undefined, step >= 0 ? then.line : undefined, switches, counts);
+    const isOneWritten = (step < 0 && alike?.hasLive(nowKey ?? "")) || (step > 0 && alike?.hasStored(thenKey ?? ""));
+    if (step > 0 && onMissing && order.keyLength > 0) await onMissing(thenKey ?? "");
+    const line = isOneWritten
+      ? chooseAlike(step < 0 ? { now: now.line } : { then: then.line }, switches, counts)
+      : choose(step <= 0 ? now.line : undefined, step >= 0 ? then.line : undefined, switches, counts);
     if (line && output.add(line)) yield output.take();
     if (step <= 0) now.step();
     if (step >= 0) then.step();
@@ -81,6 +116,16 @@ function choose(
   }
   counts[switches.updateChanged ? "updated" : "differ"]++;
   return switches.updateChanged ? then : now;
+}
+
+/** Of two rows that are one, each comes at the place of its key: one of them stays, and they differ in their keys at least. */
+function chooseAlike(
+  { now, then }: { readonly now?: Buffer; readonly then?: Buffer },
+  { updateChanged }: MergeSwitches,
+  counts: MergeCounts,
+): Buffer | undefined {
+  if (then) counts[updateChanged ? "updated" : "differ"]++;
+  return updateChanged ? then : now;
 }
 
 class LineOutput {

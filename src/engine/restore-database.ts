@@ -1,10 +1,17 @@
-import { mergeRows, noCounts, type MergeCounts, type MergeSwitches } from "../contents/merge-rows.ts";
+import {
+  mergeRows,
+  noCounts,
+  type MergeCounts,
+  type MergeOptions,
+  type MergeSwitches,
+} from "../contents/merge-rows.ts";
 import { compareLoaded, compareWithRanges, readDatabase, type StoredDatabase } from "../contents/databases.ts";
 import type { Anonymiser } from "../contents/anonymise/anonymised.ts";
 import type { DatabaseManifest } from "../contents/manifest.ts";
 import { withoutHeld } from "../contents/records/held-rows.ts";
 import { addLines, emptyRange } from "../contents/tables/ranges-file.ts";
 import type { StoredTable } from "../contents/tables/stored-table.ts";
+import { tableName } from "../database/change-feed.ts";
 import type {
   DatabaseAddress,
   DatabaseEngine,
@@ -22,6 +29,7 @@ import type { Pace } from "../contents/pace.ts";
 import { addAll } from "../lib/add-all.ts";
 import { HoldfastError, isHoldfastError } from "../lib/errors.ts";
 import type { Limits } from "../lib/limits.ts";
+import { type AlikeByTable, AlikeFinder } from "./alike-keys.ts";
 import type { PointErasures } from "./erasures.ts";
 import { refuseLeaks } from "./anonymise.ts";
 import { paceOf } from "./pace-of.ts";
@@ -41,6 +49,8 @@ export interface DatabaseWork {
   readonly shown: string;
   /** `exact`: the snapshot's rows. `merge`: the live rows, changed as the switches say. */
   readonly how: "exact" | "merge";
+  /** Of a merge: rows that are one, though their keys are written otherwise, by `tableName`. */
+  readonly alike?: AlikeByTable;
   /** What is held back of its rows. */
   readonly erased: PointErasures;
   readonly anonymised?: { readonly anonymiser: Anonymiser; readonly files: Anonymised["files"] };
@@ -48,28 +58,42 @@ export interface DatabaseWork {
   readonly file?: { readonly path: string; readonly owner: DatabaseManifest["file"] };
 }
 
-/** Counts what a merge would do. `undefined` with the reason when the two cannot be merged. */
+/** Counts what a merge would do, and finds which rows are one. `undefined` with the reason when the two cannot be merged. */
 export async function countMerge(
   work: DatabaseWork,
   reader: BlobReader,
   switches: MergeSwitches,
   run: Run,
-): Promise<MergeCounts | "live-unreadable" | "schema-differs"> {
-  const counts = noCounts();
-  const stored = await givenDatabase(work, reader, run.signal);
+): Promise<{ readonly counts: MergeCounts; readonly alike: AlikeByTable } | "live-unreadable" | "schema-differs"> {
+  const { engine, address } = work;
+  const { signal } = run;
+  const stored = await givenDatabase(work, reader, signal);
   try {
-    await using source = await work.engine.connect(work.address, { signal: run.signal });
-    await using live = await source.snapshot(run.signal);
+    await using source = await engine.connect(address, { signal });
+    await using live = await source.snapshot(signal);
     if (!sameTables(stored, live)) return "schema-differs";
-    for await (const { batches } of mergedTables(stored, live, switches, counts, run)) {
-      for await (const _ of batches) run.signal.throwIfAborted();
-    }
-    return counts;
+    const finder = new AlikeFinder(engine, address, signal);
+    const counted = async (options: MergeOptionsOf): Promise<MergeCounts> => {
+      const counts = noCounts();
+      for await (const { batches } of mergedTables(stored, live, switches, counts, run, options)) {
+        for await (const _ of batches) signal.throwIfAborted();
+      }
+      return counts;
+    };
+    const counts = await counted((table) => ({ onMissing: finder.listener(table) }));
+    const alike = await finder.found();
+    return { counts: alike.size === 0 ? counts : await counted(alikeIn(alike)), alike };
   } catch (error) {
     const isBroken = isHoldfastError(error, "database-unreadable") || isHoldfastError(error, "database-not-sqlite");
     if (isBroken) return "live-unreadable";
     throw error;
   }
+}
+
+type MergeOptionsOf = (table: TableSchema) => MergeOptions;
+
+function alikeIn(alike: AlikeByTable | undefined): MergeOptionsOf {
+  return (table) => ({ alike: alike?.get(tableName(table)) });
 }
 
 /** Builds the database at `address`, which is not there yet, and proves that it is what it should be. */
@@ -95,7 +119,7 @@ export async function buildDatabase(
     await using source = await work.engine.connect(work.address, { signal: run.signal });
     await using live = await source.snapshot(run.signal);
     if (!sameTables(stored, live)) throw new HoldfastError("plan-outdated", { path: work.shown });
-    const tables = paced(mergedTables(stored, live, switches, noCounts(), run), pace, signal);
+    const tables = paced(mergedTables(stored, live, switches, noCounts(), run, alikeIn(work.alike)), pace, signal);
     await work.engine.load(address, live.schema, tables, { ...options, signal, counters: "onward" });
   }
   run.report({ type: "phase", phase: "verify", subject: work.shown });
@@ -271,11 +295,12 @@ async function* mergedTables(
   switches: MergeSwitches,
   counts: MergeCounts,
   run: Run,
+  options: MergeOptionsOf,
 ): AsyncGenerator<TableRows> {
   for (const table of live.schema.tables) {
     const then = stored.tables.find(({ table: { schema, name } }) => isNamed(table, schema, name));
     if (!then) throw new HoldfastError("internal", { table: table.name });
-    yield { table, batches: mergeRows(live.reader(table), then, switches, counts, run.signal) };
+    yield { table, batches: mergeRows(live.reader(table), then, switches, counts, run.signal, options(table)) };
   }
 }
 

@@ -66,17 +66,20 @@ export async function prepareDatabase(
     return;
   }
   const merge = { ...work, how: "merge" } as const;
-  const counts = await countMerge(merge, reader, switches, run);
-  if (typeof counts === "string") {
-    draft.add({ ...part, action: "conflict", reason: counts });
-  } else if (counts.created + counts.updated + counts.removed === 0) {
+  const counted = await countMerge(merge, reader, switches, run);
+  if (typeof counted === "string") {
+    draft.add({ ...part, action: "conflict", reason: counted });
+    return;
+  }
+  const { counts, alike } = counted;
+  if (counts.created + counts.updated + counts.removed === 0) {
     const reason = counts.differ + counts.newer + counts.missing === 0 ? "same" : "left";
     draft.add({ ...part, action: "skip", reason, changes: counts });
   } else {
     draft.replacesLive = "yes";
     await warnOfLeft(draft, database, address, run.signal);
     draft.add({ ...part, action: "update", changes: counts });
-    draft.databases.push(merge);
+    draft.databases.push({ ...merge, alike });
   }
 }
 
