@@ -87,7 +87,7 @@ export async function* mergeRows(
     const isOneWritten = (step < 0 && alike?.hasLive(nowKey ?? "")) || (step > 0 && alike?.hasStored(thenKey ?? ""));
     if (step > 0 && onMissing && order.keyLength > 0) await onMissing(thenKey ?? "");
     const line = isOneWritten
-      ? chooseAlike(step < 0 ? { now: now.line } : { then: then.line }, switches, counts)
+      ? chooseAlike(step < 0 ? now.line : then.line, step < 0 ? "live" : "stored", switches, counts)
       : choose(step <= 0 ? now.line : undefined, step >= 0 ? then.line : undefined, switches, counts);
     if (line && output.add(line)) yield output.take();
     if (step <= 0) now.step();
@@ -120,12 +120,13 @@ function choose(
 
 /** Of two rows that are one, each comes at the place of its key: one of them stays, and they differ in their keys at least. */
 function chooseAlike(
-  { now, then }: { readonly now?: Buffer; readonly then?: Buffer },
+  line: Buffer | undefined,
+  whose: "live" | "stored",
   { updateChanged }: MergeSwitches,
   counts: MergeCounts,
 ): Buffer | undefined {
-  if (then) counts[updateChanged ? "updated" : "differ"]++;
-  return updateChanged ? then : now;
+  if (whose === "stored") counts[updateChanged ? "updated" : "differ"]++;
+  return updateChanged === (whose === "stored") ? line : undefined;
 }
 
 class LineOutput {
