@@ -5,7 +5,7 @@ import { Pace } from "./pace.ts";
 const { signal } = new AbortController();
 
 /** A server that others use so much, and that answers so slowly while rows are read; `slowdown` may change. */
-function world(othersPerSecond: number, slowdown: number) {
+function world(othersPerSecond: number, slowdown: number, toldEveryMs = 1) {
   const state = { now: 0, asleep: 0, paused: "no", others: 0, told: 0, slowdown };
   const pace = new Pace({
     now: () => state.now,
@@ -16,7 +16,8 @@ function world(othersPerSecond: number, slowdown: number) {
     },
     load: async () => {
       const answerMs = state.paused === "yes" ? 1 : state.slowdown;
-      return { others: Math.round((state.now * othersPerSecond) / 1000), answerMs };
+      const toldOf = Math.floor(state.now / toldEveryMs) * toldEveryMs;
+      return { others: Math.round((toldOf * othersPerSecond) / 1000), answerMs };
     },
     onYield: () => state.told++,
   });
@@ -66,6 +67,18 @@ test("others are known of before a second is over, and little is read until it i
   while (state.now < 300) await read(1);
   assert.ok(pace.share <= 0.3, `${pace.share}`);
   assert.equal(state.told, 1);
+});
+
+test("the server tells of others hardly once a second: they are not taken to be gone in between", async () => {
+  const { state, pace, read } = world(200, 2, 1020);
+  await read(500);
+  assert.equal(state.told, 1);
+  let most = 0;
+  for (let count = 0; count < 3000; count++) {
+    await read(1);
+    most = Math.max(most, pace.share);
+  }
+  assert.equal(most, 0.25);
 });
 
 test("they go: no more pauses", async () => {

@@ -23,6 +23,8 @@ const askCalmEveryMs = 1000;
 const turnMs = 60;
 /** So many statements or transactions of others a second, and the server is in use. */
 const othersPerSecond = 5;
+/** Nothing is heard of them for so long, and they are gone: PostgreSQL tells once a second what its sessions have done, all of it at once. */
+const goneSeconds = 3;
 /** It is not read for less than this share of the time, so that a backup still ends. */
 const leastShare = 0.25;
 /** While others use the server, a little is always left to them. */
@@ -109,14 +111,14 @@ export class Pace {
     this.#share = isSlow ? Math.max(leastShare, this.#share * 0.8) : Math.min(mostShare, this.#share * 1.1);
   }
 
-  /** Whether others are there: soon, when they are; when they are not, after a second. */
+  /** Whether others are there: as soon as they are heard of; that they are not, after a while. */
   #count(at: number, others: number): void {
     const { at: from, others: before } = (this.#counted ??= { at, others });
     const [seconds, more] = [(at - from) / 1000, others - before];
     if (more >= othersPerSecond * Math.max(1, seconds)) {
       if (this.#share === 1) this.#share = leastShare;
       if (this.#told++ === 0) this.#options.onYield?.();
-    } else if (seconds < 1) return;
+    } else if (seconds < goneSeconds) return;
     else this.#share = 1;
     this.#counted = { at, others };
   }
