@@ -20,19 +20,14 @@ interface Internals {
 
 /** Agents that keep connections, on which answers are acknowledged at once. A connection that is new needs no help. */
 export function quickAgents(options: AgentOptions): { readonly httpAgent: HttpAgent; readonly httpsAgent: HttpsAgent } {
-  return { httpAgent: new QuickHttpAgent(options), httpsAgent: new QuickHttpsAgent(options) };
+  return { httpAgent: quick(new HttpAgent(options)), httpsAgent: quick(new HttpsAgent(options)) };
 }
 
-class QuickHttpAgent extends HttpAgent {
-  override reuseSocket(socket: Duplex, request: ClientRequest): void {
-    super.reuseSocket(socket, request);
+function quick<T extends HttpAgent>(agent: T): T {
+  const reuse = agent.reuseSocket.bind(agent);
+  agent.reuseSocket = (socket: Duplex, request: ClientRequest): void => {
+    reuse(socket, request);
     request.once("finish", () => acknowledgeAtOnce(socket));
-  }
-}
-
-class QuickHttpsAgent extends HttpsAgent {
-  override reuseSocket(socket: Duplex, request: ClientRequest): void {
-    super.reuseSocket(socket, request);
-    request.once("finish", () => acknowledgeAtOnce(socket));
-  }
+  };
+  return agent;
 }
