@@ -3,14 +3,17 @@ import { HoldfastError, isHoldfastError } from "../../lib/errors.ts";
 import type { DatabaseAddress, DatabaseSchema, LoadOptions, TableRows, TableSchema } from "../database.ts";
 import { sideBySide } from "../side-by-side.ts";
 import { saysBrokenView, viewOf } from "./broken-view.ts";
+import { damageOf } from "./check.ts";
 import { withoutDefiner } from "./definer.ts";
 import { mysqlFailure, serverCode } from "./failure.ts";
 import { quoteName, quoteText } from "./identifier.ts";
 import { isEmpty } from "./identity.ts";
-import { loadedSums } from "./loaded-sums.ts";
+import { inspectDatabase } from "./inspect.ts";
+import { summings } from "./loaded-sums.ts";
 import { insertStatement, loadSettings, loadStatement, withoutChecks } from "./load-sql.ts";
 import { targetOf, type Target } from "./location.ts";
 import { eventState } from "./event-state.ts";
+import { computesHashes } from "./snapshot.ts";
 import { moveSequences } from "./move-sequences.ts";
 import { Session } from "./session.ts";
 import { type Piece, pieceBytes, TableLoad } from "./table-load.ts";
@@ -38,7 +41,9 @@ export async function loadMysql(
     const [first] = sessions;
     if (!first) throw new HoldfastError("internal", {});
     for (const statement of schema.before) await first.run(statement);
-    await sideBySide(sessions, loads(tables, options), (session, work) => work(session));
+    const sums = options.onSums !== undefined && computesHashes(first.server);
+    const made = sums ? (await inspectDatabase(first, "rows")).schema.tables : [];
+    await sideBySide(sessions, loads(tables, made, options), (session, work) => work(session));
     await finish(first, schema, options);
   } catch (error) {
     // Not with the run's signal: it may be what ended the run.
@@ -93,46 +98,44 @@ async function putBack(target: Target, before: string | undefined, signal: Abort
 
 /**
  * A table after the other; who finds none left helps with one that is being loaded, since often one table is most of a database, and then
- * sums up what others build indexes of, each with one thread.
+ * sums up large ones that are filled, while others build their indexes, each with one thread.
+ * @param made tables as they are there, of a server that can sum them up
  */
 async function* loads(
   tables: AsyncIterable<TableRows>,
+  made: readonly TableSchema[],
   { onSums }: LoadOptions,
 ): AsyncGenerator<(session: Session) => Promise<void>> {
   const begun: TableLoad[] = [];
-  const building = new Set<TableLoad>();
   for await (const rows of tables) {
     const load = new TableLoad(rows);
     begun.push(load);
-    yield (session) => loadTable(session, load, () => building.add(load));
+    yield (session) => loadTable(session, load);
   }
   for (const load of begun) {
     if ((await load.prepared) === "large")
       yield (session) => load.help((piece) => sendRows(session, load.table, piece));
   }
-  if (!onSums) return;
   for (const load of begun) {
-    await load.filled;
-    if (!building.has(load)) continue;
-    yield async (session) => {
-      const sums = await loadedSums(session, load.table.name);
-      if (sums) onSums(load.table, sums);
-    };
+    const there = made.find(({ name }) => name === load.table.name);
+    if (!there || !onSums || (await load.filled) !== "whole") continue;
+    yield* summings(there, load.middle, (sums) => onSums(load.table, sums));
   }
 }
 
-async function loadTable(session: Session, load: TableLoad, onBuild: () => void): Promise<void> {
+async function loadTable(session: Session, load: TableLoad): Promise<void> {
   const { table } = load;
   await load.all(
     (piece) => sendRows(session, table, piece),
     // Built from all rows at once, an index takes a third of the time that it takes row by row.
     () => setIndexesAside(session, table.name),
     async (indexes) => {
-      if (indexes.length === 0) return;
-      onBuild();
-      await session.run(`ALTER TABLE ${quoteName(table.name)} ${indexes.join(",")}`);
+      if (indexes.length > 0) await session.run(`ALTER TABLE ${quoteName(table.name)} ${indexes.join(",")}`);
     },
   );
+  // While it is in the server's memory, and others load the next one.
+  const [damage] = await damageOf(session, table.name);
+  if (damage !== undefined) throw new HoldfastError("restore-mismatch", { detail: damage });
 }
 
 /** Takes away what a table has in plain indexes; gives the clauses of `ALTER TABLE` that make them again in their order. */

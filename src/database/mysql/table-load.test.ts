@@ -47,6 +47,28 @@ test("while a piece is loaded by one session, another one loads the next, and th
   assert.equal(pieceBytes >> 20, 8);
 });
 
+test("a row in the middle is known by the first field of its line, once there are several pieces", async () => {
+  for (const [pieces, middle] of [
+    [1, undefined],
+    [2, "é8"],
+    [5, "é16"],
+  ] as const) {
+    const lent = Buffer.alloc(1 << 20);
+    const batches = async function* (): AsyncGenerator<RowBatch> {
+      for (let count = 0; count < pieces * 8; count++) {
+        lent.fill("\n").write(`é${count}\tx\ty`);
+        yield { lines: lent, rows: lent.length };
+      }
+    };
+    const load = new TableLoad({ table, batches: batches() });
+    const read = async ({ lines }: Piece) => {
+      for await (const _ of lines);
+    };
+    await load.all(read, nothing, nothing);
+    assert.equal(load.middle && Buffer.from(load.middle, "latin1").toString(), middle);
+  }
+});
+
 test("who waits until a table is filled goes on while its end is made, and whatever became of it", async () => {
   const load = rowsOf(2);
   const made = Promise.withResolvers<void>();

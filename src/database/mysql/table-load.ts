@@ -23,11 +23,13 @@ export class TableLoad {
   readonly #batches: AsyncIterator<RowBatch>;
   readonly #ahead: RowBatch[] = [];
   readonly #prepared = Promise.withResolvers<"large" | "small">();
-  readonly #filled = Promise.withResolvers<void>();
+  readonly #filled = Promise.withResolvers<"whole" | "not">();
   /** The piece before was read to its end. */
   #read: Promise<void> = Promise.resolve();
   #state: "open" | "stopped" = "open";
   #loading = 0;
+  /** The first row of each piece. */
+  readonly #starts: Buffer[] = [];
   readonly #idle: (() => void)[] = [];
 
   constructor({ table, batches }: TableRows) {
@@ -40,9 +42,14 @@ export class TableLoad {
     return this.#prepared.promise;
   }
 
-  /** Fulfilled when all rows are in and `finish` was begun, or nothing comes of that. */
-  get filled(): Promise<void> {
+  /** Of a large one, whether all rows are in, once `finish` was begun; not, where nothing comes of that. */
+  get filled(): Promise<"whole" | "not"> {
     return this.#filled.promise;
+  }
+
+  /** The first field of a row in the middle of what was loaded, as it stands in its line; absent: that was one piece. */
+  get middle(): string | undefined {
+    return this.#starts.length < 2 ? undefined : this.#starts[this.#starts.length >> 1]?.toString("latin1");
   }
 
   /** Loads all of it by this session and whoever helps; `prepare` and `finish`, of what it gave, are for large tables. */
@@ -59,11 +66,11 @@ export class TableLoad {
       while (this.#loading > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
       if (this.#state !== "open") return;
       const finishing = finish(aside);
-      this.#filled.resolve();
+      this.#filled.resolve("whole");
       await finishing;
     } finally {
       this.#prepared.resolve("small");
-      this.#filled.resolve();
+      this.#filled.resolve("not");
     }
   }
 
@@ -109,6 +116,7 @@ export class TableLoad {
       if (!first) end();
     }
     if (!first) return undefined;
+    this.#starts.push(firstField(first.lines));
     let rows = 0;
     const readOn = () => this.#nextOf();
     const lines = async function* (batch: RowBatch | undefined): AsyncGenerator<Buffer> {
@@ -137,4 +145,11 @@ export class TableLoad {
       if (step.value.rows > 0) return step.value;
     }
   }
+}
+
+/** A copy: the memory that lines are in is lent. */
+function firstField(lines: Buffer): Buffer {
+  const line = lines.subarray(0, lines.indexOf(10));
+  const end = line.indexOf(9);
+  return Buffer.from(end === -1 ? line : line.subarray(0, end));
 }
