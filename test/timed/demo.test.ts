@@ -8,18 +8,27 @@ import { resticOn } from "../support/restic.ts";
 import { runCommand } from "../support/run-command.ts";
 import { temporaryFolder } from "../support/temp-folder.ts";
 
+/** It promises to be told in 15 s, in which two processors have so much time to give. */
+const mostSeconds = 30;
 const demo = join(import.meta.dirname, "../../demo/demo.ts");
 
+/** Processor time of all that this process has started and that has ended, in seconds: `cutime` and `cstime` of proc(5), in hundredths. */
+function secondsOfChildren(): number {
+  const fields = readFileSync("/proc/self/stat", "latin1").split(") ").at(-1)?.split(" ") ?? [];
+  return (Number(fields[13]) + Number(fields[14])) / 100;
+}
+
 async function tell(folder: string, language: string): Promise<string> {
-  const started = performance.now();
+  const before = secondsOfChildren();
   const { code, stdout, stderr } = await runCommand(
     process.execPath,
     ["--disable-warning=ExperimentalWarning", demo, "--folder", join(folder, "demo"), "--lang", language],
-    { cwd: folder, env: { ...process.env, HOLDFAST_STATE: join(folder, "state") } },
+    { cwd: folder, env: { ...process.env, HOLDFAST_STATE: join(folder, "state") }, timeoutMs: 600_000 },
   );
   assert.equal(code, 0, stdout + stderr);
-  // It promises 15 s; a machine that runs other tests beside it is given more.
-  assert.ok(performance.now() - started < 30_000, stdout);
+  // How long it takes beside other work says nothing.
+  const seconds = secondsOfChildren() - before;
+  assert.ok(seconds > 1 && seconds < mostSeconds, `${seconds} s of processor time\n${stdout}`);
   return stdout;
 }
 
