@@ -171,7 +171,8 @@ export interface FollowedRows {
 
 /** Rows that were written, as the database tells them without giving all. What is gone it does not tell. */
 export interface WrittenRows {
-  readonly method: "wal" | "xmin";
+  /** How they are found; what may take the server a while is not waited for until it is asked. */
+  method(): Promise<"wal" | "xmin">;
   /** Rows that are new or may have changed, whole lines in any order. */
   rows(): AsyncIterable<RowBatch>;
 }

@@ -42,7 +42,10 @@ function telling(model: TableModel, written?: ReadonlySet<string>): TableReader 
       })),
     rowsIn: (asked, what) => batches(stretches(asked).flatMap((rows) => (what === "rows" ? rows : rows.map(keyOf)))),
     changes: async () =>
-      written && { method: "xmin", rows: () => batches(lines.filter((line) => written.has(keyOf(line)))) },
+      written && {
+        method: async () => "xmin" as const,
+        rows: () => batches(lines.filter((line) => written.has(keyOf(line)))),
+      },
   };
 }
 

@@ -28,7 +28,7 @@ export async function toldRows(
   const changes = mark === undefined ? undefined : await reader.changes?.(mark, folder.signal);
   if (changes) {
     const rows = await rowsByWritten(input, { ...changes, rows: () => counted(changes.rows()) });
-    if (rows) return { rows, method: changes.method };
+    if (rows) return { rows, method: await changes.method() };
   }
   const rows = await rowsByHash(input, counted);
   return rows && { rows, method: "hash" };
