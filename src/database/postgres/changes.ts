@@ -103,10 +103,6 @@ export async function changesOf(
   if (!same || BigInt(now.xmin) - BigInt(was.xmin) > oldestAge || BigInt(now.xmin) < BigInt(was.xmin)) return undefined;
   // Nor may it have been taken of a server further on: another one, or this one before it was put back to an earlier state.
   if (!isPast(now.replayed ?? now.until, was.until)) return undefined;
-  const columns = table.columns.map((column) => quoteName(column.name)).join(",");
-  const bound = `'${BigInt.asUintN(32, BigInt(was.xmin))}'::xid`;
-  // Of the bound once, not for each row: a third of the time of looking through a table.
-  const select = `SELECT ${columns} FROM ONLY ${quoteQualified(table)} WHERE age(xmin) <= (SELECT age(${bound}))`;
   let asked: Promise<readonly Blocks[] | undefined> | undefined;
   const blocks = async () =>
     was.lsn === undefined
@@ -116,38 +112,47 @@ export async function changesOf(
     method: async () => ((await blocks()) ? "wal" : "xmin"),
     async *rows() {
       const found = await blocks();
-      yield* found ? inBlocks(worker, select, found, table) : scan(worker, `COPY (${select}) TO STDOUT`, table);
+      const session = await worker();
+      const select = await selectSince(session, table, was.xmin);
+      yield* found ? inBlocks(session, select, found, table) : scan(session, select, table);
     },
   };
 }
 
-/** Stretches of blocks that one statement reads. */
-const stretchesAtOnce = 100;
+/** The age of the bound is that of the session's whole transaction: asked for once, a row's is only compared with a number. */
+async function selectSince(session: PostgresConnection, table: TableSchema, xmin: string): Promise<string> {
+  const columns = table.columns.map((column) => quoteName(column.name)).join(",");
+  const age = Number(
+    await session.value("SELECT age($1::xid)", [String(BigInt.asUintN(32, BigInt(xmin)))], table.name),
+  );
+  return `SELECT ${columns} FROM ONLY ${quoteQualified(table)} WHERE age(xmin) <= ${age}`;
+}
+
+/** Stretches of blocks that one statement reads: planning takes a server more time for each, the more there are. */
+const stretchesAtOnce = 20;
 
 async function* inBlocks(
-  worker: () => Promise<PostgresConnection>,
+  session: PostgresConnection,
   select: string,
   blocks: readonly Blocks[],
   { name }: TableSchema,
 ): AsyncGenerator<RowBatch, void> {
-  const session = await worker();
   for (let at = 0; at < blocks.length; at += stretchesAtOnce) {
     const selects = blocks
       .slice(at, at + stretchesAtOnce)
       .map(({ from, to }) => `${select} AND ctid >= '(${from},0)' AND ctid < '(${to},0)'`);
-    yield* session.copyOut(`COPY (${selects.join(" UNION ALL ")}) TO STDOUT`, 1 << 20, name);
+    yield* session.copyOut(`COPY (${selects.join(" UNION ALL ")}) TO STDOUT`, 64 << 10, name);
   }
 }
 
 /** Reads in the order that the table lies in: the session is set to prefer indexes. */
 async function* scan(
-  worker: () => Promise<PostgresConnection>,
-  sql: string,
+  session: PostgresConnection,
+  select: string,
   { name }: TableSchema,
 ): AsyncGenerator<RowBatch, void> {
-  const session = await worker();
   await session.run("SET LOCAL enable_seqscan = on");
-  yield* session.copyOut(sql, 1 << 20, name);
+  yield* session.copyOut(`COPY (${select}) TO STDOUT`, 1 << 20, name);
   await session.run("SET LOCAL enable_seqscan = off");
 }
 
