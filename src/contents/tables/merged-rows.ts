@@ -32,12 +32,12 @@ export async function* mergedRows(
   const overlay = runs instanceof Overlay ? runs : await Overlay.open(folder, runs, range.from ?? range.after);
   const output = new BatchBuilder(folder, range);
   let chunks = 0;
-  for await (const { chunk, lines } of loadedChunks(folder, base, range, probe)) {
+  for await (const { chunk, rows } of loadedChunks(folder, base, range, probe)) {
     folder.signal.throwIfAborted();
     chunks++;
-    yield* mergeChunk(folder, { lines, rows: chunk.rows }, lower(folder, chunk.nextKey, range.below), overlay, output);
+    yield* mergeChunk(folder, rows, lower(folder, chunk.nextKey, range.below), overlay, output);
   }
-  if (chunks === 0) yield* mergeChunk(folder, { lines: nothing, rows: 0 }, range.below, overlay, output);
+  if (chunks === 0) yield* mergeChunk(folder, noRows, range.below, overlay, output);
   if (output.bytes > 0) yield output.take();
 }
 
@@ -52,7 +52,7 @@ async function* loadedChunks(
   base: StoredBase,
   range: StoredRange,
   probe: Probe | undefined,
-): AsyncGenerator<{ readonly chunk: BaseChunk; readonly lines: Buffer }, void> {
+): AsyncGenerator<{ readonly chunk: BaseChunk; readonly rows: RowBatch }, void> {
   const waiting: { readonly chunk: BaseChunk; readonly loading: Promise<Buffer> }[] = [];
   try {
     let chunks = 0;
@@ -63,10 +63,10 @@ async function* loadedChunks(
       waiting.push({ chunk, loading });
       if (waiting.length <= chunksAhead) continue;
       const next = waiting.shift();
-      if (next) yield { chunk: next.chunk, lines: checkLines(folder, next.chunk, await next.loading) };
+      if (next) yield { chunk: next.chunk, rows: checkedRows(folder, next.chunk, await next.loading) };
     }
     for (const next of waiting.splice(0)) {
-      yield { chunk: next.chunk, lines: checkLines(folder, next.chunk, await next.loading) };
+      yield { chunk: next.chunk, rows: checkedRows(folder, next.chunk, await next.loading) };
     }
   } finally {
     await Promise.allSettled(waiting.map(({ loading }) => loading));
@@ -78,12 +78,14 @@ function isBehind({ order }: TableFolder, { upTo, below }: StoredRange, key: Row
   return upTo !== undefined && order.compare(key, upTo) > 0;
 }
 
-/** Order, count and bounds of a chunk's rows. */
-function checkLines(folder: TableFolder, chunk: BaseChunk, lines: Buffer): Buffer {
+/** The rows of a chunk, when order, count and bounds are right. */
+function checkedRows(folder: TableFolder, chunk: BaseChunk, lines: Buffer): RowBatch {
   const { order, subject } = folder;
-  if (chunk.candidate === "no") return lines;
+  if (chunk.candidate === "no") return noRows;
   const duplicates = order.keyLength === 0;
   const textAt = (start: number, end: number) => lines.toString("latin1", start, end);
+  // No chunk says that it has more rows than bytes.
+  const ends = new Int32Array(chunk.rows);
   let rows = 0;
   let before = -1;
   let beforeEnd = -1;
@@ -99,22 +101,24 @@ function checkLines(folder: TableFolder, chunk: BaseChunk, lines: Buffer): Buffe
     before = at;
     beforeEnd = stop;
     at = end + 1;
+    ends[rows] = at;
   }
   if (rows !== chunk.rows) throw damaged(subject, "row count");
   if (before >= 0 && chunk.nextKey !== undefined) {
     const step = order.compare(textAt(before, beforeEnd), chunk.nextKey);
     if (step > 0 || (step === 0 && !duplicates)) throw damaged(subject, "row outside its chunk");
   }
-  return lines;
+  return { lines, rows, ends };
 }
 
 async function* mergeChunk(
   folder: TableFolder,
-  { lines, rows }: Pick<RowBatch, "lines" | "rows">,
+  chunk: RowBatch,
   end: RowKey | undefined,
   overlay: Overlay,
   output: BatchBuilder,
 ): AsyncGenerator<RowBatch, void> {
+  const { lines } = chunk;
   let at = 0;
   while (overlay.before(end) && overlay.key !== undefined) {
     const found = lowerBound(folder.order, lines, at, lines.length, overlay.key);
@@ -132,7 +136,7 @@ async function* mergeChunk(
   output.add(lines.subarray(at));
   if (output.bytes === 0) return;
   // Counted when it was checked, as long as it goes on whole.
-  const batch = output.take({ lines, rows });
+  const batch = output.take(chunk);
   // Most chunks are a batch as they are, and nothing looks at them afterwards.
   yield { ...batch, release: () => freeMemory(batch.lines) };
 }
@@ -168,14 +172,14 @@ class BatchBuilder {
     this.#push(lineFeed);
   }
 
-  take(chunk?: Pick<RowBatch, "lines" | "rows">): RowBatch {
+  take(chunk?: RowBatch): RowBatch {
     const lines = this.#pieces.length === 1 && this.#pieces[0] ? this.#pieces[0] : Buffer.concat(this.#pieces);
     this.#pieces = [];
     this.bytes = 0;
     const { buffer, byteOffset, length } = lines;
     const isWhole =
       chunk?.lines.buffer === buffer && chunk.lines.byteOffset === byteOffset && chunk.lines.length === length;
-    if (isWhole) return { lines, rows: chunk.rows };
+    if (isWhole) return chunk;
     let rows = 0;
     for (let at = lines.indexOf(10); at >= 0; at = lines.indexOf(10, at + 1)) rows++;
     return { lines, rows };
@@ -202,3 +206,4 @@ class BatchBuilder {
 
 const lineFeed = Buffer.from("\n");
 const nothing = Buffer.alloc(0);
+const noRows: RowBatch = { lines: nothing, rows: 0 };

@@ -1,4 +1,5 @@
-import { auditEvery, type RowKey, type RowSums } from "../../database/database.ts";
+import { auditEvery, type HashSum, type RowKey, type RowSums } from "../../database/database.ts";
+import { sumBits, viewOf } from "../../database/rows.ts";
 import type { ChangedRow } from "./changed-rows.ts";
 import { mergedRows } from "./merged-rows.ts";
 import { Overlay } from "./overlay.ts";
@@ -12,12 +13,14 @@ import type { TableBefore } from "./table-before.ts";
 /** A row where it was read to: what is not asked of it is not made. */
 export class StoredRow {
   readonly #bytes: Buffer;
+  readonly #view: DataView;
   readonly #start: number;
   readonly #keyEnd: number;
   readonly #end: number;
 
-  constructor(bytes: Buffer, start: number, stop: number, end: number) {
+  constructor(bytes: Buffer, view: DataView, start: number, stop: number, end: number) {
     this.#bytes = bytes;
+    this.#view = view;
     this.#start = start;
     this.#keyEnd = stop;
     this.#end = end;
@@ -31,8 +34,14 @@ export class StoredRow {
     return this.#bytes.subarray(this.#start, this.#end);
   }
 
+  addKeyHash(order: RowOrder, sum: HashSum): void {
+    order.addHash(sum, this.#view, this.#start, this.#keyEnd);
+  }
+
   keyHash(order: RowOrder): bigint {
-    return order.hash(this.#bytes, this.#start, this.#keyEnd);
+    const sum = { low: 0, high: 0 };
+    this.addKeyHash(order, sum);
+    return sumBits(sum);
   }
 }
 
@@ -72,13 +81,15 @@ export async function* storedRanges(
       next++;
       for (const release of releases.splice(0)) release();
     };
-    for await (const { lines, release } of mergedRows(near.folder, base, overlay, range)) {
+    for await (const { lines, ends, release } of mergedRows(near.folder, base, overlay, range)) {
+      const view = viewOf(lines);
+      let line = 0;
       for (let at = 0; at < lines.length;) {
         const { index = 0, below } = neighbours[next] ?? {};
         const behind = below === undefined ? lines.length : lowerBound(order, lines, at, lines.length, below);
         while (at < behind) {
-          const end = lineEnd(lines, at, behind);
-          rows.push(new StoredRow(lines, at, keyEnd(order, lines, at, end), end));
+          const end = ends ? (ends[line++] ?? 0) - 1 : lineEnd(lines, at, behind);
+          rows.push(new StoredRow(lines, view, at, keyEnd(order, lines, at, end), end));
           at = end + 1;
         }
         if (at === lines.length) break;
