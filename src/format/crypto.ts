@@ -110,6 +110,7 @@ export class SealRun {
       from += alignedLength(length);
       to += length + sealOverhead;
     }
+    freeMemory(ciphertext);
     return to - offset;
   }
 }
@@ -181,7 +182,9 @@ export class UnsealRun {
       const ciphertext = sealed.subarray(end + ivLength, (end += length + sealOverhead) - tagLength);
       this.#checkTag(this.#tags.start(oneTime, index).update(ciphertext), sealed.subarray(end - tagLength, end));
     }
-    return this.#cipherAt(first, aligned.length).update(aligned);
+    const plaintexts = this.#cipherAt(first, aligned.length).update(aligned);
+    freeMemory(aligned);
+    return plaintexts;
   }
 
   #checkTag(mac: Mac, expected: Uint8Array): void {

@@ -9,7 +9,7 @@ const largest = 8 << 20;
 const keptBytes = 32 << 20;
 const keptMs = 5000;
 /** Below this, giving back costs more than leaving it to the garbage collector. */
-const worthIt = 16 << 10;
+const worthIt = 8 << 10;
 
 const kept: ArrayBuffer[] = [];
 /** How much of each was asked for. */

@@ -6,6 +6,7 @@ import { headerLengthField, maxHeaderBytes, PackHeader } from "../format/pack.ts
 import type { BlobType, Id } from "../format/tree.ts";
 import { decompressPieces, ZstdDecoder, ZstdEncoder } from "../format/zstd-context.ts";
 import { HoldfastError } from "../lib/errors.ts";
+import { freeMemory } from "../lib/memory-pool.ts";
 import type { BlobIndex } from "./blob-index.ts";
 import { makePackBuffer, packBufferBytes, packRoom, targetPackBytes, type PackBuffer } from "./pack-buffers.ts";
 import type { PackStream } from "./repository.ts";
@@ -217,6 +218,7 @@ export class Packer {
       pack.header.add(pack.type, length + sealOverhead, plainLength, id);
       offset += alignedLength(length);
     }
+    freeMemory(opened);
     pack.stagedLength = 0;
     pack.stagedLengths = [];
     pack.stagedIds = [];

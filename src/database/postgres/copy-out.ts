@@ -6,7 +6,7 @@ import { LineEnds } from "../line-ends.ts";
 import { lendReads, readBytes } from "../lent-socket.ts";
 
 /** Batches that wait for their reader; above, the server is made to wait. */
-const mostWaiting = 4;
+const mostWaiting = 2;
 /** What is more than this is not kept for later. */
 const mostSpare = 24;
 

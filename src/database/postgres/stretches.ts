@@ -14,7 +14,7 @@ export interface Stretch {
 }
 
 /** About what a session reads at a time, and what is held for each session besides the first. */
-export const stretchBytes = 6 << 20;
+export const stretchBytes = 4 << 20;
 const sampledPages = 200;
 /** Of nearly every server; of another one, the sample is larger or smaller. */
 const pageBytes = 8192;
