@@ -359,6 +359,8 @@ export interface ServerHome {
   identity(address: DatabaseAddress, signal: AbortSignal): Promise<string | undefined>;
   /** Changes when anything in the database does; cheap. What a plan saw, so that `apply` can tell that it moved. */
   witness(address: DatabaseAddress, signal: AbortSignal): Promise<string>;
+  /** Digest of all that the database is made of but its rows, the same under any name: what is dropped or altered changes it. */
+  contents(address: DatabaseAddress, signal: AbortSignal): Promise<string>;
   /** Gives the database the name of `to`, where none may be. Fails with `target-in-use` while others are connected. */
   rename(address: DatabaseAddress, to: DatabaseAddress, signal: AbortSignal): Promise<void>;
   /** Names of what `rename` cannot take along: an undo comes back without it. Absent: it takes everything. */

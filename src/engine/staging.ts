@@ -7,7 +7,7 @@ import type { Engine } from "./engine.ts";
 import { mountedAt } from "./mounts.ts";
 import type { RestorePlan } from "./restore-plan.ts";
 import { dropStaging, nextNumber, saveRecord, type RestoreRecord } from "./restore-record.ts";
-import { contentsOf, serverHome, type SwapPlace } from "./swap-database.ts";
+import { serverHome, type SwapPlace } from "./swap-database.ts";
 import { identity, identityOf, refuseUnsafe, syncFolders, type SwapStep } from "./swap.ts";
 
 /** Of a database that was being built: what takes longer is left to whoever comes by next. */
@@ -103,12 +103,14 @@ export class Staging {
     const databases = await Promise.all(
       this.#record.databases.map(async (step) => {
         if (step.target !== target) return step;
-        const made = await home.identity(addressOf(step.slot), signal);
-        const old = await home.identity(addressOf(target), signal);
+        const [made, old, holds] = await Promise.all([
+          home.identity(addressOf(step.slot), signal),
+          home.identity(addressOf(target), signal),
+          home.contents(addressOf(step.slot), signal),
+        ]);
         if (made === undefined) throw new Error(`nothing was made at ${step.slot}`);
-        const contents = await contentsOf(engine, addressOf(step.slot), signal);
         const empty = old === undefined ? await home.emptyAt?.(addressOf(target), signal) : undefined;
-        return { ...step, made, contents, ...(old !== undefined && { old }), ...(empty !== undefined && { empty }) };
+        return { ...step, made, holds, ...(old !== undefined && { old }), ...(empty !== undefined && { empty }) };
       }),
     );
     this.#record = { ...this.#record, databases };

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { DatabaseAddress, ServerHome } from "../database/database.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { AddressOf } from "./database-address.ts";
@@ -16,8 +15,8 @@ export interface DatabaseStep {
   readonly aside: string;
   /** Identity of what was made; absent: it is not made yet. */
   readonly made?: string;
-  /** What was made holds this (`contentsOf`). Absent: a record of an earlier release. */
-  readonly contents?: string;
+  /** Digest of what was made (`ServerHome.contents`). Absent: a record of an earlier release. */
+  readonly holds?: string;
   /** Identity of what was at `target`; absent: there was nothing. */
   readonly old?: string;
   /** There was an empty database, which this makes anew. */
@@ -46,9 +45,10 @@ export async function databasesAsFound(
 ): Promise<readonly DatabaseStep[]> {
   const found: DatabaseStep[] = [];
   for (const step of steps) {
-    const { identity, settle } = stepOn(step, place);
+    const { look, settle } = stepOn(step, place);
     await settle();
-    const present = (await isUntouched(step, place)) ? await identity(step.target) : step.old;
+    const seen = await look();
+    const present = isUntouched(step, seen) ? seen.target : step.old;
     const { old: _, ...rest } = step;
     found.push({ ...rest, ...(present !== undefined && { old: present }) });
   }
@@ -56,10 +56,8 @@ export async function databasesAsFound(
 }
 
 /** What was made stands where it was made, and nothing was moved out of its way. */
-async function isUntouched(step: DatabaseStep, place: SwapPlace): Promise<boolean> {
-  const { identity } = stepOn(step, place);
-  if (step.made === undefined || (await identity(step.slot)) !== step.made) return false;
-  return (await identity(step.aside)) === undefined;
+function isUntouched({ made }: DatabaseStep, { slot, aside }: Seen): boolean {
+  return made !== undefined && slot === made && aside === undefined;
 }
 
 /**
@@ -67,30 +65,19 @@ async function isUntouched(step: DatabaseStep, place: SwapPlace): Promise<boolea
  * or changed it while the swap was cut off. Fails with `restore-lost`.
  */
 export async function databaseForward(step: DatabaseStep, place: SwapPlace): Promise<void> {
-  const { home, identity, rename, settle } = stepOn(step, place);
+  const { home, look, rename, settle } = stepOn(step, place);
   await settle();
-  const present = await identity(step.target);
+  const { target: present, slot } = await look();
   if (present === undefined || present !== step.made) {
-    if ((await identity(step.slot)) !== step.made) throw lostMade(step);
+    if (slot !== step.made) throw lostMade(step);
     if (present !== undefined) {
       if (present !== step.old) throw new HoldfastError("plan-outdated", { path: step.target });
-      await rename(home, step.target, step.aside);
+      await rename(step.target, step.aside);
     }
-    await rename(home, step.slot, step.target);
+    await rename(step.slot, step.target);
   }
-  if (step.contents === undefined) return;
-  const { engine, addressOf, signal } = place;
-  if ((await contentsOf(engine, addressOf(step.target), signal)) !== step.contents) throw lostMade(step);
-}
-
-/** Digest of a database's tables, their columns, and of how much else it has: the same under any name. */
-export async function contentsOf(engine: Engine, address: DatabaseAddress, signal: AbortSignal): Promise<string> {
-  await using source = await databaseEngineFor(engine, address.url).connect(address, { signal });
-  const { tables, before, after } = await source.inspect(signal);
-  // Without schemas: MySQL's is the database itself, and has its name.
-  const shapes = tables.map(({ name, columns }) => JSON.stringify([name, columns.map((column) => column.name)]));
-  const all = JSON.stringify([shapes.toSorted(), before.length, after.length]);
-  return createHash("sha256").update(all).digest("hex").slice(0, 32);
+  if (step.holds === undefined) return;
+  if ((await home.contents(place.addressOf(step.target), place.signal)) !== step.holds) throw lostMade(step);
 }
 
 /** Takes a step back, if it was done: whatever has become of what was made is kept in its slot. */
@@ -104,33 +91,34 @@ export async function databaseBack(step: DatabaseStep, place: SwapPlace): Promis
 }
 
 async function takeBack(step: DatabaseStep, place: SwapPlace): Promise<void> {
-  const { home, identity, rename, settle } = stepOn(step, place);
+  const { look, rename, settle } = stepOn(step, place);
   await settle();
-  if (!(await isDatabaseKept(step, place))) throw new HoldfastError("undo-lost", { path: step.aside });
-  if (await isUntouched(step, place)) return;
-  const present = await identity(step.target);
-  if (present === step.old) return;
+  const seen = await look();
+  const present = seen.target;
+  if (!isKept(step, seen)) throw new HoldfastError("undo-lost", { path: step.aside });
+  if (isUntouched(step, seen) || present === step.old) return;
   // Nothing is there between two renames, and after somebody dropped it: what was replaced can take its place.
   if (present !== undefined) {
-    if ((await identity(step.slot)) !== undefined) throw new HoldfastError("plan-outdated", { path: step.target });
-    await rename(home, step.target, step.slot);
+    if (seen.slot !== undefined) throw new HoldfastError("plan-outdated", { path: step.target });
+    await rename(step.target, step.slot);
   }
-  if (step.old !== undefined) await rename(home, step.aside, step.target);
+  if (step.old !== undefined) await rename(step.aside, step.target);
 }
 
 /** Whether what a step replaced is still there to be put back. */
 export async function isDatabaseKept(step: DatabaseStep, place: SwapPlace): Promise<boolean> {
-  if (step.old === undefined) return true;
-  const { identity } = stepOn(step, place);
-  const present = await identity(step.target);
-  if (present === step.old || (await identity(step.aside)) === step.old) return true;
-  return present !== undefined && (await isUntouched(step, place));
+  return step.old === undefined || isKept(step, await stepOn(step, place).look());
+}
+
+function isKept(step: DatabaseStep, seen: Seen): boolean {
+  if (step.old === undefined || seen.target === step.old || seen.aside === step.old) return true;
+  return seen.target !== undefined && isUntouched(step, seen);
 }
 
 /** Removes what was made, or what was kept: never the target. */
 export async function dropDatabases(step: DatabaseStep, place: SwapPlace): Promise<void> {
   const { home } = stepOn(step, place);
-  for (const url of [step.slot, step.aside]) await home.drop(place.addressOf(url), place.signal);
+  await Promise.all([step.slot, step.aside].map((url) => home.drop(place.addressOf(url), place.signal)));
 }
 
 /** A server's home, or a refusal: the step was written by us, for a server. */
@@ -140,17 +128,25 @@ export function serverHome(engine: Engine, url: string): ServerHome {
   return home;
 }
 
+/** Identities of what is at the three places of a step; `undefined`: nothing. */
+type Seen = Readonly<Record<"target" | "slot" | "aside", string | undefined>>;
+
 function stepOn(step: DatabaseStep, { engine, addressOf, signal }: SwapPlace) {
+  const home = serverHome(engine, step.target);
   return {
-    home: serverHome(engine, step.target),
-    identity: (url: string) => serverHome(engine, url).identity(addressOf(url), signal),
+    home,
+    look: async (): Promise<Seen> => {
+      const identity = (url: string) => home.identity(addressOf(url), signal);
+      const [target, slot, aside] = await Promise.all([step.target, step.slot, step.aside].map(identity));
+      return { target, slot, aside };
+    },
     /** A rename that was cut off is finished before anybody looks: what is half here and half there can be neither. */
     settle: async () => {
       for (const url of [step.target, step.slot, step.aside]) {
-        await serverHome(engine, url).settle?.(addressOf(url), signal);
+        await home.settle?.(addressOf(url), signal);
       }
     },
-    rename: (home: ServerHome, from: string, to: string) => home.rename(addressOf(from), addressOf(to), signal),
+    rename: (from: string, to: string) => home.rename(addressOf(from), addressOf(to), signal),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { DatabaseAddress, DatabaseHolder, ServerHome } from "../database.ts";
+import { contentsOf } from "./contents.ts";
 import { othersIn } from "./holders.ts";
 import { quoteName, quoteText } from "./identifier.ts";
 import { identityOf, isEmpty, tablesDigest } from "./identity.ts";
@@ -20,6 +21,11 @@ export const mysqlHome: ServerHome = {
   beside: (address, id, role) => extended(address, `_holdfast_${role}_${id.replaceAll(/\W/g, "")}`.slice(0, 40)),
   identity: (address, signal) => onServer(address, signal, (session, database) => identityOf(session, database)),
   witness: (address, signal) => onServer(address, signal, witnessOf),
+  async contents(address, signal) {
+    const target = await targetOf(address);
+    await using session = await Session.open(target, target.database, signal);
+    return await contentsOf(session);
+  },
   rename: (address, to, signal) => {
     const place = databaseOf(to.url);
     return onServer(address, signal, (session, from) => renameDatabase(session, from, place, eventsIn(place)));

@@ -9,7 +9,8 @@
  *   `daily-path.ts` says when a session searches more than the server's own schema.
  * - `field.ts`, `key-order.ts`, `row-hash.ts`: what lines mean; `line-sql.ts` lets the database compute the same hash.
  * - `load.ts` builds a database from lines, in `steps.ts` that sessions do side by side, `restore-script.ts` writes what psql needs to do the same; `check.ts`
- *   looks for orphans; `rows.ts` finds and changes single rows; `server-home.ts` makes, renames and removes databases;
+ *   looks for orphans; `rows.ts` finds and changes single rows; `server-home.ts` makes, renames and removes databases, and
+ *   tells what they are made of (`contents.ts`);
  *   `private-server.ts` starts a server for one copy.
  * - `log-feed.ts` follows its changes by logical decoding: `log-publication.ts` and `log-slot.ts` keep what the server needs for
  *   that, `log-stream.ts` speaks its protocol, `pgoutput.ts` and `log-rows.ts` turn what comes into lines.

@@ -4,6 +4,7 @@ import { HoldfastError, isHoldfastError } from "../../lib/errors.ts";
 import type { DatabaseAddress, DatabaseHolder, ServerHome } from "../database.ts";
 import { type Environment, loginOf, longestName, withDatabase } from "./address.ts";
 import { PostgresConnection } from "./connection.ts";
+import { contentsOf } from "./contents.ts";
 import { quoteName } from "./identifier.ts";
 
 /** A session that was just ended may be seen for a moment: of ours we know that it is over. */
@@ -41,6 +42,10 @@ export function postgresHome(environment: Environment): ServerHome {
          FROM pg_database d WHERE d.datname = current_database()`,
       );
       return row.join(" ");
+    },
+    async contents(address, signal) {
+      await using connection = await PostgresConnection.open(address, { environment, signal });
+      return await contentsOf(connection);
     },
     rename: (address, to, signal) =>
       onServer(address, signal, async (connection, name) => {
