@@ -27,13 +27,32 @@ test("indexes of tables with rows are told apart, with what they lock; all else 
   ];
   const { indexes, rest } = buildStatements({ before: [], after, tables });
   assert.deepEqual(indexes, [
-    { sql: key, alone: ['"public"."company"'], shared: [] },
+    {
+      sql: key,
+      alone: ['"public"."company"'],
+      shared: [],
+      apart: {
+        index: 'CREATE UNIQUE INDEX company_pkey ON "public"."company" USING btree (id)',
+        key: 'ALTER TABLE ONLY "public"."company" ADD CONSTRAINT company_pkey PRIMARY KEY USING INDEX company_pkey',
+      },
+    },
     { sql: index, alone: [], shared: ['"public"."Odd ""one"" ON x"'] },
   ]);
   assert.deepEqual(
     statements(rest),
     after.slice(2).map((sql) => [sql]),
   );
+});
+
+test("a key of which more is said than its columns is built as it is written", () => {
+  const key = 'ALTER TABLE ONLY public.company\n    ADD CONSTRAINT company_pkey UNIQUE (id, "B, c")';
+  for (const ending of [" DEFERRABLE", " INCLUDE (name)", " WITH (fillfactor='70')"]) {
+    const { indexes } = buildStatements({ before: [], after: [key, key + ending], tables });
+    assert.deepEqual(
+      indexes.map(({ apart }) => apart?.index),
+      ['CREATE UNIQUE INDEX company_pkey ON "public"."company" USING btree (id, "B, c")', undefined],
+    );
+  }
 });
 
 test("foreign keys are added unchecked, and the checks of those that follow each other are one group, unless tables are partitioned", () => {

@@ -25,14 +25,21 @@ const sortingSql =
 
 const ofEventTrigger = /^(?:CREATE|ALTER|COMMENT ON|SECURITY LABEL (?:FOR \S+ )?ON) EVENT TRIGGER /;
 
-/** What a table's rows are summed up by, besides the session's own process. */
-const summingSql = "SET max_parallel_workers_per_gather=1";
+/**
+ * While sessions build and sum up side by side, each does so by itself: what the server's other processes would help takes a
+ * quarter more of the processors. The last of all has them for itself.
+ */
+const byItselfSql = "SET max_parallel_maintenance_workers=0; SET max_parallel_workers_per_gather=0";
+const helpedSql = "RESET max_parallel_maintenance_workers; SET max_parallel_workers_per_gather=1";
+
+/** From so many rows on, a key's index is built before the key is there, beside whoever reads the table. */
+const rowsOfLarge = 100_000;
 
 /**
  * Builds a new database: definitions, rows, each table in one transaction that also empties it, so that its rows are
  * written frozen; keys and indexes; sequences; then foreign keys, triggers and what else comes after rows. Two sessions
- * load tables and build what comes after, side by side; a third one has the server sum up what is loaded, beside them. Foreign
- * keys are added unchecked, and then checked side by side.
+ * load tables, build what comes after and have the server sum up what is loaded, side by side. Foreign keys are added
+ * unchecked, and then checked side by side.
  */
 export async function loadPostgres(
   address: DatabaseAddress,
@@ -52,17 +59,19 @@ export async function loadPostgres(
     await using opened = new AsyncDisposableStack();
     const open = async () => {
       const session = opened.use(await PostgresConnection.open(address, { environment, signal }));
-      await session.run(loadingSession);
-      await session.run(sortingSql);
-      await session.run(summingSql);
+      await session.run(`${loadingSession}; ${sortingSql}; ${byItselfSql}`);
       return session;
     };
-    const connection = await open();
-    const sessions = [connection, await open()];
+    const opening = [open(), open()] as const;
+    await settled(opening);
+    const sessions = await Promise.all(opening);
+    const [connection] = sessions;
     for (const statement of schema.before) await runStatement(connection, statement);
     const [watching, after] = partition(schema.after, ofEventTrigger);
     const { indexes, rest } = buildStatements({ ...schema, after });
-    await loadTables(sessions, onSums && (await open()), { tables, indexes, onSums, settings });
+    const keys = await loadTables(sessions, { tables, indexes, onSums, settings });
+    await buildAll(sessions, keys);
+    for (const session of sessions) await session.run(helpedSql);
     await setSequences(connection, schema);
     if (counters === "onward") {
       for (const table of schema.tables) if (!isLargeObjects(table)) await moveSequences(connection, table);
@@ -106,12 +115,15 @@ interface Loading {
   readonly settings: Settings;
 }
 
-/** Rows, and their indexes: whoever finds no more table to load builds those of tables that are loaded. */
+/**
+ * Rows, their indexes and sums: whoever finds no more table to load builds and sums up those that are loaded. What is left is to
+ * make keys of indexes.
+ */
 async function loadTables(
   sessions: readonly PostgresConnection[],
-  beside: PostgresConnection | undefined,
   { tables, indexes, onSums, settings }: Loading,
-): Promise<void> {
+): Promise<readonly Building[]> {
+  const keys: Building[] = [];
   const steps = new Steps<PostgresConnection>();
   const ofTable = Map.groupBy(indexes, ({ alone, shared }) => [...alone, ...shared].join());
   // What follows a table waits until its session has asked for the next one: only then it is known whether more tables come.
@@ -119,34 +131,50 @@ async function loadTables(
   const load = async (session: PostgresConnection, rows: TableRows): Promise<void> => {
     steps.throwIfFailed();
     steps.add(...(following.get(session) ?? []));
-    const backslashes = await loadTable(session, rows, settings);
+    const loaded = await loadTable(session, rows, settings);
     const name = quoteQualified(rows.table);
-    const built = (ofTable.get(name) ?? []).map(building);
-    following.set(session, [...built, ...(onSums ? [summing(rows.table, backslashes, onSums)] : [])]);
+    const built = (ofTable.get(name) ?? []).map((one): Building => {
+      if (one.apart === undefined || loaded.rows < rowsOfLarge) return one;
+      keys.push({ ...one, sql: one.apart.key });
+      return { sql: one.apart.index, alone: [], shared: one.alone };
+    });
+    const summed = onSums ? [summing(rows.table, loaded.backslashes, onSums)] : [];
+    following.set(session, [...built.map(building), ...summed].map(helped));
     ofTable.delete(name);
   };
   let idle = 0;
   const after = async (session: PostgresConnection): Promise<void> => {
     steps.add(...(following.get(session) ?? []));
     if (++idle === sessions.length) {
-      steps.add(...[...ofTable.values()].flat().map(building));
+      steps.add(...[...ofTable.values()].flat().map(building).map(helped));
       steps.end();
     }
-    await steps.work(session, ["build", "sum"]);
+    await steps.work(session);
   };
-  const loading = sideBySide(sessions, tables, load, { work: after, stop: (error) => steps.fail(error) });
-  await settled([loading, ...(beside ? [steps.work(beside, ["sum"])] : [])]);
+  await sideBySide(sessions, tables, load, { work: after, stop: (error) => steps.fail(error) });
+  return keys;
 }
 
 async function buildAll(sessions: readonly PostgresConnection[], group: readonly Building[]): Promise<void> {
   const steps = new Steps<PostgresConnection>();
   steps.add(...group.map(building));
   steps.end();
-  await settled(sessions.map((session) => steps.work(session, ["build"])));
+  await settled(sessions.map((session) => steps.work(session)));
 }
 
-function building({ sql, ...tables }: Building): Step<PostgresConnection> {
-  return { kind: "build", ...tables, run: (session) => runStatement(session, sql) };
+function building({ sql, alone, shared }: Building): Step<PostgresConnection> {
+  return { kind: "build", alone, shared, run: (session) => runStatement(session, sql) };
+}
+
+/** The server's other processes help where nothing else is left for them to do. */
+function helped(step: Step<PostgresConnection>): Step<PostgresConnection> {
+  return {
+    ...step,
+    async run(session, beside) {
+      if (beside === "nobody") await session.run(helpedSql);
+      await step.run(session, beside);
+    },
+  };
 }
 
 function runStatement(session: PostgresConnection, sql: string): Promise<void> {
@@ -166,23 +194,28 @@ function summing(
 }
 
 /** Waits for all, then throws what the first that failed threw. */
-async function settled(all: readonly Promise<void>[]): Promise<void> {
+async function settled(all: readonly Promise<unknown>[]): Promise<void> {
   const failure = (await Promise.allSettled(all)).find((one) => one.status === "rejected");
   if (failure) throw failure.reason;
+}
+
+interface Loaded {
+  readonly rows: number;
+  readonly backslashes: Backslashes;
 }
 
 async function loadTable(
   connection: PostgresConnection,
   { table, batches }: TableRows,
   settings: Settings,
-): Promise<Backslashes> {
+): Promise<Loaded> {
   const subject = `${table.schema}.${table.name}`;
   if (isLargeObjects(table)) {
     await connection.run(`CREATE TEMP TABLE holdfast_pages (${largeObjectColumns})`);
     await connection.copyIn("COPY pg_temp.holdfast_pages FROM STDIN", batches, subject);
     for (const statement of largeObjectsFrom("pg_temp.holdfast_pages")) await connection.run(statement, subject);
     await connection.run("DROP TABLE pg_temp.holdfast_pages");
-    return "possible";
+    return { rows: 0, backslashes: "possible" };
   }
   const name = quoteQualified(table);
   // Checks and generated columns call functions that were written for daily work.
@@ -194,9 +227,9 @@ async function loadTable(
       yield batch;
     }
   };
-  await connection.copyIn(`COPY ${name}${columnList(table)} FROM STDIN WITH (FREEZE)`, looked(), subject);
+  const rows = await connection.copyIn(`COPY ${name}${columnList(table)} FROM STDIN WITH (FREEZE)`, looked(), subject);
   await connection.run("COMMIT", subject);
-  return backslashes;
+  return { rows, backslashes };
 }
 
 /** A backslash of a text as it stands in a line. */

@@ -102,6 +102,34 @@ test("the same by definitions from the catalog, where no pg_dump is new enough",
   assert.equal(await dumped("from catalog"), await dumped("crm"));
 });
 
+test("the keys of a large table, whose indexes are built before they are keys, are the keys that they were", async () => {
+  await server.sql("CREATE DATABASE large");
+  await server.sql(
+    `CREATE TABLE large (id integer PRIMARY KEY, "Odd ""code""" text COLLATE "C" UNIQUE, a integer, b integer NOT NULL,
+       CONSTRAINT pair UNIQUE (b, a), CONSTRAINT late UNIQUE (b) DEFERRABLE INITIALLY DEFERRED, CONSTRAINT roomy UNIQUE (b, id) WITH (fillfactor=70));
+     ALTER TABLE large CLUSTER ON pair; COMMENT ON CONSTRAINT pair ON large IS 'both'; CREATE INDEX ON large (a);
+     INSERT INTO large SELECT i, 'c' || i, NULLIF(i, 7), i FROM generate_series(1, 100001) i;
+     CREATE TABLE small (id integer PRIMARY KEY REFERENCES large, code text COLLATE "C" REFERENCES large ("Odd ""code"""));
+     INSERT INTO small VALUES (1, 'c1')`,
+    "large",
+  );
+  const captured = await captureDatabase(server.url("large"));
+  const sums: string[] = [];
+  const onSums = (table: { readonly name: string }, { rows }: { readonly rows: number }) =>
+    void sums.push(`${table.name} ${rows}`);
+  await loadCaptured(server.url("large copy"), captured, { onSums });
+  assert.deepEqual(sums.toSorted(), ["large 100001", "small 1"]);
+  assert.equal(await dumped("large copy"), await dumped("large"));
+  const keys = `SELECT c.conname, c.contype, c.conindid::regclass, c.condeferrable, to_jsonb(i) - '{indexrelid,indrelid}'::text[],
+      (SELECT string_agg(concat(d.deptype, ' ', pg_describe_object(d.refclassid, d.refobjid, d.refobjsubid)), ', '
+         ORDER BY d.refclassid, d.refobjsubid)
+       FROM pg_depend d WHERE d.objid = i.indexrelid)
+    FROM pg_constraint c JOIN pg_index i ON i.indexrelid = c.conindid WHERE c.connamespace = 'public'::regnamespace AND c.contype IN ('p', 'u') ORDER BY 1`;
+  const found = await server.sql(keys, "large copy");
+  assert.equal(found.trim().split("\n").length, 6);
+  assert.equal(found, await server.sql(keys, "large"));
+});
+
 test("tables that refer to each other come back with keys that the server has compared, and one that it need not", async () => {
   await server.sql("CREATE DATABASE related");
   const names = Array.from({ length: 8 }, (_, at) => `t${at}`);

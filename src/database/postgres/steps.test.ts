@@ -15,8 +15,8 @@ function world() {
     alone: [],
     shared: [],
     ...tables,
-    run: async (session) => {
-      told.push(`${session}: ${name}`);
+    run: async (session, beside) => {
+      told.push(`${session}: ${name} beside ${beside}`);
       await new Promise<void>((resolve, reject) => {
         ends.set(name, (error) => (error ? reject(error) : resolve()));
       });
@@ -29,36 +29,28 @@ function world() {
   return { steps, told, step, end };
 }
 
-test("a table is summed up once its key is built, beside its other indexes", async () => {
+test("a table is summed up once its key is built, beside its other indexes; the last step has nobody beside it", async () => {
   const { steps, told, step, end } = world();
-  steps.add(step("key", "build", { alone: ["t"] }), step("index", "build", { shared: ["t"] }));
   steps.add(step("sum", "sum", { shared: ["t"] }));
+  steps.add(step("key", "build", { alone: ["t"] }), step("index", "build", { shared: ["t"] }));
   steps.end();
-  const work = Promise.all([steps.work("a", ["build", "sum"]), steps.work("b", ["sum"])]);
+  const work = Promise.all([steps.work("a"), steps.work("b")]);
   await turn();
-  assert.deepEqual(told.splice(0), ["a: key"]);
+  assert.deepEqual(told.splice(0), ["a: key beside others"]);
   await end("key");
-  assert.deepEqual(told.splice(0), ["a: index", "b: sum"]);
+  assert.deepEqual(told.splice(0), ["a: index beside others", "b: sum beside others"]);
   await end("sum");
   await end("index");
   await work;
-  assert.deepEqual(told, []);
-});
-
-test("while more tables come, what is there is summed up at once", async () => {
-  const { steps, told, step, end } = world();
-  const work = steps.work("b", ["sum"]);
-  steps.add(step("key", "build", { alone: ["t"] }), step("sum", "sum", { shared: ["t"] }));
-  await turn();
-  assert.deepEqual(told, ["b: sum"]);
-  const builder = steps.work("a", ["build"]);
-  await turn();
-  assert.deepEqual(told, ["b: sum"], "the key waits until the table is free");
-  await end("sum");
-  steps.end();
-  await end("key");
-  await Promise.all([work, builder]);
-  assert.deepEqual(told, ["b: sum", "a: key"]);
+  const last = world();
+  last.steps.add(last.step("sum", "sum", { shared: ["t"] }));
+  const alone = last.steps.work("a");
+  await last.end("sum");
+  last.steps.add(last.step("index", "build", { shared: ["t"] }));
+  last.steps.end();
+  await last.end("index");
+  await alone;
+  assert.deepEqual(last.told, ["a: sum beside others", "a: index beside nobody"]);
 });
 
 test("steps that want the same table alone follow each other; after a failure nobody takes another one", async () => {
@@ -66,9 +58,9 @@ test("steps that want the same table alone follow each other; after a failure no
   steps.add(step("a-b", "build", { alone: ["a", "b"] }), step("b-c", "build", { alone: ["b", "c"] }));
   steps.add(step("c-d", "build", { alone: ["c", "d"] }), step("d-e", "build", { alone: ["d", "e"] }));
   steps.end();
-  const work = Promise.allSettled([steps.work("1", ["build"]), steps.work("2", ["build"])]);
+  const work = Promise.allSettled([steps.work("1"), steps.work("2")]);
   await turn();
-  assert.deepEqual(told.splice(0), ["1: a-b", "2: c-d"]);
+  assert.deepEqual(told.splice(0), ["1: a-b beside others", "2: c-d beside others"]);
   await end("a-b");
   assert.deepEqual(told.splice(0), [], "each of the others wants what another one has");
   await end("c-d", new Error("no room"));

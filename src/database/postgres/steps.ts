@@ -1,17 +1,17 @@
 /** Something that is done to tables, by one session. */
 export interface Step<Session> {
-  /** What it is for: a session may be one that does only steps of some kinds. */
   readonly kind: "build" | "sum";
   /** Tables that nobody else may use meanwhile, and those that others may read as well. */
   readonly alone: readonly string[];
   readonly shared: readonly string[];
-  run(session: Session): Promise<void>;
+  /** @param beside `nobody`: it is the last of all, and the server has nothing else to do */
+  run(session: Session, beside: "others" | "nobody"): Promise<void>;
 }
 
 /**
  * Steps that several sessions do side by side, each when nobody uses its tables in another way: a session that would only
- * wait for another one's lock takes a different step instead. While more tables come, sums fill what is idle; when all are
- * there, a table is summed up once nobody wants it alone any more, beside whoever only reads it.
+ * wait for another one's lock takes a different step instead. Builds come first; a table is summed up once nobody wants it alone any more,
+ * beside whoever only reads it.
  */
 export class Steps<Session> {
   readonly #waiting: Step<Session>[] = [];
@@ -25,7 +25,7 @@ export class Steps<Session> {
     this.#tell();
   }
 
-  /** All steps are there: who finds none of its kinds waiting may go. */
+  /** All steps are there: who finds none waiting may go. */
   end(): void {
     if (this.#coming === "more") this.#coming = "no more";
     this.#tell();
@@ -42,19 +42,20 @@ export class Steps<Session> {
     if (this.#coming === "failed") throw this.#failure;
   }
 
-  /** Does steps of these kinds, those of the first kind first, until there are no more. */
-  async work(session: Session, kinds: readonly Step<Session>["kind"][]): Promise<void> {
+  /** Does steps until there are no more. */
+  async work(session: Session): Promise<void> {
     while (this.#coming !== "failed") {
-      const step = this.#next(kinds);
+      const step = this.#next();
       if (!step) {
-        if (this.#coming === "no more" && !this.#waiting.some(({ kind }) => kinds.includes(kind))) return;
+        if (this.#coming === "no more" && this.#waiting.length === 0) return;
         await this.#changed.promise;
         continue;
       }
       this.#waiting.splice(this.#waiting.indexOf(step), 1);
+      const isLast = this.#coming === "no more" && this.#waiting.length === 0 && this.#running.size === 0;
       this.#running.add(step);
       try {
-        await step.run(session);
+        await step.run(session, isLast ? "nobody" : "others");
       } catch (error) {
         this.fail(error);
         throw error;
@@ -65,12 +66,9 @@ export class Steps<Session> {
     }
   }
 
-  #next(kinds: readonly Step<Session>["kind"][]): Step<Session> | undefined {
-    for (const kind of kinds) {
-      const found = this.#waiting.find((step) => step.kind === kind && this.#isFree(step));
-      if (found) return found;
-    }
-    return undefined;
+  #next(): Step<Session> | undefined {
+    const free = this.#waiting.filter((step) => this.#isFree(step));
+    return free.find(({ kind }) => kind === "build") ?? free[0];
   }
 
   #isFree(step: Step<Session>): boolean {
@@ -78,8 +76,7 @@ export class Steps<Session> {
       other.alone.some((table) => step.alone.includes(table) || step.shared.includes(table)) ||
       other.shared.some((table) => step.alone.includes(table));
     if ([...this.#running].some(isAgainst)) return false;
-    if (step.kind === "build" || this.#coming === "more") return true;
-    return !this.#waiting.some((other) => other.kind === "build" && isAgainst(other));
+    return step.kind === "build" || !this.#waiting.some((other) => other.kind === "build" && isAgainst(other));
   }
 
   #tell(): void {
