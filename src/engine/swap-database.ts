@@ -1,4 +1,4 @@
-import type { DatabaseAddress, ServerHome } from "../database/database.ts";
+import type { ServerHome } from "../database/database.ts";
 import { HoldfastError } from "../lib/errors.ts";
 import type { AddressOf } from "./database-address.ts";
 import { databaseEngineFor, type Engine } from "./engine.ts";
