@@ -151,7 +151,7 @@ export interface Stretches {
   readonly middle?: RowKey;
 }
 
-/** What is summed up; the other sums are 0 then. */
+/** What is summed up; the other sums are 0 then. The hash of a row is of its key too; without a key, both sums are of rows. */
 export type SumsOf = "counts" | "keys" | "rows";
 
 /** Of how many stretches one is compared in full by each backup, as a check on what the database tells. */

@@ -99,6 +99,9 @@ export class LineSorter {
       keys[line] = keyEnd(this.#order, memory, start, end - 1);
       start = end;
     }
+    // Many come in order already.
+    const arrived = Uint32Array.from(ends.keys());
+    if (this.#ascends(memory, ends, keys, arrived)) return arrived;
     const mostLines = ends.length <= fewLines ? fewLines : fewLines << 8;
     const signs = signsOf(memory, ends, keys, mostLines).sort();
     const sequence = Uint32Array.from(signs, (sign) => sign % mostLines);

@@ -24,7 +24,10 @@ export class LineWindow {
     while (!this.#ended && this.length < size) {
       const next = await this.#batches.next();
       if (next.done === true) this.#ended = true;
-      else this.#add(next.value.lines);
+      else {
+        this.#add(next.value.lines);
+        next.value.release?.();
+      }
     }
   }
 

@@ -4,7 +4,7 @@ import { damaged } from "../checked.ts";
 import { keyEnd, lineEnd, type RowOrder } from "./row-order.ts";
 
 /**
- * `ranges`: the table as of this snapshot, in stretches of about 128 KiB of rows. Each line is
+ * `ranges`: the table as of this snapshot, in stretches of about 64 KiB of rows and more. Each line is
  *
  *     rows TAB bytes TAB sum of key hashes TAB sum of row hashes TAB first key
  *

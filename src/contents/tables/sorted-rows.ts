@@ -4,21 +4,21 @@ import { keyAt, lastLineStart, lowerBound, type RowOrder } from "./row-order.ts"
 import { SpillFile, type SpilledPart } from "./spill-file.ts";
 
 /** Lines held while they are sorted; of all sorted stretches together, what is read at once. */
-const memory = { sort: 24 << 20, merge: 12 << 20 };
+export const sortMemory = { sort: 24 << 20, merge: 12 << 20 };
 const leastRead = 1024;
 
 /**
  * The same lines in order, whatever order they came in: sorted in stretches, which go to a temporary file that nobody
  * else can open; then what lies lowest in each is sorted together, again and again. Memory is bounded whatever the size
- * of the table.
+ * of the table. Who sorts again and again gives the sorter, whose memory is then used again.
  */
 export async function* sortedRows(
   batches: AsyncIterable<RowBatch>,
   order: RowOrder,
   signal: AbortSignal,
-  { sort, merge } = memory,
+  { sort, merge } = sortMemory,
+  sorter = new LineSorter(order),
 ): AsyncGenerator<RowBatch, void> {
-  const sorter = new LineSorter(order);
   const stretches: SpilledPart[] = [];
   using spill = new SpillFile();
   for await (const { lines, ends, release } of batches) {

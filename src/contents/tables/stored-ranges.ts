@@ -1,4 +1,4 @@
-import { auditEvery, type HashSum, type RowKey, type RowSums } from "../../database/database.ts";
+import { auditEvery, type HashSum, type LoadedSums, type RowBatch, type RowKey } from "../../database/database.ts";
 import { sumBits, viewOf } from "../../database/rows.ts";
 import type { ChangedRow } from "./changed-rows.ts";
 import { mergedRows } from "./merged-rows.ts";
@@ -58,6 +58,18 @@ export function wholeRanges(ranges: readonly RangeSums[], wanted: readonly numbe
   return wanted.map((index) => ({ index, from: ranges[index]?.firstKey, below: ranges[index + 1]?.firstKey }));
 }
 
+/** All rows of these ranges, in order, as the snapshot before has them. */
+export async function* storedLines(
+  folder: TableFolder,
+  { base, runFiles }: Pick<TableBefore, "base" | "runFiles">,
+  wanted: readonly StoredStretch[],
+): AsyncGenerator<RowBatch, void> {
+  const overlay = await Overlay.open(folder, runFiles);
+  const gathered = withoutGaps(wanted);
+  await using near = readAhead(folder, chunksIn(folder, base, gathered));
+  for (const neighbours of gathered) yield* mergedRows(near.folder, base, overlay, spanOf(neighbours));
+}
+
 /** The rows of ranges, or of stretches in them, as the snapshot before has them, one at a time; good until the next one is asked for. */
 export async function* storedRanges(
   folder: TableFolder,
@@ -66,12 +78,9 @@ export async function* storedRanges(
 ): AsyncGenerator<{ readonly index: number; readonly rows: readonly StoredRow[] }, void> {
   const { order } = folder;
   const overlay = await Overlay.open(folder, runFiles);
-  const gathered = withoutGaps(wanted).map((neighbours) => {
-    const [first, last] = [neighbours[0], neighbours.at(-1)];
-    return { neighbours, range: { from: first?.from, below: last?.below } };
-  });
+  const gathered = withoutGaps(wanted);
   await using near = readAhead(folder, chunksIn(folder, base, gathered));
-  for (const { neighbours, range } of gathered) {
+  for (const neighbours of gathered) {
     let next = 0;
     let rows: StoredRow[] = [];
     // Of batches before the one at hand, whose last rows are in the stretch at hand.
@@ -81,7 +90,7 @@ export async function* storedRanges(
       next++;
       for (const release of releases.splice(0)) release();
     };
-    for await (const { lines, ends, release } of mergedRows(near.folder, base, overlay, range)) {
+    for await (const { lines, ends, release } of mergedRows(near.folder, base, overlay, spanOf(neighbours))) {
       const view = viewOf(lines);
       let line = 0;
       for (let at = 0; at < lines.length;) {
@@ -108,10 +117,10 @@ export async function* storedRanges(
 async function* chunksIn(
   { order }: TableFolder,
   base: StoredBase,
-  stretches: readonly { readonly range: Pick<StoredStretch, "from" | "below"> }[],
+  gathered: readonly (readonly StoredStretch[])[],
 ): AsyncGenerator<StoredChunk, void> {
-  for (const { range } of stretches) {
-    const { from, below } = range;
+  for (const neighbours of gathered) {
+    const { from, below } = spanOf(neighbours);
     let isFirst = true;
     for await (const chunk of base.chunks(from)) {
       if (!isFirst && below !== undefined && order.compare(chunk.firstKey, below) >= 0) break;
@@ -119,6 +128,11 @@ async function* chunksIn(
       yield chunk;
     }
   }
+}
+
+/** From where the first begins to where the last ends. */
+function spanOf(neighbours: readonly StoredStretch[]): Pick<StoredStretch, "from" | "below"> {
+  return { from: neighbours[0]?.from, below: neighbours.at(-1)?.below };
 }
 
 /** Stretches in order, those together that follow each other. */
@@ -164,6 +178,7 @@ export function audited(ranges: readonly RangeSums[], audit: number): readonly n
   return [...ranges.keys()].filter((index) => index % auditEvery === audit);
 }
 
-export function sameSums(a: RowSums | undefined, b: RowSums | undefined): boolean {
-  return a?.rows === b?.rows && a?.keySum === b?.keySum && a?.rowSum === b?.rowSum;
+/** A row's hash is of all of it, its key too. */
+export function sameRows(a: LoadedSums | undefined, b: LoadedSums | undefined): boolean {
+  return a?.rows === b?.rows && a?.rowSum === b?.rowSum;
 }

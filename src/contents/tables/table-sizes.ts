@@ -22,7 +22,7 @@ export const tableSizes: TableSizes = {
   blobMax: 4 << 20,
   part: 128 << 20,
   keysMax: 4 << 20,
-  range: 128 << 10,
+  range: 64 << 10,
   maxRuns: 8,
   foldAbove: 1 << 20,
 };

@@ -3,9 +3,10 @@ import type { ColumnSigns } from "../../lib/row-signature.ts";
 import { addLines, emptyRange, type RangeSums, totalSums } from "./ranges-file.ts";
 import { lowerBound, type RowOrder } from "./row-order.ts";
 import { SignatureCheck } from "./signature-check.ts";
+import { sameRows } from "./stored-ranges.ts";
 import type { StoredTable } from "./stored-table.ts";
 
-/** A table of fewer, of some 128 KiB each, is not worth more than one statement. */
+/** A table of fewer, of some 100 KiB each, is not worth more than one statement. */
 const fewRanges = 64;
 
 export interface TableProblem {
@@ -33,7 +34,7 @@ export async function verifyTable(
   }
   const sums = stored.ranges.flatMap((expected, index): readonly TableProblem[] => {
     const is = found[index] ?? emptyRange(undefined);
-    if (is.bytes === expected.bytes && sameSums(expected, is)) return [];
+    if (is.bytes === expected.bytes && is.keySum === expected.keySum && sameRows(expected, is)) return [];
     return [{ code: "table-sums", detail: difference(stored, expected, is) }];
   });
   const { wrong, chunks } = signatures;
@@ -55,13 +56,13 @@ export async function compareWithRanges(
   const [computed] = (await reader.sums?.({ starts: [], ...(middle && { middle }) }, "rows", signal)) ?? [];
   const sums = computed ?? (await sumsOf(reader, stored.order, signal));
   const expected = totalSums(stored.ranges);
-  return sameSums(expected, sums) ? [] : [difference(stored, expected, sums)];
+  return sameRows(expected, sums) ? [] : [difference(stored, expected, sums)];
 }
 
 /** The same by what the database told while it was loaded. */
 export function compareLoaded(sums: LoadedSums, stored: StoredTable): readonly string[] {
   const expected = totalSums(stored.ranges);
-  return expected.rows === sums.rows && expected.rowSum === sums.rowSum ? [] : [difference(stored, expected, sums)];
+  return sameRows(expected, sums) ? [] : [difference(stored, expected, sums)];
 }
 
 async function sumsOf(reader: TableReader, order: RowOrder, signal: AbortSignal): Promise<RowSums> {
@@ -85,10 +86,6 @@ function addToRanges(order: RowOrder, ranges: readonly RangeSums[], at: number, 
     start = end;
   }
   return index;
-}
-
-function sameSums(a: RowSums, b: RowSums): boolean {
-  return a.rows === b.rows && a.keySum === b.keySum && a.rowSum === b.rowSum;
 }
 
 function difference({ table }: StoredTable, expected: Pick<RowSums, "rows">, found: Pick<RowSums, "rows">): string {

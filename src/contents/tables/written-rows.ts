@@ -4,7 +4,7 @@ import { goneRows } from "./gone-rows.ts";
 import { ParentRows } from "./parent-rows.ts";
 import { keyAt, lineEnd, type RowOrder } from "./row-order.ts";
 import { sortedRows } from "./sorted-rows.ts";
-import { apply, audited, sameSums, startsOf } from "./stored-ranges.ts";
+import { apply, audited, sameRows, startsOf } from "./stored-ranges.ts";
 import type { TableFolder } from "./stored-parts.ts";
 import type { TableBefore } from "./table-before.ts";
 
@@ -36,7 +36,7 @@ export async function rowsByJournal(
   for (const row of rows) apply(order, sums, row);
   const only = audited(sums, audit);
   const full = await reader.sums({ starts: startsOf(before.ranges), only }, "rows", signal);
-  return full && only.every((index, at) => sameSums(sums[index], full[at])) ? rows : undefined;
+  return full && only.every((index, at) => sameRows(sums[index], full[at])) ? rows : undefined;
 }
 
 /**
@@ -66,7 +66,7 @@ export async function rowsByWritten(
   for (const row of gone) apply(folder.order, sums, row);
   const isWrong =
     sums.some(({ rows }, index) => rows !== counts[index]?.rows) ||
-    only.some((index, at) => !sameSums(sums[index], full[at]));
+    only.some((index, at) => !sameRows(sums[index], full[at]));
   return isWrong ? undefined : inOrder(folder.order, [...written, ...gone]);
 }
 

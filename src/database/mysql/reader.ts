@@ -30,6 +30,8 @@ const orderedAtOnce = 500;
 export interface Sessions {
   /** Whether the server computes the row hash. */
   readonly hashes: boolean;
+  /** So many questions are answered side by side. */
+  readonly atOnce: number;
   ask(sql: string): Promise<readonly Row[]>;
   stream(sql: string, sink: RowSink): AsyncGenerator<RowBatch, void>;
 }
@@ -105,20 +107,36 @@ export class MysqlTableReader implements TableReader {
     if (!hashes && (what !== "rows" || stretches.only === undefined)) return undefined;
     if (starts.length > 0 && (length === 0 || !all.slice(0, length).every(isOrdered))) return undefined;
     if (starts.length > 0 && !(await this.#ascends(starts))) return undefined;
+    if (hashes) return await this.#summedThere(inGroups(rangesOf(stretches)), what, signal);
     const found: RowSums[] = [];
-    if (!hashes) {
-      for (const range of rangesOf(stretches)) found.push(await this.#summedHere(range, signal));
-      return found;
-    }
-    for (const some of inGroups(rangesOf(stretches))) {
-      signal.throwIfAborted();
-      const selects = some.map((range) => this.#sumsSql(range, what));
-      for (const [rows, rowSum, hashed, keySum = rowSum] of await this.#sessions.ask(selects.join(" UNION ALL "))) {
-        if (rows !== hashed) return undefined;
-        found.push({ rows: Number(rows), rowSum: modulo(rowSum), keySum: modulo(keySum) });
-      }
-    }
+    for (const range of rangesOf(stretches)) found.push(await this.#summedHere(range, signal));
     return found;
+  }
+
+  /** Each session has a part of the groups that hang together, so that the server can read ahead: it works with one thread a session. */
+  async #summedThere(
+    groups: readonly (readonly DatabaseRange[])[],
+    what: SumsOf,
+    signal: AbortSignal,
+  ): Promise<readonly RowSums[] | undefined> {
+    const { atOnce } = this.#sessions;
+    const share = (part: number) => Math.ceil((groups.length * part) / atOnce);
+    let isTold = true;
+    const work = async (part: number): Promise<readonly RowSums[]> => {
+      const found: RowSums[] = [];
+      for (const group of groups.slice(share(part), share(part + 1))) {
+        signal.throwIfAborted();
+        if (!isTold) break;
+        const selects = group.map((range) => this.#sumsSql(range, what));
+        for (const [rows, rowSum, hashed, keySum = rowSum] of await this.#sessions.ask(selects.join(" UNION ALL "))) {
+          isTold &&= rows === hashed;
+          found.push({ rows: Number(rows), rowSum: modulo(rowSum), keySum: modulo(keySum) });
+        }
+      }
+      return found;
+    };
+    const found = await Promise.all(Array.from({ length: atOnce }, (_, part) => work(part)));
+    return isTold ? found.flat() : undefined;
   }
 
   async #summedHere(range: DatabaseRange, signal: AbortSignal): Promise<RowSums> {
@@ -171,12 +189,10 @@ export class MysqlTableReader implements TableReader {
     const from = ` FROM ${this.#indexed()}${this.#where(range)}`;
     if (what === "counts") return `SELECT COUNT(*),0,COUNT(*),0${from}`;
     const { columns, keyLength } = this.table;
-    const rows = hashSum("@l", columns);
-    if (keyLength === 0) return `SELECT COUNT(*),${rows},COUNT(@l)${from}`;
-    const keys = hashSum("@k", columns.slice(0, keyLength));
+    if (keyLength === 0) return `SELECT COUNT(*),${hashSum("@l", columns)},COUNT(@l)${from}`;
     return what === "keys"
-      ? `SELECT COUNT(*),0,COUNT(@k),${keys}${from}`
-      : `SELECT COUNT(*),${rows},COUNT(@l),${keys}${from}`;
+      ? `SELECT COUNT(*),0,COUNT(@k),${hashSum("@k", columns.slice(0, keyLength))}${from}`
+      : `SELECT COUNT(*),${hashSum("@l", columns)},COUNT(@l),0${from}`;
   }
 
   /** Whether keys ascend as the server compares them, by the collations of their columns. */

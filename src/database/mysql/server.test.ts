@@ -304,6 +304,12 @@ test("stretches are summed up by the server, whatever stands beside the key", as
     // MySQL has no function for it: a few of them are read.
     assert.deepEqual(await counts(), isMariadb ? [49, 50, 50, 51] : undefined);
     assert.deepEqual(await counts([0, 2, 3]), [49, 50, 51]);
+    // More than one statement asks for, by sessions that take turns: each stretch has what it has alone.
+    const many = Array.from({ length: 180 }, (_, at) => String(at + 2));
+    const ask = async (only?: readonly number[]) =>
+      await snapshot.reader(table).sums?.({ starts: many, ...(only && { only }) }, "rows", signal);
+    const alone = await Promise.all(Array.from({ length: 181 }, async (_, at) => (await ask([at]))?.[0]));
+    assert.deepEqual(await ask(), isMariadb ? alone : undefined);
     // Two halves at once are all of it.
     const { sums } = snapshot.reader(table);
     const whole = await sums?.call(snapshot.reader(table), { starts: [] }, "rows", signal);

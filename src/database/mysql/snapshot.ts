@@ -178,6 +178,7 @@ export function computesHashes({ flavour, number }: Session["server"]): boolean 
 /** Workers read rows in turn; whoever comes when all are busy waits. */
 class SessionPool implements Sessions {
   readonly hashes: boolean;
+  readonly atOnce: number;
   readonly #keeper: Session;
   readonly #free: Session[];
   readonly #waiting: ((session: Session) => void)[] = [];
@@ -187,6 +188,7 @@ class SessionPool implements Sessions {
   constructor(keeper: Session, workers: readonly Session[]) {
     this.#keeper = keeper;
     this.#free = [...workers];
+    this.atOnce = new Set([keeper, ...workers]).size;
     this.hashes = computesHashes(keeper.server);
   }
 

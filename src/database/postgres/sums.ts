@@ -88,14 +88,12 @@ async function sumsOf(
     sumsBy.set(Number(index), { rows: Number(rows), keySum: sumOf(keySum), rowSum: sumOf(rowSum) });
   };
   const keyless = table.keyLength === 0;
-  const hashes = [
-    ...(what === "counts" || keyless ? [] : [`${hashSql(keyLineSql(table))} AS key_hash`]),
-    ...(what === "rows" || (keyless && what === "keys") ? [`${hashSql(lineSql(table.columns))} AS row_hash`] : []),
-  ];
-  const keySum = what === "counts" ? "0" : keyless ? "sum(hashed.row_hash)" : "sum(hashed.key_hash)";
-  const sums = `count(*), ${keySum} AS key_sum, ${what === "rows" ? "sum(hashed.row_hash)" : "0"} AS row_sum`;
+  const line = what === "rows" || keyless ? lineSql(table.columns) : keyLineSql(table);
+  const sum = (isAsked: boolean) => (isAsked ? "sum(hashed.hash)" : "0");
+  const keySum = sum(what === "keys" || (what === "rows" && keyless));
+  const sums = `count(*), ${keySum} AS key_sum, ${sum(what === "rows")} AS row_sum`;
   const hashed = (where: string) =>
-    `(SELECT ${hashes.join(",")} FROM ONLY ${quoteQualified(table)} AS one ${where}) AS hashed`;
+    `(SELECT ${what === "counts" ? "" : `${hashSql(line)} AS hash`} FROM ONLY ${quoteQualified(table)} AS one ${where}) AS hashed`;
   for (const { inner, edge } of groups(starts, wanted)) {
     const sql =
       edge === undefined
