@@ -149,6 +149,8 @@ export interface Stretches {
   readonly only?: readonly number[];
   /** With no starts: a key from about the middle. A server that works with one thread a statement sums up two halves at once. */
   readonly middle?: RowKey;
+  /** Waited for after each statement that summed up stretches: a server that others use has time for them then. */
+  readonly pause?: (() => Promise<void>) | undefined;
 }
 
 /** What is summed up; the other sums are 0 then. The hash of a row is of its key too; without a key, both sums are of rows. */

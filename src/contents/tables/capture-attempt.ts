@@ -100,9 +100,8 @@ export class CaptureAttempt {
     const { reader, mark, audit } = options;
     if (options.onBatch !== undefined) return undefined;
     const followed = this.#followed();
-    const found = await toldRows({ folder, before, reader, followed, audit }, mark, (batches) =>
-      source.counted(batches),
-    );
+    const input = { folder, before, reader, followed, audit, pause: () => source.pause() };
+    const found = await toldRows(input, mark, (batches) => source.counted(batches));
     return found && (await this.#runOf(before, found.rows, found.method));
   }
 

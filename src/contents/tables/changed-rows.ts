@@ -20,6 +20,8 @@ export interface ChangedRowsInput {
   readonly followed?: FollowedRows | undefined;
   /** Of which ranges whole rows are compared, as a check: those whose number leaves this rest when divided by `auditEvery`. */
   readonly audit: number;
+  /** Lets a server that is in use breathe (`Stretches.pause`). */
+  readonly pause?: (() => Promise<void>) | undefined;
 }
 
 /** More than this is read from the table itself: it is held in memory. */

@@ -25,11 +25,11 @@ export async function rowsByHash(
   input: ChangedRowsInput,
   counted: Counted,
 ): Promise<readonly ChangedRow[] | undefined> {
-  const { folder, before, reader, audit } = input;
+  const { folder, before, reader, audit, pause } = input;
   const { order, signal } = folder;
   const { ranges } = before;
   if (!reader.rowsIn || ranges.length < fewRanges) return undefined;
-  const summed = await reader.sums?.({ starts: startsOf(ranges) }, "rows", signal);
+  const summed = await reader.sums?.({ starts: startsOf(ranges), pause }, "rows", signal);
   if (!summed) return undefined;
   const read = new Set(audited(ranges, audit));
   const only = [...ranges.keys()].filter((index) => read.has(index) || !sameRows(ranges[index], summed[index]));

@@ -20,13 +20,13 @@ interface Piece {
 }
 
 /**
- * Where to look for the rows that ranges lack. A range has three chunks, more or less, and a chunk's number of rows is known:
+ * Where to look for the rows that ranges lack. A range may have several chunks, and a chunk's number of rows is known:
  * where the database has as many, none is gone, and the chunk need not be opened.
  * @param lacks how many rows ranges lack, by their numbers
  * @param added keys of rows that are new, in order
  */
 export async function lackingStretches(
-  { folder, before, reader }: ChangedRowsInput,
+  { folder, before, reader, pause }: ChangedRowsInput,
   lacks: ReadonlyMap<number, number>,
   added: readonly RowKey[],
 ): Promise<LackingStretches | undefined> {
@@ -35,8 +35,8 @@ export async function lackingStretches(
   const cut = [...ranges.entries()].flatMap(([index, range]): readonly Piece[] => pieces.get(index) ?? [range]);
   const numberOf = new Map(cut.map((piece, number) => [piece, number]));
   const only = [...pieces.values()].flat().map((piece) => numberOf.get(piece) ?? 0);
-  const told = await reader.sums?.({ starts: startsOf(cut), only }, "keys", folder.signal);
-  if (!told) return await inWholeRanges({ folder, before, reader }, [...lacks.keys()]);
+  const told = await reader.sums?.({ starts: startsOf(cut), only, pause }, "keys", folder.signal);
+  if (!told) return await inWholeRanges({ folder, before, reader, pause }, [...lacks.keys()]);
   const keySums = new Map<number, bigint>();
   const stretches: StoredStretch[] = [];
   let at = 0;
@@ -55,10 +55,10 @@ export async function lackingStretches(
 
 /** The database's order of keys is another one: pieces would not be what they are here. */
 async function inWholeRanges(
-  { folder, before, reader }: Pick<ChangedRowsInput, "folder" | "before" | "reader">,
+  { folder, before, reader, pause }: Omit<ChangedRowsInput, "audit" | "followed">,
   only: readonly number[],
 ): Promise<LackingStretches | undefined> {
-  const told = await reader.sums?.({ starts: startsOf(before.ranges), only }, "keys", folder.signal);
+  const told = await reader.sums?.({ starts: startsOf(before.ranges), only, pause }, "keys", folder.signal);
   if (!told) return undefined;
   const keySums = new Map(only.map((index, at) => [index, told[at]?.keySum ?? 0n]));
   return { stretches: wholeRanges(before.ranges, only), keySums };

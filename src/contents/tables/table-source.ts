@@ -42,6 +42,11 @@ export class TableSource {
     return reading === "by-key" ? this.#read() : given(sortedRows(this.#read(), order, signal));
   }
 
+  /** To be waited for after work that the server does without giving rows. */
+  async pause(): Promise<void> {
+    await this.#options.pace?.take(0, 0, this.#options.signal);
+  }
+
   /** Rows that the database gives because they changed. */
   async *counted(batches: AsyncIterable<RowBatch>): AsyncGenerator<RowBatch, void> {
     for await (const batch of batches) {

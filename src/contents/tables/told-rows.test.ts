@@ -8,6 +8,7 @@ import { auditEvery } from "../../database/database.ts";
 import type { RowBatch, RowSums, Stretches, TableReader } from "../../database/database.ts";
 import { compareKeys } from "../../database/sqlite/compare-keys.ts";
 import type { Id } from "../../format/tree.ts";
+import { Pace } from "../pace.ts";
 import type { TableCapture } from "./capture-table.ts";
 import { tableSizes } from "./table-sizes.ts";
 
@@ -150,6 +151,55 @@ test("only ranges whose sums are others now are read, and a thirtieth of all", a
     assert.equal(taken.changedRows, 15);
     // 15 of some hundred ranges, each of about 55 rows; and a thirtieth of all, as a check.
     assert.ok(taken.readRows < 15 * 60 + 6000 / 15, `${taken.readRows} rows were read`);
+  });
+});
+
+test("a server that others use has pauses from summing up as well, whichever way is taken", async () => {
+  await withTableStore(async ({ capture }) => {
+    const model = new TableModel();
+    for (let id = 0; id < 2000; id++) model.put(id, `contact ${id}`);
+    const full = await capture({ reader: model.reader(), kind: "full" });
+    model.put(7, "changed");
+    model.delete(1007);
+    for (const written of [undefined, new Set(["i7"])]) {
+      const clock = { now: 0, asleep: 0 };
+      const pace = new Pace({
+        now: () => clock.now,
+        sleep: async (ms) => void (clock.asleep += ms),
+        load: async () => ({ others: clock.now, answerMs: 1 }),
+      });
+      const pass = (ms: number) => {
+        clock.now += ms;
+        return pace.take(0, 0, new AbortController().signal);
+      };
+      await pass(0);
+      await pass(2000);
+      const reader = telling(model, written);
+      const asked: string[] = [];
+      const taken = await capture({
+        reader: {
+          ...reader,
+          sums: async (stretches, what) => {
+            clock.now += 2000; // as long as the statement takes
+            const before = clock.asleep;
+            await stretches.pause?.();
+            asked.push(clock.asleep > before ? `${what}, then a pause` : what);
+            return await reader.sums?.(stretches, what, new AbortController().signal);
+          },
+        },
+        kind: "incremental",
+        parent: full.tree,
+        mark: "a mark",
+        pace,
+      });
+      assert.equal(taken.method, written ? "xmin" : "hash");
+      assert.equal(taken.changedRows, 2);
+      const ways = written ? ["counts", "rows", "keys"] : ["rows"];
+      assert.deepEqual(
+        asked,
+        ways.map((what) => `${what}, then a pause`),
+      );
+    }
   });
 });
 

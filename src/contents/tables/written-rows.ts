@@ -13,7 +13,7 @@ import type { TableBefore } from "./table-before.ts";
  * that is not what the journal says.
  */
 export async function rowsByJournal(
-  { folder, before, reader, audit }: ChangedRowsInput,
+  { folder, before, reader, audit, pause }: ChangedRowsInput,
   followed: FollowedRows,
 ): Promise<readonly ChangedRow[] | undefined> {
   const { order, signal } = folder;
@@ -35,7 +35,7 @@ export async function rowsByJournal(
   const sums = before.ranges.map((range) => ({ ...range }));
   for (const row of rows) apply(order, sums, row);
   const only = audited(sums, audit);
-  const full = await reader.sums({ starts: startsOf(before.ranges), only }, "rows", signal);
+  const full = await reader.sums({ starts: startsOf(before.ranges), only, pause }, "rows", signal);
   return full && only.every((index, at) => sameRows(sums[index], full[at])) ? rows : undefined;
 }
 
@@ -48,15 +48,15 @@ export async function rowsByWritten(
   input: ChangedRowsInput,
   changes: WrittenRows,
 ): Promise<readonly ChangedRow[] | undefined> {
-  const { folder, before, reader, audit } = input;
+  const { folder, before, reader, audit, pause } = input;
   const { signal } = folder;
   const starts = startsOf(before.ranges);
   const only = audited(before.ranges, audit);
   // Two sessions of the database are at work at once, and have enough to do until both are through.
   const [written, counts, full] = await Promise.all([
     writtenRows(folder, before, changes, mostChangedBytes),
-    reader.sums?.({ starts }, "counts", signal),
-    reader.sums?.({ starts, only }, "rows", signal),
+    reader.sums?.({ starts, pause }, "counts", signal),
+    reader.sums?.({ starts, only, pause }, "rows", signal),
   ]);
   if (!written || !counts || !full) return undefined;
   const sums = before.ranges.map((range) => ({ ...range }));

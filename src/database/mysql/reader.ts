@@ -107,19 +107,19 @@ export class MysqlTableReader implements TableReader {
     if (!hashes && (what !== "rows" || stretches.only === undefined)) return undefined;
     if (starts.length > 0 && (length === 0 || !all.slice(0, length).every(isOrdered))) return undefined;
     if (starts.length > 0 && !(await this.#ascends(starts))) return undefined;
-    if (hashes) return await this.#summedThere(inGroups(rangesOf(stretches)), what, signal);
+    if (hashes) return await this.#summedThere(stretches, what, signal);
     const found: RowSums[] = [];
-    for (const range of rangesOf(stretches)) found.push(await this.#summedHere(range, signal));
+    for (const range of rangesOf(stretches)) {
+      found.push(await this.#summedHere(range, signal));
+      await stretches.pause?.();
+    }
     return found;
   }
 
   /** Each session has a part of the groups that hang together, so that the server can read ahead: it works with one thread a session. */
-  async #summedThere(
-    groups: readonly (readonly DatabaseRange[])[],
-    what: SumsOf,
-    signal: AbortSignal,
-  ): Promise<readonly RowSums[] | undefined> {
+  async #summedThere(stretches: Stretches, what: SumsOf, signal: AbortSignal): Promise<readonly RowSums[] | undefined> {
     const { atOnce } = this.#sessions;
+    const groups = inGroups(rangesOf(stretches));
     const share = (part: number) => Math.ceil((groups.length * part) / atOnce);
     let isTold = true;
     const work = async (part: number): Promise<readonly RowSums[]> => {
@@ -132,6 +132,7 @@ export class MysqlTableReader implements TableReader {
           isTold &&= rows === hashed;
           found.push({ rows: Number(rows), rowSum: modulo(rowSum), keySum: modulo(keySum) });
         }
+        await stretches.pause?.();
       }
       return found;
     };

@@ -306,10 +306,14 @@ test("stretches are summed up by the server, whatever stands beside the key", as
     assert.deepEqual(await counts([0, 2, 3]), [49, 50, 51]);
     // More than one statement asks for, by sessions that take turns: each stretch has what it has alone.
     const many = Array.from({ length: 180 }, (_, at) => String(at + 2));
+    let pauses = 0;
+    const pause = async () => void pauses++;
     const ask = async (only?: readonly number[]) =>
-      await snapshot.reader(table).sums?.({ starts: many, ...(only && { only }) }, "rows", signal);
+      await snapshot.reader(table).sums?.({ starts: many, ...(only && { only }), pause }, "rows", signal);
     const alone = await Promise.all(Array.from({ length: 181 }, async (_, at) => (await ask([at]))?.[0]));
+    pauses = 0;
     assert.deepEqual(await ask(), isMariadb ? alone : undefined);
+    assert.equal(pauses, isMariadb ? 4 : 0);
     // Two halves at once are all of it.
     const { sums } = snapshot.reader(table);
     const whole = await sums?.call(snapshot.reader(table), { starts: [] }, "rows", signal);

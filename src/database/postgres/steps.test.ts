@@ -48,6 +48,7 @@ test("a table is summed up once its key is built, beside its other indexes; the 
   await last.end("sum");
   last.steps.add(last.step("index", "build", { shared: ["t"] }));
   last.steps.end();
+  await turn();
   await last.end("index");
   await alone;
   assert.deepEqual(last.told, ["a: sum beside others", "a: index beside nobody"]);

@@ -20,7 +20,9 @@ test("stretches are summed up by the sessions that are free, and statements of o
   const starts = Array.from({ length: 1500 }, (_, index) => String(index * 2 + 1));
   const done: string[] = [];
   const long = busy.run("SELECT pg_sleep(1.5)").then(() => done.push("long"));
-  const sums = stretchSums(table, [busy, free], { starts }, "counts").then((found) => {
+  let pauses = 0;
+  const pause = async () => void pauses++;
+  const sums = stretchSums(table, [busy, free], { starts, pause }, "counts").then((found) => {
     done.push("sums");
     return found;
   });
@@ -29,6 +31,7 @@ test("stretches are summed up by the sessions that are free, and statements of o
     found?.map(({ rows }) => rows),
     [0, ...Array.from({ length: 1500 }, () => 2)],
   );
+  assert.equal(pauses, 4);
   await long;
   assert.deepEqual(done, ["sums", "long"]);
 

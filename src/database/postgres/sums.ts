@@ -16,7 +16,7 @@ const mostAtOnce = 500;
 export async function stretchSums(
   table: TableSchema,
   sessions: readonly PostgresConnection[],
-  { starts, only }: Stretches,
+  { starts, only, pause }: Stretches,
   what: SumsOf,
 ): Promise<readonly RowSums[] | undefined> {
   const [first] = sessions;
@@ -39,6 +39,7 @@ export async function stretchSums(
       if (pieces.length === 0) given.resolve();
       if (!piece) return;
       for (const [index, sums] of await sumsOf(table, session, starts, piece, what)) found.set(index, sums);
+      await pause?.();
     }
   };
   await Promise.all(sessions.map(work));
