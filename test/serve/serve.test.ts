@@ -98,8 +98,7 @@ test("a command that could not give the password is asked again, a file that is 
   t.after(() => serving.child.kill("SIGKILL"));
   rmSync(up);
   await crm.run(["jobs", "start", "backup"]);
-  const first = async () => listIn(await crm.json(["jobs", "list"]), "jobs")[0];
-  while (!((await first())?.["attempts"] === 1 && (await first())?.["state"] !== "running")) await sleep(50);
+  await triedInVain(crm);
   writeFileSync(up, "");
   const [backup] = await settledJobs(crm);
   assert.equal(backup?.["outcome"], "ok", JSON.stringify(backup));
@@ -140,12 +139,7 @@ test("a CRM's own configuration that cannot be read for a while is asked for aga
   t.after(() => serving.child.kill("SIGKILL"));
   renameSync(settings, `${settings}.new`);
   await crm.run(["jobs", "start", "backup"]);
-  const first = async () => listIn(await crm.json(["jobs", "list"]), "jobs")[0];
-  await until(async () => {
-    // On a machine with much to do there may be several before anybody looks.
-    const { attempts, state } = (await first()) ?? {};
-    return Number(attempts) >= 1 && state !== "running";
-  });
+  await triedInVain(crm);
   renameSync(`${settings}.new`, settings);
   const [backup] = await settledJobs(crm);
   assert.match(String(backup?.["outcome"]), /^(?:ok|warning)$/, JSON.stringify(backup));
@@ -182,4 +176,12 @@ async function reported(crm: ReturnType<typeof cliCrm>): Promise<void> {
     await sleep(500);
   }
   throw new Error("no report");
+}
+
+/** Waits until the newest job has ended an attempt. On a machine with much to do there may be several before anybody looks. */
+async function triedInVain(crm: ReturnType<typeof cliCrm>): Promise<void> {
+  await until(async () => {
+    const { attempts, state } = listIn(await crm.json(["jobs", "list"]), "jobs")[0] ?? {};
+    return Number(attempts) >= 1 && state !== "running";
+  });
 }
