@@ -231,6 +231,8 @@ test("rows are read no faster than `limits: read:` says", async () => {
 test("a connection that is cut, and a server that dies: no snapshot, one error, and the next backup is whole", async () => {
   using folder = temporaryFolder();
   const crm = await newCrm(folder.path);
+  // More than what is read ahead and what waits in sockets: else all of it may be there before the connection is cut.
+  await server.sql("INSERT INTO contact (name) SELECT repeat('x', 500) FROM generate_series(1, 80000)", crm.name);
   await using source = await postgres.connect({ url: server.url(crm.name) }, { signal });
   const snapshot = await source.snapshot(signal);
   const [table] = snapshot.schema.tables;
