@@ -29,7 +29,9 @@ export function postgresFailure(error: unknown, path: string, subject?: string):
   const lost =
     /^(08|57P0|53300)/.test(code) ||
     /^[A-Z_]{6,}$/.test(code) ||
-    /^Connection terminated|timeout expired|SSL/.test(message);
+    /^Connection terminated|^Client (?:has encountered a connection error|was closed)|timeout expired|SSL/.test(
+      message,
+    );
   return new HoldfastError(lost ? "database-unreachable" : "database-unreadable", facts, error);
 }
 
