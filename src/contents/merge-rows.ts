@@ -35,12 +35,12 @@ const outputBytes = 1 << 20;
 
 /** Rows of a live table that the database takes for one with a stored row, though their keys are written otherwise: `Ab` and `AB`, say. */
 export class AlikeKeys {
-  readonly #ofStored = new Map<RowKey, RowKey>();
+  readonly #stored = new Set<RowKey>();
   readonly #live = new Set<RowKey>();
 
   /** The key of a stored row that is not live as it is written, and that of the live row which is meant. */
   add(stored: RowKey, live: RowKey): void {
-    this.#ofStored.set(stored, live);
+    this.#stored.add(stored);
     this.#live.add(live);
   }
 
@@ -49,7 +49,7 @@ export class AlikeKeys {
   }
 
   hasStored(key: RowKey): boolean {
-    return this.#ofStored.has(key);
+    return this.#stored.has(key);
   }
 
   hasLive(key: RowKey): boolean {

@@ -15,10 +15,8 @@ export async function* differingRows(
   for (;;) {
     if (before.length === 0) await before.need(1);
     if (now.length === 0) await now.need(1);
-    const equal = commonLines(
-      ...([before.bytes, before.start, before.bytes.length] as const),
-      ...([now.bytes, now.start, now.bytes.length] as const),
-    );
+    const { bytes, start } = before;
+    const equal = commonLines(bytes, start, bytes.length, now.bytes, now.start, now.bytes.length);
     if (equal > 0) {
       before.start += equal;
       now.start += equal;

@@ -3,10 +3,10 @@ import { type ChangedRow, type ChangedRowsInput, mostChangedBytes } from "./chan
 import { differingRows } from "./differing-rows.ts";
 import { LineSorter } from "./line-sorter.ts";
 import { LineWindow } from "./line-window.ts";
-import { type RangeSums, totalSums } from "./ranges-file.ts";
+import { type RangeSums, sameRows, totalSums } from "./ranges-file.ts";
 import type { RowOrder } from "./row-order.ts";
 import { sortedRows, sortMemory } from "./sorted-rows.ts";
-import { apply, audited, sameRows, startsOf, storedLines, wholeRanges } from "./stored-ranges.ts";
+import { apply, audited, startsOf, storedLines, wholeRanges } from "./stored-ranges.ts";
 import { readingOf } from "./table-source.ts";
 
 /** Fewer ranges than these are as quickly read. */

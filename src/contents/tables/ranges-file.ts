@@ -1,4 +1,4 @@
-import type { RowKey, RowSums } from "../../database/database.ts";
+import type { LoadedSums, RowKey, RowSums } from "../../database/database.ts";
 import { sumBits, viewOf } from "../../database/rows.ts";
 import { damaged } from "../checked.ts";
 import { keyEnd, lineEnd, type RowOrder } from "./row-order.ts";
@@ -70,6 +70,11 @@ export function totalSums(ranges: readonly RangeSums[]): RowSums {
       ranges.reduce((total, range) => total + of(range), 0n),
     );
   return { rows: totalRows(ranges), keySum: sum(({ keySum }) => keySum), rowSum: sum(({ rowSum }) => rowSum) };
+}
+
+/** A row's hash is of all of it, its key too. */
+export function sameRows(a: LoadedSums | undefined, b: LoadedSums | undefined): boolean {
+  return a?.rows === b?.rows && a?.rowSum === b?.rowSum;
 }
 
 function hex(sum: bigint): string {

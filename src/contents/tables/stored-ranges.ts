@@ -1,4 +1,4 @@
-import { auditEvery, type HashSum, type LoadedSums, type RowBatch, type RowKey } from "../../database/database.ts";
+import { auditEvery, type HashSum, type RowBatch, type RowKey } from "../../database/database.ts";
 import { sumBits, viewOf } from "../../database/rows.ts";
 import type { ChangedRow } from "./changed-rows.ts";
 import { mergedRows } from "./merged-rows.ts";
@@ -176,9 +176,4 @@ export function startsOf(ranges: readonly Pick<RangeSums, "firstKey">[]): readon
 /** Numbers of the ranges that this audit is of. */
 export function audited(ranges: readonly RangeSums[], audit: number): readonly number[] {
   return [...ranges.keys()].filter((index) => index % auditEvery === audit);
-}
-
-/** A row's hash is of all of it, its key too. */
-export function sameRows(a: LoadedSums | undefined, b: LoadedSums | undefined): boolean {
-  return a?.rows === b?.rows && a?.rowSum === b?.rowSum;
 }

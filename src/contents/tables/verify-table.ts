@@ -1,9 +1,8 @@
 import type { LoadedSums, RowSums, TableReader } from "../../database/database.ts";
 import type { ColumnSigns } from "../../lib/row-signature.ts";
-import { addLines, emptyRange, type RangeSums, totalSums } from "./ranges-file.ts";
+import { addLines, emptyRange, type RangeSums, sameRows, totalSums } from "./ranges-file.ts";
 import { lowerBound, type RowOrder } from "./row-order.ts";
 import { SignatureCheck } from "./signature-check.ts";
-import { sameRows } from "./stored-ranges.ts";
 import type { StoredTable } from "./stored-table.ts";
 
 /** A table of fewer, of some 100 KiB each, is not worth more than one statement. */

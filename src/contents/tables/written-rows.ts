@@ -2,9 +2,10 @@ import type { FollowedRows, RowKey, WrittenRows } from "../../database/database.
 import { type ChangedRow, type ChangedRowsInput, mostChangedBytes } from "./changed-rows.ts";
 import { goneRows } from "./gone-rows.ts";
 import { ParentRows } from "./parent-rows.ts";
+import { sameRows } from "./ranges-file.ts";
 import { keyAt, lineEnd, type RowOrder } from "./row-order.ts";
 import { sortedRows } from "./sorted-rows.ts";
-import { apply, audited, sameRows, startsOf } from "./stored-ranges.ts";
+import { apply, audited, startsOf } from "./stored-ranges.ts";
 import type { TableFolder } from "./stored-parts.ts";
 import type { TableBefore } from "./table-before.ts";
 
